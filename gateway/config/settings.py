@@ -1,0 +1,175 @@
+"""Every key of gateway.toml with its default. Field descriptions become the reference in docs/."""
+
+from __future__ import annotations
+
+from datetime import time
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gateway.config.tariff import Tariff
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Site(_Part):
+    """The home and its connection to the grid."""
+
+    name: Name = Field("home", description="part of every MQTT topic")
+    time_zone: str = Field("UTC", description="IANA name; local rules of the tariff follow it")
+    latitude: float | None = Field(None, ge=-90, le=90, description="for the solar forecast")
+    longitude: float | None = Field(None, ge=-180, le=180, description="for the solar forecast")
+    reserve_pct: float = Field(20, ge=0, le=100, description="state of charge kept for outages, %")
+    export_limit_w: float | None = Field(None, ge=0, description="most power fed into the grid, W")
+    import_limit_w: float | None = Field(None, gt=0, description="fuse of the connection, W")
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no IANA time zone, e.g. 'America/Chicago'") from None
+        return name
+
+
+class DeviceSettings(_Part):
+    """One device and how to reach it."""
+
+    name: Name
+    profile: str = Field("auto", description="`energy-gateway profiles` lists them")
+    host: str | None = Field(None, description="name or address; absent for a serial device")
+    port: Port = 502
+    unit: int | None = Field(None, ge=0, le=255, description="Modbus unit; default of the profile")
+    framing: Literal["tcp", "rtu_over_tcp", "rtu"] = "tcp"
+    serial: Path | None = Field(None, description="serial port of an RTU device")
+    baud: int = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    control: bool = Field(True, description="false = read only, never written")
+
+    @model_validator(mode="after")
+    def _reachable(self) -> Self:
+        if self.framing == "rtu" and self.serial is None:
+            raise ValueError("framing = 'rtu' needs serial = '/dev/...'")
+        if self.framing != "rtu" and self.host is None:
+            raise ValueError("host is missing, e.g. host = 'inverter.lan'")
+        return self
+
+
+class Battery(_Part):
+    """What the planner assumes of the battery where the device does not say."""
+
+    capacity_wh: float | None = Field(None, gt=0, description="default: what the device states")
+    max_charge_w: float | None = Field(None, gt=0, description="default: what the device states")
+    max_discharge_w: float | None = Field(None, gt=0, description="default: what the device states")
+    charge_efficiency: float = Field(0.95, gt=0, le=1)
+    discharge_efficiency: float = Field(0.95, gt=0, le=1)
+    standby_w: float = Field(0, ge=0)
+    wear_per_kwh: Decimal = Field(Decimal("0.02"), ge=0, description="cost of a kWh discharged")
+
+
+class Car(_Part):
+    """The usual wish of the car: so much energy by that time of day."""
+
+    energy_wh: float = Field(10_000, ge=0, description="wanted per plug-in")
+    departure: time = Field(time(7), description="local time of day")
+    phases: Literal[1, 3] = 3
+    volts: float = 230
+    min_current_a: float = Field(6, ge=0)
+    max_current_a: float = Field(16, gt=0)
+
+
+class Mqtt(_Part):
+    """Where the home's state is published."""
+
+    host: str = "127.0.0.1"
+    port: Port = 1883
+    root: str = Field("energy", pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first part of topics")
+    username: str | None = None
+    password_file: Path | None = Field(None, description="or systemd credential mqtt_password")
+    tls: bool = False
+    ca_file: Path | None = None
+    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    publish_s: float = Field(10, gt=0, description="state is published at most this often")
+    home_assistant: bool = Field(True, description="publish discovery")
+    discovery_prefix: str = "homeassistant"
+
+
+class Market(_Part):
+    """The exchange on which surplus is offered."""
+
+    exchange: str = Field("cts", description="adapter, by entry point")
+    url: str
+    party_id: str = Field("home", description="our name at the exchange")
+    credential_file: Path | None = Field(None, description="or systemd credential exchange")
+    ca_file: Path | None = None
+    trading: bool = True
+    price_floor_per_kwh: Decimal = Field(Decimal(0), description="never sell below")
+
+
+class Planner(_Part):
+    """How stored energy is valued."""
+
+    strategy: str = "value"
+    horizon_h: float = Field(36, ge=2, le=96)
+    quantity_quantile: float = Field(0.2, gt=0, lt=1, description="caution of offered quantities")
+
+
+class Control(_Part):
+    """The pace of the control loop."""
+
+    period_s: float = Field(2, gt=0, le=60)
+    deadband_w: float = Field(50, ge=0)
+    dwell_s: float = Field(30, ge=0, description="shortest stay in a mode")
+
+
+class Dashboard(_Part):
+    """The local web page."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8750
+    password_file: Path | None = Field(None, description="needed before it listens beyond loopback")
+    metrics: bool = True
+
+
+class TimeSettings(_Part):
+    """Only for trying things out: another start time, another pace."""
+
+    start: AwareDatetime | None = None
+    rate: float = Field(1.0, gt=0, le=10_000)
+
+
+class Settings(_Part):
+    """The whole configuration."""
+
+    site: Site = Site()
+    device: tuple[DeviceSettings, ...] = Field(min_length=1)
+    battery: Battery = Battery()
+    car: Car = Car()
+    mqtt: Mqtt = Mqtt()
+    tariff: Tariff = Tariff()
+    market: Market | None = None
+    planner: Planner = Planner()
+    control: Control = Control()
+    dashboard: Dashboard = Dashboard()
+    time: TimeSettings = TimeSettings()
+    state_dir: Path = Field(Path("state"), description="journal and history; systemd sets its own")
+
+    @model_validator(mode="after")
+    def _distinct_names(self) -> Self:
+        names = [d.name for d in self.device]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two devices are named {name!r}; names must differ")
+        return self
+
+

@@ -1,0 +1,43 @@
+"""What the home's devices are asked to do, and within which limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Control(StrEnum):
+    """A thing that can be steered; a device that cannot do it does not list it."""
+
+    BATTERY_POWER = "battery_power_w"  # W, discharge +, charge -
+    PV_LIMIT = "pv_limit_w"  # W, upper limit of the inverter's generation
+    EXPORT_LIMIT = "export_limit_w"  # W, upper limit at the grid connection, kept by the device
+    CHARGE_CURRENT = "charge_current_a"  # A per phase, 0 = pause
+
+
+@dataclass(frozen=True, slots=True)
+class Setpoints:
+    """The decision of one control tick for the whole home. None = released to the device itself.
+
+    ``battery_w`` discharge +, charge -. ``reason`` says in a few words which rule decided.
+    """
+
+    battery_w: int | None = None
+    pv_limit_w: int | None = None
+    charge_current_a: float | None = None
+    reason: str = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The ordered chain fuse > grid operator > reserve; all powers W and >= 0, None = no such limit.
+
+    ``import_limit_w`` is the fuse at the grid connection, ``export_limit_w`` the smallest of the
+    connection agreement, the user's limit and the grid operator's.
+    """
+
+    import_limit_w: float | None
+    export_limit_w: float | None
+    reserve_pct: float
+    max_charge_w: float
+    max_discharge_w: float

@@ -1,0 +1,145 @@
+"""What the planner is told and what it answers: outlook in, values of stored energy out.
+
+Prices here are floats in currency units per MWh: the planner estimates; the account is exact
+elsewhere. Energy is Wh at the AC side unless the name says ``stored``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.domain.intervals import Interval
+
+
+@dataclass(frozen=True, slots=True)
+class BatterySpec:
+    """A battery as the planner sees it. Powers are AC W; efficiencies one way, 0..1.
+
+    ``wear_per_mwh`` is the cost of one MWh discharged at the AC side; 0 is allowed.
+    """
+
+    capacity_wh: float
+    reserve_wh: float
+    max_charge_w: float
+    max_discharge_w: float
+    charge_efficiency: float = 0.95
+    discharge_efficiency: float = 0.95
+    standby_w: float = 0.0
+    wear_per_mwh: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class CarNeed:
+    """The wish of a plugged-in car: ``energy_wh`` more (AC side) before ``departure``."""
+
+    energy_wh: float
+    departure: datetime
+    max_power_w: float
+    min_power_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """One coming interval: Wh quantiles (low/mid/high) and prices; price scenarios are equally likely.
+
+    ``import_price`` is what the home pays for a Wh from the retailer, ``export_price`` what it gets
+    for a Wh sold without bidding, ``market_price`` the expected clearing price.
+    """
+
+    interval: Interval
+    load_wh: tuple[float, float, float]
+    pv_wh: tuple[float, float, float]
+    import_price: float
+    export_price: float
+    market_price: float
+    market_scenarios: tuple[float, ...] = ()
+    flat_night: bool = False  # energy charged now must never be resold
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """All that a strategy may know at ``now``."""
+
+    now: datetime
+    forecasts: Sequence[Forecast]
+    battery: BatterySpec | None
+    stored_wh: float
+    resellable_wh: float  # part of stored_wh that may be sold (not of flat-night origin)
+    car: CarNeed | None = None
+    export_limit_w: float | None = None
+    import_limit_w: float | None = None
+    lot_wh: int = 10
+    quantity_quantile: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class OfferStep:
+    """At ``price_per_mwh`` or better the home sells ``net_wh`` (buys if negative) in all."""
+
+    price_per_mwh: float
+    net_wh: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferCurve:
+    """Net energy offered in one interval: steps by rising price, ``net_wh`` non-decreasing."""
+
+    interval: Interval
+    steps: tuple[OfferStep, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCurve:
+    """Marginal value of stored energy (per MWh stored) over the state of charge, in one interval.
+
+    ``stored_wh`` rises, ``value_per_mwh`` falls; between points it is interpolated.
+    """
+
+    interval: Interval
+    stored_wh: tuple[float, ...]
+    value_per_mwh: tuple[float, ...]
+
+    def at(self, stored_wh: float) -> float:
+        grid, values = self.stored_wh, self.value_per_mwh
+        if stored_wh <= grid[0]:
+            return values[0]
+        for i in range(1, len(grid)):
+            if stored_wh <= grid[i]:
+                part = (stored_wh - grid[i - 1]) / (grid[i] - grid[i - 1])
+                return values[i - 1] + part * (values[i] - values[i - 1])
+        return values[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedInterval:
+    """The expected course, for people and the dashboard; it commits nobody."""
+
+    interval: Interval
+    load_wh: float
+    pv_wh: float
+    battery_wh: float  # discharge +
+    car_wh: float
+    grid_wh: float  # import +
+    stored_wh: float  # at the interval's end
+    import_price: float
+    export_price: float
+    market_price: float
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Values of stored energy now and later, the offer curves and the expected course."""
+
+    made_at: datetime
+    strategy: str
+    values: tuple[ValueCurve, ...]  # [0] holds for the interval of made_at; value at its END
+    car_values: tuple[ValueCurve, ...] = ()  # over energy already charged, for the car
+    offers: tuple[OfferCurve, ...] = ()
+    course: tuple[PlannedInterval, ...] = ()
+    notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
+
+    def value(self, time: datetime) -> ValueCurve | None:
+        """The value curve that holds at ``time``, or None when the plan does not reach there."""
+        return next((v for v in self.values if time in v.interval), None)

@@ -1,0 +1,47 @@
+"""The error tree. The type says what the caller does.
+
+    GatewayError
+      ConfigError      tell the person, exit 2; never retried
+      RetryableError   back off and try again; supervised loops live on
+        DeviceError      one device is lost or refuses
+        BrokerError      the MQTT broker is lost
+        MarketError      the exchange is lost or answers nonsense
+      StorageError     the journal cannot store: stop bidding, keep safe control
+      JournalBroken    the stored account contradicts itself: stop and tell the person
+
+Anything else that is raised is a bug: it ends the process, and the next start replays.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Base of all errors that this project raises on purpose."""
+
+
+class ConfigError(GatewayError):
+    """The person must change something. One line: file, key or row, and what would be right."""
+
+
+class RetryableError(GatewayError):
+    """May go away by itself."""
+
+
+class DeviceError(RetryableError):
+    """A device did not answer, answered wrongly, or refused. The text names the device."""
+
+
+class BrokerError(RetryableError):
+    """The MQTT broker is out of reach or refused us."""
+
+
+class MarketError(RetryableError):
+    """The exchange is out of reach or gave no usable answer; the request may have been carried out."""
+
+
+class StorageError(GatewayError):
+    """Nothing can be stored now (disk full, read-only)."""
+
+
+class JournalBroken(GatewayError):
+    """The chain of the journal does not verify; the text names the first bad row."""

@@ -1,0 +1,224 @@
+"""The journal's file: one SQLite database, written by one process, durable before anyone hears of it.
+
+An entry's hash is SHA-256 over the previous hash and the canonical JSON of the entry (keys sorted,
+no blanks, UTF-8), so a changed, removed or inserted row breaks the chain. Entries that others must
+hear of go to the outbox in the same transaction and leave it when the broker has acknowledged.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.domain.control import Control
+from gateway.domain.intervals import iso, parse_utc
+from gateway.errors import JournalBroken, StorageError
+from gateway.journal.book import Book, Entry
+
+_GENESIS = "0" * 64
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS entry (
+  seq INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
+  hash TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY REFERENCES entry(seq)) STRICT;
+CREATE TABLE IF NOT EXISTS intent (
+  device TEXT, control TEXT, restore TEXT NOT NULL, time TEXT NOT NULL,
+  PRIMARY KEY (device, control)) STRICT;
+CREATE TABLE IF NOT EXISTS flash_write (
+  device TEXT, register INTEGER, day TEXT, count INTEGER NOT NULL,
+  PRIMARY KEY (device, register, day)) STRICT;
+CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+"""
+
+
+class Journal:
+    """Opens (or makes) the journal in ``path``; raises JournalBroken if its chain is not whole.
+
+    Every write is one durable transaction (WAL, synchronous FULL) and raises StorageError when it
+    cannot be stored; nothing is half-written then.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(f"{path}: the journal cannot be opened: {error}") from error
+        self.book = Book()
+        self._last_seq, self._last_hash = 0, _GENESIS
+        for entry, stored in self._rows(0):
+            self._check(entry, stored)
+            self.book.add(entry)
+
+    def append(self, kind: str, body: Mapping[str, Any], time: datetime) -> Entry:
+        """Store one entry, chained and in the outbox; it is durable when this returns."""
+        return self.append_all([(kind, body)], time)[0]
+
+    def append_all(self, items: Iterable[tuple[str, Mapping[str, Any]]], time: datetime) -> list[Entry]:
+        """Store several entries in one transaction: all or none."""
+        entries: list[Entry] = []
+        seq, digest = self._last_seq, self._last_hash
+        with self._transaction():
+            for kind, body in items:
+                seq += 1
+                entry = Entry(seq, time, kind, dict(body))
+                digest = chained(digest, entry)
+                self._db.execute(
+                    "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
+                    (seq, iso(time), kind, canonical(entry.body), digest),
+                )
+                self._db.execute("INSERT INTO outbox VALUES (?)", (seq,))
+                entries.append(entry)
+        self._last_seq, self._last_hash = seq, digest
+        for entry in entries:
+            self.book.add(entry)
+        return entries
+
+    def entries(self, after: int = 0, kind: str | None = None) -> Iterator[Entry]:
+        """Stored entries in order, from the one that follows ``after``."""
+        for entry, _ in self._rows(after):
+            if kind in (None, entry.kind):
+                yield entry
+
+    def verify(self) -> int:
+        """Recompute the whole chain from the file; the number of entries, or JournalBroken."""
+        digest, expected = _GENESIS, 0
+        for entry, stored in self._rows(0):
+            expected += 1
+            digest = chained(digest, entry)
+            if entry.seq != expected or digest != stored:
+                raise JournalBroken(f"{self._path}: the chain breaks at row {entry.seq}")
+        if (expected, digest) != (self._last_seq, self._last_hash):
+            raise JournalBroken(f"{self._path}: rows after {expected} are gone")
+        return expected
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """The last sequence number and the hash that vouches for everything before it."""
+        return self._last_seq, self._last_hash
+
+    def unsent(self, limit: int = 100) -> list[Entry]:
+        """The oldest entries that the broker has not acknowledged."""
+        rows = self._db.execute(
+            "SELECT e.seq, e.time, e.kind, e.body FROM outbox o JOIN entry e USING (seq)"
+            " ORDER BY seq LIMIT ?",
+            (limit,),
+        )
+        return [_entry(row) for row in rows.fetchall()]
+
+    def mark_sent(self, seq: int) -> None:
+        """The broker has acknowledged entry ``seq``."""
+        with self._transaction():
+            self._db.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
+
+    def setting(self, name: str, value: str | None = None) -> str | None:
+        """A small durable value (a user's standing command); given ``value`` it is stored first."""
+        if value is not None:
+            with self._transaction():
+                self._db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
+        row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
+        return str(row[0]) if row else None
+
+    def close(self) -> None:
+        self._db.close()
+
+    # -- IntentStore (see gateway.devices) --
+
+    def remember(self, device: str, control: Control, restore: str, time: datetime) -> None:
+        with self._transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO intent VALUES (?, ?, ?, ?)",
+                (device, control.value, restore, iso(time)),
+            )
+
+    def forget(self, device: str, control: Control) -> None:
+        with self._transaction():
+            self._db.execute(
+                "DELETE FROM intent WHERE device = ? AND control = ?", (device, control.value)
+            )
+
+    def pending(self, device: str) -> dict[Control, str]:
+        rows = self._db.execute("SELECT control, restore FROM intent WHERE device = ?", (device,))
+        return {Control(control): str(restore) for control, restore in rows.fetchall()}
+
+    def write_count(self, device: str, register: int, day: str) -> int:
+        row = self._db.execute(
+            "SELECT count FROM flash_write WHERE device = ? AND register = ? AND day = ?",
+            (device, register, day),
+        ).fetchone()
+        return int(row[0]) if row else 0
+
+    def count_write(self, device: str, register: int, day: str) -> None:
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO flash_write VALUES (?, ?, ?, 1)"
+                " ON CONFLICT (device, register, day) DO UPDATE SET count = count + 1",
+                (device, register, day),
+            )
+
+    # -- inside --
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            raise StorageError(f"{self._path}: cannot store: {error}") from error
+
+    def _rows(self, after: int) -> Iterator[tuple[Entry, str]]:
+        rows = self._db.execute(
+            "SELECT seq, time, kind, body, hash FROM entry WHERE seq > ? ORDER BY seq", (after,)
+        )
+        for row in rows:
+            yield _entry(row[:4]), row[4]
+
+    def _check(self, entry: Entry, stored: str) -> None:
+        digest = chained(self._last_hash, entry)
+        if entry.seq != self._last_seq + 1 or digest != stored:
+            raise JournalBroken(f"{self._path}: the chain breaks at row {entry.seq}")
+        self._last_seq, self._last_hash = entry.seq, digest
+
+
+def canonical(value: Any) -> str:
+    """One text for one value: sorted keys, no blanks, no floats that could round (they raise)."""
+    _refuse_floats(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def chained(previous: str, entry: Entry) -> str:
+    """The hash of an entry given the hash before it."""
+    text = f"{previous}\n{entry.seq}\n{iso(entry.time)}\n{entry.kind}\n{canonical(entry.body)}"
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _entry(row: tuple[Any, ...]) -> Entry:
+    return Entry(int(row[0]), parse_utc(row[1]), str(row[2]), json.loads(row[3]))
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise TypeError("the account holds integers and text, not floats")
+    if isinstance(value, Mapping):
+        for part in value.values():
+            _refuse_floats(part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            _refuse_floats(part)

@@ -1,0 +1,1 @@
+"""From a plan to tenders, from fills and the meter to money. Pure, but for `exchanges/`."""

@@ -1,0 +1,82 @@
+"""Keep a loop alive: restart it with backoff, say once that something is lost and once that it is back."""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from gateway.clock import Clock
+from gateway.errors import RetryableError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Backoff:
+    """Growing, jittered delays: ``first_s``, doubling, up to ``longest_s``; `reset` starts again."""
+
+    first_s: float = 2.0
+    longest_s: float = 300.0
+    jitter: float = 0.2
+    rng: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - not a secret
+    _next_s: float = 0.0
+
+    def next(self) -> float:
+        """Seconds to wait before the next try."""
+        self._next_s = min(self.longest_s, self._next_s * 2 if self._next_s else self.first_s)
+        return self._next_s * (1 + self.jitter * (2 * self.rng.random() - 1))
+
+    def reset(self) -> None:
+        self._next_s = 0.0
+
+
+@dataclass
+class Presence:
+    """Says once when ``name`` is lost and once when it returns."""
+
+    name: str
+    present: bool = True
+
+    def lost(self, why: object) -> bool:
+        """Note a loss; True (and one warning) only for the first."""
+        first, self.present = self.present, False
+        if first:
+            log.warning("%s is lost: %s", self.name, why)
+        return first
+
+    def back(self) -> bool:
+        """Note a success; True (and one line) only after a loss."""
+        first, self.present = not self.present, True
+        if first:
+            log.info("%s is back", self.name)
+        return first
+
+
+async def supervise(
+    name: str,
+    job: Callable[[Presence], Awaitable[None]],
+    clock: Clock,
+    backoff: Backoff | None = None,
+    healthy_s: float = 60.0,
+) -> None:
+    """Run ``job`` until it returns; restart it after a `RetryableError`.
+
+    The job is handed its `Presence` and says ``back()`` when it works again.
+    The backoff starts again after ``healthy_s`` without failure. Any other error is a bug and
+    passes through: the process ends and the next start replays the journal.
+    """
+    backoff = backoff or Backoff()
+    presence = Presence(name)
+    while True:
+        began = clock.monotonic()
+        try:
+            await job(presence)
+            return
+        except RetryableError as error:
+            if clock.monotonic() - began >= healthy_s:
+                backoff.reset()
+                presence.present = True
+            presence.lost(error)
+        await clock.sleep(backoff.next())
