@@ -143,3 +143,13 @@ class Plan:
     def value(self, time: datetime) -> ValueCurve | None:
         """The value curve that holds at ``time``, or None when the plan does not reach there."""
         return next((v for v in self.values if time in v.interval), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What one past interval really was: Wh, and the real-time price per MWh; None = not known."""
+
+    interval: Interval
+    load_wh: float | None  # without the car
+    pv_wh: float | None
+    rt_price: float | None = None
