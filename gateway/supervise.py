@@ -1,4 +1,4 @@
-"""Keep a loop alive: restart it with backoff, say once that something is lost and once that it is back."""
+"""Keep a loop alive: restart it with backoff; log once when it is lost and once when it is back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class Backoff:
-    """Growing, jittered delays: ``first_s``, doubling, up to ``longest_s``; `reset` starts again."""
+    """Growing, jittered delays from ``first_s``, doubling, up to ``longest_s``."""
 
     first_s: float = 2.0
     longest_s: float = 300.0

@@ -1,0 +1,1 @@
+"""Everything but hardware: a simulated home, its devices, the exchange and its participants."""

@@ -171,5 +171,3 @@ class Settings(_Part):
             if names.count(name) > 1:
                 raise ValueError(f"two devices are named {name!r}; names must differ")
         return self
-
-

@@ -18,6 +18,8 @@ TICKS_PER_UNIT_PER_MWH = 100
 
 
 class Side(StrEnum):
+    """Which way the energy goes, seen from the home."""
+
     BUY = "BUY"
     SELL = "SELL"
 
@@ -76,6 +78,8 @@ class TenderAnswer:
 
 @dataclass(frozen=True, slots=True)
 class CancelAnswer:
+    """The exchange's answer to a cancel; ``remaining_wh`` is what was taken back."""
+
     tender_id: str
     success: bool
     remaining_wh: int
@@ -106,6 +110,8 @@ class Transaction:
 
 
 class MeterQuality(StrEnum):
+    """Whether the counters were read at both ends or had to be bridged."""
+
     MEASURED = "measured"
     ESTIMATED = "estimated"
 
@@ -128,6 +134,8 @@ class Metered:
 
 
 class Run(StrEnum):
+    """The settlement run that made a row."""
+
     PRELIM = "PRELIM"
     FINAL = "FINAL"
     TRUEUP = "TRUEUP"

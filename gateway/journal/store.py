@@ -64,7 +64,9 @@ class Journal:
         """Store one entry, chained and in the outbox; it is durable when this returns."""
         return self.append_all([(kind, body)], time)[0]
 
-    def append_all(self, items: Iterable[tuple[str, Mapping[str, Any]]], time: datetime) -> list[Entry]:
+    def append_all(
+        self, items: Iterable[tuple[str, Mapping[str, Any]]], time: datetime
+    ) -> list[Entry]:
         """Store several entries in one transaction: all or none."""
         entries: list[Entry] = []
         seq, digest = self._last_seq, self._last_hash

@@ -1,0 +1,1 @@
+"""Registers over the wire: link, pure decoding, SunSpec, scan."""

@@ -1,0 +1,1 @@
+"""Modbus servers in front of the simulated home, built from the data sheets again."""

@@ -1,0 +1,1 @@
+"""The simulated energy exchange: book, clearing, settlement, server."""

@@ -1,0 +1,1 @@
+"""The buyers and sellers of the charging network, each bidding over HTTP."""

@@ -1,0 +1,1 @@
+"""One datasheet a file; the folder is the registry."""

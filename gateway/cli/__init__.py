@@ -1,0 +1,39 @@
+"""energy-gateway: run, check, scan, statement, backtest and the rest; one file a group of commands.
+
+Every module in this folder registers its commands by ``register(app)``. They import what they need
+inside the command, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+
+import typer
+
+from gateway.errors import ConfigError, GatewayError
+
+
+def make_app(package: str, about: str) -> typer.Typer:
+    """The command line of ``package``: all commands that its modules register."""
+    app = typer.Typer(
+        help=about, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    )
+    for found in sorted(iter_modules(import_module(package).__path__), key=lambda m: m.name):
+        import_module(f"{package}.{found.name}").register(app)
+    return app
+
+
+def run_app(app: typer.Typer) -> None:
+    """Run a command line; an error of ours is one clear line and exit 2 (configuration) or 1."""
+    try:
+        app()
+    except GatewayError as error:
+        sys.stderr.write(f"error: {error}\n")
+        raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None
+
+
+def main() -> None:
+    """Entry point of ``energy-gateway``."""
+    run_app(make_app("gateway.cli", "The home energy gateway: run it, check it, ask it."))
