@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore, ReleaseReport
 from gateway.devices.holder import Holder
+from gateway.devices.identify import bind_profile, identify
 from gateway.devices.profile import Identity, Output, Profile, Source
-from gateway.devices.sunspec import bind
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError
@@ -39,6 +39,7 @@ class ModbusDevice:
         control: bool = True,
     ) -> None:
         self.name, self.profile = name, profile
+        self._known: tuple[Profile, ...] = ()
         self._unit = unit
         self._intents, self._clock, self._control = intents, clock, control
         self._source: Source | None = None
@@ -105,6 +106,10 @@ class ModbusDevice:
         """Let go of the connection."""
         await self._unit.link.close()
 
+    def may_be(self, profiles: Iterable[Profile]) -> None:
+        """The profiles that 'auto' chooses from."""
+        self._known = tuple(profiles)
+
     # -- inside --
 
     def _may_try(self) -> None:
@@ -126,11 +131,12 @@ class ModbusDevice:
         if self._reader is not None:
             return self._reader
         profile = self.profile
-        if profile.sunspec:
-            source = await bind(self._unit, profile.sunspec)
-        else:
-            assert profile.source is not None  # noqa: S101 - a profile has one of the two
-            source = profile.source
+        if profile.key == "auto":
+            found = await identify(self._unit, self._known)
+            if found is None:
+                raise DeviceError("the device is none that we know; name its profile")
+            profile = self.profile = found[0]
+        source = await bind_profile(self._unit, profile)
         sheets = source.controls if self._control else ()
         self._holders = {
             s.control: Holder(self.name, s, self._unit, self._intents, self._clock) for s in sheets

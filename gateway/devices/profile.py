@@ -193,7 +193,10 @@ class Profile:
     """One supported model, or family with one register map.
 
     ``verified`` says on what the map was checked: captured registers of a real device, or only
-    the data sheet. ``sunspec`` and ``source`` exclude each other.
+    the data sheet. A profile reads by ``sunspec``, by its own ``source``, or by both: then the
+    source adds to what SunSpec gave and replaces readings of the same metric.
+    ``identify``: fields that must match regular expressions, on a unit without SunSpec;
+    ``maker``: what SunSpec model 1 must say (manufacturer and model, one regular expression).
     """
 
     key: str
@@ -204,4 +207,5 @@ class Profile:
     sunspec: SunSpecSheet | None = None
     source: Source | None = None
     controls: frozenset[Control] = frozenset()  # what the model can do at best
-    identify: tuple[tuple[Field, str], ...] = ()  # fields that match these regular expressions
+    identify: tuple[tuple[Field, str], ...] = ()
+    maker: str = ""
