@@ -101,7 +101,13 @@ class ControlLoop:
         own_w = min(battery.max_discharge_w, max(-battery.max_charge_w, net_w))
         if abs(target_w - own_w) <= self._settings.control.deadband_w:
             return Wish(car_w=car_w, curtail=curtail)  # the inverter does that by itself, faster
-        why = "price: discharge" if target_w > 0 else "price: charge" if target_w < 0 else "price: hold"
+        why = (
+            "price: discharge"
+            if target_w > 0
+            else "price: charge"
+            if target_w < 0
+            else "price: hold"
+        )
         return Wish(target_w, car_w, curtail, why)
 
     def _prices(self, now: datetime) -> tuple[float | None, float | None]:

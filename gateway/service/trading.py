@@ -148,7 +148,4 @@ class TradingLoop:
 
 
 def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[datetime, float]:
-    return {
-        t: per_mwh(value) for t, p in prices.items() if (value := getattr(p, name)) is not None
-    }
-
+    return {t: per_mwh(value) for t, p in prices.items() if (value := getattr(p, name)) is not None}
