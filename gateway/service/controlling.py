@@ -46,7 +46,7 @@ class ControlLoop:
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = TariffRules(self._settings.tariff, self._zone)
-        self._metering = Metering(journal.book.last_metered)
+        self._metering = Metering(journal.book.last_metered())
         self._energy = QuarterEnergy()
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
