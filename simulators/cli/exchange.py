@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
     app.command("exchange")(exchange)
 
 
-def exchange(  # noqa: PLR0913 - each is an option of the command line
+def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free port")] = 8900,
     state: Annotated[Path, typer.Option(help="folder of its store")] = Path("exchange-state"),
     insecure: Annotated[bool, typer.Option("--insecure", help="plain HTTP on loopback")] = False,
@@ -30,30 +31,31 @@ def exchange(  # noqa: PLR0913 - each is an option of the command line
 ) -> None:
     """Run the exchange until Ctrl-C; its state survives and goes on at the next start."""
     from gateway.clock import WallClock
-    from gateway.domain.intervals import parse_utc
     from gateway.errors import ConfigError
+    from simulators.data import read_csv
+    from simulators.prices import SyntheticPrices
 
-    try:
-        begin = None if start is None else parse_utc(start)
-    except ValueError as error:
-        raise ConfigError(f"--start {start}: {error}") from None
     if not insecure:
         raise ConfigError("TLS is not served yet; add --insecure for plain HTTP on loopback")
-    clock = WallClock(begin, rate)
+    recording = read_csv(data) if data is not None else None
+    begin = _begin(start, None if recording is None else recording.start)
+    prices = SyntheticPrices(seed) if recording is None else recording.prices
     try:
-        asyncio.run(_serve(clock, port, state, _prices(data, seed), seed if participants else None))
+        asyncio.run(
+            _serve(WallClock(begin, rate), port, state, prices, seed if participants else None)
+        )
     except KeyboardInterrupt:
         print("stopped; the state is kept in", state)
 
 
-def _prices(data: Path | None, seed: int) -> PriceSource:
-    from simulators.prices import SyntheticPrices
+def _begin(start: str | None, default: datetime | None) -> datetime | None:
+    from gateway.domain.intervals import parse_utc
+    from gateway.errors import ConfigError
 
-    if data is not None:
-        from simulators.data import read_data  # type: ignore[import-not-found]
-
-        return read_data(data).prices  # type: ignore[no-any-return]
-    return SyntheticPrices(seed)
+    try:
+        return default if start is None else parse_utc(start)
+    except ValueError as error:
+        raise ConfigError(f"--start {start}: {error}") from None
 
 
 async def _serve(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -39,32 +41,56 @@ class Wire:
 
     url: str
     session: aiohttp.ClientSession
+    group: asyncio.TaskGroup
 
-    async def post(self, name, body, *, party="home", key="k", headers=None):
+    async def post(
+        self,
+        name: str,
+        body: dict[str, Any] | bytes,
+        *,
+        party: str = "home",
+        key: str | None = "k",
+        headers: dict[str, str] | None = None,
+    ) -> tuple[int, Any, Mapping[str, str]]:
         """Status, body and headers of a POST; ``key`` None leaves the header out."""
         sent = {"Authorization": f"Bearer insecure:{party}"}
         if key is not None:
             sent["Idempotency-Key"] = key
-        if isinstance(body, dict):
-            request = {"json": body}
-        else:
-            request = {"data": body}
+        data = json.dumps(body).encode() if isinstance(body, dict) else body
         async with self.session.post(
-            f"{self.url}/cts/{name}", headers=sent | (headers or {}), **request
+            f"{self.url}/cts/{name}", headers=sent | (headers or {}), data=data
         ) as reply:
             return reply.status, await reply.json(content_type=None), reply.headers
 
-    async def get(self, name, *, party="home", **query):
+    async def get(self, name: str, *, party: str = "home", **query: str) -> tuple[int, Any]:
         sent = {"Authorization": f"Bearer insecure:{party}"}
         async with self.session.get(f"{self.url}/cts/{name}", headers=sent, params=query) as reply:
             return reply.status, await reply.json(content_type=None)
 
-    async def tender(self, tender_id, side, quantity, price, *, party="home", start=T, **more):
+    async def tender(
+        self,
+        tender_id: str,
+        side: str,
+        quantity: int,
+        price: float,
+        *,
+        party: str = "home",
+        start: datetime = T,
+        key: str | None = None,
+    ) -> tuple[int, Any, Mapping[str, str]]:
         body = tender_body(tender_id, side, quantity, price, party=party, start=start)
-        return await self.post("createTender", body, party=party, key=more.get("key", tender_id))
+        return await self.post("createTender", body, party=party, key=key or tender_id)
 
 
-def tender_body(tender_id, side, quantity, price, *, party="home", start=T):
+def tender_body(
+    tender_id: str,
+    side: str,
+    quantity: int,
+    price: float,
+    *,
+    party: str = "home",
+    start: datetime = T,
+) -> dict[str, Any]:
     return {
         "requestId": f"r-{tender_id}",
         "partyId": party,
@@ -86,12 +112,21 @@ def tender_body(tender_id, side, quantity, price, *, party="home", start=T):
 Story = Callable[[Wire, SimClock, ExchangeHandle], Awaitable[None]]
 
 
-def play(tmp_path: Path, story: Story, *, prices=None, terms=None, start=START) -> None:
+def play(
+    tmp_path: Path,
+    story: Story,
+    *,
+    prices: TestPrices | None = None,
+    terms: Terms | None = None,
+    start: datetime = START,
+) -> None:
     """Run a story against a running exchange on a simulated clock."""
     asyncio.run(_play(tmp_path, story, prices or TestPrices(), terms or Terms(), start))
 
 
-async def _play(tmp_path, story, prices, terms, start):
+async def _play(
+    tmp_path: Path, story: Story, prices: TestPrices, terms: Terms, start: datetime
+) -> None:
     clock = SimClock(start)
     async with asyncio.TaskGroup() as group:
 
@@ -99,7 +134,7 @@ async def _play(tmp_path, story, prices, terms, start):
             handle = await start_exchange(clock, group, tmp_path, prices, terms=terms)
             async with aiohttp.ClientSession() as session:
                 try:
-                    await story(Wire(handle.url, session), clock, handle)
+                    await story(Wire(handle.url, session, group), clock, handle)
                 finally:
                     await handle.close()
 

@@ -1,23 +1,26 @@
 """The gateway's adapter against the running exchange: one tender's whole life."""
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from gateway.clock import SimClock
 from gateway.domain.intervals import quarter
 from gateway.domain.trade import Metered, Run, Side, Tender
 from gateway.errors import MarketError
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
-from tests.exchange.conftest import START, T, play
+from simulators.exchange import ExchangeHandle
+from tests.exchange.conftest import START, T, Wire, play
 
 
-def sell(tender_id="t1", quantity=1_000, price=2_000):
+def sell(tender_id: str = "t1", quantity: int = 1_000, price: int = 2_000) -> Tender:
     return Tender(tender_id, quarter(T), Side.SELL, quantity, price, T)
 
 
-def test_a_tender_from_offer_to_settlement(tmp_path):
-    async def story(wire, clock, handle):
+def test_a_tender_from_offer_to_settlement(tmp_path: Path) -> None:
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         home = connect(ExchangeAccess(wire.url, "home", clock))
         try:
             rules = await home.rules()
@@ -28,7 +31,9 @@ def test_a_tender_from_offer_to_settlement(tmp_path):
             assert answer.accepted
             (again,) = await home.create_tenders([sell()])
             assert again == answer
-            assert (await home.find_tender("t1")).market_order_id == answer.market_order_id
+            found = await home.find_tender("t1")
+            assert found is not None
+            assert found.market_order_id == answer.market_order_id
             assert await home.find_tender("t2") is None
             assert await home.transactions(0) == []
             await clock.sleep_until(START + timedelta(minutes=5, seconds=1))
@@ -57,8 +62,8 @@ def test_a_tender_from_offer_to_settlement(tmp_path):
     play(tmp_path, story)
 
 
-def test_refusals_are_answers_and_cancel_gives_the_rest_back(tmp_path):
-    async def story(wire, clock, handle):
+def test_refusals_are_answers_and_cancel_gives_the_rest_back(tmp_path: Path) -> None:
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         home = connect(ExchangeAccess(wire.url, "home", clock))
         try:
             (refused,) = await home.create_tenders([sell("odd", quantity=1_001)])
@@ -75,11 +80,11 @@ def test_refusals_are_answers_and_cancel_gives_the_rest_back(tmp_path):
     play(tmp_path, story)
 
 
-def test_an_exchange_that_is_away_is_a_market_error(tmp_path):
-    async def story(wire, clock, handle):
+def test_an_exchange_that_is_away_is_a_market_error(tmp_path: Path) -> None:
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         home = connect(ExchangeAccess("http://127.0.0.1:9", "home", clock))
         try:
-            with pytest.raises(MarketError, match="127.0.0.1:9"):
+            with pytest.raises(MarketError, match=r"127\.0\.0\.1:9"):
                 await home.rules()
         finally:
             await home.close()
