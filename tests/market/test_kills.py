@@ -59,14 +59,6 @@ def check(journal_path: Path, exchange_db: Path) -> dict[str, int]:
         assert s.position_wh == book.position_wh(s.interval)
     journal.close()
     theirs.close()
-        {
-            "tenders": len(known),
-            "fills": len(fills),
-            "settlements": len(settled),
-            "cancelled": sum(r[1] == "cancelled" for r in known.values()),
-            "refused": len(known) - len(accepted),
-        }
-    )
     return {"tenders": len(known), "fills": len(fills), "settlements": len(settled)}
 
 
