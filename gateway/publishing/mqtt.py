@@ -19,7 +19,6 @@ from contextlib import asynccontextmanager, suppress
 import aiomqtt
 
 from gateway import __version__
-from gateway.clock import Clock
 from gateway.config.settings import Mqtt
 from gateway.errors import BrokerError, ConfigError, StorageError
 from gateway.journal.store import Journal
@@ -47,7 +46,6 @@ class Publisher:
         self,
         settings: Mqtt,
         site: str,
-        clock: Clock,
         journal: Journal,
         devices: Iterable[str] = (),
     ) -> None:
@@ -56,7 +54,6 @@ class Publisher:
         self.sent = 0
         self.losses = 0
         self._settings = settings
-        self._clock = clock
         self._journal = journal
         self._store = Presence("the outbox of the journal")
         self._acknowledged: list[int] = []  # but not yet marked in the journal (disk full)
