@@ -56,6 +56,11 @@ async def every(clock: Clock, period_s: float) -> AsyncIterator[datetime]:
         await clock.sleep(start + (done + 1) * period_s - clock.monotonic())
 
 
+async def pause(seconds: float) -> None:
+    """Wait between two requests on a wire, in real seconds: part of I/O, no clock leaps over it."""
+    await asyncio.sleep(seconds)
+
+
 class WallClock:
     """The machine's clock. With ``start`` it begins there, with ``rate`` it runs faster."""
 

@@ -41,3 +41,16 @@ class Limits:
     reserve_pct: float
     max_charge_w: float
     max_discharge_w: float
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What was sold (+) or bought (-) for the present interval, and how far its delivery is.
+
+    ``position_wh`` net export; ``delivered_wh`` net export so far, None while unknown;
+    ``left_s`` seconds to the interval's end.
+    """
+
+    position_wh: int
+    delivered_wh: float | None
+    left_s: float

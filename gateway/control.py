@@ -1,0 +1,147 @@
+"""(snapshot, commitment, plan's wish, limits) -> setpoints: one pure function, called every tick.
+
+Priority: fuse > grid operator > reserve > committed delivery > price > comfort. Each step may only
+narrow what the one before allowed. Missing input has a defined action, never 'keep the last value'.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from gateway.domain.control import Commitment, Limits, Setpoints
+from gateway.domain.readings import Snapshot
+
+# Close to the end of an interval a small rest of energy would ask for a huge power; below this the
+# rest is spread as if so much time were left. 20 s is two ticks of a slow (10 s) control loop.
+SHORTEST_LEFT_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What prices and comfort ask for, before commitments and limits.
+
+    ``battery_w`` discharge +; None = the inverter's own self-consumption. ``car_w`` None = no car
+    to charge. ``curtail`` = surplus is worth less than nothing now.
+    """
+
+    battery_w: float | None = None
+    car_w: float | None = None
+    curtail: bool = False
+    reason: str = "self-consumption"
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerSpec:
+    """How the charger's current relates to power. ``min_a`` is the least a car accepts (IEC 61851: 6 A)."""
+
+    phases: int = 3
+    volts: float = 230.0
+    min_a: float = 6.0
+    max_a: float = 16.0
+
+
+def decide(
+    snapshot: Snapshot,
+    commitment: Commitment,
+    wish: Wish,
+    limits: Limits,
+    charger: ChargerSpec | None = None,
+) -> Setpoints:
+    """The setpoints of this tick. Released wherever the inputs that a decision needs are missing."""
+    current_a = _charge_current(snapshot, wish, limits, charger)
+    if snapshot.grid_w is None or snapshot.battery_w is None or snapshot.battery_soc_pct is None:
+        return Setpoints(charge_current_a=current_a, reason="released: meter or battery unknown")
+    target_w, reason = _battery_target(snapshot, commitment, wish)
+    if target_w is not None:
+        target_w, why = _within(target_w, snapshot, limits)
+        reason = why or reason
+    elif snapshot.battery_soc_pct <= limits.reserve_pct:
+        # Released, the inverter would go below our reserve: hold it at zero discharge instead.
+        surplus_w = -(snapshot.grid_w + snapshot.battery_w)
+        target_w = -min(limits.max_charge_w, max(0.0, surplus_w))
+        reason = "reserve"
+    return Setpoints(
+        battery_w=None if target_w is None else round(target_w),
+        pv_limit_w=_pv_limit(snapshot, commitment, wish, limits),
+        charge_current_a=current_a,
+        reason=reason,
+    )
+
+
+def steady(new: Setpoints, old: Setpoints, deadband_w: float) -> Setpoints:
+    """``new``, but a change of power smaller than the deadband keeps the old value (same sign)."""
+    if new.battery_w is None or old.battery_w is None:
+        return new
+    if (new.battery_w > 0) != (old.battery_w > 0) or (new.battery_w < 0) != (old.battery_w < 0):
+        return new
+    if abs(new.battery_w - old.battery_w) < deadband_w:
+        return replace(new, battery_w=old.battery_w)
+    return new
+
+
+def _battery_target(
+    snapshot: Snapshot, commitment: Commitment, wish: Wish
+) -> tuple[float | None, str]:
+    """Battery power for the commitment if there is one, else the wish; None = released."""
+    assert snapshot.grid_w is not None and snapshot.battery_w is not None  # noqa: S101, PT018
+    if commitment.position_wh == 0 or commitment.delivered_wh is None:
+        return wish.battery_w, wish.reason
+    rest_wh = commitment.position_wh - commitment.delivered_wh
+    export_w = rest_wh * 3600 / max(commitment.left_s, SHORTEST_LEFT_S)
+    # Whatever the home does now, the battery makes up the difference to the wanted export.
+    return snapshot.battery_w + snapshot.grid_w + export_w, "committed delivery"
+
+
+def _within(battery_w: float, snapshot: Snapshot, limits: Limits) -> tuple[float, str]:
+    """``battery_w`` narrowed by power, fuse, export limit and reserve, and the rule that did it last."""
+    assert snapshot.grid_w is not None and snapshot.battery_w is not None  # noqa: S101, PT018
+    assert snapshot.battery_soc_pct is not None  # noqa: S101
+    why = ""
+    without_w = snapshot.grid_w + snapshot.battery_w  # import if the battery did nothing
+    low, high = -limits.max_charge_w, limits.max_discharge_w
+    if snapshot.battery_soc_pct <= limits.reserve_pct and battery_w > 0:
+        battery_w, why = 0.0, "reserve"
+    if limits.export_limit_w is not None:
+        high_export = without_w + limits.export_limit_w
+        if battery_w > high_export:
+            battery_w, why = high_export, "export limit"
+    if limits.import_limit_w is not None:
+        low_import = without_w - limits.import_limit_w
+        if battery_w < low_import:
+            battery_w, why = low_import, "fuse"
+    return min(high, max(low, battery_w)), why
+
+
+def _pv_limit(snapshot: Snapshot, commitment: Commitment, wish: Wish, limits: Limits) -> int | None:
+    """An upper limit of generation, or None: for the export limit, or where surplus costs money."""
+    if snapshot.load_w is None or snapshot.pv_w is None or snapshot.battery_w is None:
+        return None
+    allowed_w = limits.export_limit_w
+    if wish.curtail and commitment.position_wh <= 0:
+        allowed_w = 0.0
+    if allowed_w is None:
+        return None
+    charging_w = max(0.0, -snapshot.battery_w)
+    limit_w = snapshot.load_w + charging_w + allowed_w
+    # The limit is only needed when generation comes near it; a margin keeps it from flickering.
+    return round(limit_w) if snapshot.pv_w > 0.8 * limit_w else None
+
+
+def _charge_current(
+    snapshot: Snapshot, wish: Wish, limits: Limits, charger: ChargerSpec | None
+) -> float | None:
+    """Amperes for the car in whole steps, 0 = pause, None = no car or nothing to say."""
+    if charger is None or wish.car_w is None or snapshot.car_plugged is None:
+        return None
+    per_ampere_w = charger.phases * charger.volts
+    power_w = wish.car_w
+    if limits.import_limit_w is not None:
+        if snapshot.grid_w is None or snapshot.charger_w is None:
+            power_w = min(power_w, charger.min_a * per_ampere_w)  # blind: the least, not the last
+        else:
+            power_w = min(power_w, limits.import_limit_w - (snapshot.grid_w - snapshot.charger_w))
+    amperes = float(min(charger.max_a, power_w / per_ampere_w))
+    if amperes < charger.min_a:
+        # Between 0 and the least current there is nothing: take the least if most of it is wanted.
+        return charger.min_a if amperes >= 0.5 * charger.min_a and power_w >= wish.car_w else 0.0
+    return float(int(amperes))

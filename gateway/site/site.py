@@ -1,0 +1,156 @@
+"""The home as one: poll every device in its own loop, observe the whole, apply setpoints as leases."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from typing import Any
+
+from gateway.clock import Clock, every
+from gateway.devices import Device, ReleaseReport
+from gateway.domain.control import Control, Setpoints
+from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.errors import DeviceError
+from gateway.site.snapshot import join
+from gateway.supervise import Backoff, Presence
+
+log = logging.getLogger(__name__)
+
+RELEASE_LIMIT_S = 8.0  # real seconds; stop must be done within 10
+
+
+class Site:
+    """All devices of the home. `poll_loop` keeps their latest readings; nothing else reads them."""
+
+    def __init__(self, devices: Sequence[Device], clock: Clock, period_s: float) -> None:
+        self.devices = tuple(devices)
+        self._clock, self._period_s = clock, period_s
+        self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
+        self._neutral_once: set[str] = set()
+        self._held: set[tuple[str, Control]] = set()
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """One polling loop a device: a dead one never slows the others."""
+        for device in self.devices:
+            self._clock.spawn(group, self._poll_loop(device), name=f"poll {device.name}")
+
+    def observe(self) -> Snapshot:
+        """The home now, from the latest readings."""
+        return join(self._clock.now(), self._states)
+
+    def controls(self) -> frozenset[Control]:
+        """What at least one device of the site can be asked to do."""
+        return frozenset(c for d in self.devices for c in d.controls)
+
+    async def apply(self, wanted: Setpoints) -> None:
+        """Hold what is wanted, release what is not (and was held); a lost device is left to its lease."""
+        jobs = [
+            *self._jobs(Control.BATTERY_POWER, wanted.battery_w, self._battery_weight),
+            *self._jobs(Control.PV_LIMIT, wanted.pv_limit_w, self._equal_weight),
+            *self._jobs(Control.CHARGE_CURRENT, wanted.charge_current_a, None),
+        ]
+        await asyncio.gather(*jobs)
+
+    async def release_all(self) -> list[ReleaseReport]:
+        """Every device neutral; bounded in real time, and one device never holds up another."""
+
+        async def one(device: Device) -> ReleaseReport:
+            try:
+                async with asyncio.timeout(RELEASE_LIMIT_S):
+                    return await device.release()
+            except (TimeoutError, DeviceError) as error:
+                return ReleaseReport(
+                    device.name, neutral=False, problems=(str(error) or "timeout",)
+                )
+
+        steered = [d for d in self.devices if d.controls]
+        reports = list(await asyncio.gather(*(one(d) for d in steered)))
+        for report in reports:
+            if not report.neutral:
+                log.error("%s may not be neutral: %s", report.device, "; ".join(report.problems))
+        self._held.clear()
+        return reports
+
+    async def close(self) -> None:
+        for device in self.devices:
+            await device.close()
+
+    # -- polling --
+
+    async def _poll_loop(self, device: Device) -> None:
+        presence, backoff = Presence(device.name), Backoff(first_s=self._period_s, longest_s=300.0)
+        async for _ in every(self._clock, self._period_s):
+            try:
+                await self._poll(device)
+            except DeviceError as error:
+                presence.lost(error)
+                self._mark_lost(device.name)
+                await self._clock.sleep(backoff.next())
+            else:
+                presence.back()
+                backoff.reset()
+
+    async def _poll(self, device: Device) -> None:
+        if device.name not in self._neutral_once:
+            report = await device.release() if device.controls else None
+            if report is not None and not report.neutral:
+                raise DeviceError(f"{device.name}: not neutral yet: {'; '.join(report.problems)}")
+            self._neutral_once.add(device.name)
+        readings = await device.poll()
+        known = dict(self._states[device.name].readings)
+        known.update((r.metric, r) for r in readings)
+        self._states[device.name] = DeviceState(device.name, online=True, readings=known)
+
+    def _mark_lost(self, name: str) -> None:
+        stale = {m: _stale(r) for m, r in self._states[name].readings.items()}
+        self._states[name] = DeviceState(name, online=False, readings=stale)
+
+    # -- applying --
+
+    def _jobs(
+        self,
+        control: Control,
+        value: float | None,
+        weight: Callable[[Device], float] | None,
+    ) -> list[Coroutine[Any, Any, None]]:
+        able = [d for d in self.devices if control in d.controls and self._states[d.name].online]
+        shares = _shares(value, [weight(d) for d in able] if weight else None, len(able))
+        return [self._one(d, control, share) for d, share in zip(able, shares, strict=True)]
+
+    async def _one(self, device: Device, control: Control, value: float | None) -> None:
+        key = (device.name, control)
+        try:
+            if value is not None:
+                self._held.add(key)
+                await device.hold(control, value)
+            elif key in self._held:
+                report = await device.release((control,))
+                if report.neutral:
+                    self._held.discard(key)
+                else:
+                    log.warning("%s: release: %s", device.name, "; ".join(report.problems))
+        except DeviceError as error:
+            log.debug("%s: %s: %s", device.name, control.value, error)
+            self._mark_lost(device.name)
+
+    def _battery_weight(self, device: Device) -> float:
+        return self._states[device.name].number("battery_max_discharge_w") or 1.0
+
+    def _equal_weight(self, _device: Device) -> float:
+        return 1.0
+
+
+def _shares(value: float | None, weights: Sequence[float] | None, count: int) -> list[float | None]:
+    """``value`` for each device: split by weight, or (weights None) the same for every one."""
+    if value is None or weights is None:
+        return [value] * count
+    total = sum(weights)
+    return [value * w / total for w in weights]
+
+
+def _stale(reading: Reading) -> Reading:
+    if reading.quality is Quality.GOOD:
+        return replace(reading, quality=Quality.STALE)
+    return reading

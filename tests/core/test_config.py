@@ -1,0 +1,85 @@
+"""gateway.toml: the usual home is short; every fault names file, line, key and what would be right."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from gateway.config import load_settings
+from gateway.errors import ConfigError
+
+USUAL = """
+[site]
+name = "home"
+time_zone = "America/Chicago"
+reserve_pct = 20
+export_limit_w = 5000
+
+[[device]]
+name = "inverter"
+profile = "fronius-gen24"
+host = "inverter.lan"
+
+[[device]]
+name = "meter"
+profile = "sunspec-meter"
+host = "inverter.lan"
+unit = 200
+
+[mqtt]
+host = "127.0.0.1"
+
+[tariff]
+import_price = { kind = "flat", per_kwh = "0.14" }
+
+[market]
+exchange = "cts"
+url = "https://exchange.example"
+"""
+
+
+def load(tmp_path: Path, text: str) -> object:
+    path = tmp_path / "gateway.toml"
+    path.write_text(text)
+    return load_settings(path)
+
+
+def test_the_usual_home(tmp_path: Path) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(USUAL)
+    settings = load_settings(path)
+    assert [d.name for d in settings.device] == ["inverter", "meter"]
+    assert settings.device[1].unit == 200
+    assert settings.tariff.import_price.kind == "flat"
+    assert settings.tariff.import_price.per_kwh == Decimal("0.14")
+    assert settings.battery.wear_per_kwh == Decimal("0.02")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("reserve_pct = 20", "reserve_pc = 20", "gateway.toml:5: site.reserve_pc: unknown key; did you mean 'reserve_pct'?"),
+        ("reserve_pct = 20", "reserve_pct = 120", "gateway.toml:5: site.reserve_pct: Input should be less than or equal to 100 (got 120)"),
+        ('"America/Chicago"', '"America/Chigaco"', "gateway.toml:4: site.time_zone: 'America/Chigaco' is no IANA time zone"),
+        ('host = "inverter.lan"\nunit = 200', "unit = 200", "gateway.toml:13: device.1: host is missing"),
+        ('name = "meter"', 'name = "inverter"', "two devices are named 'inverter'"),
+        ('per_kwh = "0.14"', 'per_kwh = "cheap"', "tariff.import_price.per_kwh: Input should be a valid decimal"),
+        ('kind = "flat"', 'kind = "flatt"', "gateway.toml:23: tariff.import_price"),
+        ('url = "https://exchange.example"', "", "market.url: is missing"),
+        ("[site]", "[site", "not valid TOML"),
+    ],
+)  # fmt: skip
+def test_a_fault_names_line_key_and_what_would_be_right(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    assert old in USUAL
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, USUAL.replace(old, new))
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        load_settings(tmp_path / "nowhere.toml")

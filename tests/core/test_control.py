@@ -1,0 +1,144 @@
+"""Control as tables: what goes in at a tick, what comes out. Signs as in gateway.domain."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.control import ChargerSpec, Wish, decide, steady
+from gateway.domain.control import Commitment, Limits, Setpoints
+from gateway.domain.readings import Snapshot
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+LIMITS = Limits(
+    import_limit_w=None,
+    export_limit_w=5_000,
+    reserve_pct=20,
+    max_charge_w=5_000,
+    max_discharge_w=5_000,
+)
+NONE = Commitment(0, 0.0, 900)
+
+
+def home(
+    pv: float | None = 0,
+    battery: float | None = 0,
+    grid: float | None = 500,
+    soc: float | None = 60,
+    charger: float | None = 0,
+    plugged: bool | None = False,
+) -> Snapshot:
+    load = None if None in (pv, battery, grid) else (pv or 0) + (battery or 0) + (grid or 0)
+    return Snapshot(
+        NOW, {}, pv, battery, soc, grid, load, charger, plugged, 0.0, 0.0, 0.0
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("case", "snapshot", "commitment", "wish", "battery_w", "reason"),
+    [
+        ("no wish: the inverter keeps the meter at zero", home(), NONE, Wish(), None, "self-consumption"),
+        ("a wish passes", home(), NONE, Wish(2_000, reason="price"), 2_000, "price"),
+        ("meter lost: released", home(grid=None), NONE, Wish(2_000), None, "released: meter or battery unknown"),
+        ("charge lost: released", home(soc=None), NONE, Wish(2_000), None, "released: meter or battery unknown"),
+        ("500 Wh sold, a quarter left: 2 kW out, and the 500 W of load", home(), Commitment(500, 0, 900), Wish(), 2_500, "committed delivery"),
+        ("half delivered at half time", home(battery=2_500, grid=-2_000), Commitment(500, 250, 450), Wish(), 2_500, "committed delivery"),
+        ("behind: more power for the rest", home(battery=2_500, grid=-2_000), Commitment(500, 200, 450), Wish(), 2_900, "committed delivery"),
+        ("done early: battery only covers the house", home(battery=2_500, grid=-2_000), Commitment(500, 500, 100), Wish(), 500, "committed delivery"),
+        ("ahead: takes the surplus back", home(pv=3_000, battery=0, grid=-2_500), Commitment(100, 150, 450), Wish(), -2_900, "committed delivery"),
+        ("never below the reserve for a commitment", home(soc=20), Commitment(500, 0, 900), Wish(), 0, "reserve"),
+        ("export limit beats the commitment", home(), Commitment(2_000, 0, 900), Wish(), 5_000, "export limit"),
+        ("export limit with surplus PV", home(pv=4_000, battery=0, grid=-3_500), Commitment(2_000, 0, 900), Wish(), 1_500, "export limit"),
+        ("delivered so far unknown: the wish, no blind chase", home(), Commitment(500, None, 900), Wish(), None, "self-consumption"),
+        ("at the reserve self-consumption is held", home(soc=20), NONE, Wish(), 0, "reserve"),
+        ("at the reserve surplus still charges", home(pv=3_000, grid=-2_500, soc=20), NONE, Wish(), -2_500, "reserve"),
+        ("bought 250 Wh: takes 1 kW", home(grid=0), Commitment(-250, 0, 900), Wish(), -1_000, "committed delivery"),
+    ],
+)  # fmt: skip
+def test_battery(
+    case: str,
+    snapshot: Snapshot,
+    commitment: Commitment,
+    wish: Wish,
+    battery_w: int | None,
+    reason: str,
+) -> None:
+    out = decide(snapshot, commitment, wish, LIMITS)
+    assert (out.battery_w, out.reason) == (battery_w, reason), case
+
+
+@pytest.mark.parametrize(
+    ("case", "snapshot", "wish_w", "fuse_w", "amperes"),
+    [
+        ("full power", home(plugged=True), 11_040, None, 16.0),
+        ("whole amperes, rounded down", home(plugged=True), 7_000, None, 10.0),
+        ("too little to charge", home(plugged=True), 1_000, None, 0.0),
+        ("most of the least current", home(plugged=True), 3_000, None, 6.0),
+        ("the fuse leaves room for less", home(grid=5_000, charger=0, plugged=True), 11_040, 12_000, 10.0),
+        ("the car's own power is not counted twice", home(grid=9_000, charger=6_900, plugged=True), 11_040, 12_000, 14.0),
+        ("the fuse leaves no room", home(grid=11_000, charger=0, plugged=True), 11_040, 12_000, 0.0),
+        ("meter lost: the least, never the last", home(grid=None, plugged=True), 11_040, 12_000, 6.0),
+        ("no wish", home(plugged=True), None, None, None),
+        ("no charger heard of", home(plugged=None), 11_040, None, None),
+    ],
+)  # fmt: skip
+def test_car(
+    case: str, snapshot: Snapshot, wish_w: float | None, fuse_w: float | None, amperes: float | None
+) -> None:
+    limits = Limits(fuse_w, None, 20, 5_000, 5_000)
+    out = decide(snapshot, NONE, Wish(car_w=wish_w), limits, ChargerSpec())
+    assert out.charge_current_a == amperes, case
+
+
+@pytest.mark.parametrize(
+    ("case", "snapshot", "commitment", "curtail", "limit_w"),
+    [
+        ("far from the limit: none", home(pv=3_000, grid=-2_500), NONE, False, None),
+        ("near the export limit", home(pv=6_000, grid=-5_400), NONE, False, 5_600),
+        ("negative price: only what the home uses", home(pv=3_000, grid=-2_500), NONE, True, 500),
+        ("negative price but sold: deliver", home(pv=3_000, grid=-2_500), Commitment(300, 0, 900), True, None),
+        ("load unknown: no limit invented", home(pv=None), NONE, True, None),
+    ],
+)  # fmt: skip
+def test_generation_limit(
+    case: str, snapshot: Snapshot, commitment: Commitment, curtail: bool, limit_w: int | None
+) -> None:
+    out = decide(snapshot, commitment, Wish(curtail=curtail), LIMITS)
+    assert out.pv_limit_w == limit_w, case
+
+
+power = st.floats(-12_000, 12_000)
+
+
+@given(
+    pv=st.floats(0, 10_000), battery=st.floats(-5_000, 5_000), grid=power, soc=st.floats(0, 100),
+    position=st.integers(-2_000, 2_000), delivered=st.floats(-2_000, 2_000),
+    left=st.floats(0, 900), wish=st.none() | power,
+)  # fmt: skip
+def test_limits_always_hold(
+    pv: float, battery: float, grid: float, soc: float,
+    position: int, delivered: float, left: float, wish: float | None,
+) -> None:  # fmt: skip
+    snapshot = home(pv, battery, grid, soc)
+    out = decide(snapshot, Commitment(position, delivered, left), Wish(wish), LIMITS)
+    if out.battery_w is None:
+        assert soc > LIMITS.reserve_pct
+        return
+    assert -LIMITS.max_charge_w <= out.battery_w <= LIMITS.max_discharge_w
+    if soc <= LIMITS.reserve_pct:
+        assert out.battery_w <= 0
+    assert LIMITS.export_limit_w is not None
+    if out.battery_w > 0:
+        exported = -(grid + battery - out.battery_w)
+        assert exported <= LIMITS.export_limit_w + 1
+
+
+def test_small_changes_are_not_written() -> None:
+    old = Setpoints(battery_w=1_000)
+    assert steady(Setpoints(battery_w=1_030), old, 50).battery_w == 1_000
+    assert steady(Setpoints(battery_w=1_060), old, 50).battery_w == 1_060
+    assert steady(Setpoints(battery_w=-10), Setpoints(battery_w=10), 50).battery_w == -10
+    assert steady(Setpoints(), old, 50).battery_w is None
