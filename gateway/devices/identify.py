@@ -33,6 +33,7 @@ async def bind_profile(unit: Unit, profile: Profile) -> Source:
         kept + profile.source.outputs,
         controls + profile.source.controls,
         found.identity,
+        found.anchors,
     )
 
 
@@ -44,9 +45,9 @@ async def identify(unit: Unit, profiles: Iterable[Profile]) -> tuple[Profile, Id
     candidates = [p for p in profiles if p.key != "auto"]
     if await discover(unit) is not None:
         source = await bind(unit, SunSpecSheet(battery_control=True, pv_limit=True))
-        return _by_models(source, candidates), source.identity
+        return await _by_models(unit, source, candidates), source.identity
     for profile in candidates:
-        if not profile.identify:
+        if not profile.identify or profile.maker:
             continue
         match = await _matches(unit, profile)
         if match is not None:
@@ -54,7 +55,7 @@ async def identify(unit: Unit, profiles: Iterable[Profile]) -> tuple[Profile, Id
     return None
 
 
-def _by_models(source: Source, candidates: Iterable[Profile]) -> Profile:
+async def _by_models(unit: Unit, source: Source, candidates: Iterable[Profile]) -> Profile:
     """The maker's own profile, else the generic one for what the chain implements."""
     by_key = {p.key: p for p in candidates}
     says = f"{source.identity.manufacturer} {source.identity.model}"
@@ -63,10 +64,13 @@ def _by_models(source: Source, candidates: Iterable[Profile]) -> Profile:
         return by_key["sunspec-meter"]
     steerable = any(c.control is Control.BATTERY_POWER for c in source.controls)
     for profile in by_key.values():
-        if profile.maker and re.search(profile.maker, says, re.IGNORECASE):
-            wants_battery = Control.BATTERY_POWER in profile.controls
-            if steerable or not wants_battery or profile.source:
+        if not profile.maker or not re.search(profile.maker, says, re.IGNORECASE):
+            continue
+        if profile.identify:
+            if await _matches(unit, profile) is not None:
                 return profile
+        elif Control.BATTERY_POWER not in profile.controls or "battery_soc_pct" in metrics:
+            return profile
     return by_key["sunspec-hybrid" if steerable else "sunspec-inverter"]
 
 
