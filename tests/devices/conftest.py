@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from gateway.config.settings import DeviceSettings
-from gateway.devices.build import build_devices
+from gateway.devices.build import build_devices, profile
 from gateway.devices.modbus import ModbusDevice
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
+from gateway.modbus.link import BusAddress, Link, Pace
 from tests.modbus.server import RegisterServer
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -89,6 +90,15 @@ def device(
         name="device", profile=profile, host="127.0.0.1", port=server.port, **settings
     )
     return build_devices([entry], intents, clock)[0]
+
+
+def impatient(
+    server: RegisterServer, key: str, clock: HandClock, intents: Intents, name: str = "device"
+) -> ModbusDevice:
+    """A device on a link without the pauses that the real one needs, and with a short timeout."""
+    sheet = profile(key)
+    link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(timeout_s=0.04))
+    return ModbusDevice(name, sheet, link.unit(sheet.connection.unit), intents, clock)
 
 
 def values(readings: tuple[Reading, ...]) -> dict[str, float | str | None]:
