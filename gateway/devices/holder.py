@@ -214,11 +214,9 @@ class Holder:
     async def _read_facts(self) -> Facts:
         raw = {}
         for block in self.sheet.facts:
-            try:
-                raw[block] = await self._unit.read(block.table, block.address, block.count)
-            except Refused as refusal:
-                if refusal.code not in (1, 2, 3):  # not there in this model: go without
-                    raise
+            data = await self._unit.read_if_there(block.table, block.address, block.count)
+            if data is not None:  # what a model does not have, it goes without
+                raw[block] = data
         return Facts(raw)
 
 

@@ -15,11 +15,10 @@ from gateway.devices.reader import LayoutChanged, Reader
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError
-from gateway.modbus.link import Refused, Unit
+from gateway.modbus.link import NOT_THERE, Refused, Unit
 from gateway.modbus.registers import Missing, Value
 from gateway.supervise import Backoff
 
-_MOVED = (1, 2, 3)  # exceptions that a block, once read, gives only where the layout changed
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
@@ -134,7 +133,7 @@ class ModbusDevice:
             if self._failures > 1:
                 self._retry_at = self._clock.monotonic() + self._backoff.next()
             away = self._clock.monotonic() - self._answered
-            moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in _MOVED
+            moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in NOT_THERE
             if moved or away > _REBIND_S:
                 self._reader = None
             for holder in self._holders.values():
