@@ -117,7 +117,7 @@ class CallDesk:
         posted = self._prices.posted(start, when)
         made: dict[str, dict[str, Any]] = {}
         for side, price in (("BUY", posted.export), ("SELL", posted.retail)):
-            if price is None:
+            if price is None or not self._terms.backstop_wh:
                 continue
             tender_id = f"backstop|{iso(start)}|{iso(when)}|{side}"
             order_id = market_order_id(LSE_PARTY, tender_id)
