@@ -13,17 +13,17 @@ import fcntl
 import hashlib
 import json
 import logging
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from gateway.domain.control import Control
 from gateway.domain.intervals import iso, parse_utc
-from gateway.errors import JournalBroken, StorageError
+from gateway.errors import GatewayError, JournalBroken, StorageError
 from gateway.journal import checkpoint
 from gateway.journal.book import KEPT, Book, Entry
 
@@ -64,40 +64,59 @@ class Journal:
     ) -> None:
         self._path = path
         self._every = checkpoint_every
-        self._lock: TextIOWrapper | None = None
-        try:
-            self._db = self._look(path) if read_only else self._open(path)
-            self.book, self._checkpoint_seq = Book(), 0
-            self._last_seq, self._last_hash = 0, _GENESIS
+        self._lock = None if read_only else self._lock_file()
+        with self._opening():
+            self._db = self._look() if read_only else self._open()
+        self.book, self._checkpoint_seq = Book(), 0
+        self._last_seq, self._last_hash = 0, _GENESIS
+        with self._opening():
             self._resume()
             for entry, stored in self._rows(self._last_seq):
                 self._check(entry, stored)
                 self.book.add(entry)
                 if entry.kind == "checkpoint":
                     self._checkpoint_seq = entry.seq
-        except (sqlite3.OperationalError, OSError) as error:
-            raise StorageError(f"{path}: the journal cannot be opened: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise JournalBroken(f"{path}: is damaged: {error}") from error
 
-    def _open(self, path: Path) -> sqlite3.Connection:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = path.with_name(path.name + ".lock").open("a", encoding="ascii")
+    @contextmanager
+    def _opening(self) -> Iterator[None]:
         try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield
+        except (sqlite3.OperationalError, OSError) as error:
+            self.close()
+            raise StorageError(f"{self._path}: the journal cannot be opened: {error}") from error
+        except sqlite3.DatabaseError as error:
+            self.close()
+            raise JournalBroken(f"{self._path}: is damaged: {error}") from error
+        except GatewayError:
+            self.close()
+            raise
+
+    def _lock_file(self) -> int:
+        """Keep other processes from writing; the lock goes with the process, however it ends."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            path = self._path.with_name(self._path.name + ".lock")
+            lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
-            raise StorageError(f"{path}: another process writes this journal") from error
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+            raise StorageError(f"{self._path}: the journal cannot be opened: {error}") from error
+        try:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            os.close(lock)
+            raise StorageError(f"{self._path}: another process writes this journal") from error
+        return lock
+
+    def _open(self) -> sqlite3.Connection:
+        db = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute("PRAGMA synchronous=FULL")
         db.executescript(_SCHEMA)
         return db
 
-    @staticmethod
-    def _look(path: Path) -> sqlite3.Connection:
-        if not path.exists():
-            raise StorageError(f"{path}: there is no journal here")
-        uri = path.absolute().as_uri() + "?mode=ro"
+    def _look(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            raise StorageError(f"{self._path}: there is no journal here")
+        uri = self._path.absolute().as_uri() + "?mode=ro"
         return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
     def _resume(self) -> None:
@@ -199,9 +218,12 @@ class Journal:
         return str(row[0]) if row else None
 
     def close(self) -> None:
-        self._db.close()
-        if self._lock:
-            self._lock.close()
+        """Let go of the file; harmless when repeated."""
+        if hasattr(self, "_db"):
+            self._db.close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     # -- IntentStore (see gateway.devices) --
 
