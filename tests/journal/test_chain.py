@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from gateway.errors import JournalBroken, StorageError
 from gateway.journal import Journal, checkpoint
 from gateway.journal.book import Book
-from gateway.journal.store import canonical
+from gateway.journal.chain import canonical
 from tests.journal.history import T0, write_history
 
 Tamper = Callable[[sqlite3.Connection], object]
