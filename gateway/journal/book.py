@@ -63,6 +63,7 @@ class Book:
     settlements: dict[str, Settlement] = field(default_factory=dict)
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
+    settled_money: int = 0  # of all times, 1e-8 units to the home
     _net: dict[datetime, int] = field(default_factory=dict)
     _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
 
@@ -89,6 +90,20 @@ class Book:
     def cancelling(self) -> list[TenderState]:
         """Tenders with a cancel that has no answer yet, oldest first."""
         return [s for s in self.tenders.values() if s.cancelling]
+
+    def open_tenders(self, now: datetime) -> int:
+        """Tenders that may still be filled."""
+        states = self.tenders.values()
+        return sum(1 for s in states if s.open_wh > 0 and s.tender.expires > now)
+
+    def last_metered(self) -> Metered | None:
+        """The newest metered interval."""
+        return self.metered[max(self.metered)] if self.metered else None
+
+    def settled_since(self, start: datetime) -> int:
+        """Money settled for the intervals from ``start`` on (within the last `KEPT` days)."""
+        rows = self.settlements.values()
+        return sum(s.total_money for s in rows if s.interval.start >= start)
 
     def undelivered(self) -> list[Metered]:
         """Metered intervals that the exchange has not yet confirmed, oldest first."""
@@ -170,6 +185,8 @@ class Book:
 
     def _settlement(self, body: Mapping[str, Any]) -> None:
         settlement = settlement_of(body)
+        if settlement.settlement_id not in self.settlements:
+            self.settled_money += settlement.total_money
         self.settlements[settlement.settlement_id] = settlement
 
 

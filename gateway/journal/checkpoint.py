@@ -37,6 +37,7 @@ def dump(book: Book) -> str:
         "settlements": [settlement_body(s) for s in book.settlements.values()],
         "last_sequence": book.last_sequence,
         "tender_count": book.tender_count,
+        "settled_money": book.settled_money,
     }
     return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -58,6 +59,7 @@ def load(text: str) -> Book:
         book.settlements[settlement.settlement_id] = settlement
     book.last_sequence = int(state["last_sequence"])
     book.tender_count = int(state["tender_count"])
+    book.settled_money = int(state["settled_money"])
     return book
 
 

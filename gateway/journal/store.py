@@ -150,10 +150,10 @@ class Journal:
         )
         return [self._entry(row) for row in rows.fetchall()]
 
-    def mark_sent(self, seq: int) -> None:
-        """The broker has acknowledged entry ``seq``."""
+    def mark_sent(self, *seqs: int) -> None:
+        """The broker has acknowledged these entries."""
         with self._file.transaction():
-            self._db.execute("DELETE FROM outbox WHERE seq = ?", (seq,))
+            self._db.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in seqs])
 
     def setting(self, name: str, value: str | None = None) -> str | None:
         """A small durable value (a user's standing command); given ``value`` it is stored first."""

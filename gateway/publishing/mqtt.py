@@ -1,0 +1,290 @@
+"""The link to the broker; the only file that knows an MQTT library.
+
+State is never queued: while the broker is away only the latest message of each topic is kept, and
+all of them are sent when it is back. Ledger events stay in the journal's outbox until the broker
+has acknowledged them; they go out in order and, after a loss, again with the same id.
+
+The pump is no participant of the clock: its periods are network time-outs in real seconds, so a
+simulated day neither waits for it nor is overtaken (`Publisher.flush`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
+
+import aiomqtt
+
+from gateway import __version__
+from gateway.config.settings import Mqtt
+from gateway.errors import BrokerError, ConfigError, StorageError
+from gateway.journal.store import Journal
+from gateway.publishing import topics
+from gateway.publishing.secrets import mqtt_password
+from gateway.publishing.topics import Message
+from gateway.supervise import Backoff, Presence
+
+_WINDOW = 100  # messages handed to the library at once
+_ANSWER_S = 5.0  # an acknowledgement that takes longer counts as a lost broker
+_KEEPALIVE_S = 15
+_LONGEST_RETRY_S = 3.0  # state is back within 5 s after the broker is
+
+# Small messages and an acknowledgement to wait for: with Nagle's algorithm each round takes 40 ms.
+_NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+class Publisher:
+    """Keeps one home's topics at the broker up to date. Run `run` as a task; hand over `publish`.
+
+    ``devices`` are their names, for ``/info``. Counters: ``sent`` messages, ``losses`` of the broker.
+    """
+
+    def __init__(
+        self,
+        settings: Mqtt,
+        site: str,
+        journal: Journal,
+        devices: Iterable[str] = (),
+    ) -> None:
+        topics.check_names(devices := tuple(devices))
+        self.base = topics.base_topic(settings.root, site)
+        self.sent = 0
+        self.losses = 0
+        self._settings = settings
+        self._journal = journal
+        self._store = Presence("the outbox of the journal")
+        self._acknowledged: list[int] = []  # but not yet marked in the journal (disk full)
+        self._info = topics.info(self.base, __version__, devices)
+        self._identifier = f"energy-gateway-{site}"
+        self._password = mqtt_password(settings)
+        self._latest: dict[str, Message] = {self._info.topic: self._info}
+        self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
+        self._outbox_seen = -1  # journal sequence up to which the outbox is known to be empty
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._online = asyncio.Event()
+        self._closing = False
+
+    @property
+    def connected(self) -> bool:
+        return self._online.is_set()
+
+    def publish(self, messages: Iterable[Message]) -> None:
+        """Hand messages over; returns at once. What has not changed is not sent again."""
+        for message in messages:
+            if self._latest.get(message.topic) != message:
+                self._latest[message.topic] = message
+                self._dirty[message.topic] = None
+        self.wake()
+
+    def wake(self) -> None:
+        """Look at the outbox soon: the journal has new entries."""
+        self._idle.clear()
+        self._wake.set()
+
+    async def wait_connected(self, timeout_s: float = 5.0) -> bool:
+        """Wait (real seconds) for the broker; False when it did not come in time."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._online.wait()
+        return self.connected
+
+    async def flush(self, timeout_s: float = 5.0) -> bool:
+        """Wait until the broker has all that was handed over and the outbox is empty.
+
+        Returns at once with False while the broker is away, and after ``timeout_s`` real seconds.
+        A simulated day calls it once a tick, so that it does not outrun the broker.
+        """
+        if not self.connected:
+            return False
+        self.wake()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+        return self.connected and self._idle.is_set()
+
+    async def close(self, timeout_s: float = 3.0) -> None:
+        """Send what is left, say offline and let `run` return."""
+        await self.flush(timeout_s)
+        self._closing = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Connect, pump, and connect again when the broker is lost; returns after `close`."""
+        broker = Presence(f"MQTT broker {self._settings.host}:{self._settings.port}")
+        backoff = Backoff(first_s=0.5, longest_s=_LONGEST_RETRY_S)
+        while not self._closing:
+            try:
+                async with self._connection() as client:
+                    await self._pump(client, broker, backoff)
+            except BrokerError as error:
+                self.losses += broker.lost(error)
+            finally:
+                self._online.clear()
+                self._idle.set()  # nobody waits for a broker that is away
+            await self._pause(0 if self._closing else backoff.next())
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._closing:
+                    self._wake.clear()
+                    await self._wake.wait()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[_Client]:
+        """A connected client; the library's errors become `BrokerError` with a plain reason."""
+        will = topics.status(self.base, online=False)
+        settings = self._settings
+        client = _Client(
+            settings.host,
+            settings.port,
+            username=settings.username,
+            password=self._password,
+            identifier=self._identifier,
+            protocol=_PROTOCOLS[settings.protocol],
+            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
+            keepalive=_KEEPALIVE_S,
+            timeout=_ANSWER_S,
+            max_queued_incoming_messages=100,
+            socket_options=[_NO_DELAY],
+            tls_context=tls_context(settings),
+        )
+        try:
+            async with client:
+                yield client
+        except aiomqtt.MqttError as error:
+            raise BrokerError(_reason(error, settings)) from error
+
+    async def _pump(self, client: _Client, broker: Presence, backoff: Backoff) -> None:
+        """Send what is due whenever woken. Everything known goes out before we say online."""
+        self._dirty = dict.fromkeys(self._latest)
+        self._outbox_seen = -1
+        async with self._lost_with(client):
+            await self._send_latest(client)
+            await self._send(client, [topics.status(self.base, online=True)])
+            broker.back()
+            backoff.reset()
+            self._online.set()
+            while not self._closing:
+                self._wake.clear()
+                await self._send_latest(client)
+                await self._send_outbox(client)
+                if not self._dirty and not self._wake.is_set():
+                    self._idle.set()
+                await self._wake.wait()
+
+    @asynccontextmanager
+    async def _lost_with(self, client: _Client) -> AsyncIterator[None]:
+        """End the body when the connection is lost; say offline when the body ends by itself."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                listener = group.create_task(self._listen(client), name="mqtt listener")
+                try:
+                    yield
+                finally:
+                    listener.cancel()
+                    with suppress(aiomqtt.MqttError, TimeoutError):
+                        async with asyncio.timeout(1):
+                            await self._send(client, [topics.status(self.base, online=False)])
+        except BaseExceptionGroup as group:
+            lost, bugs = group.split(aiomqtt.MqttError)
+            if bugs or not lost:
+                raise
+            raise BrokerError(_reason(_first(lost), self._settings)) from lost
+
+    async def _listen(self, client: _Client) -> None:
+        async for _ in client.messages:
+            pass
+
+    async def _send_latest(self, client: _Client) -> None:
+        while self._dirty:
+            due = [self._latest[topic] for topic in self._dirty]
+            self._dirty.clear()
+            await self._send(client, due)
+
+    async def _send_outbox(self, client: _Client) -> None:
+        """Oldest first, a window at a time; what the broker acknowledged leaves the outbox."""
+        head = self._journal.head[0]
+        while self._outbox_seen < head and self._mark_sent():
+            entries = self._journal.unsent(_WINDOW)
+            if not entries:
+                self._outbox_seen = head
+                return
+            await self._send(client, [topics.ledger_message(self.base, e) for e in entries])
+            self._acknowledged = [entry.seq for entry in entries]
+            self._mark_sent()
+
+    def _mark_sent(self) -> bool:
+        """False while the journal cannot store; then nothing more is sent, or it would be twice."""
+        try:
+            if self._acknowledged:
+                self._journal.mark_sent(*self._acknowledged)
+        except StorageError as error:
+            self._store.lost(error)
+            return False
+        self._store.back()
+        self._acknowledged = []
+        return True
+
+    async def _send(self, client: _Client, messages: list[Message]) -> None:
+        """Send in order; return when the broker has acknowledged all that ask for it (QoS 1)."""
+        for start in range(0, len(messages), _WINDOW):
+            window = messages[start : start + _WINDOW]
+            await client.publish_all(window)
+            self.sent += len(window)
+
+
+class _Client(aiomqtt.Client):
+    """aiomqtt waits for each message with a task; this waits once for many."""
+
+    async def publish_all(self, messages: Sequence[Message]) -> None:
+        """Send in order of QoS; return when the last is acknowledged, and so all before it.
+
+        A broker must acknowledge in the order in which it received (MQTT 3.1.1, 4.6). One that
+        does not counts as lost, and everything is sent again.
+        """
+        *others, last = sorted(messages, key=lambda message: message.qos)
+        sent = [self._client.publish(*message) for message in others]
+        await self.publish(*last)
+        if not all(message.rc == 0 and message.is_published() for message in sent):
+            raise aiomqtt.MqttError("the broker does not acknowledge in order")
+
+
+def tls_context(settings: Mqtt) -> ssl.SSLContext | None:
+    """Verify the broker against ``ca_file`` or the system's authorities; None without TLS."""
+    if not settings.tls:
+        return None
+    try:
+        return ssl.create_default_context(cafile=settings.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"mqtt.ca_file = {settings.ca_file}: no usable certificate: {error}"
+        ) from error
+
+
+_PROTOCOLS = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
+_REFUSED = {4, 5, 134, 135}  # CONNACK codes: bad user name or password, not authorised (3.1.1, 5)
+
+
+def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> BaseException:
+    """The first plain error of a group."""
+    first: BaseException = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+
+
+def _reason(error: BaseException, settings: Mqtt) -> str:
+    """One line that says what the person can do about it."""
+    text = str(error)
+    if isinstance(error, aiomqtt.MqttCodeError):
+        code = getattr(error.rc, "value", error.rc)
+        if code in _REFUSED:
+            return "it refuses mqtt.username and the password"
+    if "SSL" in text or "certificate" in text:
+        return f"TLS does not fit (mqtt.tls, mqtt.ca_file): {text}"
+    if "timed out" in text and not settings.tls:
+        return "it does not answer; perhaps it wants TLS (mqtt.tls = true)"
+    return text

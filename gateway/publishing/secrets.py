@@ -1,0 +1,33 @@
+"""Secrets from systemd credentials or files; never from the command line, never into a log."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from gateway.config.settings import Mqtt
+from gateway.errors import ConfigError
+
+
+def credential(name: str, file: Path | None, key: str) -> str | None:
+    """The secret in ``file``, else systemd's credential ``name``, else None.
+
+    One trailing newline is not part of it. Raises ConfigError naming the configuration ``key``.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    if file is None and folder and (Path(folder) / name).exists():
+        file = Path(folder) / name
+    if file is None:
+        return None
+    try:
+        return file.read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{key} = {file}: cannot be read: {error}") from error
+
+
+def mqtt_password(settings: Mqtt) -> str | None:
+    """The broker's password, or None for a broker without."""
+    password = credential("mqtt_password", settings.password_file, "mqtt.password_file")
+    if password is not None and settings.username is None:
+        raise ConfigError("mqtt.username is missing: a password without a user name is not sent")
+    return password

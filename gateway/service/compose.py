@@ -1,0 +1,116 @@
+"""Build the gateway from its settings, run it, and leave the home neutral when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.clock import Clock
+from gateway.config import Settings
+from gateway.devices.build import build_devices
+from gateway.domain.readings import Snapshot
+from gateway.journal import Journal
+from gateway.journal.history import History
+from gateway.market.connect import open_market
+from gateway.market.exchanges import Exchange
+from gateway.market.trader import Trader
+from gateway.planner import strategy
+from gateway.publishing import topics
+from gateway.publishing.mqtt import Publisher
+from gateway.service.controlling import ControlLoop
+from gateway.service.present import Present
+from gateway.service.status import market_state
+from gateway.service.trading import TradingLoop
+from gateway.site.site import Site
+from gateway.supervise import supervise
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Gateway:
+    """The running gateway: its parts, and how they live and end together."""
+
+    settings: Settings
+    clock: Clock
+    journal: Journal
+    history: History
+    site: Site
+    present: Present
+    publisher: Publisher
+    control: ControlLoop
+    trading: TradingLoop
+    exchange: Exchange | None
+
+    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Until cancelled. However it ends, the devices are released and the outbox is flushed."""
+        async with asyncio.TaskGroup() as outer:
+            outer.create_task(self.publisher.run(), name="mqtt")
+            try:
+                async with asyncio.TaskGroup() as loops:
+                    self.site.start(loops)
+                    self.clock.spawn(loops, self.control.run(), "control")
+                    self.clock.spawn(
+                        loops, supervise("exchange", self.trading.run, self.clock), "trading"
+                    )
+                    ready()
+            finally:
+                await self._end()
+
+    async def _end(self) -> None:
+        await self.site.release_all()
+        await self.publisher.close()
+        await self.site.close()
+        if self.exchange is not None:
+            await self.exchange.close()
+        self.history.close()
+        self.journal.close()
+
+
+async def compose(settings: Settings, clock: Clock) -> Gateway:
+    """The gateway of ``settings`` on ``clock``; nothing runs yet. Raises ConfigError, StorageError."""
+    journal = Journal(settings.state_dir / "journal.sqlite")
+    history = History(settings.state_dir / "history.sqlite")
+    devices = build_devices(settings.device, journal, clock)
+    site = Site(devices, clock, settings.control.period_s)
+    present = Present(settings)
+    names = [d.name for d in settings.device]
+    publisher = Publisher(settings.mqtt, settings.site.name, clock, journal, names)
+    market: tuple[Exchange, Trader, Journal] | None = None
+    if settings.market is not None:
+        exchange, trader = open_market(settings.market, journal, clock)
+        market = (exchange, trader, journal)
+    tick = _publish(settings, present, journal, publisher, clock)
+    return Gateway(
+        settings,
+        clock,
+        journal,
+        history,
+        site,
+        present,
+        publisher,
+        ControlLoop(site, journal, present, clock, tick, history.add_quarter),
+        TradingLoop(present, strategy(settings.planner.strategy), clock, history.quarters, market),
+        market[0] if market else None,
+    )
+
+
+def _publish(
+    settings: Settings, present: Present, journal: Journal, publisher: Publisher, clock: Clock
+) -> Callable[[Snapshot], None]:
+    """What is said at a control tick: state at most every ``publish_s``, the ledger at once."""
+    due = clock.monotonic()
+
+    def tick(snapshot: Snapshot) -> None:
+        nonlocal due
+        publisher.wake()
+        if clock.monotonic() < due:
+            return
+        due = clock.monotonic() + settings.mqtt.publish_s - 1e-6
+        publisher.publish(topics.snapshot_messages(publisher.base, snapshot))
+        market = market_state(present, journal, clock.now())
+        publisher.publish(topics.market_messages(publisher.base, market))
+
+    return tick

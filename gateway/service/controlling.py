@@ -1,0 +1,150 @@
+"""The control loop: observe, meter, decide, apply, publish; every period, a moment after the polls."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.clock import Clock, every
+from gateway.control import Wish, decide, steady
+from gateway.domain.control import Commitment, Setpoints
+from gateway.domain.intervals import iso, quarter_of
+from gateway.domain.plan import BatterySpec, Observed
+from gateway.domain.readings import Snapshot
+from gateway.domain.trade import Metered, MeterQuality
+from gateway.errors import StorageError
+from gateway.journal import Journal
+from gateway.journal.bodies import metered_body
+from gateway.planner.dispatch import Now, battery_power_w
+from gateway.planner.tariff import TariffRules
+from gateway.service.car import car_need, car_power_w, charger_spec
+from gateway.service.present import Present
+from gateway.site.energy import QuarterEnergy
+from gateway.site.metering import Metering
+from gateway.site.site import Site
+from gateway.supervise import Presence
+
+log = logging.getLogger(__name__)
+
+
+class ControlLoop:
+    """Steers the site. ``on_tick`` is told of every tick (publishing, watchdog)."""
+
+    def __init__(
+        self,
+        site: Site,
+        journal: Journal,
+        present: Present,
+        clock: Clock,
+        on_tick: Callable[[Snapshot], None],
+        on_quarter: Callable[[Observed], None],
+    ) -> None:
+        self._site, self._journal, self._present, self._clock = site, journal, present, clock
+        self._on_tick, self._on_quarter = on_tick, on_quarter
+        self._settings = present.settings
+        self._zone = ZoneInfo(self._settings.site.time_zone)
+        self._tariff = TariffRules(self._settings.tariff, self._zone)
+        self._metering = Metering(journal.book.last_metered())
+        self._energy = QuarterEnergy()
+        self._storage = Presence("journal storage")
+        self._unstored: list[Metered] = []
+
+    async def run(self) -> None:
+        """For ever; never raises for a lost device or a full disk."""
+        period_s = self._settings.control.period_s
+        await self._clock.sleep(min(0.5, period_s / 4))  # the polls of this period come first
+        async for now in every(self._clock, period_s):
+            snapshot = self._site.observe()
+            self._present.snapshot = snapshot
+            self._meter(snapshot)
+            setpoints = self._decide(snapshot, now)
+            self._present.setpoints = setpoints
+            await self._site.apply(setpoints)
+            self._on_tick(snapshot)
+
+    def _decide(self, snapshot: Snapshot, now: datetime) -> Setpoints:
+        battery = self._present.battery()
+        need = car_need(self._settings.car, snapshot, self._zone)
+        wish = self._wish(snapshot, battery, now, car_power_w(self._present.plan, need, now))
+        interval = quarter_of(now)
+        commitment = Commitment(
+            position_wh=self._journal.book.commitment(interval),
+            delivered_wh=self._metering.net_wh(now),
+            left_s=(interval.end - now).total_seconds(),
+        )
+        limits = self._present.limits(battery)
+        new = decide(snapshot, commitment, wish, limits, charger_spec(self._settings.car))
+        return steady(new, self._present.setpoints, self._settings.control.deadband_w)
+
+    def _wish(
+        self, snapshot: Snapshot, battery: BatterySpec | None, now: datetime, car_w: float | None
+    ) -> Wish:
+        """What the plan's value of stored energy asks for at the present prices."""
+        plan, stored_wh = self._present.plan, self._present.stored_wh(battery)
+        import_price, export_price = self._prices(now)
+        curtail = export_price is not None and export_price < 0
+        curve = plan.value(now) if plan else None
+        if curve is None or battery is None or stored_wh is None:
+            return Wish(car_w=car_w, curtail=curtail)
+        if import_price is None or export_price is None:
+            return Wish(car_w=car_w)
+        if snapshot.grid_w is None or snapshot.battery_w is None:
+            return Wish(car_w=car_w, curtail=curtail)
+        net_w = snapshot.grid_w + snapshot.battery_w
+        limits = self._present.limits(battery)
+        moment = Now(
+            import_price, export_price, net_w, limits.export_limit_w, limits.import_limit_w
+        )
+        target_w = battery_power_w(curve, stored_wh, moment, battery)
+        own_w = min(battery.max_discharge_w, max(-battery.max_charge_w, net_w))
+        if abs(target_w - own_w) <= self._settings.control.deadband_w:
+            return Wish(car_w=car_w, curtail=curtail)  # the inverter does that by itself, faster
+        why = (
+            "price: discharge"
+            if target_w > 0
+            else "price: charge"
+            if target_w < 0
+            else "price: hold"
+        )
+        return Wish(target_w, car_w, curtail, why)
+
+    def _prices(self, now: datetime) -> tuple[float | None, float | None]:
+        """What a MWh costs and earns at this moment; a wholesale tariff follows the expected price."""
+        interval, plan = quarter_of(now), self._present.plan
+        planned = next((c for c in plan.course if now in c.interval), None) if plan else None
+        market = planned.market_price if planned else None
+        bought, sold = self._present.published(interval)
+        return (
+            self._tariff.import_price(interval, market, bought),
+            self._tariff.export_price(interval, market, sold),
+        )
+
+    def _meter(self, snapshot: Snapshot) -> None:
+        """Quarters that have ended go to the journal; what cannot be stored now is kept and tried again."""
+        done = self._energy.add(snapshot)
+        if done is not None:
+            self._on_quarter(done)
+        if snapshot.grid_import_wh is not None and snapshot.grid_export_wh is not None:
+            counted = newest(snapshot, "grid_import_wh")
+            self._unstored += self._metering.add(
+                counted, snapshot.grid_import_wh, snapshot.grid_export_wh
+            )
+        while self._unstored:
+            metered = self._unstored[0]
+            try:
+                self._journal.append("metered", metered_body(metered), snapshot.time)
+            except StorageError as error:
+                self._storage.lost(error)
+                return
+            self._storage.back()
+            del self._unstored[0]
+            if metered.quality is MeterQuality.ESTIMATED:
+                log.warning("meter: the quarter from %s is estimated", iso(metered.interval.start))
+
+
+def newest(snapshot: Snapshot, metric: str) -> datetime:
+    """When ``metric`` was last measured."""
+    times = [d.readings[metric].time for d in snapshot.devices.values() if metric in d.readings]
+    return max(times, default=snapshot.time)

@@ -1,0 +1,92 @@
+"""What the loops know of the present: written by one loop each, read by all; immutable parts only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from gateway.config.settings import Settings
+from gateway.domain.control import Limits, Setpoints
+from gateway.domain.intervals import Interval
+from gateway.domain.plan import BatterySpec, Plan
+from gateway.domain.readings import Snapshot
+from gateway.domain.trade import per_mwh
+from gateway.market.exchanges import PublishedPrices
+
+_KWH_PER_MWH = 1000
+
+
+@dataclass
+class Present:
+    """The newest snapshot, setpoints, plan and published prices, and the user's standing wishes."""
+
+    settings: Settings
+    snapshot: Snapshot | None = None
+    setpoints: Setpoints = field(default_factory=Setpoints)
+    plan: Plan | None = None
+    prices: Mapping[datetime, PublishedPrices] = field(default_factory=dict)
+    trading: bool = True
+    reserve_pct: float = 0.0
+    export_limit_w: float | None = None
+
+    def __post_init__(self) -> None:
+        self.reserve_pct = self.settings.site.reserve_pct
+        self.export_limit_w = self.settings.site.export_limit_w
+        self.trading = self.settings.market is not None and self.settings.market.trading
+
+    def published(self, interval: Interval) -> tuple[float | None, float | None]:
+        """The retailer's published import and export price of ``interval``, per MWh."""
+        known = self.prices.get(interval.start)
+        if known is None:
+            return None, None
+        return _or_none(known.import_ticks), _or_none(known.export_ticks)
+
+    def battery(self) -> BatterySpec | None:
+        """The battery as configured, and where the configuration is silent as it states itself."""
+        own, capacity_wh = self.settings.battery, self._stated("battery_capacity_wh")
+        capacity_wh = own.capacity_wh or capacity_wh
+        charge_w = own.max_charge_w or self._stated("battery_max_charge_w")
+        discharge_w = own.max_discharge_w or self._stated("battery_max_discharge_w") or charge_w
+        if not capacity_wh or not charge_w or not discharge_w:
+            return None
+        return BatterySpec(
+            capacity_wh=capacity_wh,
+            reserve_wh=capacity_wh * self.reserve_pct / 100,
+            max_charge_w=charge_w,
+            max_discharge_w=discharge_w,
+            charge_efficiency=own.charge_efficiency,
+            discharge_efficiency=own.discharge_efficiency,
+            standby_w=own.standby_w,
+            wear_per_mwh=float(own.wear_per_kwh) * _KWH_PER_MWH,
+        )
+
+    def stored_wh(self, battery: BatterySpec | None) -> float | None:
+        """Energy in the battery now; None while its state of charge is unknown."""
+        if battery is None or self.snapshot is None or self.snapshot.battery_soc_pct is None:
+            return None
+        return battery.capacity_wh * self.snapshot.battery_soc_pct / 100
+
+    def limits(self, battery: BatterySpec | None) -> Limits:
+        return Limits(
+            import_limit_w=self.settings.site.import_limit_w,
+            export_limit_w=self.export_limit_w,
+            reserve_pct=self.reserve_pct,
+            max_charge_w=battery.max_charge_w if battery else 0.0,
+            max_discharge_w=battery.max_discharge_w if battery else 0.0,
+        )
+
+    def _stated(self, metric: str) -> float | None:
+        """The sum of what the devices state; the last good value may stand in: it does not change."""
+        if self.snapshot is None:
+            return None
+        values = [
+            r.value
+            for d in self.snapshot.devices.values()
+            if (r := d.readings.get(metric)) is not None and isinstance(r.value, int | float)
+        ]
+        return float(sum(values)) if values else None
+
+
+def _or_none(price_ticks: int | None) -> float | None:
+    return None if price_ticks is None else per_mwh(price_ticks)

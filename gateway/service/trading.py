@@ -1,0 +1,157 @@
+"""The trading loop: at market times catch up, plan, bid, report, settle. Without a market: plan."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from gateway.clock import Clock
+from gateway.domain.intervals import floor_quarter
+from gateway.domain.plan import Observed, OfferCurve, Plan
+from gateway.domain.trade import per_mwh
+from gateway.errors import StorageError
+from gateway.journal import Journal
+from gateway.market.exchanges import Exchange, PublishedPrices
+from gateway.market.schedule import Pace, is_bid_time, next_wake
+from gateway.market.trader import Trader
+from gateway.planner import Strategy
+from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
+from gateway.planner.tariff import TariffRules
+from gateway.service.car import car_need
+from gateway.service.present import Present
+from gateway.supervise import Presence
+
+log = logging.getLogger(__name__)
+
+PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
+PRICES_BACK = timedelta(days=2)
+PRICES_AHEAD = timedelta(hours=36)
+HISTORY = timedelta(days=35)
+
+
+class TradingLoop:
+    """Plans and trades. ``observed(since)`` gives the past quarters for the forecast."""
+
+    def __init__(
+        self,
+        present: Present,
+        strategy: Strategy,
+        clock: Clock,
+        observed: Callable[[datetime], Sequence[Observed]],
+        market: tuple[Exchange, Trader, Journal] | None = None,
+    ) -> None:
+        self._present, self._strategy, self._clock = present, strategy, clock
+        self._observed, self._market = observed, market
+        self._settings = present.settings
+        self._zone = ZoneInfo(self._settings.site.time_zone)
+        self._tariff = TariffRules(self._settings.tariff, self._zone)
+        self._prices_until: datetime | None = None
+        self._notes: tuple[str, ...] = ()
+        party = self._settings.market.party_id if self._settings.market else ""
+        self._pace = Pace.of(party)
+
+    async def run(self, presence: Presence) -> None:
+        """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
+        if self._market:
+            await self._market[1].start()
+        while True:
+            now = self._clock.now()
+            try:
+                await self._round(now)
+                presence.back()
+            except StorageError as error:
+                log.error("no trading while nothing can be stored: %s", error)
+            await self._clock.sleep_until(self._next(now))
+
+    def plan(self, now: datetime) -> Plan | None:
+        """A fresh plan from what is known; None until the home has been seen."""
+        present, snapshot = self._present, self._present.snapshot
+        if snapshot is None:
+            return None
+        battery = present.battery()
+        stored_wh = present.stored_wh(battery)
+        if battery is not None and stored_wh is None:
+            battery = None  # its state of charge is unknown: nothing may be planned on it
+        home = Home(
+            battery=battery,
+            stored_wh=stored_wh or 0.0,
+            resellable_wh=stored_wh or 0.0,
+            car=car_need(self._settings.car, snapshot, self._zone),
+            export_limit_w=present.export_limit_w,
+            import_limit_w=self._settings.site.import_limit_w,
+        )
+        outlook = build_outlook(
+            now, self._past(now - HISTORY), self._known(), self._tariff, home, self._options()
+        )
+        plan = self._strategy.plan(outlook)
+        for note in plan.notes:
+            if note not in self._notes:
+                log.warning("plan: %s", note)
+        self._notes = plan.notes
+        return plan
+
+    async def _round(self, now: datetime) -> None:
+        if self._market is None:
+            self._present.plan = self.plan(now)
+            return
+        exchange, trader, journal = self._market
+        await trader.catch_up()
+        await self._refresh_prices(exchange, now)
+        for metered in journal.book.undelivered():
+            await trader.report(metered)
+        await trader.settle()
+        if not is_bid_time(trader.rules, now, self._pace) and self._present.plan is not None:
+            return
+        self._present.plan = plan = self.plan(now)
+        if plan is not None:
+            nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
+            await trader.bid(plan.offers if self._present.trading else nothing)
+
+    def _next(self, now: datetime) -> datetime:
+        if self._market is not None:
+            return next_wake(self._market[1].rules, now, self._pace)
+        period = PLAN_PERIOD
+        return now - (now - floor_quarter(now)) % period + period
+
+    async def _refresh_prices(self, exchange: Exchange, now: datetime) -> None:
+        """Once a quarter: prices become known (day-ahead) or final (imbalance) at such times."""
+        start = floor_quarter(now)
+        if self._prices_until == start:
+            return
+        rows = await exchange.prices(start - PRICES_BACK, start + PRICES_AHEAD)
+        kept = {t: p for t, p in self._present.prices.items() if t > start - HISTORY}
+        self._present.prices = kept | {row.interval.start: row for row in rows}
+        self._prices_until = start
+
+    def _past(self, since: datetime) -> list[Observed]:
+        """Past quarters, with the real-time prices that have become known meanwhile."""
+        prices = self._present.prices
+        past = []
+        for row in self._observed(since):
+            known = prices.get(row.interval.start)
+            final = known.imbalance_ticks if known else None
+            past.append(row if final is None else replace(row, rt_price=per_mwh(final)))
+        return past
+
+    def _known(self) -> KnownPrices:
+        prices = self._present.prices
+        return KnownPrices(
+            day_ahead=_per_mwh(prices, "day_ahead_ticks"),
+            published_import=_per_mwh(prices, "import_ticks"),
+            published_export=_per_mwh(prices, "export_ticks"),
+        )
+
+    def _options(self) -> Options:
+        planner = self._settings.planner
+        if self._market is None:
+            return Options(planner.horizon_h, quantity_quantile=planner.quantity_quantile)
+        rules = self._market[1].rules
+        ahead = rules.first_call_lead // timedelta(minutes=15) + 1
+        return Options(planner.horizon_h, rules.lot_wh, planner.quantity_quantile, ahead)
+
+
+def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[datetime, float]:
+    return {t: per_mwh(value) for t, p in prices.items() if (value := getattr(p, name)) is not None}

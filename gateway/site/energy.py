@@ -1,0 +1,64 @@
+"""Energy of each quarter-hour by integrating power: what the planner learns from (the account never)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.intervals import QUARTER, floor_quarter, quarter
+from gateway.domain.plan import Observed
+from gateway.domain.readings import Snapshot
+
+LONGEST_GAP_S = 60.0  # power between two readings further apart is not known
+LEAST_COVERAGE = 0.9  # of a quarter, to be called observed
+
+
+@dataclass
+class _Sum:
+    energy_wh: float = 0.0
+    covered_s: float = 0.0
+
+    def add(self, power_w: float | None, seconds: float) -> None:
+        if power_w is not None:
+            self.energy_wh += power_w * seconds / 3600
+            self.covered_s += seconds
+
+    def whole(self) -> float | None:
+        """The energy of the whole quarter, if nearly all of it was seen."""
+        part = self.covered_s / QUARTER.total_seconds()
+        return self.energy_wh / part if part >= LEAST_COVERAGE else None
+
+
+class QuarterEnergy:
+    """Feed it every snapshot; it answers with each quarter that has ended.
+
+    Each power holds until the next reading. The load is the home's without the car, which the
+    planner treats as a store of its own.
+    """
+
+    def __init__(self) -> None:
+        self._last: Snapshot | None = None
+        self._load, self._pv = _Sum(), _Sum()
+
+    def add(self, snapshot: Snapshot) -> Observed | None:
+        last, self._last = self._last, snapshot
+        if last is None:
+            return None
+        border = floor_quarter(last.time) + QUARTER
+        if snapshot.time < border:
+            self._count(last, last.time, snapshot.time)
+            return None
+        self._count(last, last.time, border)
+        done = Observed(quarter(border - QUARTER), self._load.whole(), self._pv.whole())
+        self._load, self._pv = _Sum(), _Sum()
+        self._count(last, max(border, floor_quarter(snapshot.time)), snapshot.time)
+        return done
+
+    def _count(self, held: Snapshot, start: datetime, end: datetime) -> None:
+        seconds = (end - start).total_seconds()
+        if 0 < seconds <= LONGEST_GAP_S:
+            house_w = held.load_w
+            if house_w is not None and held.charger_w is not None:
+                house_w = max(0.0, house_w - held.charger_w)
+            self._load.add(house_w, seconds)
+            self._pv.add(held.pv_w, seconds)

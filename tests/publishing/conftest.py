@@ -1,0 +1,92 @@
+"""A real broker, a real journal, and a subscriber that remembers what it saw."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from gateway.config.settings import Mqtt
+from gateway.journal.store import Journal
+from gateway.publishing.mqtt import Publisher
+from simulators.broker import BrokerHandle, start_broker
+
+START = datetime(2026, 6, 1, 6, tzinfo=UTC)
+
+
+@dataclass
+class Heard:
+    """What a subscriber received, in order."""
+
+    messages: list[tuple[str, bytes, bool]] = field(default_factory=list)
+    _news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def add(self, topic: str, payload: bytes, retained: bool) -> None:
+        self.messages.append((topic, payload, retained))
+        self._news.set()
+
+    def of(self, topic: str) -> list[bytes]:
+        return [payload for name, payload, _ in self.messages if name == topic]
+
+    def json(self, topic: str) -> list[Any]:
+        return [json.loads(payload) for payload in self.of(topic)]
+
+    async def until(self, ready: Callable[[Heard], bool], within_s: float = 20) -> None:
+        """Wait for news until ``ready``; the time is only a guard against a test that hangs."""
+        async with asyncio.timeout(within_s):
+            while not ready(self):
+                self._news.clear()
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def listening(port: int, topic: str = "#", **options: Any) -> AsyncIterator[Heard]:
+    heard = Heard()
+
+    async def listen(client: aiomqtt.Client) -> None:
+        async for message in client.messages:
+            assert isinstance(message.payload, bytes)
+            heard.add(str(message.topic), message.payload, message.retain)
+
+    async with aiomqtt.Client("127.0.0.1", port, **options) as client, asyncio.TaskGroup() as group:
+        await client.subscribe(topic, qos=1)
+        task = group.create_task(listen(client))
+        yield heard
+        task.cancel()
+
+
+@asynccontextmanager
+async def running(publisher: Publisher) -> AsyncIterator[Publisher]:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(publisher.run())
+        try:
+            yield publisher
+            await publisher.close()
+            async with asyncio.timeout(10):
+                await task
+        finally:
+            task.cancel()
+
+
+def mqtt(port: int, **more: Any) -> Mqtt:
+    return Mqtt.model_validate({"port": port, **more})
+
+
+@pytest.fixture
+async def broker() -> AsyncIterator[BrokerHandle]:
+    handle = await start_broker()
+    yield handle
+    await handle.close()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Journal:
+    return Journal(tmp_path / "journal.sqlite")

@@ -1,0 +1,122 @@
+"""The publisher against a real broker."""
+
+from __future__ import annotations
+
+import aiomqtt
+
+from gateway.journal.store import Journal
+from gateway.publishing import topics
+from gateway.publishing.mqtt import Publisher
+from simulators.broker import BrokerHandle, start_broker
+from tests.publishing.conftest import START, listening, mqtt, running
+from tests.publishing.homes import snapshot
+
+
+async def test_a_home_is_seen_and_only_changes_are_sent(
+    broker: BrokerHandle, journal: Journal
+) -> None:
+    publisher = Publisher(mqtt(broker.port), "home", journal, ["inverter"])
+    async with listening(broker.port, "energy/home/#") as heard, running(publisher):
+        assert await publisher.wait_connected()
+        publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
+        assert await publisher.flush()
+        await heard.until(lambda h: bool(h.of("energy/home/site/state")))
+        assert heard.of("energy/home/status") == [b"online"]
+        assert heard.of("energy/home/inverter/pv_power_w") == [b"3000"]
+        assert heard.of("energy/home/inverter/inverter_state") == [b"running"]
+        assert heard.json("energy/home/info")[0]["devices"] == ["inverter"]
+        sent = publisher.sent
+        publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
+        await publisher.flush()
+        assert publisher.sent == sent
+        publisher.publish(topics.snapshot_messages(publisher.base, snapshot(1)))
+        await publisher.flush()
+        await heard.until(lambda h: len(h.of("energy/home/site/state")) == 2)
+        assert heard.of("energy/home/inverter/pv_power_w") == [b"3000", b"3001"]
+        assert heard.of("energy/home/charger/charger_power_w") == [b"0"]
+    async with listening(broker.port, "energy/home/#") as late:
+        await late.until(lambda h: bool(h.of("energy/home/site/state")))
+        assert late.of("energy/home/status") == [b"offline"]
+        assert all(retained for _, _, retained in late.messages)
+
+
+async def test_the_broker_says_offline_when_we_vanish(
+    broker: BrokerHandle, journal: Journal
+) -> None:
+    publisher = Publisher(mqtt(broker.port), "home", journal)
+    async with listening(broker.port, "energy/home/status") as heard, running(publisher):
+        await publisher.wait_connected()
+        # Another client with our identifier takes over: the broker drops us without a goodbye.
+        thief = aiomqtt.Client("127.0.0.1", broker.port, identifier="energy-gateway-home")
+        async with thief:
+            await heard.until(lambda h: b"offline" in h.of("energy/home/status"))
+        await heard.until(lambda h: h.of("energy/home/status")[-1] == b"online")
+        assert publisher.losses >= 1
+
+
+async def test_ledger_events_leave_the_outbox_in_order_once_acknowledged(
+    broker: BrokerHandle, journal: Journal
+) -> None:
+    for n in range(105):
+        journal.append("note", {"text": f"event {n}"}, START)
+    publisher = Publisher(mqtt(broker.port), "home", journal)
+    async with listening(broker.port, "energy/home/ledger/event") as heard, running(publisher):
+        await publisher.wait_connected()
+        assert await publisher.flush()
+        assert journal.unsent() == []
+        journal.append("note", {"text": "one more"}, START)
+        assert await publisher.flush()
+        await heard.until(lambda h: len(h.messages) == 106)
+        events = heard.json("energy/home/ledger/event")
+        assert [event["seq"] for event in events] == list(range(1, 107))
+        assert len({event["id"] for event in events}) == 106
+        assert not any(retained for _, _, retained in heard.messages)
+
+
+async def test_broker_away_keeps_the_latest_only_and_everything_returns(
+    journal: Journal,
+) -> None:
+    broker = await start_broker()
+    publisher = Publisher(mqtt(broker.port), "home", journal)
+    async with running(publisher):
+        await publisher.wait_connected()
+        publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
+        await publisher.flush()
+        await broker.close()
+        for step in range(1, 61):  # ten minutes at one tick in 10 s
+            journal.append("note", {"step": step}, START)
+            publisher.publish(topics.snapshot_messages(publisher.base, snapshot(step)))
+            await publisher.flush()
+        known = len({m.topic for m in topics.snapshot_messages(publisher.base, snapshot())})
+        assert len(publisher._latest) <= known + 1
+        broker = await start_broker(broker.port)
+        async with listening(broker.port, "energy/home/#") as heard:
+            await heard.until(lambda h: len(h.of("energy/home/ledger/event")) >= 60)
+            await heard.until(lambda h: b"online" in h.of("energy/home/status"))
+            assert heard.of("energy/home/inverter/pv_power_w") == [b"3060"]
+            assert heard.of("energy/home/charger/charger_state") == [b"idle"]
+            steps = [event["body"]["step"] for event in heard.json("energy/home/ledger/event")]
+            assert steps == list(range(1, 61))
+    await broker.close()
+
+
+async def test_the_embedded_broker_serves_the_demo(journal: Journal) -> None:
+    broker = await start_broker(prefer="amqtt")
+    assert broker.kind == "amqtt"
+    journal.append("note", {"text": "hello"}, START)
+    publisher = Publisher(mqtt(broker.port), "home", journal)
+    async with listening(broker.port, "energy/home/#") as heard, running(publisher):
+        await publisher.wait_connected()
+        publisher.publish(topics.snapshot_messages(publisher.base, snapshot(3)))
+        assert await publisher.flush()
+        await heard.until(lambda h: bool(h.of("energy/home/ledger/event")))
+        await heard.until(lambda h: bool(h.of("energy/home/site/state")))
+    await broker.close()
+
+
+async def test_a_broker_that_listens_already_is_used(broker: BrokerHandle) -> None:
+    second = await start_broker(broker.port)
+    assert (second.kind, second.port) == ("existing", broker.port)
+    await second.close()
+    async with listening(broker.port):
+        pass
