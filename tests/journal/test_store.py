@@ -16,7 +16,7 @@ from gateway.domain.control import Control
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.errors import StorageError
 from gateway.journal import Journal, checkpoint
-from gateway.journal.book import KEPT, Book
+from gateway.journal.book import Book
 from gateway.market.account import book_of
 from tests.journal.history import T0, one_interval, write_history
 
@@ -42,20 +42,24 @@ def test_a_start_from_a_checkpoint_gives_the_same_book(tmp_path: Path, every: in
 
 
 def test_the_book_forgets_old_intervals_and_the_file_does_not(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    write_history(path, days=45, checkpoint_every=2000)
-    journal = Journal(path, checkpoint_every=2000)
-    kept = len(journal.book.metered)
-    assert kept <= KEPT / QUARTER + 2000 / 14 + 96
-    assert kept >= KEPT / QUARTER
-    assert len(journal.book.tenders) == 4 * kept
-    assert quarter(T0).start not in journal.book.metered
-    assert journal.book.position_wh(quarter(T0)) == 0
-    assert journal.book.tender_count == 45 * 96 * 4, "numbers of tenders are never used again"
-    assert journal.book.last_sequence == 45 * 96
+    """Sixty days of four intervals each, so that the past is long and the test is short."""
+    path, rng = tmp_path / "journal.db", random.Random(1)
+    journal = Journal(path, checkpoint_every=200)
+    for day in range(60):
+        for number in range(day * 96, day * 96 + 4):
+            journal.append_all(one_interval(number, rng), T0 + timedelta(days=day))
+    journal.close()
+    journal = Journal(path, checkpoint_every=200)
+    book, slack = journal.book, 200 // 14 + 4
+    assert 40 * 4 <= len(book.metered) <= 40 * 4 + slack
+    assert len(book.transactions) == len(book.settlements) == len(book.metered)
+    assert 2 * 4 * 4 <= len(book.tenders) <= (2 * 4 + slack) * 4
+    assert book.position_wh(quarter(T0)) == 0
+    assert book.tender_count == 60 * 4 * 4, "numbers of tenders are never used again"
+    assert book.last_sequence == 59 * 96 + 4
     journal.verify()
     whole = book_of(journal.entries(), T0, T0 + timedelta(days=1))
-    assert len(whole.metered) == 96
+    assert len(whole.metered) == 4
     assert whole.position_wh(quarter(T0)) == 50
 
 
