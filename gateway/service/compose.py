@@ -77,7 +77,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     site = Site(devices, clock, settings.control.period_s)
     present = Present(settings)
     names = [d.name for d in settings.device]
-    publisher = Publisher(settings.mqtt, settings.site.name, clock, journal, names)
+    publisher = Publisher(settings.mqtt, settings.site.name, journal, names)
     market: tuple[Exchange, Trader, Journal] | None = None
     if settings.market is not None:
         exchange, trader = open_market(settings.market, journal, clock)
