@@ -80,7 +80,10 @@ class PriceModel:
     def node(self, deviation: Array) -> Array:
         """Where relative deviations stand among the scenarios: 0 .. K-1, in between as well."""
         apart = np.arange(SCORES.size) * 1e-9
-        return np.interp(deviation, self.levels + apart, np.arange(SCORES.size, dtype=float))
+        place: Array = np.interp(
+            deviation, self.levels + apart, np.arange(SCORES.size, dtype=float)
+        )
+        return place
 
 
 def price_outlook(
@@ -156,15 +159,15 @@ def _first_weights(history: History, model: PriceModel) -> Array:
     last = history.tail(DAY)
     known = np.flatnonzero(~np.isnan(last.rt))
     if not known.size:
-        return model.transitions.mean(axis=0)
+        return np.asarray(model.transitions.mean(axis=0))
     index = int(known[-1])
     reference = last.da[index : index + 1]
     if np.isnan(reference[0]):
         reference = model.usual[(last.first + index) % DAY][None]
     node = model.node((last.rt[index : index + 1] - reference) / _scale(reference))
-    weights = _spread(float(node[0]))
+    weights: Array = _spread(float(node[0]))
     for _ in range(min(len(last) - index, 12)):  # it was so many intervals ago
-        weights = np.asarray(weights @ model.transitions)
+        weights = weights @ model.transitions
     return weights
 
 

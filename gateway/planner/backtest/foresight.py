@@ -102,14 +102,13 @@ def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
         burnt > 0
     )
     pairs = [(int(t) + _IMPORT * n, int(t) + _EXPORT * n) for t in np.flatnonzero(both_meter)]
-    for t in np.flatnonzero(both_battery):
-        pairs.append((int(t) + _CHARGE * n, int(t) + _DISCHARGE * n))
-    return pairs
+    also = [(int(t) + _CHARGE * n, int(t) + _DISCHARGE * n) for t in np.flatnonzero(both_battery)]
+    return pairs + also
 
 
 def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
     solver = highspy.Highs()
-    solver.setOptionValue("output_flag", False)
+    solver.silent()
     solver.setOptionValue("mip_rel_gap", 1e-5)
     solver.setOptionValue("time_limit", 120.0)
     solver.passModel(model)
@@ -124,6 +123,11 @@ def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
         solver.addRow(-highspy.kHighsInf, most[1], 2, columns[1], np.array([1.0, most[1]]))
     solver.run()
     status = solver.getModelStatus()
-    if not solver.getInfo().primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
-        raise ConfigError(f"perfect foresight has no solution: {solver.modelStatusToString(status)}")
+    if (
+        not solver.getInfo().primal_solution_status
+        == highspy.SolutionStatus.kSolutionStatusFeasible
+    ):
+        raise ConfigError(
+            f"perfect foresight has no solution: {solver.modelStatusToString(status)}"
+        )
     return np.array(solver.getSolution().col_value)

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gateway.domain.intervals import QUARTER, Interval
-from gateway.domain.plan import Plan, ValueCurve
+from gateway.domain.plan import Outlook, Plan, ValueCurve
 from gateway.planner import Strategy
 from gateway.planner.backtest.case import Case
 from gateway.planner.backtest.data import Series
@@ -66,7 +66,12 @@ def retail_prices(series: Series, case: Case) -> Prices:
 
 
 def outcome(
-    name: str, series: Series, case: Case, discharge: Array, stored: Array, value: Array | None = None
+    name: str,
+    series: Series,
+    case: Case,
+    discharge: Array,
+    stored: Array,
+    value: Array | None = None,
 ) -> Outcome:
     """Counts the money of a course of the battery."""
     prices = retail_prices(series, case)
@@ -131,7 +136,7 @@ class _Run:
         self.stored = case.start_wh
         self.resellable = case.start_wh
 
-    def outlook(self, i: int):  # type: ignore[no-untyped-def]
+    def outlook(self, i: int) -> Outlook:
         """What may be known when interval ``i`` begins."""
         s, case = self._series, self._case
         for k in range(self._seen, self._known[i]):
