@@ -46,6 +46,8 @@ class Forecast:
 
     ``import_price`` is what the home pays for a Wh from the retailer, ``export_price`` what it gets
     for a Wh sold without bidding, ``market_price`` the expected clearing price.
+    ``market_scenarios`` rise; ``import_scenarios`` and ``export_scenarios`` are the retailer's prices
+    in the same scenarios (empty: they do not depend on the market).
     """
 
     interval: Interval
@@ -55,12 +57,19 @@ class Forecast:
     export_price: float
     market_price: float
     market_scenarios: tuple[float, ...] = ()
+    import_scenarios: tuple[float, ...] = ()
+    export_scenarios: tuple[float, ...] = ()
     flat_night: bool = False  # energy charged now must never be resold
 
 
 @dataclass(frozen=True, slots=True)
 class Outlook:
-    """All that a strategy may know at ``now``."""
+    """All that a strategy may know at ``now``.
+
+    ``transitions[k][j]`` is the chance that scenario k of one interval is followed by scenario j of
+    the next (rows sum to 1; empty: independent); ``scenario_weights`` are the chances in the first
+    interval, given what is known now (empty: equal).
+    """
 
     now: datetime
     forecasts: Sequence[Forecast]
@@ -72,6 +81,9 @@ class Outlook:
     import_limit_w: float | None = None
     lot_wh: int = 10
     quantity_quantile: float = 0.2
+    transitions: tuple[tuple[float, ...], ...] = ()
+    scenario_weights: tuple[float, ...] = ()
+    offer_intervals: int = 5  # how many coming intervals the market takes offers for
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +125,32 @@ class ValueCurve:
 
 
 @dataclass(frozen=True, slots=True)
+class PriceValues:
+    """The values at an interval's end if its clearing price turns out to be one of ``prices``.
+
+    A high price now makes high prices afterwards likelier, so stored energy is worth more too.
+    """
+
+    interval: Interval
+    prices: tuple[float, ...]  # rising, per MWh
+    curves: tuple[ValueCurve, ...]  # one a price
+
+    def at(self, price: float) -> ValueCurve:
+        """The value curve at ``price``, interpolated between the candidate prices."""
+        if price <= self.prices[0]:
+            return self.curves[0]
+        for i in range(1, len(self.prices)):
+            if price <= self.prices[i]:
+                low, high = self.prices[i - 1], self.prices[i]
+                part = (price - low) / (high - low) if high > low else 1.0
+                below, above = self.curves[i - 1], self.curves[i]
+                values = zip(below.value_per_mwh, above.value_per_mwh, strict=True)
+                mixed = tuple(a + part * (b - a) for a, b in values)
+                return ValueCurve(self.interval, below.stored_wh, mixed)
+        return self.curves[-1]
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedInterval:
     """The expected course, for people and the dashboard; it commits nobody."""
 
@@ -139,9 +177,17 @@ class Plan:
     offers: tuple[OfferCurve, ...] = ()
     course: tuple[PlannedInterval, ...] = ()
     notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
+    price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
 
-    def value(self, time: datetime) -> ValueCurve | None:
-        """The value curve that holds at ``time``, or None when the plan does not reach there."""
+    def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
+        """The value curve that holds at ``time``, or None when the plan does not reach there.
+
+        With ``price_per_mwh``, the clearing price of that interval, the value given that price.
+        """
+        if price_per_mwh is not None:
+            known = next((v for v in self.price_values if time in v.interval), None)
+            if known is not None:
+                return known.at(price_per_mwh)
         return next((v for v in self.values if time in v.interval), None)
 
 

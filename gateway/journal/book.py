@@ -2,26 +2,24 @@
 
 Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``, ``cancelled``,
 ``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``note``
-(alarms and user commands, for people).
+(alarms and user commands, for people) and ``checkpoint`` (see `gateway.journal.checkpoint`).
+
+The book holds the last `KEPT` days; what is older stays in the journal's file. So a home that has
+traded for ten years needs no more memory than one that began last month.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from gateway.domain.intervals import Interval, iso, parse_utc
-from gateway.domain.trade import (
-    Metered,
-    MeterQuality,
-    Run,
-    Settlement,
-    Side,
-    Tender,
-    Transaction,
-)
+from gateway.domain.intervals import Interval, parse_utc
+from gateway.domain.trade import Metered, Settlement, Side, Tender, Transaction
+from gateway.journal.bodies import metered_of, settlement_of, tender_of, transaction_of
+
+KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,8 @@ class Book:
     delivered: set[datetime] = field(default_factory=set)
     settlements: dict[str, Settlement] = field(default_factory=dict)
     last_sequence: int = 0
+    tender_count: int = 0  # of all times: the next tender's number
+    settled_money: int = 0  # of all times, 1e-8 units to the home
     _net: dict[datetime, int] = field(default_factory=dict)
     _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
 
@@ -83,41 +83,98 @@ class Book:
     def tenders_of(self, interval: Interval) -> list[TenderState]:
         return self._by_interval.get(interval.start, [])
 
+    def unanswered(self) -> list[TenderState]:
+        """Tenders whose fate at the exchange is unknown, oldest first."""
+        return [s for s in self.tenders.values() if not s.answered]
+
+    def cancelling(self) -> list[TenderState]:
+        """Tenders with a cancel that has no answer yet, oldest first."""
+        return [s for s in self.tenders.values() if s.cancelling]
+
+    def open_tenders(self, now: datetime) -> int:
+        """Tenders that may still be filled."""
+        states = self.tenders.values()
+        return sum(1 for s in states if s.open_wh > 0 and s.tender.expires > now)
+
+    def last_metered(self) -> Metered | None:
+        """The newest metered interval."""
+        return self.metered[max(self.metered)] if self.metered else None
+
+    def settled_since(self, start: datetime) -> int:
+        """Money settled for the intervals from ``start`` on (within the last `KEPT` days)."""
+        rows = self.settlements.values()
+        return sum(s.total_money for s in rows if s.interval.start >= start)
+
+    def undelivered(self) -> list[Metered]:
+        """Metered intervals that the exchange has not yet confirmed, oldest first."""
+        return [self.metered[start] for start in sorted(self.metered.keys() - self.delivered)]
+
     def add(self, entry: Entry) -> None:
         """Fold one entry in; unknown kinds are for people and change nothing."""
         fold = _FOLDS.get(entry.kind)
         if fold:
             fold(self, entry.body)
+        if entry.kind == "checkpoint":
+            self.forget_before(entry.time - KEPT)
+
+    def forget_before(self, time: datetime) -> None:
+        """Drop intervals that ended at or before ``time``; the file keeps them.
+
+        A tender without an answer is never dropped.
+        """
+        for start in sorted(s for s in self._by_interval if s < time):
+            kept = []
+            for state in self._by_interval.pop(start):
+                if state.tender.interval.end > time or not state.answered or state.cancelling:
+                    kept.append(state)
+                else:
+                    del self.tenders[state.tender.tender_id]
+            if kept:
+                self._by_interval[start] = kept
+        self.transactions = {k: t for k, t in self.transactions.items() if t.interval.end > time}
+        self.settlements = {k: s for k, s in self.settlements.items() if s.interval.end > time}
+        self.metered = {k: m for k, m in self.metered.items() if m.interval.end > time}
+        self.delivered &= self.metered.keys()
+        fills = {t.interval.start for t in self.transactions.values()}
+        self._net = {k: v for k, v in self._net.items() if k in fills}
 
     def _tender(self, body: Mapping[str, Any]) -> None:
-        tender = tender_of(body)
-        state = TenderState(tender)
-        self.tenders[tender.tender_id] = state
-        self._by_interval.setdefault(tender.interval.start, []).append(state)
+        self.restore(TenderState(tender_of(body)))
+        self.tender_count += 1
+
+    def restore(self, state: TenderState) -> None:
+        """Put a tender with its state in (from an entry or a checkpoint)."""
+        self.tenders[state.tender.tender_id] = state
+        self._by_interval.setdefault(state.tender.interval.start, []).append(state)
 
     def _answer(self, body: Mapping[str, Any]) -> None:
-        state = self.tenders[body["tender_id"]]
-        state.answered, state.accepted = True, bool(body["accepted"])
-        state.market_order_id = body["market_order_id"]
+        state = self.tenders.get(body["tender_id"])
+        if state and not state.answered:  # the first answer holds
+            state.answered, state.accepted = True, bool(body["accepted"])
+            state.market_order_id = body["market_order_id"]
 
     def _cancel(self, body: Mapping[str, Any]) -> None:
-        self.tenders[body["tender_id"]].cancelling = True
+        if state := self.tenders.get(body["tender_id"]):
+            state.cancelling = True
 
     def _cancelled(self, body: Mapping[str, Any]) -> None:
-        state = self.tenders[body["tender_id"]]
-        state.cancelling, state.closed = False, state.closed or bool(body["success"])
+        if state := self.tenders.get(body["tender_id"]):
+            state.cancelling, state.closed = False, state.closed or bool(body["success"])
 
     def _transaction(self, body: Mapping[str, Any]) -> None:
         fill = transaction_of(body)
         if fill.transaction_id in self.transactions:
             return
+        self.note_fill(fill)
+        if state := self.tenders.get(fill.tender_id):
+            state.filled_wh += fill.quantity_wh
+
+    def note_fill(self, fill: Transaction) -> None:
+        """Count a fill in the position (not in its tender's state)."""
         self.transactions[fill.transaction_id] = fill
         self.last_sequence = max(self.last_sequence, fill.sequence)
         start = fill.interval.start
         self._net[start] = self._net.get(start, 0) + fill.net_wh
-        state = self.tenders.get(fill.tender_id)
-        if state:
-            state.filled_wh += fill.quantity_wh
 
     def _metered(self, body: Mapping[str, Any]) -> None:
         metered = metered_of(body)
@@ -128,6 +185,8 @@ class Book:
 
     def _settlement(self, body: Mapping[str, Any]) -> None:
         settlement = settlement_of(body)
+        if settlement.settlement_id not in self.settlements:
+            self.settled_money += settlement.total_money
         self.settlements[settlement.settlement_id] = settlement
 
 
@@ -141,112 +200,3 @@ _FOLDS = {
     "delivered": Book._delivered,
     "settlement": Book._settlement,
 }
-
-
-def _span(interval: Interval) -> dict[str, str]:
-    return {"start": iso(interval.start), "end": iso(interval.end)}
-
-
-def _interval(body: Mapping[str, Any]) -> Interval:
-    return Interval(parse_utc(body["start"]), parse_utc(body["end"]))
-
-
-def tender_body(t: Tender) -> dict[str, Any]:
-    return {
-        **_span(t.interval),
-        "tender_id": t.tender_id,
-        "side": t.side.value,
-        "quantity_wh": t.quantity_wh,
-        "price_ticks": t.price_ticks,
-        "expires": iso(t.expires),
-    }
-
-
-def tender_of(body: Mapping[str, Any]) -> Tender:
-    return Tender(
-        body["tender_id"],
-        _interval(body),
-        Side(body["side"]),
-        int(body["quantity_wh"]),
-        int(body["price_ticks"]),
-        parse_utc(body["expires"]),
-    )
-
-
-def transaction_body(t: Transaction) -> dict[str, Any]:
-    return {
-        **_span(t.interval),
-        "transaction_id": t.transaction_id,
-        "sequence": t.sequence,
-        "tender_id": t.tender_id,
-        "side": t.side.value,
-        "quantity_wh": t.quantity_wh,
-        "price_ticks": t.price_ticks,
-        "money_e8": t.money,
-    }
-
-
-def transaction_of(body: Mapping[str, Any]) -> Transaction:
-    return Transaction(
-        body["transaction_id"],
-        int(body["sequence"]),
-        body["tender_id"],
-        _interval(body),
-        Side(body["side"]),
-        int(body["quantity_wh"]),
-        int(body["price_ticks"]),
-    )
-
-
-def metered_body(m: Metered) -> dict[str, Any]:
-    return {
-        **_span(m.interval),
-        "import_wh": m.import_wh,
-        "export_wh": m.export_wh,
-        "import_register_wh": m.import_register_wh,
-        "export_register_wh": m.export_register_wh,
-        "quality": m.quality.value,
-    }
-
-
-def metered_of(body: Mapping[str, Any]) -> Metered:
-    return Metered(
-        _interval(body),
-        int(body["import_wh"]),
-        int(body["export_wh"]),
-        int(body["import_register_wh"]),
-        int(body["export_register_wh"]),
-        MeterQuality(body["quality"]),
-    )
-
-
-def settlement_body(s: Settlement) -> dict[str, Any]:
-    return {
-        **_span(s.interval),
-        "settlement_id": s.settlement_id,
-        "run": s.run.value,
-        "position_wh": s.position_wh,
-        "metered_wh": s.metered_wh,
-        "imbalance_price_ticks": s.imbalance_price_ticks,
-        "energy_money_e8": s.energy_money,
-        "imbalance_money_e8": s.imbalance_money,
-        "uncontracted_money_e8": s.uncontracted_money,
-        "fee_money_e8": s.fee_money,
-        "reverses": s.reverses,
-    }
-
-
-def settlement_of(body: Mapping[str, Any]) -> Settlement:
-    return Settlement(
-        body["settlement_id"],
-        _interval(body),
-        Run(body["run"]),
-        int(body["position_wh"]),
-        int(body["metered_wh"]),
-        int(body["imbalance_price_ticks"]),
-        int(body["energy_money_e8"]),
-        int(body["imbalance_money_e8"]),
-        int(body["uncontracted_money_e8"]),
-        int(body["fee_money_e8"]),
-        body["reverses"],
-    )

@@ -3,30 +3,40 @@
 An entry's hash is SHA-256 over the previous hash and the canonical JSON of the entry (keys sorted,
 no blanks, UTF-8), so a changed, removed or inserted row breaks the chain. Entries that others must
 hear of go to the outbox in the same transaction and leave it when the broker has acknowledged.
+Every few thousand entries a checkpoint is chained in (`gateway.journal.checkpoint`), so that a
+start reads only what follows the last one.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from gateway.domain.control import Control
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import JournalBroken, StorageError
-from gateway.journal.book import Book, Entry
+from gateway.journal import checkpoint
+from gateway.journal.book import KEPT, Book, Entry
+
+log = logging.getLogger(__name__)
 
 _GENESIS = "0" * 64
+_FORMAT = 1  # of the checkpoint's state; another number makes the next start read everything
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS entry (
   seq INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
   hash TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY REFERENCES entry(seq)) STRICT;
+CREATE TABLE IF NOT EXISTS checkpoint (seq INTEGER PRIMARY KEY, state TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS intent (
   device TEXT, control TEXT, restore TEXT NOT NULL, time TEXT NOT NULL,
   PRIMARY KEY (device, control)) STRICT;
@@ -41,24 +51,77 @@ class Journal:
     """Opens (or makes) the journal in ``path``; raises JournalBroken if its chain is not whole.
 
     Every write is one durable transaction (WAL, synchronous FULL) and raises StorageError when it
-    cannot be stored; nothing is half-written then.
+    cannot be stored; nothing is half-written then. One process writes; with ``read_only`` others
+    may look at the same time. ``checkpoint_every`` counts entries between two checkpoints.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        checkpoint_every: int = checkpoint.EVERY,
+    ) -> None:
         self._path = path
+        self._every = checkpoint_every
+        self._lock: TextIOWrapper | None = None
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
+            self._db = self._look(path) if read_only else self._open(path)
+            self.book, self._checkpoint_seq = Book(), 0
+            self._last_seq, self._last_hash = 0, _GENESIS
+            self._resume()
+            for entry, stored in self._rows(self._last_seq):
+                self._check(entry, stored)
+                self.book.add(entry)
+                if entry.kind == "checkpoint":
+                    self._checkpoint_seq = entry.seq
+        except (sqlite3.OperationalError, OSError) as error:
             raise StorageError(f"{path}: the journal cannot be opened: {error}") from error
-        self.book = Book()
-        self._last_seq, self._last_hash = 0, _GENESIS
-        for entry, stored in self._rows(0):
-            self._check(entry, stored)
-            self.book.add(entry)
+        except sqlite3.DatabaseError as error:
+            raise JournalBroken(f"{path}: is damaged: {error}") from error
+
+    def _open(self, path: Path) -> sqlite3.Connection:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = path.with_name(path.name + ".lock").open("a", encoding="ascii")
+        try:
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StorageError(f"{path}: another process writes this journal") from error
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.executescript(_SCHEMA)
+        return db
+
+    @staticmethod
+    def _look(path: Path) -> sqlite3.Connection:
+        if not path.exists():
+            raise StorageError(f"{path}: there is no journal here")
+        uri = path.absolute().as_uri() + "?mode=ro"
+        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+
+    def _resume(self) -> None:
+        """Begin at the newest checkpoint, if there is one of our format."""
+        row = self._db.execute(
+            "SELECT c.seq, e.time, e.kind, e.body, e.hash, c.state, p.hash FROM checkpoint c"
+            " LEFT JOIN entry e USING (seq) LEFT JOIN entry p ON p.seq = c.seq - 1"
+            " ORDER BY c.seq DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return
+        broken = JournalBroken(f"{self._path}: the checkpoint at row {row[0]} does not verify")
+        try:
+            entry, stored, state = self._entry(row[:4]), row[4], row[5]
+            if entry.body.get("format") != _FORMAT:
+                return
+            if entry.body["state_sha256"] != checkpoint.digest(state):
+                raise broken
+            if chained(row[6] or _GENESIS, entry) != stored:
+                raise broken
+            self.book = checkpoint.load(state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise broken from error
+        self._checkpoint_seq, self._last_seq, self._last_hash = entry.seq, entry.seq, stored
 
     def append(self, kind: str, body: Mapping[str, Any], time: datetime) -> Entry:
         """Store one entry, chained and in the outbox; it is durable when this returns."""
@@ -75,15 +138,14 @@ class Journal:
                 seq += 1
                 entry = Entry(seq, time, kind, dict(body))
                 digest = chained(digest, entry)
-                self._db.execute(
-                    "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
-                    (seq, iso(time), kind, canonical(entry.body), digest),
-                )
+                self._insert(entry, digest)
                 self._db.execute("INSERT INTO outbox VALUES (?)", (seq,))
                 entries.append(entry)
         self._last_seq, self._last_hash = seq, digest
         for entry in entries:
             self.book.add(entry)
+        if self._last_seq - self._checkpoint_seq >= self._every:
+            self._add_checkpoint(time)
         return entries
 
     def entries(self, after: int = 0, kind: str | None = None) -> Iterator[Entry]:
@@ -93,14 +155,19 @@ class Journal:
                 yield entry
 
     def verify(self) -> int:
-        """Recompute the whole chain from the file; the number of entries, or JournalBroken."""
-        digest, expected = _GENESIS, 0
+        """Recompute the whole chain and every checkpoint; the number of entries, or JournalBroken."""
+        digest, expected, book = _GENESIS, 0, Book()
         for entry, stored in self._rows(0):
             expected += 1
             digest = chained(digest, entry)
             if entry.seq != expected or digest != stored:
-                raise JournalBroken(f"{self._path}: the chain breaks at row {entry.seq}")
-        if (expected, digest) != (self._last_seq, self._last_hash):
+                raise JournalBroken(f"{self._path}: the chain breaks at row {expected}")
+            book.add(entry)
+            if not _vouched(entry, book):
+                raise JournalBroken(
+                    f"{self._path}: the checkpoint at row {expected} is not what its rows add to"
+                )
+        if expected < self._last_seq:
             raise JournalBroken(f"{self._path}: rows after {expected} are gone")
         return expected
 
@@ -116,7 +183,7 @@ class Journal:
             " ORDER BY seq LIMIT ?",
             (limit,),
         )
-        return [_entry(row) for row in rows.fetchall()]
+        return [self._entry(row) for row in rows.fetchall()]
 
     def mark_sent(self, *seqs: int) -> None:
         """The broker has acknowledged these entries."""
@@ -133,6 +200,8 @@ class Journal:
 
     def close(self) -> None:
         self._db.close()
+        if self._lock:
+            self._lock.close()
 
     # -- IntentStore (see gateway.devices) --
 
@@ -190,7 +259,39 @@ class Journal:
             "SELECT seq, time, kind, body, hash FROM entry WHERE seq > ? ORDER BY seq", (after,)
         )
         for row in rows:
-            yield _entry(row[:4]), row[4]
+            yield self._entry(row[:4]), row[4]
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        try:
+            return Entry(int(row[0]), parse_utc(row[1]), str(row[2]), json.loads(row[3]))
+        except (TypeError, ValueError) as error:
+            raise JournalBroken(f"{self._path}: row {row[0]} cannot be read: {error}") from error
+
+    def _add_checkpoint(self, time: datetime) -> None:
+        """Chain in the state after forgetting old intervals. It may wait: a failure is no loss."""
+        trial = checkpoint.load(checkpoint.dump(self.book))
+        trial.forget_before(time - KEPT)
+        state = checkpoint.dump(trial)
+        body = {"format": _FORMAT, "state_sha256": checkpoint.digest(state)}
+        entry = Entry(self._last_seq + 1, time, "checkpoint", body)
+        digest = chained(self._last_hash, entry)
+        try:
+            with self._transaction():
+                self._insert(entry, digest)
+                self._db.execute("DELETE FROM checkpoint")
+                self._db.execute("INSERT INTO checkpoint VALUES (?, ?)", (entry.seq, state))
+        except StorageError as error:
+            log.warning("no checkpoint now: %s", error)
+            self._checkpoint_seq += self._every // 10 + 1  # not again at the very next entry
+            return
+        self._last_seq, self._last_hash, self._checkpoint_seq = entry.seq, digest, entry.seq
+        self.book.add(entry)
+
+    def _insert(self, entry: Entry, digest: str) -> None:
+        self._db.execute(
+            "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
+            (entry.seq, iso(entry.time), entry.kind, canonical(entry.body), digest),
+        )
 
     def _check(self, entry: Entry, stored: str) -> None:
         digest = chained(self._last_hash, entry)
@@ -211,8 +312,11 @@ def chained(previous: str, entry: Entry) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _entry(row: tuple[Any, ...]) -> Entry:
-    return Entry(int(row[0]), parse_utc(row[1]), str(row[2]), json.loads(row[3]))
+def _vouched(entry: Entry, book: Book) -> bool:
+    """Whether a checkpoint of our format has the hash of the state that its rows add to."""
+    if entry.kind != "checkpoint" or entry.body.get("format") != _FORMAT:
+        return True
+    return bool(entry.body.get("state_sha256") == checkpoint.digest(checkpoint.dump(book)))
 
 
 def _refuse_floats(value: Any) -> None:

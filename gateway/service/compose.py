@@ -92,9 +92,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
         present,
         publisher,
         ControlLoop(site, journal, present, clock, tick, history.add_quarter),
-        TradingLoop(
-            present, strategy(settings.planner.strategy), clock, history.quarters, market
-        ),
+        TradingLoop(present, strategy(settings.planner.strategy), clock, history.quarters, market),
         market[0] if market else None,
     )
 

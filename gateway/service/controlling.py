@@ -46,7 +46,7 @@ class ControlLoop:
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = TariffRules(self._settings.tariff, self._zone)
-        self._metering = Metering(journal.book.last_metered)
+        self._metering = Metering(journal.book.last_metered())
         self._energy = QuarterEnergy()
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
@@ -67,7 +67,9 @@ class ControlLoop:
     def _decide(self, snapshot: Snapshot, now: datetime) -> Setpoints:
         battery = self._present.battery()
         need = car_need(self._settings.car, snapshot, self._zone)
-        wish = self._wish(snapshot, battery, now, car_power_w(self._present.plan, need, now))
+        wish = self._wish(
+            snapshot, battery, now, car_power_w(self._present.plan, need, snapshot, now)
+        )
         interval = quarter_of(now)
         commitment = Commitment(
             position_wh=self._journal.book.commitment(interval),
@@ -101,7 +103,13 @@ class ControlLoop:
         own_w = min(battery.max_discharge_w, max(-battery.max_charge_w, net_w))
         if abs(target_w - own_w) <= self._settings.control.deadband_w:
             return Wish(car_w=car_w, curtail=curtail)  # the inverter does that by itself, faster
-        why = "price: discharge" if target_w > 0 else "price: charge" if target_w < 0 else "price: hold"
+        why = (
+            "price: discharge"
+            if target_w > 0
+            else "price: charge"
+            if target_w < 0
+            else "price: hold"
+        )
         return Wish(target_w, car_w, curtail, why)
 
     def _prices(self, now: datetime) -> tuple[float | None, float | None]:

@@ -1,0 +1,242 @@
+"""From an offer curve to tenders: which open ones to take back, which new ones to send. Pure.
+
+The curve says how much the home would sell in all at each price. Each rise of the curve becomes
+one SELL tender at that price (one BUY tender for each fall below zero, where buying is allowed).
+What is filled, open or not yet answered counts: the sum never exceeds the top of the curve.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gateway.domain.plan import OfferCurve
+from gateway.domain.trade import TICKS_PER_UNIT_PER_MWH, MarketRules, Side
+from gateway.journal.book import TenderState
+
+
+@dataclass(frozen=True, slots=True)
+class BidPolicy:
+    """What the user allows. ``floor_ticks`` is the lowest price at which the home ever sells.
+
+    An open tender is left alone while its price is within ``price_threshold_ticks`` of the plan
+    and its quantity within one lot.
+    """
+
+    floor_ticks: int = 0
+    allow_buy: bool = False
+    price_threshold_ticks: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Increment:
+    """One more piece of energy, wanted at ``price_ticks`` or better."""
+
+    side: Side
+    quantity_wh: int
+    price_ticks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Bids:
+    """What to send: tender ids to take back, then increments to offer."""
+
+    cancel: tuple[str, ...] = ()
+    create: tuple[Increment, ...] = ()
+
+
+def tenders_for(
+    curve: OfferCurve,
+    rules: MarketRules,
+    states: Sequence[TenderState],
+    position_wh: int,
+    policy: BidPolicy,
+    *,
+    may_cancel: bool = True,
+) -> Bids:
+    """The changes that bring the tenders of one interval to what ``curve`` asks.
+
+    ``states`` are all tenders of the interval, ``position_wh`` its net fills (sold +). With
+    ``may_cancel`` False what is open stays, so it is counted as committed whatever it costs.
+    """
+    sells = _side(_sell_levels(curve, rules, policy), Side.SELL, rules, states, position_wh)
+    sell_bids = _changes(sells, policy, may_cancel)
+    if not policy.allow_buy:
+        strays = [s.tender.tender_id for s in states if _is_free(s, Side.BUY)] if may_cancel else []
+        return _without_self_cross(
+            Bids((*sell_bids.cancel, *strays), sell_bids.create), states, rules
+        )
+    buys = _side(_buy_levels(curve, rules), Side.BUY, rules, states, position_wh)
+    buy_bids = _changes(buys, policy, may_cancel)
+    both = Bids(sell_bids.cancel + buy_bids.cancel, sell_bids.create + buy_bids.create)
+    return _without_self_cross(both, states, rules)
+
+
+@dataclass(frozen=True, slots=True)
+class _Want:
+    """One side of one interval: planned increments from the eagerest price on, and what is out."""
+
+    side: Side
+    rules: MarketRules
+    planned: list[Increment]
+    states: list[TenderState]
+    budget_wh: int  # the most that may be out, beyond the fills
+    refused: frozenset[tuple[int, int]]
+
+
+def _sell_levels(curve: OfferCurve, rules: MarketRules, policy: BidPolicy) -> list[tuple[int, int]]:
+    """(price, total to sell) by rising price; above the cap nothing can be sold at its value."""
+    floor = max(rules.floor_ticks, policy.floor_ticks)
+    levels = [
+        (max(_snap(step.price_per_mwh, rules, up=True), _round(floor, rules, up=True)), step.net_wh)
+        for step in curve.steps
+        if step.net_wh > 0
+    ]
+    return [(price, net) for price, net in levels if price <= rules.cap_ticks]
+
+
+def _buy_levels(curve: OfferCurve, rules: MarketRules) -> list[tuple[int, int]]:
+    """(price, total to buy) by falling price."""
+    levels = [
+        (min(_snap(step.price_per_mwh, rules, up=False), rules.cap_ticks), -step.net_wh)
+        for step in reversed(curve.steps)
+        if step.net_wh < 0
+    ]
+    return [(price, net) for price, net in levels if price >= rules.floor_ticks]
+
+
+def _side(
+    levels: list[tuple[int, int]],
+    side: Side,
+    rules: MarketRules,
+    states: Sequence[TenderState],
+    position_wh: int,
+) -> _Want:
+    done = max(0, side.sign * position_wh)
+    mine = [s for s in states if s.tender.side is side]
+    refused = frozenset(
+        (s.tender.quantity_wh, s.tender.price_ticks)
+        for s in mine
+        if s.answered and not s.accepted and not s.closed
+    )
+    top = max((net for _, net in levels), default=0)
+    planned = _increments(levels, side, rules, done)
+    return _Want(side, rules, planned, [s for s in mine if s.open_wh], max(0, top - done), refused)
+
+
+def _increments(
+    levels: list[tuple[int, int]], side: Side, rules: MarketRules, done_wh: int
+) -> list[Increment]:
+    """Whole lots for each rise of the curve beyond ``done_wh``; a crumb waits for the next price."""
+    out: list[Increment] = []
+    covered = done_wh
+    for price, net in levels:
+        quantity = (net - covered) // rules.lot_wh * rules.lot_wh
+        if quantity >= max(rules.min_quantity_wh, rules.lot_wh):
+            covered += quantity
+            out.append(Increment(side, quantity, price))
+    return out
+
+
+def _changes(want: _Want, policy: BidPolicy, may_cancel: bool) -> Bids:
+    left = [[piece.price_ticks, piece.quantity_wh, 0] for piece in want.planned]
+    cancel: list[str] = []
+    kept: list[TenderState] = []
+    # what cannot be taken back comes first: its energy is gone for everything else
+    states = sorted(want.states, key=lambda s: (_is_free(s, want.side), s.tender.price_ticks))
+    for state in states:
+        fixed = not (may_cancel and _is_free(state, want.side))
+        near = [
+            piece
+            for piece in left
+            if fixed or abs(piece[0] - state.tender.price_ticks) <= policy.price_threshold_ticks
+        ]
+        room = sum(piece[1] for piece in near)
+        if not fixed and (room == 0 or state.open_wh > room + want.rules.lot_wh):
+            cancel.append(state.tender.tender_id)
+            continue
+        _take(near, state.open_wh)
+        kept.append(state)
+    cancel += _over_budget(want, kept, may_cancel)
+    gone = set(cancel)
+    out_wh = sum(s.open_wh for s in kept if s.tender.tender_id not in gone)
+    return Bids(tuple(cancel), _new(want, left, want.budget_wh - out_wh))
+
+
+def _take(pieces: list[list[int]], quantity_wh: int) -> None:
+    """Use up planned pieces [price, left, used], the eagerest first."""
+    for piece in pieces:
+        part = min(piece[1], quantity_wh)
+        piece[1] -= part
+        piece[2] += part
+        quantity_wh -= part
+
+
+def _over_budget(want: _Want, kept: list[TenderState], may_cancel: bool) -> list[str]:
+    """Kept tenders that must go, from the least eager on, until the rest is within the curve's top."""
+    out: list[str] = []
+    total = sum(s.open_wh for s in kept)
+    for state in sorted(kept, key=lambda s: want.side.sign * s.tender.price_ticks, reverse=True):
+        if total > want.budget_wh and may_cancel and _is_free(state, want.side):
+            out.append(state.tender.tender_id)
+            total -= state.open_wh
+    return out
+
+
+def _new(want: _Want, left: list[list[int]], room_wh: int) -> tuple[Increment, ...]:
+    """What of the plan is not yet out, within ``room_wh``, in tenders of the market's size."""
+    rules, out, crumbs = want.rules, [], 0
+    for price, rest, used in left:
+        quantity = min(rest + crumbs, room_wh) // rules.lot_wh * rules.lot_wh
+        small = quantity < max(rules.min_quantity_wh, rules.lot_wh)
+        if small or (used and quantity <= rules.lot_wh):
+            crumbs += rest
+            continue
+        crumbs = 0
+        for part in _split(quantity, rules):
+            if (part, price) not in want.refused:
+                out.append(Increment(want.side, part, price))
+                room_wh -= part
+    return tuple(out)
+
+
+def _split(quantity_wh: int, rules: MarketRules) -> Iterable[int]:
+    largest = rules.max_quantity_wh // rules.lot_wh * rules.lot_wh
+    while largest > 0 and quantity_wh >= max(rules.min_quantity_wh, rules.lot_wh):
+        part = min(quantity_wh, largest)
+        yield part
+        quantity_wh -= part
+
+
+def _without_self_cross(bids: Bids, states: Sequence[TenderState], rules: MarketRules) -> Bids:
+    """Drop increments that would trade with our own tenders; a sell has precedence over a buy."""
+    gone = set(bids.cancel)
+    out = [s for s in states if s.open_wh and s.tender.tender_id not in gone]
+    best_buy = max(
+        (s.tender.price_ticks for s in out if s.tender.side is Side.BUY),
+        default=rules.floor_ticks - 1,
+    )
+    sells = [b for b in bids.create if b.side is Side.SELL and b.price_ticks > best_buy]
+    asks = [s.tender.price_ticks for s in out if s.tender.side is Side.SELL]
+    best_sell = min(asks + [b.price_ticks for b in sells], default=rules.cap_ticks + 1)
+    buys = [b for b in bids.create if b.side is Side.BUY and b.price_ticks < best_sell]
+    return Bids(bids.cancel, (*sells, *buys))
+
+
+def _is_free(state: TenderState, side: Side) -> bool:
+    """Whether the tender is known to be open and is not yet being taken back."""
+    known = state.answered and state.accepted and not state.cancelling
+    return known and state.open_wh > 0 and state.tender.side is side
+
+
+def _snap(price_per_mwh: float, rules: MarketRules, *, up: bool) -> int:
+    """Onto the market's price grid, never to our loss: sells up, buys down."""
+    exact = price_per_mwh * TICKS_PER_UNIT_PER_MWH
+    whole = math.ceil(exact - 1e-6) if up else math.floor(exact + 1e-6)
+    return _round(whole, rules, up=up)
+
+
+def _round(price_ticks: int, rules: MarketRules, *, up: bool) -> int:
+    step = max(1, int(rules.tick_per_mwh * TICKS_PER_UNIT_PER_MWH))
+    return -(-price_ticks // step) * step if up else price_ticks // step * step

@@ -1,0 +1,43 @@
+"""Find the configured exchange's adapter by entry point and put a trader before it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.metadata import entry_points
+
+from gateway.clock import Clock
+from gateway.config.settings import Market
+from gateway.domain.trade import ticks
+from gateway.errors import ConfigError
+from gateway.journal import Journal
+from gateway.market.bidding import BidPolicy
+from gateway.market.exchanges import Exchange, ExchangeAccess
+from gateway.market.trader import Trader, TraderSettings
+
+GROUP = "home_energy_gateway.exchange"
+_KWH_PER_MWH = 1000
+
+
+def open_market(settings: Market, journal: Journal, clock: Clock) -> tuple[Exchange, Trader]:
+    """The exchange and the trader of ``[market]``; ConfigError names the adapters that there are."""
+    access = ExchangeAccess(
+        url=settings.url,
+        party_id=settings.party_id,
+        clock=clock,
+        credential_file=settings.credential_file,
+        ca_file=settings.ca_file,
+    )
+    exchange = adapter(settings.exchange)(access)
+    floor = ticks(float(settings.price_floor_per_kwh) * _KWH_PER_MWH)
+    policy = BidPolicy(floor_ticks=floor)
+    return exchange, Trader(exchange, journal, clock, TraderSettings(settings.party_id, policy))
+
+
+def adapter(name: str) -> Callable[[ExchangeAccess], Exchange]:
+    """The adapter that is installed under ``name``."""
+    found = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in found:
+        known = ", ".join(sorted(found)) or "none is installed"
+        raise ConfigError(f"market.exchange = {name!r} is unknown; use one of: {known}")
+    loaded: Callable[[ExchangeAccess], Exchange] = found[name].load()
+    return loaded

@@ -1,0 +1,296 @@
+"""The home at the exchange: every step is in the journal before it is sent and after it is answered.
+
+A tender is stored, sent, answered, and its answer stored. Whatever breaks in between, the energy
+counts as committed until `Trader.reconcile` has asked the exchange what it knows of it. The methods
+raise MarketError when the exchange is lost; the account is consistent then and the next round goes
+on from the journal.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from gateway.clock import Clock
+from gateway.domain.intervals import Interval, iso
+from gateway.domain.plan import OfferCurve
+from gateway.domain.trade import (
+    CancelAnswer,
+    MarketRules,
+    Metered,
+    Run,
+    Settlement,
+    Tender,
+    TenderAnswer,
+)
+from gateway.errors import MarketError
+from gateway.journal import Journal
+from gateway.journal.bodies import metered_body, settlement_body, tender_body, transaction_body
+from gateway.market.bidding import BidPolicy, Bids, Increment, tenders_for
+from gateway.market.exchanges import Exchange
+from gateway.market.schedule import may_cancel, may_tender, tradeable
+
+log = logging.getLogger(__name__)
+
+_SETTLED_LATEST = timedelta(days=36)  # TRUEUP comes at most 35 days after delivery
+_ONE_HOUR, _ONE_DAY = timedelta(hours=1), timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class TraderSettings:
+    """How this home trades. ``max_offset_s``: no tender is sent with a clock further off."""
+
+    party_id: str
+    policy: BidPolicy = field(default_factory=BidPolicy)
+    max_offset_s: float = 1.0
+
+
+class Trader:
+    """Small steps for the trading loop; call `start` first, and again after a lost exchange."""
+
+    def __init__(
+        self, exchange: Exchange, journal: Journal, clock: Clock, settings: TraderSettings
+    ) -> None:
+        self._exchange, self._journal, self._clock = exchange, journal, clock
+        self._settings = settings
+        self._rules: MarketRules | None = None
+        self._asked: datetime | None = None  # when settlements were last fetched
+        self._suspended = False
+        self._identity = _identity(journal, settings.party_id, clock.now())
+
+    @property
+    def rules(self) -> MarketRules:
+        """The market's reference data; MarketError before `start` has fetched it."""
+        if self._rules is None:
+            raise MarketError("the exchange has not yet told its rules")
+        return self._rules
+
+    @property
+    def suspended(self) -> bool:
+        """True while our clock is too far from the exchange's to bid."""
+        return self._suspended
+
+    async def start(self) -> None:
+        """Fetch the rules, settle what a former life left open, fetch missed fills."""
+        self._rules = await self._exchange.rules()
+        await self.reconcile()
+        await self.catch_up()
+
+    async def reconcile(self) -> None:
+        """Learn the fate of every tender without an answer, and repeat open cancels."""
+        for state in self._journal.book.unanswered():
+            tender = state.tender
+            answer = await self._exchange.find_tender(tender.tender_id)
+            if answer is not None:
+                self._answered(answer)
+            elif may_tender(self.rules, tender.interval, self._clock.now()):
+                if await self.clock_is_right():
+                    await self._send([tender])
+            elif self._clock.now() >= self._closure(tender) + self.rules.guard:
+                reason = "it never arrived and its gate is closed"
+                self._answered(TenderAnswer(tender.tender_id, False, None, 0, reason))
+        for state in self._journal.book.cancelling():
+            if self._clock.now() < self._closure(state.tender):
+                await self._cancel_now(state.tender.tender_id)
+            else:
+                reason = "its gate is closed"
+                self._cancelled(CancelAnswer(state.tender.tender_id, False, 0, 0, reason))
+
+    async def catch_up(self) -> int:
+        """Store every fill that the journal does not have yet; how many there were."""
+        stored = 0
+        while True:
+            last = self._journal.book.last_sequence
+            fills = [f for f in await self._exchange.transactions(last) if f.sequence > last]
+            if not fills:
+                return stored
+            items: list[tuple[str, dict[str, object]]] = []
+            for fill in sorted(fills, key=lambda f: f.sequence):
+                items.append(("transaction", transaction_body(fill)))
+                if fill.tender_id not in self._journal.book.tenders:
+                    text = f"fill {fill.transaction_id} is of a tender that we do not know"
+                    log.warning("%s", text)
+                    items.append(("note", {"text": text, "start": iso(fill.interval.start)}))
+            self._journal.append_all(items, self._clock.now())
+            stored += len(fills)
+
+    async def bid(self, curves: Sequence[OfferCurve]) -> int:
+        """Bring the open tenders to what ``curves`` ask; how many tenders were sent.
+
+        Sends nothing while our clock is off; goes on by itself when it is right again.
+        """
+        await self.reconcile()
+        if not await self.clock_is_right():
+            return 0
+        wanted: list[tuple[Interval, Increment]] = []
+        for curve in curves:
+            if not tradeable(self.rules, curve.interval, self._clock.now()):
+                continue
+            bids = self._bids(curve, cancels=self._may_cancel(curve.interval))
+            if bids.cancel:
+                await self._cancel(bids.cancel)
+                await self.catch_up()  # a fill may have been faster than the cancel
+                bids = self._bids(curve, cancels=False)
+            wanted += [(curve.interval, increment) for increment in bids.create]
+        tenders = self._store(wanted)
+        await self._send(tenders)
+        return len(tenders)
+
+    async def report(self, metered: Metered | None = None) -> None:
+        """Tell the exchange what the meter counted, and what it has not confirmed yet.
+
+        ``metered`` is stored first if the journal does not have it. One refused report does not
+        hold up the others.
+        """
+        book = self._journal.book
+        if metered and book.metered.get(metered.interval.start) != metered:
+            self._journal.append("metered", metered_body(metered), self._clock.now())
+        failed: MarketError | None = None
+        for waiting in book.undelivered():
+            if self._clock.now() - waiting.interval.end > _SETTLED_LATEST:
+                continue
+            try:
+                await self._exchange.deliver(waiting)
+            except MarketError as error:
+                if failed:
+                    raise  # twice in a row: the exchange is lost
+                failed = error
+                continue
+            body = {"start": iso(waiting.interval.start), "end": iso(waiting.interval.end)}
+            self._journal.append("delivered", body, self._clock.now())
+        if failed:
+            raise failed
+
+    async def settle(self) -> list[Settlement]:
+        """Fetch settlements and store the new ones; asking again changes nothing."""
+        now, book = self._clock.now(), self._journal.book
+        found = await self._exchange.settlements(self._settle_from(now), now)
+        new = {s.settlement_id: s for s in found if s.settlement_id not in book.settlements}
+        items: list[tuple[str, dict[str, object]]] = []
+        for settlement in new.values():
+            items.append(("settlement", settlement_body(settlement)))
+            if text := self._doubt(settlement):
+                log.warning("%s", text)
+                start = iso(settlement.interval.start)
+                items.append(("note", {"text": text, "start": start}))
+        if items:
+            self._journal.append_all(items, now)
+        self._asked = now
+        return list(new.values())
+
+    async def clock_is_right(self) -> bool:
+        """Whether we are within `TraderSettings.max_offset_s` of the exchange's clock.
+
+        Half of the answer's travel time is uncertain and is given to us.
+        """
+        began, before = self._clock.monotonic(), self._clock.now()
+        theirs = await self._exchange.server_time()
+        half_s = (self._clock.monotonic() - began) / 2
+        offset_s = (theirs - before).total_seconds() - half_s
+        off = abs(offset_s) - half_s > self._settings.max_offset_s
+        if off != self._suspended:
+            self._suspended = off
+            text = "our clock is right again: bidding goes on"
+            if off:
+                text = f"our clock is {-offset_s:+.1f} s off the exchange's: bidding is suspended"
+            log.warning("%s", text)
+            self._journal.append("note", {"text": text}, self._clock.now())
+        return not off
+
+    # -- inside --
+
+    def _bids(self, curve: OfferCurve, *, cancels: bool) -> Bids:
+        book = self._journal.book
+        states, position = book.tenders_of(curve.interval), book.position_wh(curve.interval)
+        policy = self._settings.policy
+        return tenders_for(curve, self.rules, states, position, policy, may_cancel=cancels)
+
+    def _may_cancel(self, interval: Interval) -> bool:
+        return may_cancel(self.rules, interval, self._clock.now())
+
+    def _closure(self, tender: Tender) -> datetime:
+        return tender.interval.start - self.rules.gate_closure_lead
+
+    def _store(self, wanted: Sequence[tuple[Interval, Increment]]) -> list[Tender]:
+        now = self._clock.now()
+        tenders = []
+        for number, (interval, piece) in enumerate(wanted, self._journal.book.tender_count + 1):
+            if not may_tender(self.rules, interval, now):
+                continue
+            expires = interval.start - self.rules.gate_closure_lead
+            tender_id = f"{self._identity}-{number}"
+            quantity, price = piece.quantity_wh, piece.price_ticks
+            tenders.append(Tender(tender_id, interval, piece.side, quantity, price, expires))
+        if tenders:
+            self._journal.append_all([("tender", tender_body(t)) for t in tenders], now)
+        return tenders
+
+    async def _send(self, tenders: Sequence[Tender]) -> None:
+        if tenders:
+            for answer in await self._exchange.create_tenders(tenders):
+                self._answered(answer)
+
+    async def _cancel(self, tender_ids: Sequence[str]) -> None:
+        items = [("cancel", {"tender_id": tender_id}) for tender_id in tender_ids]
+        self._journal.append_all(items, self._clock.now())
+        for tender_id in tender_ids:
+            await self._cancel_now(tender_id)
+
+    async def _cancel_now(self, tender_id: str) -> None:
+        self._cancelled(await self._exchange.cancel(tender_id))
+
+    def _answered(self, answer: TenderAnswer) -> None:
+        state = self._journal.book.tenders.get(answer.tender_id)
+        if state is None or state.answered:
+            return  # a duplicate answer is no second row
+        if not answer.accepted:
+            log.warning("tender %s is refused: %s", answer.tender_id, answer.reason)
+        body = {
+            "tender_id": answer.tender_id,
+            "accepted": answer.accepted,
+            "market_order_id": answer.market_order_id,
+            "code": answer.code,
+            "reason": answer.reason,
+        }
+        self._journal.append("answer", body, self._clock.now())
+
+    def _cancelled(self, answer: CancelAnswer) -> None:
+        body = {
+            "tender_id": answer.tender_id,
+            "success": answer.success,
+            "remaining_wh": answer.remaining_wh,
+            "code": answer.code,
+            "reason": answer.reason,
+        }
+        self._journal.append("cancelled", body, self._clock.now())
+
+    def _settle_from(self, now: datetime) -> datetime:
+        """How far back to ask: all that may change at a start and once a day, less in between."""
+        book, oldest = self._journal.book, now - _SETTLED_LATEST
+        if self._asked is None or now.date() != self._asked.date():
+            return oldest
+        back = now - (_ONE_DAY + 2 * _ONE_HOUR if now.hour != self._asked.hour else 2 * _ONE_HOUR)
+        settled = {s.interval.start for s in book.settlements.values()}
+        waiting = [start for start in book.delivered if start not in settled and start >= oldest]
+        return min([back, *waiting])
+
+    def _doubt(self, settlement: Settlement) -> str | None:
+        """What in a settlement is not as our own account says."""
+        book, interval = self._journal.book, settlement.interval
+        name, position = f"settlement {settlement.settlement_id}", book.position_wh(interval)
+        if settlement.reverses is not None:
+            return None
+        if settlement.position_wh != position:
+            return f"{name} has position {settlement.position_wh} Wh, ours is {position} Wh"
+        metered = book.metered.get(interval.start)
+        if settlement.run is Run.PRELIM and metered and settlement.metered_wh != metered.net_wh:
+            return f"{name} has {settlement.metered_wh} Wh, our meter counted {metered.net_wh} Wh"
+        return None
+
+
+def _identity(journal: Journal, party_id: str, now: datetime) -> str:
+    """What makes our tender ids unique for ever: the party and when this journal began."""
+    known = journal.setting("trader")
+    return known or journal.setting("trader", f"{party_id}-{iso(now)}") or party_id

@@ -1,0 +1,69 @@
+"""Where energy goes at this moment: the value of stored energy against the present prices.
+
+The rule that control calls every tick. It is exact, not a heap of cases: what the home earns a
+second is piecewise linear in the battery's power, so the best power is one of its kinks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.domain.plan import BatterySpec, ValueCurve
+
+_NEVER = 1e9  # W; stands for 'no limit'
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The home at this moment: prices per MWh, powers W.
+
+    ``net_load_w`` is load minus PV without the battery. ``exportable_w`` is the most that the battery
+    may feed into the grid (0 while all stored energy is of flat-night origin).
+    """
+
+    import_price: float
+    export_price: float
+    net_load_w: float
+    export_limit_w: float | None = None
+    import_limit_w: float | None = None
+    exportable_w: float | None = None
+
+
+def battery_power_w(curve: ValueCurve, stored_wh: float, now: Now, spec: BatterySpec) -> float:
+    """The battery's best AC power at this moment, W, discharge +.
+
+    Discharges where a Wh earns more than v / eta + wear, charges where it costs less than eta * v;
+    within power, reserve, capacity, import and export limits. The import limit is kept even if
+    storing energy is worth less than that; the reserve is kept always.
+    """
+    value = curve.at(stored_wh)
+    low, high = _bounds(stored_wh, now, spec)
+    net = now.net_load_w
+    kinks = {low, high, min(max(0.0, low), high), min(max(net, low), high)}
+    return max(sorted(kinks, key=abs), key=lambda p: _worth(p, value, now, spec))
+
+
+def _worth(power: float, value: float, now: Now, spec: BatterySpec) -> float:
+    """Money a second (times a constant) at battery power ``power``, with stored energy at ``value``."""
+    grid = now.net_load_w - power
+    cash = -grid * (now.import_price if grid > 0 else now.export_price)
+    if power > 0:
+        return cash - power * spec.wear_per_mwh - value * power / spec.discharge_efficiency
+    return cash - value * power * spec.charge_efficiency
+
+
+def _bounds(stored_wh: float, now: Now, spec: BatterySpec) -> tuple[float, float]:
+    """The smallest and largest allowed battery power, W."""
+    net = now.net_load_w
+    import_limit = _NEVER if now.import_limit_w is None else now.import_limit_w
+    export_limit = _NEVER if now.export_limit_w is None else now.export_limit_w
+    exportable = _NEVER if now.exportable_w is None else now.exportable_w
+    can_charge = spec.max_charge_w if stored_wh < spec.capacity_wh else 0.0
+    can_discharge = spec.max_discharge_w if stored_wh > spec.reserve_wh else 0.0
+    low = max(-can_charge, min(0.0, net - import_limit))
+    high = min(can_discharge, max(0.0, net + export_limit), max(0.0, net) + exportable)
+    if net > import_limit:  # fuse before price: the battery must help
+        low = min(net - import_limit, high)
+    if -net > export_limit:  # more surplus than may leave: the battery takes what it can
+        high = max(net + export_limit, low)
+    return low, high

@@ -1,0 +1,69 @@
+"""Greedy self-consumption: surplus into the battery, the battery into the house, nothing else.
+
+The yardstick that every home has today. It is expressed as a value like any other: high enough that
+surplus is stored rather than exported, low enough that the house is served from the battery.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, Outlook, Plan, ValueCurve
+from gateway.planner.car import car_course
+from gateway.planner.course import Worth, cautious_net, expected_course, to_steps
+
+
+class GreedyStrategy:
+    """Self-consumption; offers only what PV leaves over once the battery is full."""
+
+    name = "greedy"
+
+    def plan(self, outlook: Outlook) -> Plan:
+        """Values, offers and course; pure."""
+        spec = outlook.battery or BatterySpec(1, 0, 0, 0)
+        grid = np.linspace(spec.reserve_wh, max(spec.capacity_wh, spec.reserve_wh + 1), 2)
+        car_wh, notes = car_course(outlook)
+        levels = [_level(f, spec) for f in outlook.forecasts]
+        worths = [Worth(grid, np.full(2, level)) for level in levels]
+        course = expected_course(outlook, worths, car_wh, outlook.battery)
+        values = tuple(
+            ValueCurve(f.interval, tuple(grid.tolist()), (level, level))
+            for f, level in zip(outlook.forecasts, levels, strict=True)
+        )
+        return Plan(
+            made_at=outlook.now,
+            strategy=self.name,
+            values=values,
+            offers=_offers(outlook, spec, car_wh),
+            course=course,
+            notes=notes,
+        )
+
+
+STRATEGY = GreedyStrategy()
+
+
+def _level(forecast: Forecast, spec: BatterySpec) -> float:
+    """A value between what surplus earns by export and what the house saves by discharge."""
+    save = (forecast.import_price - spec.wear_per_mwh) * spec.discharge_efficiency
+    earn = forecast.export_price / spec.charge_efficiency
+    return (save + earn) / 2 if save > earn else save - 1e-6
+
+
+def _offers(outlook: Outlook, spec: BatterySpec, car_wh: list[float]) -> tuple[OfferCurve, ...]:
+    room = max(spec.capacity_wh - outlook.stored_wh, 0.0) / spec.charge_efficiency
+    made: list[OfferCurve] = []
+    for t, forecast in enumerate(outlook.forecasts):
+        if forecast.interval.start < outlook.now:
+            continue
+        if len(made) >= outlook.offer_intervals:
+            break
+        dear, _ = cautious_net(forecast, outlook.quantity_quantile)
+        net = dear + car_wh[t]
+        # All room may be free by then: counted in full for every interval, so cautious.
+        sold = max(-net - min(room, spec.max_charge_w * forecast.interval.hours), 0.0)
+        if outlook.export_limit_w is not None:
+            sold = min(sold, outlook.export_limit_w * forecast.interval.hours)
+        steps = to_steps(np.array([forecast.export_price]), np.array([sold]), outlook.lot_wh)
+        made.append(OfferCurve(forecast.interval, steps))
+    return tuple(made)

@@ -1,0 +1,200 @@
+"""The marginal value of stored energy by backward induction over interval, price and charge.
+
+The state is the stored energy (a uniform grid from reserve to capacity) and the price scenario of
+the interval; scenarios follow each other by a transition matrix, so every value already contains
+that later decisions will answer to later prices. What is kept is not the value but its slope over
+stored energy, v(e), which falls as e rises.
+
+One interval backwards. The battery's cash over one interval is concave and piecewise linear in the
+change of stored energy, with up to three slopes q1 <= q2 <= q3 between four kinks: as far down as
+power allows, the change that just covers the house (or stores just the surplus), idle, and as far
+up as power allows. Maximising cash plus later value then means, cell by cell (the sup-convolution of
+two concave functions; compare Xu, Korpas, Botterud, arXiv 1910.09149, for one slope each way):
+
+    v'(e) = max(v(e + up), min(q3, max(v(e + k2), min(q2, max(v(e + k1), min(q1, v(e - down)))))))
+
+Below the reserve v is 'never', above capacity 'no room', which keeps both limits without cases.
+The operation count is fixed; nothing can be infeasible or hang.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.domain.plan import BatterySpec
+
+Array = NDArray[np.float64]
+
+NEVER = 1e7  # per MWh: dearer than any price, so that the reserve is kept
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What the induction needs; T intervals, K price scenarios, prices per MWh, energies AC Wh.
+
+    ``load_wh`` is the net load (load - PV - committed car) by interval and net-load case [T, N].
+    """
+
+    hours: Array  # [T]
+    net_wh: Array  # [T, N]
+    net_weights: Array  # [N]
+    import_price: Array  # [T, K]
+    export_price: Array  # [T, K]
+    transitions: Array  # [K, K]
+    end_value: Array  # [S]
+    export_limit_w: float | None
+    import_limit_w: float | None
+    resell: bool = True  # False: stored energy may not be exported
+
+
+def energy_grid(spec: BatterySpec, points: int = 96) -> Array:
+    """Stored Wh from reserve to capacity."""
+    return np.linspace(spec.reserve_wh, max(spec.capacity_wh, spec.reserve_wh + 1.0), points)
+
+
+def marginal_values(problem: Problem, spec: BatterySpec, grid: Array) -> Array:
+    """Value of stored energy per MWh at each interval's END, given its scenario: [T, K, S]."""
+    count, scenarios = problem.import_price.shape
+    ends = np.empty((count, scenarios, grid.size))
+    v = np.repeat(problem.end_value[None, :], scenarios, axis=0)
+    step = _Step(spec, grid, scenarios, problem)
+    for t in range(count - 1, -1, -1):
+        ends[t] = v
+        if t:
+            v = problem.transitions @ step.back(t, v)
+    return ends
+
+
+class _Step:
+    """One interval backwards; holds the padded work array so that a step allocates little."""
+
+    def __init__(self, spec: BatterySpec, grid: Array, scenarios: int, problem: Problem) -> None:
+        self._cell = grid[1] - grid[0]
+        self._size = grid.size
+        hours = float(problem.hours.max())
+        reach = max(
+            spec.max_discharge_w * hours / spec.discharge_efficiency,
+            spec.max_charge_w * hours * spec.charge_efficiency,
+        )
+        self._pad = int(reach / self._cell) + 2
+        self._work = np.empty((scenarios, self._size + 2 * self._pad))
+        self._work[:, : self._pad] = NEVER
+        self._work[:, -self._pad :] = -NEVER
+        self._spec, self._problem = spec, problem
+        self._slopes = [
+            interval_slopes(problem, spec, case) for case in range(problem.net_wh.shape[1])
+        ]
+
+    def back(self, t: int, v: Array) -> Array:
+        """The value at the interval's start, by scenario [K, S], from the value at its end."""
+        pad = self._pad
+        self._work[:, pad : pad + self._size] = v
+        total = np.zeros_like(v)
+        for slopes, weight in zip(self._slopes, self._problem.net_weights, strict=True):
+            total += weight * self._one(slopes, t)
+        drain = self._spec.standby_w * self._problem.hours[t] / self._cell
+        return self._drained(total, drain) if drain else total
+
+    def _one(self, s: Slopes, t: int) -> Array:
+        v: Array = np.minimum(s.q1[t][:, None], self._shifted(-s.down[t]))
+        np.maximum(v, self._shifted(s.k1[t]), out=v)
+        np.minimum(s.q2[t][:, None], v, out=v)
+        np.maximum(v, self._shifted(s.k2[t]), out=v)
+        np.minimum(s.q3[t][:, None], v, out=v)
+        np.maximum(v, self._shifted(s.up[t]), out=v)
+        np.clip(v, -NEVER, NEVER, out=v)
+        return v
+
+    def _shifted(self, change_wh: float) -> Array:
+        """v(e + change) over the grid, linear between points."""
+        cells = change_wh / self._cell
+        whole = int(np.floor(cells))
+        part = cells - whole
+        start = self._pad + whole
+        near = self._work[:, start : start + self._size]
+        if part < 1e-9:
+            return near
+        mixed: Array = (1 - part) * near + part * self._work[:, start + 1 : start + 1 + self._size]
+        return mixed
+
+    def _drained(self, v: Array, cells: float) -> Array:
+        """Standby: what is e at the interval's start is a little less at its end."""
+        index = np.arange(self._size)
+        below = np.maximum(index - 1, 0)
+        part = min(cells, 1.0)
+        drained: Array = (1 - part) * v + part * v[:, below]
+        return drained
+
+
+@dataclass(frozen=True, slots=True)
+class Slopes:
+    """The battery's cash by change of stored energy: kinks in stored Wh [T], slopes per MWh [T, K]."""
+
+    down: Array
+    k1: Array
+    k2: Array
+    up: Array
+    q1: Array
+    q2: Array
+    q3: Array
+
+
+def interval_slopes(problem: Problem, spec: BatterySpec, case: int) -> Slopes:
+    """The concave envelope of the battery's cash in each interval, for one net-load case."""
+    net = problem.net_wh[:, case]
+    eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
+    discharge, charge = _power_limits(problem, spec, net)
+    short = net >= 0
+    cover = np.clip(net, 0, discharge)  # AC Wh that only replace import
+    store = np.clip(-net, 0, charge)  # AC Wh of surplus
+    k1 = np.where(short, -cover / eta_d, 0.0)
+    k2 = np.where(short, 0.0, store * eta_c)
+    down, up = discharge / eta_d, charge * eta_c
+    export_gain = (problem.export_price - spec.wear_per_mwh) * eta_d
+    if not problem.resell:
+        export_gain = np.minimum(export_gain, -NEVER / 2)
+    import_gain = (problem.import_price - spec.wear_per_mwh) * eta_d
+    from_grid = problem.import_price / eta_c
+    from_surplus = problem.export_price / eta_c
+    q2 = np.where(short[:, None], import_gain, from_surplus)
+    lengths = (k1 + down, k2 - k1, up - k2)
+    q1, q2, q3 = concave((export_gain, q2, from_grid), lengths, pool=problem.resell)
+    return Slopes(down, k1, k2, up, q1, q2, q3)
+
+
+def _power_limits(problem: Problem, spec: BatterySpec, net: Array) -> tuple[Array, Array]:
+    """Most AC Wh out of and into the battery, by its power and the grid connection."""
+    discharge = spec.max_discharge_w * problem.hours
+    charge = spec.max_charge_w * problem.hours
+    if problem.export_limit_w is not None:
+        discharge = np.minimum(
+            discharge, np.maximum(net + problem.export_limit_w * problem.hours, 0)
+        )
+    if problem.import_limit_w is not None:
+        charge = np.minimum(charge, np.maximum(problem.import_limit_w * problem.hours - net, 0))
+    return discharge, charge
+
+
+def concave(
+    slopes: tuple[Array, Array, Array], lengths: tuple[Array, Array, Array], *, pool: bool
+) -> tuple[Array, Array, Array]:
+    """Rising slopes q1 <= q2 <= q3: where they fall, neighbours are pooled by their length.
+
+    They fall when export pays more than import costs, or at negative prices, where a battery
+    without wear could burn energy by charging and discharging at once; pooling forbids that.
+    """
+    q1, q2, q3 = slopes
+    if not pool:
+        return np.minimum(q1, np.minimum(q2, q3)), np.minimum(q2, q3), q3
+    l1, l2, l3 = (np.maximum(x, 1e-9)[:, None] for x in lengths)
+    for _ in range(2):
+        mean = (q1 * l1 + q2 * l2) / (l1 + l2)
+        bad = q1 > q2
+        q1, q2 = np.where(bad, mean, q1), np.where(bad, mean, q2)
+        mean = (q2 * l2 + q3 * l3) / (l2 + l3)
+        bad = q2 > q3
+        q2, q3 = np.where(bad, mean, q2), np.where(bad, mean, q3)
+    return np.minimum(q1, q2), q2, q3

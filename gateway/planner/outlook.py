@@ -1,0 +1,139 @@
+"""Builds the outlook: all that a strategy may know at ``now``, from the past and what is published."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import pairwise
+
+import numpy as np
+
+from gateway.domain.intervals import Interval, floor_quarter
+from gateway.domain.plan import BatterySpec, CarNeed, Forecast, Observed, Outlook
+from gateway.planner.forecast import load_quantiles, pv_quantiles
+from gateway.planner.history import Array, History, history_of, slot, slot_start
+from gateway.planner.prices import PriceOutlook, price_outlook
+from gateway.planner.tariff import TariffRules
+
+
+@dataclass(frozen=True, slots=True)
+class KnownPrices:
+    """Published prices by interval start, per MWh; nothing in here may be of an unknown future.
+
+    ``day_ahead`` holds past days too: its errors teach the price forecast. ``published_import`` and
+    ``published_export`` are the retailer's prices for tariffs of kind 'published'.
+    """
+
+    day_ahead: Mapping[datetime, float] = field(default_factory=dict)
+    published_import: Mapping[datetime, float] = field(default_factory=dict)
+    published_export: Mapping[datetime, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """What the home can do now. Wh and W as in `Outlook`."""
+
+    battery: BatterySpec | None
+    stored_wh: float = 0.0
+    resellable_wh: float = 0.0
+    car: CarNeed | None = None
+    export_limit_w: float | None = None
+    import_limit_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How far and how cautiously to plan."""
+
+    horizon_h: float = 36.0
+    lot_wh: int = 10
+    quantity_quantile: float = 0.2
+    offer_intervals: int = 5
+
+
+def build_outlook(
+    now: datetime,
+    observed: Sequence[Observed],
+    prices: KnownPrices,
+    tariff: TariffRules,
+    home: Home,
+    options: Options = Options(),
+) -> Outlook:
+    """The outlook at ``now``; its first forecast is of the interval that contains ``now``."""
+    start = floor_quarter(now)
+    history = history_of(observed, prices.day_ahead, start)
+    return outlook_from(now, history, prices, tariff, home, options)
+
+
+def outlook_from(
+    now: datetime,
+    history: History,
+    prices: KnownPrices,
+    tariff: TariffRules,
+    home: Home,
+    options: Options,
+) -> Outlook:
+    """The same from a ready `History` that ends at the interval of ``now``."""
+    first = slot(floor_quarter(now))
+    steps = max(round(options.horizon_h * 4), 1)
+    starts = [slot_start(first + i) for i in range(steps + 1)]
+    intervals = [Interval(a, b) for a, b in pairwise(starts)]
+    ahead = np.array([prices.day_ahead.get(i.start, np.nan) for i in intervals])
+    market = price_outlook(history, ahead)
+    load, pv = load_quantiles(history, steps), pv_quantiles(history, steps)
+    return Outlook(
+        now=now,
+        forecasts=_forecasts(intervals, (load, pv), market, tariff, prices),
+        battery=home.battery,
+        stored_wh=home.stored_wh,
+        resellable_wh=home.resellable_wh,
+        car=home.car,
+        export_limit_w=home.export_limit_w,
+        import_limit_w=home.import_limit_w,
+        lot_wh=options.lot_wh,
+        quantity_quantile=options.quantity_quantile,
+        transitions=tuple(tuple(row) for row in market.transitions.tolist()),
+        scenario_weights=tuple(market.weights.tolist()),
+        offer_intervals=options.offer_intervals,
+    )
+
+
+def _forecasts(
+    intervals: Sequence[Interval],
+    energy: tuple[Array, Array],
+    market: PriceOutlook,
+    tariff: TariffRules,
+    prices: KnownPrices,
+) -> tuple[Forecast, ...]:
+    loads, pvs = energy[0].tolist(), energy[1].tolist()
+    expected = market.expected.tolist()
+    scenarios = market.scenarios.tolist()
+    made = []
+    for i, interval in enumerate(intervals):
+        imports = prices.published_import.get(interval.start)
+        exports = prices.published_export.get(interval.start)
+        row = scenarios[i]
+        buy = [_known(tariff.import_price(interval, p, imports)) for p in [expected[i], *row]]
+        sell = [_known(tariff.export_price(interval, p, exports)) for p in [expected[i], *row]]
+        made.append(
+            Forecast(
+                interval=interval,
+                load_wh=tuple(loads[i]),
+                pv_wh=tuple(pvs[i]),
+                import_price=buy[0],
+                export_price=sell[0],
+                market_price=expected[i],
+                market_scenarios=tuple(row),
+                import_scenarios=tuple(buy[1:]),
+                export_scenarios=tuple(sell[1:]),
+                flat_night=tariff.is_flat_night(interval),
+            )
+        )
+    return tuple(made)
+
+
+def _known(price: float | None) -> float:
+    if price is None:  # cannot be: an expected market price is always given
+        raise ValueError("the tariff knows no price although the market price is given")
+    return price

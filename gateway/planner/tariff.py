@@ -1,0 +1,109 @@
+"""The tariff applied: what a MWh of one interval costs and earns, by local rules.
+
+Prices are currency units per MWh (floats: the planner estimates). An interval belongs to the local
+rule that holds at its start. Taxes apply to what is bought, not to what is sold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from zoneinfo import ZoneInfo
+
+from gateway.config.tariff import (
+    FlatPrice,
+    Price,
+    PublishedPrice,
+    Tariff,
+    TimeOfUsePeriod,
+    TimeOfUsePrice,
+    WholesalePrice,
+)
+from gateway.domain.intervals import Interval
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_PER_MWH = 1000.0  # tariffs are written per kWh
+
+
+@dataclass(frozen=True, slots=True)
+class TariffRules:
+    """A tariff in the home's time zone."""
+
+    tariff: Tariff
+    zone: ZoneInfo
+
+    def import_price(
+        self, interval: Interval, market: float | None = None, published: float | None = None
+    ) -> float | None:
+        """What a MWh taken from the retailer costs, tax included; None when its price is unknown.
+
+        ``market`` is the interval's real-time (or expected) price, ``published`` the retailer's.
+        In the flat night window it is 0: the monthly fee covers it.
+        """
+        if self.is_flat_night(interval):
+            return 0.0
+        price = self._price(self.tariff.import_price, interval, market, published)
+        return None if price is None else price * (1 + float(self.tariff.tax_pct) / 100)
+
+    def export_price(
+        self, interval: Interval, market: float | None = None, published: float | None = None
+    ) -> float | None:
+        """What a MWh given to the retailer without bidding earns; None when it is unknown."""
+        return self._price(self.tariff.export_price, interval, market, published)
+
+    def is_flat_night(self, interval: Interval) -> bool:
+        """Whether energy imported now is covered by the night fee and must never be resold."""
+        night = self.tariff.flat_night
+        if night is None:
+            return False
+        return _in_window(interval.start.astimezone(self.zone).time(), night.start, night.end)
+
+    def follows_market(self, *, importing: bool) -> bool:
+        """Whether the price depends on the interval's market price."""
+        price = self.tariff.import_price if importing else self.tariff.export_price
+        return isinstance(price, WholesalePrice | PublishedPrice)
+
+    @property
+    def monthly_fees(self) -> float:
+        """Fixed fees a month, in currency units, tax included."""
+        night = self.tariff.flat_night
+        fees = self.tariff.monthly_fee + (night.monthly_fee if night else 0)
+        return float(fees) * (1 + float(self.tariff.tax_pct) / 100)
+
+    def _price(
+        self, price: Price, interval: Interval, market: float | None, published: float | None
+    ) -> float | None:
+        match price:
+            case FlatPrice():
+                return float(price.per_kwh) * _PER_MWH
+            case TimeOfUsePrice():
+                return self._time_of_use(price, interval)
+            case WholesalePrice():
+                if market is None:
+                    return None
+                return float(price.factor) * market + float(price.adder_per_kwh) * _PER_MWH
+            case PublishedPrice():
+                return published if published is not None else market
+
+    def _time_of_use(self, price: TimeOfUsePrice, interval: Interval) -> float:
+        local = interval.start.astimezone(self.zone)
+        weekday, month = _WEEKDAYS[local.weekday()], local.month
+        for period in price.periods:
+            if _matches(period, local.time(), weekday, month):
+                return float(period.per_kwh) * _PER_MWH
+        return float(price.otherwise_per_kwh) * _PER_MWH
+
+
+def _matches(period: TimeOfUsePeriod, at: time, weekday: str, month: int) -> bool:
+    if period.days and weekday not in period.days:
+        return False
+    if period.months and month not in period.months:
+        return False
+    return _in_window(at, period.start, period.end)
+
+
+def _in_window(at: time, start: time, end: time) -> bool:
+    """Half-open; a window that ends before it starts wraps midnight; equal ends mean all day."""
+    if start < end:
+        return start <= at < end
+    return at >= start or at < end

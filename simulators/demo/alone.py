@@ -1,0 +1,60 @@
+"""The same home on the same days without trading: what it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from gateway.domain.intervals import Interval, quarters
+from simulators.home import Home, Scenario
+
+STEP_S = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """Money (1e-8, to the home +) and energy of the home on its inverter's own self-consumption."""
+
+    money: int
+    import_wh: float
+    export_wh: float
+    soc_pct: float
+
+
+@dataclass
+class _Time:
+    moment: datetime
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+def alone(
+    scenario: Scenario,
+    end: datetime,
+    car_wh: float,
+    prices: Callable[[Interval], tuple[int, int]],
+) -> Alone:
+    """Run the house's physics without a gateway: same weather, load and car wish.
+
+    The car charges at once at full power until it has ``car_wh``. ``prices`` are import and export
+    ticks of an interval.
+    """
+    time = _Time(scenario.start)
+    home = Home(time, scenario)
+    money, imported, exported = 0, 0.0, 0.0
+    for interval in quarters(scenario.start, end):
+        before = home.totals()
+        while time.moment < interval.end:
+            home.command(charger_enabled=home.state().session_wh < car_wh)
+            time.moment += timedelta(seconds=STEP_S)
+        after = home.totals()
+        net_wh = round(after.grid_export - before.grid_export) - round(
+            after.grid_import - before.grid_import
+        )
+        bought, sold = prices(interval)
+        money += net_wh * (sold if net_wh > 0 else bought)
+        imported += after.grid_import - before.grid_import
+        exported += after.grid_export - before.grid_export
+    return Alone(money, imported, exported, home.truth().soc_pct)

@@ -1,0 +1,93 @@
+"""What the demo is asked to do, and the configuration that its gateway runs with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.config import Settings
+from gateway.errors import ConfigError
+from simulators.data import Recording, read_csv
+from simulators.home import Scenario
+
+START = datetime(2026, 6, 1, 5, tzinfo=UTC)  # midnight in Austin, Texas
+CAR_WH = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The demo's options; a port of 0 is any free one."""
+
+    days: int = 1
+    seed: int = 1
+    data: Path | None = None
+    broker_port: int = 0
+    exchange_port: int = 0
+    dashboard_port: int = 0
+
+    def scenario(self) -> Scenario:
+        """The home: simulated weather and people, or the recorded ones of ``data``."""
+        if self.days < 1:
+            raise ConfigError(f"--days {self.days}: at least one day")
+        if self.data is None:
+            return Scenario(start=START, seed=self.seed)
+        recording = read_csv(self.data)
+        self._covered(recording)
+        return Scenario(start=recording.start, seed=self.seed, recording=recording, noise=0.3)
+
+    def _covered(self, recording: Recording) -> None:
+        # The last quarters settle an hour after the day: the data must reach a little further.
+        hours = (recording.end - recording.start).total_seconds() / 3600
+        if hours < self.days * 24 + 2:
+            raise ConfigError(
+                f"{self.data}: covers {hours:.0f} hours; --days {self.days} needs {self.days * 24 + 2}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where the parts of the world listen, all on 127.0.0.1."""
+
+    inverter_port: int
+    meter_port: int
+    charger_port: int
+    broker_port: int
+    exchange_url: str
+    dashboard_port: int
+
+
+def gateway_settings(
+    at: Addresses, state_dir: Path, time_zone: str = "America/Chicago"
+) -> Settings:
+    """The settings of a usual home with these devices; 10 s control ticks."""
+    host = "127.0.0.1"
+    raw: dict[str, Any] = {
+        "state_dir": state_dir,
+        "site": {
+            "name": "home",
+            "time_zone": time_zone,
+            "reserve_pct": 20,
+            "export_limit_w": 8000,
+        },
+        "device": [
+            {"name": "inverter", "profile": "fronius-gen24", "host": host, "port": at.inverter_port},
+            {"name": "meter", "profile": "sunspec-meter", "host": host, "port": at.meter_port,
+             "unit": 200},
+            {"name": "charger", "profile": "keba-p30", "host": host, "port": at.charger_port},
+        ],
+        "battery": {
+            "capacity_wh": 13_500,
+            "charge_efficiency": 0.945,
+            "discharge_efficiency": 0.945,
+            "standby_w": 8,
+        },
+        "car": {"energy_wh": CAR_WH, "departure": "07:00"},
+        "mqtt": {"host": host, "port": at.broker_port, "publish_s": 60},
+        "tariff": {"import_price": {"kind": "flat", "per_kwh": "0.14"}},
+        "market": {"exchange": "cts", "url": at.exchange_url, "party_id": "home"},
+        "control": {"period_s": 10},
+        "dashboard": {"port": at.dashboard_port, "enabled": bool(at.dashboard_port)},
+    }  # fmt: skip
+    return Settings.model_validate(raw)

@@ -1,0 +1,119 @@
+"""The SunSpec frame: marker, chain of models, end; every model is built when it is read.
+
+Layouts are those of the SunSpec model definitions; offsets count from the register of the model id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from simulators.devices.registers import Block, BlockUnit, Setting, Span
+from simulators.devices.server import ILLEGAL_ADDRESS, ModbusError
+
+BASE = 40000
+NO_I16, NO_U16 = -0x8000, 0xFFFF
+ACC32 = 1 << 32
+
+
+def scale_for(largest: float, full: int = 32767, finest: int = -2) -> int:
+    """The finest scale factor (not below ``finest``) with which ``largest`` fits into ``full``.
+
+    Real Fronius inverters move their scale factors with the magnitude in this way.
+    """
+    factor = finest
+    while abs(largest) * 10.0**-factor > full and factor < 10:
+        factor += 1
+    return factor
+
+
+def scaled(value: float, factor: int) -> int:
+    return round(value * 10.0**-factor)
+
+
+def acc32(energy_wh: float, factor: int) -> int:
+    """A cumulative counter as an acc32 with a scale factor: it wraps."""
+    return int(energy_wh * 10.0**-factor + 1e-6) % ACC32
+
+
+@dataclass
+class Model:
+    """One model of the chain. ``fill`` packs its points into a block of ``length`` + 2 registers.
+
+    ``settings`` are the writable registers by offset; after a write ``written`` hears the offsets.
+    """
+
+    number: int
+    length: int
+    fill: Callable[[Block], None]
+    settings: Mapping[int, Setting] = field(default_factory=dict)
+    written: Callable[[frozenset[int]], None] | None = None
+
+    def build(self) -> bytes:
+        block = Block(self.length + 2)
+        block.u16(0, self.number, self.length)
+        self.fill(block)
+        for offset, setting in self.settings.items():
+            block.u16(offset, setting.value & 0xFFFF)
+        return bytes(block.data)
+
+
+def constant(model: Model) -> Model:
+    """The same model, packed once."""
+    data = model.build()
+
+    def fill(block: Block) -> None:
+        block.data[:] = data
+
+    return Model(model.number, model.length, fill)
+
+
+def common(maker: str, name: str, version: str, serial: str, length: int = 65) -> Model:
+    """Model 1."""
+
+    def fill(block: Block) -> None:
+        block.text(2, maker, 16)
+        block.text(18, name, 16)
+        block.text(42, version, 8)
+        block.text(50, serial, 16)
+        block.u16(66, 1)
+
+    return constant(Model(1, length, fill))
+
+
+class SunSpecUnit(BlockUnit):
+    """A unit with a chain of models from ``base``, ended by 0xFFFF."""
+
+    def __init__(self, models: Sequence[Model], base: int = BASE) -> None:
+        super().__init__()
+        self._writable: dict[int, tuple[Model, int]] = {}
+        self.addresses: dict[int, int] = {}
+        spans = [Span(base, 2, lambda: b"SunS")]
+        address = base + 2
+        for model in models:
+            spans.append(Span(address, model.length + 2, model.build))
+            self.addresses.setdefault(model.number, address)
+            for offset in model.settings:
+                self._writable[address + offset] = (model, offset)
+            address += model.length + 2
+        spans.append(Span(address, 2, lambda: b"\xff\xff\0\0"))
+        self.set_spans(spans)
+
+    def write(self, address: int, values: tuple[int, ...], function: int) -> None:
+        """All registers or none: every one must be writable and every value allowed."""
+        found = []
+        for place, value in enumerate(values, address):
+            if place not in self._writable:
+                raise ModbusError(ILLEGAL_ADDRESS)
+            model, offset = self._writable[place]
+            setting = model.settings[offset]
+            if setting.low < 0 and value & 0x8000:
+                value -= 0x10000  # noqa: PLW2901 - the register seen as signed
+            found.append((model, offset, setting, setting.check(value)))
+        touched: dict[int, tuple[Model, set[int]]] = {}
+        for model, offset, setting, value in found:
+            setting.value = value
+            touched.setdefault(id(model), (model, set()))[1].add(offset)
+        for model, offsets in touched.values():
+            if model.written is not None:
+                model.written(frozenset(offsets))

@@ -1,0 +1,101 @@
+"""The exchange without its wire: desks over one store, and the task that runs calls and settlements."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc
+from simulators.exchange.books import SettlementDesk
+from simulators.exchange.calls import CallDesk, missed_steps, next_step
+from simulators.exchange.store import Store
+from simulators.exchange.tenders import TenderDesk
+from simulators.exchange.terms import Prices, PriceSource, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A registered party: role of the market, largest power in W."""
+
+    party_id: str
+    role: str
+    capacity_w: int
+
+
+class Market:
+    """One segment's market. All methods are synchronous and durable when they return."""
+
+    def __init__(self, clock: Clock, path: Path, source: PriceSource, terms: Terms) -> None:
+        self.terms = terms
+        self.prices = Prices(source, terms)
+        self.store = Store(path)
+        self.tenders = TenderDesk(self.store, terms)
+        self.calls = CallDesk(self.store, terms, self.prices)
+        self.books = SettlementDesk(self.store, terms, self.prices)
+        self._clock = clock
+
+    def now(self) -> datetime:
+        """Receive time. It never falls behind a call that was held: a gate stays closed."""
+        last = self.store.mark("step")
+        now = self._clock.now()
+        return now if last is None else max(now, parse_utc(last))
+
+    def register(self, party: Party) -> None:
+        """Add or change a party; a revoked one stays revoked."""
+        self.store.run(
+            "INSERT INTO party (party_id, role, capacity_w) VALUES (?, ?, ?) ON CONFLICT (party_id)"
+            " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
+            party.party_id,
+            party.role,
+            party.capacity_w,
+        )
+
+    def party(self, party_id: str) -> Party | None:
+        row = self.store.one("SELECT * FROM party WHERE party_id = ?", party_id)
+        return None if row is None else Party(row["party_id"], row["role"], row["capacity_w"])
+
+    async def run(self) -> None:
+        """Hold every call at its time, for ever; calls missed while down are held first."""
+        with self.store.transaction():
+            self.books.begin(self._clock.now())
+            if self.store.mark("step") is None:
+                start = floor_to(self._clock.now(), self.terms.call_period)
+                self.store.set_mark("step", iso(start))
+        while True:
+            for when in missed_steps(self.store.mark("step"), self._clock.now(), self.terms):
+                self.step(when)
+            await self._clock.sleep_until(next_step(self._clock.now(), self.terms))
+
+    def step(self, when: datetime) -> None:
+        """Calls, gate and settlements of one call time, and the mark that they are done."""
+        with self.store.transaction():
+            if self.store.mark("halted") is None:
+                self.calls.step(when)
+            self.books.settle_due(when)
+            self.store.set_mark("step", iso(when))
+
+    def settle_all(self, until: datetime) -> None:
+        """Settle now every interval that ended by ``until``, without waiting for its time."""
+        last = floor_to(until, QUARTER) - QUARTER
+        self.books.settle_through("PRELIM", last, max(self.now(), until))
+
+    def ledger(self) -> dict[str, int]:
+        return self.books.totals()
+
+    def zero_sum_error(self) -> int:
+        """The sum over all parties, the retailer included: 0 or the account is broken."""
+        return sum(self.ledger().values())
+
+    def session_status(self, start: datetime) -> str:
+        now, terms = self.now(), self.terms
+        if self.store.mark("halted") is not None:
+            return "HALTED"
+        if now >= start - terms.gate:
+            return "CLOSED"
+        if now >= start - terms.cancel_gate:
+            return "PRECLOSE"
+        if now >= start - terms.first_call:
+            return "OPEN"
+        return "PREOPEN" if now >= start - terms.preopen else "UNKNOWN"

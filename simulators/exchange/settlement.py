@@ -1,0 +1,78 @@
+"""What one party owes or gets for one delivery interval. Pure, exact integers (1e-8 USD).
+
+Quantities are Wh with sell and export +, prices ticks of 0.01 USD/MWh, so their product is money.
+What lies on the other side of zero from the position is not the market's: imports of a seller are
+retail supply, exports of a buyer are paid at the export price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+DEADBAND_PCT = 5
+DEADBAND_WH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Prices of one interval in ticks: imbalance (real time), the retailer's export price, the fee."""
+
+    imbalance: int
+    export: int
+    fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cash:
+    """Money to the party by kind, 1e-8 USD. ``metered`` is what was counted, unclipped."""
+
+    position: int
+    metered: int
+    energy: int
+    imbalance: int
+    uncontracted: int
+    fee: int
+
+    @property
+    def total(self) -> int:
+        return self.energy + self.imbalance + self.uncontracted + self.fee
+
+    @property
+    def against_retailer(self) -> int:
+        """All that the retailer (LSE) is the counterparty of."""
+        return self.imbalance + self.uncontracted + self.fee
+
+
+def deadband(position: int) -> int:
+    """Deviation in Wh without fee: 5 % of the position (rounded down) or 100 Wh, the larger."""
+    return max(abs(position) * DEADBAND_PCT // 100, DEADBAND_WH)
+
+
+def settle(
+    fills: Iterable[tuple[int, int]], metered: int, rates: Rates, *, fee_waived: bool = False
+) -> Cash:
+    """Settle one party's interval; ``fills`` are (net Wh sell +, price ticks)."""
+    fills = list(fills)
+    position = sum(net for net, _ in fills)
+    energy = sum(net * price for net, price in fills)
+    contracted, surplus = _split(position, metered)
+    deviation = contracted - position
+    charged = 0 if fee_waived or position == 0 else max(0, abs(deviation) - deadband(position))
+    return Cash(
+        position=position,
+        metered=metered,
+        energy=energy,
+        imbalance=deviation * rates.imbalance,
+        uncontracted=surplus * rates.export,
+        fee=-charged * rates.fee,
+    )
+
+
+def _split(position: int, metered: int) -> tuple[int, int]:
+    """The metered Wh that answer for the position, and the surplus paid at the export price."""
+    if position > 0:
+        return max(metered, 0), 0
+    if position < 0:
+        return min(metered, 0), max(metered, 0)
+    return 0, max(metered, 0)

@@ -1,0 +1,104 @@
+"""Starting the exchange inside a process: market, HTTP server, and the task that holds the calls."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from aiohttp import web
+
+from gateway.clock import Clock
+from gateway.errors import ConfigError
+from simulators.exchange import problems
+from simulators.exchange.market import Market, Party
+from simulators.exchange.server import make_app
+from simulators.exchange.terms import LSE_PARTY, PriceSource, Terms
+
+DEFAULT_PARTIES = (
+    Party(LSE_PARTY, "retailer", 0),
+    Party("home", "home", 25_000),
+    Party("charging-1", "charging-site", 5_000_000),
+    Party("charging-2", "charging-site", 3_000_000),
+    Party("fleet-depot", "fleet", 1_500_000),
+    Party("data-centre", "data-centre", 10_000_000),
+)
+
+
+@dataclass
+class ExchangeHandle:
+    """A running exchange. ``url`` is its base address."""
+
+    url: str
+    market: Market
+    _runner: web.AppRunner
+    _task: asyncio.Task[None]
+
+    def ledger(self) -> dict[str, int]:
+        """Settled money by party, 1e-8 USD; the sum is zero."""
+        return self.market.ledger()
+
+    @property
+    def zero_sum_error(self) -> int:
+        return self.market.zero_sum_error()
+
+    def settle_all(self, until: datetime) -> None:
+        """Settle now every interval that ended by ``until`` (for the end of a demo)."""
+        self.market.settle_all(until)
+
+    async def close(self) -> None:
+        """Stop calls and server; the store keeps everything."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+        await self._runner.cleanup()
+        self.market.store.close()
+
+
+async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchange
+    clock: Clock,
+    group: asyncio.TaskGroup,
+    state_dir: Path,
+    prices: PriceSource,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    insecure: bool = True,
+    terms: Terms | None = None,
+    parties: Sequence[Party] = DEFAULT_PARTIES,
+) -> ExchangeHandle:
+    """Open the store in ``state_dir``, serve on ``port`` (0 = a free one), hold calls on ``clock``.
+
+    Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
+    """
+    if insecure and host not in ("127.0.0.1", "::1", "localhost"):
+        raise ConfigError(f"--insecure serves on loopback only, not on {host}")
+    market = Market(clock, state_dir / "exchange.db", prices, terms or Terms())
+    for party in parties:
+        market.register(party)
+    app = make_app(market, lambda request: insecure_party(market, request))
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as error:
+        await runner.cleanup()
+        raise ConfigError(f"the exchange cannot listen on {host}:{port}: {error}") from error
+    bound = runner.addresses[0][1]
+    task = clock.spawn(group, market.run(), "exchange")
+    return ExchangeHandle(f"http://{host}:{bound}", market, runner, task)
+
+
+def insecure_party(market: Market, request: web.Request) -> str:
+    """Loopback only: ``Authorization: Bearer insecure:<partyId>`` is believed; new parties are homes."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    kind, _, party_id = token.partition(":")
+    if scheme != "Bearer" or kind != "insecure" or not 0 < len(party_id) <= 128:
+        raise problems.unauthorized("send Authorization: Bearer insecure:<partyId>")
+    if market.party(party_id) is None:
+        market.register(Party(party_id, "home", market.terms.default_capacity_w))
+    return party_id

@@ -1,0 +1,282 @@
+"""The physics of the home: battery, hybrid inverter, car and meter, one step at a time. Pure.
+
+Sign convention of `gateway.domain`: grid import +, battery discharge +, PV and load +. Battery
+power is at the DC terminals of the battery, which is what a hybrid inverter reports. Within one
+step every power is constant, so energies are exact and ``load + ev + losses + change of stored
+energy = pv + import - export`` up to the rounding of floats (`imbalance_wh`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+
+PHASES = 3
+VOLTAGE_V = 230.0
+MIN_CURRENT_A = 6.0  # IEC 61851: a car charges at no less, or not at all
+
+
+@dataclass(frozen=True, slots=True)
+class Battery:
+    """A home battery. Efficiencies are one way, between terminals and cells."""
+
+    capacity_wh: float = 13_500.0
+    max_charge_w: float = 5_000.0
+    max_discharge_w: float = 5_000.0
+    charge_efficiency: float = 0.975
+    discharge_efficiency: float = 0.975
+    standby_w: float = 8.0
+    min_soc_pct: float = 5.0
+    taper_from_pct: float = 95.0  # above, the charge power falls in a line ...
+    taper_to: float = 0.2  # ... to this share at 100 %
+
+
+@dataclass(frozen=True, slots=True)
+class Inverter:
+    """A hybrid inverter: DC of panels and battery to AC and back."""
+
+    ac_rating_w: float = 10_000.0
+    efficiency: float = 0.97
+    idle_w: float = 12.0
+
+
+@dataclass(frozen=True, slots=True)
+class Car:
+    """A car at an 11 kW three-phase charger; it takes what it is given, less near full."""
+
+    capacity_wh: float = 60_000.0
+    max_current_a: float = 16.0
+    charge_efficiency: float = 0.92
+    taper_from_pct: float = 80.0
+    taper_to: float = 0.12
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What stands in the home."""
+
+    battery: Battery = field(default_factory=Battery)
+    inverter: Inverter = field(default_factory=Inverter)
+    car: Car = field(default_factory=Car)
+
+
+@dataclass(frozen=True, slots=True)
+class Commands:
+    """What the devices' registers ask for now. None = no such limit.
+
+    ``discharge_limit_w`` bounds the battery's power from above, ``charge_limit_w`` its charging;
+    a negative one forces the other direction, as SunSpec model 124 has it. ``pv_limit_w`` bounds
+    the inverter's AC output, ``export_limit_w`` the export at the meter.
+    """
+
+    discharge_limit_w: float | None = None
+    charge_limit_w: float | None = None
+    grid_charge: bool = False
+    reserve_pct: float = 5.0
+    pv_limit_w: float | None = None
+    export_limit_w: float | None = None
+    connected: bool = True
+    charge_current_a: float = 16.0
+    charger_enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What comes from outside in this step: DC power of the panels, load, whether a car is there."""
+
+    pv_w: float
+    load_w: float
+    car_plugged: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """Powers in W during the last step."""
+
+    pv: float = 0.0
+    pv_possible: float = 0.0
+    battery: float = 0.0
+    inverter_ac: float = 0.0
+    load: float = 0.0
+    ev: float = 0.0
+    grid: float = 0.0
+    losses: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Energies in Wh since the start. ``charge`` and ``discharge`` at the battery's terminals."""
+
+    pv: float = 0.0
+    load: float = 0.0
+    ev: float = 0.0
+    grid_import: float = 0.0
+    grid_export: float = 0.0
+    charge: float = 0.0
+    discharge: float = 0.0
+    inverter_out: float = 0.0
+    inverter_in: float = 0.0
+    losses: float = 0.0
+    curtailed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The home at a moment: what is stored, the powers of the step before it, and the totals."""
+
+    stored_wh: float
+    car_stored_wh: float = 30_000.0
+    session_wh: float = 0.0
+    car_plugged: bool = False
+    powers: Powers = field(default_factory=Powers)
+    totals: Totals = field(default_factory=Totals)
+
+
+def soc_pct(house: House, state: State) -> float:
+    """State of charge of the home battery in %."""
+    return 100.0 * state.stored_wh / house.battery.capacity_wh
+
+
+def imbalance_wh(start: State, end: State) -> float:
+    """Energy that appeared (+) or vanished (-) between two states; 0 but for float rounding."""
+    a, b = start.totals, end.totals
+    used = (b.load - a.load) + (b.ev - a.ev) + (b.losses - a.losses)
+    used += end.stored_wh - start.stored_wh
+    given = (b.pv - a.pv) + (b.grid_import - a.grid_import) - (b.grid_export - a.grid_export)
+    return used - given
+
+
+def _battery_bounds(
+    house: House, state: State, commands: Commands, hours: float
+) -> tuple[float, float]:
+    """Lowest (most charge) and highest (most discharge) terminal power that cells allow, in W."""
+    battery = house.battery
+    soc = soc_pct(house, state)
+    charge = battery.max_charge_w
+    if soc > battery.taper_from_pct:
+        part = min(1.0, (soc - battery.taper_from_pct) / (100.0 - battery.taper_from_pct))
+        charge *= 1 - part * (1 - battery.taper_to)
+    room_wh = max(0.0, battery.capacity_wh - state.stored_wh)
+    charge = min(charge, room_wh / battery.charge_efficiency / hours)
+    floor_pct = max(battery.min_soc_pct, min(100.0, commands.reserve_pct))
+    spare_wh = max(0.0, state.stored_wh - battery.capacity_wh * floor_pct / 100.0)
+    discharge = min(battery.max_discharge_w, spare_wh * battery.discharge_efficiency / hours)
+    return -charge, discharge
+
+
+def _allowed_range(
+    commands: Commands, cells: tuple[float, float], pv_w: float
+) -> tuple[float, float]:
+    """The cells' range cut by the external limits; a forced direction wins over the other limit."""
+    low, high = cells
+    ask_low = -commands.charge_limit_w if commands.charge_limit_w is not None else low
+    ask_high = commands.discharge_limit_w if commands.discharge_limit_w is not None else high
+    if not commands.grid_charge:
+        low = max(low, -pv_w)
+    low, high = min(low, 0.0), max(high, 0.0)
+    new_low = min(max(low, ask_low), high)
+    new_high = max(min(high, ask_high), low)
+    if new_low > new_high:  # contradictory limits: rest
+        return 0.0, 0.0
+    return new_low, new_high
+
+
+def _to_ac(inverter: Inverter, dc_w: float) -> float:
+    ac = dc_w * inverter.efficiency if dc_w >= 0 else dc_w / inverter.efficiency
+    return ac - inverter.idle_w
+
+
+def _to_dc(inverter: Inverter, ac_w: float) -> float:
+    ac = ac_w + inverter.idle_w
+    return ac / inverter.efficiency if ac >= 0 else ac * inverter.efficiency
+
+
+def _dispatch(
+    house: House, state: State, commands: Commands, inputs: Inputs, demand_w: float, hours: float
+) -> tuple[float, float, float]:
+    """PV, battery (DC) and inverter (AC) power: self-consumption within the commands' limits."""
+    inverter = house.inverter
+    if not commands.connected:
+        return 0.0, 0.0, -inverter.idle_w
+    pv = inputs.pv_w
+    cells = _battery_bounds(house, state, commands, hours)
+    low, high = _allowed_range(commands, cells, pv)
+    battery = min(high, max(low, _to_dc(inverter, demand_w) - pv))
+    lowest_dc = _to_dc(inverter, -inverter.ac_rating_w)
+    if pv + battery < lowest_dc:
+        battery = lowest_dc - pv
+    cap = inverter.ac_rating_w
+    if commands.pv_limit_w is not None:
+        cap = min(cap, max(0.0, commands.pv_limit_w))
+    if commands.export_limit_w is not None:
+        cap = min(cap, demand_w + max(0.0, commands.export_limit_w))
+    excess = pv + battery - _to_dc(inverter, cap)
+    if excess > 0:  # the battery gives way first, then the panels
+        give = min(excess, max(0.0, battery - min(low, 0.0)) if low <= 0 else battery)
+        battery -= give
+        curtailed = min(pv, excess - give)
+        pv -= curtailed
+    return pv, battery, _to_ac(inverter, pv + battery)
+
+
+def _car_power(
+    house: House, state: State, commands: Commands, plugged: bool, hours: float
+) -> float:
+    """AC power into the car in W."""
+    car = house.car
+    if not plugged or not commands.charger_enabled or commands.charge_current_a < MIN_CURRENT_A:
+        return 0.0
+    current = min(commands.charge_current_a, car.max_current_a)
+    soc = 100.0 * state.car_stored_wh / car.capacity_wh
+    if soc > car.taper_from_pct:
+        part = min(1.0, (soc - car.taper_from_pct) / (100.0 - car.taper_from_pct))
+        current = min(current, car.max_current_a * (1 - part * (1 - car.taper_to)))
+    room_w = (car.capacity_wh - state.car_stored_wh) / car.charge_efficiency / hours
+    return max(0.0, min(current * PHASES * VOLTAGE_V, room_w))
+
+
+def _advance(totals: Totals, powers: Powers, hours: float) -> Totals:
+    p = powers
+    gains = (
+        p.pv,
+        p.load,
+        p.ev,
+        max(0.0, p.grid),
+        max(0.0, -p.grid),
+        max(0.0, -p.battery),
+        max(0.0, p.battery),
+        max(0.0, p.inverter_ac),
+        max(0.0, -p.inverter_ac),
+        p.losses,
+        p.pv_possible - p.pv,
+    )
+    return Totals(
+        *(getattr(totals, f) + gain * hours for f, gain in zip(_TOTAL_FIELDS, gains, strict=True))
+    )
+
+
+_TOTAL_FIELDS = tuple(f.name for f in fields(Totals))
+
+
+def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: float) -> State:
+    """The home ``dt_s`` seconds later (positive); all powers are constant meanwhile."""
+    hours = dt_s / 3600.0
+    battery_spec = house.battery
+    ev = _car_power(house, state, commands, inputs.car_plugged, hours)
+    demand = inputs.load_w + ev
+    pv, battery, ac = _dispatch(house, state, commands, inputs, demand, hours)
+    standby = min(battery_spec.standby_w, state.stored_wh / hours)
+    if battery >= 0:
+        cells = battery / battery_spec.discharge_efficiency
+    else:
+        cells = battery * battery_spec.charge_efficiency
+    drain = min(cells + standby, state.stored_wh / hours)
+    losses = (pv + battery - ac) + (drain - battery)
+    powers = Powers(pv, inputs.pv_w, battery, ac, inputs.load_w, ev, demand - ac, losses)
+    return State(
+        stored_wh=state.stored_wh - drain * hours,
+        car_stored_wh=state.car_stored_wh + ev * house.car.charge_efficiency * hours,
+        session_wh=state.session_wh + ev * hours if inputs.car_plugged else 0.0,
+        car_plugged=inputs.car_plugged,
+        powers=powers,
+        totals=_advance(state.totals, powers, hours),
+    )

@@ -1,0 +1,49 @@
+"""Settlement of one interval: every sign and every edge of the deadband."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from simulators.exchange.settlement import Rates, deadband, settle
+
+RATES = Rates(imbalance=4_000, export=2_700, fee=2_000)
+
+
+@pytest.mark.parametrize(
+    ("fills", "metered", "expected"),
+    [
+        # energy, imbalance, uncontracted, fee
+        ([(1_000, 5_000)], 1_000, (5_000_000, 0, 0, 0)),
+        ([(1_000, 5_000)], 900, (5_000_000, -100 * 4_000, 0, 0)),
+        ([(1_000, 5_000)], 890, (5_000_000, -110 * 4_000, 0, -10 * 2_000)),
+        ([(1_000, 5_000)], 1_200, (5_000_000, 200 * 4_000, 0, -100 * 2_000)),
+        ([(1_000, 5_000)], -300, (5_000_000, -1_000 * 4_000, 0, -900 * 2_000)),
+        ([(-1_000, 5_000)], -1_050, (-5_000_000, -50 * 4_000, 0, 0)),
+        ([(-1_000, 5_000)], 200, (-5_000_000, 1_000 * 4_000, 200 * 2_700, -900 * 2_000)),
+        ([], 400, (0, 0, 400 * 2_700, 0)),
+        ([], -400, (0, 0, 0, 0)),
+        ([(500, 5_000), (-500, 5_200)], 400, (-100_000, 0, 400 * 2_700, 0)),
+        # the deadband of 10 kWh is 500 Wh, at its edge still free
+        ([(10_000, 1)], 9_500, (10_000, -500 * 4_000, 0, 0)),
+        ([(10_000, 1)], 9_499, (10_000, -501 * 4_000, 0, -2_000)),
+    ],
+)
+def test_by_hand(
+    fills: list[tuple[int, int]], metered: int, expected: tuple[int, int, int, int]
+) -> None:
+    cash = settle(fills, metered, RATES)
+    assert (cash.energy, cash.imbalance, cash.uncontracted, cash.fee) == expected
+
+
+def test_a_waived_fee_leaves_the_energy_settled() -> None:
+    cash = settle([(1_000, 5_000)], 0, RATES, fee_waived=True)
+    assert (cash.imbalance, cash.fee) == (-4_000_000, 0)
+
+
+def test_a_seller_pays_at_a_negative_price() -> None:
+    assert settle([(1_000, -300)], 1_000, RATES).total == -300_000
+
+
+@given(st.integers(-(10**9), 10**9))
+def test_deadband_is_five_percent_or_a_hundred_wh(position: int) -> None:
+    assert deadband(position) == max(100, abs(position) // 20)

@@ -1,0 +1,119 @@
+"""Every strategy in the folder keeps the same contract."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.config.tariff import Tariff
+from gateway.domain.intervals import quarter
+from gateway.domain.plan import BatterySpec, CarNeed, Observed, Outlook
+from gateway.planner import Strategy, strategy
+from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
+from gateway.planner.tariff import TariffRules
+
+START = datetime(2024, 6, 1, 6, tzinfo=UTC)
+TARIFFS = [
+    {"import_price": {"kind": "flat", "per_kwh": "0.14"}},
+    {
+        "import_price": {"kind": "wholesale", "adder_per_kwh": "0.045"},
+        "export_price": {"kind": "wholesale"},
+    },
+    {"import_price": {"kind": "flat", "per_kwh": "0.14"}, "flat_night": {}},
+]
+prices = st.floats(-200, 3000)
+
+
+@st.composite
+def outlooks(draw: st.DrawFn) -> Outlook:
+    past = draw(st.integers(0, 60))
+    energy = st.floats(0, 1500)
+    observed = [
+        Observed(
+            quarter(START + i * timedelta(minutes=15)), draw(energy), draw(energy), draw(prices)
+        )
+        for i in range(past)
+    ]
+    now = START + past * timedelta(minutes=15) + timedelta(seconds=draw(st.integers(0, 899)))
+    capacity = draw(st.floats(1000, 20000))
+    reserve = capacity * draw(st.floats(0, 0.9))
+    spec = BatterySpec(
+        capacity,
+        reserve,
+        draw(st.floats(0, 8000)),
+        draw(st.floats(0, 8000)),
+        draw(st.floats(0.7, 1)),
+        draw(st.floats(0.7, 1)),
+        draw(st.sampled_from([0.0, 10.0])),
+        draw(st.sampled_from([0.0, 20.0])),
+    )
+    stored = reserve + (capacity - reserve) * draw(st.floats(0, 1))
+    car = draw(st.sampled_from([None, CarNeed(15000, now + timedelta(hours=7), 11000, 1400)]))
+    home = Home(
+        draw(st.sampled_from([None, spec])),
+        stored,
+        stored * draw(st.floats(0, 1)),
+        car,
+        draw(st.sampled_from([None, 0.0, 5000.0])),
+        draw(st.sampled_from([None, 9000.0])),
+    )
+    ahead = {START + timedelta(hours=h) / 4: draw(prices) for h in range(past, past + 8)}
+    tariff = TariffRules(
+        Tariff.model_validate(draw(st.sampled_from(TARIFFS))), ZoneInfo("America/Chicago")
+    )
+    return build_outlook(now, observed, KnownPrices(ahead), tariff, home, Options(horizon_h=6))
+
+
+@pytest.fixture(params=["greedy", "value"])
+def planner(request: pytest.FixtureRequest) -> Strategy:
+    return strategy(request.param)
+
+
+@settings(max_examples=60, deadline=None)
+@given(outlook=outlooks())
+@pytest.mark.parametrize("name", ["greedy", "value"])
+def test_any_outlook_gives_a_feasible_plan(name: str, outlook: Outlook) -> None:
+    plan = strategy(name).plan(outlook)
+    assert plan == strategy(name).plan(outlook)
+    for curve in plan.values:
+        assert all(a >= b - 1e-6 for a, b in pairwise(curve.value_per_mwh))
+        assert all(a < b for a, b in pairwise(curve.stored_wh))
+    stored, spec = outlook.stored_wh, outlook.battery
+    for step in plan.course:
+        balance = step.load_wh + step.car_wh - step.pv_wh - step.battery_wh
+        assert step.grid_wh == pytest.approx(balance, abs=1e-6)
+        if spec:
+            assert step.stored_wh >= min(spec.reserve_wh, stored) - 1e-6
+            assert step.stored_wh <= spec.capacity_wh + 1e-6
+            assert -spec.max_charge_w / 4 - 1e-6 <= step.battery_wh
+            assert step.battery_wh <= spec.max_discharge_w / 4 + 1e-6
+            stored = step.stored_wh
+    for offer in plan.offers:
+        assert offer.interval.start >= outlook.now
+        assert all(a.price_per_mwh < b.price_per_mwh for a, b in pairwise(offer.steps))
+        assert all(a.net_wh <= b.net_wh for a, b in pairwise(offer.steps))
+        assert all(s.net_wh % outlook.lot_wh == 0 for s in offer.steps)
+    _assert_deliverable(plan.offers, outlook)
+
+
+def _assert_deliverable(offers: object, outlook: Outlook) -> None:
+    """All sells filled at once need no more than what is stored above the reserve and may be sold."""
+    spec = outlook.battery
+    held = 0.0
+    if spec:
+        held = max(min(outlook.stored_wh - spec.reserve_wh, outlook.resellable_wh), 0.0)
+    sold = 0.0
+    by_interval = {f.interval: f for f in outlook.forecasts}
+    for offer in offers:  # type: ignore[attr-defined]
+        most = max([s.net_wh for s in offer.steps] + [0])
+        f = by_interval[offer.interval]
+        surplus = max(f.pv_wh[1] - f.load_wh[1], 0.0)
+        sold += max(most - surplus, 0.0)
+        if outlook.export_limit_w is not None:
+            assert most <= outlook.export_limit_w / 4 + 1e-6
+    assert sold <= held + 1e-6
