@@ -6,32 +6,42 @@ import struct
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from math import isnan
 
-from simulators.devices.server import HOLDING, ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusError
+from simulators.devices.protocol import HOLDING, ILLEGAL_ADDRESS, ILLEGAL_VALUE, ModbusError
+from simulators.devices.view import View
 
 
 class Block:
-    """``length`` registers from a first address; offsets count registers."""
+    """Registers from a first address; offsets count registers. None packs 'not implemented'."""
 
     __slots__ = ("data",)
 
     def __init__(self, length: int) -> None:
         self.data = bytearray(2 * length)
 
-    def u16(self, offset: int, *values: int) -> None:
-        struct.pack_into(f">{len(values)}H", self.data, 2 * offset, *values)
+    def _put(self, code: str, absent: int, offset: int, values: tuple[int | None, ...]) -> None:
+        shown = [absent if value is None else value for value in values]
+        struct.pack_into(f">{len(shown)}{code}", self.data, 2 * offset, *shown)
 
-    def i16(self, offset: int, *values: int) -> None:
-        struct.pack_into(f">{len(values)}h", self.data, 2 * offset, *values)
+    def u16(self, offset: int, *values: int | None) -> None:
+        self._put("H", 0xFFFF, offset, values)
 
-    def u32(self, offset: int, *values: int) -> None:
-        struct.pack_into(f">{len(values)}I", self.data, 2 * offset, *values)
+    def i16(self, offset: int, *values: int | None) -> None:
+        self._put("h", -0x8000, offset, values)
 
-    def i32(self, offset: int, *values: int) -> None:
-        struct.pack_into(f">{len(values)}i", self.data, 2 * offset, *values)
+    def u32(self, offset: int, *values: int | None) -> None:
+        self._put("I", 0xFFFFFFFF, offset, values)
 
-    def u64(self, offset: int, *values: int) -> None:
-        struct.pack_into(f">{len(values)}Q", self.data, 2 * offset, *values)
+    def i32(self, offset: int, *values: int | None) -> None:
+        self._put("i", -0x80000000, offset, values)
+
+    def u64(self, offset: int, *values: int | None) -> None:
+        self._put("Q", 0xFFFFFFFFFFFFFFFF, offset, values)
+
+    def acc32(self, offset: int, *values: int | None) -> None:
+        """Counters: 0 is 'not implemented'."""
+        self._put("I", 0, offset, values)
 
     def f32(self, offset: int, *values: float) -> None:
         struct.pack_into(f">{len(values)}f", self.data, 2 * offset, *values)
@@ -40,9 +50,21 @@ class Block:
         raw = text.encode("ascii")[: 2 * registers].ljust(2 * registers, b"\0")
         self.data[2 * offset : 2 * (offset + registers)] = raw
 
-    def get(self, offset: int) -> int:
-        value: int = struct.unpack_from(">H", self.data, 2 * offset)[0]
-        return value
+    def swap_words(self, offset: int, registers: int) -> None:
+        """Turn the words of one number round: little word order."""
+        part = self.data[2 * offset : 2 * (offset + registers)]
+        words = [part[i : i + 2] for i in range(0, len(part), 2)]
+        self.data[2 * offset : 2 * (offset + registers)] = b"".join(reversed(words))
+
+
+def whole(value: float, per_unit: float = 1.0) -> int | None:
+    """``value`` in steps of ``1/per_unit``; None for NaN."""
+    return None if isnan(value) else round(value * per_unit)
+
+
+def counted(value: float, per_unit: float = 1.0) -> int | None:
+    """A counter: whole steps of ``1/per_unit`` that are complete; None for NaN."""
+    return None if isnan(value) else int(value * per_unit + 1e-6)
 
 
 def signed(value: int) -> int:
@@ -67,7 +89,8 @@ class Span:
 class BlockUnit:
     """A unit of spans without holes inside; a read over an undefined address is exception 2."""
 
-    def __init__(self) -> None:
+    def __init__(self, view: View) -> None:
+        self.view = view
         self._spans: dict[int, list[Span]] = {}
 
     def set_spans(self, spans: Sequence[Span]) -> None:

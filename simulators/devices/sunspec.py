@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isnan
 
-from simulators.devices.registers import Block, BlockUnit, Setting, Span
-from simulators.devices.server import ILLEGAL_ADDRESS, ModbusError
+from simulators.devices.protocol import ILLEGAL_ADDRESS, ModbusError
+from simulators.devices.registers import Block, BlockUnit, Setting, Span, counted, whole
+from simulators.devices.view import View
 
 BASE = 40000
 NO_I16, NO_U16 = -0x8000, 0xFFFF
@@ -22,18 +24,21 @@ def scale_for(largest: float, full: int = 32767, finest: int = -2) -> int:
     Real Fronius inverters move their scale factors with the magnitude in this way.
     """
     factor = finest
+    if isnan(largest):
+        return factor
     while abs(largest) * 10.0**-factor > full and factor < 10:
         factor += 1
     return factor
 
 
-def scaled(value: float, factor: int) -> int:
-    return round(value * 10.0**-factor)
+def scaled(value: float, factor: int) -> int | None:
+    return whole(value, 10.0**-factor)
 
 
-def acc32(energy_wh: float, factor: int) -> int:
+def acc32(energy_wh: float, factor: int) -> int | None:
     """A cumulative counter as an acc32 with a scale factor: it wraps."""
-    return int(energy_wh * 10.0**-factor + 1e-6) % ACC32
+    steps = counted(energy_wh, 10.0**-factor)
+    return None if steps is None else steps % ACC32
 
 
 @dataclass
@@ -84,8 +89,8 @@ def common(maker: str, name: str, version: str, serial: str, length: int = 65) -
 class SunSpecUnit(BlockUnit):
     """A unit with a chain of models from ``base``, ended by 0xFFFF."""
 
-    def __init__(self, models: Sequence[Model], base: int = BASE) -> None:
-        super().__init__()
+    def __init__(self, view: View, models: Sequence[Model], base: int = BASE) -> None:
+        super().__init__(view)
         self._writable: dict[int, tuple[Model, int]] = {}
         self.addresses: dict[int, int] = {}
         spans = [Span(base, 2, lambda: b"SunS")]
