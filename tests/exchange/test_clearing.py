@@ -1,5 +1,6 @@
 """Clearing against an oracle that tries every price."""
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given
@@ -83,3 +84,11 @@ def test_margin_is_shared_pro_rata_within_a_lot() -> None:
     fills = dict(clear("call", [*book, Order("s", False, 5, 100)], LOT).fills)
     assert fills["z"] == 30
     assert sorted((fills["x"], fills["y"])) == [30, 40]
+
+
+@given(orders(True), orders(False))
+def test_very_large_quantities_stay_exact(bids: list[Order], asks: list[Order]) -> None:
+    book = [replace(o, quantity=o.quantity * 2**36) for o in bids + asks]
+    result = clear("call", book, LOT)
+    assert (result.price, result.volume) == oracle.price_and_volume(book)
+    assert dict(result.fills) == oracle.fills("call", book, LOT)
