@@ -67,7 +67,9 @@ class ControlLoop:
     def _decide(self, snapshot: Snapshot, now: datetime) -> Setpoints:
         battery = self._present.battery()
         need = car_need(self._settings.car, snapshot, self._zone)
-        wish = self._wish(snapshot, battery, now, car_power_w(self._present.plan, need, now))
+        wish = self._wish(
+            snapshot, battery, now, car_power_w(self._present.plan, need, snapshot, now)
+        )
         interval = quarter_of(now)
         commitment = Commitment(
             position_wh=self._journal.book.commitment(interval),

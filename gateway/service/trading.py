@@ -57,6 +57,7 @@ class TradingLoop:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
         if self._market:
             await self._market[1].start()
+        await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             now = self._clock.now()
             try:

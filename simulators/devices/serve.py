@@ -2,13 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from simulators.devices.hybrid import HybridInverter, Lifetime
+from gateway.errors import ConfigError
+from simulators.devices.faults import Faults
+from simulators.devices.framing import RtuFraming
+from simulators.devices.hybrid import HybridInverter
 from simulators.devices.keba import KebaCharger
 from simulators.devices.meter import GridMeter
+from simulators.devices.protocol import Unit
 from simulators.devices.server import ModbusServer
+from simulators.devices.view import Lifetime, View
 from simulators.home import Home
+
+Units = Callable[[Home, Lifetime], dict[int, Unit]]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A kind of device: its units by id, and whether it takes one client only."""
+
+    about: str
+    units: Units
+    single_client: bool = False
+
+
+INVERTERS: Mapping[str, Family] = {
+    "fronius": Family(
+        "SunSpec hybrid, unit 1: 1, 103, 120-124, 160; meter unit 200: 203",
+        lambda home, life: {
+            1: HybridInverter(View(home, life)),
+            200: GridMeter(View(home, life)),
+        },
+    ),
+    "fronius-float": Family(
+        "SunSpec hybrid, unit 1: 1, 113, 120-124, 160; meter unit 200: 213",
+        lambda home, life: {
+            1: HybridInverter(View(home, life), floats=True),
+            200: GridMeter(View(home, life), floats=True),
+        },
+    ),
+}
+CHARGERS: Mapping[str, Family] = {
+    "keba": Family("KEBA P30, unit 255", lambda home, life: {255: KebaCharger(View(home, life))}),
+}
+METERS: Mapping[str, Family] = {
+    "sunspec": Family(
+        "SunSpec meter, unit 200: 1, 203", lambda home, life: {200: GridMeter(View(home, life))}
+    ),
+    "sunspec-float": Family(
+        "SunSpec meter, unit 200: 1, 213",
+        lambda home, life: {200: GridMeter(View(home, life), floats=True)},
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +68,21 @@ class Ports:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which family each device is of, and how it is reached."""
+
+    inverter: str = "fronius"
+    meter: str = "sunspec"
+    charger: str = "keba"
+    rtu: bool = False  # RTU frames over TCP, as behind a transparent serial gateway
+
+
+@dataclass(frozen=True, slots=True)
 class Servers:
     """The running servers and the ports on which they really listen.
 
-    The inverter is unit 1 on ``ports.inverter``, the meter unit 200 there and on ``ports.meter``,
-    the wall box unit 255 on ``ports.charger``.
+    With the default families the inverter is unit 1 on ``ports.inverter``, the meter unit 200 there
+    and on ``ports.meter``, the wall box unit 255 on ``ports.charger``.
     """
 
     host: str
@@ -36,7 +93,7 @@ class Servers:
 
     @property
     def requests(self) -> int:
-        """Modbus requests answered so far, all devices together."""
+        """Modbus requests received so far, all devices together."""
         return self.inverter.requests + self.meter.requests + self.charger.requests
 
     async def close(self) -> None:
@@ -45,21 +102,44 @@ class Servers:
             await server.close()
 
 
+def _server(
+    families: Mapping[str, Family], name: str, home: Home, lifetime: Lifetime, rtu: bool
+) -> ModbusServer:
+    try:
+        family = families[name]
+    except KeyError:
+        raise ConfigError(
+            f"no simulated device {name!r}; there are {', '.join(families)}"
+        ) from None
+    return ModbusServer(
+        family.units(home, lifetime),
+        framing=RtuFraming() if rtu else None,
+        single_client=family.single_client,
+    )
+
+
 async def serve_home(
     home: Home,
     host: str = "127.0.0.1",
     ports: Ports | None = None,
+    choice: Choice | None = None,
     lifetime: Lifetime | None = None,
+    faults: Mapping[str, Faults] | None = None,
 ) -> Servers:
-    """Start the Modbus servers of ``home``; OSError when a port is taken."""
-    ports = ports or Ports()
-    meter = GridMeter(home, lifetime)
+    """Start the Modbus servers of ``home``; OSError when a port is taken.
+
+    ``faults`` by ``inverter``, ``meter`` and ``charger``; they can be changed later on the servers.
+    """
+    ports, choice, lifetime = ports or Ports(), choice or Choice(), lifetime or Lifetime()
     servers = (
-        ModbusServer({1: HybridInverter(home, lifetime), 200: meter}),
-        ModbusServer({200: meter}),
-        ModbusServer({255: KebaCharger(home, lifetime)}),
+        _server(INVERTERS, choice.inverter, home, lifetime, choice.rtu),
+        _server(METERS, choice.meter, home, lifetime, choice.rtu),
+        _server(CHARGERS, choice.charger, home, lifetime, choice.rtu),
     )
-    actual: list[int] = []
+    names = ("inverter", "meter", "charger")
+    for name, server in zip(names, servers, strict=True):
+        server.faults = (faults or {}).get(name)
+    actual = []
     try:
         for server, port in zip(servers, (ports.inverter, ports.meter, ports.charger), strict=True):
             actual.append(await server.start(host, port))
