@@ -20,7 +20,6 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.clock import SimClock
 from gateway.config.settings import Mqtt
 from gateway.journal.store import Journal
 from gateway.publishing import topics
@@ -48,7 +47,7 @@ def bare_paho(port: int, count: int, qos: int) -> float:
 
 async def our_day(port: int, ticks: int, folder: Path) -> dict[str, Any]:
     journal = Journal(folder / "journal.sqlite")
-    publisher = Publisher(Mqtt(port=port), "bench", SimClock(START), journal)
+    publisher = Publisher(Mqtt(port=port), "bench", journal)
     async with asyncio.TaskGroup() as group:
         group.create_task(publisher.run())
         await publisher.wait_connected()

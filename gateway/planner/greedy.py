@@ -24,7 +24,7 @@ class GreedyStrategy:
         grid = np.linspace(spec.reserve_wh, max(spec.capacity_wh, spec.reserve_wh + 1), 2)
         car_wh, notes = car_course(outlook)
         levels = [_level(f, spec) for f in outlook.forecasts]
-        worths = [Worth(grid, np.full(2, level)) for level in levels]
+        worths = Worth.of_rows(grid, np.repeat(np.array(levels)[:, None], 2, axis=1))
         course = expected_course(outlook, worths, car_wh, outlook.battery)
         values = tuple(
             ValueCurve(f.interval, tuple(grid.tolist()), (level, level))

@@ -17,7 +17,7 @@ from gateway.planner.course import Stock, Worth, expected_course, offer_curve
 from gateway.planner.history import Array
 from gateway.planner.induction import Problem, energy_grid, marginal_values
 
-_POINTS = 96
+_POINTS = 64
 
 
 class ValueStrategy:
@@ -34,9 +34,9 @@ class ValueStrategy:
         ends = marginal_values(problem, spec, grid)
         chances = _chances(problem, _weights(outlook, ends.shape[1]))
         means = np.einsum("tk,tks->ts", chances, ends)
-        worths = [Worth(grid, row) for row in means]
         intervals = [f.interval for f in outlook.forecasts]
         points = tuple(grid.tolist())
+        worths = Worth.of_rows(grid, means)
         course = expected_course(outlook, worths, car_wh, outlook.battery)
         return Plan(
             made_at=outlook.now,
@@ -124,7 +124,7 @@ def _offers(
         if len(made) >= outlook.offer_intervals:
             break
         prices = np.array(forecast.market_scenarios or (forecast.market_price,))
-        worths = [Worth(grid, row) for row in ends[t]]
+        worths = Worth.of_rows(grid, ends[t])
         made.append(offer_curve(forecast, prices, worths, stock, outlook, car_wh[t]))
     return tuple(made)
 

@@ -43,10 +43,15 @@ def next_at(now: datetime, local: time, zone: ZoneInfo) -> datetime:
     return when.astimezone(now.tzinfo)
 
 
-def car_power_w(plan: Plan | None, need: CarNeed | None, now: datetime) -> float | None:
-    """The car's planned power now; without a plan that knows it, full power: rather ready than short."""
+def car_power_w(
+    plan: Plan | None, need: CarNeed | None, snapshot: Snapshot, now: datetime
+) -> float | None:
+    """The car's planned power now; without a plan that knows it, full power: rather ready than short.
+
+    A plugged-in car that has what was wished for is paused (0), without a car there is no wish.
+    """
     if need is None:
-        return None
+        return 0.0 if snapshot.car_plugged else None
     course = plan.course if plan else ()
     planned = next((step for step in course if now in step.interval), None)
     if planned is None or not any(step.car_wh > 0 for step in course):

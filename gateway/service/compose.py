@@ -20,6 +20,7 @@ from gateway.planner import strategy
 from gateway.publishing import topics
 from gateway.publishing.mqtt import Publisher
 from gateway.service.controlling import ControlLoop
+from gateway.service.notify import notify
 from gateway.service.present import Present
 from gateway.service.status import market_state
 from gateway.service.trading import TradingLoop
@@ -56,11 +57,21 @@ class Gateway:
                         loops, supervise("exchange", self.trading.run, self.clock), "trading"
                     )
                     ready()
+                    log.info("%s", self.describe())
             finally:
                 await self._end()
 
+    def describe(self) -> str:
+        """One line for the log: what runs."""
+        devices = ", ".join(f"{d.name} ({d.profile})" for d in self.settings.device)
+        market = self.settings.market
+        trade = f"exchange {market.exchange} at {market.url}" if market else "no exchange"
+        return f"gateway {self.settings.site.name!r} runs: {devices}; {trade}"
+
     async def _end(self) -> None:
-        await self.site.release_all()
+        reports = await self.site.release_all()
+        if reports and all(report.neutral for report in reports):
+            log.info("all devices are neutral")
         await self.publisher.close()
         await self.site.close()
         if self.exchange is not None:
@@ -105,6 +116,7 @@ def _publish(
 
     def tick(snapshot: Snapshot) -> None:
         nonlocal due
+        notify("WATCHDOG=1")  # fed by the control loop alone: if that hangs, systemd restarts us
         publisher.wake()
         if clock.monotonic() < due:
             return

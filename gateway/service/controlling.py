@@ -46,7 +46,7 @@ class ControlLoop:
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = TariffRules(self._settings.tariff, self._zone)
-        self._metering = Metering(journal.book.last_metered)
+        self._metering = Metering(journal.book.last_metered())
         self._energy = QuarterEnergy()
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
@@ -67,7 +67,9 @@ class ControlLoop:
     def _decide(self, snapshot: Snapshot, now: datetime) -> Setpoints:
         battery = self._present.battery()
         need = car_need(self._settings.car, snapshot, self._zone)
-        wish = self._wish(snapshot, battery, now, car_power_w(self._present.plan, need, now))
+        wish = self._wish(
+            snapshot, battery, now, car_power_w(self._present.plan, need, snapshot, now)
+        )
         interval = quarter_of(now)
         commitment = Commitment(
             position_wh=self._journal.book.commitment(interval),

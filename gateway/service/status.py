@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 from gateway.domain.intervals import quarter_of
 from gateway.domain.trade import money_text
@@ -20,6 +21,8 @@ def market_state(present: Present, journal: Journal, now: datetime) -> MarketSta
     value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
     bought, sold = present.published(interval)
     following = interval.next()
+    here = now.astimezone(ZoneInfo(present.settings.site.time_zone))
+    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     planned = next((c for c in plan.course if c.interval == following), None) if plan else None
     return MarketState(
         time=now,
@@ -27,12 +30,12 @@ def market_state(present: Present, journal: Journal, now: datetime) -> MarketSta
         trading=present.trading,
         position_wh=book.position_wh(interval),
         next_position_wh=book.position_wh(following),
-        open_tenders=book.open_tenders,
+        open_tenders=book.open_tenders(now),
         import_price_per_kwh=_per_kwh(bought),
         export_price_per_kwh=_per_kwh(sold),
         market_price_per_kwh=_per_kwh(planned.market_price if planned else None),
         stored_value_per_kwh=_per_kwh(value),
-        account_today=None,
+        account_today=money_text(book.settled_since(midnight)),
         account_total=money_text(book.settled_money),
     )
 

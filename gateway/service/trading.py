@@ -10,11 +10,12 @@ from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter
-from gateway.domain.plan import Observed, Plan
+from gateway.domain.plan import Observed, OfferCurve, Plan
 from gateway.domain.trade import per_mwh
 from gateway.errors import StorageError
 from gateway.journal import Journal
 from gateway.market.exchanges import Exchange, PublishedPrices
+from gateway.market.schedule import Pace, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
@@ -49,11 +50,14 @@ class TradingLoop:
         self._tariff = TariffRules(self._settings.tariff, self._zone)
         self._prices_until: datetime | None = None
         self._notes: tuple[str, ...] = ()
+        party = self._settings.market.party_id if self._settings.market else ""
+        self._pace = Pace.of(party)
 
     async def run(self, presence: Presence) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
         if self._market:
             await self._market[1].start()
+        await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             now = self._clock.now()
             try:
@@ -100,13 +104,16 @@ class TradingLoop:
         for metered in journal.book.undelivered():
             await trader.report(metered)
         await trader.settle()
+        if not is_bid_time(trader.rules, now, self._pace) and self._present.plan is not None:
+            return
         self._present.plan = plan = self.plan(now)
         if plan is not None:
-            await trader.bid(plan.offers if self._present.trading else ())
+            nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
+            await trader.bid(plan.offers if self._present.trading else nothing)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:
-            return self._market[1].next_wake(now)
+            return next_wake(self._market[1].rules, now, self._pace)
         period = PLAN_PERIOD
         return now - (now - floor_quarter(now)) % period + period
 

@@ -1,1 +1,5 @@
-"""The buyers and sellers of the charging network, each bidding over HTTP."""
+"""The buyers of the simulated charging network. Each module is one kind; they only speak HTTP."""
+
+from simulators.participants.start import Participants, default_needs, start_participants
+
+__all__ = ["Participants", "default_needs", "start_participants"]

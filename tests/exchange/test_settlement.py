@@ -28,20 +28,22 @@ RATES = Rates(imbalance=4_000, export=2_700, fee=2_000)
         ([(10_000, 1)], 9_499, (10_000, -501 * 4_000, 0, -2_000)),
     ],
 )
-def test_by_hand(fills, metered, expected):
+def test_by_hand(
+    fills: list[tuple[int, int]], metered: int, expected: tuple[int, int, int, int]
+) -> None:
     cash = settle(fills, metered, RATES)
     assert (cash.energy, cash.imbalance, cash.uncontracted, cash.fee) == expected
 
 
-def test_a_waived_fee_leaves_the_energy_settled():
+def test_a_waived_fee_leaves_the_energy_settled() -> None:
     cash = settle([(1_000, 5_000)], 0, RATES, fee_waived=True)
     assert (cash.imbalance, cash.fee) == (-4_000_000, 0)
 
 
-def test_a_seller_pays_at_a_negative_price():
+def test_a_seller_pays_at_a_negative_price() -> None:
     assert settle([(1_000, -300)], 1_000, RATES).total == -300_000
 
 
 @given(st.integers(-(10**9), 10**9))
-def test_deadband_is_five_percent_or_a_hundred_wh(position):
+def test_deadband_is_five_percent_or_a_hundred_wh(position: int) -> None:
     assert deadband(position) == max(100, abs(position) // 20)

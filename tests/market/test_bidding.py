@@ -97,9 +97,9 @@ def test_crumbs_wait_for_the_next_price() -> None:
 def test_the_user_floor_and_the_band() -> None:
     floor = BidPolicy(floor_ticks=7000)
     assert tenders_for(curve((40, 500)), RULES, [], 0, floor).create == (sell(500, 7000),)
-    assert tenders_for(curve((-900, 500)), RULES, [], 0, BidPolicy(floor_ticks=-10**9)).create == (
-        sell(500, -25_000),
-    )
+    assert tenders_for(
+        curve((-900, 500)), RULES, [], 0, BidPolicy(floor_ticks=-(10**9))
+    ).create == (sell(500, -25_000),)
     assert tenders_for(curve((5000.01, 500)), RULES, [], 0, POLICY).create == ()
     assert tenders_for(curve((5000, 500)), RULES, [], 0, POLICY).create == (sell(500, 500_000),)
 
@@ -132,13 +132,9 @@ def test_no_self_cross_with_what_cannot_be_taken_back() -> None:
 
 
 steps = st.lists(
-    st.tuples(
-        st.floats(-400, 6000, allow_nan=False), st.integers(-4000, 4000)
-    ),
+    st.tuples(st.floats(-400, 6000, allow_nan=False), st.integers(-4000, 4000)),
     max_size=6,
-).map(
-    lambda raw: tuple(zip(sorted(p for p, _ in raw), sorted(n for _, n in raw), strict=True))
-)
+).map(lambda raw: tuple(zip(sorted(p for p, _ in raw), sorted(n for _, n in raw), strict=True)))
 
 
 @st.composite
@@ -166,13 +162,14 @@ def after(out: list[TenderState], bids: Bids) -> list[TenderState]:
     """What is out when every cancel and every new tender has been accepted."""
     left = [s for s in out if s.tender.tender_id not in bids.cancel]
     new = [
-        state(f"n{i}", b.quantity_wh, b.price_ticks, side=b.side)
-        for i, b in enumerate(bids.create)
+        state(f"n{i}", b.quantity_wh, b.price_ticks, side=b.side) for i, b in enumerate(bids.create)
     ]
     return left + new
 
 
-@given(steps, states(), st.integers(-300, 300), st.booleans(), st.booleans(), st.integers(-500, 9000))
+@given(
+    steps, states(), st.integers(-300, 300), st.booleans(), st.booleans(), st.integers(-500, 9000)
+)
 def test_properties(
     raw: tuple[tuple[float, int], ...],
     out: list[TenderState],

@@ -14,7 +14,6 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from gateway.clock import SimClock
 from gateway.config.settings import Mqtt
 from gateway.journal.store import Journal
 from gateway.publishing.mqtt import Publisher
@@ -86,11 +85,6 @@ async def broker() -> AsyncIterator[BrokerHandle]:
     handle = await start_broker()
     yield handle
     await handle.close()
-
-
-@pytest.fixture
-def clock() -> SimClock:
-    return SimClock(START)
 
 
 @pytest.fixture

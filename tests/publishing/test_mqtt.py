@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import aiomqtt
 
-from gateway.clock import SimClock
 from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.mqtt import Publisher
@@ -14,9 +13,9 @@ from tests.publishing.homes import snapshot
 
 
 async def test_a_home_is_seen_and_only_changes_are_sent(
-    broker: BrokerHandle, clock: SimClock, journal: Journal
+    broker: BrokerHandle, journal: Journal
 ) -> None:
-    publisher = Publisher(mqtt(broker.port), "home", clock, journal, ["inverter"])
+    publisher = Publisher(mqtt(broker.port), "home", journal, ["inverter"])
     async with listening(broker.port, "energy/home/#") as heard, running(publisher):
         assert await publisher.wait_connected()
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
@@ -42,9 +41,9 @@ async def test_a_home_is_seen_and_only_changes_are_sent(
 
 
 async def test_the_broker_says_offline_when_we_vanish(
-    broker: BrokerHandle, clock: SimClock, journal: Journal
+    broker: BrokerHandle, journal: Journal
 ) -> None:
-    publisher = Publisher(mqtt(broker.port), "home", clock, journal)
+    publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/status") as heard, running(publisher):
         await publisher.wait_connected()
         # Another client with our identifier takes over: the broker drops us without a goodbye.
@@ -56,11 +55,11 @@ async def test_the_broker_says_offline_when_we_vanish(
 
 
 async def test_ledger_events_leave_the_outbox_in_order_once_acknowledged(
-    broker: BrokerHandle, clock: SimClock, journal: Journal
+    broker: BrokerHandle, journal: Journal
 ) -> None:
     for n in range(105):
         journal.append("note", {"text": f"event {n}"}, START)
-    publisher = Publisher(mqtt(broker.port), "home", clock, journal)
+    publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/ledger/event") as heard, running(publisher):
         await publisher.wait_connected()
         assert await publisher.flush()
@@ -75,10 +74,10 @@ async def test_ledger_events_leave_the_outbox_in_order_once_acknowledged(
 
 
 async def test_broker_away_keeps_the_latest_only_and_everything_returns(
-    clock: SimClock, journal: Journal
+    journal: Journal,
 ) -> None:
     broker = await start_broker()
-    publisher = Publisher(mqtt(broker.port), "home", clock, journal)
+    publisher = Publisher(mqtt(broker.port), "home", journal)
     async with running(publisher):
         await publisher.wait_connected()
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
@@ -101,11 +100,11 @@ async def test_broker_away_keeps_the_latest_only_and_everything_returns(
     await broker.close()
 
 
-async def test_the_embedded_broker_serves_the_demo(clock: SimClock, journal: Journal) -> None:
+async def test_the_embedded_broker_serves_the_demo(journal: Journal) -> None:
     broker = await start_broker(prefer="amqtt")
     assert broker.kind == "amqtt"
     journal.append("note", {"text": "hello"}, START)
-    publisher = Publisher(mqtt(broker.port), "home", clock, journal)
+    publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/#") as heard, running(publisher):
         await publisher.wait_connected()
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(3)))

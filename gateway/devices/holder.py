@@ -1,0 +1,226 @@
+"""Hold one control of one device as a lease, and let go of it for sure.
+
+Before the first write the words that will be changed are stored (`IntentStore`), so that a later
+life can put them back. A setpoint is written when it changes or when its lease has run for the
+sheet's refresh time; every write is read back. A setpoint that somebody else has replaced is
+reported once and not fought.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+
+from gateway.clock import Clock
+from gateway.devices import IntentStore
+from gateway.devices.profile import ControlSheet, Facts, Write
+from gateway.errors import DeviceError
+from gateway.modbus.link import Refused, Unit
+
+log = logging.getLogger(__name__)
+_YIELD_S = 900.0  # so long we leave a device to another controller
+_VISIBLE_W = 300.0  # smaller setpoints drown in the inverter's own needs
+_FULL_PCT, _EMPTY_PCT = 97.0, 15.0  # where the battery's own limits may overrule a setpoint
+
+
+class Holder:
+    """The state of one control: what we wrote, when, and what it replaced."""
+
+    def __init__(
+        self,
+        device: str,
+        sheet: ControlSheet,
+        unit: Unit,
+        intents: IntentStore,
+        clock: Clock,
+    ) -> None:
+        self._device, self.sheet = device, sheet
+        self._unit = unit
+        self._intents, self._clock = intents, clock
+        self._facts: Facts | None = None
+        self._saved: dict[int, int] = {}
+        self._written: dict[int, int] = {}
+        self._value: float | None = None
+        self._renewed = float("-inf")
+        self._yielded = float("-inf")
+        self._since = 0.0
+        self._ineffective = False
+
+    @property
+    def value(self) -> float | None:
+        """What is held now, None when the control is released."""
+        return self._value
+
+    def doubt(self) -> None:
+        """The device was lost: what it holds is unknown, the next hold writes all again."""
+        self._renewed = float("-inf")
+        self._facts = None
+
+    async def hold(self, value: float) -> None:
+        """See `gateway.devices.Device.hold`."""
+        now = self._clock.monotonic()
+        fresh = now - self._renewed < self.sheet.lease.refresh_s
+        if fresh and value == self._value and not self.sheet.follows:
+            return
+        if now - self._yielded < _YIELD_S:
+            raise DeviceError(f"{self.sheet.control.value} is left to another controller")
+        if not fresh or self._facts is None or self.sheet.follows:
+            self._facts = await self._read_facts()
+            self._take_over(self._facts)
+        writes = self.sheet.hold(value, self._facts, self._saved)
+        if fresh:
+            writes = tuple(w for w in writes if self._differs(w))
+        await self._send(writes)
+        if self._value is None or (value > 0) != (self._value > 0):
+            self._since = now
+        self._value = value
+        if not fresh:
+            self._renewed = now
+
+    def judge(self, power_w: float, soc_pct: float) -> None:
+        """Say once when the measured power does not follow a battery setpoint, once when it does."""
+        wanted = self._value
+        settled = self._clock.monotonic() - self._since >= self.sheet.settle_s
+        limit = soc_pct >= _FULL_PCT if (wanted or 0) < 0 else soc_pct <= _EMPTY_PCT
+        if wanted is None or abs(wanted) < _VISIBLE_W or not settled or limit:
+            return
+        follows = power_w * wanted > 0 and abs(power_w) > 0.1 * abs(wanted)
+        if not follows and not self._ineffective:
+            log.warning(
+                "%s: the battery setpoint of %.0f W has no effect; measured %.0f W",
+                self._device,
+                wanted,
+                power_w,
+            )
+        if follows and self._ineffective:
+            log.info("%s: the battery follows its setpoint again", self._device)
+        self._ineffective = not follows
+
+    async def release(self) -> list[str]:
+        """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
+        saved = self._saved or self._remembered()
+        try:
+            facts = await self._read_facts()
+        except DeviceError as error:
+            return [f"{self.sheet.control.value}: cannot be read, so not released: {error}"]
+        problems: list[str] = []
+        steps = self.sheet.neutral(facts, saved)
+        for step in steps:
+            if all(facts.word(a) == w for a, w in _words(step)):
+                continue
+            try:
+                await self._write(step)
+            except DeviceError as error:
+                problems.append(f"{self.sheet.control.value}: {error}")
+        problems += await self._not_neutral(steps)
+        if not problems:
+            self._intents.forget(self._device, self.sheet.control)
+            self._saved, self._written, self._value = {}, {}, None
+            self._renewed = self._yielded = float("-inf")
+        return problems
+
+    @property
+    def owed(self) -> bool:
+        """Whether a former life of ours may have left this control forced."""
+        return self.sheet.control in self._intents.pending(self._device)
+
+    # -- inside --
+
+    async def _not_neutral(self, steps: Sequence[Write]) -> list[str]:
+        try:
+            facts = await self._read_facts()
+        except DeviceError as error:
+            return [f"{self.sheet.control.value}: the release cannot be verified: {error}"]
+        return [
+            f"{self.sheet.control.value}: register {a} reads {facts.word(a)} instead of {w}"
+            for step in steps
+            if step.check and not step.optional
+            for a, w in _words(step)
+            if facts.word(a) not in (w, None)
+        ]
+
+    def _take_over(self, facts: Facts) -> None:
+        """Remember what stood there before us; notice if another controller has written since."""
+        if self._value is None:
+            words = {a: w for a in self.sheet.saved if (w := facts.word(a)) is not None}
+            self._saved = self._remembered() or words
+            self._intents.remember(
+                self._device, self.sheet.control, json.dumps(self._saved), self._clock.now()
+            )
+            return
+        changed = [a for a, w in self._written.items() if facts.word(a) not in (w, None)]
+        if changed and self.sheet.is_neutral(facts) is False:
+            self._yielded = self._clock.monotonic()
+            log.warning(
+                "%s: another controller has changed register %d; leaving %s to it for %d minutes",
+                self._device,
+                changed[0],
+                self.sheet.control.value,
+                _YIELD_S / 60,
+            )
+            self._value, self._written = None, {}
+            self._intents.forget(self._device, self.sheet.control)
+            raise DeviceError(f"{self.sheet.control.value} was taken by another controller")
+
+    def _remembered(self) -> dict[int, int]:
+        text = self._intents.pending(self._device).get(self.sheet.control)
+        stored: Mapping[str, int] = json.loads(text) if text else {}
+        return {int(address): word for address, word in stored.items()}
+
+    async def _send(self, writes: Sequence[Write]) -> None:
+        """Write and read back. On any failure the next hold starts over."""
+        if not writes:
+            return
+        try:
+            for step in writes:
+                await self._write(step)
+                self._written |= {a: w for a, w in _words(step) if step.check}
+            self._facts = await self._read_facts()
+        except DeviceError:
+            self.doubt()
+            raise
+        for address, word in self._written.items():
+            if self._facts.word(address) not in (word, None):
+                reads = self._facts.word(address)
+                self.doubt()
+                raise DeviceError(
+                    f"{self.sheet.control.value}: wrote {word} to register {address}"
+                    f" but it reads {reads}"
+                )
+
+    async def _write(self, step: Write) -> None:
+        if self.sheet.persistence == "flash":
+            self._spend(step)
+        try:
+            await self._unit.write(step.address, step.words, step.fc)
+        except Refused:
+            if not step.optional:
+                raise
+
+    def _spend(self, step: Write) -> None:
+        """Count a write to flash; raises DeviceError when the day's budget is used up."""
+        day = self._clock.now().date().isoformat()
+        if self._intents.write_count(self._device, step.address, day) >= self.sheet.max_per_day:
+            raise DeviceError(
+                f"register {step.address} is kept in flash and was written"
+                f" {self.sheet.max_per_day} times today; not written again"
+            )
+        self._intents.count_write(self._device, step.address, day)
+
+    def _differs(self, step: Write) -> bool:
+        return any(self._written.get(a) != w for a, w in _words(step) if step.check)
+
+    async def _read_facts(self) -> Facts:
+        raw = {}
+        for block in self.sheet.facts:
+            try:
+                raw[block] = await self._unit.read(block.table, block.address, block.count)
+            except Refused as refusal:
+                if refusal.code not in (1, 2, 3):  # not there in this model: go without
+                    raise
+        return Facts(raw)
+
+
+def _words(step: Write) -> list[tuple[int, int]]:
+    return [(step.address + i, word) for i, word in enumerate(step.words)]

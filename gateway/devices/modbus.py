@@ -1,0 +1,181 @@
+"""A Modbus device at work: profile + link + clock behind the `Device` protocol."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+
+from gateway.clock import Clock
+from gateway.devices import IntentStore, ReleaseReport
+from gateway.devices.holder import Holder
+from gateway.devices.identify import bind_profile, identify
+from gateway.devices.profile import ControlSheet, Identity, Profile, Source
+from gateway.devices.reader import LayoutChanged, Reader
+from gateway.domain.control import Control
+from gateway.domain.readings import Quality, Reading
+from gateway.errors import DeviceError
+from gateway.modbus.link import Refused, Unit
+from gateway.modbus.registers import Missing, Value
+from gateway.supervise import Backoff
+
+_REBIND_S = 60.0  # a device that was away so long may have been set up anew
+
+
+class ModbusDevice:
+    """One device of the site. It connects when first used; being absent is never fatal.
+
+    After a loss one more poll tries at once; then tries are spaced by a backoff, and polls in
+    between fail without touching the wire, so that a dead device costs the others nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        unit: Unit,
+        intents: IntentStore,
+        clock: Clock,
+        control: bool = True,
+    ) -> None:
+        self.name, self.profile = name, profile
+        self._known: tuple[Profile, ...] = ()
+        self._unit = unit
+        self._intents, self._clock, self._control = intents, clock, control
+        self._source: Source | None = None
+        self._holders: dict[Control, Holder] = {}
+        self._reader: Reader | None = None
+        self._backoff = Backoff(1.0, 60.0, rng=random.Random(name))  # noqa: S311 - jitter
+        self._failures = 0
+        self._retry_at = float("-inf")
+        self._answered = float("-inf")
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """What can be steered: by the profile until the device was seen, then as found there."""
+        if not self._control:
+            return frozenset()
+        return frozenset(self._holders) if self._source else self.profile.controls
+
+    @property
+    def identity(self) -> Identity:
+        """What the device says it is, as far as it was asked."""
+        return self._source.identity if self._source else Identity()
+
+    async def poll(self) -> tuple[Reading, ...]:
+        """See `gateway.devices.Device.poll`."""
+        try:
+            self._may_try()
+            reader = await self._open()
+            values = await reader.read(self._clock.monotonic())
+        except DeviceError as error:
+            raise self._lost(error) from error
+        self._failures, self._retry_at = 0, float("-inf")
+        self._answered = self._clock.monotonic()
+        self._backoff.reset()
+        self._check_effect(dict(values))
+        now = self._clock.now()
+        return tuple(_reading(metric, value, now) for metric, value in values)
+
+    async def hold(self, control: Control, value: float) -> None:
+        """See `gateway.devices.Device.hold`."""
+        try:
+            self._may_try()
+            await self._open()
+            holder = self._holders.get(control) if self._control else None
+            if holder is None:
+                raise DeviceError(f"cannot set {control.value}")
+            await holder.hold(value)
+        except Refused as error:
+            raise DeviceError(f"{self.name}: {error}") from error
+        except DeviceError as error:
+            raise DeviceError(f"{self.name}: {error}") from error
+
+    async def release(self, controls: Collection[Control] = ()) -> ReleaseReport:
+        """See `gateway.devices.Device.release`."""
+        problems: list[str] = []
+        try:
+            await self._open()
+        except DeviceError as error:
+            owed = self._intents.pending(self.name)
+            problems = [f"cannot be reached, so not released: {error}"]
+            return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
+        for control, holder in self._holders.items():
+            if not controls or control in controls:
+                problems += await holder.release()
+        return ReleaseReport(self.name, not problems, tuple(problems))
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._unit.link.close()
+
+    def may_be(self, profiles: Iterable[Profile]) -> None:
+        """The profiles that 'auto' chooses from."""
+        self._known = tuple(profiles)
+
+    # -- inside --
+
+    def _check_effect(self, values: Mapping[str, Value]) -> None:
+        """A write can be accepted and ignored; only the measured power tells."""
+        holder, power = self._holders.get(Control.BATTERY_POWER), values.get("battery_power_w")
+        soc = values.get("battery_soc_pct")
+        if holder and isinstance(power, int | float) and isinstance(soc, int | float):
+            holder.judge(power, soc)
+
+    def _may_try(self) -> None:
+        left = self._retry_at - self._clock.monotonic()
+        if left > 0:
+            raise _Waiting(f"lost; next try in {left:.0f} s")
+
+    def _lost(self, error: DeviceError) -> DeviceError:
+        if not isinstance(error, _Waiting):
+            self._failures += 1
+            if self._failures > 1:
+                self._retry_at = self._clock.monotonic() + self._backoff.next()
+            away = self._clock.monotonic() - self._answered
+            if isinstance(error, LayoutChanged) or away > _REBIND_S:
+                self._reader = None
+            for holder in self._holders.values():
+                holder.doubt()
+        return DeviceError(f"{self.name}: {error}")
+
+    async def _open(self) -> Reader:
+        """Bind the device when first reached, and undo what a former life left forced."""
+        if self._reader is not None:
+            return self._reader
+        profile = self.profile
+        if profile.key == "auto":
+            found = await identify(self._unit, self._known)
+            if found is None:
+                raise DeviceError("the device is none that we know; name its profile")
+            profile = self.profile = found[0]
+        source = await bind_profile(self._unit, profile)
+        self._take_controls(source.controls if self._control else ())
+        self._source = source
+        for holder in self._holders.values():
+            if holder.owed and holder.value is None:
+                await holder.release()
+        self._reader = Reader(self.name, source, self._unit, profile.connection)
+        return self._reader
+
+    def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
+        """A holder for each control; one that holds something goes on with the new sheet."""
+        before, self._holders = self._holders, {}
+        for sheet in sheets:
+            holder = before.get(sheet.control) or Holder(
+                self.name, sheet, self._unit, self._intents, self._clock
+            )
+            holder.sheet = sheet
+            self._holders[sheet.control] = holder
+
+
+class _Waiting(DeviceError):
+    """Not tried: the backoff has not passed."""
+
+
+def _reading(metric: str, value: Value, time: datetime) -> Reading:
+    if value is Missing.ABSENT:
+        return Reading(metric, None, Quality.ABSENT, time)
+    if isinstance(value, Missing):
+        return Reading(metric, None, Quality.BAD, time)
+    return Reading(metric, value, Quality.GOOD, time)

@@ -1,0 +1,74 @@
+"""go-eCharger from firmware 40 on (Modbus TCP, unit 1); goecharger/go-eCharger-API-v2: modbus-en.md.
+
+Measurements are input registers, settings holding registers that take function 16 only. There is
+no dead-man: what we change is stored and put back at the next start. 299 is the volatile current
+(300 would wear the EEPROM). Firmware 60.3 swaps bytes by mistake; its values fall out of range.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    named,
+    one,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field
+
+_AMPERE_VOLATILE, _FORCE = 299, 337
+_FORCE_NEUTRAL, _FORCE_OFF, _FORCE_ON = 0, 1, 2
+_STATES = {0: "error", 1: "idle", 2: "charging", 3: "plugged", 4: "plugged"}
+
+
+def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Whole amperes, rounded down; below 6 A pause."""
+    if amps < 6:
+        return (Write(_FORCE, (_FORCE_OFF,)),)
+    return (Write(_AMPERE_VOLATILE, (min(32, int(amps)),)), Write(_FORCE, (_FORCE_ON,)))
+
+
+def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    before = saved.get(_AMPERE_VOLATILE)
+    return (
+        Write(_FORCE, (saved.get(_FORCE, _FORCE_NEUTRAL),)),
+        *((Write(_AMPERE_VOLATILE, (before,)),) if before else ()),
+    )
+
+
+PROFILE = Profile(
+    key="go-e",
+    title="go-eCharger",
+    kind="charger",
+    verified="data sheet",
+    connection=Connection(unit=1, timeout_s=3.0, max_gap=12),
+    controls=frozenset({Control.CHARGE_CURRENT}),
+    source=Source(
+        outputs=(
+            Output("charger_state", (Field(100, "u16", table="input"),), named(_STATES)),
+            one("charger_power_w", Field(120, "u32", "input", scale=10, valid=(0, 50_000))),
+            one("charger_energy_wh", Field(128, "u32", "input", scale=100)),
+            one("charger_session_wh", Field(132, "u32", "input", scale=1 / 360)),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.CHARGE_CURRENT,
+                facts=(
+                    Block("holding", _AMPERE_VOLATILE, 1),
+                    Block("holding", _FORCE, 1),
+                ),
+                hold=_hold,
+                neutral=_neutral,
+                saved=(_AMPERE_VOLATILE, _FORCE),
+                is_neutral=lambda facts: facts.word(_FORCE) == _FORCE_NEUTRAL,
+                lease=Lease("none", refresh_s=60.0),
+            ),
+        ),
+    ),
+)

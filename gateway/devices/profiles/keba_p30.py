@@ -1,0 +1,90 @@
+"""KEBA KeContact P30 (Modbus TCP, unit 255); register numbers as in KEBA's programmer's guide.
+
+Each value is two registers that must be read by themselves. Writes take function 6. The failsafe
+(5018 timeout 10-600 s, 5016 current) is the device's own dead-man: when we die the car charges on.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    numeric,
+    one,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field, Value
+
+_CURRENT, _ENABLE = 5004, 5014
+_FAILSAFE_CURRENT, _FAILSAFE_S = 5016, 5018
+_LEASE_S = 60
+_MIN_MA, _MAX_MA = 6000, 32000
+_CHARGING, _ERROR = 3, 4
+_CAR_PLUGGED = 4  # bit of the cable state
+_TIMEOUT = Field(1602, "u32")
+
+
+def _state(charging: Value, cable: Value) -> Value:
+    def name(charging: float, cable: float) -> str:
+        if charging == _ERROR:
+            return "error"
+        if charging == _CHARGING:
+            return "charging"
+        return "plugged" if int(cable) & _CAR_PLUGGED else "idle"
+
+    return numeric(name)(charging, cable)
+
+
+def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Below 6 A the standard knows no charging: pause."""
+    lease = (
+        Write(_FAILSAFE_CURRENT, (_MAX_MA,), fc=6, optional=True, check=False),
+        Write(_FAILSAFE_S, (_LEASE_S,), fc=6, check=False),
+    )
+    milliamps = round(amps * 1000)
+    if milliamps < _MIN_MA:
+        return (*lease, Write(_ENABLE, (0,), fc=6))
+    current = Write(_CURRENT, (min(milliamps, _MAX_MA),), fc=6)
+    return (*lease, current, Write(_ENABLE, (1,), fc=6))
+
+
+def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (
+        Write(_ENABLE, (1,), fc=6),
+        Write(_CURRENT, (_MAX_MA,), fc=6),
+        Write(_FAILSAFE_S, (saved.get(1603, 0),), fc=6, check=False),
+    )
+
+
+PROFILE = Profile(
+    key="keba-p30",
+    title="KEBA KeContact P30",
+    kind="charger",
+    verified="data sheet",
+    connection=Connection(unit=255, timeout_s=3.0),
+    controls=frozenset({Control.CHARGE_CURRENT}),
+    source=Source(
+        outputs=(
+            Output("charger_state", (Field(1000, "u32"), Field(1004, "u32")), _state),
+            one("charger_power_w", Field(1020, "u32", scale=0.001, valid=(0, 50_000))),
+            one("charger_energy_wh", Field(1036, "u32", scale=0.1)),
+            one("charger_session_wh", Field(1502, "u32", scale=0.1)),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.CHARGE_CURRENT,
+                facts=(Block("holding", 1602, 2),),
+                hold=_hold,
+                neutral=_neutral,
+                saved=(1603,),
+                lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
+            ),
+        ),
+    ),
+)

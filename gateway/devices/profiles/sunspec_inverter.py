@@ -1,0 +1,14 @@
+"""Any SunSpec inverter: measured in full, its generation limited by model 123 where it has one."""
+
+from gateway.devices.profile import Connection, Profile, SunSpecSheet
+from gateway.domain.control import Control
+
+PROFILE = Profile(
+    key="sunspec-inverter",
+    title="SunSpec inverter",
+    kind="inverter",
+    verified="capture",
+    connection=Connection(unit=1, timeout_s=3.0, max_gap=30),
+    sunspec=SunSpecSheet(pv_limit=True),
+    controls=frozenset({Control.PV_LIMIT}),
+)

@@ -1,0 +1,150 @@
+"""A SunSpec device as found: from its chain of models to readings.
+
+Which model-160 modules are the battery is read from their names, never assumed; a model that is
+present but not implemented counts as absent; scale factors come with their values (`Field.span`).
+Signs and meanings: SunSpec models 101-113, 120-124, 160, 201-214, 701-714, 802.
+"""
+
+from __future__ import annotations
+
+from gateway.devices.profile import (
+    Identity,
+    Output,
+    Source,
+    SunSpecSheet,
+    named,
+    numeric,
+    one,
+)
+from gateway.devices.sunspec_control import battery_124, pv_limit_123, pv_limit_704
+from gateway.devices.sunspec_found import Found, probe
+from gateway.devices.sunspec_storage import add_panels, add_storage, counted
+from gateway.errors import DeviceError
+from gateway.modbus import sunspec as ss
+from gateway.modbus.link import Unit
+from gateway.modbus.registers import Field, Missing, Value
+
+_STATES_10X = {
+    1: "off",
+    2: "sleeping",
+    3: "starting",
+    4: "mppt",
+    5: "throttled",
+    6: "shutting_down",
+    7: "fault",
+    8: "standby",
+}
+_STATES_701 = {
+    0: "off",
+    1: "sleeping",
+    2: "starting",
+    3: "running",
+    4: "throttled",
+    5: "shutting_down",
+    6: "fault",
+    7: "standby",
+}
+
+
+async def bind(unit: Unit, sheet: SunSpecSheet) -> Source:
+    """Walk the unit's chain and bind what it implements. Raises DeviceError if it has none."""
+    chain = await ss.discover(unit)
+    if chain is None:
+        raise DeviceError(f"{unit}: no SunSpec map at 40000, 0 or 50000")
+    found = Found(chain, await probe(unit, chain), unnamed_are_panels=sheet.unnamed_are_panels)
+    found.identity = _identity(found)
+    if sheet.inverter:
+        _inverter(found)
+        if sheet.battery_control and found.storage_124:
+            found.controls.append(battery_124(found.storage_124))
+        if sheet.pv_limit:
+            _pv_limit(found)
+    if sheet.meter:
+        _meter(found)
+    if not found.outputs:
+        ids = ", ".join(str(m.model) for m in chain.models) or "none"
+        raise DeviceError(f"{unit}: no usable SunSpec model (found {ids})")
+    return Source(tuple(found.outputs), tuple(found.controls), found.identity, _anchors(found))
+
+
+def _anchors(found: Found) -> tuple[tuple[Field, int], ...]:
+    """The id registers of the models that are read: a changed setting moves them all."""
+    used = {f.address for o in found.outputs if o.poll == "fast" for f in o.fields}
+    return tuple(
+        (Field(m.address, "u16"), m.model)
+        for m in found.chain.models
+        if any(m.address <= a < m.end for a in used)
+    )
+
+
+def _identity(found: Found) -> Identity:
+    common = found.chain.first(1)
+    if common is None:
+        return Identity()
+
+    def text(point: str) -> str:
+        value = found.facts.value(ss.field(common, point)) if ss.has(common, point) else ""
+        return value if isinstance(value, str) else ""
+
+    return Identity(text("Mn"), text("Md"), text("Vr"), text("SN"))
+
+
+def _inverter(found: Found) -> None:
+    model = found.chain.first(103, 102, 101, 113, 112, 111, 701)
+    if model is None:
+        return
+    energy, state = ("TotWhInj", "InvSt") if model.model == 701 else ("WH", "St")
+    names = _STATES_701 if model.model == 701 else _STATES_10X
+    power = ss.field(model, "W")
+    found.outputs.append(one("ac_power_w", power))
+    if ss.has(model, "Hz"):
+        found.outputs.append(one("grid_frequency_hz", ss.field(model, "Hz")))
+    if ss.has(model, state):
+        found.outputs.append(Output("inverter_state", (ss.field(model, state),), named(names)))
+    if found.may_have_battery:
+        add_panels(found)
+        add_storage(found)
+        return
+    found.outputs.append(Output("pv_power_w", (power,), numeric(lambda w: max(0.0, w))))
+    if ss.has(model, energy):
+        found.outputs.append(Output("pv_energy_wh", (ss.field(model, energy),), counted))
+
+
+def _pv_limit(found: Found) -> None:
+    limit = found.chain.first(123)
+    rating = found.chain.first(121) or found.chain.first(120)
+    points = ("WMaxLim_Ena", "WMaxLimPct")
+    if limit is not None and rating is not None:
+        found.controls.append(pv_limit_123(limit, rating))
+    else:
+        limit, rating = found.chain.first(704), found.chain.first(702)
+        points = ("WMaxLimPctEna", "WMaxLimPct")
+        if limit is None or rating is None or found.number(limit, "WMaxLimPctEna") is None:
+            return
+        found.controls.append(pv_limit_704(limit, rating))
+    fields = tuple(ss.field(limit, point) for point in points)
+    found.outputs.append(
+        Output("pv_limit_pct", fields, numeric(lambda on, percent: percent if on == 1 else 100.0))
+    )
+
+
+def _meter(found: Found) -> None:
+    model = found.chain.first(203, 202, 201, 204, 213, 212, 211, 214)
+    if model is None:
+        return
+    # The standard leaves the sign to the maker: SolarEdge counts export as +, most import.
+    sign = -1 if "solaredge" in found.identity.manufacturer.lower() else 1
+    power = ss.field(model, "W")
+    found.outputs.append(Output("grid_power_w", (power,), numeric(lambda w: sign * w)))
+    bought, sold = ss.field(model, "TotWhImp"), ss.field(model, "TotWhExp")
+    found.outputs.append(Output("grid_import_wh", (bought, sold), _pair))
+    found.outputs.append(Output("grid_export_wh", (sold, bought), _pair))
+    if ss.has(model, "Hz") and not any(o.metric == "grid_frequency_hz" for o in found.outputs):
+        found.outputs.append(one("grid_frequency_hz", ss.field(model, "Hz")))
+
+
+def _pair(value: Value, other: Value) -> Value:
+    """A meter's counter: 0 is believed only when its twin shows that energy is counted at all."""
+    if value == 0 and (other == 0 or isinstance(other, Missing)):
+        return Missing.ABSENT
+    return value

@@ -1,0 +1,275 @@
+"""One connection to one bus: one request at a time, every reply checked, ours the only reconnect.
+
+The only file that speaks pymodbus. pymodbus connects, frames and sends; each reply's raw bytes are
+judged by `gateway.modbus.frames` before pymodbus sees them. After a timeout, a cancelled request,
+a malformed reply or unasked bytes the connection is closed: over RTU an old answer would otherwise
+be taken for the next one, for ever. Waits here are real seconds, because a real device has them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pymodbus import FramerType, ModbusException
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+
+from gateway.errors import DeviceError
+from gateway.modbus.frames import Malformed, TidMode, answer_rtu, answer_tcp
+
+# pymodbus logs each lost request as an error; a loss is logged once, by the device that has it.
+logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
+
+Table = Literal["holding", "input"]
+Framing = Literal["tcp", "rtu_over_tcp", "rtu"]
+_RTU_GAP_S = 0.02  # RTU frames are told apart by silence; a doubled answer shows up in it
+
+
+class Refused(DeviceError):
+    """The device answered with a Modbus exception; ``code`` is its number."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+_EXCEPTIONS = {
+    1: "function not supported",
+    2: "no such address",
+    3: "value not accepted",
+    4: "device failure",
+    5: "accepted, takes long",
+    6: "busy",
+    8: "memory parity error",
+    10: "gateway has no path",
+    11: "gateway got no answer from the unit",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BusAddress:
+    """Where a bus is; devices with an equal address share one `Link`."""
+
+    framing: Framing = "tcp"
+    host: str = ""
+    port: int = 502
+    serial: str = ""
+    baud: int = 9600
+    parity: str = "N"
+
+    def __str__(self) -> str:
+        return self.serial if self.framing == "rtu" else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How a device likes to be asked; seconds."""
+
+    timeout_s: float = 2.0
+    connect_delay_s: float = 0.0
+    min_gap_s: float = 0.0
+    tid_mode: TidMode = TidMode.STRICT
+
+    def slower(self, other: Pace) -> Pace:
+        """What suits both of two devices on one connection."""
+        return Pace(
+            max(self.timeout_s, other.timeout_s),
+            max(self.connect_delay_s, other.connect_delay_s),
+            max(self.min_gap_s, other.min_gap_s),
+            self.tid_mode if other.tid_mode is TidMode.STRICT else other.tid_mode,
+        )
+
+
+class Link:
+    """Reads and writes registers of the units on one bus. All methods raise DeviceError.
+
+    Concurrent callers are served one after the other. ``requests`` counts what was sent.
+    """
+
+    def __init__(self, address: BusAddress, pace: Pace = Pace()) -> None:
+        self.address = address
+        self.pace = pace
+        self.requests = 0
+        self._gap_s = max(pace.min_gap_s, 0.0 if address.framing == "tcp" else _RTU_GAP_S)
+        self._lock = asyncio.Lock()
+        self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._sent = b""  # the request that awaits its answer; empty = none does
+        self._pdu = b""
+        self._fault = ""
+        self._noise = asyncio.Event()
+        self._last_end = 0.0
+
+    async def read(self, unit: int, table: Table, address: int, count: int) -> bytes:
+        """``count`` registers from ``address`` (0-based) as the 2 x count bytes of the wire."""
+        async with self._lock:
+            client = await self._ready()
+            ask = (
+                client.read_holding_registers if table == "holding" else client.read_input_registers
+            )
+            pdu = await self._exchange(
+                client, unit, address, ask(address, count=count, device_id=unit)
+            )
+            return pdu[2:]
+
+    async def write(self, unit: int, address: int, words: Sequence[int], fc: int = 16) -> None:
+        """Write registers (function 16, or 6 for one); returns when the echo was right."""
+        if fc not in (6, 16) or (fc == 6 and len(words) != 1):
+            raise ValueError("write with function 16, or function 6 for exactly one register")
+        async with self._lock:
+            client = await self._ready()
+            if fc == 6:
+                asked = client.write_register(address, words[0], device_id=unit)
+            else:
+                asked = client.write_registers(address, list(words), device_id=unit)
+            await self._exchange(client, unit, address, asked)
+
+    async def close(self) -> None:
+        """Let go of the connection; a later request opens it again."""
+        async with self._lock:
+            self._drop()
+            self._noise.clear()
+            await self._silence(0.001)  # the event loop closes the socket in its next turn
+
+    def unit(self, number: int) -> Unit:
+        """The device that answers to ``number`` on this bus."""
+        return Unit(self, number)
+
+    async def _exchange(self, client: Any, unit: int, address: int, asked: Awaitable[Any]) -> bytes:
+        where = f"{self.address} unit {unit} register {address}"
+        self._fault = ""
+        try:
+            await asked
+            # asyncio.wait_for of Python 3.11, inside the library, forgets a cancel that comes in the
+            # same moment as the answer; a task that was told to end must end.
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError
+        except (ModbusException, OSError) as error:
+            self._drop()
+            wait = f"no answer within {self.pace.timeout_s:g} s"
+            raise DeviceError(f"{where}: {self._fault or wait}") from error
+        except BaseException:  # cancelled in mid-request: the answer may still come
+            self._drop()
+            raise
+        finally:
+            self._sent = b""
+            self._last_end = asyncio.get_running_loop().time()
+        pdu = self._pdu
+        if pdu[0] & 0x80:
+            meaning = _EXCEPTIONS.get(pdu[1], "unknown exception")
+            raise Refused(f"{where}: refused with exception {pdu[1]} ({meaning})", pdu[1])
+        return pdu
+
+    async def _ready(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        """The open connection, after the silence that the bus needs."""
+        if self._client is not None:
+            now = asyncio.get_running_loop().time()
+            await self._silence(self._last_end + self._gap_s - now)
+            if self._noise.is_set() or not self._client.connected:
+                self._drop()
+        if self._client is None:
+            client = self._make_client()
+            try:
+                connected = await client.connect()
+            except BaseException:
+                client.close()
+                raise
+            if not connected:
+                client.close()
+                raise DeviceError(f"{self.address}: cannot connect")
+            self._client = client
+            await self._silence(self.pace.connect_delay_s)
+            self._noise.clear()
+        self.requests += 1
+        return self._client
+
+    async def _silence(self, seconds: float) -> None:
+        """Wait, but no longer than until something arrives that nobody asked for."""
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._noise.wait()
+        except TimeoutError:
+            return
+
+    def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+        """A pymodbus client without any retry or reconnect of its own, with our check hooked in."""
+        where = self.address
+        common: dict[str, Any] = {
+            "timeout": self.pace.timeout_s,
+            "retries": 0,
+            "reconnect_delay": 0,
+            "trace_packet": self._on_bytes,
+            "trace_connect": self._on_connect,
+        }
+        self._noise = asyncio.Event()
+        if where.framing == "rtu":
+            return AsyncModbusSerialClient(
+                where.serial, baudrate=where.baud, parity=where.parity, **common
+            )
+        framer = FramerType.SOCKET if where.framing == "tcp" else FramerType.RTU
+        return AsyncModbusTcpClient(where.host, port=where.port, framer=framer, **common)
+
+    def _on_bytes(self, sending: bool, data: bytes) -> bytes:
+        """See every packet. Of what was received only the whole right answer goes on to pymodbus."""
+        if sending:
+            self._sent = data
+            return data
+        if not self._sent:
+            self._noise.set()
+            return b""
+        try:
+            if self.address.framing == "tcp":
+                pdu = answer_tcp(self._sent, data, self.pace.tid_mode)
+            else:
+                pdu = answer_rtu(self._sent, data)
+        except Malformed as error:
+            self._fail(f"malformed answer: {error}")
+            return b""
+        if pdu is None:
+            return b""
+        self._pdu, self._sent = pdu, b""
+        if self.pace.tid_mode is not TidMode.STRICT and self.address.framing == "tcp":
+            return b"\x00\x00" + data[2:]  # pymodbus takes transaction 0 for any
+        return data
+
+    def _on_connect(self, connected: bool) -> None:
+        if not connected:
+            self._fail("the device closed the connection")
+
+    def _fail(self, why: str) -> None:
+        """End the waiting request now; pymodbus itself would wait for its timeout."""
+        self._fault = why
+        client = self._client
+        if client is None or not self._sent:
+            return
+        waiting = client.ctx.response_future
+        if not waiting.done():
+            waiting.set_exception(ModbusException(why))
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One device on a bus. Errors are those of its `Link`."""
+
+    link: Link
+    number: int
+
+    async def read(self, table: Table, address: int, count: int) -> bytes:
+        """See `Link.read`."""
+        return await self.link.read(self.number, table, address, count)
+
+    async def write(self, address: int, words: Sequence[int], fc: int = 16) -> None:
+        """See `Link.write`."""
+        await self.link.write(self.number, address, words, fc)
+
+    def __str__(self) -> str:
+        return f"{self.link.address} unit {self.number}"

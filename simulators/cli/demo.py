@@ -1,0 +1,35 @@
+"""`energy-sim demo`: one command, some simulated days, a statement, exit 0 only if all checks hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(demo)
+
+
+def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
+    days: Annotated[int, typer.Option(help="simulated days", min=1, max=365)] = 1,
+    seed: Annotated[int, typer.Option(help="weather, people, prices and buyers follow it")] = 1,
+    data: Annotated[Path | None, typer.Option(help="CSV of a real home and real prices")] = None,
+    json: Annotated[Path | None, typer.Option(help="write the numbers here ('-': print)")] = None,
+    live: Annotated[bool, typer.Option("--live", help="go on at a visible rate")] = False,
+    keep: Annotated[Path | None, typer.Option(help="keep state and logs in this folder")] = None,
+    broker_port: Annotated[int, typer.Option(help="0 = any; a broker there is used")] = 0,
+    exchange_port: Annotated[int, typer.Option(help="0 = any")] = 0,
+    dashboard_port: Annotated[int, typer.Option(help="0 = any")] = 0,
+) -> None:
+    """Run a home, its devices, the exchange and its buyers for a day over real sockets.
+
+    Example: energy-sim demo --days 2 --seed 7 --json numbers.json
+    """
+    from simulators.demo.options import Options
+    from simulators.demo.run import run_demo
+
+    options = Options(days, seed, data, broker_port, exchange_port, dashboard_port)
+    raise typer.Exit(run_demo(options, json, keep, live=live))

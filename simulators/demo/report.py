@@ -1,0 +1,187 @@
+"""What the days came to: the numbers of ``--json``, and the checks that they must pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from gateway.domain.intervals import QUARTER, Interval, quarter
+from gateway.domain.trade import money_text
+from gateway.market.account import RetailPrices, Statement, book_of, statement
+from gateway.planner.tariff import TariffRules
+from simulators.demo.alone import Alone, alone
+from simulators.demo.options import CAR_WH
+from simulators.demo.world import World
+from simulators.house import Totals
+
+BALANCE_SHARE = 0.001  # of load
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One promise that the days must keep."""
+
+    name: str
+    kept: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that is said about the days."""
+
+    start: datetime
+    end: datetime
+    totals: Totals
+    conversion_losses_wh: float
+    balance_error_wh: float
+    soc_pct: float
+    statement: Statement
+    alone: Alone
+    stored_difference_wh: float
+    stored_difference_money: int  # what it saves in the house at the last import price
+    zero_sum_error: int
+    unanswered: int
+    modbus_reads: int
+    mqtt_messages: int
+    checks: tuple[Check, ...]
+
+    @property
+    def kept(self) -> bool:
+        return all(check.kept for check in self.checks)
+
+    def as_json(self, wall_seconds: float) -> dict[str, Any]:
+        """The document of ``--json``; described in docs/demo.md."""
+        t, energy, money = self.totals, self.statement.energy_wh(), self.statement.money()
+        return {
+            "intervals": len([r for r in self.statement.rows if r.metered]),
+            "tenders": sum(r.tenders for r in self.statement.rows),
+            "fills": sum(len(r.fills) for r in self.statement.rows),
+            "energy_wh": {
+                "pv": round(t.pv),
+                "load": round(t.load + t.ev),
+                "import": energy["import"],
+                "export": energy["export"],
+                "charge": round(t.charge),
+                "discharge": round(t.discharge),
+                "ev": round(t.ev),
+                "losses": round(self.conversion_losses_wh),
+                "sold": energy["sold"],
+                "delivered": energy["delivered"],
+            },
+            "money": {
+                "currency": self.statement.currency,
+                "market": money["market"],
+                "retail": money["retail"],
+                "without_trading": money_text(self.alone.money),
+                "net": money["net"],
+                "stored_difference": money_text(self.stored_difference_money),
+            },
+            "stored_difference_wh": round(self.stored_difference_wh),
+            "balance_error_wh": round(self.balance_error_wh, 3),
+            "zero_sum_error": self.zero_sum_error,
+            "unanswered_tenders": self.unanswered,
+            "modbus_reads": self.modbus_reads,
+            "mqtt_messages": self.mqtt_messages,
+            "wall_seconds": round(wall_seconds, 2),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The house as physics has it at the end of the days, taken at that very moment."""
+
+    totals: Totals
+    soc_pct: float
+    stored_change_wh: float
+
+
+def take_stock(world: World) -> Stock:
+    truth = world.home.truth()
+    return Stock(truth.state.totals, truth.soc_pct, truth.stored_change_wh)
+
+
+async def make_report(world: World, stock: Stock) -> Report:
+    """Put the house's physics, the gateway's account and the exchange's ledger side by side."""
+    settings = world.gateway.settings
+    rules = TariffRules(settings.tariff, ZoneInfo(settings.site.time_zone))
+    prices = world.exchange.market.prices
+
+    def retail(interval: Interval) -> tuple[int, int]:
+        posted = prices.posted(interval.start, world.clock.now())
+        bought = rules.import_price(interval, None, (posted.retail or 0) / 100)
+        sold = rules.export_price(interval, None, (posted.export or 0) / 100)
+        return round((bought or 0) * 100), round((sold or 0) * 100)
+
+    journal = world.gateway.journal
+    account = statement(
+        book_of(journal.entries(), world.start, world.end),
+        world.start,
+        world.end,
+        lambda interval: RetailPrices(*retail(interval)),
+        settings.tariff.currency,
+    )
+    without = alone(world.scenario, world.end, CAR_WH, settings.site.reserve_pct, retail)
+    t = stock.totals
+    battery_losses = t.charge - t.discharge - stock.stored_change_wh
+    losses = t.losses - battery_losses
+    load = t.load + t.ev
+    balance = load + losses - t.pv - t.grid_import + t.grid_export - (t.discharge - t.charge)
+    capacity_wh = world.scenario.house.battery.capacity_wh
+    more_wh = (stock.soc_pct - without.soc_pct) / 100 * capacity_wh
+    last_price = retail(quarter(world.end - QUARTER))[0]
+    usable_wh = more_wh * settings.battery.discharge_efficiency
+    report = Report(
+        world.start,
+        world.end,
+        t,
+        losses,
+        balance,
+        stock.soc_pct,
+        account,
+        without,
+        more_wh,
+        round(usable_wh) * last_price,
+        world.exchange.zero_sum_error,
+        len(journal.book.unanswered()),
+        world.servers.requests,
+        world.gateway.publisher.sent,
+        (),
+    )
+    return replace(report, checks=tuple(_checks(report, world, await _their_money(world))))
+
+
+async def _their_money(world: World) -> int:
+    """What the exchange says, over the wire, that it owes the home for these days."""
+    exchange = world.gateway.exchange
+    rows = await exchange.settlements(world.start, world.end) if exchange else ()
+    return sum(row.total_money for row in rows)
+
+
+def _checks(report: Report, world: World, theirs: int) -> list[Check]:
+    t, energy = report.totals, report.statement.energy_wh()
+    load = t.load + t.ev
+    allowed = BALANCE_SHARE * load
+    metered_off = max(abs(energy["import"] - t.grid_import), abs(energy["export"] - t.grid_export))
+    quarters = round((report.end - report.start).total_seconds() / 900)
+    seen = sum(1 for row in report.statement.rows if row.metered)
+    ours = report.statement.market_money
+    entries = world.gateway.journal.verify()
+    return [
+        Check("the home's energy balances", abs(report.balance_error_wh) <= allowed,
+              f"off by {report.balance_error_wh:.1f} Wh of {load:.0f} Wh"),
+        Check("every quarter-hour is metered", seen == quarters, f"{seen} of {quarters}"),
+        Check("the meter's account is what flowed", metered_off <= 2 + 0.0005 * load,
+              f"off by {metered_off:.1f} Wh"),
+        Check("every tender has an answer", report.unanswered == 0,
+              f"{report.unanswered} without"),
+        Check("every metered quarter is settled", report.statement.unsettled == 0,
+              f"{report.statement.unsettled} open"),
+        Check("our account is the exchange's", ours == theirs,
+              f"ours {money_text(ours)}, theirs {money_text(theirs)}"),
+        Check("all parties' money sums to zero", report.zero_sum_error == 0,
+              f"off by {report.zero_sum_error}"),
+        Check("the journal's chain is whole", entries > 0, f"{entries} entries"),
+    ]  # fmt: skip

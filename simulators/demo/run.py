@@ -1,0 +1,125 @@
+"""The demo from the first progress bar to the exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from gateway.clock import WallClock
+from gateway.errors import ConfigError
+from simulators.demo.live import go_on
+from simulators.demo.options import Options
+from simulators.demo.report import Report, make_report, take_stock
+from simulators.demo.text import statement_text
+from simulators.demo.world import World, run_world
+
+SETTLED_AFTER = timedelta(minutes=50)  # the last quarter's first settlement is made and fetched
+
+
+def run_demo(options: Options, json_file: Path | None, keep: Path | None, *, live: bool) -> int:
+    """Play the days; 0 if every check holds, 1 if one is broken. Bad options raise ConfigError."""
+    options.scenario()  # a bad option or file is said before anything starts
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise ConfigError(f"--json {json_file}: cannot be written: its folder does not exist")
+    quiet = json_file is not None and str(json_file) == "-"
+    console = Console(stderr=quiet, highlight=False)
+    with _state(keep) as state_dir:
+        _log_to(state_dir / "demo.log")
+        wall = WallClock()
+        reports: list[Report] = []
+
+        async def referee(world: World) -> None:
+            report = await _play(world, console)
+            reports.append(report)
+            _show(report, world, console, json_file, wall.monotonic())
+            if live:
+                await go_on(world, console)
+
+        try:
+            asyncio.run(run_world(options, state_dir, referee))
+        except KeyboardInterrupt:
+            console.print("stopped")
+        if keep:
+            console.print(f"State and logs are in {state_dir}")
+    return 0 if reports and reports[0].kept else 1
+
+
+async def _play(world: World, console: Console) -> Report:
+    """The days that count, then until the last of them is settled."""
+    days = world.options.days
+    console.print(
+        f"A home with 13.5 kWh of battery, solar panels and a car; {days} simulated day"
+        f"{'s' if days > 1 else ''} over real Modbus TCP, MQTT ({world.broker_kind}) and HTTP."
+    )
+    total = (world.end + SETTLED_AFTER - world.start).total_seconds()
+    zone = ZoneInfo(world.scenario.time_zone)
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(40), TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(), console=console,
+    ) as bar:  # fmt: skip
+        task = bar.add_task("starting", total=total)
+
+        def progress(now: datetime) -> None:
+            here = now.astimezone(zone)
+            power = world.home.powers()
+            text = f"{here:%a %H:%M}  sun {power.pv / 1000:4.1f} kW  battery {world.home.truth().soc_pct:3.0f} %"
+            bar.update(task, completed=(now - world.start).total_seconds(), description=text)
+
+        await world.play(world.end, progress)
+        stock = take_stock(world)
+        await world.play(world.end + SETTLED_AFTER, progress)
+    return await make_report(world, stock)
+
+
+def _show(
+    report: Report, world: World, console: Console, json_file: Path | None, seconds: float
+) -> None:
+    console.print(statement_text(report, ZoneInfo(world.scenario.time_zone)))
+    console.print(
+        f"{report.modbus_reads} Modbus requests and {report.mqtt_messages} MQTT messages"
+        f" in {seconds:.1f} s.",
+        style="dim",
+    )
+    if json_file is None:
+        return
+    text = json.dumps(report.as_json(seconds), indent=2) + "\n"
+    if str(json_file) == "-":
+        sys.stdout.write(text)
+        return
+    try:
+        json_file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"--json {json_file}: cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _state(keep: Path | None) -> Iterator[Path]:
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="energy-demo-", ignore_cleanup_errors=True) as name:
+            yield Path(name)
+        return
+    try:
+        keep.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"--keep {keep}: cannot be made: {error.strerror}") from error
+    if any(keep.iterdir()):
+        raise ConfigError(f"--keep {keep}: is not empty; a demo begins with an empty folder")
+    yield keep
+
+
+def _log_to(path: Path) -> None:
+    """Everything into a file; a person sees the bar, and what is lost."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

@@ -1,0 +1,136 @@
+"""Start the whole world on one simulated clock, play the days, and end it in good order.
+
+One participant of the clock, the referee, sets everything up, lets the days pass and ends it. While
+it does real work (starting servers, waiting for the broker) it is awake, so no time passes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from gateway.clock import SimClock
+from gateway.service import Gateway, compose
+from simulators.broker import start_broker
+from simulators.demo.options import Addresses, Options, gateway_settings
+from simulators.demo.past import past_of
+from simulators.devices.serve import Servers, serve_home
+from simulators.exchange.start import ExchangeHandle, start_exchange
+from simulators.home import Home, Scenario
+from simulators.participants import start_participants
+
+STEP_S = 60.0
+
+
+@dataclass
+class World:
+    """Everything that runs, for the one who plays it."""
+
+    options: Options
+    clock: SimClock
+    scenario: Scenario
+    home: Home
+    servers: Servers
+    broker_port: int
+    broker_kind: str
+    exchange: ExchangeHandle
+    gateway: Gateway
+
+    @property
+    def start(self) -> datetime:
+        return self.scenario.start
+
+    @property
+    def end(self) -> datetime:
+        """The end of the days that count."""
+        return self.start + timedelta(days=self.options.days)
+
+    async def play(self, until: datetime, progress: Callable[[datetime], None]) -> None:
+        """Let time pass; the broker is never outrun."""
+        while self.clock.now() < until:
+            step = min(until, self.clock.now() + timedelta(seconds=STEP_S))
+            await self.clock.sleep_until(step)
+            await self.gateway.publisher.flush()
+            progress(self.clock.now())
+
+
+async def run_world(
+    options: Options, state_dir: Path, referee: Callable[[World], Awaitable[None]]
+) -> None:
+    """Start all parts, let ``referee`` play, stop all parts. Errors of any part end it."""
+    scenario = options.scenario()
+    clock = SimClock(scenario.start)
+    try:
+        async with asyncio.TaskGroup() as group:
+            stage = _stage(options, scenario, clock, state_dir, referee, group)
+            clock.spawn(group, stage, "referee")
+    except BaseExceptionGroup as group_error:
+        raise _first(group_error) from group_error
+
+
+async def _stage(
+    options: Options,
+    scenario: Scenario,
+    clock: SimClock,
+    state_dir: Path,
+    referee: Callable[[World], Awaitable[None]],
+    group: asyncio.TaskGroup,
+) -> None:
+    async with AsyncExitStack() as stack:
+        broker = await start_broker(options.broker_port)
+        stack.push_async_callback(broker.close)
+        home = Home(clock, scenario)
+        servers = await serve_home(home)
+        stack.push_async_callback(servers.close)
+        exchange = await start_exchange(
+            clock, group, state_dir / "exchange", scenario.prices(), port=options.exchange_port
+        )
+        stack.push_async_callback(exchange.close)
+        for buyer in start_participants(clock, group, exchange.url, options.seed):
+            stack.callback(buyer.cancel)
+        ports = servers.ports
+        at = Addresses(
+            ports.inverter,
+            ports.meter,
+            ports.charger,
+            broker.port,
+            exchange.url,
+            options.dashboard_port,
+        )
+        settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone)
+        gateway = await compose(settings, clock)
+        for observed in past_of(scenario):
+            gateway.history.add_quarter(observed)
+        async with _running(gateway):
+            world = World(
+                options, clock, scenario, home, servers, broker.port, broker.kind, exchange, gateway
+            )
+            await referee(world)
+
+
+@asynccontextmanager
+async def _running(gateway: Gateway) -> AsyncIterator[None]:
+    """The gateway as a task that is no participant itself; left, it ends as on SIGTERM."""
+    started = asyncio.Event()
+    async with asyncio.TaskGroup() as own:
+        task = own.create_task(gateway.run(started.set), name="gateway")
+        await started.wait()
+        await gateway.publisher.wait_connected()
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of a group of groups, for a person to read."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

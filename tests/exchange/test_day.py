@@ -1,0 +1,39 @@
+"""Half a day of the whole network: the account closes, and a second run gives the same account."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from gateway.clock import SimClock
+from simulators.exchange import ExchangeHandle
+from simulators.exchange.calls import replay
+from simulators.participants import start_participants
+from tests.exchange.conftest import Wire, play
+
+EVENING = datetime(2026, 6, 1, 22, tzinfo=UTC)
+
+
+def _half_day(path: Path) -> tuple[dict[str, int], list[tuple[object, ...]]]:
+    seen: list[tuple[dict[str, int], list[tuple[object, ...]]]] = []
+
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        others = await start_participants(clock, wire.group, wire.url, 7)
+        await clock.sleep_until(EVENING + timedelta(hours=12, minutes=10))
+        handle.settle_all(EVENING + timedelta(hours=12))
+        await others.close()
+        store = handle.market.store
+        assert handle.zero_sum_error == 0
+        assert replay(store, handle.market.terms.lot_wh) > 500
+        fills = store.all(
+            "SELECT party_id, start, side, price, quantity, transaction_id FROM fill ORDER BY seq"
+        )
+        seen.append((handle.ledger(), [tuple(row) for row in fills]))
+
+    play(path, story, start=EVENING)
+    return seen[0]
+
+
+def test_sums_to_zero_and_repeats(tmp_path: Path) -> None:
+    ledger, fills = _half_day(tmp_path / "one")
+    assert {"charging-1", "charging-2", "data-centre", "fleet-depot", "lse"} <= set(ledger)
+    assert len(fills) > 100
+    assert (ledger, fills) == _half_day(tmp_path / "two")
