@@ -21,6 +21,7 @@ from gateway.journal.bodies import metered_body
 from gateway.planner.dispatch import Now, battery_power_w
 from gateway.planner.tariff import TariffRules
 from gateway.service.car import car_need, car_power_w, charger_spec
+from gateway.service.night import NightOrigin
 from gateway.service.present import Present
 from gateway.site.energy import QuarterEnergy
 from gateway.site.metering import Metering
@@ -50,6 +51,7 @@ class ControlLoop:
         self._charger = charger_spec(self._settings.car)
         self._metering = Metering(journal.book.last_metered())
         self._energy = QuarterEnergy()
+        self._origin = NightOrigin(journal, self._tariff)
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
 
@@ -135,16 +137,21 @@ class ControlLoop:
         """Quarters that have ended go to the journal; what cannot be stored now is kept and tried again."""
         done = self._energy.add(snapshot)
         if done is not None:
-            self._on_quarter(done)
+            self._on_quarter(done.observed)
         if snapshot.grid_import_wh is not None and snapshot.grid_export_wh is not None:
             counted = newest(snapshot, "grid_import_wh")
             self._unstored += self._metering.add(
                 counted, snapshot.grid_import_wh, snapshot.grid_export_wh
             )
+        self._store_metered(snapshot.time)
+        if done is not None:
+            self._origin.follow(done, self._present.stored_wh(self._present.battery()))
+
+    def _store_metered(self, now: datetime) -> None:
         while self._unstored:
             metered = self._unstored[0]
             try:
-                self._journal.append("metered", metered_body(metered), snapshot.time)
+                self._journal.append("metered", metered_body(metered), now)
             except StorageError as error:
                 self._storage.lost(error)
                 return
