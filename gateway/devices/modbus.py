@@ -49,13 +49,8 @@ class ModbusDevice:
         self._failures = 0
         self._retry_at = float("-inf")
         self._answered = float("-inf")
-
-    @property
-    def controls(self) -> frozenset[Control]:
-        """What can be steered: by the profile until the device was seen, then as found there."""
-        if not self._control:
-            return frozenset()
-        return frozenset(self._holders) if self._source else self.profile.controls
+        # what can be steered: by the profile until the device was seen, then as found there
+        self.controls = profile.controls if control else frozenset[Control]()
 
     @property
     def identity(self) -> Identity:
@@ -168,6 +163,7 @@ class ModbusDevice:
             )
             holder.sheet = sheet
             self._holders[sheet.control] = holder
+        self.controls = frozenset(self._holders)
 
 
 class _Waiting(DeviceError):

@@ -217,8 +217,8 @@ async def test_the_700_generation_is_read(clock: HandClock, intents: Intents) ->
         116: 0,
         120: 3,
     }
-    port = {0: 0, 2: text("PV", 8), 12: 1800, 13: [0, 0, *u32(55)]}
-    bank = {0: 1, 2: text("BAT", 8), 12: -600, 13: [0, 0, *u32(44)]}
+    port: Words = {0: 0, 2: text("PV", 8), 12: 1800, 13: [0, 0, *u32(55)]}
+    bank: Words = {0: 1, 2: text("BAT", 8), 12: -600, 13: [0, 0, *u32(44)]}
     ports: dict[int, int | Sequence[int]] = {4: 2, 6: 1200, 15: 0, 16: 0, 17: 0, 18: 0, 19: 0}
     ports |= {20 + k: v for k, v in port.items()} | {45 + k: v for k, v in bank.items()}
     image = chain(
