@@ -53,6 +53,13 @@ class Holder:
         """What is held now, None when the control is released."""
         return self._value
 
+    def rebind(self, sheet: ControlSheet) -> None:
+        """Go on with the control as it was found anew, perhaps at other addresses."""
+        if sheet.facts != self.sheet.facts:
+            self._written, self._saved = {}, {}
+        self.sheet = sheet
+        self.doubt()
+
     def doubt(self) -> None:
         """The device was lost: what it holds is unknown, the next hold writes all again."""
         self._renewed = float("-inf")
