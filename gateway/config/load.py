@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from gateway.config.settings import Settings
 from gateway.errors import ConfigError
 
 
-def load_settings(path: Path) -> Settings:
-    """The settings in ``path``; raises ConfigError with one line a fault."""
+def load_settings(path: Path, defaults: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in ``path``; raises ConfigError with one line a fault.
+
+    ``defaults`` stand in for whole top-level tables that the file leaves out.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -28,7 +31,7 @@ def load_settings(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     try:
-        return Settings.model_validate(raw)
+        return Settings.model_validate({**(defaults or {}), **raw})
     except ValidationError as error:
         lines = [_explain(path, text, fault["loc"], fault) for fault in error.errors()]
         raise ConfigError("\n".join(lines)) from error

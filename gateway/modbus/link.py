@@ -142,6 +142,10 @@ class Link:
         self._fault = ""
         try:
             await asked
+            # asyncio.wait_for of Python 3.11, inside the library, forgets a cancel that comes in the
+            # same moment as the answer; a task that was told to end must end.
+            if (task := asyncio.current_task()) and task.cancelling():
+                raise asyncio.CancelledError
         except (ModbusException, OSError) as error:
             self._drop()
             wait = f"no answer within {self.pace.timeout_s:g} s"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter
 from gateway.domain.plan import Observed, OfferCurve, Plan
-from gateway.domain.trade import per_mwh
+from gateway.domain.trade import per_mwh, ticks
 from gateway.errors import StorageError
 from gateway.journal import Journal
 from gateway.market.exchanges import Exchange, PublishedPrices
@@ -57,6 +57,7 @@ class TradingLoop:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
         if self._market:
             await self._market[1].start()
+        await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             now = self._clock.now()
             try:
@@ -75,12 +76,14 @@ class TradingLoop:
         stored_wh = present.stored_wh(battery)
         if battery is not None and stored_wh is None:
             battery = None  # its state of charge is unknown: nothing may be planned on it
+        if present.wishes.battery == "hold":
+            battery = None
         home = Home(
             battery=battery,
             stored_wh=stored_wh or 0.0,
             resellable_wh=stored_wh or 0.0,
-            car=car_need(self._settings.car, snapshot, self._zone),
-            export_limit_w=present.export_limit_w,
+            car=car_need(self._settings.car, present.wishes, snapshot, self._zone),
+            export_limit_w=present.wishes.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
         )
         outlook = build_outlook(
@@ -107,8 +110,9 @@ class TradingLoop:
             return
         self._present.plan = plan = self.plan(now)
         if plan is not None:
+            trader.set_floor(ticks(float(self._present.wishes.price_floor) * 1000))
             nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._present.trading else nothing)
+            await trader.bid(plan.offers if self._present.wishes.trading else nothing)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:

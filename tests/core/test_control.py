@@ -74,9 +74,9 @@ def test_battery(
     ("case", "snapshot", "wish_w", "fuse_w", "amperes"),
     [
         ("full power", home(plugged=True), 11_040, None, 16.0),
-        ("whole amperes, rounded down", home(plugged=True), 7_000, None, 10.0),
-        ("too little to charge", home(plugged=True), 1_000, None, 0.0),
-        ("most of the least current", home(plugged=True), 3_000, None, 6.0),
+        ("whole amperes, rounded up: rather ready than short", home(plugged=True), 7_000, None, 11.0),
+        ("nothing worth starting for", home(plugged=True), 90, None, 0.0),
+        ("less than the least current: the least", home(plugged=True), 1_000, None, 6.0),
         ("the fuse leaves room for less", home(grid=5_000, charger=0, plugged=True), 11_040, 12_000, 10.0),
         ("the car's own power is not counted twice", home(grid=9_000, charger=6_900, plugged=True), 11_040, 12_000, 14.0),
         ("the fuse leaves no room", home(grid=11_000, charger=0, plugged=True), 11_040, 12_000, 0.0),
