@@ -45,37 +45,15 @@ def _power_factor_pct(watts: float) -> float:
     return copysign(100.0, watts) if isnan(watts) or abs(watts) > 1 else 0.0
 
 
-class HybridInverter(SunSpecUnit):
-    """The inverter of the simulated home with its battery and panels."""
+class AcModel:
+    """Model 103, or 113 in floats: the AC side, with DC power = PV + battery as on hybrids."""
 
     def __init__(self, view: View, floats: bool = False) -> None:
         self.view = view
-        self.storage = StorageControl(view)
-        self.generation = GenerationControl(view)
-        measured = Model(113, 60, self._floats) if floats else Model(103, 50, self._integers)
-        super().__init__(view, self._chain(measured))
-
-    def _chain(self, measured: Model) -> Sequence[Model]:
-        return [
-            common("Fronius", "Symo GEN24 10.0 Plus", "1.34.6-1", "SIM0000001"),
-            measured,
-            constant(Model(120, 26, self._nameplate)),
-            constant(Model(121, 30, self._basic)),
-            Model(122, 44, self._status),
-            self.generation.model,
-            Model(160, 8 + 20 * 4, self._modules),
-            self.storage.model,
-        ]
-
-    def reboot(self) -> None:
-        """Lose the volatile setpoints, as after a restart of the device."""
-        self.storage.neutral()
-        self.generation.neutral()
+        self.model = Model(113, 60, self._floats) if floats else Model(103, 50, self._integers)
 
     def near_wrap(self, margin_wh: float) -> None:
         self.view.start_before("inverter_out", ACC32 / 100 - margin_wh)
-        for name in ("pv", "charge", "discharge"):
-            self.view.start_before(name, ACC32 - margin_wh)
 
     def _integers(self, block: Block) -> None:
         view, powers = self.view, self.view.powers()
@@ -116,6 +94,39 @@ class HybridInverter(SunSpecUnit):
         block.f32(32, view.counter("inverter_out"), nan, nan, powers.pv + powers.battery)
         block.f32(40, 35 + abs(watts) / 400, nan, nan, nan)
         block.u16(48, inverter_state(view), inverter_state(view))
+
+
+class HybridInverter(SunSpecUnit):
+    """The inverter of the simulated home with its battery and panels."""
+
+    def __init__(self, view: View, floats: bool = False) -> None:
+        self.view = view
+        self.storage = StorageControl(view)
+        self.generation = GenerationControl(view)
+        self._ac = AcModel(view, floats)
+        super().__init__(view, self._chain(self._ac.model))
+
+    def _chain(self, measured: Model) -> Sequence[Model]:
+        return [
+            common("Fronius", "Symo GEN24 10.0 Plus", "1.34.6-1", "SIM0000001"),
+            measured,
+            constant(Model(120, 26, self._nameplate)),
+            constant(Model(121, 30, self._basic)),
+            Model(122, 44, self._status),
+            self.generation.model,
+            Model(160, 8 + 20 * 4, self._modules),
+            self.storage.model,
+        ]
+
+    def reboot(self) -> None:
+        """Lose the volatile setpoints, as after a restart of the device."""
+        self.storage.neutral()
+        self.generation.neutral()
+
+    def near_wrap(self, margin_wh: float) -> None:
+        self._ac.near_wrap(margin_wh)
+        for name in ("pv", "charge", "discharge"):
+            self.view.start_before(name, ACC32 - margin_wh)
 
     def _nameplate(self, block: Block) -> None:
         house = self.view.home.house

@@ -7,7 +7,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isfinite, isnan
+from math import isfinite, isnan, nan
 
 from simulators.devices.protocol import (
     HOLDING,
@@ -62,7 +62,8 @@ class Block:
         self._put("I", 0, address, values)
 
     def f32(self, address: int, *values: float) -> None:
-        self._place(address, struct.pack(f">{len(values)}f", *values), 2)
+        shown = [nan if isnan(value) else value for value in values]  # one NaN: 0x7FC00000
+        self._place(address, struct.pack(f">{len(shown)}f", *shown), 2)
 
     def text(self, address: int, text: str, registers: int) -> None:
         raw = text.encode("ascii")[: 2 * registers].ljust(2 * registers, b"\0")

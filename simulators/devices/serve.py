@@ -6,13 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from gateway.errors import ConfigError
+from simulators.devices.der import DerInverter
 from simulators.devices.faults import Faults
 from simulators.devices.framing import RtuFraming
+from simulators.devices.goe import GoeCharger
+from simulators.devices.goodwe import GoodWeHybrid
+from simulators.devices.huawei import HuaweiHybrid
 from simulators.devices.hybrid import HybridInverter
 from simulators.devices.keba import KebaCharger
 from simulators.devices.meter import GridMeter
 from simulators.devices.protocol import Unit
 from simulators.devices.server import ModbusServer
+from simulators.devices.solaredge import StorEdge
+from simulators.devices.sungrow import SungrowHybrid
 from simulators.devices.view import Lifetime, View
 from simulators.home import Home
 
@@ -43,9 +49,34 @@ INVERTERS: Mapping[str, Family] = {
             200: GridMeter(View(home, life), floats=True),
         },
     ),
+    "sunspec-der": Family(
+        "SunSpec 7xx hybrid, unit 1: 1, 701, 702, 704, 713-715; meter unit 200: 203",
+        lambda home, life: {1: DerInverter(View(home, life)), 200: GridMeter(View(home, life))},
+    ),
+    "solaredge": Family(
+        "SolarEdge StorEdge, unit 1, with its meter; command timeout 0xE00B; one client",
+        lambda home, life: {1: StorEdge(View(home, life))},
+        single_client=True,
+    ),
+    "goodwe": Family(
+        "GoodWe ET, unit 247, with its meter; no watchdog",
+        lambda home, life: {247: GoodWeHybrid(View(home, life))},
+    ),
+    "sungrow": Family(
+        "Sungrow SH, unit 1, with its meter; heartbeat in EMS mode 3 only",
+        lambda home, life: {1: SungrowHybrid(View(home, life))},
+    ),
+    "huawei": Family(
+        "Huawei SUN2000, unit 1, with its meter; forced period 47083; one client",
+        lambda home, life: {1: HuaweiHybrid(View(home, life))},
+        single_client=True,
+    ),
 }
 CHARGERS: Mapping[str, Family] = {
     "keba": Family("KEBA P30, unit 255", lambda home, life: {255: KebaCharger(View(home, life))}),
+    "go-e": Family(
+        "go-e charger, unit 1; no fail-safe", lambda home, life: {1: GoeCharger(View(home, life))}
+    ),
 }
 METERS: Mapping[str, Family] = {
     "sunspec": Family(

@@ -135,6 +135,8 @@ class ModbusServer:
         """The framed reply to a request, or what a fault makes of it."""
         number = self.requests
         self.requests += 1
+        for unit in self.units.values():
+            unit.view.home.state()  # timers that are due act before anybody reads or writes
         function = request.pdu[0]
         if function in (6, 16):
             self.writes += 1
@@ -145,12 +147,11 @@ class ModbusServer:
                 return self._struck_by(fault, faults.seed, number, request)
             if self._struck:
                 self._see_right()
-        unit = self.units.get(request.unit)
-        if unit is None and not self.framing.answers_strangers:
+        asked = self.units.get(request.unit)
+        if asked is None and not self.framing.answers_strangers:
             return Delivery(())
-        return self.framing.wrap(
-            Reply(request.transaction, request.unit, answer(unit, request.pdu))
-        )
+        pdu = answer(asked, request.pdu)
+        return self.framing.wrap(Reply(request.transaction, request.unit, pdu))
 
     def _struck_by(self, fault: Fault, seed: int, number: int, request: Reply) -> bytes | Delivery:
         self.hits[fault.kind] = self.hits.get(fault.kind, 0) + 1
