@@ -13,7 +13,8 @@ sunspec2.device.set_model_defs_path([sunspec2.device.models_dir])
 
 
 async def decoded(client: RawClient, unit: int) -> list[sunspec2.device.Model]:
-    models, address = [], 40002
+    models: list[sunspec2.device.Model] = []
+    address = 40002
     while True:
         number, length = await client.read(unit, address, 2)
         if number == 0xFFFF:
