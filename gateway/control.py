@@ -42,6 +42,11 @@ class ChargerSpec:
     min_a: float = 6.0
     max_a: float = 16.0
 
+    @property
+    def power_w(self) -> float:
+        """The most it gives."""
+        return self.phases * self.volts * self.max_a
+
 
 def decide(
     snapshot: Snapshot,

@@ -19,21 +19,24 @@ def register(app: typer.Typer) -> None:
 def run(
     config: Annotated[Path, typer.Option(help="the configuration")] = Path("gateway.toml"),
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
+    log_json: Annotated[bool, typer.Option("--log-json", help="one JSON object a line")] = False,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; it releases all devices before it ends.
 
     Example: energy-gateway run --config /etc/energy-gateway/gateway.toml
     """
     import asyncio
+    import logging
 
     from gateway.config import load_settings
     from gateway.errors import ConfigError
+    from gateway.systemd import set_up_logs
 
     settings = load_settings(config)
     levels = ("debug", "info", "warning", "error")
     if log_level not in levels:
         raise ConfigError(f"--log-level {log_level}: use one of {', '.join(levels)}")
-    _log(log_level)
+    set_up_logs(getattr(logging, log_level.upper()), as_json=log_json)
     asyncio.run(_serve(settings))
 
 
@@ -45,7 +48,7 @@ async def _serve(settings: Settings) -> None:
 
     from gateway.clock import WallClock
     from gateway.service import compose
-    from gateway.service.notify import notify
+    from gateway.systemd import notify
 
     clock = WallClock(settings.time.start, settings.time.rate)
     gateway = await compose(settings, clock)
@@ -57,14 +60,3 @@ async def _serve(settings: Settings) -> None:
         with suppress(asyncio.CancelledError):
             await task
         notify("STOPPING=1")
-
-
-def _log(level: str) -> None:
-    """To standard error, one line an event, with journald's priority prefix."""
-    import logging
-
-    from gateway.service.logs import JournalFormatter
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(JournalFormatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -89,4 +89,7 @@ async def _matches(unit: Unit, profile: Profile) -> Identity | None:
             return None
         texts.append(str(value) if field.kind == "str" else "")
     maker = profile.title.split(" ", 1)[0]
-    return Identity(maker, next((t for t in texts if t), profile.title))
+    text = next((t for t in texts if t), "")
+    if profile.identify_gives == "serial":
+        return Identity(maker, profile.title.removeprefix(f"{maker} "), serial=text)
+    return Identity(maker, text or profile.title.removeprefix(f"{maker} "))

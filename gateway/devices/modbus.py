@@ -19,6 +19,7 @@ from gateway.modbus.link import Refused, Unit
 from gateway.modbus.registers import Missing, Value
 from gateway.supervise import Backoff
 
+_MOVED = (1, 2, 3)  # exceptions that a block, once read, gives only where the layout changed
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
@@ -133,7 +134,8 @@ class ModbusDevice:
             if self._failures > 1:
                 self._retry_at = self._clock.monotonic() + self._backoff.next()
             away = self._clock.monotonic() - self._answered
-            if isinstance(error, LayoutChanged) or away > _REBIND_S:
+            moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in _MOVED
+            if moved or away > _REBIND_S:
                 self._reader = None
             for holder in self._holders.values():
                 holder.doubt()

@@ -64,7 +64,7 @@ def numeric(combine: Callable[..., Value]) -> Callable[..., Value]:
 
 def total(*values: Value) -> Value:
     """A sum in which an absent part is missing, so that the sum is."""
-    return numeric(lambda *numbers: sum(numbers))(*values)
+    return numeric(lambda *numbers: round(sum(numbers), 6))(*values)
 
 
 def total_of_present(*values: Value) -> Value:
@@ -199,7 +199,8 @@ class Profile:
     the data sheet. A profile reads by ``sunspec``, by its own ``source``, or by both: then the
     source adds to what SunSpec gave and replaces readings of the same metric.
     ``identify``: fields that must match regular expressions, on a unit without SunSpec;
-    ``maker``: what SunSpec model 1 must say (manufacturer and model, one regular expression).
+    the first text among them is what ``identify_gives`` says. ``maker``: what SunSpec model 1 must
+    say (manufacturer and model, one regular expression).
     """
 
     key: str
@@ -211,6 +212,7 @@ class Profile:
     source: Source | None = None
     controls: frozenset[Control] = frozenset()  # what the model can do at best
     identify: tuple[tuple[Field, str], ...] = ()
+    identify_gives: Literal["model", "serial"] = "model"
     maker: str = ""
 
 

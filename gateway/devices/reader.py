@@ -61,8 +61,9 @@ class Reader:
         ]
 
     async def _read_blocks(self, pace: str) -> dict[Block, bytes]:
-        """All blocks of a class; one that is refused for a hole in it is cut there, for good."""
+        """All blocks of a class; one that is refused twice for a hole in it is cut there."""
         raw: dict[Block, bytes] = {}
+        again: set[Block] = set()
         while todo := [b for b in self._plans[pace] if b not in raw]:
             for block in todo:
                 try:
@@ -71,6 +72,9 @@ class Reader:
                     hole = widest_gap(block, self._spans(pace))
                     if refusal.code not in _HOLES or hole is None:
                         raise
+                    if block not in again:
+                        again.add(block)
+                        break
                     self._holes.append(hole)
                     self._plans = {p: self._plan(p) for p in self._plans}
                     break

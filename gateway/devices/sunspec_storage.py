@@ -45,11 +45,13 @@ def add_storage(found: Found) -> None:
         return
     _battery_power(found)
     chain, outputs = found.chain, found.outputs
-    for number, point in ((124, "ChaState"), (713, "SoC"), (802, "SoC")):
-        model = chain.first(number)
-        if model and found.number(model, point) is not None:
-            outputs.append(Output("battery_soc_pct", (ss.field(model, point),), _percent))
-            break
+    socs = [
+        ss.field(model, point)
+        for number, point in ((124, "ChaState"), (713, "SoC"), (802, "SoC"))
+        if (model := chain.first(number)) and ss.has(model, point)
+    ]
+    stated = [f for f in socs if found.facts.number(f) is not None]
+    outputs.append(Output("battery_soc_pct", tuple((stated or socs)[:1]), _percent))
     for metric, choices in (
         ("battery_capacity_wh", ((713, "WHRtg"), (802, "WHRtg"), (120, "WHRtg"))),
         (
@@ -152,7 +154,7 @@ def _bank(state: Value, power: Value) -> Value:
     return Missing.BAD if against and abs(power) > _AT_REST_W else power
 
 
-def _percent(value: Value) -> Value:
+def _percent(value: Value = Missing.ABSENT) -> Value:
     if isinstance(value, int | float) and not 0 <= value <= 100:
         return Missing.BAD
     return value

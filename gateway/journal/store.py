@@ -154,6 +154,10 @@ class Journal:
         )
         return [self._entry(row) for row in rows.fetchall()]
 
+    def unsent_count(self) -> int:
+        """How many entries wait for the broker."""
+        return int(self._db.execute("SELECT COUNT(*) FROM outbox").fetchone()[0])
+
     def mark_sent(self, *seqs: int) -> None:
         """The broker has acknowledged these entries."""
         with self._file.transaction():
@@ -166,6 +170,15 @@ class Journal:
                 self._db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
         row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
+
+    def settings(self, prefix: str) -> dict[str, str]:
+        """All stored values whose name begins with ``prefix``, without it."""
+        rows = self._db.execute("SELECT name, value FROM setting ORDER BY name").fetchall()
+        return {
+            str(name)[len(prefix) :]: str(value)
+            for name, value in rows
+            if str(name).startswith(prefix)
+        }
 
     def close(self) -> None:
         """Let go of the file; harmless when repeated."""

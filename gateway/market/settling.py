@@ -11,14 +11,16 @@ from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, iso
 from gateway.domain.trade import Metered, Run, Settlement
 from gateway.errors import MarketError
-from gateway.journal import Journal
+from gateway.journal import Book, Journal
 from gateway.journal.bodies import metered_body, settlement_body
 from gateway.market.exchanges import Exchange
+from gateway.market.settlement import expected
 
 log = logging.getLogger(__name__)
 
 LATEST = timedelta(days=36)  # the last correction (TRUEUP) comes at most 35 days after delivery
 _HOUR = timedelta(hours=1)
+_REPEATED = timedelta(days=1)
 _AGAIN = timedelta(minutes=10)  # after a report was not taken
 
 Items = list[tuple[str, dict[str, Any]]]
@@ -30,6 +32,7 @@ class Settling:
     def __init__(self, exchange: Exchange, journal: Journal, clock: Clock) -> None:
         self._exchange, self._journal, self._clock = exchange, journal, clock
         self._asked: datetime | None = None  # when settlements were last fetched
+        self._repeated = False
         self._refused: dict[datetime, datetime] = {}  # interval -> when to report it again
 
     async def report(self, metered: Metered | None = None) -> None:
@@ -41,7 +44,7 @@ class Settling:
         book, now = self._journal.book, self._clock.now()
         if metered and book.metered.get(metered.interval.start) != metered:
             self._journal.append("metered", metered_body(metered), now)
-        for waiting in book.undelivered():
+        for waiting in book.undelivered() + self._once_more():
             start = waiting.interval.start
             if now < self._refused.get(start, now) or now - waiting.interval.end > LATEST:
                 continue
@@ -53,9 +56,24 @@ class Settling:
                     self._note(f"the meter reading of {iso(start)} was not taken: {error}", start)
                 self._refused[start] = now + _AGAIN
                 continue
-            body = {"start": iso(start), "end": iso(waiting.interval.end)}
-            self._journal.append("delivered", body, self._clock.now())
             self._refused.pop(start, None)
+            if start not in book.delivered:
+                body = {"start": iso(start), "end": iso(waiting.interval.end)}
+                self._journal.append("delivered", body, self._clock.now())
+        self._repeated = True
+
+    def _once_more(self) -> list[Metered]:
+        """Confirmed reports without a settlement: told again once a life, should they be forgotten."""
+        if self._repeated:
+            return []
+        book = self._journal.book
+        settled = {s.interval.start for s in book.settlements.values()}
+        recent = self._clock.now() - _REPEATED
+        return [
+            book.metered[at]
+            for at in sorted(book.delivered - settled)
+            if at in book.metered and at > recent
+        ]
 
     async def settle(self) -> list[Settlement]:
         """Fetch settlements and store the new ones with their prices; asking again adds nothing."""
@@ -111,7 +129,7 @@ class Settling:
             return None
         book, interval = self._journal.book, settlement.interval
         name, position = f"settlement of {iso(interval.start)}", book.position_wh(interval)
-        if settlement.position_wh != position:
+        if settlement.position_wh != position and settlement.total_money != _ours(book, settlement):
             return f"{name} has position {settlement.position_wh} Wh, ours is {position} Wh"
         metered = book.metered.get(interval.start)
         if settlement.run is Run.PRELIM and metered and settlement.metered_wh != metered.net_wh:
@@ -121,3 +139,11 @@ class Settling:
     def _note(self, text: str, start: datetime) -> None:
         log.warning("%s", text)
         self._journal.append("note", {"text": text, "start": iso(start)}, self._clock.now())
+
+
+def _ours(book: Book, settlement: Settlement) -> int:
+    """What our fills come to at the settlement's own price. A retailer that pays what the meter
+    counted at one price knows no positions, and still owes the same."""
+    fills = [t for t in book.transactions.values() if t.interval == settlement.interval]
+    price = settlement.imbalance_price_ticks
+    return expected(fills, settlement.metered_wh, price, price, 0).total_money

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from gateway.clock import Clock
@@ -52,6 +52,7 @@ class Trader:
     ) -> None:
         self._exchange, self._journal, self._clock = exchange, journal, clock
         self._settings = settings
+        self._policy = settings.policy
         self._rules: MarketRules | None = None
         self._settling = Settling(exchange, journal, clock)
         self._suspended = False
@@ -63,6 +64,10 @@ class Trader:
         if self._rules is None:
             raise MarketError("the exchange has not yet told its rules")
         return self._rules
+
+    def set_floor(self, floor_ticks: int) -> None:
+        """From the next bid on the home does not sell below this price."""
+        self._policy = replace(self._policy, floor_ticks=floor_ticks)
 
     @property
     def suspended(self) -> bool:
@@ -167,8 +172,7 @@ class Trader:
     def _bids(self, curve: OfferCurve, *, cancels: bool) -> Bids:
         book = self._journal.book
         states, position = book.tenders_of(curve.interval), book.position_wh(curve.interval)
-        policy = self._settings.policy
-        return tenders_for(curve, self.rules, states, position, policy, may_cancel=cancels)
+        return tenders_for(curve, self.rules, states, position, self._policy, may_cancel=cancels)
 
     def _may_cancel(self, interval: Interval) -> bool:
         return may_cancel(self.rules, interval, self._clock.now())

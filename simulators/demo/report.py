@@ -80,7 +80,7 @@ class Report:
                 "stored_difference": money_text(self.stored_difference_money),
             },
             "stored_difference_wh": round(self.stored_difference_wh),
-            "balance_error_wh": round(self.balance_error_wh, 3),
+            "balance_error_wh": round(self.balance_error_wh, 3) + 0.0,
             "zero_sum_error": self.zero_sum_error,
             "unanswered_tenders": self.unanswered,
             "modbus_reads": self.modbus_reads,

@@ -26,6 +26,11 @@ from simulators.exchange.tenders import Asked
 Uid = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 
 
+_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+# Within two centuries no sum of a time and a lead can leave the calendar.
+Time = Annotated[AwareDatetime, Field(ge=_FIRST, lt=_LAST)]
+
+
 class _Document(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
 
@@ -33,7 +38,7 @@ class _Document(BaseModel):
 class IntervalType(_Document):
     """A start in UTC and an ISO 8601 duration."""
 
-    dt_start: AwareDatetime
+    dt_start: Time
     duration: Annotated[str, Field(pattern=r"^PT(\d{1,6}[HMS]){1,3}$")] = "PT15M"
 
 
@@ -56,7 +61,7 @@ class TenderType(_Document):
     tender_id: Uid
     side: Literal["BUY", "SELL"]
     resource_designator: Literal["ENERGY"] = "ENERGY"
-    expiration_time: AwareDatetime
+    expiration_time: Time
     all_or_none: StrictBool = False
     tender_detail: TenderIntervalDetail
 
@@ -81,7 +86,7 @@ class StreamDetail(_Document):
     """CtsStreamType: equal intervals that follow each other from ``streamStart``."""
 
     stream_interval_duration: Literal["PT15M"] = "PT15M"
-    stream_start: AwareDatetime
+    stream_start: Time
     stream_intervals: Annotated[tuple[StreamInterval, ...], Field(min_length=1, max_length=192)]
 
 
@@ -97,7 +102,7 @@ class StreamTenderType(_Document):
     tender_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")]
     side: Literal["BUY", "SELL"]
     resource_designator: Literal["ENERGY"] = "ENERGY"
-    expiration_time: AwareDatetime
+    expiration_time: Time
     all_or_none: StrictBool = False
     tender_detail: StreamTenderDetail
 
@@ -232,6 +237,6 @@ def span(start: str, end: str) -> tuple[datetime, datetime]:
         first, last = parse_utc(start), parse_utc(end)
     except (ValueError, OverflowError):
         raise problems.malformed("start and end are UTC times, 2026-06-01T06:00:00Z") from None
-    if not timedelta(0) < last - first <= timedelta(days=40):
+    if not _FIRST <= first < last < _LAST or last - first > timedelta(days=40):
         raise problems.malformed("end lies after start, at most 40 days")
     return first, last

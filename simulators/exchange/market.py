@@ -28,10 +28,18 @@ class Party:
 class Market:
     """One segment's market. All methods are synchronous and durable when they return."""
 
-    def __init__(self, clock: Clock, path: Path, source: PriceSource, terms: Terms) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        path: Path,
+        source: PriceSource,
+        terms: Terms,
+        *,
+        power_safe: bool = True,
+    ) -> None:
         self.terms = terms
         self.prices = Prices(source, terms)
-        self.store = Store(path)
+        self.store = Store(path, power_safe=power_safe)
         self.tenders = TenderDesk(self.store, terms)
         self.events = Events(self.store)
         self.calls = CallDesk(self.store, terms, self.prices, self.events)

@@ -81,14 +81,18 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     insecure: bool = True,
     terms: Terms | None = None,
     parties: Sequence[Party] = DEFAULT_PARTIES,
+    power_safe: bool = True,
 ) -> ExchangeHandle:
     """Open the store in ``state_dir``, serve on ``port`` (0 = a free one), hold calls on ``clock``.
 
-    Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
+    ``power_safe`` False skips the waiting for the disk (a killed process still loses nothing): for
+    simulations whose state nobody keeps. Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
     """
     if insecure and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"--insecure serves on loopback only, not on {host}")
-    market = Market(clock, state_dir / "exchange.db", prices, terms or Terms())
+    market = Market(
+        clock, state_dir / "exchange.db", prices, terms or Terms(), power_safe=power_safe
+    )
     for party in parties:
         market.register(party)
     make_credentials(market, state_dir / "credentials")

@@ -60,15 +60,19 @@ CREATE TABLE IF NOT EXISTS idempotency (
 
 
 class Store:
-    """Opens or makes the database; raises StorageError where it cannot."""
+    """Opens or makes the database; raises StorageError where it cannot.
 
-    def __init__(self, path: Path) -> None:
+    ``power_safe`` False leaves the flushing to the system: what was answered survives a killed
+    process, not a power cut. For simulations whose state nobody keeps.
+    """
+
+    def __init__(self, path: Path, *, power_safe: bool = True) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'OFF'}")
             self._db.executescript(_SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error

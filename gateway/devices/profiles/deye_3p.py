@@ -24,6 +24,7 @@ PROFILE = Profile(
     key="deye-3p",
     title="Deye / Sunsynk three-phase hybrid",
     kind="hybrid",
+    identify_gives="serial",
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.05, max_gap=20, max_read=60),
     identify=(

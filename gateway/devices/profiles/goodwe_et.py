@@ -61,6 +61,7 @@ PROFILE = Profile(
     key="goodwe-et",
     title="GoodWe ET / EH / BT / BH hybrid",
     kind="hybrid",
+    identify_gives="serial",
     verified="capture",
     connection=Connection(unit=247, timeout_s=3.0, max_gap=50, sleeps_at_night=True),
     identify=(

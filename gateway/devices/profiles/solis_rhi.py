@@ -36,6 +36,7 @@ PROFILE = Profile(
     key="solis-rhi",
     title="Solis RHI hybrid",
     kind="hybrid",
+    identify_gives="serial",
     verified="capture",
     connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=5),
     identify=(

@@ -52,6 +52,7 @@ PROFILE = Profile(
     key="victron-gx",
     title="Victron GX system",
     kind="hybrid",
+    identify_gives="serial",
     verified="data sheet",
     connection=Connection(unit=100, timeout_s=3.0, max_gap=10),
     identify=((Field(800, "str", count=6), r"^[0-9a-fA-F]{12}$"),),

@@ -7,19 +7,23 @@ it; everywhere else it stays a linear programme.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.errors import ConfigError
 from gateway.planner.backtest.case import Case
 from gateway.planner.backtest.data import Series
-from gateway.planner.backtest.simulate import HOURS, Outcome, outcome, retail_prices
+from gateway.planner.backtest.sessions import HOURS, Session, sessions_of
+from gateway.planner.backtest.simulate import Course, Outcome, outcome, retail_prices
 from gateway.planner.history import Array
 
-_BIG_WH = 50_000.0
-# Columns of the programme: five blocks of one variable an interval.
-_CHARGE, _DISCHARGE, _IMPORT, _EXPORT, _STORED = range(5)
+Index = NDArray[np.int64]
+_BIG_WH = 50_000.0  # more than any home moves in a quarter-hour
+# Columns of the programme: six blocks of one variable an interval.
+_CHARGE, _DISCHARGE, _IMPORT, _EXPORT, _STORED, _CAR = range(6)
 
 
 def perfect_foresight(series: Series, case: Case) -> Outcome:
@@ -31,9 +35,9 @@ def perfect_foresight(series: Series, case: Case) -> Outcome:
             "perfect foresight needs highspy: pip install 'home-energy-gateway[backtest]'"
         ) from error
     x = _solve(highspy, _programme(highspy, series, case), _exclusive(series, case))
-    columns = x[: 5 * len(series)].reshape(5, len(series))
+    columns = x[: 6 * len(series)].reshape(6, len(series))
     discharge = columns[_DISCHARGE] - columns[_CHARGE]
-    return outcome("perfect", series, case, discharge, columns[_STORED])
+    return outcome("perfect", series, case, Course(discharge, columns[_CAR], columns[_STORED]))
 
 
 def _programme(highspy: Any, series: Series, case: Case) -> Any:
@@ -47,44 +51,62 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
     limits_in, limits_out = np.maximum(limit_in, net), np.maximum(limit_out, -net)
     one = np.ones(n)
     model = highspy.HighsLp()
-    model.num_col_, model.num_row_ = 5 * n, 2 * n
-    cost = (0 * one, spec.wear_per_mwh * one, prices.imports, -prices.exports, 0 * one)
+    sessions = sessions_of(series, case)
+    model.num_col_, model.num_row_ = 6 * n, 2 * n + len(sessions)
+    cost = (0 * one, spec.wear_per_mwh * one, prices.imports, -prices.exports, 0 * one, 0 * one)
     model.col_cost_ = np.concatenate(cost) / 1e6
-    model.col_lower_ = np.concatenate([np.zeros(4 * n), spec.reserve_wh * one])
+    model.col_lower_ = np.concatenate([np.zeros(4 * n), spec.reserve_wh * one, 0 * one])
     upper = (
         spec.max_charge_w * HOURS * one,
         spec.max_discharge_w * HOURS * one,
         limits_in,
         limits_out,
         spec.capacity_wh * one,
+        _car_limits(sessions, n),
     )
     model.col_upper_ = np.concatenate(upper)
     drain = np.full(n, -spec.standby_w * HOURS)
     drain[0] += case.start_wh
-    rows = np.concatenate([net, drain])
+    rows = np.concatenate([net, drain, [s.possible_wh for s in sessions]])
     model.row_lower_, model.row_upper_ = rows, rows
-    _fill(highspy, model, n, (spec.charge_efficiency, spec.discharge_efficiency))
+    entries = _entries(n, (spec.charge_efficiency, spec.discharge_efficiency))
+    for k, s in enumerate(sessions):
+        plugged = np.arange(s.first, s.end)
+        entries.append((np.full(plugged.size, 2 * n + k), plugged + _CAR * n, 1.0))
+    _fill(highspy, model, entries)
     return model
 
 
-def _fill(highspy: Any, model: Any, n: int, efficiency: tuple[float, float]) -> None:
-    """Rows: the meter's balance, then stored energy from one interval to the next."""
+def _car_limits(sessions: Sequence[Session], count: int) -> Array:
+    limits = np.zeros(count)
+    for s in sessions:
+        limits[s.first : s.end] = s.habit.max_power_w * HOURS
+    return limits
+
+
+def _entries(n: int, efficiency: tuple[float, float]) -> list[tuple[Index, Index, float]]:
+    """Rows, columns, coefficient: the meter's balance, then stored energy step by step."""
     t = np.arange(n)
-    entries = [
+    return [
         (t, t + _IMPORT * n, 1.0),
         (t, t + _EXPORT * n, -1.0),
         (t, t + _CHARGE * n, -1.0),
         (t, t + _DISCHARGE * n, 1.0),
+        (t, t + _CAR * n, -1.0),
         (t + n, t + _STORED * n, 1.0),
         (t[1:] + n, t[:-1] + _STORED * n, -1.0),
         (t + n, t + _CHARGE * n, -efficiency[0]),
         (t + n, t + _DISCHARGE * n, 1 / efficiency[1]),
     ]
+
+
+def _fill(highspy: Any, model: Any, entries: Sequence[tuple[Index, Index, float]]) -> None:
+    """The matrix, column by column."""
     rows = np.concatenate([r for r, _, _ in entries])
     columns = np.concatenate([c for _, c, _ in entries])
     values = np.concatenate([np.full(r.size, v) for r, _, v in entries])
     order = np.lexsort((rows, columns))
-    starts = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=5 * n))])
+    starts = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=model.num_col_))])
     model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
     model.a_matrix_.start_ = starts
     model.a_matrix_.index_ = rows[order]

@@ -18,6 +18,7 @@ from gateway.planner import strategy
 from gateway.planner.backtest.case import Case
 from gateway.planner.backtest.data import Series
 from gateway.planner.backtest.foresight import perfect_foresight
+from gateway.planner.backtest.sessions import sessions_of
 from gateway.planner.backtest.simulate import (
     Outcome,
     Progress,
@@ -101,9 +102,20 @@ def summary(study: Study) -> dict[str, Any]:
             "export": round(float(np.maximum(-ours.grid, 0).sum())),
             "charge": round(float(np.maximum(-ours.discharge, 0).sum())),
             "discharge": round(discharged),
+            "car": round(float(ours.car.sum())),
         },
+        "car": _car(study),
         "months": months,
     }
+
+
+def _car(study: Study) -> dict[str, int]:
+    """How many stays of the car ended without its wish, and how many of them physics forbade."""
+    sessions = sessions_of(study.series, study.case)
+    charged = [float(study.ours.car[s.first : s.end].sum()) for s in sessions]
+    missed = [s for s, got in zip(sessions, charged, strict=True) if got < s.energy_wh - 1]
+    forced = [s for s in missed if s.possible_wh < s.energy_wh - 1]
+    return {"stays": len(sessions), "missed": len(missed), "impossible": len(forced)}
 
 
 def write_schedule(path: Path, study: Study) -> None:
