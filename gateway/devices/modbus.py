@@ -182,4 +182,6 @@ def _reading(metric: str, value: Value, time: datetime) -> Reading:
         return Reading(metric, None, Quality.ABSENT, time)
     if isinstance(value, Missing):
         return Reading(metric, None, Quality.BAD, time)
+    if isinstance(value, float):
+        value += 0.0  # -0.0 is 0.0
     return Reading(metric, value, Quality.GOOD, time)
