@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gateway.domain.intervals import quarter_of
+from gateway.domain.plan import Forecast, Observed
 from gateway.planner.backtest.data import Series
 from gateway.planner.forecast import load_quantiles, pv_quantiles
-from gateway.planner.history import History
+from gateway.planner.history import History, slot_start
 from gateway.planner.prices import learn, price_outlook
-from tests.planner.conftest import made_series
+from gateway.planner.score import forecast_score
+from tests.planner.conftest import FIRST, made_series
 
 EMPTY = History(0, *(np.empty(0) for _ in range(4)))
 
@@ -90,3 +93,18 @@ def test_without_a_day_ahead_price_the_past_is_the_reference() -> None:
     expected = price_outlook(blind, np.full(96, np.nan)).expected()
     evening, night = expected[76:82].mean(), expected[8:16].mean()
     assert evening > night
+
+
+def test_the_score_counts_error_bias_and_coverage() -> None:
+    at = [quarter_of(slot_start(FIRST + i)) for i in range(3)]
+    forecasts = [
+        Forecast(i, (80, 100, 120), (0, 10, 20), 65, 20, 20, (10, 15, 20, 25, 90)) for i in at
+    ]
+    observed = [Observed(at[0], 110, None, 21), Observed(at[1], 130, None, None)]
+    score = forecast_score(forecasts, observed)
+    assert score.load is not None
+    assert (score.load.count, score.load.mean_absolute, score.load.bias) == (2, 20, -20)
+    assert score.load.inside == 0.5
+    assert score.pv is None
+    assert score.price is not None
+    assert score.price.count == 1
