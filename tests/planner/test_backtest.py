@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import time
+from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
@@ -155,3 +156,19 @@ def test_two_weeks_of_the_shared_case(ercot: Series) -> None:
     none, best = no_battery(series, case).total, perfect_foresight(series, case).total
     ours = simulate(series, case, strategy("value")).total
     assert (ours - none) / (best - none) > 0.7  # two weeks without any past before them
+
+
+def test_a_demand_charge_is_counted_and_heeded(case: Case) -> None:
+    tariff = case.tariff.tariff.model_copy(update={"demand_charge_per_kw": Decimal(10)})
+    charged = replace(case, tariff=TariffRules(tariff, case.zone))
+    series = made_series(4, seed=2)  # two days of May, two of June
+    night = np.arange(len(series)) % 96 < 12
+    series.rt[night] = series.da[night] = -80.0  # tempts to charge at full power
+    none, best = no_battery(series, charged), perfect_foresight(series, charged)
+    ours, careless = (simulate(series, c, strategy("value")) for c in (charged, case))
+    peaks = np.maximum(none.grid.reshape(2, -1).max(axis=1), 0) * 4 / 1000
+    assert none.total == pytest.approx(no_battery(series, case).total - 10 * peaks.sum())
+    assert careless.grid.max() > 1_250
+    assert ours.grid.max() < careless.grid.max() / 2
+    assert best.total >= ours.total - 1e-6
+    assert ours.total > none.total
