@@ -6,14 +6,22 @@ narrow what the one before allowed. Missing input has a defined action, never 'k
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 
 from gateway.domain.control import Commitment, Limits, Setpoints
 from gateway.domain.readings import Snapshot
 
 # Close to the end of an interval a small rest of energy would ask for a huge power; below this the
-# rest is spread as if so much time were left. 20 s is two ticks of a slow (10 s) control loop.
-SHORTEST_LEFT_S = 20.0
+# rest is spread as if so much time were left. It is less than a tick of a slow (10 s) control loop,
+# so that the last tick still makes up what the ones before left over.
+SHORTEST_LEFT_S = 5.0
+# A car cannot charge with less than its least current; a wish above this is worth starting it.
+LEAST_CAR_W = 100.0
+
+
+# Reasons that may wait for the dwell time; limits and commitments never do.
+PRICED = ("self-consumption", "price: discharge", "price: charge", "price: rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,11 @@ class ChargerSpec:
     volts: float = 230.0
     min_a: float = 6.0
     max_a: float = 16.0
+
+    @property
+    def power_w(self) -> float:
+        """The most it gives."""
+        return self.phases * self.volts * self.max_a
 
 
 def decide(
@@ -68,15 +81,29 @@ def decide(
     )
 
 
-def steady(new: Setpoints, old: Setpoints, deadband_w: float) -> Setpoints:
-    """``new``, but a change of power smaller than the deadband keeps the old value (same sign)."""
+def steady(
+    new: Setpoints, old: Setpoints, *, deadband_w: float, stayed_s: float, dwell_s: float
+) -> Setpoints:
+    """``new``, unless the change is too small or, where only prices ask for it, too soon.
+
+    ``stayed_s`` is how long the old mode (released, charge, discharge, rest) has held.
+    """
+    if mode(new) != mode(old):
+        too_soon = stayed_s < dwell_s and new.reason in PRICED and old.reason in PRICED
+        return replace(new, battery_w=old.battery_w, reason=old.reason) if too_soon else new
     if new.battery_w is None or old.battery_w is None:
-        return new
-    if (new.battery_w > 0) != (old.battery_w > 0) or (new.battery_w < 0) != (old.battery_w < 0):
         return new
     if abs(new.battery_w - old.battery_w) < deadband_w:
         return replace(new, battery_w=old.battery_w)
     return new
+
+
+def mode(setpoints: Setpoints) -> str:
+    """What the battery is asked to do, without how much."""
+    power_w = setpoints.battery_w
+    if power_w is None:
+        return "released"
+    return "discharge" if power_w > 0 else "charge" if power_w < 0 else "rest"
 
 
 def _battery_target(
@@ -134,14 +161,14 @@ def _charge_current(
     if charger is None or wish.car_w is None or snapshot.car_plugged is None:
         return None
     per_ampere_w = charger.phases * charger.volts
-    power_w = wish.car_w
+    wanted_a = math.ceil(wish.car_w / per_ampere_w - 1e-9) if wish.car_w > LEAST_CAR_W else 0
+    allowed_a = math.floor(charger.max_a)
     if limits.import_limit_w is not None:
         if snapshot.grid_w is None or snapshot.charger_w is None:
-            power_w = min(power_w, charger.min_a * per_ampere_w)  # blind: the least, not the last
+            allowed_a = math.floor(charger.min_a)  # blind: the least, not the last
         else:
-            power_w = min(power_w, limits.import_limit_w - (snapshot.grid_w - snapshot.charger_w))
-    amperes = float(min(charger.max_a, power_w / per_ampere_w))
-    if amperes < charger.min_a:
-        # Between 0 and the least current there is nothing: take the least if most of it is wanted.
-        return charger.min_a if amperes >= 0.5 * charger.min_a and power_w >= wish.car_w else 0.0
-    return float(int(amperes))
+            room_w = limits.import_limit_w - (snapshot.grid_w - snapshot.charger_w)
+            allowed_a = min(allowed_a, math.floor(room_w / per_ampere_w))
+    if not wanted_a or allowed_a < charger.min_a:
+        return 0.0
+    return float(min(max(wanted_a, charger.min_a), allowed_a))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import logging
 import os
 import shutil
@@ -72,7 +73,8 @@ async def _start_mosquitto(
     program: str, host: str, port: int, config: Sequence[str]
 ) -> BrokerHandle:
     folder = Path(tempfile.mkdtemp(prefix="energy-broker-"))
-    lines = [f"listener {port} {host}", "persistence false", "set_tcp_nodelay true", *config]
+    lines = [f"listener {port} {host}", "persistence false", "set_tcp_nodelay true"]
+    lines += [f"user {getpass.getuser()}", *config]  # started by root it would become another
     if not any(line.startswith("allow_anonymous") for line in config):
         lines.append("allow_anonymous true")
     (folder / "mosquitto.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")

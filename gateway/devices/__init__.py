@@ -24,7 +24,10 @@ class Device(Protocol):
     """One device of the site, whatever it speaks. Methods raise `DeviceError` naming the device."""
 
     name: str
-    controls: frozenset[Control]
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """What it can be asked to do."""
 
     async def poll(self) -> tuple[Reading, ...]:
         """Read what is due now; one reading a metric. Raises DeviceError when it does not answer."""

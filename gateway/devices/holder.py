@@ -11,15 +11,18 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore
 from gateway.devices.profile import ControlSheet, Facts, Write
-from gateway.errors import DeviceError
+from gateway.errors import DeviceError, StorageError
 from gateway.modbus.link import Refused, Unit
 
 log = logging.getLogger(__name__)
 _YIELD_S = 900.0  # so long we leave a device to another controller
+_VISIBLE_W = 300.0  # smaller setpoints drown in the inverter's own needs
+_FULL_PCT, _EMPTY_PCT = 97.0, 15.0  # where the battery's own limits may overrule a setpoint
 
 
 class Holder:
@@ -42,6 +45,8 @@ class Holder:
         self._value: float | None = None
         self._renewed = float("-inf")
         self._yielded = float("-inf")
+        self._since = 0.0
+        self._ineffective = False
 
     @property
     def value(self) -> float | None:
@@ -57,23 +62,48 @@ class Holder:
         """See `gateway.devices.Device.hold`."""
         now = self._clock.monotonic()
         fresh = now - self._renewed < self.sheet.lease.refresh_s
-        if fresh and value == self._value:
+        if fresh and value == self._value and not self.sheet.follows:
             return
         if now - self._yielded < _YIELD_S:
             raise DeviceError(f"{self.sheet.control.value} is left to another controller")
-        if not fresh or self._facts is None:
+        if not fresh or self._facts is None or self.sheet.follows:
             self._facts = await self._read_facts()
             self._take_over(self._facts)
         writes = self.sheet.hold(value, self._facts, self._saved)
         if fresh:
             writes = tuple(w for w in writes if self._differs(w))
         await self._send(writes)
+        if self._value is None or (value > 0) != (self._value > 0):
+            self._since = now
         self._value = value
         if not fresh:
             self._renewed = now
 
+    def judge(self, power_w: float, soc_pct: float) -> None:
+        """Say once when the measured power does not follow a battery setpoint, once when it does."""
+        wanted = self._value
+        settled = self._clock.monotonic() - self._since >= self.sheet.settle_s
+        limit = soc_pct >= _FULL_PCT if (wanted or 0) < 0 else soc_pct <= _EMPTY_PCT
+        if wanted is None or abs(wanted) < _VISIBLE_W or not settled or limit:
+            return
+        follows = power_w * wanted > 0 and abs(power_w) > 0.1 * abs(wanted)
+        if not follows and not self._ineffective:
+            log.warning(
+                "%s: the battery setpoint of %.0f W has no effect; measured %.0f W",
+                self._device,
+                wanted,
+                power_w,
+            )
+        if follows and self._ineffective:
+            log.info("%s: the battery follows its setpoint again", self._device)
+        self._ineffective = not follows
+
     async def release(self) -> list[str]:
         """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
+        ours = self._value is not None or self.owed
+        left = self._clock.monotonic() - self._yielded < _YIELD_S
+        if left or (self.sheet.foreign == "keep" and not ours):
+            return []
         saved = self._saved or self._remembered()
         try:
             facts = await self._read_facts()
@@ -90,7 +120,7 @@ class Holder:
                 problems.append(f"{self.sheet.control.value}: {error}")
         problems += await self._not_neutral(steps)
         if not problems:
-            self._intents.forget(self._device, self.sheet.control)
+            self._forget()
             self._saved, self._written, self._value = {}, {}, None
             self._renewed = self._yielded = float("-inf")
         return problems
@@ -120,9 +150,7 @@ class Holder:
         if self._value is None:
             words = {a: w for a in self.sheet.saved if (w := facts.word(a)) is not None}
             self._saved = self._remembered() or words
-            self._intents.remember(
-                self._device, self.sheet.control, json.dumps(self._saved), self._clock.now()
-            )
+            self._remember()
             return
         changed = [a for a, w in self._written.items() if facts.word(a) not in (w, None)]
         if changed and self.sheet.is_neutral(facts) is False:
@@ -134,9 +162,23 @@ class Holder:
                 self.sheet.control.value,
                 _YIELD_S / 60,
             )
-            self._value, self._written = None, {}
-            self._intents.forget(self._device, self.sheet.control)
+            self._value, self._written, self._saved = None, {}, {}
+            self._forget()
             raise DeviceError(f"{self.sheet.control.value} was taken by another controller")
+
+    def _remember(self) -> None:
+        """Store what restores the device. Without a dead-man nothing is written unless it is stored."""
+        try:
+            self._intents.remember(
+                self._device, self.sheet.control, json.dumps(self._saved), self._clock.now()
+            )
+        except StorageError as error:
+            if self.sheet.lease.kind == "none":
+                raise DeviceError(f"{self.sheet.control.value} is not taken: {error}") from error
+
+    def _forget(self) -> None:
+        with suppress(StorageError):  # an intent too many is undone once more at the next start
+            self._intents.forget(self._device, self.sheet.control)
 
     def _remembered(self) -> dict[int, int]:
         text = self._intents.pending(self._device).get(self.sheet.control)
@@ -189,11 +231,9 @@ class Holder:
     async def _read_facts(self) -> Facts:
         raw = {}
         for block in self.sheet.facts:
-            try:
-                raw[block] = await self._unit.read(block.table, block.address, block.count)
-            except Refused as refusal:
-                if refusal.code not in (1, 2, 3):  # not there in this model: go without
-                    raise
+            data = await self._unit.read_if_there(block.table, block.address, block.count)
+            if data is not None:  # what a model does not have, it goes without
+                raw[block] = data
         return Facts(raw)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import ControlSheet, Facts, Lease, Write
+from gateway.devices.profile import ControlSheet, Facts, Lease, Write, restore
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
@@ -87,14 +87,9 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
         )
 
     def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
-        if not saved:
-            return ()
-        before = Write(enable, (saved[enable],))
-        values = (
-            Write(percent.address, (saved[percent.address],)),
-            Write(revert, (saved[revert],), optional=True),
-        )
-        return (before, *values) if saved[enable] != 1 else (*values, before)
+        switch = Write(enable, (saved.get(enable, 0),))
+        values = (*restore(saved, percent.address), *restore(saved, revert))
+        return (*values, switch) if saved.get(enable) == 1 else (switch, *values)
 
     return ControlSheet(
         control=Control.PV_LIMIT,
@@ -105,6 +100,7 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
         hold=hold,
         neutral=neutral,
         saved=(percent.address, revert, enable),
+        foreign="keep",
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )
 
@@ -114,3 +110,48 @@ def _unscaled(value: float, facts: Facts, sf: Field, name: str) -> int:
     if power is None or not -SCALE_RANGE <= power <= SCALE_RANGE:
         raise DeviceError(f"the scale factor {name} is not usable")
     return round(value * 10.0 ** -int(power))
+
+
+def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
+    """Limit of generation by model 704 (DER controls) in % of 702.WMax; WMaxLimPctRvrtTms leases.
+
+    After the lease WMaxLimPctRvrt applies: it is set to what was in force before us.
+    """
+    percent, enable = ss.field(model, "WMaxLimPct"), ss.at(model, "WMaxLimPctEna")
+    revert, enable_after = ss.at(model, "WMaxLimPctRvrt"), ss.at(model, "WMaxLimPctEnaRvrt")
+    timer = ss.at(model, "WMaxLimPctRvrtTms")
+    sf = Field(ss.at(model, "WMaxLimPct_SF"), "i16", absent=frozenset({-0x8000}))
+    largest = ss.field(rating, "WMax")
+
+    def hold(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+        reference = facts.number(largest)
+        if not reference or reference < 0:
+            raise DeviceError("the inverter does not state WMax, so no limit can be set")
+        wanted = max(0.0, min(100.0, 100.0 * watts / reference))
+        raw = _unscaled(wanted, facts, sf, "WMaxLimPct_SF")
+        foreign = saved.get(enable) == 1
+        before = saved[percent.address] if foreign else _unscaled(100.0, facts, sf, "")
+        return (
+            Write(percent.address, (min(raw, before) if foreign else raw,)),
+            Write(revert, (before,), optional=True, check=False),
+            Write(enable_after, (1 if foreign else 0,), optional=True, check=False),
+            Write(timer, (0, LEASE_S), optional=True, check=False),
+            Write(enable, (1,)),
+        )
+
+    def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+        switch, value = Write(enable, (saved.get(enable, 0),)), restore(saved, percent.address)
+        return (*value, switch) if saved.get(enable) == 1 else (switch, *value)
+
+    return ControlSheet(
+        control=Control.PV_LIMIT,
+        facts=(
+            Block("holding", model.address + 2, min(model.length, 57)),
+            Block("holding", largest.span[0], largest.span[1] - largest.span[0]),
+        ),
+        hold=hold,
+        neutral=neutral,
+        saved=(percent.address, enable),
+        foreign="keep",
+        lease=Lease("reversion", LEASE_S, _REFRESH_S),
+    )

@@ -11,8 +11,10 @@ simulated day neither waits for it nor is overtaken (`Publisher.flush`).
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 
@@ -23,11 +25,13 @@ from gateway.config.settings import Mqtt
 from gateway.errors import BrokerError, ConfigError, StorageError
 from gateway.journal.store import Journal
 from gateway.publishing import topics
+from gateway.publishing.desk import CommandDesk
 from gateway.publishing.secrets import mqtt_password
 from gateway.publishing.topics import Message
 from gateway.supervise import Backoff, Presence
 
 _WINDOW = 100  # messages handed to the library at once
+_MOST_WAITING = 100  # commands not yet carried out, and answers not yet sent
 _ANSWER_S = 5.0  # an acknowledgement that takes longer counts as a lost broker
 _KEEPALIVE_S = 15
 _LONGEST_RETRY_S = 3.0  # state is back within 5 s after the broker is
@@ -36,10 +40,47 @@ _LONGEST_RETRY_S = 3.0  # state is back within 5 s after the broker is
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+_quiet = logging.getLogger("mqtt.library")  # it logs each failure; we say once what is lost
+_quiet.setLevel(logging.CRITICAL)
+
+
+@asynccontextmanager
+async def _connection(
+    settings: Mqtt, identifier: str, will: Message | None
+) -> AsyncIterator[_Client]:
+    """A connected client; the library's errors become `BrokerError` with a plain reason."""
+    client = _Client(
+        settings.host,
+        settings.port,
+        username=settings.username,
+        password=mqtt_password(settings),
+        identifier=identifier,
+        protocol=_PROTOCOLS[settings.protocol],
+        will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
+        keepalive=_KEEPALIVE_S,
+        timeout=_ANSWER_S,
+        max_queued_incoming_messages=100,
+        socket_options=[_NO_DELAY],
+        logger=_quiet,
+        tls_context=tls_context(settings),
+    )
+    try:
+        async with client:
+            yield client
+    except aiomqtt.MqttError as error:
+        raise BrokerError(_reason(error, settings)) from error
+
+
+async def try_broker(settings: Mqtt) -> None:
+    """Connect once and leave nothing behind; raises BrokerError with a plain reason, or ConfigError."""
+    async with _connection(settings, "energy-gateway-check", None):
+        pass
+
+
 class Publisher:
     """Keeps one home's topics at the broker up to date. Run `run` as a task; hand over `publish`.
 
-    ``devices`` are their names, for ``/info``. Counters: ``sent`` messages, ``losses`` of the broker.
+    ``devices`` are their names, for ``/info``; without a ``desk`` no commands are taken. Counters: ``sent`` messages, ``losses`` of the broker.
     """
 
     def __init__(
@@ -48,6 +89,7 @@ class Publisher:
         site: str,
         journal: Journal,
         devices: Iterable[str] = (),
+        desk: CommandDesk | None = None,
     ) -> None:
         topics.check_names(devices := tuple(devices))
         self.base = topics.base_topic(settings.root, site)
@@ -59,10 +101,14 @@ class Publisher:
         self._acknowledged: list[int] = []  # but not yet marked in the journal (disk full)
         self._info = topics.info(self.base, __version__, devices)
         self._identifier = f"energy-gateway-{site}"
-        self._password = mqtt_password(settings)
+        mqtt_password(settings)  # a file that cannot be read is said at the start
         self._latest: dict[str, Message] = {self._info.topic: self._info}
         self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
         self._outbox_seen = -1  # journal sequence up to which the outbox is known to be empty
+        self._desk = desk
+        self._birth = f"{settings.discovery_prefix}/status" if settings.home_assistant else None
+        self._inbox: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_MOST_WAITING)
+        self._answers: deque[Message] = deque(maxlen=_MOST_WAITING)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._online = asyncio.Event()
@@ -114,11 +160,19 @@ class Publisher:
 
     async def run(self) -> None:
         """Connect, pump, and connect again when the broker is lost; returns after `close`."""
+        async with asyncio.TaskGroup() as group:
+            # Outlives a connection: a command that is being carried out is not broken off by it.
+            commands = group.create_task(self._carry_out(), name="mqtt commands")
+            await self._keep_connected()
+            commands.cancel()
+
+    async def _keep_connected(self) -> None:
         broker = Presence(f"MQTT broker {self._settings.host}:{self._settings.port}")
         backoff = Backoff(first_s=0.5, longest_s=_LONGEST_RETRY_S)
         while not self._closing:
             try:
-                async with self._connection() as client:
+                will = topics.status(self.base, online=False)
+                async with _connection(self._settings, self._identifier, will) as client:
                     await self._pump(client, broker, backoff)
             except BrokerError as error:
                 self.losses += broker.lost(error)
@@ -134,36 +188,12 @@ class Publisher:
                     self._wake.clear()
                     await self._wake.wait()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[_Client]:
-        """A connected client; the library's errors become `BrokerError` with a plain reason."""
-        will = topics.status(self.base, online=False)
-        settings = self._settings
-        client = _Client(
-            settings.host,
-            settings.port,
-            username=settings.username,
-            password=self._password,
-            identifier=self._identifier,
-            protocol=_PROTOCOLS[settings.protocol],
-            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
-            keepalive=_KEEPALIVE_S,
-            timeout=_ANSWER_S,
-            max_queued_incoming_messages=100,
-            socket_options=[_NO_DELAY],
-            tls_context=tls_context(settings),
-        )
-        try:
-            async with client:
-                yield client
-        except aiomqtt.MqttError as error:
-            raise BrokerError(_reason(error, settings)) from error
-
     async def _pump(self, client: _Client, broker: Presence, backoff: Backoff) -> None:
         """Send what is due whenever woken. Everything known goes out before we say online."""
         self._dirty = dict.fromkeys(self._latest)
         self._outbox_seen = -1
         async with self._lost_with(client):
+            await self._subscribe(client)
             await self._send_latest(client)
             await self._send(client, [topics.status(self.base, online=True)])
             broker.back()
@@ -173,6 +203,7 @@ class Publisher:
                 self._wake.clear()
                 await self._send_latest(client)
                 await self._send_outbox(client)
+                await self._send_answers(client)
                 if not self._dirty and not self._wake.is_set():
                     self._idle.set()
                 await self._wake.wait()
@@ -196,9 +227,43 @@ class Publisher:
                 raise
             raise BrokerError(_reason(_first(lost), self._settings)) from lost
 
+    async def _subscribe(self, client: _Client) -> None:
+        topics_wanted = [self._birth] if self._birth else []
+        if self._desk:
+            topics_wanted.append(f"{self.base}/cmd/+")
+        for topic in topics_wanted:
+            await client.subscribe(topic, qos=1)
+
     async def _listen(self, client: _Client) -> None:
-        async for _ in client.messages:
-            pass
+        async for message in client.messages:
+            topic, payload = str(message.topic), bytes(message.payload or b"")
+            if topic == self._birth:
+                if payload == topics.ONLINE:
+                    self._announce()
+            elif payload and not self._inbox.full():  # an empty payload only clears a retained one
+                self._inbox.put_nowait((topic, payload, message.retain))
+
+    def _announce(self) -> None:
+        """Home Assistant has started: tell it again what there is."""
+        prefix = f"{self._settings.discovery_prefix}/"
+        self._dirty |= dict.fromkeys(t for t in self._latest if t.startswith(prefix))
+        self.wake()
+
+    async def _carry_out(self) -> None:
+        while self._desk:
+            topic, payload, retained = await self._inbox.get()
+            name = topic.rsplit("/", 1)[-1]
+            result = await self._desk.handle(name, payload, retained)
+            self._answers.append(topics.result_message(self.base, name, result.body()))
+            self.wake()
+
+    async def _send_answers(self, client: _Client) -> None:
+        """An answer is forgotten when the broker has it, or when too many wait."""
+        while self._answers:
+            answer = self._answers[0]
+            await self._send(client, [answer])
+            if self._answers and self._answers[0] is answer:
+                self._answers.popleft()
 
     async def _send_latest(self, client: _Client) -> None:
         while self._dirty:
@@ -285,6 +350,8 @@ def _reason(error: BaseException, settings: Mqtt) -> str:
             return "it refuses mqtt.username and the password"
     if "SSL" in text or "certificate" in text:
         return f"TLS does not fit (mqtt.tls, mqtt.ca_file): {text}"
+    if settings.tls and "reset" in text:
+        return f"{text}; perhaps this port has no TLS (mqtt.tls, mqtt.port)"
     if "timed out" in text and not settings.tls:
         return "it does not answer; perhaps it wants TLS (mqtt.tls = true)"
     return text

@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from gateway.errors import ConfigError
 from gateway.journal.book import Entry
 
 SCHEMA = 1  # counts up when a topic or a field changes its meaning or goes away
-RESERVED = frozenset({"status", "info", "site", "market", "ledger", "cmd"})
+RESERVED = frozenset({"status", "info", "site", "market", "ledger", "settings", "cmd", "gateway"})
 ONLINE, OFFLINE = b"online", b"offline"
 UNKNOWN = b"null"
 
@@ -61,6 +61,20 @@ class MarketState:
     account_total: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class UserSettings:
+    """What now holds of all that can be commanded. None = not known, or no such limit."""
+
+    backup_reserve_pct: float | None = None
+    battery: str | None = None
+    export_limit_w: float | None = None
+    charge_now: bool | None = None
+    departure_time: str | None = None
+    departure_energy_wh: float | None = None
+    trading: bool | None = None
+    price_floor: str | None = None
+
+
 # scalar under <root>/<site>/site -> (field of Snapshot, unit, what it is)
 SITE_SCALARS: Mapping[str, tuple[str, str, str]] = {
     "pv_power_w": ("pv_w", "W", "PV production"),
@@ -89,6 +103,18 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
     "account_total": ("currency", "settled since the journal began, exact decimal text"),
 }
 
+# scalar under <root>/<site>/settings -> (unit, what it is); the names are fields of UserSettings
+SETTING_SCALARS: Mapping[str, tuple[str, str]] = {
+    "backup_reserve_pct": ("%", "state of charge that is kept for outages"),
+    "battery": ("", "auto | hold"),
+    "export_limit_w": ("W", "most power that is fed into the grid; null = no limit"),
+    "charge_now": ("", "true | false: the car is charged at full power"),
+    "departure_time": ("", "HH:MM, local: when the car leaves"),
+    "departure_energy_wh": ("Wh", "what the car wants by then"),
+    "trading": ("", "true | false: surplus is offered"),
+    "price_floor": ("currency/kWh", "never sold below, exact decimal text"),
+}
+
 
 def base_topic(root: str, site: str) -> str:
     """The topic under which everything of one home stands."""
@@ -101,7 +127,7 @@ def check_names(devices: Iterable[str]) -> None:
         if name in RESERVED:
             used = ", ".join(sorted(RESERVED))
             raise ConfigError(
-                f"device.name = {name!r} is a topic of the gateway ({used}); rename it"
+                f"device.name = {name!r} is a name that the gateway uses itself ({used}); rename it"
             )
 
 
@@ -170,6 +196,20 @@ def market_messages(base: str, market: MarketState) -> list[Message]:
     return messages
 
 
+def settings_messages(base: str, settings: UserSettings) -> list[Message]:
+    """What now holds of all that can be commanded."""
+    return [
+        Message(f"{base}/settings/{name}", scalar(getattr(settings, name)), 0, True)
+        for name in SETTING_SCALARS
+    ]
+
+
+def result_message(base: str, name: str, result: Mapping[str, Any]) -> Message:
+    """The answer to a command."""
+    text = json.dumps(result, separators=(",", ":"), ensure_ascii=False, default=str)
+    return Message(f"{base}/cmd/{name}/result", text.encode(), 1, False)
+
+
 def ledger_message(base: str, entry: Entry) -> Message:
     """One row of the account. Consumers drop an ``id`` that they have seen before."""
     event = {
@@ -222,6 +262,3 @@ def _overall(online: bool, faults: Mapping[str, str]) -> str:
 
 def _json(value: Mapping[str, Any]) -> bytes:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
-
-
-assert {f.name for f in fields(MarketState)} == {"time", "currency", *MARKET_SCALARS}  # noqa: S101 - a table that must match its class

@@ -24,7 +24,7 @@ def statement_text(report: Report, zone: ZoneInfo) -> RenderableType:
         ),
         title="Statement of the home",
         subtitle=span,
-        width=92,
+        width=80,
     )
 
 
@@ -43,9 +43,13 @@ def _kwh(energy_wh: float) -> str:
 
 def _energy(report: Report) -> Table:
     t = report.totals
-    table = _grid("Energy", "where it came from", "", "where it went", "")
-    table.columns[2].justify = "left"
-    table.columns[0].min_width = table.columns[2].min_width = 28
+    table = Table(
+        title="Energy", title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    table.add_column("where it came from", min_width=20)
+    table.add_column("", justify="right", min_width=12)
+    table.add_column("  where it went", min_width=22)
+    table.add_column("", justify="right", min_width=12)
     rows = [
         ("the sun", t.pv, "the house", t.load),
         ("the grid", t.grid_import, "the car", t.ev),
@@ -54,9 +58,9 @@ def _energy(report: Report) -> Table:
         ("", None, "conversion losses", report.conversion_losses_wh),
     ]
     for source, given, use, taken in rows:
-        table.add_row(source, "" if given is None else _kwh(given), use, _kwh(taken))
+        table.add_row(source, "" if given is None else _kwh(given), f"  {use}", _kwh(taken))
     total = t.pv + t.grid_import + t.discharge
-    table.add_row("together", _kwh(total), "together", _kwh(total + report.balance_error_wh),
+    table.add_row("together", _kwh(total), "  together", _kwh(total + report.balance_error_wh),
                   style="bold")  # fmt: skip
     return table
 
@@ -100,10 +104,13 @@ def _money(report: Report) -> Table:
     net = account.net_money or 0
     table.add_row("net", _amount(net, currency), style="bold")
     table.add_row("the same days without trading", _amount(report.alone.money, currency))
-    table.add_row("gained by trading", _amount(net - report.alone.money, currency), style="bold")
     more = "more" if report.stored_difference_wh >= 0 else "less"
-    stored = f"{abs(report.stored_difference_wh) / 1000:.2f} kWh {more} than without trading"
-    table.add_row("left in the battery at the end", stored)
+    stored = (
+        f"{abs(report.stored_difference_wh) / 1000:.2f} kWh {more} is left in the battery, worth"
+    )
+    table.add_row(stored, _amount(report.stored_difference_money, currency))
+    gained = net + report.stored_difference_money - report.alone.money
+    table.add_row("gained by trading", _amount(gained, currency), style="bold")
     return table
 
 

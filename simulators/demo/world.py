@@ -17,10 +17,11 @@ from gateway.clock import SimClock
 from gateway.service import Gateway, compose
 from simulators.broker import start_broker
 from simulators.demo.options import Addresses, Options, gateway_settings
+from simulators.demo.past import past_of
 from simulators.devices.serve import Servers, serve_home
 from simulators.exchange.start import ExchangeHandle, start_exchange
 from simulators.home import Home, Scenario
-from simulators.participants.start import start_participants
+from simulators.participants import start_participants
 
 STEP_S = 60.0
 
@@ -71,7 +72,7 @@ async def run_world(
         raise _first(group_error) from group_error
 
 
-async def _stage(  # noqa: PLR0913, PLR0917 - the composition of the world
+async def _stage(
     options: Options,
     scenario: Scenario,
     clock: SimClock,
@@ -102,6 +103,8 @@ async def _stage(  # noqa: PLR0913, PLR0917 - the composition of the world
         )
         settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone)
         gateway = await compose(settings, clock)
+        for observed in past_of(scenario):
+            gateway.history.add_quarter(observed)
         async with _running(gateway):
             world = World(
                 options, clock, scenario, home, servers, broker.port, broker.kind, exchange, gateway

@@ -2,37 +2,39 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from gateway.clock import Clock
-from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc
+from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc, quarters
 from simulators.exchange.books import SettlementDesk
 from simulators.exchange.calls import CallDesk, missed_steps, next_step
+from simulators.exchange.events import Events
+from simulators.exchange.parties import Parties
 from simulators.exchange.store import Store
 from simulators.exchange.tenders import TenderDesk
 from simulators.exchange.terms import Prices, PriceSource, Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
-    """A registered party: role of the market, largest power in W."""
-
-    party_id: str
-    role: str
-    capacity_w: int
-
-
 class Market:
     """One segment's market. All methods are synchronous and durable when they return."""
 
-    def __init__(self, clock: Clock, path: Path, source: PriceSource, terms: Terms) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        path: Path,
+        source: PriceSource,
+        terms: Terms,
+        *,
+        power_safe: bool = True,
+    ) -> None:
         self.terms = terms
         self.prices = Prices(source, terms)
-        self.store = Store(path)
-        self.tenders = TenderDesk(self.store, terms)
-        self.calls = CallDesk(self.store, terms, self.prices)
+        self.store = Store(path, power_safe=power_safe)
+        self.parties = Parties(self.store)
+        self.tenders = TenderDesk(self.store, terms, self.parties)
+        self.events = Events(self.store)
+        self.calls = CallDesk(self.store, terms, self.prices, self.events)
         self.books = SettlementDesk(self.store, terms, self.prices)
         self._clock = clock
 
@@ -41,20 +43,6 @@ class Market:
         last = self.store.mark("step")
         now = self._clock.now()
         return now if last is None else max(now, parse_utc(last))
-
-    def register(self, party: Party) -> None:
-        """Add or change a party; a revoked one stays revoked."""
-        self.store.run(
-            "INSERT INTO party (party_id, role, capacity_w) VALUES (?, ?, ?) ON CONFLICT (party_id)"
-            " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
-            party.party_id,
-            party.role,
-            party.capacity_w,
-        )
-
-    def party(self, party_id: str) -> Party | None:
-        row = self.store.one("SELECT * FROM party WHERE party_id = ?", party_id)
-        return None if row is None else Party(row["party_id"], row["role"], row["capacity_w"])
 
     async def run(self) -> None:
         """Hold every call at its time, for ever; calls missed while down are held first."""
@@ -73,8 +61,42 @@ class Market:
         with self.store.transaction():
             if self.store.mark("halted") is None:
                 self.calls.step(when)
+            else:
+                self.calls.close_gate(when)
             self.books.settle_due(when)
             self.store.set_mark("step", iso(when))
+        self.events.announce()
+
+    def halt(self) -> None:
+        """Take no tenders and hold no calls until `resume`; gates close in their time."""
+        self.store.set_mark("halted", iso(self.now()))
+
+    def resume(self) -> None:
+        self.store.set_mark("halted", None)
+
+    def revoke(self, party_id: str) -> int:
+        """Shut a party out; the number of its resting tenders that were cancelled."""
+        with self.store.transaction():
+            canceled = self.tenders.revoke(party_id)
+        self.events.announce()
+        return canceled
+
+    def limit_exports(self, start: datetime, end: datetime) -> int:
+        """Note an EXPORT_CAPACITY_LIMIT of the grid operator, published now, for a half-open span.
+
+        Sellers of intervals whose gate has closed could not heed it: their shortfall bears no fee.
+        Gives the number of such intervals.
+        """
+        now, waived = self.now(), 0
+        with self.store.transaction():
+            for instrument in quarters(floor_to(start, QUARTER), end):
+                if now >= instrument.start - self.terms.gate:
+                    waived += self.store.run(
+                        "INSERT OR IGNORE INTO waiver VALUES (?, ?)",
+                        iso(instrument.start),
+                        iso(now),
+                    )
+        return waived
 
     def settle_all(self, until: datetime) -> None:
         """Settle now every interval that ended by ``until``, without waiting for its time."""

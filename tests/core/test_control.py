@@ -74,9 +74,9 @@ def test_battery(
     ("case", "snapshot", "wish_w", "fuse_w", "amperes"),
     [
         ("full power", home(plugged=True), 11_040, None, 16.0),
-        ("whole amperes, rounded down", home(plugged=True), 7_000, None, 10.0),
-        ("too little to charge", home(plugged=True), 1_000, None, 0.0),
-        ("most of the least current", home(plugged=True), 3_000, None, 6.0),
+        ("whole amperes, rounded up: rather ready than short", home(plugged=True), 7_000, None, 11.0),
+        ("nothing worth starting for", home(plugged=True), 90, None, 0.0),
+        ("less than the least current: the least", home(plugged=True), 1_000, None, 6.0),
         ("the fuse leaves room for less", home(grid=5_000, charger=0, plugged=True), 11_040, 12_000, 10.0),
         ("the car's own power is not counted twice", home(grid=9_000, charger=6_900, plugged=True), 11_040, 12_000, 14.0),
         ("the fuse leaves no room", home(grid=11_000, charger=0, plugged=True), 11_040, 12_000, 0.0),
@@ -136,9 +136,31 @@ def test_limits_always_hold(
         assert exported <= LIMITS.export_limit_w + 1
 
 
+def keep(new: Setpoints, old: Setpoints, stayed_s: float = 1e9) -> Setpoints:
+    return steady(new, old, deadband_w=50, stayed_s=stayed_s, dwell_s=30)
+
+
 def test_small_changes_are_not_written() -> None:
     old = Setpoints(battery_w=1_000)
-    assert steady(Setpoints(battery_w=1_030), old, 50).battery_w == 1_000
-    assert steady(Setpoints(battery_w=1_060), old, 50).battery_w == 1_060
-    assert steady(Setpoints(battery_w=-10), Setpoints(battery_w=10), 50).battery_w == -10
-    assert steady(Setpoints(), old, 50).battery_w is None
+    assert keep(Setpoints(battery_w=1_030), old).battery_w == 1_000
+    assert keep(Setpoints(battery_w=1_060), old).battery_w == 1_060
+    assert keep(Setpoints(battery_w=-10), Setpoints(battery_w=10)).battery_w == -10
+    assert keep(Setpoints(), old).battery_w is None
+
+
+@pytest.mark.parametrize(
+    ("case", "reason", "stayed_s", "changes"),
+    [
+        ("a price may not flap", "price: charge", 10, False),
+        ("it may change after its time", "price: charge", 30, True),
+        ("a commitment does not wait", "committed delivery", 10, True),
+        ("nor does the reserve", "reserve", 10, True),
+        ("nor a lost meter", "released: meter or battery unknown", 10, True),
+    ],
+)
+def test_a_mode_that_prices_chose_stays_a_while(
+    case: str, reason: str, stayed_s: float, changes: bool
+) -> None:
+    old = Setpoints(battery_w=2_000, reason="price: discharge")
+    new = Setpoints(battery_w=-2_000, reason=reason)
+    assert (keep(new, old, stayed_s) == new) is changes, case

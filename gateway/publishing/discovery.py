@@ -1,0 +1,323 @@
+"""Home Assistant: what it is told so that it makes devices and entities by itself. Pure.
+
+One retained message a device (``<prefix>/device/<id>/config``), published again at Home Assistant's
+birth. Sensors read the JSON state, whose ``null`` becomes 'unknown'; each is available only while
+both the gateway and its device are. Commands go through the same topics and checks as anyone's, in
+the JSON form that `gateway.publishing.commands` asks for. Needs Home Assistant 2025.10 or later
+(device discovery, ``default_entity_id``).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from gateway.domain.readings import METRICS, Snapshot
+from gateway.publishing.commands import COMMANDS
+from gateway.publishing.topics import Message
+
+_ORIGIN = "Home energy gateway"
+_KINDS = (("battery_", "battery"), ("grid_", "meter"), ("charger_", "charger"))  # else inverter
+_DIAGNOSTIC = frozenset(
+    {
+        "battery_capacity_wh",
+        "battery_max_charge_w",
+        "battery_max_discharge_w",
+        "battery_mode",
+        "grid_frequency_hz",
+        "inverter_state",
+        "pv_limit_pct",
+    }
+)
+_NOT_KNOWN = "{{ 'None' if value == 'null' else value }}"
+# What Home Assistant sends: checked, expiring and unique like any other command.
+_AROUND = (
+    '{"id":"ha-{{ (utcnow().timestamp() * 1000) | int }}-%s",'
+    '"ts":"{{ utcnow().isoformat() }}","ttl_s":60,"value":%s}'
+)
+
+Component = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class HomeToDiscover:
+    """The frame of all discovery messages: where things stand and how they are called."""
+
+    base: str
+    site: str
+    version: str
+    prefix: str = "homeassistant"
+    publish_s: float = 10
+    currency: str = "USD"
+
+
+def discovered(snapshot: Snapshot) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Devices and their metrics: what the discovery of a home depends on."""
+    devices = snapshot.devices.values()
+    return tuple((d.name, tuple(sorted(m for m in d.readings if m in METRICS))) for d in devices)
+
+
+@lru_cache(maxsize=8)
+def discovery_messages(
+    home: HomeToDiscover,
+    devices: tuple[tuple[str, tuple[str, ...]], ...],
+    commands: bool = True,
+    market: bool = True,
+) -> tuple[Message, ...]:
+    """All discovery of a home; cheap to ask for again with the same arguments."""
+    messages = [_gateway(home, commands)]
+    for name, metrics in devices:
+        messages += _device(home, name, metrics)
+    if market:
+        messages.append(_market(home, commands))
+    return tuple(messages)
+
+
+def _device(home: HomeToDiscover, name: str, metrics: Iterable[str]) -> list[Message]:
+    """One entry for each thing behind a device: a hybrid inverter is an inverter and a battery."""
+    by_kind: dict[str, list[str]] = {}
+    for metric in metrics:
+        kind = next((k for start, k in _KINDS if metric.startswith(start)), "inverter")
+        by_kind.setdefault(kind, []).append(metric)
+    messages = []
+    for kind, names in sorted(by_kind.items()):
+        alone = kind == name or len(by_kind) == 1
+        key = name if alone else f"{name}_{kind}"
+        parts = {metric: _sensor(home, name, metric) for metric in names}
+        parts["connected"] = _connected(
+            home, f"{home.base}/{name}/availability", f"{key}_connected"
+        )
+        title = name.replace("_", " ").capitalize() if alone else f"{name} {kind}".capitalize()
+        messages.append(_config(home, key, title, kind.capitalize(), parts))
+    return messages
+
+
+def _gateway(home: HomeToDiscover, commands: bool) -> Message:
+    parts = {
+        "status": _connected(home, f"{home.base}/status", "gateway_connected", gone=False),
+        "version": {
+            "platform": "sensor",
+            "name": "Version",
+            "state_topic": f"{home.base}/info",
+            "value_template": "{{ value_json.version }}",
+            "entity_category": "diagnostic",
+            **_identity(home, "sensor", "gateway_version"),
+        },
+    }
+    for metric in ("pv_power_w", "load_power_w", "battery_soc_pct"):
+        parts[metric] = _sensor(home, "site", metric, owned=False)
+    if commands:
+        for name in ("backup_reserve_pct", "battery", "export_limit_w", "charge_now"):
+            parts[name] = _command(home, name, name)
+        departure = '{"time":"{{ value }}"}'
+        parts["departure_time"] = _text(home, "departure_time", "departure", departure)
+        energy = '{"energy_wh":{{ value }}}'
+        parts["departure_energy_wh"] = _number(
+            home, "departure_energy_wh", "departure", energy, ("Wh", 0, 200_000, 500)
+        )
+    return _config(home, "gateway", f"Energy gateway {home.site}", "Gateway", parts, via=False)
+
+
+def _market(home: HomeToDiscover, commands: bool) -> Message:
+    money, energy = home.currency, {"device_class": "energy", "unit_of_measurement": "Wh"}
+    price = {"unit_of_measurement": f"{money}/kWh", "state_class": "measurement"}
+    parts: dict[str, Component] = {}
+    for name, about in {
+        "position_wh": energy,
+        "next_position_wh": energy,
+        "open_tenders": {"state_class": "measurement"},
+        "import_price_per_kwh": price,
+        "export_price_per_kwh": price,
+        "market_price_per_kwh": price,
+        "stored_value_per_kwh": price,
+        "account_today": {"device_class": "monetary", "unit_of_measurement": money},
+        "account_total": {
+            "device_class": "monetary",
+            "unit_of_measurement": money,
+            "state_class": "total",
+        },
+    }.items():
+        parts[name] = {
+            "platform": "sensor",
+            "name": _title(name),
+            "state_topic": f"{home.base}/market/state",
+            "value_template": f"{{{{ value_json.{name} }}}}",
+            **about,
+            **_available(home),
+            **_identity(home, "sensor", f"market_{name}"),
+        }
+    if commands:
+        for name in ("trading", "price_floor"):
+            parts[name] = _command(home, name, name)
+    return _config(home, "market", f"Energy market {home.site}", "Exchange account", parts)
+
+
+def _sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) -> Component:
+    known = METRICS[metric]
+    template = f"{{{{ value_json.{metric} }}}}"
+    part: Component = {"platform": "sensor", "name": _title(metric)}
+    if known.unit == "Wh" and metric != "battery_capacity_wh":
+        template = _kwh(metric)
+        part |= {"device_class": "energy", "unit_of_measurement": "kWh"}
+        part["state_class"] = "total_increasing"
+    elif known.unit == "Wh":
+        template = _kwh(metric)
+        part |= {"device_class": "energy_storage", "unit_of_measurement": "kWh"}
+        part["state_class"] = "measurement"
+    elif metric == "charger_state":
+        part |= {"device_class": "enum", "options": ["idle", "plugged", "charging", "error"]}
+    elif known.unit:
+        part |= {"unit_of_measurement": known.unit, "state_class": "measurement"}
+        part |= _CLASSES.get(known.unit, {})
+        if metric == "battery_soc_pct":
+            part["device_class"] = "battery"
+    if metric in _DIAGNOSTIC:
+        part["entity_category"] = "diagnostic"
+    return {
+        **part,
+        "state_topic": f"{home.base}/{device}/state",
+        "value_template": template,
+        "expire_after": max(30, round(5 * home.publish_s)),
+        **_available(home, device if owned else None),
+        **_identity(home, "sensor", f"{device}_{metric}"),
+    }
+
+
+_CLASSES = {"W": {"device_class": "power"}, "Hz": {"device_class": "frequency"}}
+
+
+def _kwh(metric: str) -> str:
+    value = f"value_json.{metric}"
+    return f"{{{{ ({value} / 1000) | round(3) if {value} is number else none }}}}"
+
+
+def _command(home: HomeToDiscover, name: str, command: str) -> Component:
+    spec = COMMANDS[command]
+    if spec.form == "number":
+        unit = spec.unit.replace("currency", home.currency)
+        step = 0.001 if command == "price_floor" else 100 if unit == "W" else 1
+        return _number(
+            home, name, command, "{{ value }}", (unit, spec.least or 0, spec.most or 0, step)
+        )
+    if spec.form == "switch":
+        return {
+            "platform": "switch",
+            "payload_on": "true",
+            "payload_off": "false",
+            "state_on": "true",
+            "state_off": "false",
+            **_steered(home, "switch", name, command, "{{ value }}"),
+        }
+    return {
+        "platform": "select",
+        "options": list(spec.choices),
+        **_steered(home, "select", name, command, '"{{ value }}"'),
+    }
+
+
+def _number(
+    home: HomeToDiscover,
+    name: str,
+    command: str,
+    value: str,
+    scale: tuple[str, float, float, float],
+) -> Component:
+    unit, least, most, step = scale
+    return {
+        "platform": "number",
+        "min": least,
+        "max": most,
+        "step": step,
+        "mode": "box",
+        "unit_of_measurement": unit,
+        **_steered(home, "number", name, command, value),
+    }
+
+
+def _text(home: HomeToDiscover, name: str, command: str, value: str) -> Component:
+    return {
+        "platform": "text",
+        "pattern": "([01][0-9]|2[0-3]):[0-5][0-9]",
+        "max": 5,
+        **_steered(home, "text", name, command, value),
+    }
+
+
+def _steered(home: HomeToDiscover, platform: str, name: str, command: str, value: str) -> Component:
+    return {
+        "name": _title(name),
+        "command_topic": f"{home.base}/cmd/{command}",
+        "command_template": _AROUND % (name, value),
+        "state_topic": f"{home.base}/settings/{name}",
+        "value_template": _NOT_KNOWN,
+        "qos": 1,
+        "retain": False,
+        "entity_category": "config",
+        **_available(home),
+        **_identity(home, platform, name),
+    }
+
+
+def _connected(home: HomeToDiscover, topic: str, key: str, gone: bool = True) -> Component:
+    """Whether it is reached. The gateway's own is never 'unavailable': it says off itself."""
+    return {
+        "platform": "binary_sensor",
+        "name": "Connected",
+        "device_class": "connectivity",
+        "state_topic": topic,
+        "payload_on": "online",
+        "payload_off": "offline",
+        "entity_category": "diagnostic",
+        **(_available(home) if gone else {}),
+        **_identity(home, "binary_sensor", key),
+    }
+
+
+def _available(home: HomeToDiscover, device: str | None = None) -> Component:
+    topics = [f"{home.base}/status"]
+    if device is not None:
+        topics.append(f"{home.base}/{device}/availability")
+    return {"availability": [{"topic": t} for t in topics], "availability_mode": "all"}
+
+
+def _identity(home: HomeToDiscover, platform: str, key: str) -> Component:
+    name = f"{home.site}_{key}".replace("-", "_")
+    return {"unique_id": f"energy_gateway_{name}", "default_entity_id": f"{platform}.{name}"}
+
+
+def _config(
+    home: HomeToDiscover,
+    key: str,
+    title: str,
+    model: str,
+    parts: Mapping[str, Component],
+    via: bool = True,
+) -> Message:
+    place = f"energy_gateway_{home.site}_{key}"
+    device = {"identifiers": [place], "name": title, "model": model, "manufacturer": _ORIGIN}
+    if via:
+        device["via_device"] = f"energy_gateway_{home.site}_gateway"
+    else:
+        device["sw_version"] = home.version
+    body = {
+        "device": device,
+        "origin": {"name": _ORIGIN, "sw_version": home.version},
+        "components": parts,
+    }
+    text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return Message(f"{home.prefix}/device/{place}/config", text.encode(), 1, True)
+
+
+_UNITS = ("_w", "_wh", "_pct", "_hz", "_per_kwh")
+_WORDS = {"pv": "PV", "soc": "state of charge", "ac": "AC"}
+
+
+def _title(name: str) -> str:
+    """``battery_soc_pct`` -> ``Battery state of charge``."""
+    for unit in _UNITS:
+        name = name.removesuffix(unit)
+    words = " ".join(_WORDS.get(word, word) for word in name.split("_"))
+    return words[0].upper() + words[1:]

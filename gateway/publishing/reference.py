@@ -1,0 +1,126 @@
+"""docs/mqtt.md, made from the tables that publish: ``python -m gateway.publishing.reference``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+
+from gateway.domain.readings import METRICS
+from gateway.publishing.commands import COMMANDS, MAX_BYTES, MAX_SKEW, MAX_TTL_S
+from gateway.publishing.topics import MARKET_SCALARS, SETTING_SCALARS, SITE_SCALARS
+
+_ABOUT = """\
+# MQTT
+
+Made from the code by `python -m gateway.publishing.reference`; a test keeps it true.
+
+Everything stands under `<root>/<site>`: `mqtt.root` and `site.name` of the configuration, `energy/home` by
+default. Signs: grid import +, battery discharge +, PV production +, load consumption +. Times are UTC.
+
+## How to read it
+
+- What is measured is retained: a new subscriber sees the home at once.
+- A value that is not known now is the text `null` (and JSON `null` in `/state`), never an old number and never an
+  empty payload. It is `null` while its device does not answer, while it cannot be, and while a sum misses a part.
+- `<root>/<site>/status` is `online` or `offline`; the broker says `offline` by itself when the gateway vanishes. What is
+  retained is old then. `<device>/availability` says the same of one device; both must be `online`.
+- Scalars are sent when they change. After the broker was away, all of them are sent before `status` says `online`.
+- `ledger/event` is not retained. Each row of the account is sent until the broker has acknowledged it, in order. After a
+  crash or a lost connection rows may come again, with the same `id`: drop an `id` that you have seen.
+
+| Topic | Payload | QoS | Retained |
+|---|---|---|---|
+| `status` | `online` or `offline` (will) | 1 | yes |
+| `info` | JSON: `version`, `schema`, `devices` | 1 | yes |
+| `<device>/<metric>` | scalar, see below | 0 | yes |
+| `<device>/state` | JSON: `ts`, every metric, `quality` (`good`, `stale`, `bad`), `faults` {metric: quality} if any | 1 | yes |
+| `<device>/availability` | `online` or `offline` | 1 | yes |
+| `site/<name>` | scalar: the sums of the home | 0 | yes |
+| `site/state` | JSON: `ts` and all of them | 1 | yes |
+| `market/<name>` | scalar: position, prices, account | 0 | yes |
+| `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
+| `settings/<name>` | scalar: what now holds of the commands | 0 | yes |
+| `ledger/event` | JSON: `id`, `seq`, `ts`, `kind`, `body` | 1 | no |
+| `cmd/<name>` | to the gateway: a command | 1 | **never** |
+| `cmd/<name>/result` | JSON: `id`, `status`, `code`, `message`, `applied` | 1 | no |
+| `<discovery_prefix>/device/energy_gateway_<site>_<part>/config` | Home Assistant discovery | 1 | yes |
+"""
+
+_LEDGER = """\
+## Ledger events
+
+Energy is integer Wh, prices are ticks (0.01 currency units per MWh), money is integer 1e-8 currency units; so
+`price_ticks` x `quantity_wh` is money without rounding. Kinds: `tender` (stored before it is sent), `answer`, `cancel`,
+`cancelled`, `transaction` (a fill), `metered`, `delivered` (reported to the exchange), `settlement`, `note` (alarms and
+commands, for people).
+"""
+
+_COMMANDS = f"""\
+## Commands
+
+    topic    energy/home/cmd/backup_reserve_pct
+    payload  {{"id": "a1", "ts": "2026-06-01T12:00:00Z", "ttl_s": 60, "value": 35}}
+    answer   {{"id": "a1", "status": "ok", "code": "", "message": "", "applied": 35.0}}   on .../result
+
+- `id`: 1 to 64 letters, digits, `.`, `_`, `:`, `-`. The same id within 24 hours is answered again and not done again.
+- `ts`: when it was made, with a time zone; at most {MAX_SKEW.total_seconds():.0f} s ahead of the gateway's clock.
+- `ttl_s`: how long it holds, more than 0, at most {MAX_TTL_S}; 60 if left out.
+- At most {MAX_BYTES} bytes. Never retained: a retained command is refused.
+- `ok` comes after the device was read back, and `applied` is what it said. Limits (fuse, grid operator, reserve) stay
+  above every command.
+"""
+
+_CODES = """\
+| status | code | meaning |
+|---|---|---|
+| `ok` | | done and read back |
+| `expired` | `expired` | older than `ttl_s` |
+| `rejected` | `retained` | it was retained |
+| `rejected` | `too_large` | more bytes than allowed |
+| `rejected` | `unknown_command` | no such name; the message lists them |
+| `rejected` | `malformed` | no JSON of the form above; the message names the field |
+| `rejected` | `future` | `ts` is ahead of the gateway's clock |
+| `rejected` | `out_of_range` | the message says what is allowed |
+| `error` | `device` | the device refused or is lost |
+| `error` | `timeout` | no read-back in time; look at the device |
+| `error` | `storage` | nothing can be stored; the command was not done |
+| `error` | `interrupted` | the gateway ended in the middle of it; send it with a new id |
+"""
+
+_HOME_ASSISTANT = """\
+## Home Assistant
+
+With `mqtt.home_assistant = true` (the default) devices and entities appear by themselves: the gateway, every inverter,
+battery, meter and charger, and the account at the exchange. Needs Home Assistant 2025.10 or later with its MQTT integration on
+the same broker. In the Energy dashboard choose the meter's grid import and export, the inverter's PV energy, and the
+battery's charge and discharge energy. Numbers, switches, the select and the departure time are the commands above.
+"""
+
+
+def document() -> str:
+    """The text of docs/mqtt.md."""
+    metrics = [(f"`<device>/{m.name}`", m.unit, m.about) for m in METRICS.values()]
+    site = [(f"`site/{n}`", unit, about) for n, (_, unit, about) in SITE_SCALARS.items()]
+    market = [(f"`market/{n}`", unit, about) for n, (unit, about) in MARKET_SCALARS.items()]
+    settings = [(f"`settings/{n}`", unit, about) for n, (unit, about) in SETTING_SCALARS.items()]
+    commands = [(f"`cmd/{n}`", f"`{s.allowed}`", s.unit, s.about) for n, s in COMMANDS.items()]
+    head = ("Topic", "Unit", "What it is")
+    parts = [
+        _ABOUT,
+        "## Scalars\n\n" + _table(head, [*metrics, *site, *market, *settings]),
+        _LEDGER,
+        _COMMANDS,
+        _table(("Topic", "Value", "Unit", "What it does"), commands),
+        _CODES,
+        _HOME_ASSISTANT,
+    ]
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join("| " + " | ".join(c.replace("|", "or") for c in row) + " |\n" for row in lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(document())

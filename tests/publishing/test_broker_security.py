@@ -1,0 +1,142 @@
+"""Passwords and TLS: right ones work, wrong ones give one clear line."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import logging
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from gateway.errors import ConfigError
+from gateway.journal.store import Journal
+from gateway.publishing.mqtt import Publisher
+from simulators.broker import find_mosquitto, start_broker
+from tests.publishing.conftest import listening, mqtt, running
+
+pytestmark = [
+    pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
+    # paho leaves the socket of a failed TLS handshake to the garbage collector.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+
+@pytest.fixture
+def passwords(tmp_path: Path) -> Path:
+    """mosquitto's password file; it drops root's rights before it reads it."""
+    program = Path(find_mosquitto() or "").parent.parent / "bin" / "mosquitto_passwd"
+    if not program.exists():
+        pytest.skip("mosquitto_passwd is not installed")
+    file = tmp_path / "passwords"
+    subprocess.run([program, "-c", "-b", file, "home", "right"], check=True)
+    file.chmod(0o644)
+    return file
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
+    now = datetime.datetime.now(datetime.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
+        )
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    (tmp_path / "cert.pem").write_bytes(made.public_bytes(pem))
+    (tmp_path / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    for file in tmp_path.glob("*.pem"):
+        file.chmod(0o644)
+    return tmp_path / "cert.pem", tmp_path / "key.pem"
+
+
+async def lost_line(publisher: Publisher, caplog: pytest.LogCaptureFixture) -> str:
+    """What the log says when it cannot connect; exactly one line."""
+    caplog.set_level(logging.INFO)
+    async with running(publisher):
+        while not publisher.losses:
+            assert not await publisher.wait_connected(0.1)
+    lines = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    assert len(lines) == 1
+    return lines[0]
+
+
+async def test_password(
+    tmp_path: Path,
+    passwords: Path,
+    journal: Journal,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = tmp_path / "mqtt_password"
+    secret.write_text("right\n")
+    broker = await start_broker(config=["allow_anonymous false", f"password_file {passwords}"])
+    with_file = mqtt(broker.port, username="home", password_file=secret)
+    async with (
+        listening(broker.port, username="home", password="right") as heard,
+        running(Publisher(with_file, "home", journal)) as publisher,
+    ):
+        assert await publisher.wait_connected()
+        await heard.until(lambda h: h.of("energy/home/status") == [b"online"])
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    by_systemd = Publisher(mqtt(broker.port, username="home", protocol="5"), "home", journal)
+    async with running(by_systemd):
+        assert await by_systemd.wait_connected()
+    secret.write_text("wrong")
+    line = await lost_line(Publisher(with_file, "home", journal), caplog)
+    assert line == (
+        f"MQTT broker 127.0.0.1:{broker.port} is lost: it refuses mqtt.username and the password"
+    )
+    await broker.close()
+
+
+async def test_tls(
+    certificate: tuple[Path, Path], journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    cert, key = certificate
+    broker = await start_broker(config=[f"certfile {cert}", f"keyfile {key}"])
+    trusted = Publisher(mqtt(broker.port, tls=True, ca_file=cert), "home", journal)
+    async with running(trusted):
+        assert await trusted.wait_connected()
+        assert await trusted.flush()
+    unknown = Publisher(mqtt(broker.port, tls=True), "home", journal)
+    line = await lost_line(unknown, caplog)
+    assert "TLS does not fit (mqtt.tls, mqtt.ca_file)" in line
+    assert "certificate verify failed" in line
+    caplog.clear()
+    line = await lost_line(Publisher(mqtt(broker.port), "home", journal), caplog)
+    assert "mqtt.tls = true" in line
+    await broker.close()
+
+
+async def test_tls_to_a_plain_broker(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:
+    broker = await start_broker()
+    line = await lost_line(Publisher(mqtt(broker.port, tls=True), "home", journal), caplog)
+    assert "mqtt.tls" in line  # a reset or a TLS alert, as the broker likes
+    await broker.close()
+
+
+def test_secrets_that_cannot_be_read_are_named(tmp_path: Path, journal: Journal) -> None:
+    with pytest.raises(ConfigError, match=r"mqtt.password_file = .*nowhere: cannot be read"):
+        Publisher(mqtt(1, username="x", password_file=tmp_path / "nowhere"), "home", journal)
+    (tmp_path / "secret").write_text("x")
+    with pytest.raises(ConfigError, match=r"mqtt.username is missing"):
+        Publisher(mqtt(1, password_file=tmp_path / "secret"), "home", journal)

@@ -1,0 +1,237 @@
+"""Commands: what is refused and why, what is done once, and the way over the broker."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.clock import SimClock
+from gateway.domain.intervals import iso
+from gateway.journal.store import Journal
+from gateway.publishing.commands import (
+    COMMANDS,
+    Command,
+    CommandResult,
+    done,
+    failed,
+    parse_command,
+)
+from gateway.publishing.desk import CommandDesk, SeenCommands
+from gateway.publishing.mqtt import Publisher
+from simulators.broker import BrokerHandle
+from tests.publishing.conftest import Heard, listening, mqtt, running
+from tests.publishing.homes import NOON
+
+
+def text(value: Any, **changed: Any) -> bytes:
+    body = {"id": "c1", "ts": iso(NOON), "ttl_s": 60, "value": value, **changed}
+    return json.dumps({k: v for k, v in body.items() if v is not ...}).encode()
+
+
+def refusal(name: str, payload: bytes, **more: Any) -> CommandResult:
+    result = parse_command(name, payload, more.pop("now", NOON), **more)
+    assert isinstance(result, CommandResult), result
+    return result
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "taken"),
+    [
+        ("backup_reserve_pct", 35, 35.0),
+        ("backup_reserve_pct", 0, 0.0),
+        ("battery", "hold", "hold"),
+        ("export_limit_w", 4200.5, 4200.5),
+        ("charge_now", True, True),
+        ("charge_now", "off", False),
+        ("trading", "ON", True),
+        (
+            "departure",
+            {"time": "07:05", "energy_wh": 12000},
+            {"time": "07:05", "energy_wh": 12000.0},
+        ),
+        ("departure", {"energy_wh": 9000}, {"energy_wh": 9000.0}),
+        ("price_floor", "0.035", Decimal("0.035")),
+        ("price_floor", 0.1, Decimal("0.1")),
+    ],
+)
+def test_taken(name: str, value: Any, taken: Any) -> None:
+    command = parse_command(name, text(value), NOON)
+    assert command == Command("c1", name, taken, NOON)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("backup_reserve_pct", 100.5),
+        ("backup_reserve_pct", True),
+        ("backup_reserve_pct", None),
+        ("backup_reserve_pct", [20]),
+        ("battery", "charge"),
+        ("export_limit_w", -1),
+        ("charge_now", 1),
+        ("departure", {}),
+        ("departure", {"time": "24:00"}),
+        ("departure", {"time": "07:00", "kwh": 3}),
+        ("price_floor", "-0.01"),
+        ("price_floor", "abc"),
+    ],
+)
+def test_out_of_range_says_what_would_be_right(name: str, value: Any) -> None:
+    result = refusal(name, text(value))
+    assert (result.id, result.status, result.code) == ("c1", "rejected", "out_of_range")
+    assert COMMANDS[name].allowed in result.message
+
+
+def test_refused() -> None:
+    good = text(50)
+    assert refusal("backup_reserve_pct", good, retained=True).code == "retained"
+    assert refusal("backup_reserve_pct", good + b" " * 1000).code == "too_large"
+    assert refusal("self_destruct", good).code == "unknown_command"
+    assert "backup_reserve_pct" in refusal("self_destruct", good).message
+    for payload in (b"50", b"{", b"[]", b"\xff\xfe", text(50, id=...), text(50, extra=1)):
+        assert refusal("backup_reserve_pct", payload).code == "malformed"
+    assert refusal("backup_reserve_pct", text(50, id="a b")).id == "a b"
+    late = refusal("backup_reserve_pct", good, now=NOON + timedelta(seconds=61))
+    assert (late.status, late.code) == ("expired", "expired")
+    early = refusal("backup_reserve_pct", good, now=NOON - timedelta(seconds=61))
+    assert early.code == "future"
+    assert refusal("backup_reserve_pct", text(50, ttl_s=7200)).code == "malformed"
+    assert refusal("backup_reserve_pct", text(50, ts="2026-06-01T12:00:00")).code == "malformed"
+
+
+@given(st.sampled_from([*COMMANDS, "x"]), st.binary(max_size=300) | st.text().map(str.encode))
+def test_rubbish_is_refused_and_never_raises(name: str, payload: bytes) -> None:
+    assert isinstance(parse_command(name, payload, NOON), CommandResult)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+)
+
+
+@given(st.sampled_from(list(COMMANDS)), json_values)
+def test_any_json_value_is_taken_in_range_or_refused(name: str, value: Any) -> None:
+    result = parse_command(name, text(value), NOON)
+    spec = COMMANDS[name]
+    if isinstance(result, Command) and spec.form == "number":
+        assert spec.least is not None
+        assert spec.most is not None
+        assert spec.least <= float(result.value) <= spec.most  # type: ignore[arg-type]
+
+
+@dataclass
+class Home:
+    """A home that does what it is told, and remembers."""
+
+    done: list[Command] = field(default_factory=list)
+    broken: bool = False
+
+    async def apply(self, command: Command) -> CommandResult:
+        self.done.append(command)
+        if self.broken:
+            return failed(command, "device", "inverter: does not answer")
+        return done(command, command.value)
+
+
+@pytest.fixture
+def home() -> Home:
+    return Home()
+
+
+@pytest.fixture
+def desk(home: Home, tmp_path: Path) -> CommandDesk:
+    return CommandDesk(home, SeenCommands(tmp_path / "commands.sqlite"), SimClock(NOON))
+
+
+async def test_one_id_is_done_once_even_over_a_restart(
+    home: Home, desk: CommandDesk, tmp_path: Path
+) -> None:
+    first = await desk.handle("price_floor", text("0.05"))
+    assert (first.status, first.applied) == ("ok", Decimal("0.05"))
+    again = await desk.handle("price_floor", text("0.05"))
+    assert (again.id, again.status, again.applied) == ("c1", "ok", "0.05")
+    reborn = CommandDesk(
+        home, SeenCommands(tmp_path / "commands.sqlite"), SimClock(NOON + timedelta(seconds=5))
+    )
+    assert (await reborn.handle("price_floor", text("0.05"))).status == "ok"
+    assert len(home.done) == 1
+    assert (await reborn.handle("price_floor", text("0.05", id="c2"))).status == "ok"
+    assert len(home.done) == 2
+
+
+async def test_an_interrupted_command_is_not_done_twice(home: Home, tmp_path: Path) -> None:
+    seen = SeenCommands(tmp_path / "commands.sqlite")
+    assert seen.begin("c1", NOON) is None  # and then the power went
+    seen.close()
+    desk = CommandDesk(home, SeenCommands(tmp_path / "commands.sqlite"), SimClock(NOON))
+    result = await desk.handle("trading", text(False))
+    assert (result.status, result.code) == ("error", "interrupted")
+    assert home.done == []
+
+
+async def test_ids_are_forgotten_after_a_day(tmp_path: Path) -> None:
+    seen = SeenCommands(tmp_path / "commands.sqlite")
+    assert seen.begin("c1", NOON) is None
+    assert seen.begin("c1", NOON + timedelta(hours=23)) is not None
+    assert seen.begin("c1", NOON + timedelta(hours=25)) is None
+
+
+async def test_over_the_broker(
+    home: Home, desk: CommandDesk, broker: BrokerHandle, journal: Journal
+) -> None:
+    place = "energy/home/cmd"
+
+    def answers(heard: Heard, name: str, count: int) -> bool:
+        return len(heard.of(f"{place}/{name}/result")) >= count
+
+    async with aiomqtt.Client("127.0.0.1", broker.port) as sender:
+        # A retained command from before our time, and one that comes while we are there.
+        await sender.publish(f"{place}/battery", text("hold"), 1, True)
+        publisher = Publisher(mqtt(broker.port), "home", journal, desk=desk)
+        async with listening(broker.port, f"{place}/+/result") as heard, running(publisher):
+            await heard.until(lambda h: answers(h, "battery", 1))
+            assert heard.json(f"{place}/battery/result")[0]["code"] == "retained"
+            await sender.publish(f"{place}/battery", b"", 1, True)
+            await sender.publish(f"{place}/backup_reserve_pct", text(42), 1)
+            await sender.publish(f"{place}/backup_reserve_pct", text(42), 1)
+            await sender.publish(f"{place}/backup_reserve_pct", text(142, id="c2"), 1)
+            await heard.until(lambda h: answers(h, "backup_reserve_pct", 3))
+            home.broken = True
+            await sender.publish(f"{place}/charge_now", text(True, id="c3"), 1)
+            await heard.until(lambda h: answers(h, "charge_now", 1))
+            ok, same, bad = heard.json(f"{place}/backup_reserve_pct/result")
+            assert ok == same
+            assert ok == {"id": "c1", "status": "ok", "code": "", "message": "", "applied": 42.0}
+            assert (bad["id"], bad["code"]) == ("c2", "out_of_range")
+            broken = heard.json(f"{place}/charge_now/result")[0]
+            assert (broken["status"], broken["message"]) == ("error", "inverter: does not answer")
+            assert [c.name for c in home.done] == ["backup_reserve_pct", "charge_now"]
+            assert len(heard.of(f"{place}/battery/result")) == 1  # clearing it is no command
+            assert not any(retained for _, _, retained in heard.messages)
+
+
+async def test_a_burst_of_commands_is_bounded(
+    home: Home, desk: CommandDesk, broker: BrokerHandle, journal: Journal
+) -> None:
+    publisher = Publisher(mqtt(broker.port), "home", journal, desk=desk)
+    async with aiomqtt.Client("127.0.0.1", broker.port) as sender, running(publisher):
+        await publisher.wait_connected()
+        async with listening(broker.port, "energy/home/cmd/trading/result") as heard:
+            for n in range(400):
+                await sender.publish("energy/home/cmd/trading", text(True, id=f"b{n}"), 0)
+            await sender.publish("energy/home/cmd/trading", text(True, id="last"), 1)
+            await heard.until(lambda h: len(h.messages) >= 20)
+            assert publisher._inbox.qsize() <= 100
+            assert await publisher.flush()

@@ -1,0 +1,123 @@
+"""Home Assistant is told what it needs, in the form it accepts, and again when it starts."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import Any
+
+import aiomqtt
+import pytest
+
+from gateway.domain.readings import METRICS
+from gateway.journal.store import Journal
+from gateway.publishing import topics
+from gateway.publishing.commands import COMMANDS, Command, parse_command
+from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
+from gateway.publishing.mqtt import Publisher
+from gateway.publishing.topics import SETTING_SCALARS, MarketState, UserSettings
+from simulators.broker import BrokerHandle
+from tests.publishing.conftest import listening, mqtt, running
+from tests.publishing.homes import NOON, device, snapshot
+
+HOME = HomeToDiscover("energy/home", "home", "0.1.0")
+EVERYTHING = (("inverter", tuple(METRICS)), ("meter", ("grid_power_w", "grid_import_wh")))
+
+
+def bodies(devices: Any = EVERYTHING) -> dict[str, dict[str, Any]]:
+    messages = discovery_messages(HOME, devices)
+    assert all(m.retain and m.qos == 1 for m in messages)
+    return {m.topic: json.loads(m.payload) for m in messages}
+
+
+def components(devices: Any = EVERYTHING) -> dict[str, dict[str, Any]]:
+    found = [part for body in bodies(devices).values() for part in body["components"].values()]
+    by_id = {part["unique_id"]: part for part in found}
+    assert len(by_id) == len(found)
+    return by_id
+
+
+def test_devices() -> None:
+    all_bodies = bodies()
+    assert {t.split("/")[2].removeprefix("energy_gateway_home_") for t in all_bodies} == {
+        "gateway", "inverter", "inverter_battery", "inverter_meter", "inverter_charger", "meter",
+        "market",
+    }  # fmt: skip
+    for topic, body in all_bodies.items():
+        assert re.fullmatch(r"homeassistant/device/[a-z0-9_]+/config", topic)
+        assert body["device"]["identifiers"]
+        assert body["origin"]["name"]
+        assert body["components"]
+        for part in body["components"].values():
+            domain, _, name = part["default_entity_id"].partition(".")
+            assert domain == part["platform"]
+            assert re.fullmatch(r"[a-z0-9_]+", name)
+
+
+def test_the_energy_dashboard_can_be_filled() -> None:
+    parts = components()
+    for metric in ("pv_energy_wh", "grid_import_wh", "grid_export_wh", "battery_charge_wh", "battery_discharge_wh"):  # fmt: skip
+        part = parts[f"energy_gateway_home_inverter_{metric}"]
+        assert part["device_class"] == "energy"
+        assert part["unit_of_measurement"] == "kWh"
+        assert part["state_class"] == "total_increasing"
+
+
+def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_device() -> None:
+    values: dict[str, Any] = dict.fromkeys(METRICS, 1)
+    everything = topics.device_messages("energy/home", device("inverter", **values))
+    seen = snapshot()
+    sent = [*everything, *topics.snapshot_messages("energy/home", seen)]
+    sent += topics.market_messages("energy/home", MarketState(NOON, "USD"))
+    sent += topics.settings_messages("energy/home", UserSettings())
+    sent.append(topics.info("energy/home", "1", ()))
+    sent.append(topics.status("energy/home", True))
+    payloads = {m.topic: m.payload for m in reversed(sent)}
+    for name, part in components().items():
+        assert part["state_topic"] in payloads, name
+        field = re.search(r"value_json\.(\w+)", part.get("value_template", ""))
+        if field:
+            assert field.group(1) in json.loads(payloads[part["state_topic"]]), name
+        if "gateway_connected" not in name and "gateway_version" not in name:
+            assert part["availability"][0]["topic"] == "energy/home/status"
+
+
+@pytest.mark.parametrize("setting", SETTING_SCALARS)
+def test_what_home_assistant_sends_is_a_valid_command(setting: str) -> None:
+    part = components()[f"energy_gateway_home_{setting}"]
+    command = part["command_topic"].rsplit("/", 1)[1]
+    assert command in COMMANDS
+    value = {"switch": part.get("payload_on"), "select": "hold", "text": "07:30", "number": "10"}
+    payload = render(part["command_template"], str(value[part["platform"]]), NOON)
+    taken = parse_command(command, payload.encode(), NOON)
+    assert isinstance(taken, Command), taken
+
+
+def render(template: str, value: str, now: datetime) -> str:
+    """The three expressions that we use of Home Assistant's templates."""
+    return (
+        template.replace("{{ value }}", value)
+        .replace("{{ utcnow().isoformat() }}", now.isoformat())
+        .replace("{{ (utcnow().timestamp() * 1000) | int }}", str(int(now.timestamp() * 1000)))
+    )
+
+
+async def test_it_is_published_again_when_home_assistant_starts(
+    broker: BrokerHandle, journal: Journal
+) -> None:
+    publisher = Publisher(mqtt(broker.port), "home", journal)
+    async with running(publisher), listening(broker.port, "homeassistant/device/#") as heard:
+        await publisher.wait_connected()
+        messages = discovery_messages(HOME, discovered(snapshot()))
+        publisher.publish(messages)
+        await publisher.flush()
+        publisher.publish(discovery_messages(HOME, discovered(snapshot())))
+        await publisher.flush()
+        await heard.until(lambda h: len(h.messages) >= len(messages))
+        assert len(heard.messages) == len(messages)
+        async with aiomqtt.Client("127.0.0.1", broker.port) as assistant:
+            await assistant.publish("homeassistant/status", "offline", 1)
+            await assistant.publish("homeassistant/status", "online", 1)
+        await heard.until(lambda h: len(h.messages) >= 2 * len(messages))
+        assert len(heard.messages) == 2 * len(messages)

@@ -1,0 +1,50 @@
+"""What Prometheus reads is what is known, under its names and units."""
+
+from __future__ import annotations
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.publishing.metrics import Counts, Metrics
+from gateway.publishing.topics import MarketState
+from tests.publishing.homes import NOON, device, snapshot
+
+
+def scrape(metrics: Metrics) -> dict[tuple[str, str], float]:
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {
+        (
+            sample.name.removeprefix("energy_gateway_"),
+            ",".join(sample.labels.values()),
+        ): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_known_values_and_no_others() -> None:
+    metrics = Metrics()
+    assert ("device_up", "meter") not in scrape(metrics)
+    seen = snapshot()
+    lost = device("charger", online=False, charger_power_w=5.0)
+    seen.devices["charger"] = lost  # type: ignore[index]
+    market = MarketState(NOON, "USD", trading=True, position_wh=250, account_total="-1.50")
+    metrics.show(seen, market, Counts(tenders=3, settled_money=-150_000_000, mqtt_connected=True))
+    metrics.polled("meter", 0.02, answered=True)
+    metrics.polled("charger", 1.0, answered=False)
+    found = scrape(metrics)
+    assert found["device_up", "meter"] == 1
+    assert found["device_up", "charger"] == 0
+    assert ("device_charger_power_watts", "charger") not in found
+    assert found["device_pv_power_watts", "inverter"] == 3000
+    assert found["device_grid_import_watt_hours_total", "meter"] == 2_000_000
+    assert found["device_grid_frequency_hertz", "meter"] == 50
+    assert found["home_power_watts", "grid"] == -800.5
+    assert found["home_battery_charge_percent", ""] == 55.5
+    assert found["market_position_watt_hours", ""] == 250
+    assert found["market_account_total", ""] == -1.5
+    assert found["market_trading", ""] == 1
+    assert ("market_import_price_per_kwh", "") not in found
+    assert found["tenders_total", ""] == 3
+    assert found["settled_money", ""] == -1.5
+    assert found["poll_seconds_count", "meter"] == 1
+    assert found["poll_errors_total", "charger"] == 1
