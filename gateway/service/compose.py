@@ -95,10 +95,9 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     desk = CommandDesk(ServiceSteering(present, journal, clock), seen, clock)
     names = [d.name for d in settings.device]
     publisher = Publisher(settings.mqtt, settings.site.name, journal, names, desk)
-    market: tuple[Exchange, Trader, Journal] | None = None
+    market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
-        exchange, trader = open_market(settings.market, journal, clock)
-        market = (exchange, trader, journal)
+        market = open_market(settings.market, journal, clock)
     report = Reporting(present, journal, history, publisher, metrics, clock)
     return Gateway(
         settings,
@@ -110,6 +109,13 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
         present,
         publisher,
         ControlLoop(site, journal, present, clock, report.tick, history.add_quarter),
-        TradingLoop(present, strategy(settings.planner.strategy), clock, history.quarters, market),
+        TradingLoop(
+            present,
+            strategy(settings.planner.strategy),
+            clock,
+            history.quarters,
+            journal,
+            market,
+        ),
         market[0] if market else None,
     )
