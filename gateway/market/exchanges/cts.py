@@ -28,8 +28,7 @@ from gateway.domain.trade import (
     Transaction,
 )
 from gateway.errors import ConfigError, MarketError
-from gateway.market.exchanges import ExchangeAccess, PublishedPrices
-from gateway.market.exchanges.cts_documents import (
+from gateway.market.cts_documents import (
     Json,
     flag,
     interval_out,
@@ -42,6 +41,7 @@ from gateway.market.exchanges.cts_documents import (
     understood,
     whole,
 )
+from gateway.market.exchanges import ExchangeAccess, PublishedPrices
 from gateway.market.signing import read_credential
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
