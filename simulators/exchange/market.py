@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.clock import Clock
@@ -14,6 +14,8 @@ from simulators.exchange.parties import Parties
 from simulators.exchange.store import Store
 from simulators.exchange.tenders import TenderDesk
 from simulators.exchange.terms import Prices, PriceSource, Terms
+
+_DAY = timedelta(days=1)
 
 
 class Market:
@@ -64,8 +66,14 @@ class Market:
             else:
                 self.calls.close_gate(when)
             self.books.settle_due(when)
+            if floor_to(when, _DAY) == when:
+                self._forget(when - self.terms.trueup_after - _DAY)
             self.store.set_mark("step", iso(when))
         self.events.announce()
+
+    def _forget(self, before: datetime) -> None:
+        """Answers to idempotency keys are kept until the last settlement run is over."""
+        self.store.run("DELETE FROM idempotency WHERE time < ?", iso(before))
 
     def halt(self) -> None:
         """Take no tenders and hold no calls until `resume`; gates close in their time."""

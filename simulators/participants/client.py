@@ -115,7 +115,8 @@ class Client:
         }
         return await self._ask("POST", "createStreamTender", body=body, key=tender_id)
 
-    async def fills(self, after: int) -> list[Fill]:
+    async def fills(self, after: int) -> tuple[list[Fill], bool]:
+        """Our fills after that sequence number, and whether there are more."""
         answer = await self._ask("GET", "transactions", query={"after": str(after)})
         found = []
         for row in answer["transactions"]:
@@ -123,7 +124,7 @@ class Client:
             sign = 1 if tender["side"] == "BUY" else -1
             start = parse_utc(detail["interval"]["dtStart"])
             found.append(Fill(row["seq"], start, sign * detail["quantity"], detail["price"]))
-        return found
+        return found, answer["more"]
 
     async def deliver(
         self, start: datetime, import_wh: int, export_wh: int, registers: tuple[int, int]

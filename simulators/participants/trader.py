@@ -91,10 +91,12 @@ class Participant:
             presence.back()
 
     async def _catch_up(self) -> None:
-        while fills := await self._client.fills(self._after):
+        more = True
+        while more:
+            fills, more = await self._client.fills(self._after)
             for fill in fills:
                 self._traded[fill.start] = self._traded.get(fill.start, 0) + fill.bought_wh
-            self._after = fills[-1].seq
+                self._after = fill.seq
 
     async def _report(self, start: datetime) -> None:
         """Deliver the reading of the interval that has ended."""
