@@ -7,6 +7,8 @@ from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc, quarters
+from gateway.errors import StorageError
+from gateway.supervise import Presence
 from simulators.exchange.books import SettlementDesk
 from simulators.exchange.calls import CallDesk, missed_steps, next_step
 from simulators.exchange.events import Events
@@ -53,9 +55,14 @@ class Market:
             if self.store.mark("step") is None:
                 start = floor_to(self._clock.now(), self.terms.call_period)
                 self.store.set_mark("step", iso(start))
+        storing = Presence("the exchange's store")
         while True:
-            for when in missed_steps(self.store.mark("step"), self._clock.now(), self.terms):
-                self.step(when)
+            try:
+                for when in missed_steps(self.store.mark("step"), self._clock.now(), self.terms):
+                    self.step(when)
+                storing.back()
+            except StorageError as error:
+                storing.lost(error)  # the step is held again at the next call time
             await self._clock.sleep_until(next_step(self._clock.now(), self.terms))
 
     def step(self, when: datetime) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +14,14 @@ from functools import lru_cache
 from aiohttp import web
 
 from gateway.domain.intervals import iso
+from gateway.errors import StorageError
 from simulators.exchange import messages, openapi, problems, ticker
 from simulators.exchange.access import Access
 from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
 from simulators.exchange.routes import ROUTES, Answer, Ask
 
+log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -58,6 +61,9 @@ async def _as_problems(request: web.Request, handler: _Handler) -> web.StreamRes
         return await handler(request)
     except problems.Problem as problem:
         return problem_response(request.app[_DESK].market.now(), problem)
+    except StorageError as error:
+        log.warning("%s", error)
+        return problem_response(request.app[_DESK].market.now(), problems.storage())
     except web.HTTPException as error:
         if error.status < 400:
             raise

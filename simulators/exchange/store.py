@@ -84,17 +84,16 @@ class Store:
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._undo()
-            raise
-        try:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo()
             raise StorageError(f"the exchange cannot store: {error}") from error
+        except BaseException:
+            self._undo()
+            raise
 
     def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         return self._db.execute(sql, values).fetchall()
@@ -133,7 +132,8 @@ class Store:
             self._marks[name] = value
 
     def _undo(self) -> None:
-        self._db.execute("ROLLBACK")
+        if self._db.in_transaction:  # a full disk may have ended it already
+            self._db.execute("ROLLBACK")
         self._marks = self._read_marks()
 
     def _read_marks(self) -> dict[str, str]:
