@@ -229,9 +229,8 @@ def party(market: Market, ask: Ask) -> Json:
 
 def tenders(market: Market, ask: Ask) -> Json:
     if (tender_id := ask.query.get("tenderId")) is not None:
-        rows = market.store.all(
-            "SELECT * FROM tender WHERE party_id = ? AND tender_id = ?", ask.party_id, tender_id
-        )
+        found = market.tenders.find(ask.party_id, tender_id)
+        rows = [] if found is None else [found]
     else:
         rows = market.store.all(
             "SELECT * FROM tender WHERE party_id = ? AND status IN ('NEW', 'PARTIALLY_FILLED')"

@@ -94,9 +94,8 @@ def problem_response(now: datetime, problem: problems.Problem) -> web.Response:
 
 def _reply(now: datetime, status: int, text: str) -> web.Response:
     kind = "application/json" if status < 400 else "application/problem+json"
-    reply = web.Response(status=status, text=text, content_type=kind)
-    reply.headers["Date"] = _date(int(now.timestamp()))
-    return reply
+    headers = {"Content-Type": kind, "Date": _date(int(now.timestamp()))}
+    return web.Response(status=status, body=text.encode(), headers=headers)
 
 
 @lru_cache(maxsize=4)

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS tender (
   market_order_id TEXT PRIMARY KEY, party_id TEXT NOT NULL, tender_id TEXT NOT NULL,
   start TEXT NOT NULL, side TEXT NOT NULL, price INTEGER NOT NULL, quantity INTEGER NOT NULL,
   remaining INTEGER NOT NULL, expires_ms INTEGER NOT NULL, status TEXT NOT NULL, accepted TEXT NOT NULL,
-  cancel_reason TEXT, evidence TEXT, UNIQUE (party_id, tender_id)) STRICT;
+  cancel_reason TEXT, evidence TEXT) STRICT;
 CREATE INDEX IF NOT EXISTS tender_open ON tender (start) WHERE status IN ('NEW', 'PARTIALLY_FILLED');
 CREATE INDEX IF NOT EXISTS tender_party ON tender (party_id, start);
 CREATE TABLE IF NOT EXISTS call (
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE TABLE IF NOT EXISTS idempotency (
   party_id TEXT NOT NULL, operation TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL,
   status INTEGER NOT NULL, body TEXT NOT NULL, time TEXT NOT NULL,
-  PRIMARY KEY (party_id, operation, key)) STRICT;
+  PRIMARY KEY (party_id, operation, key)) STRICT, WITHOUT ROWID;
 """
 
 
