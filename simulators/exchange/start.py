@@ -123,7 +123,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
         )
     for party in parties:
         market.parties.register(party)
-    make_credentials(market, state_dir / "credentials")
+    make_credentials(market, state_dir / "credentials", parties)
     tls = None if insecure else server_context(state_dir / "tls", host)
     runner = web.AppRunner(make_app(market, Access(market, insecure=insecure)), access_log=None)
     await runner.setup()
