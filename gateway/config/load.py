@@ -39,7 +39,7 @@ def load_settings(path: Path, defaults: Mapping[str, Any] | None = None) -> Sett
 
 def _explain(path: Path, text: str, loc: Sequence[int | str], fault: Any) -> str:
     keys = [part for part in loc if not (isinstance(part, str) and part in _UNION_TAGS)]
-    where = f"{path}:{_line_of(text, keys)}" if _line_of(text, keys) else str(path)
+    where = f"{path}:{line_of(text, keys)}" if line_of(text, keys) else str(path)
     key = ".".join(str(part) for part in keys) or "file"
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(keys[-1]), _names_beside(keys), n=1)
@@ -73,8 +73,11 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((m for m in found if m), None)
 
 
-def _line_of(text: str, keys: Sequence[int | str]) -> int:
-    """The line (from 1) where the key stands, or its table, or 0: good enough to click on."""
+def line_of(text: str, keys: Sequence[int | str]) -> int:
+    """The line of ``text`` (from 1) where the key stands, or its table, or 0.
+
+    ``keys`` as in ``("device", 1, "profile")``.
+    """
     table, wanted, seen = "", [k for k in keys if isinstance(k, str)], -1
     index = next((k for k in keys if isinstance(k, int)), 0)
     best = 0
