@@ -13,10 +13,15 @@ from gateway.domain.control import Commitment, Limits, Setpoints
 from gateway.domain.readings import Snapshot
 
 # Close to the end of an interval a small rest of energy would ask for a huge power; below this the
-# rest is spread as if so much time were left. 20 s is two ticks of a slow (10 s) control loop.
-SHORTEST_LEFT_S = 20.0
+# rest is spread as if so much time were left. It is less than a tick of a slow (10 s) control loop,
+# so that the last tick still makes up what the ones before left over.
+SHORTEST_LEFT_S = 5.0
 # A car cannot charge with less than its least current; a wish above this is worth starting it.
 LEAST_CAR_W = 100.0
+
+
+# Reasons that may wait for the dwell time; limits and commitments never do.
+PRICED = ("self-consumption", "price: discharge", "price: charge", "price: rest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +81,29 @@ def decide(
     )
 
 
-def steady(new: Setpoints, old: Setpoints, deadband_w: float) -> Setpoints:
-    """``new``, but a change of power smaller than the deadband keeps the old value (same sign)."""
+def steady(
+    new: Setpoints, old: Setpoints, *, deadband_w: float, stayed_s: float, dwell_s: float
+) -> Setpoints:
+    """``new``, unless the change is too small or, where only prices ask for it, too soon.
+
+    ``stayed_s`` is how long the old mode (released, charge, discharge, rest) has held.
+    """
+    if mode(new) != mode(old):
+        too_soon = stayed_s < dwell_s and new.reason in PRICED and old.reason in PRICED
+        return replace(new, battery_w=old.battery_w, reason=old.reason) if too_soon else new
     if new.battery_w is None or old.battery_w is None:
-        return new
-    if (new.battery_w > 0) != (old.battery_w > 0) or (new.battery_w < 0) != (old.battery_w < 0):
         return new
     if abs(new.battery_w - old.battery_w) < deadband_w:
         return replace(new, battery_w=old.battery_w)
     return new
+
+
+def mode(setpoints: Setpoints) -> str:
+    """What the battery is asked to do, without how much."""
+    power_w = setpoints.battery_w
+    if power_w is None:
+        return "released"
+    return "discharge" if power_w > 0 else "charge" if power_w < 0 else "rest"
 
 
 def _battery_target(

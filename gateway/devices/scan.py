@@ -41,7 +41,7 @@ async def scan(host: str, port: int, units: Sequence[int] = USUAL_UNITS) -> Asyn
             try:
                 found = await identify(link.unit(number), all_profiles().values())
             except DeviceError as error:
-                if "cannot connect" in str(error):
+                if "cannot connect" in str(error) and not seen:
                     raise
                 continue
             if found is None or (found[0].key, found[1]) in seen:
@@ -54,7 +54,13 @@ async def scan(host: str, port: int, units: Sequence[int] = USUAL_UNITS) -> Asyn
 
 def as_toml(findings: Sequence[Finding]) -> str:
     """A ready gateway.toml for what was found."""
-    lines = ["[site]", 'name = "home"', 'time_zone = "UTC"    # e.g. "America/Chicago"', ""]
+    head = '[site]\nname = "home"\ntime_zone = "UTC"    # e.g. "America/Chicago"\n\n'
+    return head + devices_toml(findings)
+
+
+def devices_toml(findings: Sequence[Finding]) -> str:
+    """The device tables of a gateway.toml."""
+    lines: list[str] = []
     counts: dict[str, int] = {}
     for f in findings:
         kind = "inverter" if f.profile.kind in ("hybrid", "any") else f.profile.kind

@@ -9,7 +9,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock, every
-from gateway.control import Wish, decide, steady
+from gateway.control import Wish, decide, mode, steady
 from gateway.domain.control import Commitment, Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import BatterySpec, Observed
@@ -54,6 +54,7 @@ class ControlLoop:
         self._origin = NightOrigin(journal, self._tariff)
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
+        self._mode_since = float("-inf")
 
     async def run(self) -> None:
         """For ever; never raises for a lost device or a full disk."""
@@ -88,7 +89,12 @@ class ControlLoop:
         )
         limits = self._present.limits(battery)
         new = decide(snapshot, commitment, wish, limits, self._charger)
-        return steady(new, self._present.setpoints, self._settings.control.deadband_w)
+        pace, old = self._settings.control, self._present.setpoints
+        stayed_s = self._clock.monotonic() - self._mode_since
+        kept = steady(new, old, deadband_w=pace.deadband_w, stayed_s=stayed_s, dwell_s=pace.dwell_s)
+        if mode(kept) != mode(old):
+            self._mode_since = self._clock.monotonic()
+        return kept
 
     def _wish(
         self, snapshot: Snapshot, battery: BatterySpec | None, now: datetime, car_w: float | None
@@ -118,7 +124,7 @@ class ControlLoop:
             if target_w > 0
             else "price: charge"
             if target_w < 0
-            else "price: hold"
+            else "price: rest"
         )
         return Wish(target_w, car_w, curtail, why)
 

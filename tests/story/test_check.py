@@ -67,7 +67,7 @@ async def test_all_is_well_then_the_charger_is_gone(tmp_path: Path) -> None:
     ("old", "new", "line"),
     [
         ('"keba-p30"', '"keba-p3"', "gateway.toml:10: device.1.profile: profile = 'keba-p3' is unknown; did you mean 'keba-p30'?"),
-        ("port = 3", "prot = 3", "gateway.toml:15: mqtt.prot: unknown key; did you mean 'port'?"),
+        ("port = 3", "prt = 3", "gateway.toml:15: mqtt.prt: unknown key; did you mean 'port'?"),
     ],
 )  # fmt: skip
 async def test_a_wrong_file_is_said_by_line(tmp_path: Path, old: str, new: str, line: str) -> None:
