@@ -19,6 +19,10 @@ SHORTEST_LEFT_S = 20.0
 LEAST_CAR_W = 100.0
 
 
+# Reasons that may wait for the dwell time; limits and commitments never do.
+PRICED = ("self-consumption", "price: discharge", "price: charge", "price: rest")
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What prices and comfort ask for, before commitments and limits.
@@ -41,6 +45,11 @@ class ChargerSpec:
     volts: float = 230.0
     min_a: float = 6.0
     max_a: float = 16.0
+
+    @property
+    def power_w(self) -> float:
+        """The most it gives."""
+        return self.phases * self.volts * self.max_a
 
 
 def decide(
@@ -71,15 +80,29 @@ def decide(
     )
 
 
-def steady(new: Setpoints, old: Setpoints, deadband_w: float) -> Setpoints:
-    """``new``, but a change of power smaller than the deadband keeps the old value (same sign)."""
+def steady(
+    new: Setpoints, old: Setpoints, *, deadband_w: float, stayed_s: float, dwell_s: float
+) -> Setpoints:
+    """``new``, unless the change is too small or, where only prices ask for it, too soon.
+
+    ``stayed_s`` is how long the old mode (released, charge, discharge, rest) has held.
+    """
+    if mode(new) != mode(old):
+        too_soon = stayed_s < dwell_s and new.reason in PRICED and old.reason in PRICED
+        return replace(new, battery_w=old.battery_w, reason=old.reason) if too_soon else new
     if new.battery_w is None or old.battery_w is None:
-        return new
-    if (new.battery_w > 0) != (old.battery_w > 0) or (new.battery_w < 0) != (old.battery_w < 0):
         return new
     if abs(new.battery_w - old.battery_w) < deadband_w:
         return replace(new, battery_w=old.battery_w)
     return new
+
+
+def mode(setpoints: Setpoints) -> str:
+    """What the battery is asked to do, without how much."""
+    power_w = setpoints.battery_w
+    if power_w is None:
+        return "released"
+    return "discharge" if power_w > 0 else "charge" if power_w < 0 else "rest"
 
 
 def _battery_target(

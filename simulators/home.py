@@ -82,7 +82,7 @@ class Home:
     def __init__(self, clock: HasTime, scenario: Scenario) -> None:
         self.scenario = scenario
         self.house = scenario.house
-        self.commands = Commands()
+        self._commands = Commands()
         self._clock = clock
         self._zone = ZoneInfo(scenario.time_zone)
         self._now_s = self._done_s = scenario.start.timestamp()
@@ -109,6 +109,12 @@ class Home:
         """The home at the clock's present."""
         self._catch_up()
         return self._view
+
+    @property
+    def commands(self) -> Commands:
+        """What is asked for at the clock's present."""
+        self._catch_up()
+        return self._commands
 
     def powers(self) -> Powers:
         return self.state().powers
@@ -145,11 +151,11 @@ class Home:
     def command(self, **changes: Any) -> None:
         """Change fields of `Commands` at this moment; what is already so changes nothing."""
         self._catch_up()
-        wanted = replace(self.commands, **changes)
-        if wanted != self.commands:
+        wanted = replace(self._commands, **changes)
+        if wanted != self._commands:
             self._done, self._done_s = self._at(self._now_s), self._now_s
             self._view = self._done
-            self.commands = wanted
+            self._commands = wanted
 
     def timer(self, key: str, seconds: float | None, action: Callable[[], None]) -> None:
         """(Re)start the timer ``key``; at its end ``action`` is called once. None stops it."""
@@ -201,7 +207,7 @@ class Home:
         state = self._done
         if inputs.car_plugged and not state.car_plugged:
             state = replace(state, car_stored_wh=max(3000.0, state.car_stored_wh - drive_wh))
-        return step(self.house, state, self.commands, inputs, dt_s)
+        return step(self.house, state, self._commands, inputs, dt_s)
 
     def _slot(self, slot: int) -> tuple[Inputs, float]:
         """Inputs of one 10 s slot, and what a car that arrives in it has driven (Wh)."""

@@ -65,7 +65,8 @@ class Commands:
 
     ``discharge_limit_w`` bounds the battery's power from above, ``charge_limit_w`` its charging;
     a negative one forces the other direction, as SunSpec model 124 has it. ``pv_limit_w`` bounds
-    the inverter's AC output, ``export_limit_w`` the export at the meter.
+    the inverter's AC output, ``export_limit_w`` the export at the meter; ``ac_power_w`` asks for
+    this AC output (negative = from the grid) instead of self-consumption.
     """
 
     discharge_limit_w: float | None = None
@@ -74,6 +75,7 @@ class Commands:
     reserve_pct: float = 5.0
     pv_limit_w: float | None = None
     export_limit_w: float | None = None
+    ac_power_w: float | None = None
     connected: bool = True
     charge_current_a: float = 16.0
     charger_enabled: bool = True
@@ -200,13 +202,16 @@ def _dispatch(
     pv = inputs.pv_w
     cells = _battery_bounds(house, state, commands, hours)
     low, high = _allowed_range(commands, cells, pv)
-    battery = min(high, max(low, _to_dc(inverter, demand_w) - pv))
+    wanted_w = demand_w if commands.ac_power_w is None else commands.ac_power_w
+    battery = min(high, max(low, _to_dc(inverter, wanted_w) - pv))
     lowest_dc = _to_dc(inverter, -inverter.ac_rating_w)
     if pv + battery < lowest_dc:
         battery = lowest_dc - pv
     cap = inverter.ac_rating_w
     if commands.pv_limit_w is not None:
         cap = min(cap, max(0.0, commands.pv_limit_w))
+    if commands.ac_power_w is not None:
+        cap = min(cap, max(0.0, commands.ac_power_w))
     if commands.export_limit_w is not None:
         cap = min(cap, demand_w + max(0.0, commands.export_limit_w))
     excess = pv + battery - _to_dc(inverter, cap)

@@ -6,6 +6,8 @@ comes from a hash of (seed, keys), so a simulated day is the same in every run a
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _MASK = (1 << 64) - 1
 
 
@@ -17,6 +19,7 @@ def _mix(x: int) -> int:
     return x ^ (x >> 31)
 
 
+@lru_cache(maxsize=16_384)  # most keys are days and hours and come again every 10 s
 def uniform(seed: int, *keys: int) -> float:
     """A number in [0, 1) that belongs to ``seed`` and ``keys``."""
     x = _mix(seed & _MASK)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from gateway.config.settings import Settings
 from gateway.errors import ConfigError
 
 
-def load_settings(path: Path) -> Settings:
-    """The settings in ``path``; raises ConfigError with one line a fault."""
+def load_settings(path: Path, defaults: Mapping[str, Any] | None = None) -> Settings:
+    """The settings in ``path``; raises ConfigError with one line a fault.
+
+    ``defaults`` stand in for whole top-level tables that the file leaves out.
+    """
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -28,7 +31,7 @@ def load_settings(path: Path) -> Settings:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     try:
-        return Settings.model_validate(raw)
+        return Settings.model_validate({**(defaults or {}), **raw})
     except ValidationError as error:
         lines = [_explain(path, text, fault["loc"], fault) for fault in error.errors()]
         raise ConfigError("\n".join(lines)) from error
@@ -36,7 +39,7 @@ def load_settings(path: Path) -> Settings:
 
 def _explain(path: Path, text: str, loc: Sequence[int | str], fault: Any) -> str:
     keys = [part for part in loc if not (isinstance(part, str) and part in _UNION_TAGS)]
-    where = f"{path}:{_line_of(text, keys)}" if _line_of(text, keys) else str(path)
+    where = f"{path}:{line_of(text, keys)}" if line_of(text, keys) else str(path)
     key = ".".join(str(part) for part in keys) or "file"
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(keys[-1]), _names_beside(keys), n=1)
@@ -70,8 +73,11 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((m for m in found if m), None)
 
 
-def _line_of(text: str, keys: Sequence[int | str]) -> int:
-    """The line (from 1) where the key stands, or its table, or 0: good enough to click on."""
+def line_of(text: str, keys: Sequence[int | str]) -> int:
+    """The line of ``text`` (from 1) where the key stands, or its table, or 0.
+
+    ``keys`` as in ``("device", 1, "profile")``.
+    """
     table, wanted, seen = "", [k for k in keys if isinstance(k, str)], -1
     index = next((k for k in keys if isinstance(k, int)), 0)
     best = 0

@@ -44,15 +44,17 @@ class Site(_Part):
 class DeviceSettings(_Part):
     """One device and how to reach it."""
 
-    name: Name
+    name: Name = Field(description="part of its MQTT topics")
     profile: str = Field("auto", description="`energy-gateway profiles` lists them")
     host: str | None = Field(None, description="name or address; absent for a serial device")
-    port: Port = 502
+    port: Port = Field(502, description="TCP port")
     unit: int | None = Field(None, ge=0, le=255, description="Modbus unit; default of the profile")
-    framing: Literal["tcp", "rtu_over_tcp", "rtu"] = "tcp"
+    framing: Literal["tcp", "rtu_over_tcp", "rtu"] = Field(
+        "tcp", description="rtu_over_tcp for transparent gateways, rtu for a serial line"
+    )
     serial: Path | None = Field(None, description="serial port of an RTU device")
-    baud: int = 9600
-    parity: Literal["N", "E", "O"] = "N"
+    baud: int = Field(9600, description="of a serial line")
+    parity: Literal["N", "E", "O"] = Field("N", description="of a serial line")
     control: bool = Field(True, description="false = read only, never written")
 
     @model_validator(mode="after")
@@ -70,9 +72,9 @@ class Battery(_Part):
     capacity_wh: float | None = Field(None, gt=0, description="default: what the device states")
     max_charge_w: float | None = Field(None, gt=0, description="default: what the device states")
     max_discharge_w: float | None = Field(None, gt=0, description="default: what the device states")
-    charge_efficiency: float = Field(0.95, gt=0, le=1)
-    discharge_efficiency: float = Field(0.95, gt=0, le=1)
-    standby_w: float = Field(0, ge=0)
+    charge_efficiency: float = Field(0.95, gt=0, le=1, description="AC to stored, one way")
+    discharge_efficiency: float = Field(0.95, gt=0, le=1, description="stored to AC, one way")
+    standby_w: float = Field(0, ge=0, description="own consumption of the battery, W")
     wear_per_kwh: Decimal = Field(Decimal("0.02"), ge=0, description="cost of a kWh discharged")
 
 
@@ -81,71 +83,73 @@ class Car(_Part):
 
     energy_wh: float = Field(10_000, ge=0, description="wanted per plug-in")
     departure: time = Field(time(7), description="local time of day")
-    phases: Literal[1, 3] = 3
-    volts: float = 230
-    min_current_a: float = Field(6, ge=0)
-    max_current_a: float = Field(16, gt=0)
+    phases: Literal[1, 3] = Field(3, description="that the charger uses")
+    volts: float = Field(230, gt=0, description="of a phase against neutral")
+    min_current_a: float = Field(6, ge=0, description="least that a car takes (IEC 61851: 6 A)")
+    max_current_a: float = Field(16, gt=0, description="most that charger and cable allow")
 
 
 class Mqtt(_Part):
     """Where the home's state is published."""
 
-    host: str = "127.0.0.1"
-    port: Port = 1883
+    host: str = Field("127.0.0.1", description="name or address of the broker")
+    port: Port = Field(1883, description="8883 is usual with TLS")
     root: str = Field("energy", pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first part of topics")
-    username: str | None = None
+    username: str | None = Field(None, description="if the broker asks for one")
     password_file: Path | None = Field(None, description="or systemd credential mqtt_password")
-    tls: bool = False
-    ca_file: Path | None = None
-    protocol: Literal["3.1.1", "5"] = "3.1.1"
+    tls: bool = Field(False, description="encrypt, and check the broker's certificate")
+    ca_file: Path | None = Field(None, description="of a private certificate authority")
+    protocol: Literal["3.1.1", "5"] = Field("3.1.1", description="every broker speaks 3.1.1")
     publish_s: float = Field(10, gt=0, description="state is published at most this often")
     home_assistant: bool = Field(True, description="publish discovery")
-    discovery_prefix: str = "homeassistant"
+    discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
 
 
 class Market(_Part):
     """The exchange on which surplus is offered."""
 
     exchange: str = Field("cts", description="adapter, by entry point")
-    url: str
+    url: str = Field(description="address of the exchange")
     party_id: str = Field("home", description="our name at the exchange")
     credential_file: Path | None = Field(None, description="or systemd credential exchange")
-    ca_file: Path | None = None
-    trading: bool = True
+    ca_file: Path | None = Field(None, description="of a private certificate authority")
+    trading: bool = Field(True, description="false = plan, but offer nothing")
     price_floor_per_kwh: Decimal = Field(Decimal(0), description="never sell below")
 
 
 class Planner(_Part):
     """How stored energy is valued."""
 
-    strategy: str = "value"
-    horizon_h: float = Field(36, ge=2, le=96)
+    strategy: str = Field("value", description="`value` or `greedy`")
+    horizon_h: float = Field(36, ge=2, le=96, description="how far ahead is planned")
     quantity_quantile: float = Field(0.2, gt=0, lt=1, description="caution of offered quantities")
 
 
 class Control(_Part):
     """The pace of the control loop."""
 
-    period_s: float = Field(2, gt=0, le=60)
-    deadband_w: float = Field(50, ge=0)
-    dwell_s: float = Field(30, ge=0, description="shortest stay in a mode")
+    period_s: float = Field(2, gt=0, le=60, description="of polling and of deciding")
+    deadband_w: float = Field(50, ge=0, description="smaller changes are not written")
+    dwell_s: float = Field(30, ge=0, description="shortest stay in a mode that prices chose")
 
 
 class Dashboard(_Part):
     """The local web page."""
 
-    enabled: bool = True
-    host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65535)] = 8750
+    enabled: bool = Field(True, description="serve the page")
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; beyond loopback it needs a password"
+    )
+    port: int = Field(8750, ge=0, le=65535, description="0 = any free one")
     password_file: Path | None = Field(None, description="needed before it listens beyond loopback")
-    metrics: bool = True
+    metrics: bool = Field(True, description="serve /metrics for Prometheus")
 
 
 class TimeSettings(_Part):
     """Only for trying things out: another start time, another pace."""
 
-    start: AwareDatetime | None = None
-    rate: float = Field(1.0, gt=0, le=10_000)
+    start: AwareDatetime | None = Field(None, description="begin then instead of now")
+    rate: float = Field(1.0, gt=0, le=10_000, description="simulated seconds a second")
 
 
 class Settings(_Part):

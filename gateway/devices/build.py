@@ -51,17 +51,16 @@ def build_devices(
         paces[where] = paces[where].slower(pace) if where in paces else pace
     _refuse_mixed_framing(paces)
     links = {where: Link(where, pace) for where, pace in paces.items()}
-    return tuple(
-        ModbusDevice(
-            d.name,
-            profile(d.profile),
-            links[bus_of(d)].unit(profile(d.profile).connection.unit if d.unit is None else d.unit),
-            intents,
-            clock,
-            control=d.control,
-        )
-        for d in devices
-    )
+    return tuple(_device(d, links[bus_of(d)], intents, clock) for d in devices)
+
+
+def _device(d: DeviceSettings, link: Link, intents: IntentStore, clock: Clock) -> ModbusDevice:
+    sheet = profile(d.profile)
+    unit = link.unit(sheet.connection.unit if d.unit is None else d.unit)
+    device = ModbusDevice(d.name, sheet, unit, intents, clock, d.control)
+    if sheet.key == "auto":
+        device.may_be(all_profiles().values())
+    return device
 
 
 def bus_of(device: DeviceSettings) -> BusAddress:

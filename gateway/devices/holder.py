@@ -20,6 +20,8 @@ from gateway.modbus.link import Refused, Unit
 
 log = logging.getLogger(__name__)
 _YIELD_S = 900.0  # so long we leave a device to another controller
+_VISIBLE_W = 300.0  # smaller setpoints drown in the inverter's own needs
+_FULL_PCT, _EMPTY_PCT = 97.0, 15.0  # where the battery's own limits may overrule a setpoint
 
 
 class Holder:
@@ -42,6 +44,8 @@ class Holder:
         self._value: float | None = None
         self._renewed = float("-inf")
         self._yielded = float("-inf")
+        self._since = 0.0
+        self._ineffective = False
 
     @property
     def value(self) -> float | None:
@@ -57,20 +61,41 @@ class Holder:
         """See `gateway.devices.Device.hold`."""
         now = self._clock.monotonic()
         fresh = now - self._renewed < self.sheet.lease.refresh_s
-        if fresh and value == self._value:
+        if fresh and value == self._value and not self.sheet.follows:
             return
         if now - self._yielded < _YIELD_S:
             raise DeviceError(f"{self.sheet.control.value} is left to another controller")
-        if not fresh or self._facts is None:
+        if not fresh or self._facts is None or self.sheet.follows:
             self._facts = await self._read_facts()
             self._take_over(self._facts)
         writes = self.sheet.hold(value, self._facts, self._saved)
         if fresh:
             writes = tuple(w for w in writes if self._differs(w))
         await self._send(writes)
+        if self._value is None or (value > 0) != (self._value > 0):
+            self._since = now
         self._value = value
         if not fresh:
             self._renewed = now
+
+    def judge(self, power_w: float, soc_pct: float) -> None:
+        """Say once when the measured power does not follow a battery setpoint, once when it does."""
+        wanted = self._value
+        settled = self._clock.monotonic() - self._since >= self.sheet.settle_s
+        limit = soc_pct >= _FULL_PCT if (wanted or 0) < 0 else soc_pct <= _EMPTY_PCT
+        if wanted is None or abs(wanted) < _VISIBLE_W or not settled or limit:
+            return
+        follows = power_w * wanted > 0 and abs(power_w) > 0.1 * abs(wanted)
+        if not follows and not self._ineffective:
+            log.warning(
+                "%s: the battery setpoint of %.0f W has no effect; measured %.0f W",
+                self._device,
+                wanted,
+                power_w,
+            )
+        if follows and self._ineffective:
+            log.info("%s: the battery follows its setpoint again", self._device)
+        self._ineffective = not follows
 
     async def release(self) -> list[str]:
         """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore, ReleaseReport
 from gateway.devices.holder import Holder
-from gateway.devices.profile import Identity, Output, Profile, Source
-from gateway.devices.sunspec import bind
+from gateway.devices.identify import bind_profile, identify
+from gateway.devices.profile import ControlSheet, Identity, Profile, Source
+from gateway.devices.reader import LayoutChanged, Reader
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError
 from gateway.modbus.link import Refused, Unit
-from gateway.modbus.registers import Block, Field, Missing, Value, plan
+from gateway.modbus.registers import Missing, Value
 from gateway.supervise import Backoff
 
-_SLOW_S = 60.0  # what hardly changes is read so often
-_HOLES = (2, 3)  # exceptions by which a device refuses a block for what lies between the points
+_MOVED = (1, 2, 3)  # exceptions that a block, once read, gives only where the layout changed
+_REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
 class ModbusDevice:
@@ -39,14 +40,16 @@ class ModbusDevice:
         control: bool = True,
     ) -> None:
         self.name, self.profile = name, profile
+        self._known: tuple[Profile, ...] = ()
         self._unit = unit
         self._intents, self._clock, self._control = intents, clock, control
         self._source: Source | None = None
         self._holders: dict[Control, Holder] = {}
-        self._reader: _Reader | None = None
+        self._reader: Reader | None = None
         self._backoff = Backoff(1.0, 60.0, rng=random.Random(name))  # noqa: S311 - jitter
         self._failures = 0
         self._retry_at = float("-inf")
+        self._answered = float("-inf")
 
     @property
     def controls(self) -> frozenset[Control]:
@@ -69,7 +72,9 @@ class ModbusDevice:
         except DeviceError as error:
             raise self._lost(error) from error
         self._failures, self._retry_at = 0, float("-inf")
+        self._answered = self._clock.monotonic()
         self._backoff.reset()
+        self._check_effect(dict(values))
         now = self._clock.now()
         return tuple(_reading(metric, value, now) for metric, value in values)
 
@@ -105,7 +110,18 @@ class ModbusDevice:
         """Let go of the connection."""
         await self._unit.link.close()
 
+    def may_be(self, profiles: Iterable[Profile]) -> None:
+        """The profiles that 'auto' chooses from."""
+        self._known = tuple(profiles)
+
     # -- inside --
+
+    def _check_effect(self, values: Mapping[str, Value]) -> None:
+        """A write can be accepted and ignored; only the measured power tells."""
+        holder, power = self._holders.get(Control.BATTERY_POWER), values.get("battery_power_w")
+        soc = values.get("battery_soc_pct")
+        if holder and isinstance(power, int | float) and isinstance(soc, int | float):
+            holder.judge(power, soc)
 
     def _may_try(self) -> None:
         left = self._retry_at - self._clock.monotonic()
@@ -117,81 +133,46 @@ class ModbusDevice:
             self._failures += 1
             if self._failures > 1:
                 self._retry_at = self._clock.monotonic() + self._backoff.next()
+            away = self._clock.monotonic() - self._answered
+            moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in _MOVED
+            if moved or away > _REBIND_S:
+                self._reader = None
             for holder in self._holders.values():
                 holder.doubt()
         return DeviceError(f"{self.name}: {error}")
 
-    async def _open(self) -> _Reader:
+    async def _open(self) -> Reader:
         """Bind the device when first reached, and undo what a former life left forced."""
         if self._reader is not None:
             return self._reader
         profile = self.profile
-        if profile.sunspec:
-            source = await bind(self._unit, profile.sunspec)
-        else:
-            assert profile.source is not None  # noqa: S101 - a profile has one of the two
-            source = profile.source
-        sheets = source.controls if self._control else ()
-        self._holders = {
-            s.control: Holder(self.name, s, self._unit, self._intents, self._clock) for s in sheets
-        }
+        if profile.key == "auto":
+            found = await identify(self._unit, self._known)
+            if found is None:
+                raise DeviceError("the device is none that we know; name its profile")
+            profile = self.profile = found[0]
+        source = await bind_profile(self._unit, profile)
+        self._take_controls(source.controls if self._control else ())
         self._source = source
         for holder in self._holders.values():
-            if holder.owed:
+            if holder.owed and holder.value is None:
                 await holder.release()
-        self._reader = _Reader(source.outputs, self._unit, profile)
+        self._reader = Reader(self.name, source, self._unit, profile.connection)
         return self._reader
+
+    def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
+        """A holder for each control; one that holds something goes on with the new sheet."""
+        before, self._holders = self._holders, {}
+        for sheet in sheets:
+            holder = before.get(sheet.control) or Holder(
+                self.name, sheet, self._unit, self._intents, self._clock
+            )
+            holder.sheet = sheet
+            self._holders[sheet.control] = holder
 
 
 class _Waiting(DeviceError):
     """Not tried: the backoff has not passed."""
-
-
-class _Reader:
-    """The requests of one device, in two classes of pace, and what they mean."""
-
-    def __init__(self, outputs: Sequence[Output], unit: Unit, profile: Profile) -> None:
-        self._unit = unit
-        self._connection = profile.connection
-        self._outputs = {p: [o for o in outputs if o.poll == p] for p in ("fast", "slow")}
-        self._plans = {p: self._plan(p, self._connection.max_gap) for p in ("fast", "slow")}
-        self._bridges = self._connection.max_gap > 0
-        self._slow_due = float("-inf")
-
-    def _plan(self, pace: str, max_gap: int) -> tuple[Block, ...]:
-        spans = [(f.table, *f.span) for o in self._outputs[pace] for f in o.fields]
-        return plan(spans, self._connection.max_read, max_gap)
-
-    async def read(self, now: float) -> list[tuple[str, Value]]:
-        """Values of all that is due, by metric. A first failure ends the poll."""
-        values = await self._read_class("fast")
-        if now >= self._slow_due and self._outputs["slow"]:
-            values += await self._read_class("slow")
-            self._slow_due = now + _SLOW_S
-        return values
-
-    async def _read_class(self, pace: str) -> list[tuple[str, Value]]:
-        try:
-            raw = await self._read_blocks(self._plans[pace])
-        except Refused as refusal:
-            if refusal.code not in _HOLES or not self._bridges:
-                raise
-            self._bridges = False  # it refuses what lies between the points: ask for them alone
-            self._plans = {p: self._plan(p, 0) for p in self._plans}
-            raw = await self._read_blocks(self._plans[pace])
-        return [
-            (o.metric, o.combine(*(_decode(raw, f) for f in o.fields))) for o in self._outputs[pace]
-        ]
-
-    async def _read_blocks(self, blocks: Sequence[Block]) -> dict[Block, bytes]:
-        return {b: await self._unit.read(b.table, b.address, b.count) for b in blocks}
-
-
-def _decode(raw: dict[Block, bytes], field: Field) -> Value:
-    for block, data in raw.items():
-        if block.holds(field.table, *field.span):
-            return field.decode(data, block.address)
-    return Missing.ABSENT
 
 
 def _reading(metric: str, value: Value, time: datetime) -> Reading:

@@ -27,6 +27,7 @@ class Connection:
     max_gap: int = 0  # unwanted registers that one request may bridge
     tid_mode: TidMode = TidMode.STRICT
     sleeps_at_night: bool = False  # silence is then no fault worth a warning
+    single_client: bool = False  # a second client is refused: stop the other one
 
     @property
     def pace(self) -> Pace:
@@ -48,7 +49,7 @@ def one(metric: str, source: Field, poll: Poll = "fast") -> Output:
     return Output(metric, (source,), lambda value: value, poll)
 
 
-def numeric(combine: Callable[..., float]) -> Callable[..., Value]:
+def numeric(combine: Callable[..., Value]) -> Callable[..., Value]:
     """``combine`` on numbers only: BAD if any part is bad, else ABSENT if any part is absent."""
 
     def checked(*values: Value) -> Value:
@@ -63,7 +64,7 @@ def numeric(combine: Callable[..., float]) -> Callable[..., Value]:
 
 def total(*values: Value) -> Value:
     """A sum in which an absent part is missing, so that the sum is."""
-    return numeric(lambda *numbers: sum(numbers))(*values)
+    return numeric(lambda *numbers: round(sum(numbers), 6))(*values)
 
 
 def total_of_present(*values: Value) -> Value:
@@ -156,6 +157,7 @@ class ControlSheet:
     persistence: Literal["ram", "flash"] = "ram"
     max_per_day: int = 0
     settle_s: float = 30.0  # until the effect can be seen in the measured power
+    follows: bool = False  # the writes depend on measured facts, so they are made anew at each hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +177,7 @@ class Source:
     outputs: tuple[Output, ...]
     controls: tuple[ControlSheet, ...] = ()
     identity: Identity = Identity()
-    forbidden: tuple[tuple[Literal["holding", "input"], int, int], ...] = ()
+    anchors: tuple[tuple[Field, int], ...] = ()  # words that tell that the layout is still this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +187,8 @@ class SunSpecSheet:
     inverter: bool = True
     meter: bool = True
     battery_control: bool = False  # model 124 as Fronius reads it
-    pv_limit: bool = False  # model 123
+    pv_limit: bool = False  # model 123 or 704
+    unnamed_are_panels: bool = False  # the maker's model 160 has no names and holds no battery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +196,11 @@ class Profile:
     """One supported model, or family with one register map.
 
     ``verified`` says on what the map was checked: captured registers of a real device, or only
-    the data sheet. ``sunspec`` and ``source`` exclude each other.
+    the data sheet. A profile reads by ``sunspec``, by its own ``source``, or by both: then the
+    source adds to what SunSpec gave and replaces readings of the same metric.
+    ``identify``: fields that must match regular expressions, on a unit without SunSpec;
+    the first text among them is what ``identify_gives`` says. ``maker``: what SunSpec model 1 must
+    say (manufacturer and model, one regular expression).
     """
 
     key: str
@@ -204,4 +211,20 @@ class Profile:
     sunspec: SunSpecSheet | None = None
     source: Source | None = None
     controls: frozenset[Control] = frozenset()  # what the model can do at best
-    identify: tuple[tuple[Field, str], ...] = ()  # fields that match these regular expressions
+    identify: tuple[tuple[Field, str], ...] = ()
+    identify_gives: Literal["model", "serial"] = "model"
+    maker: str = ""
+
+
+def restore(
+    saved: Mapping[int, int], address: int, count: int = 1, fc: Literal[6, 16] = 16
+) -> tuple[Write, ...]:
+    """The write that puts back what stood there before us; nothing where that is not known."""
+    words = [saved.get(address + i) for i in range(count)]
+    known = tuple(w for w in words if w is not None)
+    return (Write(address, known, fc),) if len(known) == count else ()
+
+
+def span(address: int, count: int) -> tuple[int, ...]:
+    """The addresses of ``count`` registers."""
+    return tuple(range(address, address + count))

@@ -114,3 +114,50 @@ def _unscaled(value: float, facts: Facts, sf: Field, name: str) -> int:
     if power is None or not -SCALE_RANGE <= power <= SCALE_RANGE:
         raise DeviceError(f"the scale factor {name} is not usable")
     return round(value * 10.0 ** -int(power))
+
+
+def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
+    """Limit of generation by model 704 (DER controls) in % of 702.WMax; WMaxLimPctRvrtTms leases.
+
+    After the lease WMaxLimPctRvrt applies: it is set to what was in force before us.
+    """
+    percent, enable = ss.field(model, "WMaxLimPct"), ss.at(model, "WMaxLimPctEna")
+    revert, enable_after = ss.at(model, "WMaxLimPctRvrt"), ss.at(model, "WMaxLimPctEnaRvrt")
+    timer = ss.at(model, "WMaxLimPctRvrtTms")
+    sf = Field(ss.at(model, "WMaxLimPct_SF"), "i16", absent=frozenset({-0x8000}))
+    largest = ss.field(rating, "WMax")
+
+    def hold(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+        reference = facts.number(largest)
+        if not reference or reference < 0:
+            raise DeviceError("the inverter does not state WMax, so no limit can be set")
+        wanted = max(0.0, min(100.0, 100.0 * watts / reference))
+        raw = _unscaled(wanted, facts, sf, "WMaxLimPct_SF")
+        foreign = saved.get(enable) == 1
+        before = saved[percent.address] if foreign else _unscaled(100.0, facts, sf, "")
+        return (
+            Write(percent.address, (min(raw, before) if foreign else raw,)),
+            Write(revert, (before,), optional=True, check=False),
+            Write(enable_after, (1 if foreign else 0,), optional=True, check=False),
+            Write(timer, (0, LEASE_S), optional=True, check=False),
+            Write(enable, (1,)),
+        )
+
+    def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+        if not saved:
+            return ()
+        before = Write(enable, (saved[enable],))
+        value = Write(percent.address, (saved[percent.address],))
+        return (before, value) if saved[enable] != 1 else (value, before)
+
+    return ControlSheet(
+        control=Control.PV_LIMIT,
+        facts=(
+            Block("holding", model.address + 2, min(model.length, 57)),
+            Block("holding", largest.span[0], largest.span[1] - largest.span[0]),
+        ),
+        hold=hold,
+        neutral=neutral,
+        saved=(percent.address, enable),
+        lease=Lease("reversion", LEASE_S, _REFRESH_S),
+    )

@@ -1,11 +1,14 @@
 """What the journal's entries add up to: a fold that a restart repeats.
 
 Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``, ``cancelled``,
-``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``note``
-(alarms and user commands, for people) and ``checkpoint`` (see `gateway.journal.checkpoint`).
+``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``price``
+(what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
+``imbalance_ticks``), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
+`gateway.journal.checkpoint`).
 
-The book holds the last `KEPT` days; what is older stays in the journal's file. So a home that has
-traded for ten years needs no more memory than one that began last month.
+The book holds the intervals of the last `KEPT` time and the tenders of the last `TENDERS_KEPT`; what
+is older stays in the journal's file. So a home that has traded for ten years needs no more memory
+than one that began last month.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from gateway.domain.trade import Metered, Settlement, Side, Tender, Transaction
 from gateway.journal.bodies import metered_of, settlement_of, tender_of, transaction_of
 
 KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
+TENDERS_KEPT = timedelta(days=2)  # no fill comes after delivery; there are many tenders
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Book:
     metered: dict[datetime, Metered] = field(default_factory=dict)
     delivered: set[datetime] = field(default_factory=set)
     settlements: dict[str, Settlement] = field(default_factory=dict)
+    prices: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # bodies of ``price``
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
@@ -115,27 +120,30 @@ class Book:
         if fold:
             fold(self, entry.body)
         if entry.kind == "checkpoint":
-            self.forget_before(entry.time - KEPT)
+            self.forget(entry.time)
 
-    def forget_before(self, time: datetime) -> None:
-        """Drop intervals that ended at or before ``time``; the file keeps them.
+    def forget(self, now: datetime) -> None:
+        """Drop what ended long before ``now``; the file keeps it.
 
-        A tender without an answer is never dropped.
+        A tender without an answer is never dropped. Every container is replaced, not changed, so a
+        shallow copy of the book keeps what it has.
         """
-        for start in sorted(s for s in self._by_interval if s < time):
-            kept = []
-            for state in self._by_interval.pop(start):
-                if state.tender.interval.end > time or not state.answered or state.cancelling:
-                    kept.append(state)
-                else:
-                    del self.tenders[state.tender.tender_id]
-            if kept:
-                self._by_interval[start] = kept
-        self.transactions = {k: t for k, t in self.transactions.items() if t.interval.end > time}
-        self.settlements = {k: s for k, s in self.settlements.items() if s.interval.end > time}
-        self.metered = {k: m for k, m in self.metered.items() if m.interval.end > time}
-        self.delivered &= self.metered.keys()
-        fills = {t.interval.start for t in self.transactions.values()}
+        old, old_tender = now - KEPT, now - TENDERS_KEPT
+        self.tenders = {
+            k: s
+            for k, s in self.tenders.items()
+            if s.tender.interval.end > old_tender or not s.answered or s.cancelling
+        }
+        self._by_interval = {}
+        for state in self.tenders.values():
+            self._by_interval.setdefault(state.tender.interval.start, []).append(state)
+        kept = {k: t for k, t in self.transactions.items() if t.interval.end > old}
+        self.transactions = kept
+        self.settlements = {k: s for k, s in self.settlements.items() if s.interval.end > old}
+        self.metered = {k: m for k, m in self.metered.items() if m.interval.end > old}
+        self.delivered = self.delivered & self.metered.keys()
+        self.prices = {k: p for k, p in self.prices.items() if k >= old}
+        fills = {t.interval.start for t in kept.values()}
         self._net = {k: v for k, v in self._net.items() if k in fills}
 
     def _tender(self, body: Mapping[str, Any]) -> None:
@@ -189,6 +197,9 @@ class Book:
             self.settled_money += settlement.total_money
         self.settlements[settlement.settlement_id] = settlement
 
+    def _price(self, body: Mapping[str, Any]) -> None:
+        self.prices[parse_utc(body["start"])] = body
+
 
 _FOLDS = {
     "tender": Book._tender,
@@ -199,4 +210,5 @@ _FOLDS = {
     "metered": Book._metered,
     "delivered": Book._delivered,
     "settlement": Book._settlement,
+    "price": Book._price,
 }

@@ -2,7 +2,7 @@
 
 A ``checkpoint`` entry is part of the chain and holds the hash of the book's state; the state itself
 (only the newest) lies beside the chain. A start checks the state against the hash, and the chain
-from there on. `Journal.verify` folds everything from the first row and checks every checkpoint.
+from there on. `Journal.verify` folds everything from the first row and compares.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def dump(book: Book) -> str:
         "metered": [metered_body(book.metered[start]) for start in sorted(book.metered)],
         "delivered": sorted(iso(start) for start in book.delivered),
         "settlements": [settlement_body(s) for s in book.settlements.values()],
+        "prices": [book.prices[start] for start in sorted(book.prices)],
         "last_sequence": book.last_sequence,
         "tender_count": book.tender_count,
         "settled_money": book.settled_money,
@@ -57,6 +58,7 @@ def load(text: str) -> Book:
     for body in state["settlements"]:
         settlement = settlement_of(body)
         book.settlements[settlement.settlement_id] = settlement
+    book.prices = {parse_utc(body["start"]): body for body in state["prices"]}
     book.last_sequence = int(state["last_sequence"])
     book.tender_count = int(state["tender_count"])
     book.settled_money = int(state["settled_money"])

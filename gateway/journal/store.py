@@ -9,42 +9,25 @@ start reads only what follows the last one.
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
+import copy
 import json
 import logging
-import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
-from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
 from gateway.domain.control import Control
 from gateway.domain.intervals import iso, parse_utc
-from gateway.errors import JournalBroken, StorageError
+from gateway.errors import GatewayError, JournalBroken, StorageError
 from gateway.journal import checkpoint
-from gateway.journal.book import KEPT, Book, Entry
+from gateway.journal.book import Book, Entry
+from gateway.journal.chain import GENESIS, canonical, chained
+from gateway.journal.file import JournalFile
 
 log = logging.getLogger(__name__)
 
-_GENESIS = "0" * 64
 _FORMAT = 1  # of the checkpoint's state; another number makes the next start read everything
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS entry (
-  seq INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL,
-  hash TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY REFERENCES entry(seq)) STRICT;
-CREATE TABLE IF NOT EXISTS checkpoint (seq INTEGER PRIMARY KEY, state TEXT NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS intent (
-  device TEXT, control TEXT, restore TEXT NOT NULL, time TEXT NOT NULL,
-  PRIMARY KEY (device, control)) STRICT;
-CREATE TABLE IF NOT EXISTS flash_write (
-  device TEXT, register INTEGER, day TEXT, count INTEGER NOT NULL,
-  PRIMARY KEY (device, register, day)) STRICT;
-CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-"""
 
 
 class Journal:
@@ -62,43 +45,26 @@ class Journal:
         read_only: bool = False,
         checkpoint_every: int = checkpoint.EVERY,
     ) -> None:
-        self._path = path
-        self._every = checkpoint_every
-        self._lock: TextIOWrapper | None = None
+        self._path, self._every = path, checkpoint_every
+        self._file = JournalFile(path, read_only=read_only)
+        self._db = self._file.db
+        self.book, self._checkpoint_seq = Book(), 0
+        self._last_seq, self._last_hash = 0, GENESIS
         try:
-            self._db = self._look(path) if read_only else self._open(path)
-            self.book, self._checkpoint_seq = Book(), 0
-            self._last_seq, self._last_hash = 0, _GENESIS
+            self._replay()
+        except GatewayError:
+            self.close()
+            raise
+
+    def _replay(self) -> None:
+        """Fold what is stored, from the newest checkpoint on."""
+        with self._file.reading():
             self._resume()
             for entry, stored in self._rows(self._last_seq):
                 self._check(entry, stored)
                 self.book.add(entry)
                 if entry.kind == "checkpoint":
                     self._checkpoint_seq = entry.seq
-        except (sqlite3.OperationalError, OSError) as error:
-            raise StorageError(f"{path}: the journal cannot be opened: {error}") from error
-        except sqlite3.DatabaseError as error:
-            raise JournalBroken(f"{path}: is damaged: {error}") from error
-
-    def _open(self, path: Path) -> sqlite3.Connection:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = path.with_name(path.name + ".lock").open("a", encoding="ascii")
-        try:
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StorageError(f"{path}: another process writes this journal") from error
-        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=FULL")
-        db.executescript(_SCHEMA)
-        return db
-
-    @staticmethod
-    def _look(path: Path) -> sqlite3.Connection:
-        if not path.exists():
-            raise StorageError(f"{path}: there is no journal here")
-        uri = path.absolute().as_uri() + "?mode=ro"
-        return sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
 
     def _resume(self) -> None:
         """Begin at the newest checkpoint, if there is one of our format."""
@@ -116,7 +82,7 @@ class Journal:
                 return
             if entry.body["state_sha256"] != checkpoint.digest(state):
                 raise broken
-            if chained(row[6] or _GENESIS, entry) != stored:
+            if chained(row[6] or GENESIS, entry) != stored:
                 raise broken
             self.book = checkpoint.load(state)
         except (KeyError, TypeError, ValueError) as error:
@@ -133,7 +99,7 @@ class Journal:
         """Store several entries in one transaction: all or none."""
         entries: list[Entry] = []
         seq, digest = self._last_seq, self._last_hash
-        with self._transaction():
+        with self._file.transaction():
             for kind, body in items:
                 seq += 1
                 entry = Entry(seq, time, kind, dict(body))
@@ -155,15 +121,18 @@ class Journal:
                 yield entry
 
     def verify(self) -> int:
-        """Recompute the whole chain and every checkpoint; the number of entries, or JournalBroken."""
-        digest, expected, book = _GENESIS, 0, Book()
+        """Recompute the whole chain and what the newest checkpoint says; the number of entries.
+
+        Raises JournalBroken and names the first row that is not as it was written.
+        """
+        digest, expected, book = GENESIS, 0, Book()
         for entry, stored in self._rows(0):
             expected += 1
             digest = chained(digest, entry)
             if entry.seq != expected or digest != stored:
                 raise JournalBroken(f"{self._path}: the chain breaks at row {expected}")
             book.add(entry)
-            if not _vouched(entry, book):
+            if entry.seq == self._checkpoint_seq and not _vouched(entry, book):
                 raise JournalBroken(
                     f"{self._path}: the checkpoint at row {expected} is not what its rows add to"
                 )
@@ -185,35 +154,47 @@ class Journal:
         )
         return [self._entry(row) for row in rows.fetchall()]
 
+    def unsent_count(self) -> int:
+        """How many entries wait for the broker."""
+        return int(self._db.execute("SELECT COUNT(*) FROM outbox").fetchone()[0])
+
     def mark_sent(self, *seqs: int) -> None:
         """The broker has acknowledged these entries."""
-        with self._transaction():
+        with self._file.transaction():
             self._db.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in seqs])
 
     def setting(self, name: str, value: str | None = None) -> str | None:
         """A small durable value (a user's standing command); given ``value`` it is stored first."""
         if value is not None:
-            with self._transaction():
+            with self._file.transaction():
                 self._db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
         row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
         return str(row[0]) if row else None
 
+    def settings(self, prefix: str) -> dict[str, str]:
+        """All stored values whose name begins with ``prefix``, without it."""
+        rows = self._db.execute("SELECT name, value FROM setting ORDER BY name").fetchall()
+        return {
+            str(name)[len(prefix) :]: str(value)
+            for name, value in rows
+            if str(name).startswith(prefix)
+        }
+
     def close(self) -> None:
-        self._db.close()
-        if self._lock:
-            self._lock.close()
+        """Let go of the file; harmless when repeated."""
+        self._file.close()
 
     # -- IntentStore (see gateway.devices) --
 
     def remember(self, device: str, control: Control, restore: str, time: datetime) -> None:
-        with self._transaction():
+        with self._file.transaction():
             self._db.execute(
                 "INSERT OR IGNORE INTO intent VALUES (?, ?, ?, ?)",
                 (device, control.value, restore, iso(time)),
             )
 
     def forget(self, device: str, control: Control) -> None:
-        with self._transaction():
+        with self._file.transaction():
             self._db.execute(
                 "DELETE FROM intent WHERE device = ? AND control = ?", (device, control.value)
             )
@@ -230,7 +211,7 @@ class Journal:
         return int(row[0]) if row else 0
 
     def count_write(self, device: str, register: int, day: str) -> None:
-        with self._transaction():
+        with self._file.transaction():
             self._db.execute(
                 "INSERT INTO flash_write VALUES (?, ?, ?, 1)"
                 " ON CONFLICT (device, register, day) DO UPDATE SET count = count + 1",
@@ -238,21 +219,6 @@ class Journal:
             )
 
     # -- inside --
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise StorageError(f"{self._path}: cannot store: {error}") from error
 
     def _rows(self, after: int) -> Iterator[tuple[Entry, str]]:
         rows = self._db.execute(
@@ -269,14 +235,14 @@ class Journal:
 
     def _add_checkpoint(self, time: datetime) -> None:
         """Chain in the state after forgetting old intervals. It may wait: a failure is no loss."""
-        trial = checkpoint.load(checkpoint.dump(self.book))
-        trial.forget_before(time - KEPT)
+        trial = copy.copy(self.book)
+        trial.forget(time)
         state = checkpoint.dump(trial)
         body = {"format": _FORMAT, "state_sha256": checkpoint.digest(state)}
         entry = Entry(self._last_seq + 1, time, "checkpoint", body)
         digest = chained(self._last_hash, entry)
         try:
-            with self._transaction():
+            with self._file.transaction():
                 self._insert(entry, digest)
                 self._db.execute("DELETE FROM checkpoint")
                 self._db.execute("INSERT INTO checkpoint VALUES (?, ?)", (entry.seq, state))
@@ -300,31 +266,8 @@ class Journal:
         self._last_seq, self._last_hash = entry.seq, digest
 
 
-def canonical(value: Any) -> str:
-    """One text for one value: sorted keys, no blanks, no floats that could round (they raise)."""
-    _refuse_floats(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def chained(previous: str, entry: Entry) -> str:
-    """The hash of an entry given the hash before it."""
-    text = f"{previous}\n{entry.seq}\n{iso(entry.time)}\n{entry.kind}\n{canonical(entry.body)}"
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _vouched(entry: Entry, book: Book) -> bool:
     """Whether a checkpoint of our format has the hash of the state that its rows add to."""
     if entry.kind != "checkpoint" or entry.body.get("format") != _FORMAT:
         return True
     return bool(entry.body.get("state_sha256") == checkpoint.digest(checkpoint.dump(book)))
-
-
-def _refuse_floats(value: Any) -> None:
-    if isinstance(value, float):
-        raise TypeError("the account holds integers and text, not floats")
-    if isinstance(value, Mapping):
-        for part in value.values():
-            _refuse_floats(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            _refuse_floats(part)

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from gateway.domain.intervals import Interval, iso, parse_utc
+from gateway.domain.intervals import Interval, parse_utc
 from gateway.domain.trade import Metered, Settlement, Transaction, money_text
 from gateway.journal.book import Book, Entry
 from gateway.market.settlement import (
@@ -124,24 +123,9 @@ class Statement:
             "market_imbalance": money_text(sum(s.imbalance_money for s in settlements)),
             "market_uncontracted": money_text(sum(s.uncontracted_money for s in settlements)),
             "market_fee": money_text(sum(s.fee_money for s in settlements)),
-            "retail": _text(self.retail_money),
-            "without_trading": _text(self.without_trading_money),
-            "net": _text(self.net_money),
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        """The whole statement as JSON values; the field names are described in docs/account.md."""
-        return {
-            "from": iso(self.start),
-            "to": iso(self.end),
-            "intervals": sum(row.metered is not None for row in self.rows),
-            "tenders": sum(row.tenders for row in self.rows),
-            "fills": sum(len(row.fills) for row in self.rows),
-            "unanswered_tenders": self.unanswered,
-            "unsettled_intervals": self.unsettled,
-            "energy_wh": self.energy_wh(),
-            "money": self.money(),
-            "rows": [_row_json(row) for row in self.rows],
+            "retail": amount(self.retail_money),
+            "without_trading": amount(self.without_trading_money),
+            "net": amount(self.net_money),
         }
 
 
@@ -243,49 +227,6 @@ def _sum(parts: Iterable[int | None]) -> int | None:
     return total
 
 
-def _text(money: int | None) -> str | None:
+def amount(money: int | None) -> str | None:
+    """Exact decimal text; None stays None."""
     return None if money is None else money_text(money)
-
-
-def _row_json(row: Row) -> dict[str, Any]:
-    return {
-        "start": iso(row.interval.start),
-        "end": iso(row.interval.end),
-        "tenders": row.tenders,
-        "fills": [
-            {
-                "transaction_id": t.transaction_id,
-                "tender_id": t.tender_id,
-                "side": t.side.value,
-                "quantity_wh": t.quantity_wh,
-                "price_ticks": t.price_ticks,
-                "money": money_text(t.money),
-            }
-            for t in row.fills
-        ],
-        "position_wh": row.position_wh,
-        "import_wh": row.metered.import_wh if row.metered else None,
-        "export_wh": row.metered.export_wh if row.metered else None,
-        "meter_quality": row.metered.quality.value if row.metered else None,
-        "reported": row.reported,
-        "delivered_wh": row.delivered_wh,
-        "settlements": [
-            {
-                "settlement_id": s.settlement_id,
-                "run": s.run.value,
-                "reverses": s.reverses,
-                "position_wh": s.position_wh,
-                "metered_wh": s.metered_wh,
-                "imbalance_price_ticks": s.imbalance_price_ticks,
-                "energy": money_text(s.energy_money),
-                "imbalance": money_text(s.imbalance_money),
-                "uncontracted": money_text(s.uncontracted_money),
-                "fee": money_text(s.fee_money),
-                "total": money_text(s.total_money),
-            }
-            for s in row.settlements
-        ],
-        "market": money_text(row.market_money),
-        "retail": _text(row.retail_money),
-        "without_trading": _text(row.without_trading_money),
-    }

@@ -20,6 +20,14 @@ _KWH_PER_MWH = 1000
 
 def open_market(settings: Market, journal: Journal, clock: Clock) -> tuple[Exchange, Trader]:
     """The exchange and the trader of ``[market]``; ConfigError names the adapters that there are."""
+    exchange = open_exchange(settings, clock)
+    floor = ticks(float(settings.price_floor_per_kwh) * _KWH_PER_MWH)
+    policy = BidPolicy(floor_ticks=floor)
+    return exchange, Trader(exchange, journal, clock, TraderSettings(settings.party_id, policy))
+
+
+def open_exchange(settings: Market, clock: Clock) -> Exchange:
+    """The exchange of ``[market]`` alone; nothing is sent before the first question."""
     access = ExchangeAccess(
         url=settings.url,
         party_id=settings.party_id,
@@ -27,10 +35,7 @@ def open_market(settings: Market, journal: Journal, clock: Clock) -> tuple[Excha
         credential_file=settings.credential_file,
         ca_file=settings.ca_file,
     )
-    exchange = adapter(settings.exchange)(access)
-    floor = ticks(float(settings.price_floor_per_kwh) * _KWH_PER_MWH)
-    policy = BidPolicy(floor_ticks=floor)
-    return exchange, Trader(exchange, journal, clock, TraderSettings(settings.party_id, policy))
+    return adapter(settings.exchange)(access)
 
 
 def adapter(name: str) -> Callable[[ExchangeAccess], Exchange]:

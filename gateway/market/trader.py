@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from gateway.clock import Clock
 from gateway.domain.intervals import Interval, iso
@@ -20,22 +20,19 @@ from gateway.domain.trade import (
     CancelAnswer,
     MarketRules,
     Metered,
-    Run,
     Settlement,
     Tender,
     TenderAnswer,
 )
 from gateway.errors import MarketError
 from gateway.journal import Journal
-from gateway.journal.bodies import metered_body, settlement_body, tender_body, transaction_body
+from gateway.journal.bodies import tender_body, transaction_body
 from gateway.market.bidding import BidPolicy, Bids, Increment, tenders_for
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import may_cancel, may_tender, tradeable
+from gateway.market.settling import Settling
 
 log = logging.getLogger(__name__)
-
-_SETTLED_LATEST = timedelta(days=36)  # TRUEUP comes at most 35 days after delivery
-_ONE_HOUR, _ONE_DAY = timedelta(hours=1), timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,9 @@ class Trader:
     ) -> None:
         self._exchange, self._journal, self._clock = exchange, journal, clock
         self._settings = settings
+        self._policy = settings.policy
         self._rules: MarketRules | None = None
-        self._asked: datetime | None = None  # when settlements were last fetched
+        self._settling = Settling(exchange, journal, clock)
         self._suspended = False
         self._identity = _identity(journal, settings.party_id, clock.now())
 
@@ -66,6 +64,10 @@ class Trader:
         if self._rules is None:
             raise MarketError("the exchange has not yet told its rules")
         return self._rules
+
+    def set_floor(self, floor_ticks: int) -> None:
+        """From the next bid on the home does not sell below this price."""
+        self._policy = replace(self._policy, floor_ticks=floor_ticks)
 
     @property
     def suspended(self) -> bool:
@@ -139,46 +141,12 @@ class Trader:
         return len(tenders)
 
     async def report(self, metered: Metered | None = None) -> None:
-        """Tell the exchange what the meter counted, and what it has not confirmed yet.
-
-        ``metered`` is stored first if the journal does not have it. One refused report does not
-        hold up the others.
-        """
-        book = self._journal.book
-        if metered and book.metered.get(metered.interval.start) != metered:
-            self._journal.append("metered", metered_body(metered), self._clock.now())
-        failed: MarketError | None = None
-        for waiting in book.undelivered():
-            if self._clock.now() - waiting.interval.end > _SETTLED_LATEST:
-                continue
-            try:
-                await self._exchange.deliver(waiting)
-            except MarketError as error:
-                if failed:
-                    raise  # twice in a row: the exchange is lost
-                failed = error
-                continue
-            body = {"start": iso(waiting.interval.start), "end": iso(waiting.interval.end)}
-            self._journal.append("delivered", body, self._clock.now())
-        if failed:
-            raise failed
+        """See `gateway.market.settling.Settling.report`."""
+        await self._settling.report(metered)
 
     async def settle(self) -> list[Settlement]:
-        """Fetch settlements and store the new ones; asking again changes nothing."""
-        now, book = self._clock.now(), self._journal.book
-        found = await self._exchange.settlements(self._settle_from(now), now)
-        new = {s.settlement_id: s for s in found if s.settlement_id not in book.settlements}
-        items: list[tuple[str, dict[str, object]]] = []
-        for settlement in new.values():
-            items.append(("settlement", settlement_body(settlement)))
-            if text := self._doubt(settlement):
-                log.warning("%s", text)
-                start = iso(settlement.interval.start)
-                items.append(("note", {"text": text, "start": start}))
-        if items:
-            self._journal.append_all(items, now)
-        self._asked = now
-        return list(new.values())
+        """See `gateway.market.settling.Settling.settle`."""
+        return await self._settling.settle()
 
     async def clock_is_right(self) -> bool:
         """Whether we are within `TraderSettings.max_offset_s` of the exchange's clock.
@@ -204,8 +172,7 @@ class Trader:
     def _bids(self, curve: OfferCurve, *, cancels: bool) -> Bids:
         book = self._journal.book
         states, position = book.tenders_of(curve.interval), book.position_wh(curve.interval)
-        policy = self._settings.policy
-        return tenders_for(curve, self.rules, states, position, policy, may_cancel=cancels)
+        return tenders_for(curve, self.rules, states, position, self._policy, may_cancel=cancels)
 
     def _may_cancel(self, interval: Interval) -> bool:
         return may_cancel(self.rules, interval, self._clock.now())
@@ -265,29 +232,6 @@ class Trader:
             "reason": answer.reason,
         }
         self._journal.append("cancelled", body, self._clock.now())
-
-    def _settle_from(self, now: datetime) -> datetime:
-        """How far back to ask: all that may change at a start and once a day, less in between."""
-        book, oldest = self._journal.book, now - _SETTLED_LATEST
-        if self._asked is None or now.date() != self._asked.date():
-            return oldest
-        back = now - (_ONE_DAY + 2 * _ONE_HOUR if now.hour != self._asked.hour else 2 * _ONE_HOUR)
-        settled = {s.interval.start for s in book.settlements.values()}
-        waiting = [start for start in book.delivered if start not in settled and start >= oldest]
-        return min([back, *waiting])
-
-    def _doubt(self, settlement: Settlement) -> str | None:
-        """What in a settlement is not as our own account says."""
-        book, interval = self._journal.book, settlement.interval
-        name, position = f"settlement {settlement.settlement_id}", book.position_wh(interval)
-        if settlement.reverses is not None:
-            return None
-        if settlement.position_wh != position:
-            return f"{name} has position {settlement.position_wh} Wh, ours is {position} Wh"
-        metered = book.metered.get(interval.start)
-        if settlement.run is Run.PRELIM and metered and settlement.metered_wh != metered.net_wh:
-            return f"{name} has {settlement.metered_wh} Wh, our meter counted {metered.net_wh} Wh"
-        return None
 
 
 def _identity(journal: Journal, party_id: str, now: datetime) -> str:

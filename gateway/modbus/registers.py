@@ -107,6 +107,13 @@ class Field:
             return Missing.BAD
         return value  # type: ignore[no-any-return]  # struct gives Any
 
+    def modulus(self, data: bytes, start: int) -> float:
+        """Where an accumulator of this width and scale starts again at 0."""
+        power = 0
+        if self.scale_at is not None:
+            power = _SCALE.unpack_from(data, 2 * (self.scale_at - start))[0]
+        return scaled(2.0 ** (8 * _STRUCTS[self.kind].size) * self.scale, power)
+
 
 def scaled(value: float, power: int) -> float:
     """``value`` x 10^power, as exact as a division by a power of ten can be."""
@@ -198,3 +205,20 @@ def _touches(
     forbidden: Sequence[tuple[Table, int, int]], table: Table, first: int, end: int
 ) -> bool:
     return any(t == table and first < b and a < end for t, a, b in forbidden)
+
+
+def widest_gap(
+    block: Block, spans: Iterable[tuple[Table, int, int]]
+) -> tuple[Table, int, int] | None:
+    """The widest run of registers in ``block`` that none of ``spans`` wants; None if there is none."""
+    inside = sorted((a, b) for t, a, b in spans if block.holds(t, a, b))
+    gaps: list[tuple[int, int, int]] = []
+    end = block.address
+    for first, last in inside:
+        if first > end:
+            gaps.append((first - end, end, first))
+        end = max(end, last)
+    if not gaps:
+        return None
+    _, first, last = max(gaps)
+    return block.table, first, last

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.resources import files
 from typing import Any
@@ -198,6 +198,11 @@ def field(model: ModelAt, point: str, module: int | None = None) -> Field:
         scale_at=model.address + scale_at.offset if scale_at else None,
         count=found.size,
     )
+
+
+def apart(found: Field) -> Field:
+    """The raw field without its scale factor: to see whether it is implemented at all."""
+    return replace(found, scale_at=None)
 
 
 def fields(model: ModelAt, points: tuple[str, ...]) -> Iterator[tuple[str, Field]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -14,22 +16,56 @@ from gateway.domain.plan import (
     OfferStep,
     Outlook,
     PlannedInterval,
+    ValueCurve,
 )
 from gateway.planner.history import Array
 
 
-@dataclass(frozen=True, slots=True)
 class Worth:
-    """Marginal value ``v`` (per MWh) of stored energy over ``grid`` (Wh), and its integral."""
+    """Marginal value of stored energy (per MWh, falling) over a grid of stored Wh, and its integral."""
 
-    grid: Array
-    v: Array
+    __slots__ = ("_falling", "_grid", "_total", "_values")
 
-    def of(self, stored_wh: Array) -> Array:
-        """Value (currency units x 1e6) of the energy from the reserve up to ``stored_wh``."""
-        cell = np.diff(self.grid) * (self.v[1:] + self.v[:-1]) / 2
-        total: Array = np.interp(stored_wh, self.grid, np.concatenate([[0.0], np.cumsum(cell)]))
-        return total
+    def __init__(
+        self, grid: Sequence[float], values: Sequence[float], total: Sequence[float]
+    ) -> None:
+        self._grid, self._values, self._total = grid, values, total
+        self._falling = [-v for v in values]
+
+    @classmethod
+    def of_rows(cls, grid: Array, rows: Array) -> list[Worth]:
+        """One for each row of marginal values over ``grid``."""
+        cells = np.diff(grid) * (rows[:, 1:] + rows[:, :-1]) / 2
+        totals = np.zeros_like(rows)
+        np.cumsum(cells, axis=1, out=totals[:, 1:])
+        points = grid.tolist()
+        pairs = zip(rows.tolist(), totals.tolist(), strict=True)
+        return [cls(points, values, total) for values, total in pairs]
+
+    @classmethod
+    def of_curve(cls, curve: ValueCurve) -> Worth:
+        """The same from a plan's curve."""
+        rows = np.array([curve.value_per_mwh])
+        return cls.of_rows(np.array(curve.stored_wh), rows)[0]
+
+    def of(self, stored_wh: float) -> float:
+        """Value (currency units x 1e6) of the energy from the grid's begin up to ``stored_wh``."""
+        grid, values = self._grid, self._values
+        i = min(max(bisect_right(grid, stored_wh) - 1, 0), len(grid) - 2)
+        into = stored_wh - grid[i]
+        slope = (values[i + 1] - values[i]) / (grid[i + 1] - grid[i])
+        return self._total[i] + into * (values[i] + slope * into / 2)
+
+    def where(self, value: float) -> float:
+        """The stored Wh at which the marginal value has fallen to ``value``."""
+        grid, values = self._grid, self._values
+        i = bisect_left(self._falling, -value)
+        if i == 0:
+            return grid[0]
+        if i == len(grid):
+            return grid[-1]
+        part = (values[i - 1] - value) / (values[i - 1] - values[i])
+        return grid[i - 1] + part * (grid[i] - grid[i - 1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +82,33 @@ class Slot:
 
 
 def best_discharge(worth: Worth, stored_wh: float, slot: Slot, spec: BatterySpec) -> float:
-    """The battery's best AC energy over the interval, Wh, discharge +: exact up to the grid."""
+    """The battery's best AC energy over the interval, Wh, discharge +.
+
+    Cash is piecewise linear and the value of what stays is concave, so the best is at a kink of the
+    cash or where the marginal value meets one of its slopes. The smallest move wins among equals.
+    """
     low, high = discharge_bounds(stored_wh, slot, spec)
-    if high <= low:
-        return low
     eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
-    room = worth.grid - stored_wh
-    by_grid = np.where(room > 0, -room / eta_c, -room * eta_d)
-    kinks = np.array([0.0, slot.net_wh, low, high])
-    x = np.concatenate([kinks, by_grid])
-    x = np.clip(x, low, high)
-    x = x[np.argsort(np.abs(x), kind="stable")]  # the smallest move among equals
-    grid_wh = slot.net_wh - x
-    cash = -np.where(grid_wh > 0, slot.import_price, slot.export_price) * grid_wh
-    cash -= spec.wear_per_mwh * np.maximum(x, 0)
-    after = stored_wh - np.where(x > 0, x / eta_d, x * eta_c)
-    return float(x[np.argmax(cash + worth.of(after))])
+    candidates = [0.0, slot.net_wh, low, high]
+    for price in (slot.import_price, slot.export_price):
+        fuller = worth.where(price / eta_c) - stored_wh
+        emptier = stored_wh - worth.where((price - spec.wear_per_mwh) * eta_d)
+        if fuller > 0:
+            candidates.append(-fuller / eta_c)
+        if emptier > 0:
+            candidates.append(emptier * eta_d)
+    best, most = 0.0, -inf
+    for candidate in candidates:
+        x = min(max(candidate, low), high)
+        grid_wh = slot.net_wh - x
+        gain = -grid_wh * (slot.import_price if grid_wh > 0 else slot.export_price)
+        if x > 0:
+            gain += worth.of(stored_wh - x / eta_d) - spec.wear_per_mwh * x
+        else:
+            gain += worth.of(stored_wh - x * eta_c)
+        if gain > most + 1e-9 or (gain > most - 1e-9 and abs(x) < abs(best)):
+            best, most = x, max(gain, most)
+    return best
 
 
 def discharge_bounds(stored_wh: float, slot: Slot, spec: BatterySpec) -> tuple[float, float]:
@@ -179,12 +226,14 @@ def offer_curve(
     dear, cheap = cautious_net(forecast, outlook.quantity_quantile)
     nets, most = [], 0.0
     for price, worth in zip(prices.tolist(), worths, strict=True):
-        x_sell = _answer(dear + car_wh, price, worth, stock, outlook, forecast)
-        x_buy = _answer(cheap + car_wh, price, worth, stock, outlook, forecast)
-        sell = max(x_sell - dear - car_wh, 0.0) if price >= forecast.export_price else 0.0
-        buy = max(cheap + car_wh - x_buy, 0.0) if price <= forecast.import_price else 0.0
-        net = sell if sell > 0 else -buy
-        most = max(most, x_sell if sell > 0 else 0.0)
+        net = 0.0
+        if price >= forecast.export_price:
+            given = _answer(dear + car_wh, price, worth, stock, outlook, forecast)
+            net = max(given - dear - car_wh, 0.0)
+            most = max(most, given if net > 0 else 0.0)
+        if net == 0 and price <= forecast.import_price:
+            given = _answer(cheap + car_wh, price, worth, stock, outlook, forecast)
+            net = min(given - cheap - car_wh, 0.0)
         nets.append(net)
     steps = to_steps(prices, np.array(nets), outlook.lot_wh)
     if spec and most > 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, Outlook, Plan, ValueCurve
-from gateway.planner.car import car_course
+from gateway.planner.car import missing_note, plugged_hours
 from gateway.planner.course import Worth, cautious_net, expected_course, to_steps
 
 
@@ -22,9 +22,9 @@ class GreedyStrategy:
         """Values, offers and course; pure."""
         spec = outlook.battery or BatterySpec(1, 0, 0, 0)
         grid = np.linspace(spec.reserve_wh, max(spec.capacity_wh, spec.reserve_wh + 1), 2)
-        car_wh, notes = car_course(outlook)
+        car_wh, notes = _charge_at_once(outlook)
         levels = [_level(f, spec) for f in outlook.forecasts]
-        worths = [Worth(grid, np.full(2, level)) for level in levels]
+        worths = Worth.of_rows(grid, np.repeat(np.array(levels)[:, None], 2, axis=1))
         course = expected_course(outlook, worths, car_wh, outlook.battery)
         values = tuple(
             ValueCurve(f.interval, tuple(grid.tolist()), (level, level))
@@ -41,6 +41,23 @@ class GreedyStrategy:
 
 
 STRATEGY = GreedyStrategy()
+
+
+def _charge_at_once(outlook: Outlook) -> tuple[list[float], tuple[str, ...]]:
+    """The car at full power from now on."""
+    car = outlook.car
+    if car is None:
+        return [0.0] * len(outlook.forecasts), ()
+    left, taken = car.energy_wh, []
+    for f in outlook.forecasts:
+        hours = plugged_hours(f.interval.start, f.interval.end, outlook.now, car)
+        room = car.max_power_w * hours
+        if outlook.import_limit_w is not None:
+            net = f.load_wh[1] - f.pv_wh[1]
+            room = min(room, max(outlook.import_limit_w * f.interval.hours - net, 0.0))
+        taken.append(min(left, room))
+        left -= taken[-1]
+    return taken, missing_note(car, car.energy_wh - left, outlook)
 
 
 def _level(forecast: Forecast, spec: BatterySpec) -> float:

@@ -68,6 +68,14 @@ def marginal_values(problem: Problem, spec: BatterySpec, grid: Array) -> Array:
     return ends
 
 
+def scenario_chances(weights: Array, transitions: Array, count: int) -> Array:
+    """How likely each scenario is in each coming interval, given the first one's weights: [T, K]."""
+    rows = [weights]
+    for _ in range(count - 1):
+        rows.append(rows[-1] @ transitions)
+    return np.vstack(rows)
+
+
 class _Step:
     """One interval backwards; holds the padded work array so that a step allocates little."""
 

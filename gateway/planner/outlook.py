@@ -14,7 +14,7 @@ from gateway.domain.plan import BatterySpec, CarNeed, Forecast, Observed, Outloo
 from gateway.planner.forecast import load_quantiles, pv_quantiles
 from gateway.planner.history import Array, History, history_of, slot, slot_start
 from gateway.planner.prices import PriceOutlook, price_outlook
-from gateway.planner.tariff import TariffRules
+from gateway.planner.tariff import TariffRules, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,12 +22,14 @@ class KnownPrices:
     """Published prices by interval start, per MWh; nothing in here may be of an unknown future.
 
     ``day_ahead`` holds past days too: its errors teach the price forecast. ``published_import`` and
-    ``published_export`` are the retailer's prices for tariffs of kind 'published'.
+    ``published_export`` are the retailer's prices for tariffs of kind 'published'. ``cleared`` may hold
+    the market price of the present interval, once its auction is over.
     """
 
     day_ahead: Mapping[datetime, float] = field(default_factory=dict)
     published_import: Mapping[datetime, float] = field(default_factory=dict)
     published_export: Mapping[datetime, float] = field(default_factory=dict)
+    cleared: Mapping[datetime, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,8 @@ def outlook_from(
     starts = [slot_start(first + i) for i in range(steps + 1)]
     intervals = [Interval(a, b) for a, b in pairwise(starts)]
     ahead = np.array([prices.day_ahead.get(i.start, np.nan) for i in intervals])
-    market = price_outlook(history, ahead)
+    cleared = {0: prices.cleared[starts[0]]} if starts[0] in prices.cleared else None
+    market = price_outlook(history, ahead, cleared)
     load, pv = load_quantiles(history, steps), pv_quantiles(history, steps)
     return Outlook(
         now=now,
@@ -106,34 +109,34 @@ def _forecasts(
     tariff: TariffRules,
     prices: KnownPrices,
 ) -> tuple[Forecast, ...]:
+    buy = [tariff.import_terms(i, prices.published_import.get(i.start)) for i in intervals]
+    sell = [tariff.export_terms(i, prices.published_export.get(i.start)) for i in intervals]
+    expected = market.expected()
+    imports, exports = _with_market(buy, expected, market), _with_market(sell, expected, market)
     loads, pvs = energy[0].tolist(), energy[1].tolist()
-    expected = market.expected.tolist()
-    scenarios = market.scenarios.tolist()
-    made = []
-    for i, interval in enumerate(intervals):
-        imports = prices.published_import.get(interval.start)
-        exports = prices.published_export.get(interval.start)
-        row = scenarios[i]
-        buy = [_known(tariff.import_price(interval, p, imports)) for p in [expected[i], *row]]
-        sell = [_known(tariff.export_price(interval, p, exports)) for p in [expected[i], *row]]
-        made.append(
-            Forecast(
-                interval=interval,
-                load_wh=tuple(loads[i]),
-                pv_wh=tuple(pvs[i]),
-                import_price=buy[0],
-                export_price=sell[0],
-                market_price=expected[i],
-                market_scenarios=tuple(row),
-                import_scenarios=tuple(buy[1:]),
-                export_scenarios=tuple(sell[1:]),
-                flat_night=tariff.is_flat_night(interval),
-            )
+    means, scenarios = expected.tolist(), market.scenarios.tolist()
+    return tuple(
+        Forecast(
+            interval=interval,
+            load_wh=tuple(loads[i]),
+            pv_wh=tuple(pvs[i]),
+            import_price=imports[0][i],
+            export_price=exports[0][i],
+            market_price=means[i],
+            market_scenarios=tuple(scenarios[i]),
+            import_scenarios=tuple(imports[1][i]),
+            export_scenarios=tuple(exports[1][i]),
+            flat_night=tariff.is_flat_night(interval),
         )
-    return tuple(made)
+        for i, interval in enumerate(intervals)
+    )
 
 
-def _known(price: float | None) -> float:
-    if price is None:  # cannot be: an expected market price is always given
-        raise ValueError("the tariff knows no price although the market price is given")
-    return price
+def _with_market(
+    terms: Sequence[Terms], expected: Array, market: PriceOutlook
+) -> tuple[list[float], list[list[float]]]:
+    """The retailer's price at the expected market price and in each scenario."""
+    table = np.array(terms)
+    base, factor = table[:, 0], table[:, 1]
+    at_scenarios = base[:, None] + factor[:, None] * market.scenarios
+    return (base + factor * expected).tolist(), at_scenarios.tolist()

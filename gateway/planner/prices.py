@@ -1,22 +1,48 @@
 """The market price of the coming intervals as scenarios that follow each other.
 
-Scenario k of an interval is the k-th quantile of what the price may be there, given the day-ahead
-price and the errors that the day-ahead price made before; a transition matrix says how the rank moves
-from one interval to the next (a spike is likely followed by a spike). What happened last picks
-the weights of the first interval.
+Every market has a reference that is known ahead: the day-ahead price, or where there is none the last
+week's price at that time of day. What the real price does around it is learnt from the home's own
+past: deviation / reference is turned into a normal score z by its empirical quantiles, and z moves
+from one interval to the next by a transition matrix. A spike is then simply a high z, which is likely
+followed by a high z; how likely is counted, starting from an autoregressive prior.
+
+Nothing here is fitted to any one market's data ahead of time; the prior stands for some dozen hours.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from math import erf, sqrt
 
 import numpy as np
 
 from gateway.planner.history import DAY, Array, History
 
-SCENARIOS = 15
-_RHO = 0.95  # per quarter-hour
-_PRIOR = np.array([-18.0, -10.0, -6.0, -4.0, -3.0, -2.0, 0.0, 2.0, 5.0, 12.0, 60.0])
+_WINDOW = 28 * DAY  # deviations are forgotten after four weeks
+_COUNTED = 60 * DAY  # transitions change slowly, so they may be counted over longer
+_PRIOR_ROW = 30.0  # transitions out of a scenario that the prior stands for
+_RHO = 0.9  # prior persistence of the normal score per quarter-hour
+_LEAST = 5.0  # per MWh: a reference below it no longer scales the deviation
+# Relative deviations before anything was seen: quiet mostly, sometimes a spike. Each counts 6 times.
+_PRIOR = np.tile(
+    [-0.6, -0.4, -0.3, -0.25, -0.2, -0.15, -0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 3],
+    6,
+)
+
+SCORES = np.linspace(-2.6, 3.4, 17)  # normal scores of the scenarios; finer towards nothing
+RANKS = np.array([0.5 * (1 + erf(z / sqrt(2))) for z in SCORES])
+
+
+def _autoregressive(rho: float) -> Array:
+    """Chances from each score to each: mass between the midpoints (Tauchen's method)."""
+    edges = (SCORES[1:] + SCORES[:-1]) / 2
+    width = sqrt(1 - rho * rho)
+    below = [[0.5 * (1 + erf((e - rho * z) / width / sqrt(2))) for e in edges] for z in SCORES]
+    return np.diff(np.array(below), axis=1, prepend=0.0, append=1.0)
+
+
+PRIOR_TRANSITIONS = _autoregressive(_RHO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +53,6 @@ class PriceOutlook:
     transitions: Array
     weights: Array
 
-    @property
     def expected(self) -> Array:
         """The mean price of each interval given what is known now."""
         weights, means = self.weights, np.empty(self.scenarios.shape[0])
@@ -37,58 +62,118 @@ class PriceOutlook:
         return means
 
 
-def price_outlook(history: History, day_ahead: Array) -> PriceOutlook:
-    """Scenarios for the intervals of ``day_ahead`` (NaN where it is not yet published)."""
-    centre = _centre(history, day_ahead)
-    known = history.tail(28 * DAY)
-    errors = (known.rt - known.da)[~np.isnan(known.rt - known.da)]
-    errors = np.concatenate([errors, np.tile(_PRIOR, 9)])
-    ranks = (np.arange(SCENARIOS) + 0.5) / SCENARIOS
-    spread = np.quantile(errors, ranks)
-    scenarios = centre[:, None] + spread[None, :]
-    last = known.rt[-1] - known.da[-1] if len(known) else np.nan
-    rank = 0.5 if np.isnan(last) else float((errors < last).mean())
-    transitions = _transitions(ranks)
-    weights = _kernel(_normal(rank), ranks)
-    return PriceOutlook(scenarios, transitions, weights)
+@dataclass(frozen=True, slots=True)
+class PriceModel:
+    """How real prices deviate from their reference, learnt from the past."""
+
+    levels: Array  # relative deviation at each score
+    transitions: Array
+    usual: Array  # reference by slot of the day (UTC) where no day-ahead price is known
+
+    def scenarios(self, reference: Array) -> Array:
+        """Prices [T, K] around the reference; strictly rising along K."""
+        apart = np.arange(SCORES.size) * 1e-6
+        spread: Array = _scale(reference)[:, None] * self.levels[None, :]
+        prices: Array = reference[:, None] + spread + apart
+        return prices
+
+    def node(self, deviation: Array) -> Array:
+        """Where relative deviations stand among the scenarios: 0 .. K-1, in between as well."""
+        apart = np.arange(SCORES.size) * 1e-9
+        place: Array = np.interp(
+            deviation, self.levels + apart, np.arange(SCORES.size, dtype=float)
+        )
+        return place
 
 
-def _centre(history: History, day_ahead: Array) -> Array:
-    """Day-ahead prices; where unknown the mean of the past week at that time, else what is known."""
-    usual = np.full(DAY, np.nan)
-    past = np.where(np.isnan(history.da), history.rt, history.da)[-7 * DAY :]
-    slots = (history.end - past.size + np.arange(past.size)) % DAY
-    for index in range(DAY):
-        values = past[slots == index]
-        values = values[~np.isnan(values)]
-        if values.size:
-            usual[index] = values.mean()
-    known = day_ahead[~np.isnan(day_ahead)]
-    overall = known.mean() if known.size else np.nanmean(np.append(usual, 40.0))
-    usual = np.where(np.isnan(usual), overall, usual)
+def price_outlook(
+    history: History, day_ahead: Array, cleared: Mapping[int, float] | None = None
+) -> PriceOutlook:
+    """Scenarios for the intervals of ``day_ahead`` (NaN where it is not yet published).
+
+    ``cleared`` are market prices that are known already, by index of the coming interval.
+    """
+    model = learn(history)
     ahead = (history.end + np.arange(day_ahead.size)) % DAY
-    centre: Array = np.where(np.isnan(day_ahead), usual[ahead], day_ahead)
-    return centre
+    reference = np.where(np.isnan(day_ahead), model.usual[ahead], day_ahead)
+    scenarios = model.scenarios(reference)
+    weights = _first_weights(history, model)
+    if cleared and 0 in cleared:
+        scale = _scale(reference[:1])
+        weights = _spread(float(model.node((cleared[0] - reference[:1]) / scale)[0]))
+    return PriceOutlook(scenarios, model.transitions, weights)
 
 
-def _transitions(ranks: Array) -> Array:
-    return np.vstack([_kernel(_normal(float(r)), ranks) for r in ranks])
+def learn(history: History) -> PriceModel:
+    """The price model from what is known now."""
+    past = history.tail(_COUNTED)
+    usual = usual_day(past)
+    slots = (past.first + np.arange(len(past))) % DAY
+    reference = np.where(np.isnan(past.da), usual[slots], past.da)
+    deviation = (past.rt - reference) / _scale(reference)
+    recent = deviation[-_WINDOW:]
+    sample = np.concatenate([recent[~np.isnan(recent)], _PRIOR])
+    levels = np.quantile(sample, RANKS)
+    model = PriceModel(levels, PRIOR_TRANSITIONS, usual)
+    return PriceModel(levels, _counted(model.node(deviation)), usual)
 
 
-def _kernel(z: float, ranks: Array) -> Array:
-    """Chances of the ranks after a normal score ``z``, by an autoregressive copula."""
-    scores = np.array([_normal(float(r)) for r in ranks])
-    width = np.sqrt(1 - _RHO**2)
-    # Equal-probability ranks: the copula's density at each is proportional to the conditional
-    # density over the marginal one.
-    logs = -0.5 * ((scores - _RHO * z) / width) ** 2 + 0.5 * scores**2
-    chances: Array = np.exp(logs - logs.max())
-    chances /= chances.sum()
+def usual_day(history: History) -> Array:
+    """Mean price by slot of the day (UTC) over the last week, day-ahead where known; never NaN."""
+    prices = np.where(np.isnan(history.da), history.rt, history.da)[-7 * DAY :]
+    slots = (history.end - prices.size + np.arange(prices.size)) % DAY
+    known = ~np.isnan(prices)
+    if not known.any():
+        return np.full(DAY, 40.0)  # per MWh, a usual wholesale price
+    count = np.bincount(slots[known], minlength=DAY)
+    total = np.bincount(slots[known], weights=prices[known], minlength=DAY)
+    usual: Array = np.where(count > 0, total / np.maximum(count, 1), prices[known].mean())
+    return usual
+
+
+def _scale(reference: Array) -> Array:
+    scale: Array = np.maximum(reference, _LEAST)
+    return scale
+
+
+def _counted(nodes: Array) -> Array:
+    """Transition matrix: the prior plus what was counted; a price between two nodes counts for both."""
+    size = SCORES.size
+    known = ~(np.isnan(nodes[:-1]) | np.isnan(nodes[1:]))
+    before, after = nodes[:-1][known], nodes[1:][known]
+    counts = _PRIOR_ROW * PRIOR_TRANSITIONS
+    flat = np.zeros(size * size)
+    low_b, low_a = before.astype(int), after.astype(int)
+    part_b, part_a = before - low_b, after - low_a
+    high_b, high_a = np.minimum(low_b + 1, size - 1), np.minimum(low_a + 1, size - 1)
+    for row, w_row in ((low_b, 1 - part_b), (high_b, part_b)):
+        for column, w_column in ((low_a, 1 - part_a), (high_a, part_a)):
+            flat += np.bincount(row * size + column, weights=w_row * w_column, minlength=size**2)
+    counts = counts + flat.reshape(size, size)
+    chances: Array = counts / counts.sum(axis=1, keepdims=True)
     return chances
 
 
-def _normal(rank: float) -> float:
-    """The standard normal quantile (Acklam's rational approximation is more than is needed here:
-    a logistic one is within 0.02 where it matters)."""
-    rank = min(max(rank, 0.005), 0.995)
-    return float(np.log(rank / (1 - rank)) / 1.702)
+def _first_weights(history: History, model: PriceModel) -> Array:
+    """Chances of the scenarios in the first coming interval, from the last known price."""
+    last = history.tail(DAY)
+    known = np.flatnonzero(~np.isnan(last.rt))
+    if not known.size:
+        return np.asarray(model.transitions.mean(axis=0))
+    index = int(known[-1])
+    reference = last.da[index : index + 1]
+    if np.isnan(reference[0]):
+        reference = model.usual[(last.first + index) % DAY][None]
+    node = model.node((last.rt[index : index + 1] - reference) / _scale(reference))
+    weights: Array = _spread(float(node[0]))
+    for _ in range(min(len(last) - index, 12)):  # it was so many intervals ago
+        weights = weights @ model.transitions
+    return weights
+
+
+def _spread(node: float) -> Array:
+    """All weight at a place between two scenarios."""
+    weights = np.zeros(SCORES.size)
+    low = min(int(node), SCORES.size - 2)
+    weights[low], weights[low + 1] = 1 - (node - low), node - low
+    return weights

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import time
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from gateway.config.tariff import (
@@ -25,6 +26,13 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _PER_MWH = 1000.0  # tariffs are written per kWh
 
 
+class Terms(NamedTuple):
+    """A price per MWh that is ``base + factor * market price``."""
+
+    base: float
+    factor: float
+
+
 @dataclass(frozen=True, slots=True)
 class TariffRules:
     """A tariff in the home's time zone."""
@@ -40,16 +48,25 @@ class TariffRules:
         ``market`` is the interval's real-time (or expected) price, ``published`` the retailer's.
         In the flat night window it is 0: the monthly fee covers it.
         """
-        if self.is_flat_night(interval):
-            return 0.0
-        price = self._price(self.tariff.import_price, interval, market, published)
-        return None if price is None else price * (1 + float(self.tariff.tax_pct) / 100)
+        return _applied(self.import_terms(interval, published), market)
 
     def export_price(
         self, interval: Interval, market: float | None = None, published: float | None = None
     ) -> float | None:
         """What a MWh given to the retailer without bidding earns; None when it is unknown."""
-        return self._price(self.tariff.export_price, interval, market, published)
+        return _applied(self.export_terms(interval, published), market)
+
+    def import_terms(self, interval: Interval, published: float | None = None) -> Terms:
+        """The import price as base + factor x market price."""
+        if self.is_flat_night(interval):
+            return Terms(0.0, 0.0)
+        terms = self._terms(self.tariff.import_price, interval, published)
+        tax = 1 + float(self.tariff.tax_pct) / 100
+        return Terms(terms.base * tax, terms.factor * tax)
+
+    def export_terms(self, interval: Interval, published: float | None = None) -> Terms:
+        """The export price as base + factor x market price."""
+        return self._terms(self.tariff.export_price, interval, published)
 
     def is_flat_night(self, interval: Interval) -> bool:
         """Whether energy imported now is covered by the night fee and must never be resold."""
@@ -70,20 +87,16 @@ class TariffRules:
         fees = self.tariff.monthly_fee + (night.monthly_fee if night else 0)
         return float(fees) * (1 + float(self.tariff.tax_pct) / 100)
 
-    def _price(
-        self, price: Price, interval: Interval, market: float | None, published: float | None
-    ) -> float | None:
+    def _terms(self, price: Price, interval: Interval, published: float | None) -> Terms:
         match price:
             case FlatPrice():
-                return float(price.per_kwh) * _PER_MWH
+                return Terms(float(price.per_kwh) * _PER_MWH, 0.0)
             case TimeOfUsePrice():
-                return self._time_of_use(price, interval)
+                return Terms(self._time_of_use(price, interval), 0.0)
             case WholesalePrice():
-                if market is None:
-                    return None
-                return float(price.factor) * market + float(price.adder_per_kwh) * _PER_MWH
+                return Terms(float(price.adder_per_kwh) * _PER_MWH, float(price.factor))
             case PublishedPrice():
-                return published if published is not None else market
+                return Terms(0.0, 1.0) if published is None else Terms(published, 0.0)
 
     def _time_of_use(self, price: TimeOfUsePrice, interval: Interval) -> float:
         local = interval.start.astimezone(self.zone)
@@ -92,6 +105,12 @@ class TariffRules:
             if _matches(period, local.time(), weekday, month):
                 return float(period.per_kwh) * _PER_MWH
         return float(price.otherwise_per_kwh) * _PER_MWH
+
+
+def _applied(terms: Terms, market: float | None) -> float | None:
+    if terms.factor == 0:
+        return terms.base
+    return None if market is None else terms.base + terms.factor * market
 
 
 def _matches(period: TimeOfUsePeriod, at: time, weekday: str, month: int) -> bool:

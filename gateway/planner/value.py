@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from gateway.domain.plan import (
@@ -12,12 +14,17 @@ from gateway.domain.plan import (
     PriceValues,
     ValueCurve,
 )
-from gateway.planner.car import car_course
+from gateway.planner.car import car_plan
 from gateway.planner.course import Stock, Worth, expected_course, offer_curve
 from gateway.planner.history import Array
-from gateway.planner.induction import Problem, energy_grid, marginal_values
+from gateway.planner.induction import (
+    Problem,
+    energy_grid,
+    marginal_values,
+    scenario_chances,
+)
 
-_POINTS = 96
+_POINTS = 64
 
 
 class ValueStrategy:
@@ -27,27 +34,30 @@ class ValueStrategy:
 
     def plan(self, outlook: Outlook) -> Plan:
         """Values, offers and course; pure."""
-        car_wh, notes = car_course(outlook)
-        spec = outlook.battery or _no_battery()
+        spec = outlook.battery or no_battery()
         grid = energy_grid(spec, _POINTS)
-        problem = problem_of(outlook, car_wh, spec, grid)
+        problem, weights = home_problem(outlook)
+        car = car_plan(outlook, problem, weights)
+        net = problem.net_wh + np.array(car.energy_wh)[:, None]
+        problem = replace(problem, net_wh=net, end_value=_end_value(problem, spec, grid))
         ends = marginal_values(problem, spec, grid)
-        chances = _chances(problem, _weights(outlook, ends.shape[1]))
+        chances = scenario_chances(weights, problem.transitions, len(outlook.forecasts))
         means = np.einsum("tk,tks->ts", chances, ends)
-        worths = [Worth(grid, row) for row in means]
-        intervals = [f.interval for f in outlook.forecasts]
         points = tuple(grid.tolist())
-        course = expected_course(outlook, worths, car_wh, outlook.battery)
+        course = expected_course(
+            outlook, Worth.of_rows(grid, means), car.energy_wh, outlook.battery
+        )
         return Plan(
             made_at=outlook.now,
             strategy=self.name,
             values=tuple(
-                ValueCurve(i, points, tuple(row))
-                for i, row in zip(intervals, means.tolist(), strict=True)
+                ValueCurve(f.interval, points, tuple(row))
+                for f, row in zip(outlook.forecasts, means.tolist(), strict=True)
             ),
-            offers=_offers(outlook, grid, ends, car_wh, course[0].stored_wh),
+            car_values=car.values,
+            offers=_offers(outlook, grid, ends, car.energy_wh, course[0].stored_wh),
             course=course,
-            notes=notes,
+            notes=car.notes,
             price_values=_price_values(outlook, grid, ends),
         )
 
@@ -55,49 +65,35 @@ class ValueStrategy:
 STRATEGY = ValueStrategy()
 
 
-def problem_of(outlook: Outlook, car_wh: list[float], spec: BatterySpec, grid: Array) -> Problem:
-    """The outlook as arrays."""
+def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
+    """The outlook as arrays, without car and end value, and the weights of the first scenarios."""
     forecasts = outlook.forecasts
     count = max(len(forecasts[0].market_scenarios), 1)
     imports = np.array([f.import_scenarios or (f.import_price,) * count for f in forecasts])
     exports = np.array([f.export_scenarios or (f.export_price,) * count for f in forecasts])
     load = np.array([f.load_wh for f in forecasts])
     pv = np.array([f.pv_wh for f in forecasts])
-    net = load[:, 1] - pv[:, 1] + np.array(car_wh)
-    hours = np.array([f.interval.hours for f in forecasts])
-    transitions = np.array(outlook.transitions or [[1 / count] * count] * count)
-    night = any(f.flat_night for f in forecasts)
-    return Problem(
-        hours=hours,
-        net_wh=net[:, None],
+    problem = Problem(
+        hours=np.array([f.interval.hours for f in forecasts]),
+        net_wh=(load[:, 1] - pv[:, 1])[:, None],
         net_weights=np.ones(1),
         import_price=imports,
         export_price=exports,
-        transitions=transitions,
-        end_value=_end_value(imports.mean(axis=1), exports.mean(axis=1), spec, grid),
+        transitions=np.array(outlook.transitions or [[1 / count] * count] * count),
+        end_value=np.zeros(1),
         export_limit_w=outlook.export_limit_w,
         import_limit_w=outlook.import_limit_w,
-        resell=not night,
+        resell=not any(f.flat_night for f in forecasts),
     )
+    return problem, np.array(outlook.scenario_weights or [1 / count] * count)
 
 
-def _end_value(imports: Array, exports: Array, spec: BatterySpec, grid: Array) -> Array:
+def _end_value(problem: Problem, spec: BatterySpec, grid: Array) -> Array:
     """What is left at the horizon is worth a usual day's prices, the first Wh more than the last."""
+    imports, exports = problem.import_price.mean(axis=1), problem.export_price.mean(axis=1)
     dear = (float(np.quantile(imports, 0.75)) - spec.wear_per_mwh) * spec.discharge_efficiency
     cheap = float(np.quantile(exports, 0.25)) / spec.charge_efficiency
     return np.linspace(max(dear, cheap), min(dear, cheap), grid.size)
-
-
-def _weights(outlook: Outlook, count: int) -> Array:
-    return np.array(outlook.scenario_weights or [1 / count] * count)
-
-
-def _chances(problem: Problem, weights: Array) -> Array:
-    """How likely each scenario is in each interval, given what is known now: [T, K]."""
-    rows = [weights]
-    for _ in range(problem.import_price.shape[0] - 1):
-        rows.append(rows[-1] @ problem.transitions)
-    return np.vstack(rows)
 
 
 def _price_values(outlook: Outlook, grid: Array, ends: Array) -> tuple[PriceValues, ...]:
@@ -124,10 +120,11 @@ def _offers(
         if len(made) >= outlook.offer_intervals:
             break
         prices = np.array(forecast.market_scenarios or (forecast.market_price,))
-        worths = [Worth(grid, row) for row in ends[t]]
+        worths = Worth.of_rows(grid, ends[t])
         made.append(offer_curve(forecast, prices, worths, stock, outlook, car_wh[t]))
     return tuple(made)
 
 
-def _no_battery() -> BatterySpec:
+def no_battery() -> BatterySpec:
+    """A battery that can do nothing, where the home has none."""
     return BatterySpec(capacity_wh=1, reserve_wh=0, max_charge_w=0, max_discharge_w=0)

@@ -44,6 +44,39 @@ _quiet = logging.getLogger("mqtt.library")  # it logs each failure; we say once 
 _quiet.setLevel(logging.CRITICAL)
 
 
+@asynccontextmanager
+async def _connection(
+    settings: Mqtt, identifier: str, will: Message | None
+) -> AsyncIterator[_Client]:
+    """A connected client; the library's errors become `BrokerError` with a plain reason."""
+    client = _Client(
+        settings.host,
+        settings.port,
+        username=settings.username,
+        password=_password(settings),
+        identifier=identifier,
+        protocol=_PROTOCOLS[settings.protocol],
+        will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
+        keepalive=_KEEPALIVE_S,
+        timeout=_ANSWER_S,
+        max_queued_incoming_messages=100,
+        socket_options=[_NO_DELAY],
+        logger=_quiet,
+        tls_context=tls_context(settings),
+    )
+    try:
+        async with client:
+            yield client
+    except aiomqtt.MqttError as error:
+        raise BrokerError(_reason(error, settings)) from error
+
+
+async def try_broker(settings: Mqtt) -> None:
+    """Connect once and leave nothing behind; raises BrokerError with a plain reason, or ConfigError."""
+    async with _connection(settings, "energy-gateway-check", None):
+        pass
+
+
 class Publisher:
     """Keeps one home's topics at the broker up to date. Run `run` as a task; hand over `publish`.
 
@@ -68,7 +101,7 @@ class Publisher:
         self._acknowledged: list[int] = []  # but not yet marked in the journal (disk full)
         self._info = topics.info(self.base, __version__, devices)
         self._identifier = f"energy-gateway-{site}"
-        self._password = _password(settings)
+        _password(settings)  # a file that cannot be read is said at the start
         self._latest: dict[str, Message] = {self._info.topic: self._info}
         self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
         self._outbox_seen = -1  # journal sequence up to which the outbox is known to be empty
@@ -138,9 +171,10 @@ class Publisher:
         backoff = Backoff(first_s=0.5, longest_s=_LONGEST_RETRY_S)
         while not self._closing:
             try:
-                async with self._connection() as client:
+                will = topics.status(self.base, online=False)
+                async with _connection(self._settings, self._identifier, will) as client:
                     await self._pump(client, broker, backoff)
-            except BrokerError as error:
+            except (BrokerError, ConfigError) as error:  # secrets are read again each time
                 self.losses += broker.lost(error)
             finally:
                 self._online.clear()
@@ -153,32 +187,6 @@ class Publisher:
                 while not self._closing:
                     self._wake.clear()
                     await self._wake.wait()
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[_Client]:
-        """A connected client; the library's errors become `BrokerError` with a plain reason."""
-        will = topics.status(self.base, online=False)
-        settings = self._settings
-        client = _Client(
-            settings.host,
-            settings.port,
-            username=settings.username,
-            password=self._password,
-            identifier=self._identifier,
-            protocol=_PROTOCOLS[settings.protocol],
-            will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain),
-            keepalive=_KEEPALIVE_S,
-            timeout=_ANSWER_S,
-            max_queued_incoming_messages=100,
-            socket_options=[_NO_DELAY],
-            logger=_quiet,
-            tls_context=tls_context(settings),
-        )
-        try:
-            async with client:
-                yield client
-        except aiomqtt.MqttError as error:
-            raise BrokerError(_reason(error, settings)) from error
 
     async def _pump(self, client: _Client, broker: Presence, backoff: Backoff) -> None:
         """Send what is due whenever woken. Everything known goes out before we say online."""

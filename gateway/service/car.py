@@ -9,26 +9,27 @@ from gateway.config.settings import Car
 from gateway.control import ChargerSpec
 from gateway.domain.plan import CarNeed, Plan
 from gateway.domain.readings import Snapshot
+from gateway.service.wishes import Wishes
 
 
 def charger_spec(car: Car) -> ChargerSpec:
     return ChargerSpec(car.phases, car.volts, car.min_current_a, car.max_current_a)
 
 
-def car_need(car: Car, snapshot: Snapshot, zone: ZoneInfo) -> CarNeed | None:
+def car_need(car: Car, wishes: Wishes, snapshot: Snapshot, zone: ZoneInfo) -> CarNeed | None:
     """The energy still wanted before the next departure; None without a car or when it is done.
 
     A charger that does not count its session is asked for the whole wish: rather ready than short.
     """
     if not snapshot.car_plugged:
         return None
-    missing_wh = car.energy_wh - (snapshot.car_session_wh or 0.0)
+    missing_wh = wishes.departure_energy_wh - (snapshot.car_session_wh or 0.0)
     if missing_wh <= 0:
         return None
     per_ampere_w = car.phases * car.volts
     return CarNeed(
         energy_wh=missing_wh,
-        departure=next_at(snapshot.time, car.departure, zone),
+        departure=next_at(snapshot.time, wishes.departure_time, zone),
         max_power_w=car.max_current_a * per_ampere_w,
         min_power_w=car.min_current_a * per_ampere_w,
     )

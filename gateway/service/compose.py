@@ -10,19 +10,21 @@ from dataclasses import dataclass
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.devices.build import build_devices
-from gateway.domain.readings import Snapshot
 from gateway.journal import Journal
 from gateway.journal.history import History
 from gateway.market.connect import open_market
 from gateway.market.exchanges import Exchange
 from gateway.market.trader import Trader
 from gateway.planner import strategy
-from gateway.publishing import topics
+from gateway.publishing.desk import CommandDesk, SeenCommands
+from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.service.controlling import ControlLoop
 from gateway.service.present import Present
-from gateway.service.status import market_state
+from gateway.service.reporting import Reporting
+from gateway.service.steering import PREFIX, ServiceSteering
 from gateway.service.trading import TradingLoop
+from gateway.service.wishes import restored
 from gateway.site.site import Site
 from gateway.supervise import supervise
 
@@ -37,6 +39,7 @@ class Gateway:
     clock: Clock
     journal: Journal
     history: History
+    seen: SeenCommands
     site: Site
     present: Present
     publisher: Publisher
@@ -44,7 +47,7 @@ class Gateway:
     trading: TradingLoop
     exchange: Exchange | None
 
-    async def run(self, ready: Callable[[], None] = lambda: None) -> None:
+    async def run(self, ready: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. However it ends, the devices are released and the outbox is flushed."""
         async with asyncio.TaskGroup() as outer:
             outer.create_task(self.publisher.run(), name="mqtt")
@@ -56,16 +59,27 @@ class Gateway:
                         loops, supervise("exchange", self.trading.run, self.clock), "trading"
                     )
                     ready()
+                    log.info("%s", self.describe())
             finally:
                 await self._end()
 
+    def describe(self) -> str:
+        """One line for the log: what runs."""
+        devices = ", ".join(f"{d.name} ({d.profile})" for d in self.settings.device)
+        market = self.settings.market
+        trade = f"exchange {market.exchange} at {market.url}" if market else "no exchange"
+        return f"gateway {self.settings.site.name!r} runs: {devices}; {trade}"
+
     async def _end(self) -> None:
-        await self.site.release_all()
+        reports = await self.site.release_all()
+        if reports and all(report.neutral for report in reports):
+            log.info("all devices are neutral")
         await self.publisher.close()
         await self.site.close()
         if self.exchange is not None:
             await self.exchange.close()
         self.history.close()
+        self.seen.close()
         self.journal.close()
 
 
@@ -73,44 +87,35 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     """The gateway of ``settings`` on ``clock``; nothing runs yet. Raises ConfigError, StorageError."""
     journal = Journal(settings.state_dir / "journal.sqlite")
     history = History(settings.state_dir / "history.sqlite")
+    metrics = Metrics()
     devices = build_devices(settings.device, journal, clock)
-    site = Site(devices, clock, settings.control.period_s)
-    present = Present(settings)
+    site = Site(devices, clock, settings.control.period_s, metrics.polled)
+    present = Present(settings, restored(settings, journal.settings(PREFIX)))
+    seen = SeenCommands(settings.state_dir / "commands.sqlite")
+    desk = CommandDesk(ServiceSteering(present, journal, clock), seen, clock)
     names = [d.name for d in settings.device]
-    publisher = Publisher(settings.mqtt, settings.site.name, journal, names)
-    market: tuple[Exchange, Trader, Journal] | None = None
+    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, desk)
+    market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
-        exchange, trader = open_market(settings.market, journal, clock)
-        market = (exchange, trader, journal)
-    tick = _publish(settings, present, journal, publisher, clock)
+        market = open_market(settings.market, journal, clock)
+    report = Reporting(present, journal, history, publisher, metrics, clock)
     return Gateway(
         settings,
         clock,
         journal,
         history,
+        seen,
         site,
         present,
         publisher,
-        ControlLoop(site, journal, present, clock, tick, history.add_quarter),
-        TradingLoop(present, strategy(settings.planner.strategy), clock, history.quarters, market),
+        ControlLoop(site, journal, present, clock, report.tick, history.add_quarter),
+        TradingLoop(
+            present,
+            strategy(settings.planner.strategy),
+            clock,
+            history.quarters,
+            journal,
+            market,
+        ),
         market[0] if market else None,
     )
-
-
-def _publish(
-    settings: Settings, present: Present, journal: Journal, publisher: Publisher, clock: Clock
-) -> Callable[[Snapshot], None]:
-    """What is said at a control tick: state at most every ``publish_s``, the ledger at once."""
-    due = clock.monotonic()
-
-    def tick(snapshot: Snapshot) -> None:
-        nonlocal due
-        publisher.wake()
-        if clock.monotonic() < due:
-            return
-        due = clock.monotonic() + settings.mqtt.publish_s - 1e-6
-        publisher.publish(topics.snapshot_messages(publisher.base, snapshot))
-        market = market_state(present, journal, clock.now())
-        publisher.publish(topics.market_messages(publisher.base, market))
-
-    return tick

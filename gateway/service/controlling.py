@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock, every
-from gateway.control import Wish, decide, steady
+from gateway.control import Wish, decide, mode, steady
 from gateway.domain.control import Commitment, Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import BatterySpec, Observed
@@ -20,6 +21,7 @@ from gateway.journal.bodies import metered_body
 from gateway.planner.dispatch import Now, battery_power_w
 from gateway.planner.tariff import TariffRules
 from gateway.service.car import car_need, car_power_w, charger_spec
+from gateway.service.night import NightOrigin
 from gateway.service.present import Present
 from gateway.site.energy import QuarterEnergy
 from gateway.site.metering import Metering
@@ -46,10 +48,13 @@ class ControlLoop:
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = TariffRules(self._settings.tariff, self._zone)
+        self._charger = charger_spec(self._settings.car)
         self._metering = Metering(journal.book.last_metered())
         self._energy = QuarterEnergy()
+        self._origin = NightOrigin(journal, self._tariff)
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
+        self._mode_since = float("-inf")
 
     async def run(self) -> None:
         """For ever; never raises for a lost device or a full disk."""
@@ -63,22 +68,33 @@ class ControlLoop:
             self._present.setpoints = setpoints
             await self._site.apply(setpoints)
             self._on_tick(snapshot)
+            self._present.tick()
 
     def _decide(self, snapshot: Snapshot, now: datetime) -> Setpoints:
-        battery = self._present.battery()
-        need = car_need(self._settings.car, snapshot, self._zone)
-        wish = self._wish(
-            snapshot, battery, now, car_power_w(self._present.plan, need, snapshot, now)
-        )
+        battery, wishes = self._present.battery(), self._present.wishes
+        need = car_need(self._settings.car, wishes, snapshot, self._zone)
+        car_w = car_power_w(self._present.plan, need, snapshot, now)
+        if wishes.charge_now and snapshot.car_plugged:
+            car_w = self._charger.power_w
+        wish = self._wish(snapshot, battery, now, car_w)
         interval = quarter_of(now)
+        position_wh = self._journal.book.commitment(interval)
+        if wishes.battery == "hold":  # the owner's hand on the battery comes before what was sold
+            wish = replace(wish, battery_w=0.0, reason="held by the user")
+            position_wh = 0
         commitment = Commitment(
-            position_wh=self._journal.book.commitment(interval),
+            position_wh=position_wh,
             delivered_wh=self._metering.net_wh(now),
             left_s=(interval.end - now).total_seconds(),
         )
         limits = self._present.limits(battery)
-        new = decide(snapshot, commitment, wish, limits, charger_spec(self._settings.car))
-        return steady(new, self._present.setpoints, self._settings.control.deadband_w)
+        new = decide(snapshot, commitment, wish, limits, self._charger)
+        pace, old = self._settings.control, self._present.setpoints
+        stayed_s = self._clock.monotonic() - self._mode_since
+        kept = steady(new, old, deadband_w=pace.deadband_w, stayed_s=stayed_s, dwell_s=pace.dwell_s)
+        if mode(kept) != mode(old):
+            self._mode_since = self._clock.monotonic()
+        return kept
 
     def _wish(
         self, snapshot: Snapshot, battery: BatterySpec | None, now: datetime, car_w: float | None
@@ -108,7 +124,7 @@ class ControlLoop:
             if target_w > 0
             else "price: charge"
             if target_w < 0
-            else "price: hold"
+            else "price: rest"
         )
         return Wish(target_w, car_w, curtail, why)
 
@@ -127,16 +143,21 @@ class ControlLoop:
         """Quarters that have ended go to the journal; what cannot be stored now is kept and tried again."""
         done = self._energy.add(snapshot)
         if done is not None:
-            self._on_quarter(done)
+            self._on_quarter(done.observed)
         if snapshot.grid_import_wh is not None and snapshot.grid_export_wh is not None:
             counted = newest(snapshot, "grid_import_wh")
             self._unstored += self._metering.add(
                 counted, snapshot.grid_import_wh, snapshot.grid_export_wh
             )
+        self._store_metered(snapshot.time)
+        if done is not None:
+            self._origin.follow(done, self._present.stored_wh(self._present.battery()))
+
+    def _store_metered(self, now: datetime) -> None:
         while self._unstored:
             metered = self._unstored[0]
             try:
-                self._journal.append("metered", metered_body(metered), snapshot.time)
+                self._journal.append("metered", metered_body(metered), now)
             except StorageError as error:
                 self._storage.lost(error)
                 return

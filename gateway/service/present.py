@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,6 +14,7 @@ from gateway.domain.plan import BatterySpec, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import per_mwh
 from gateway.market.exchanges import PublishedPrices
+from gateway.service.wishes import Wishes
 
 _KWH_PER_MWH = 1000
 
@@ -22,18 +24,23 @@ class Present:
     """The newest snapshot, setpoints, plan and published prices, and the user's standing wishes."""
 
     settings: Settings
+    wishes: Wishes
     snapshot: Snapshot | None = None
     setpoints: Setpoints = field(default_factory=Setpoints)
     plan: Plan | None = None
     prices: Mapping[datetime, PublishedPrices] = field(default_factory=dict)
-    trading: bool = True
-    reserve_pct: float = 0.0
-    export_limit_w: float | None = None
+    ticks: int = 0
+    _ticked: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __post_init__(self) -> None:
-        self.reserve_pct = self.settings.site.reserve_pct
-        self.export_limit_w = self.settings.site.export_limit_w
-        self.trading = self.settings.market is not None and self.settings.market.trading
+    def tick(self) -> None:
+        """A control tick is done; those who wait for one go on."""
+        self.ticks += 1
+        self._ticked.set()
+        self._ticked = asyncio.Event()
+
+    async def next_tick(self) -> None:
+        """Wait for the next control tick (never called by a participant of the clock)."""
+        await self._ticked.wait()
 
     def published(self, interval: Interval) -> tuple[float | None, float | None]:
         """The retailer's published import and export price of ``interval``, per MWh."""
@@ -52,7 +59,7 @@ class Present:
             return None
         return BatterySpec(
             capacity_wh=capacity_wh,
-            reserve_wh=capacity_wh * self.reserve_pct / 100,
+            reserve_wh=capacity_wh * self.wishes.backup_reserve_pct / 100,
             max_charge_w=charge_w,
             max_discharge_w=discharge_w,
             charge_efficiency=own.charge_efficiency,
@@ -70,8 +77,8 @@ class Present:
     def limits(self, battery: BatterySpec | None) -> Limits:
         return Limits(
             import_limit_w=self.settings.site.import_limit_w,
-            export_limit_w=self.export_limit_w,
-            reserve_pct=self.reserve_pct,
+            export_limit_w=self.wishes.export_limit_w,
+            reserve_pct=self.wishes.backup_reserve_pct,
             max_charge_w=battery.max_charge_w if battery else 0.0,
             max_discharge_w=battery.max_discharge_w if battery else 0.0,
         )

@@ -27,7 +27,7 @@ def market_state(present: Present, journal: Journal, now: datetime) -> MarketSta
     return MarketState(
         time=now,
         currency=present.settings.tariff.currency,
-        trading=present.trading,
+        trading=present.wishes.trading,
         position_wh=book.position_wh(interval),
         next_position_wh=book.position_wh(following),
         open_tenders=book.open_tenders(now),

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter
 from gateway.domain.plan import Observed, OfferCurve, Plan
-from gateway.domain.trade import per_mwh
+from gateway.domain.trade import per_mwh, ticks
 from gateway.errors import StorageError
 from gateway.journal import Journal
 from gateway.market.exchanges import Exchange, PublishedPrices
@@ -21,6 +21,7 @@ from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.planner.tariff import TariffRules
 from gateway.service.car import car_need
+from gateway.service.night import NightOrigin
 from gateway.service.present import Present
 from gateway.supervise import Presence
 
@@ -41,13 +42,15 @@ class TradingLoop:
         strategy: Strategy,
         clock: Clock,
         observed: Callable[[datetime], Sequence[Observed]],
-        market: tuple[Exchange, Trader, Journal] | None = None,
+        journal: Journal,
+        market: tuple[Exchange, Trader] | None = None,
     ) -> None:
         self._present, self._strategy, self._clock = present, strategy, clock
-        self._observed, self._market = observed, market
+        self._observed, self._journal, self._market = observed, journal, market
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = TariffRules(self._settings.tariff, self._zone)
+        self._night = NightOrigin(journal, self._tariff)
         self._prices_until: datetime | None = None
         self._notes: tuple[str, ...] = ()
         party = self._settings.market.party_id if self._settings.market else ""
@@ -57,6 +60,7 @@ class TradingLoop:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
         if self._market:
             await self._market[1].start()
+        await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             now = self._clock.now()
             try:
@@ -75,12 +79,14 @@ class TradingLoop:
         stored_wh = present.stored_wh(battery)
         if battery is not None and stored_wh is None:
             battery = None  # its state of charge is unknown: nothing may be planned on it
+        if present.wishes.battery == "hold":
+            battery = None
         home = Home(
             battery=battery,
             stored_wh=stored_wh or 0.0,
-            resellable_wh=stored_wh or 0.0,
-            car=car_need(self._settings.car, snapshot, self._zone),
-            export_limit_w=present.export_limit_w,
+            resellable_wh=self._night.resellable_wh(stored_wh or 0.0),
+            car=car_need(self._settings.car, present.wishes, snapshot, self._zone),
+            export_limit_w=present.wishes.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
         )
         outlook = build_outlook(
@@ -97,18 +103,18 @@ class TradingLoop:
         if self._market is None:
             self._present.plan = self.plan(now)
             return
-        exchange, trader, journal = self._market
+        exchange, trader = self._market
         await trader.catch_up()
         await self._refresh_prices(exchange, now)
-        for metered in journal.book.undelivered():
-            await trader.report(metered)
+        await trader.report()
         await trader.settle()
         if not is_bid_time(trader.rules, now, self._pace) and self._present.plan is not None:
             return
         self._present.plan = plan = self.plan(now)
         if plan is not None:
+            trader.set_floor(ticks(float(self._present.wishes.price_floor) * 1000))
             nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._present.trading else nothing)
+            await trader.bid(plan.offers if self._present.wishes.trading else nothing)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:

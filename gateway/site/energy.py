@@ -29,6 +29,15 @@ class _Sum:
         return self.energy_wh / part if part >= LEAST_COVERAGE else None
 
 
+@dataclass(frozen=True, slots=True)
+class QuarterFlow:
+    """One quarter that has ended: what the forecast learns from, and what went through the battery."""
+
+    observed: Observed
+    charge_wh: float | None
+    discharge_wh: float | None
+
+
 class QuarterEnergy:
     """Feed it every snapshot; it answers with each quarter that has ended.
 
@@ -38,9 +47,12 @@ class QuarterEnergy:
 
     def __init__(self) -> None:
         self._last: Snapshot | None = None
-        self._load, self._pv = _Sum(), _Sum()
+        self._begin()
 
-    def add(self, snapshot: Snapshot) -> Observed | None:
+    def _begin(self) -> None:
+        self._load, self._pv, self._charge, self._discharge = _Sum(), _Sum(), _Sum(), _Sum()
+
+    def add(self, snapshot: Snapshot) -> QuarterFlow | None:
         last, self._last = self._last, snapshot
         if last is None:
             return None
@@ -49,8 +61,12 @@ class QuarterEnergy:
             self._count(last, last.time, snapshot.time)
             return None
         self._count(last, last.time, border)
-        done = Observed(quarter(border - QUARTER), self._load.whole(), self._pv.whole())
-        self._load, self._pv = _Sum(), _Sum()
+        done = QuarterFlow(
+            Observed(quarter(border - QUARTER), self._load.whole(), self._pv.whole()),
+            self._charge.whole(),
+            self._discharge.whole(),
+        )
+        self._begin()
         self._count(last, max(border, floor_quarter(snapshot.time)), snapshot.time)
         return done
 
@@ -62,3 +78,6 @@ class QuarterEnergy:
                 house_w = max(0.0, house_w - held.charger_w)
             self._load.add(house_w, seconds)
             self._pv.add(held.pv_w, seconds)
+            battery_w = held.battery_w
+            self._charge.add(None if battery_w is None else max(0.0, -battery_w), seconds)
+            self._discharge.add(None if battery_w is None else max(0.0, battery_w), seconds)

@@ -24,8 +24,16 @@ RELEASE_LIMIT_S = 8.0  # real seconds; stop must be done within 10
 class Site:
     """All devices of the home. `poll_loop` keeps their latest readings; nothing else reads them."""
 
-    def __init__(self, devices: Sequence[Device], clock: Clock, period_s: float) -> None:
+    def __init__(
+        self,
+        devices: Sequence[Device],
+        clock: Clock,
+        period_s: float,
+        on_poll: Callable[[str, float, bool], None] = lambda *_: None,
+    ) -> None:
+        """``on_poll`` is told of every poll: device, seconds, whether it was answered."""
         self.devices = tuple(devices)
+        self._on_poll = on_poll
         self._clock, self._period_s = clock, period_s
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
@@ -82,9 +90,12 @@ class Site:
     async def _poll_loop(self, device: Device) -> None:
         presence, backoff = Presence(device.name), Backoff(first_s=self._period_s, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
+            began = self._clock.monotonic()
             try:
                 await self._poll(device)
+                self._on_poll(device.name, self._clock.monotonic() - began, True)
             except DeviceError as error:
+                self._on_poll(device.name, self._clock.monotonic() - began, False)
                 presence.lost(error)
                 self._mark_lost(device.name)
                 await self._clock.sleep(backoff.next())

@@ -68,4 +68,4 @@ async def _serve(
         handle = await start_exchange(clock, group, state, prices, port=port)
         print(f"exchange: {handle.url}  state: {state}  party of the home: home", flush=True)
         if seed is not None:
-            start_participants(clock, group, handle.url, seed)
+            await start_participants(clock, group, handle.url, seed)

@@ -10,7 +10,8 @@ import typer
 
 if TYPE_CHECKING:
     from gateway.clock import Clock
-    from simulators.devices.serve import Ports
+    from simulators.devices.faults import Faults
+    from simulators.devices.serve import Choice, Ports
     from simulators.home import Home
 
 
@@ -27,6 +28,14 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     seed: Annotated[int, typer.Option(help="of weather, people and car")] = 0,
     start: Annotated[str | None, typer.Option(help="UTC, e.g. 2026-06-01T06:00:00Z")] = None,
     rate: Annotated[float, typer.Option(help="simulated seconds per second")] = 1.0,
+    inverter: Annotated[str, typer.Option(help="family; 'list' shows all")] = "fronius",
+    meter: Annotated[str, typer.Option(help="family; 'list' shows all")] = "sunspec",
+    charger: Annotated[str, typer.Option(help="family; 'list' shows all")] = "keba",
+    rtu: Annotated[bool, typer.Option(help="RTU frames over TCP")] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(help="DEVICE:KIND[=VALUE][,probability=P], e.g. inverter:late=2.0"),
+    ] = None,
 ) -> None:
     """Run a home with inverter, battery, meter and wall box on Modbus TCP until Ctrl-C."""
     import asyncio
@@ -34,9 +43,12 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     from gateway.clock import WallClock
     from gateway.errors import ConfigError
     from simulators.data import read_csv
-    from simulators.devices.serve import Ports
+    from simulators.devices.serve import Choice, Ports
     from simulators.home import Home, Scenario
 
+    if "list" in (inverter, meter, charger):
+        _print_families()
+        return
     if not rate > 0:
         raise ConfigError(f"--rate is {rate:g}; it must be above 0")
     recording = read_csv(data) if data else None
@@ -45,7 +57,9 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     scenario = Scenario(begin or clock.now(), seed=seed, recording=recording)
     ports = Ports(port_inverter, port_meter, port_charger)
     try:
-        asyncio.run(_run(Home(clock, scenario), clock, host, ports))
+        choice = Choice(inverter, meter, charger, rtu)
+        simulated = Home(clock, scenario)
+        asyncio.run(_run(simulated, clock, host, ports, choice, _faults(fault or [], seed)))
     except KeyboardInterrupt:
         print("stopped")
 
@@ -64,21 +78,49 @@ def _start(text: str | None, default: datetime | None) -> datetime | None:
         ) from None
 
 
-async def _run(simulated: Home, clock: Clock, host: str, ports: Ports) -> None:
+def _print_families() -> None:
+    from simulators.devices.serve import CHARGERS, INVERTERS, METERS
+
+    for option, families in (("inverter", INVERTERS), ("meter", METERS), ("charger", CHARGERS)):
+        for name, family in families.items():
+            print(f"--{option} {name:<16} {family.about}")
+
+
+def _faults(texts: list[str], seed: int) -> dict[str, Faults]:
+    from gateway.errors import ConfigError
+    from simulators.devices.faults import Fault, Faults, parse_fault
+
+    wanted: dict[str, list[Fault]] = {"inverter": [], "meter": [], "charger": []}
+    for text in texts:
+        device, fault = parse_fault(text)
+        if device not in wanted:
+            raise ConfigError(f"--fault {text!r}: the device is one of {', '.join(wanted)}")
+        wanted[device].append(fault)
+    return {device: Faults(faults, seed) for device, faults in wanted.items() if faults}
+
+
+async def _run(
+    simulated: Home,
+    clock: Clock,
+    host: str,
+    ports: Ports,
+    choice: Choice,
+    faults: dict[str, Faults],
+) -> None:
     from gateway.clock import every
     from gateway.errors import ConfigError
-    from simulators.devices.serve import serve_home
+    from simulators.devices.serve import CHARGERS, INVERTERS, METERS, serve_home
 
     try:
-        servers = await serve_home(simulated, host, ports)
+        servers = await serve_home(simulated, host, ports, choice, faults=faults)
     except OSError as error:
         raise ConfigError(
             f"cannot listen on {host}: {error.strerror or error}; choose other --port-... values"
         ) from None
     actual = servers.ports
-    print(f"inverter  {host}:{actual.inverter}  unit 1    (SunSpec 1, 103, 120-124, 160)")
-    print(f"meter     {host}:{actual.meter}  unit 200  (SunSpec 1, 203; also behind the inverter)")
-    print(f"charger   {host}:{actual.charger}  unit 255  (KEBA P30)")
+    print(f"inverter  {host}:{actual.inverter}  {INVERTERS[choice.inverter].about}")
+    print(f"meter     {host}:{actual.meter}  {METERS[choice.meter].about}")
+    print(f"charger   {host}:{actual.charger}  {CHARGERS[choice.charger].about}")
     print("Ctrl-C stops", flush=True)
     try:
         async for _now in every(clock, 3600.0):

@@ -34,15 +34,17 @@ def alone(
     scenario: Scenario,
     end: datetime,
     car_wh: float,
+    reserve_pct: float,
     prices: Callable[[Interval], tuple[int, int]],
 ) -> Alone:
     """Run the house's physics without a gateway: same weather, load and car wish.
 
-    The car charges at once at full power until it has ``car_wh``. ``prices`` are import and export
-    ticks of an interval.
+    The car charges at once at full power until it has ``car_wh``; the inverter keeps the same
+    reserve. ``prices`` are import and export ticks of an interval.
     """
     time = _Time(scenario.start)
     home = Home(time, scenario)
+    home.command(reserve_pct=reserve_pct)
     money, imported, exported = 0, 0.0, 0.0
     for interval in quarters(scenario.start, end):
         before = home.totals()

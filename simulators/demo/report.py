@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from gateway.domain.intervals import Interval
+from gateway.domain.intervals import QUARTER, Interval, quarter
 from gateway.domain.trade import money_text
 from gateway.market.account import RetailPrices, Statement, book_of, statement
 from gateway.planner.tariff import TariffRules
@@ -41,6 +41,7 @@ class Report:
     statement: Statement
     alone: Alone
     stored_difference_wh: float
+    stored_difference_money: int  # what it saves in the house at the last import price
     zero_sum_error: int
     unanswered: int
     modbus_reads: int
@@ -76,9 +77,10 @@ class Report:
                 "retail": money["retail"],
                 "without_trading": money_text(self.alone.money),
                 "net": money["net"],
+                "stored_difference": money_text(self.stored_difference_money),
             },
             "stored_difference_wh": round(self.stored_difference_wh),
-            "balance_error_wh": round(self.balance_error_wh, 3),
+            "balance_error_wh": round(self.balance_error_wh, 3) + 0.0,
             "zero_sum_error": self.zero_sum_error,
             "unanswered_tenders": self.unanswered,
             "modbus_reads": self.modbus_reads,
@@ -121,13 +123,16 @@ async def make_report(world: World, stock: Stock) -> Report:
         lambda interval: RetailPrices(*retail(interval)),
         settings.tariff.currency,
     )
-    without = alone(world.scenario, world.end, CAR_WH, retail)
+    without = alone(world.scenario, world.end, CAR_WH, settings.site.reserve_pct, retail)
     t = stock.totals
     battery_losses = t.charge - t.discharge - stock.stored_change_wh
     losses = t.losses - battery_losses
     load = t.load + t.ev
     balance = load + losses - t.pv - t.grid_import + t.grid_export - (t.discharge - t.charge)
-    capacity = world.scenario.house.battery.capacity_wh
+    capacity_wh = world.scenario.house.battery.capacity_wh
+    more_wh = (stock.soc_pct - without.soc_pct) / 100 * capacity_wh
+    last_price = retail(quarter(world.end - QUARTER))[0]
+    usable_wh = more_wh * settings.battery.discharge_efficiency
     report = Report(
         world.start,
         world.end,
@@ -137,7 +142,8 @@ async def make_report(world: World, stock: Stock) -> Report:
         stock.soc_pct,
         account,
         without,
-        (stock.soc_pct - without.soc_pct) / 100 * capacity,
+        more_wh,
+        round(usable_wh) * last_price,
         world.exchange.zero_sum_error,
         len(journal.book.unanswered()),
         world.servers.requests,

@@ -30,6 +30,8 @@ SETTLED_AFTER = timedelta(minutes=50)  # the last quarter's first settlement is 
 def run_demo(options: Options, json_file: Path | None, keep: Path | None, *, live: bool) -> int:
     """Play the days; 0 if every check holds, 1 if one is broken. Bad options raise ConfigError."""
     options.scenario()  # a bad option or file is said before anything starts
+    if json_file is not None and not json_file.absolute().parent.is_dir():
+        raise ConfigError(f"--json {json_file}: cannot be written: its folder does not exist")
     quiet = json_file is not None and str(json_file) == "-"
     console = Console(stderr=quiet, highlight=False)
     with _state(keep) as state_dir:

@@ -104,10 +104,13 @@ def _money(report: Report) -> Table:
     net = account.net_money or 0
     table.add_row("net", _amount(net, currency), style="bold")
     table.add_row("the same days without trading", _amount(report.alone.money, currency))
-    table.add_row("gained by trading", _amount(net - report.alone.money, currency), style="bold")
     more = "more" if report.stored_difference_wh >= 0 else "less"
-    stored = f"{abs(report.stored_difference_wh) / 1000:.2f} kWh {more} than without trading"
-    table.add_row("left in the battery at the end", stored)
+    stored = (
+        f"{abs(report.stored_difference_wh) / 1000:.2f} kWh {more} is left in the battery, worth"
+    )
+    table.add_row(stored, _amount(report.stored_difference_money, currency))
+    gained = net + report.stored_difference_money - report.alone.money
+    table.add_row("gained by trading", _amount(gained, currency), style="bold")
     return table
 
 

@@ -90,8 +90,8 @@ async def _stage(
             clock, group, state_dir / "exchange", scenario.prices(), port=options.exchange_port
         )
         stack.push_async_callback(exchange.close)
-        for buyer in start_participants(clock, group, exchange.url, options.seed):
-            stack.callback(buyer.cancel)
+        others = await start_participants(clock, group, exchange.url, options.seed)
+        stack.push_async_callback(others.close)
         ports = servers.ports
         at = Addresses(
             ports.inverter,

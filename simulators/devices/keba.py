@@ -11,18 +11,18 @@ import struct
 from collections.abc import Callable
 from functools import partial
 
-from simulators.devices.hybrid import Lifetime
-from simulators.devices.registers import BlockUnit, Setting, Span
-from simulators.devices.server import ILLEGAL_ADDRESS, ModbusError
-from simulators.home import Home
+from simulators.devices.protocol import ILLEGAL_ADDRESS, ModbusError
+from simulators.devices.registers import BlockUnit, Setting, Span, counted, whole
+from simulators.devices.view import View
 from simulators.house import PHASES, VOLTAGE_V
 
 _CURRENT, _ENABLE, _SAFE_CURRENT, _SAFE_TIMEOUT, _SAFE_PERSIST = 5004, 5014, 5016, 5018, 5020
 _MAX_MA = 16_000
 
 
-def _pack(value: Callable[[], int]) -> bytes:
-    return struct.pack(">I", value())
+def _pack(value: Callable[[], int | None]) -> bytes:
+    shown = value()
+    return struct.pack(">I", 0xFFFFFFFF if shown is None else shown)
 
 
 class CurrentSetting(Setting):
@@ -42,10 +42,9 @@ class SafeTimeout(Setting):
 class KebaCharger(BlockUnit):
     """The wall box of the simulated home."""
 
-    def __init__(self, home: Home, lifetime: Lifetime | None = None) -> None:
-        super().__init__()
-        self._home = home
-        self._lifetime = lifetime or Lifetime()
+    def __init__(self, view: View) -> None:
+        super().__init__(view)
+        self._home = home = view.home
         self._limit_ma = _MAX_MA
         self.settings: dict[int, Setting] = {
             _CURRENT: CurrentSetting(_MAX_MA, 6_000, 63_000),
@@ -54,7 +53,7 @@ class KebaCharger(BlockUnit):
             _SAFE_TIMEOUT: SafeTimeout(0, 10, 600),
             _SAFE_PERSIST: Setting(0, 0, 1),
         }
-        values = {
+        values: dict[int, Callable[[], int | None]] = {
             1000: self._state,
             1004: lambda: 7 if home.state().car_plugged else 1,
             1006: lambda: 0,
@@ -64,8 +63,8 @@ class KebaCharger(BlockUnit):
             1014: lambda: 12_345_678,
             1016: lambda: 314_100,  # P30 x-series, 11 kW
             1018: lambda: 0x030A2200,  # firmware 3.10.34
-            1020: lambda: round(home.powers().ev * 1000),
-            1036: lambda: int((self._lifetime.charger + home.totals().ev) * 10 + 1e-6),
+            1020: lambda: whole(view.powers().ev, 1000),
+            1036: self._energy,
             1040: self._volts,
             1042: self._volts,
             1044: self._volts,
@@ -73,7 +72,7 @@ class KebaCharger(BlockUnit):
             1100: lambda: self._limit_ma,
             1110: lambda: _MAX_MA,
             1500: lambda: 0,
-            1502: lambda: int(home.state().session_wh * 10 + 1e-6),
+            1502: lambda: counted(home.state().session_wh, 10),
             1600: lambda: self.settings[_SAFE_CURRENT].value,
             1602: lambda: self.settings[_SAFE_TIMEOUT].value,
         }
@@ -128,8 +127,15 @@ class KebaCharger(BlockUnit):
             return 3
         return 2 if commands.charger_enabled and commands.charge_current_a >= 6 else 5
 
-    def _current_ma(self) -> int:
-        return round(self._home.powers().ev / PHASES / VOLTAGE_V * 1000)
+    def near_wrap(self, margin_wh: float) -> None:
+        self.view.start_before("charger", (1 << 32) / 10 - margin_wh)
+
+    def _energy(self) -> int | None:
+        tenths = counted(self.view.counter("charger"), 10)
+        return None if tenths is None else tenths % (1 << 32)
+
+    def _current_ma(self) -> int | None:
+        return whole(self.view.powers().ev / PHASES / VOLTAGE_V, 1000)
 
     def _volts(self) -> int:
         return round(VOLTAGE_V) if self._home.state().car_plugged else 0

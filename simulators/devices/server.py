@@ -1,93 +1,23 @@
-"""A small Modbus TCP server: frames in, frames out, for any number of units on one port.
+"""A small Modbus server: frames in, frames out, for any number of units on one port.
 
 Written by hand because the faults that a real network and real devices show need it, and because
-it answers every request of a TCP segment, as real devices do.
+it answers every request of a TCP segment, as real devices do. It is a request server, no
+participant of the clock; delays of faults are real seconds, like every delay of a network.
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
 from collections.abc import Mapping
-from typing import Protocol
+from functools import partial
 
-HOLDING, INPUT = 3, 4  # function codes of the two register tables
-
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE, DEVICE_FAILURE = 1, 2, 3, 4
-NO_SUCH_UNIT = 11  # gateway target device failed to respond
-
-_MAX_READ, _MAX_WRITE = 125, 123
-
-
-class ModbusError(Exception):
-    """A device refuses a request; ``code`` is the Modbus exception code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(f"Modbus exception {code}")
-        self.code = code
-
-
-class Unit(Protocol):
-    """The registers behind one unit id."""
-
-    def read(self, table: int, address: int, count: int) -> bytes:
-        """``count`` registers of ``table`` (`HOLDING` or `INPUT`), big-endian; may raise ModbusError."""
-
-    def write(self, address: int, values: tuple[int, ...], function: int) -> None:
-        """Write holding registers by ``function`` 6 or 16; may raise ModbusError."""
-
-
-def answer(unit: Unit | None, pdu: bytes) -> bytes:
-    """The reply PDU to a request PDU."""
-    function = pdu[0] if pdu else 0
-    try:
-        if unit is None:
-            raise ModbusError(NO_SUCH_UNIT)
-        if function in (HOLDING, INPUT):
-            return _read(unit, function, pdu)
-        if function == 6:
-            return _write_one(unit, pdu)
-        if function == 16:
-            return _write_many(unit, pdu)
-        raise ModbusError(ILLEGAL_FUNCTION)
-    except ModbusError as refusal:
-        return bytes((function | 0x80, refusal.code))
-
-
-def _read(unit: Unit, function: int, pdu: bytes) -> bytes:
-    if len(pdu) != 5:
-        raise ModbusError(ILLEGAL_VALUE)
-    address, count = struct.unpack_from(">HH", pdu, 1)
-    if not 1 <= count <= _MAX_READ:
-        raise ModbusError(ILLEGAL_VALUE)
-    if address + count > 0x10000:
-        raise ModbusError(ILLEGAL_ADDRESS)
-    data = unit.read(function, address, count)
-    return bytes((function, len(data))) + data
-
-
-def _write_one(unit: Unit, pdu: bytes) -> bytes:
-    if len(pdu) != 5:
-        raise ModbusError(ILLEGAL_VALUE)
-    address, value = struct.unpack_from(">HH", pdu, 1)
-    unit.write(address, (value,), 6)
-    return pdu
-
-
-def _write_many(unit: Unit, pdu: bytes) -> bytes:
-    if len(pdu) < 6:
-        raise ModbusError(ILLEGAL_VALUE)
-    address, count, size = struct.unpack_from(">HHB", pdu, 1)
-    if not 1 <= count <= _MAX_WRITE or size != 2 * count or len(pdu) != 6 + size:
-        raise ModbusError(ILLEGAL_VALUE)
-    if address + count > 0x10000:
-        raise ModbusError(ILLEGAL_ADDRESS)
-    unit.write(address, struct.unpack_from(f">{count}H", pdu, 6), 16)
-    return pdu[:5]
+from simulators.devices.faults import Delivery, Fault, Faults, Kind, Reply, changed, mangle
+from simulators.devices.framing import Framing, NotModbus, TcpFraming
+from simulators.devices.protocol import Unit, answer
 
 
 class _Connection(asyncio.Protocol):
-    """One client: cuts the stream into frames and answers each at once."""
+    """One client: cuts the stream into requests and answers each at once."""
 
     def __init__(self, server: ModbusServer) -> None:
         self._server = server
@@ -96,42 +26,96 @@ class _Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP always is one
+        if not self._server.admits():
+            transport.abort()
+            return
         self._transport = transport
         self._server.connections.add(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is not None:
             self._server.connections.discard(self._transport)
+            self._transport = None
 
     def data_received(self, data: bytes) -> None:
-        transport, buffer = self._transport, self._buffer
+        server, transport = self._server, self._transport
         if transport is None:
             return
-        buffer += data
-        replies = []
-        while len(buffer) >= 8:
-            transaction, protocol, length, unit = struct.unpack_from(">HHHB", buffer)
-            if protocol != 0 or not 2 <= length <= 254:
-                transport.abort()  # not Modbus: a real device drops the line too
+        self._buffer += data
+        replies = bytearray()
+        while True:
+            try:
+                request = server.framing.take(self._buffer)
+            except NotModbus:
+                transport.abort()  # a real device drops the line too
                 return
-            if len(buffer) < 6 + length:
+            if request is None:
                 break
-            pdu = bytes(buffer[7 : 6 + length])
-            del buffer[: 6 + length]
-            reply = self._server.reply(unit, pdu)
-            replies.append(struct.pack(">HHHB", transaction, 0, len(reply) + 1, unit) + reply)
-        if replies:
-            transport.write(b"".join(replies))
+            delivery = server.handle(request)
+            if isinstance(delivery, bytes):
+                replies += delivery
+            elif not self._deliver(transport, delivery):
+                break
+        if replies and self._transport is not None:
+            transport.write(replies)
+
+    def _deliver(self, transport: asyncio.Transport, delivery: Delivery) -> bool:
+        """Send the pieces of a faulty reply; False when the connection ends with it."""
+        loop, delay = asyncio.get_running_loop(), 0.0
+        for wait, piece in delivery.pieces:
+            delay += wait
+            if delay <= 0:
+                transport.write(piece)
+            else:
+                loop.call_later(delay, partial(self._write_later, piece))
+        if delivery.hang_up:
+            transport.close()
+        if delivery.reset:
+            transport.abort()
+        return not (delivery.hang_up or delivery.reset)
+
+    def _write_later(self, piece: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(piece)
 
 
 class ModbusServer:
-    """Units behind one TCP port. ``requests`` counts what was asked."""
+    """Units behind one TCP port. ``requests`` counts what was asked, ``writes`` what was written.
 
-    def __init__(self, units: Mapping[int, Unit]) -> None:
+    ``faults`` may be exchanged at any time; None = all is well. ``hits`` counts the faults that
+    struck, by kind.
+    """
+
+    def __init__(
+        self,
+        units: Mapping[int, Unit],
+        faults: Faults | None = None,
+        framing: Framing | None = None,
+        single_client: bool = False,
+    ) -> None:
         self.units = dict(units)
+        self.framing: Framing = framing or TcpFraming()
+        self.single_client = single_client
         self.requests = 0
+        self.writes = 0
+        self.hits: dict[Kind, int] = {}
         self.connections: set[asyncio.Transport] = set()
         self._server: asyncio.Server | None = None
+        self._away_until = 0.0  # real seconds of the event loop
+        self._struck: frozenset[int] = frozenset()  # units that see wrongly after a fault
+        self.faults = faults
+
+    @property
+    def faults(self) -> Faults | None:
+        return self._faults
+
+    @faults.setter
+    def faults(self, faults: Faults | None) -> None:
+        self._faults = faults
+        wrap = faults.has(Kind.WRAP) if faults else None
+        if wrap is not None:
+            for unit in self.units.values():
+                unit.near_wrap(wrap.wh)
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> int:
         """Listen; returns the actual port (``port`` 0 picks a free one)."""
@@ -140,9 +124,73 @@ class ModbusServer:
         actual: int = self._server.sockets[0].getsockname()[1]
         return actual
 
-    def reply(self, unit: int, pdu: bytes) -> bytes:
+    def admits(self) -> bool:
+        """Whether a new connection is taken now."""
+        if asyncio.get_running_loop().time() < self._away_until:
+            return False
+        single = self.single_client or bool(self._faults and self._faults.has(Kind.ONE_CLIENT))
+        return not (single and self.connections)
+
+    def handle(self, request: Reply) -> bytes | Delivery:
+        """The framed reply to a request, or what a fault makes of it."""
+        number = self.requests
         self.requests += 1
-        return answer(self.units.get(unit), pdu)
+        for unit in self.units.values():
+            unit.view.home.state()  # timers that are due act before anybody reads or writes
+        function = request.pdu[0]
+        if function in (6, 16):
+            self.writes += 1
+        faults = self._faults
+        if faults is not None:
+            fault = faults.pick(number, request.unit, function)
+            if fault is not None:
+                return self._struck_by(fault, faults.seed, number, request)
+            if self._struck:
+                self._see_right()
+        asked = self.units.get(request.unit)
+        if asked is None and not self.framing.answers_strangers:
+            return Delivery(())
+        pdu = answer(asked, request.pdu)
+        return self.framing.wrap(Reply(request.transaction, request.unit, pdu))
+
+    def _struck_by(self, fault: Fault, seed: int, number: int, request: Reply) -> bytes | Delivery:
+        self.hits[fault.kind] = self.hits.get(fault.kind, 0) + 1
+        unit = self.units.get(request.unit)
+        if fault.kind is Kind.REBOOT:
+            return self._reboot(fault.seconds)
+        if fault.kind is Kind.SILENT or (unit is None and not self.framing.answers_strangers):
+            return Delivery(())
+        if unit is not None:
+            self._see_wrong(unit, request.unit, fault, number)
+        if fault.kind is Kind.EXCEPTION:
+            pdu = bytes((request.pdu[0] | 0x80, fault.code))
+        elif fault.kind is Kind.IGNORED_WRITE:
+            pdu = request.pdu[:5]
+        else:
+            pdu = answer(unit, request.pdu)
+        reply = changed(fault, Reply(request.transaction, request.unit, pdu), number, seed)
+        return mangle(fault, self.framing.wrap(reply), number, seed)
+
+    def _see_wrong(self, unit: Unit, unit_id: int, fault: Fault, number: int) -> None:
+        unit.view.clear()
+        unit.view.blind = fault.kind is Kind.NAN
+        unit.view.zeroed = fault.kind is Kind.ZERO
+        unit.view.flipped = fault.kind is Kind.SIGN
+        unit.view.coarse = number % 3 if fault.kind is Kind.SCALE else 0
+        self._struck |= {unit_id}
+
+    def _see_right(self) -> None:
+        for unit_id in self._struck:
+            self.units[unit_id].view.clear()
+        self._struck = frozenset()
+
+    def _reboot(self, seconds: float) -> Delivery:
+        for unit in self.units.values():
+            unit.reboot()
+        self._away_until = asyncio.get_running_loop().time() + seconds
+        for transport in tuple(self.connections):
+            transport.abort()
+        return Delivery((), reset=True)
 
     async def close(self) -> None:
         """Stop listening and hang up on every client."""

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from math import isnan
 
-from simulators.devices.registers import Block, BlockUnit, Setting, Span
-from simulators.devices.server import ILLEGAL_ADDRESS, ModbusError
+from simulators.devices.registers import Block, BlockUnit, Setting, Span, counted, whole
+from simulators.devices.view import View
 
 BASE = 40000
-NO_I16, NO_U16 = -0x8000, 0xFFFF
 ACC32 = 1 << 32
 
 
@@ -22,18 +23,21 @@ def scale_for(largest: float, full: int = 32767, finest: int = -2) -> int:
     Real Fronius inverters move their scale factors with the magnitude in this way.
     """
     factor = finest
+    if isnan(largest):
+        return factor
     while abs(largest) * 10.0**-factor > full and factor < 10:
         factor += 1
     return factor
 
 
-def scaled(value: float, factor: int) -> int:
-    return round(value * 10.0**-factor)
+def scaled(value: float, factor: int) -> int | None:
+    return whole(value, 10.0**-factor)
 
 
-def acc32(energy_wh: float, factor: int) -> int:
+def acc32(energy_wh: float, factor: int) -> int | None:
     """A cumulative counter as an acc32 with a scale factor: it wraps."""
-    return int(energy_wh * 10.0**-factor + 1e-6) % ACC32
+    steps = counted(energy_wh, 10.0**-factor)
+    return None if steps is None else steps % ACC32
 
 
 @dataclass
@@ -84,36 +88,25 @@ def common(maker: str, name: str, version: str, serial: str, length: int = 65) -
 class SunSpecUnit(BlockUnit):
     """A unit with a chain of models from ``base``, ended by 0xFFFF."""
 
-    def __init__(self, models: Sequence[Model], base: int = BASE) -> None:
-        super().__init__()
-        self._writable: dict[int, tuple[Model, int]] = {}
-        self.addresses: dict[int, int] = {}
-        spans = [Span(base, 2, lambda: b"SunS")]
-        address = base + 2
-        for model in models:
-            spans.append(Span(address, model.length + 2, model.build))
-            self.addresses.setdefault(model.number, address)
-            for offset in model.settings:
-                self._writable[address + offset] = (model, offset)
-            address += model.length + 2
-        spans.append(Span(address, 2, lambda: b"\xff\xff\0\0"))
+    def __init__(self, view: View, models: Sequence[Model], base: int = BASE) -> None:
+        super().__init__(view)
+        spans, self.end = chain(self, models, base)
         self.set_spans(spans)
 
-    def write(self, address: int, values: tuple[int, ...], function: int) -> None:
-        """All registers or none: every one must be writable and every value allowed."""
-        found = []
-        for place, value in enumerate(values, address):
-            if place not in self._writable:
-                raise ModbusError(ILLEGAL_ADDRESS)
-            model, offset = self._writable[place]
-            setting = model.settings[offset]
-            if setting.low < 0 and value & 0x8000:
-                value -= 0x10000  # noqa: PLW2901 - the register seen as signed
-            found.append((model, offset, setting, setting.check(value)))
-        touched: dict[int, tuple[Model, set[int]]] = {}
-        for model, offset, setting, value in found:
-            setting.value = value
-            touched.setdefault(id(model), (model, set()))[1].add(offset)
-        for model, offsets in touched.values():
-            if model.written is not None:
-                model.written(frozenset(offsets))
+
+def chain(unit: BlockUnit, models: Sequence[Model], base: int = BASE) -> tuple[list[Span], int]:
+    """The spans of a chain of models, whose settings become writable; and the first free address."""
+    spans = [Span(base, 2, lambda: b"SunS")]
+    address = base + 2
+    for model in models:
+        spans.append(Span(address, model.length + 2, model.build))
+        settings = {address + offset: setting for offset, setting in model.settings.items()}
+        unit.set_writable(settings, partial(_heard, model, address))
+        address += model.length + 2
+    spans.append(Span(address, 2, lambda: b"\xff\xff\0\0"))
+    return spans, address + 2
+
+
+def _heard(model: Model, address: int, places: frozenset[int]) -> None:
+    if model.written is not None:
+        model.written(frozenset(place - address for place in places))

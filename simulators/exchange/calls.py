@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc
+from simulators.exchange import messages
 from simulators.exchange.clearing import Cleared, Order, clear
+from simulators.exchange.events import Events
 from simulators.exchange.store import Store
 from simulators.exchange.terms import LSE_PARTY, Prices, Terms, epoch_ms, market_order_id
 
@@ -22,19 +24,29 @@ def next_step(now: datetime, terms: Terms) -> datetime:
 class CallDesk:
     """Runs calls and closes gates; a step is one store transaction, so a kill repeats it whole."""
 
-    def __init__(self, store: Store, terms: Terms, prices: Prices) -> None:
+    def __init__(self, store: Store, terms: Terms, prices: Prices, events: Events) -> None:
         self._store = store
+        self._events = events
         self._terms = terms
         self._prices = prices
 
     def step(self, when: datetime) -> None:
         """All calls of one moment: the instruments between the first call and the gate."""
+        opening = when + self._terms.first_call
+        if self._terms.is_instrument(opening):
+            self._session(opening, "OPEN", when)
         start = floor_to(when + self._terms.gate + QUARTER - timedelta(microseconds=1), QUARTER)
         while start <= when + self._terms.first_call:
             self._call(start, when)
             start += QUARTER
+        self.close_gate(when)
+
+    def close_gate(self, when: datetime) -> None:
+        """The instruments whose gate is reached are closed for ever, and what is due expires."""
         gate = floor_to(when + self._terms.gate, QUARTER)
-        self._store.set_mark("gate", iso(gate))
+        if self._store.mark("gate") != iso(gate):
+            self._store.set_mark("gate", iso(gate))
+            self._session(gate, "CLOSED", when)
         self._expire(gate, when)
 
     def _call(self, start: datetime, when: datetime) -> None:
@@ -63,6 +75,12 @@ class CallDesk:
             },
         )
         self._book_fills(call_id, result, known, when)
+        ticker = messages.ticker_out(iso(start), when, call_id, result.price, result.volume)
+        self._events.add(None, "TransactionTicker", ticker)
+
+    def _session(self, start: datetime, status: str, when: datetime) -> None:
+        session = messages.session_out(self._terms, start, status, when)
+        self._events.add(None, "SessionData", session)
 
     def _book_fills(
         self, call_id: str, result: Cleared, known: dict[str, dict[str, Any]], when: datetime
@@ -70,22 +88,22 @@ class CallDesk:
         seq = self._store.next_seq("fill") if result.fills else 0
         for offset, (order_id, quantity) in enumerate(result.fills):
             row = known[order_id]
-            self._store.insert(
-                "fill",
-                {
-                    "seq": seq + offset,
-                    "transaction_id": transaction_id(call_id, order_id),
-                    "call_id": call_id,
-                    "market_order_id": order_id,
-                    "party_id": row["party_id"],
-                    "tender_id": row["tender_id"],
-                    "start": row["start"],
-                    "side": row["side"],
-                    "price": result.price,
-                    "quantity": quantity,
-                    "time": iso(when),
-                },
-            )
+            fill = {
+                "seq": seq + offset,
+                "transaction_id": transaction_id(call_id, order_id),
+                "call_id": call_id,
+                "market_order_id": order_id,
+                "party_id": row["party_id"],
+                "tender_id": row["tender_id"],
+                "start": row["start"],
+                "side": row["side"],
+                "price": result.price,
+                "quantity": quantity,
+                "time": iso(when),
+            }
+            self._store.insert("fill", fill)
+            pushed = messages.create_transaction_out(fill)
+            self._events.add(row["party_id"], "EiCreateTransaction", pushed)
             rest = row["remaining"] - quantity
             self._store.run(
                 "UPDATE tender SET remaining = ?, status = ? WHERE market_order_id = ?",
@@ -99,7 +117,7 @@ class CallDesk:
         posted = self._prices.posted(start, when)
         made: dict[str, dict[str, Any]] = {}
         for side, price in (("BUY", posted.export), ("SELL", posted.retail)):
-            if price is None:
+            if price is None or not self._terms.backstop_wh:
                 continue
             tender_id = f"backstop|{iso(start)}|{iso(when)}|{side}"
             order_id = market_order_id(LSE_PARTY, tender_id)

@@ -7,9 +7,10 @@ from datetime import datetime
 from pathlib import Path
 
 from gateway.clock import Clock
-from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc
+from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc, quarters
 from simulators.exchange.books import SettlementDesk
 from simulators.exchange.calls import CallDesk, missed_steps, next_step
+from simulators.exchange.events import Events
 from simulators.exchange.store import Store
 from simulators.exchange.tenders import TenderDesk
 from simulators.exchange.terms import Prices, PriceSource, Terms
@@ -27,12 +28,21 @@ class Party:
 class Market:
     """One segment's market. All methods are synchronous and durable when they return."""
 
-    def __init__(self, clock: Clock, path: Path, source: PriceSource, terms: Terms) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        path: Path,
+        source: PriceSource,
+        terms: Terms,
+        *,
+        power_safe: bool = True,
+    ) -> None:
         self.terms = terms
         self.prices = Prices(source, terms)
-        self.store = Store(path)
+        self.store = Store(path, power_safe=power_safe)
         self.tenders = TenderDesk(self.store, terms)
-        self.calls = CallDesk(self.store, terms, self.prices)
+        self.events = Events(self.store)
+        self.calls = CallDesk(self.store, terms, self.prices, self.events)
         self.books = SettlementDesk(self.store, terms, self.prices)
         self._clock = clock
 
@@ -73,8 +83,46 @@ class Market:
         with self.store.transaction():
             if self.store.mark("halted") is None:
                 self.calls.step(when)
+            else:
+                self.calls.close_gate(when)
             self.books.settle_due(when)
             self.store.set_mark("step", iso(when))
+        self.events.announce()
+
+    def halt(self) -> None:
+        """Take no tenders and hold no calls until `resume`; gates close in their time."""
+        self.store.set_mark("halted", iso(self.now()))
+
+    def resume(self) -> None:
+        self.store.run("DELETE FROM mark WHERE name = 'halted'")
+
+    def revoke(self, party_id: str) -> int:
+        """Shut a party out; the number of its resting tenders that were cancelled."""
+        with self.store.transaction():
+            canceled = self.tenders.revoke(party_id)
+        self.events.announce()
+        return canceled
+
+    def is_revoked(self, party_id: str) -> bool:
+        row = self.store.one("SELECT revoked FROM party WHERE party_id = ?", party_id)
+        return row is not None and bool(row["revoked"])
+
+    def limit_exports(self, start: datetime, end: datetime) -> int:
+        """Note an EXPORT_CAPACITY_LIMIT of the grid operator, published now, for a half-open span.
+
+        Sellers of intervals whose gate has closed could not heed it: their shortfall bears no fee.
+        Gives the number of such intervals.
+        """
+        now, waived = self.now(), 0
+        with self.store.transaction():
+            for instrument in quarters(floor_to(start, QUARTER), end):
+                if now >= instrument.start - self.terms.gate:
+                    waived += self.store.run(
+                        "INSERT OR IGNORE INTO waiver VALUES (?, ?)",
+                        iso(instrument.start),
+                        iso(now),
+                    )
+        return waived
 
     def settle_all(self, until: datetime) -> None:
         """Settle now every interval that ended by ``until``, without waiting for its time."""

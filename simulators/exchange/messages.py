@@ -1,221 +1,16 @@
-"""The documents of the binding CTS-JSON/1: what comes in is checked here, what goes out is made here."""
+"""The documents that go out, binding CTS-JSON/1: plain functions from rows to JSON."""
 
 from __future__ import annotations
 
 import json
-import math
-import re
 import sqlite3
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    ConfigDict,
-    Field,
-    StrictBool,
-    StrictInt,
-    ValidationError,
-)
-from pydantic.alias_generators import to_camel
-
-from gateway.domain.intervals import QUARTER, iso, parse_utc
-from simulators.exchange import problems
-from simulators.exchange.books import Delivery
-from simulators.exchange.tenders import Asked
+from gateway.domain.intervals import iso
 from simulators.exchange.terms import MARKET_PARTY, PostedPrices, Terms
 
-Uid = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 Json = dict[str, Any]
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True)
-
-
-class IntervalType(_Document):
-    """A start in UTC and an ISO 8601 duration."""
-
-    dt_start: AwareDatetime
-    duration: Annotated[str, Field(pattern=r"^PT(\d{1,6}[HMS]){1,3}$")] = "PT15M"
-
-
-class _Request(_Document):
-    request_id: Uid
-    party_id: Uid
-
-
-class TenderIntervalDetail(_Document):
-    """Price in ticks, quantity in Wh. Their ranges are the market's to refuse, not the parser's."""
-
-    interval: IntervalType
-    price: int | float
-    quantity: StrictInt
-
-
-class TenderType(_Document):
-    """EiTenderType with an interval detail."""
-
-    tender_id: Uid
-    side: Literal["BUY", "SELL"]
-    resource_designator: Literal["ENERGY"] = "ENERGY"
-    expiration_time: AwareDatetime
-    all_or_none: StrictBool = False
-    tender_detail: TenderIntervalDetail
-
-
-class CreateTender(_Request):
-    """EiCreateTenderPayload."""
-
-    market_id: Uid
-    segment_id: Uid
-    tender: TenderType
-
-
-class StreamInterval(_Document):
-    """One interval of a stream."""
-
-    stream_uid: StrictInt
-    stream_interval_price: int | float
-    stream_interval_quantity: StrictInt
-
-
-class StreamDetail(_Document):
-    """CtsStreamType: equal intervals that follow each other from ``streamStart``."""
-
-    stream_interval_duration: Literal["PT15M"] = "PT15M"
-    stream_start: AwareDatetime
-    stream_intervals: Annotated[tuple[StreamInterval, ...], Field(min_length=1, max_length=192)]
-
-
-class StreamTenderDetail(_Document):
-    """TenderStreamDetail."""
-
-    stream: StreamDetail
-
-
-class StreamTenderType(_Document):
-    """EiTenderType with a stream detail; interval n is the tender ``{tenderId}.{streamUid}``."""
-
-    tender_id: Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[\x21-\x7e]+$")]
-    side: Literal["BUY", "SELL"]
-    resource_designator: Literal["ENERGY"] = "ENERGY"
-    expiration_time: AwareDatetime
-    all_or_none: StrictBool = False
-    tender_detail: StreamTenderDetail
-
-
-class CreateStreamTender(_Request):
-    """EiCreateStreamTenderPayload."""
-
-    market_id: Uid
-    segment_id: Uid
-    tender: StreamTenderType
-
-
-class CancelTender(_Request):
-    """EiCancelTenderPayload."""
-
-    tender_id: Uid
-
-
-class RequestPosition(_Document):
-    """EiRequestPositionPayload."""
-
-    request_id: Uid
-    requestor: Uid
-    position_party: Uid
-    resource_designator: Literal["ENERGY"] = "ENERGY"
-    bounding_interval: IntervalType
-
-
-class Deliver(_Request):
-    """Meter reading of one interval: Wh counted and the register's end values."""
-
-    measurement_point_id: Uid
-    interval: IntervalType
-    import_quantity: Annotated[StrictInt, Field(ge=0, lt=2**53)]
-    export_quantity: Annotated[StrictInt, Field(ge=0, lt=2**53)]
-    import_register: Annotated[StrictInt, Field(ge=0, lt=2**53)]
-    export_register: Annotated[StrictInt, Field(ge=0, lt=2**53)]
-    quality: Literal["ESTIMATED", "MEASURED", "REVENUE"] = "MEASURED"
-
-
-class ManageReferenceData(_Request):
-    """EiManage...ReferenceDataPayload; only SNAPSHOT is answered."""
-
-    subscription_action_requested: Literal["SNAPSHOT"] = "SNAPSHOT"
-    bounding_interval: IntervalType | None = None
-
-
-T = TypeVar("T", bound=BaseModel)
-
-
-def parse(model: type[T], body: bytes) -> T:
-    """The document, or a Problem 400 that names the first wrong field."""
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "body"
-        raise problems.malformed(f"{where}: {first['msg']}") from None
-
-
-def seconds(duration: str) -> int:
-    """Seconds of an ISO 8601 duration of hours, minutes and seconds."""
-    units = {"H": 3600, "M": 60, "S": 1}
-    return sum(int(n) * units[u] for n, u in re.findall(r"(\d+)([HMS])", duration))
-
-
-def whole_price(price: int | float) -> int:
-    if not math.isfinite(price) or int(price) != price:
-        raise problems.tick("price is a whole number of ticks of 0.01 USD/MWh")
-    return int(price)
-
-
-def asked(tender: TenderType) -> Asked:
-    detail = tender.tender_detail
-    if seconds(detail.interval.duration) != QUARTER.total_seconds():
-        raise problems.unknown_instrument("the product is PT15M")
-    return Asked(
-        tender_id=tender.tender_id,
-        start=detail.interval.dt_start.astimezone(UTC),
-        side=tender.side,
-        price=whole_price(detail.price),
-        quantity=detail.quantity,
-        expires=tender.expiration_time.astimezone(UTC),
-        all_or_none=tender.all_or_none,
-    )
-
-
-def asked_stream(tender: StreamTenderType, index: int) -> Asked:
-    """The tender of one interval of a stream."""
-    stream = tender.tender_detail.stream
-    part = stream.stream_intervals[index]
-    return Asked(
-        tender_id=f"{tender.tender_id}.{part.stream_uid}",
-        start=stream.stream_start.astimezone(UTC) + index * QUARTER,
-        side=tender.side,
-        price=whole_price(part.stream_interval_price),
-        quantity=part.stream_interval_quantity,
-        expires=tender.expiration_time.astimezone(UTC),
-        all_or_none=tender.all_or_none,
-    )
-
-
-def delivery(document: Deliver) -> Delivery:
-    if seconds(document.interval.duration) != QUARTER.total_seconds():
-        raise problems.unknown_instrument("the product is PT15M")
-    return Delivery(
-        point=document.measurement_point_id,
-        start=document.interval.dt_start.astimezone(UTC),
-        import_wh=document.import_quantity,
-        export_wh=document.export_quantity,
-        import_register=document.import_register,
-        export_register=document.export_register,
-        quality=document.quality,
-    )
 
 
 def interval(start: datetime | str) -> Json:
@@ -259,11 +54,12 @@ def tender_out(row: sqlite3.Row) -> Json:
             "quantity": row["quantity"],
         },
         "ordStatus": row["status"],
+        "cancelReason": row["cancel_reason"],
         "remainingQuantity": row["remaining"],
     }
 
 
-def transaction_out(row: sqlite3.Row) -> Json:
+def transaction_out(row: sqlite3.Row | Json) -> Json:
     """EiTransaction; ``seq`` is the party's cursor."""
     return {
         "seq": row["seq"],
@@ -282,6 +78,30 @@ def transaction_out(row: sqlite3.Row) -> Json:
                 "quantity": row["quantity"],
             },
         },
+    }
+
+
+def create_transaction_out(fill: Json) -> Json:
+    """EiCreateTransactionPayload, as the market pushes it; to be acknowledged, not consented to."""
+    return {
+        "requestId": fill["transaction_id"],
+        "partyId": MARKET_PARTY,
+        "counterPartyId": fill["party_id"],
+        "marketTransactionId": fill["transaction_id"],
+        "transaction": transaction_out(fill),
+    }
+
+
+def ticker_out(start: str, when: datetime, ticker_id: str, price: int | None, volume: int) -> Json:
+    """EiTransactionTickerType of a call: its uniform price (null = no cross) and volume."""
+    return {
+        "tickerId": ticker_id,
+        "tickerType": "TRANSACTIONS",
+        "interval": interval(start),
+        "price": price,
+        "quantity": volume,
+        "resourceDesignator": "ENERGY",
+        "saleTime": iso(when),
     }
 
 
@@ -400,14 +220,3 @@ def instrument_out(start: datetime) -> Json:
 
 def dump(document: Json) -> str:
     return json.dumps(document, separators=(",", ":"))
-
-
-def span(start: str, end: str) -> tuple[datetime, datetime]:
-    """The half-open span of a query, or a Problem."""
-    try:
-        first, last = parse_utc(start), parse_utc(end)
-    except (ValueError, OverflowError):
-        raise problems.malformed("start and end are UTC times, 2026-06-01T06:00:00Z") from None
-    if not timedelta(0) < last - first <= timedelta(days=40):
-        raise problems.malformed("end lies after start, at most 40 days")
-    return first, last

@@ -28,6 +28,14 @@ def unauthorized(detail: str) -> Problem:
     return Problem("unauthorized", 401, detail)
 
 
+def bad_signature(detail: str) -> Problem:
+    return Problem("bad-signature", 401, detail)
+
+
+def forbidden(detail: str) -> Problem:
+    return Problem("forbidden", 403, detail)
+
+
 def party_mismatch(claimed: str) -> Problem:
     return Problem("party-mismatch", 403, f"partyId {claimed!r} is not the party that signed in")
 

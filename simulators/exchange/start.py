@@ -13,13 +13,15 @@ from aiohttp import web
 
 from gateway.clock import Clock
 from gateway.errors import ConfigError
-from simulators.exchange import problems
+from simulators.exchange.access import Access, make_credentials
 from simulators.exchange.market import Market, Party
 from simulators.exchange.server import make_app
-from simulators.exchange.terms import LSE_PARTY, PriceSource, Terms
+from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER, PriceSource, Terms
+from simulators.exchange.tls import server_context
 
 DEFAULT_PARTIES = (
     Party(LSE_PARTY, "retailer", 0),
+    Party("metering", METER_DATA_PROVIDER, 0),
     Party("home", "home", 25_000),
     Party("charging-1", "charging-site", 5_000_000),
     Party("charging-2", "charging-site", 3_000_000),
@@ -34,8 +36,18 @@ class ExchangeHandle:
 
     url: str
     market: Market
+    state_dir: Path
     _runner: web.AppRunner
     _task: asyncio.Task[None]
+
+    def credential_file(self, party_id: str) -> Path:
+        """The secret and signing key of a party that was registered at the start."""
+        return self.state_dir / "credentials" / f"{party_id}.json"
+
+    @property
+    def ca_file(self) -> Path:
+        """The development CA that clients trust (only without ``insecure``)."""
+        return self.state_dir / "tls" / "ca.pem"
 
     def ledger(self) -> dict[str, int]:
         """Settled money by party, 1e-8 USD; the sum is zero."""
@@ -69,36 +81,31 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     insecure: bool = True,
     terms: Terms | None = None,
     parties: Sequence[Party] = DEFAULT_PARTIES,
+    power_safe: bool = True,
 ) -> ExchangeHandle:
     """Open the store in ``state_dir``, serve on ``port`` (0 = a free one), hold calls on ``clock``.
 
-    Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
+    ``power_safe`` False skips the waiting for the disk (a killed process still loses nothing): for
+    simulations whose state nobody keeps. Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
     """
     if insecure and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"--insecure serves on loopback only, not on {host}")
-    market = Market(clock, state_dir / "exchange.db", prices, terms or Terms())
+    market = Market(
+        clock, state_dir / "exchange.db", prices, terms or Terms(), power_safe=power_safe
+    )
     for party in parties:
         market.register(party)
-    app = make_app(market, lambda request: insecure_party(market, request))
-    runner = web.AppRunner(app, access_log=None)
+    make_credentials(market, state_dir / "credentials")
+    tls = None if insecure else server_context(state_dir / "tls", host)
+    runner = web.AppRunner(make_app(market, Access(market, insecure=insecure)), access_log=None)
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
     try:
-        await site.start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         await runner.cleanup()
+        market.store.close()
         raise ConfigError(f"the exchange cannot listen on {host}:{port}: {error}") from error
     bound = runner.addresses[0][1]
     task = clock.spawn(group, market.run(), "exchange")
-    return ExchangeHandle(f"http://{host}:{bound}", market, runner, task)
-
-
-def insecure_party(market: Market, request: web.Request) -> str:
-    """Loopback only: ``Authorization: Bearer insecure:<partyId>`` is believed; new parties are homes."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    kind, _, party_id = token.partition(":")
-    if scheme != "Bearer" or kind != "insecure" or not 0 < len(party_id) <= 128:
-        raise problems.unauthorized("send Authorization: Bearer insecure:<partyId>")
-    if market.party(party_id) is None:
-        market.register(Party(party_id, "home", market.terms.default_capacity_w))
-    return party_id
+    scheme = "http" if insecure else "https"
+    return ExchangeHandle(f"{scheme}://{host}:{bound}", market, state_dir, runner, task)

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS tender (
   market_order_id TEXT PRIMARY KEY, party_id TEXT NOT NULL, tender_id TEXT NOT NULL,
   start TEXT NOT NULL, side TEXT NOT NULL, price INTEGER NOT NULL, quantity INTEGER NOT NULL,
   remaining INTEGER NOT NULL, expires_ms INTEGER NOT NULL, status TEXT NOT NULL, accepted TEXT NOT NULL,
-  evidence TEXT, UNIQUE (party_id, tender_id)) STRICT;
+  cancel_reason TEXT, evidence TEXT, UNIQUE (party_id, tender_id)) STRICT;
 CREATE INDEX IF NOT EXISTS tender_open ON tender (start) WHERE status IN ('NEW', 'PARTIALLY_FILLED');
 CREATE INDEX IF NOT EXISTS tender_party ON tender (party_id, start);
 CREATE TABLE IF NOT EXISTS call (
@@ -47,7 +47,11 @@ CREATE TABLE IF NOT EXISTS settlement (
   imbalance INTEGER NOT NULL, uncontracted INTEGER NOT NULL, fee INTEGER NOT NULL,
   reverses TEXT, time TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS settlement_party ON settlement (party_id, start);
-CREATE TABLE IF NOT EXISTS waiver (start TEXT PRIMARY KEY, reason TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS waiver (start TEXT PRIMARY KEY, published TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS token (
+  hash TEXT PRIMARY KEY, party_id TEXT NOT NULL, expires_ms INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS event (
+  seq INTEGER PRIMARY KEY, party_id TEXT, type TEXT NOT NULL, payload TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS idempotency (
   party_id TEXT NOT NULL, operation TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL,
   status INTEGER NOT NULL, body TEXT NOT NULL, time TEXT NOT NULL,
@@ -56,15 +60,19 @@ CREATE TABLE IF NOT EXISTS idempotency (
 
 
 class Store:
-    """Opens or makes the database; raises StorageError where it cannot."""
+    """Opens or makes the database; raises StorageError where it cannot.
 
-    def __init__(self, path: Path) -> None:
+    ``power_safe`` False leaves the flushing to the system: what was answered survives a killed
+    process, not a power cut. For simulations whose state nobody keeps.
+    """
+
+    def __init__(self, path: Path, *, power_safe: bool = True) -> None:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'OFF'}")
             self._db.executescript(_SCHEMA)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error

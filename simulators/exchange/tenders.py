@@ -74,10 +74,20 @@ class TenderDesk:
         if now >= parse_utc(row["start"]) - self._terms.cancel_gate:
             raise problems.gate_closed(f"cancels ended {self._terms.cancel_gate} before delivery")
         self._store.run(
-            "UPDATE tender SET status = 'CANCELED', remaining = 0 WHERE market_order_id = ?",
+            "UPDATE tender SET status = 'CANCELED', remaining = 0, cancel_reason = 'REQUESTED'"
+            " WHERE market_order_id = ?",
             order_id,
         )
         return order_id, remaining, True
+
+    def revoke(self, party_id: str) -> int:
+        """End a party's trading: no new tenders, resting ones taken back. Fills stand."""
+        self._store.run("UPDATE party SET revoked = 1 WHERE party_id = ?", party_id)
+        return self._store.run(
+            "UPDATE tender SET status = 'CANCELED', remaining = 0, cancel_reason = 'SUPERVISORY'"
+            " WHERE party_id = ? AND status IN ('NEW', 'PARTIALLY_FILLED')",
+            party_id,
+        )
 
     def find(self, party_id: str, tender_id: str) -> sqlite3.Row | None:
         return self._store.one(

@@ -12,6 +12,7 @@ from gateway.domain.intervals import QUARTER
 
 MARKET_PARTY = "exchange"
 LSE_PARTY = "lse"
+METER_DATA_PROVIDER = "meter-data-provider"  # the role that reports revenue meters
 
 
 class PriceSource(Protocol):

@@ -136,9 +136,31 @@ def test_limits_always_hold(
         assert exported <= LIMITS.export_limit_w + 1
 
 
+def keep(new: Setpoints, old: Setpoints, stayed_s: float = 1e9) -> Setpoints:
+    return steady(new, old, deadband_w=50, stayed_s=stayed_s, dwell_s=30)
+
+
 def test_small_changes_are_not_written() -> None:
     old = Setpoints(battery_w=1_000)
-    assert steady(Setpoints(battery_w=1_030), old, 50).battery_w == 1_000
-    assert steady(Setpoints(battery_w=1_060), old, 50).battery_w == 1_060
-    assert steady(Setpoints(battery_w=-10), Setpoints(battery_w=10), 50).battery_w == -10
-    assert steady(Setpoints(), old, 50).battery_w is None
+    assert keep(Setpoints(battery_w=1_030), old).battery_w == 1_000
+    assert keep(Setpoints(battery_w=1_060), old).battery_w == 1_060
+    assert keep(Setpoints(battery_w=-10), Setpoints(battery_w=10)).battery_w == -10
+    assert keep(Setpoints(), old).battery_w is None
+
+
+@pytest.mark.parametrize(
+    ("case", "reason", "stayed_s", "changes"),
+    [
+        ("a price may not flap", "price: charge", 10, False),
+        ("it may change after its time", "price: charge", 30, True),
+        ("a commitment does not wait", "committed delivery", 10, True),
+        ("nor does the reserve", "reserve", 10, True),
+        ("nor a lost meter", "released: meter or battery unknown", 10, True),
+    ],
+)
+def test_a_mode_that_prices_chose_stays_a_while(
+    case: str, reason: str, stayed_s: float, changes: bool
+) -> None:
+    old = Setpoints(battery_w=2_000, reason="price: discharge")
+    new = Setpoints(battery_w=-2_000, reason=reason)
+    assert (keep(new, old, stayed_s) == new) is changes, case

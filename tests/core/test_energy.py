@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.domain.plan import Observed
@@ -18,7 +19,18 @@ def at(seconds: float, load: float | None, pv: float | None, car: float | None =
 
 def feed(snapshots: list[Snapshot]) -> list[Observed]:
     energy = QuarterEnergy()
-    return [done for s in snapshots if (done := energy.add(s))]
+    return [done.observed for s in snapshots if (done := energy.add(s))]
+
+
+def test_the_battery_is_counted_by_direction() -> None:
+    energy = QuarterEnergy()
+    flows = [
+        done
+        for s in range(0, 901, 10)
+        if (done := energy.add(replace(at(s, 0, 0), battery_w=1_000 if s < 450 else -2_000)))
+    ]
+    assert round(flows[0].discharge_wh or -1, 6) == 125
+    assert round(flows[0].charge_wh or -1, 6) == 250
 
 
 def test_power_becomes_energy_and_the_car_is_left_out() -> None:

@@ -119,19 +119,27 @@ def play(
     prices: TestPrices | None = None,
     terms: Terms | None = None,
     start: datetime = START,
+    insecure: bool = True,
 ) -> None:
     """Run a story against a running exchange on a simulated clock."""
-    asyncio.run(_play(tmp_path, story, prices or TestPrices(), terms or Terms(), start))
+    asyncio.run(_play(tmp_path, story, prices or TestPrices(), terms or Terms(), start, insecure))
 
 
 async def _play(
-    tmp_path: Path, story: Story, prices: TestPrices, terms: Terms, start: datetime
+    tmp_path: Path,
+    story: Story,
+    prices: TestPrices,
+    terms: Terms,
+    start: datetime,
+    insecure: bool,
 ) -> None:
     clock = SimClock(start)
     async with asyncio.TaskGroup() as group:
 
         async def told() -> None:
-            handle = await start_exchange(clock, group, tmp_path, prices, terms=terms)
+            handle = await start_exchange(
+                clock, group, tmp_path, prices, terms=terms, insecure=insecure
+            )
             async with aiohttp.ClientSession() as session:
                 try:
                     await story(Wire(handle.url, session, group), clock, handle)

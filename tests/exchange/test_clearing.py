@@ -1,11 +1,13 @@
 """Clearing against an oracle that tries every price."""
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.exchange.clearing import NOTHING, Order, clear
+from tests.exchange import oracle
 
 LOT = 10
 PRICES = st.integers(-5, 8)
@@ -20,26 +22,12 @@ def orders(buy: bool) -> st.SearchStrategy[list[Order]]:
     )
 
 
-def oracle(book: list[Order]) -> tuple[int | None, int]:
-    """Price and volume by trying all prices: a price clears when nobody better is left over."""
-
-    def wanted(buy: bool, low: int, high: int) -> int:
-        return sum(o.quantity for o in book if o.buy is buy and low <= o.price <= high)
-
-    supporting, volume = [], 0
-    for p in range(-7, 11):
-        demand, supply = wanted(True, p, 99), wanted(False, -99, p)
-        volume = max(volume, min(demand, supply))
-        if wanted(True, p + 1, 99) <= supply and wanted(False, -99, p - 1) <= demand:
-            supporting.append(p)
-    return (None, 0) if volume == 0 else ((supporting[0] + supporting[-1]) // 2, volume)
-
-
 @given(orders(True), orders(False))
 def test_agrees_with_the_oracle(bids: list[Order], asks: list[Order]) -> None:
     book = bids + asks
     result = clear("call", book, LOT)
-    assert (result.price, result.volume) == oracle(book)
+    assert (result.price, result.volume) == oracle.price_and_volume(book)
+    assert dict(result.fills) == oracle.fills("call", book, LOT)
     fills = dict(result.fills)
     bought = sum(fills.get(o.market_order_id, 0) for o in bids)
     sold = sum(fills.get(o.market_order_id, 0) for o in asks)
@@ -64,6 +52,22 @@ def test_the_order_of_arrival_does_not_matter(
     assert clear("call", shuffled, LOT) == clear("call", book, LOT)
 
 
+def test_twenty_thousand_random_books() -> None:
+    """Volume, price, and every single fill, against the slow way."""
+    rng = Random(20_000)
+    for number in range(20_000):
+        spread = rng.choice((2, 6, 15))
+        book = [
+            Order(
+                f"o{i}", rng.random() < 0.5, rng.randint(-spread, spread), rng.randint(1, 9) * LOT
+            )
+            for i in range(rng.randint(0, 10))
+        ]
+        result = clear(f"call{number}", book, LOT)
+        assert (result.price, result.volume) == oracle.price_and_volume(book), book
+        assert dict(result.fills) == oracle.fills(f"call{number}", book, LOT), book
+
+
 def test_nothing_crosses() -> None:
     book = [Order("b", True, 3, 100), Order("s", False, 4, 100)]
     assert clear("call", book, LOT) == NOTHING
@@ -80,3 +84,11 @@ def test_margin_is_shared_pro_rata_within_a_lot() -> None:
     fills = dict(clear("call", [*book, Order("s", False, 5, 100)], LOT).fills)
     assert fills["z"] == 30
     assert sorted((fills["x"], fills["y"])) == [30, 40]
+
+
+@given(orders(True), orders(False))
+def test_very_large_quantities_stay_exact(bids: list[Order], asks: list[Order]) -> None:
+    book = [replace(o, quantity=o.quantity * 2**36) for o in bids + asks]
+    result = clear("call", book, LOT)
+    assert (result.price, result.volume) == oracle.price_and_volume(book)
+    assert dict(result.fills) == oracle.fills("call", book, LOT)

@@ -16,11 +16,10 @@ def _half_day(path: Path) -> tuple[dict[str, int], list[tuple[object, ...]]]:
     seen: list[tuple[dict[str, int], list[tuple[object, ...]]]] = []
 
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
-        tasks = start_participants(clock, wire.group, wire.url, 7)
+        others = await start_participants(clock, wire.group, wire.url, 7)
         await clock.sleep_until(EVENING + timedelta(hours=12, minutes=10))
         handle.settle_all(EVENING + timedelta(hours=12))
-        for task in tasks:
-            task.cancel()
+        await others.close()
         store = handle.market.store
         assert handle.zero_sum_error == 0
         assert replay(store, handle.market.terms.lot_wh) > 500

@@ -69,6 +69,8 @@ class StubExchange:
 
     async def cancel(self, tender_id: str) -> CancelAnswer:
         a = await self.call("POST", "/cancel", {"tender_id": tender_id})
+        if not isinstance(a, dict):
+            raise MarketError("nonsense from the exchange")
         return CancelAnswer(tender_id, a["success"], a["remaining"], 200, "")
 
     async def find_tender(self, tender_id: str) -> TenderAnswer | None:

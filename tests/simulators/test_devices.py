@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from pymodbus.client import AsyncModbusTcpClient
 
-from simulators.devices.hybrid import Lifetime
 from simulators.devices.serve import Servers, serve_home
+from simulators.devices.view import Lifetime
 from simulators.home import Home, Scenario
 from tests.simulators.conftest import START, HandClock, RawClient
 

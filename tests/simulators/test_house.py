@@ -20,6 +20,7 @@ commands_of_any_kind = st.builds(
     reserve_pct=st.floats(0, 100),
     pv_limit_w=st.none() | st.floats(0, 12000),
     export_limit_w=st.none() | st.floats(0, 5000),
+    ac_power_w=st.none() | st.floats(-12000, 12000),
     connected=st.booleans(),
     charge_current_a=st.floats(0, 32),
     charger_enabled=st.booleans(),

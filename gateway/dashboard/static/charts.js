@@ -51,7 +51,8 @@ function nowLine(now) {
 }
 
 function axis(scale, label, extra = {}) {
-  return { scale, label, labelSize: 20, size: 54, stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 },
+  const narrow = innerWidth < 500; // a phone has no room for the words beside the numbers
+  return { scale, label: narrow ? undefined : label, labelSize: 20, size: narrow ? 42 : 54, stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 },
     ticks: { stroke: ink("line"), width: 1 }, font: "12px system-ui", labelFont: "12px system-ui", ...extra };
 }
 

@@ -15,6 +15,7 @@ PROFILE = Profile(
     kind="hybrid",
     verified="capture",
     connection=Connection(unit=1, timeout_s=3.0, max_gap=30),
-    sunspec=SunSpecSheet(meter=False, battery_control=True, pv_limit=True),
+    sunspec=SunSpecSheet(battery_control=True, pv_limit=True),
+    maker="fronius",
     controls=frozenset({Control.BATTERY_POWER, Control.PV_LIMIT}),
 )

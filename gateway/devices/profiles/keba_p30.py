@@ -38,7 +38,7 @@ def _state(charging: Value, cable: Value) -> Value:
             return "charging"
         return "plugged" if int(cable) & _CAR_PLUGGED else "idle"
 
-    return numeric(name)(charging, cable)  # type: ignore[arg-type]  # a text from two numbers
+    return numeric(name)(charging, cable)
 
 
 def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:

@@ -9,6 +9,6 @@ PROFILE = Profile(
     kind="inverter",
     verified="capture",
     connection=Connection(unit=1, timeout_s=3.0, max_gap=30),
-    sunspec=SunSpecSheet(meter=False, pv_limit=True),
+    sunspec=SunSpecSheet(pv_limit=True),
     controls=frozenset({Control.PV_LIMIT}),
 )

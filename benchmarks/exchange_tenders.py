@@ -1,0 +1,171 @@
+"""Accepted signed tenders per second, against a bare endpoint that only verifies and commits.
+
+    python -m benchmarks.exchange_tenders [--tenders 4000]
+
+Both servers run in a process of their own, get the same signed requests from the same client over
+plain HTTP on loopback, check every Ed25519 signature and commit every request durably (SQLite, WAL,
+synchronous FULL) before they answer. The bare one does nothing else. Target: at least half of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import sqlite3
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from aiohttp import web
+from joserfc import jws
+from joserfc.jwk import OKPKey
+
+from gateway.clock import WallClock
+from gateway.domain.intervals import floor_quarter, iso
+from gateway.market.signing import read_credential
+from simulators.exchange import Party, start_exchange
+from simulators.exchange.access import _REGISTRY, ALGORITHM
+from simulators.prices import SyntheticPrices
+
+CONNECTIONS = 16
+HOMES = 50
+
+
+async def serve_exchange(state: Path, pipe: Connection) -> None:
+    parties = [Party(f"home-{n}", "home", 1_000_000_000) for n in range(HOMES)]
+    async with asyncio.TaskGroup() as group:
+        handle = await start_exchange(
+            WallClock(), group, state, SyntheticPrices(1), parties=parties
+        )
+        pipe.send(handle.url)
+        await asyncio.to_thread(pipe.recv)
+        await handle.close()
+
+
+async def serve_bare(state: Path, pipe: Connection) -> None:
+    credentials = (state.parent / "exchange" / "credentials").glob("*.json")
+    keys = {f.stem: OKPKey.import_key(json.loads(f.read_text())["jwk"]) for f in credentials}
+    db = sqlite3.connect(state.with_suffix(".db"), isolation_level=None)
+    db.execute("PRAGMA journal_mode=WAL")
+    db.execute("PRAGMA synchronous=FULL")
+    db.execute("CREATE TABLE document (id INTEGER PRIMARY KEY, party TEXT, body BLOB) STRICT")
+
+    async def take(request: web.Request) -> web.Response:
+        party, body = request.headers["X-Party"], await request.read()
+        found = jws.deserialize_compact(
+            body, keys[party], algorithms=[ALGORITHM], registry=_REGISTRY
+        )
+        db.execute("INSERT INTO document (party, body) VALUES (?, ?)", (party, found.payload))
+        return web.json_response({"accepted": True}, status=201)
+
+    app = web.Application()
+    app.router.add_post("/cts/createTender", take)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    pipe.send(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    await asyncio.to_thread(pipe.recv)
+    await runner.cleanup()
+
+
+def run(
+    serve: Callable[[Path, Connection], Awaitable[None]], state: Path, pipe: Connection
+) -> None:
+    asyncio.run(serve(state, pipe))  # type: ignore[arg-type]
+
+
+def requests(state: Path, tenders: int, now: datetime) -> list[bytes]:
+    """Whole HTTP requests, signed and ready to send."""
+    made = []
+    first = floor_quarter(now) + timedelta(hours=2)
+    credentials = [read_credential(state / "credentials" / f"home-{n}.json") for n in range(HOMES)]
+    for n in range(tenders):
+        home = credentials[n % HOMES]
+        start = first + n // HOMES % 80 * timedelta(minutes=15)
+        document = {
+            "requestId": f"r{n}",
+            "partyId": home.client_id,
+            "marketId": "charging-network",
+            "segmentId": "LZ_SOUTH",
+            "tender": {
+                "tenderId": f"t{n}",
+                "side": "SELL",
+                "expirationTime": iso(start),
+                "tenderDetail": {
+                    "interval": {"dtStart": iso(start), "duration": "PT15M"},
+                    "price": 3_000 + n % 4_000,
+                    "quantity": 1_000,
+                },
+            },
+        }
+        body = home.sign(json.dumps(document).encode(), now)
+        head = (
+            "POST /cts/createTender HTTP/1.1\r\nHost: exchange\r\n"
+            f"Authorization: Bearer insecure:{home.client_id}\r\nX-Party: {home.client_id}\r\n"
+            f"Idempotency-Key: t{n}\r\nContent-Type: application/jose\r\n"
+            f"Content-Length: {len(body)}\r\n\r\n"
+        )
+        made.append(head.encode() + body)
+    return made
+
+
+async def drive(url: str, work: list[bytes]) -> float:
+    """Requests per second over some connections; every answer must be 201."""
+    host, port = url.removeprefix("http://").split(":")
+
+    async def one(part: list[bytes]) -> None:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for request in part:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
+            body = await reader.readexactly(length)
+            if b" 201 " not in head.split(b"\r\n")[0]:
+                raise SystemExit(f"refused: {body!r}")
+        writer.close()
+        await writer.wait_closed()
+
+    start = time.perf_counter()
+    await asyncio.gather(*(one(work[n::CONNECTIONS]) for n in range(CONNECTIONS)))
+    return len(work) / (time.perf_counter() - start)
+
+
+def measure(
+    serve: Callable[[Path, Connection], Awaitable[None]], state: Path, tenders: int
+) -> float:
+    here, there = multiprocessing.Pipe()
+    process = multiprocessing.Process(target=run, args=(serve, state, there))
+    process.start()
+    url = here.recv()
+    credentials = state.parent / "exchange"
+    work = requests(credentials, tenders, WallClock().now())
+    rate = asyncio.run(drive(url, work))
+    here.send("end")
+    process.join()
+    return rate
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tenders", type=int, default=4_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--dir", help="where both keep their databases; default the system's")
+    args = parser.parse_args()
+    found = []
+    for _ in range(args.rounds):
+        with tempfile.TemporaryDirectory(dir=args.dir) as folder:
+            exchange = measure(serve_exchange, Path(folder) / "exchange", args.tenders)
+            bare = measure(serve_bare, Path(folder) / "bare", args.tenders)
+        found.append((exchange / bare, exchange, bare))
+        print(f"exchange {exchange:7.0f}/s   bare {bare:7.0f}/s   ratio {exchange / bare:.2f}")
+    ratio, exchange, bare = sorted(found)[len(found) // 2]
+    print(f"median ratio {ratio:.2f} (target >= 0.5), {exchange:.0f} against {bare:.0f} per second")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,123 @@
+"""energy-gateway backtest: what a strategy would have earned on past data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.planner.backtest.case import Case
+    from gateway.planner.backtest.data import Series
+    from gateway.planner.backtest.study import Study
+
+
+def register(app: typer.Typer) -> None:
+    app.command("backtest")(backtest)
+
+
+def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
+    data: Annotated[
+        Path,
+        typer.Option(help="CSV: start,load_wh,pv_wh,rt_price_per_mwh,da_price_per_mwh, 15 min UTC"),
+    ],
+    config: Annotated[
+        Path | None,
+        typer.Option(help="gateway.toml with site, battery, tariff; default: the evaluation case"),
+    ] = None,
+    strategy: Annotated[str, typer.Option(help="value or greedy")] = "value",
+    json: Annotated[Path | None, typer.Option(help="write the result as JSON")] = None,
+    schedule: Annotated[Path | None, typer.Option(help="write every interval as CSV")] = None,
+    report: Annotated[Path | None, typer.Option(help="write a page with plots (HTML)")] = None,
+    sweep: Annotated[bool, typer.Option(help="also other batteries, wear and tariffs")] = False,
+    days: Annotated[int | None, typer.Option(min=1, help="only the first days of the data")] = None,
+    accept_units: Annotated[
+        bool, typer.Option("--accept-units", help="take unusual prices and energies as they stand")
+    ] = False,
+) -> None:
+    """Try a strategy on past data, with only what was known at each interval.
+
+    Compares no battery, greedy self-consumption, the strategy, and perfect foresight. The capture is
+    (strategy - none) / (perfect foresight - none).
+
+    Example: energy-gateway backtest --data home.csv --report home.html
+    """
+    from gateway.planner.backtest.case import case_from, evaluation_case
+    from gateway.planner.backtest.data import read_series
+    from gateway.planner.backtest.study import summary, write_json, write_schedule
+
+    series = read_series(data, accept_units=accept_units)
+    if days is not None:
+        series = series.head(days * 96)
+    case = evaluation_case() if config is None else case_from(config)
+    study = _with_progress(series, case, strategy, strategy)
+    result = summary(study)
+    _print(result)
+    if sweep:
+        result["sweep"] = _sweep(series, case, strategy)
+    if json is not None:
+        write_json(json, result)
+    if schedule is not None:
+        write_schedule(schedule, study)
+    if report is not None:
+        from gateway.planner.backtest.page import write_page
+
+        write_page(report, study, result)
+
+
+def _with_progress(series: Series, case: Case, strategy: str, label: str) -> Study:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from gateway.planner.backtest.study import compare
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("day {task.fields[day]} of {task.fields[days]}"),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as bar:
+        total = len(series)
+        task = bar.add_task(label, total=total, day=0, days=-(-total // 96))
+
+        def advance(done: int, _: int) -> None:
+            bar.update(task, completed=done, day=-(-done // 96))
+
+        return compare(series, case, strategy, advance)
+
+
+def _sweep(series: Series, case: Case, strategy: str) -> list[dict[str, Any]]:
+    from gateway.planner.backtest.study import summary, variations
+
+    rows = []
+    print(f"\n{'sweep':<28}{'none':>11}{'greedy':>11}{'ours':>11}{'perfect':>11}{'capture':>9}")
+    for label, variation in variations(case)[1:]:
+        result = summary(_with_progress(series, variation, strategy, label))
+        money = result["money"]
+        cells = "".join(f"{money[k]:>11.2f}" for k in ("none", "greedy", "ours", "perfect"))
+        print(f"{label:<28}{cells}{_share(result['capture']):>9}")
+        rows.append({"case": label, "money": money, "capture": result["capture"]})
+    return rows
+
+
+def _print(result: dict[str, Any]) -> None:
+    money, currency = result["money"], result["currency"]
+    print(f"{result['first']} to {result['end']}, {result['intervals']} intervals, {currency}")
+    rows = (
+        ("no battery", money["none"], None),
+        ("greedy self-consumption", money["greedy"], result["capture_greedy"]),
+        (f"strategy {result['strategy']}", money["ours"], result["capture"]),
+        ("perfect foresight", money["perfect"], 1.0),
+    )
+    for label, amount, capture in rows:
+        share = "" if capture is None else f"   capture {_share(capture)}"
+        print(f"  {label:<26}{amount:>10.2f}{share}")
+    for month in result["months"]:
+        print(f"  {month['month']:<26}{month['ours']:>10.2f}   capture {_share(month['capture'])}")
+
+
+def _share(capture: float | None) -> str:
+    return "-" if capture is None else f"{capture:.3f}"

@@ -1,0 +1,51 @@
+"""`energy-gateway check`: is the configuration right, and does everything that it names answer?"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.config import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(check)
+
+
+def check(
+    config: Annotated[Path, typer.Option(help="the configuration")] = Path("gateway.toml"),
+    offline: Annotated[bool, typer.Option("--offline", help="only read the file")] = False,
+) -> None:
+    """Test the configuration: every fault with file, line and key; every device, broker and exchange.
+
+    Nothing is written to a device. Exit 0: all is well; 1: something does not answer; 2: the file
+    is wrong. Example: energy-gateway check --config /etc/energy-gateway/gateway.toml
+    """
+    from gateway.config import load_settings
+    from gateway.errors import ConfigError
+    from gateway.service.checkup import faults
+
+    settings = load_settings(config)
+    text = config.read_text(encoding="utf-8")
+    found = faults(config, text, settings)
+    if found:
+        raise ConfigError("\n".join(found))
+    print(f"ok    {config}: {len(settings.device)} devices, the file is right")
+    if not offline and not asyncio.run(_ask(config, text, settings)):
+        sys.exit(1)
+
+
+async def _ask(config: Path, text: str, settings: Settings) -> bool:
+    from gateway.service.checkup import checkup
+
+    well = True
+    async for finding in checkup(config, text, settings):
+        well = well and finding.good
+        print(f"{'ok' if finding.good else 'FAULT':5} {finding.what}: {finding.says}")
+    return well

@@ -1,0 +1,227 @@
+"""energy-gateway scan, read, profiles, verify: look at devices without running the gateway."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.config.settings import DeviceSettings
+    from gateway.devices.scan import Finding
+    from gateway.domain.readings import Reading
+
+Host = Annotated[str, typer.Option(help="name or address of the device")]
+Port = Annotated[int, typer.Option(min=1, max=65535)]
+Unit = Annotated[int | None, typer.Option(min=0, max=255, help="Modbus unit; default by profile")]
+ProfileKey = Annotated[str, typer.Option("--profile", help="key of `profiles`, or auto")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(scan)
+    app.command()(read)
+    app.command()(profiles)
+    app.command()(verify)
+
+
+def scan(
+    hosts: Annotated[list[str], typer.Argument(metavar="HOST[:PORT]...")],
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON, write no file")] = False,
+    out: Annotated[Path, typer.Option(help="configuration to write")] = Path("gateway.toml"),
+    units: Annotated[str, typer.Option(help="unit numbers, e.g. 1,2,10-20")] = "",
+) -> None:
+    """Find devices, name profile and model, and write a ready gateway.toml."""
+    from gateway.devices.scan import as_toml
+    from gateway.errors import ConfigError
+
+    addresses = [_address(text) for text in hosts]
+    numbers = _numbers(units)
+    if not as_json and out.exists():
+        raise ConfigError(f"{out} exists; move it away or name another file with --out")
+    findings, problems = asyncio.run(_scan(addresses, numbers))
+    for problem in problems:
+        print(f"error: {problem}", file=sys.stderr)
+    if as_json:
+        print(json.dumps([_finding(f) for f in findings], indent=2))
+    else:
+        for f in findings:
+            says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
+            print(f"{f.host}:{f.port} unit {f.unit}: {says} -> profile {f.profile.key}")
+        if findings:
+            out.write_text(as_toml(findings), encoding="utf-8")
+            print(f"wrote {out}")
+        elif not problems:
+            print("no device that we know was found", file=sys.stderr)
+    if not findings:
+        raise typer.Exit(1)
+
+
+async def _scan(
+    addresses: list[tuple[str, int]], units: list[int]
+) -> tuple[list[Finding], list[str]]:
+    from gateway.devices.scan import USUAL_UNITS, scan
+    from gateway.errors import DeviceError
+
+    findings: list[Finding] = []
+    problems: list[str] = []
+    for host, port in addresses:
+        try:
+            findings += [f async for f in scan(host, port, units or USUAL_UNITS)]
+        except DeviceError as error:
+            problems.append(str(error))
+    return findings, problems
+
+
+def _finding(f: Finding) -> dict[str, Any]:
+    return {
+        "host": f.host,
+        "port": f.port,
+        "unit": f.unit,
+        "profile": f.profile.key,
+        "kind": f.profile.kind,
+        "manufacturer": f.identity.manufacturer,
+        "model": f.identity.model,
+        "version": f.identity.version,
+        "serial": f.identity.serial,
+    }
+
+
+def _address(text: str) -> tuple[str, int]:
+    from gateway.errors import ConfigError
+
+    host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "502")
+    if not host or not port.isdigit() or not 1 <= int(port) <= 65535:
+        raise ConfigError(f"{text!r} is no HOST or HOST:PORT, e.g. inverter.lan:502")
+    return host, int(port)
+
+
+def _numbers(text: str) -> list[int]:
+    from gateway.errors import ConfigError
+
+    numbers: list[int] = []
+    for part in filter(None, text.split(",")):
+        first, _, last = part.partition("-")
+        if not first.isdigit() or (last and not last.isdigit()) or int(last or first) > 255:
+            raise ConfigError(f"--units {part!r}: write numbers 0..255, e.g. 1,2,10-20")
+        numbers += range(int(first), int(last or first) + 1)
+    return numbers
+
+
+def read(  # noqa: PLR0913, PLR0917 - one option each
+    host: Host,
+    port: Port = 502,
+    unit: Unit = None,
+    profile: ProfileKey = "auto",
+    once: Annotated[bool, typer.Option("--once", help="one poll, then end")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print a JSON list a poll")] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="seconds between polls")] = 2.0,
+    name: Annotated[str, typer.Option(help="how the device is called in the output")] = "device",
+    framing: Annotated[str, typer.Option(help="tcp or rtu_over_tcp")] = "tcp",
+) -> None:
+    """Read a device and print its readings; nothing is ever written to it."""
+    from gateway.devices.build import profile as known
+    from gateway.errors import ConfigError
+
+    if framing not in ("tcp", "rtu_over_tcp"):
+        raise ConfigError(f"--framing {framing!r}: use tcp or rtu_over_tcp")
+    known(profile)
+    settings = _settings(host, port, unit, profile, name, framing)
+    try:
+        asyncio.run(_read(settings, once, as_json, every))
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _settings(
+    host: str, port: int, unit: int | None, profile: str, name: str, framing: str = "tcp"
+) -> DeviceSettings:
+    from pydantic import ValidationError
+
+    from gateway.config.settings import DeviceSettings
+    from gateway.errors import ConfigError
+
+    kind: Literal["tcp", "rtu_over_tcp"] = "tcp" if framing == "tcp" else "rtu_over_tcp"
+    try:
+        return DeviceSettings(
+            name=name, profile=profile, host=host, port=port, unit=unit, framing=kind
+        )
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise ConfigError(f"--{fault['loc'][0]}: {fault['msg']}") from error
+
+
+async def _read(settings: DeviceSettings, once: bool, as_json: bool, every_s: float) -> None:
+    from gateway.clock import WallClock, every
+    from gateway.devices.build import build_devices
+    from gateway.devices.intents import NoIntents
+
+    clock = WallClock()
+    if settings.profile == "auto" and settings.unit is None:
+        settings = await _with_unit(settings)
+    calm = settings.model_copy(update={"control": False})
+    device = build_devices([calm], NoIntents(), clock)[0]
+    try:
+        async for _ in every(clock, every_s):
+            readings = await device.poll()
+            print(_as_json(device.name, readings) if as_json else _as_table(readings), flush=True)
+            if once:
+                return
+    finally:
+        await device.close()
+
+
+async def _with_unit(settings: DeviceSettings) -> DeviceSettings:
+    """The first unit behind the address that we know, where neither unit nor profile is given."""
+    from gateway.devices.scan import scan
+    from gateway.errors import DeviceError
+
+    async for found in scan(settings.host or "", settings.port):
+        return settings.model_copy(update={"unit": found.unit, "profile": found.profile.key})
+    raise DeviceError(f"{settings.host}:{settings.port}: no device that we know; name its profile")
+
+
+def _as_json(device: str, readings: tuple[Reading, ...]) -> str:
+    from gateway.domain.intervals import iso
+
+    return json.dumps(
+        [
+            {
+                "device": device,
+                "metric": r.metric,
+                "value": r.value,
+                "unit": r.unit,
+                "quality": r.quality.value,
+                "time": iso(r.time),
+            }
+            for r in readings
+        ]
+    )
+
+
+def _as_table(readings: tuple[Reading, ...]) -> str:
+    rows = [
+        f"{r.metric:24} {'-' if r.value is None else r.value:>14} {r.unit:3} {r.quality.value}"
+        for r in readings
+    ]
+    return "\n".join(rows)
+
+
+def profiles() -> None:
+    """List the profiles: key, what it is for, how it was verified, what can be steered."""
+    from gateway.devices.build import all_profiles
+
+    print(f"{'profile':20} {'kind':9} {'verified':11} {'dead-man':10} {'steers':34} for")
+    for p in all_profiles().values():
+        steers = " ".join(sorted(c.value for c in p.controls)) or "-"
+        kinds = {c.lease.kind for c in p.source.controls} if p.source else set()
+        lease = "/".join(sorted(kinds)) or ("reversion" if p.controls else "-")
+        print(f"{p.key:20} {p.kind:9} {p.verified:11} {lease:10} {steers:34} {p.title}")
+
+
+def verify() -> None:
+    """Not yet."""

@@ -1,0 +1,168 @@
+"""energy-gateway statement: the account of any span, its proof, and what the exchange says of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.config import Settings
+    from gateway.journal import Book, Journal
+    from gateway.market.account import Statement
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("statement")(statement)
+
+
+def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
+        "gateway.toml"
+    ),
+    state: Annotated[
+        Path | None, typer.Option(help="folder of the journal; default: state_dir of --config")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="local day 2026-06-01 or UTC 2026-06-01T06:00:00Z")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="day or moment after the last")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="one line an interval")] = False,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="recompute the whole hash chain first")
+    ] = False,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="compare with the exchange's account")
+    ] = False,
+) -> None:
+    """Print the account: fills, deliveries, settlements, corrections and exact totals.
+
+    It reads beside the running daemon. With --verify or --reconcile it ends with 1 where the chain
+    is broken or the accounts differ.
+
+    Example: energy-gateway statement --from 2026-06-01 --to 2026-07-01 --csv
+    """
+    import json
+    import sys
+
+    from gateway.errors import ConfigError
+    from gateway.journal import Journal
+    from gateway.market import sheets
+
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv exclude each other")
+    settings = _settings(config, state)
+    journal = Journal(_journal_path(settings, state), read_only=True)
+    try:
+        if verify:
+            count = journal.verify()
+            sys.stderr.write(f"{count} entries, the chain is whole; head {journal.head[1]}\n")
+        zone = ZoneInfo(settings.site.time_zone) if settings else ZoneInfo("UTC")
+        account, book = _account(settings, journal, zone, start, end)
+        if as_json:
+            print(json.dumps(sheets.as_json(account), indent=2))
+        else:
+            print(sheets.as_csv(account) if as_csv else sheets.as_text(account, zone), end="")
+        if reconcile:
+            _reconcile(settings, book, account.start, account.end)
+    finally:
+        journal.close()
+
+
+def _settings(config: Path, state: Path | None) -> Settings | None:
+    """The configuration; None only where the folder is given and there is no file."""
+    from gateway.config import load_settings
+
+    return None if state is not None and not config.exists() else load_settings(config)
+
+
+def _journal_path(settings: Settings | None, state: Path | None) -> Path:
+    from gateway.errors import ConfigError
+
+    folder = state or (settings.state_dir if settings else Path())
+    path = folder / "journal.sqlite"
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no journal; --state names the daemon's state_dir")
+    return path
+
+
+def _account(
+    settings: Settings | None, journal: Journal, zone: ZoneInfo, start: str | None, end: str | None
+) -> tuple[Statement, Book]:
+    from datetime import UTC, datetime
+
+    from gateway.errors import ConfigError
+    from gateway.market.account import RetailPrices, book_of, statement
+    from gateway.market.retail import fees_money, retail_prices
+
+    first, last = _moment("--from", start, zone), _moment("--to", end, zone)
+    if first and last and last <= first:
+        raise ConfigError(f"--to {end} is not after --from {start}")
+    earliest, latest = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    book = book_of(journal.entries(), first or earliest, last or latest)
+    spans = [m.interval for m in book.metered.values()]
+    spans += [t.interval for t in book.transactions.values()]
+    if not spans and not (first and last):
+        raise ConfigError("no interval is metered or traded yet in this span")
+    first = first or min(span.start for span in spans)
+    last = last or max(span.end for span in spans)
+    if settings is None:
+        return statement(book, first, last, lambda _: RetailPrices(None, None)), book
+    prices = retail_prices(settings.tariff, zone, book.prices)
+    fees = fees_money(settings.tariff, zone, first, last)
+    return statement(book, first, last, prices, settings.tariff.currency, fees), book
+
+
+def _moment(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+    """A UTC time, or the beginning of a local day."""
+    from datetime import UTC, date, datetime, time
+
+    from gateway.domain.intervals import parse_utc
+    from gateway.errors import ConfigError
+
+    if text is None:
+        return None
+    try:
+        if len(text) == len("2026-06-01"):
+            return datetime.combine(date.fromisoformat(text), time(), zone).astimezone(UTC)
+        return parse_utc(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text}: {error}") from error
+
+
+def _reconcile(settings: Settings | None, book: Book, start: datetime, end: datetime) -> None:
+    """Say every difference; exit 1 if there is one."""
+    import asyncio
+    import sys
+
+    from gateway.clock import WallClock
+    from gateway.errors import ConfigError
+    from gateway.market.connect import open_exchange
+    from gateway.market.reconcile import differences
+
+    if settings is None or settings.market is None:
+        raise ConfigError("--reconcile needs a configuration with [market]")
+    market = settings.market
+
+    async def ask() -> list[str]:
+        exchange = open_exchange(market, WallClock())
+        try:
+            fills = await exchange.transactions(0)
+            settled = await exchange.settlements(start, end)
+        finally:
+            await exchange.close()
+        return differences(book, fills, settled, start, end)
+
+    found = asyncio.run(ask())
+    for line in found:
+        sys.stderr.write(line + "\n")
+    if found:
+        sys.stderr.write(f"the accounts differ in {len(found)} points\n")
+        raise typer.Exit(1)
+    sys.stderr.write("the exchange's account is the same\n")

@@ -1,0 +1,73 @@
+"""FoxESS H3 hybrids (RS485 or LAN, unit 247; BE). Remote control 44000 with its timeout 44001 s.
+
+44002 is negative for charge; the inverter leaves remote control when the timeout has run out.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    numeric,
+    one,
+    restore,
+    total,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field, encode
+
+_ENABLE, _TIMEOUT, _POWER = 44000, 44001, 44002
+_LEASE_S = 60
+
+
+def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (
+        Write(_TIMEOUT, (_LEASE_S,), fc=6, check=False),
+        Write(_ENABLE, (1,), fc=6),
+        Write(_POWER, encode(watts, "i16"), fc=6),
+    )
+
+
+def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (Write(_ENABLE, (0,), fc=6), Write(_POWER, (0,), fc=6), *restore(saved, _TIMEOUT, fc=6))
+
+
+PROFILE = Profile(
+    key="foxess-h3",
+    title="FoxESS H3 hybrid",
+    kind="hybrid",
+    verified="data sheet",
+    connection=Connection(unit=247, timeout_s=3.0, min_gap_s=0.05, max_gap=10),
+    identify=((Field(30000, "str", count=16), r"^H3"),),
+    controls=frozenset({Control.BATTERY_POWER}),
+    source=Source(
+        outputs=(
+            Output("pv_power_w", (Field(31002, "i16"), Field(31005, "i16")), total),
+            Output(
+                "grid_power_w",
+                tuple(Field(a, "i16") for a in (31026, 31027, 31028)),
+                numeric(lambda *phases: -sum(phases)),
+            ),
+            one("battery_power_w", Field(31036, "i16")),
+            one("battery_soc_pct", Field(31038, "u16", valid=(0, 100))),
+            one("grid_import_wh", Field(32012, "u32", scale=100)),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.BATTERY_POWER,
+                facts=(Block("holding", _ENABLE, 3),),
+                hold=_hold,
+                neutral=_neutral,
+                is_neutral=lambda facts: facts.word(_ENABLE) == 0,
+                saved=(_TIMEOUT,),
+                lease=Lease("reversion", _LEASE_S, refresh_s=25.0),
+            ),
+        ),
+    ),
+)

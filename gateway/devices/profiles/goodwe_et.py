@@ -1,0 +1,102 @@
+"""GoodWe ET / EH / BT / BH hybrids (Modbus TCP 502 or RTU, unit 247; holding registers, BE words).
+
+Meanings: marcelblijleven/goodwe (et.py) and evcc's template goodwe-hybrid; the meter counts export
+as +. EMS power modes: 1 auto, 8 battery standby, 11 charge and 12 discharge battery with 47512 W.
+There is no watchdog, the mode persists (evcc-io/evcc#30965): what we change is stored and put back
+at the next start. The inverter sleeps at night.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    one,
+    span,
+    total_of_present,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field, Missing, Value
+
+_MODE, _POWER = 47511, 47512
+_AUTO, _STANDBY, _CHARGE, _DISCHARGE = 1, 8, 11, 12
+_U32_ABSENT = frozenset({0xFFFF_FFFF})
+
+
+def _panel(address: int) -> Field:
+    return Field(address, "u32", absent=_U32_ABSENT, valid=(0, 100_000))
+
+
+def _metered(working: Value, power: Value) -> Value:
+    """The meter's power counts only while the inverter hears the meter."""
+    return -power if working == 1 and isinstance(power, int | float) else Missing.ABSENT
+
+
+def _meter_counter(value: Value, other: Value) -> Value:
+    """0 on both sides: this meter does not count energy."""
+    return Missing.ABSENT if value == 0 and other == 0 else value
+
+
+def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    mode = _STANDBY if abs(watts) < 1 else _DISCHARGE if watts > 0 else _CHARGE
+    return (
+        Write(_POWER, (min(0xFFFF, round(abs(watts))),)),
+        Write(_MODE, (mode,)),
+    )
+
+
+def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (Write(_MODE, (_AUTO,)), Write(_POWER, (0,)))
+
+
+_METER = (Field(36017, "f32"), Field(36015, "f32"))
+
+PROFILE = Profile(
+    key="goodwe-et",
+    title="GoodWe ET / EH / BT / BH hybrid",
+    kind="hybrid",
+    identify_gives="serial",
+    verified="capture",
+    connection=Connection(unit=247, timeout_s=3.0, max_gap=50, sleeps_at_night=True),
+    identify=(
+        (Field(35003, "str", count=8), r"^\d{4,5}(ET|EH|BT|BH|KET|KEH|KBT|KBH|HU)"),
+        (Field(35001, "u16"), r"."),
+    ),
+    controls=frozenset({Control.BATTERY_POWER}),
+    source=Source(
+        outputs=(
+            one("ac_power_w", Field(35137, "i32")),
+            Output(
+                "pv_power_w",
+                tuple(_panel(a) for a in (35105, 35109, 35113, 35117)),
+                total_of_present,
+            ),
+            one("grid_frequency_hz", Field(35123, "u16", scale=0.01)),
+            one("battery_power_w", Field(35182, "i32")),
+            one("battery_soc_pct", Field(37007, "u16", valid=(0, 100))),
+            Output("grid_power_w", (Field(36004, "u16"), Field(36025, "i32")), _metered),
+            Output("grid_import_wh", _METER, _meter_counter),
+            Output("grid_export_wh", (_METER[1], _METER[0]), _meter_counter),
+            one("pv_energy_wh", Field(35191, "u32", scale=100, absent=_U32_ABSENT)),
+            one("battery_charge_wh", Field(35206, "u32", scale=100, absent=_U32_ABSENT)),
+            one("battery_discharge_wh", Field(35209, "u32", scale=100, absent=_U32_ABSENT)),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.BATTERY_POWER,
+                facts=(Block("holding", _MODE, 2),),
+                hold=_hold,
+                neutral=_neutral,
+                is_neutral=lambda facts: facts.word(_MODE) == _AUTO,
+                saved=span(_MODE, 2),
+                lease=Lease("none", refresh_s=120.0),
+            ),
+        ),
+    ),
+)

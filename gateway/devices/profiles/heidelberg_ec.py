@@ -1,0 +1,73 @@
+"""Heidelberg Energy Control (RTU 19200 8E1, unit 1; measurements are input registers).
+
+Without a request for the time in 257 (ms) the charger takes its fail-safe current 262; 258 = 4 keeps
+it from standby, in which it would not answer. Current in 0.1 A.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    named,
+    one,
+    restore,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field
+
+_STANDBY, _CURRENT = 258, 261
+_NO_STANDBY = 4
+_STATES = {
+    2: "idle",
+    3: "idle",
+    4: "plugged",
+    5: "plugged",
+    6: "charging",
+    7: "charging",
+    8: "plugged",
+    9: "error",
+    10: "error",
+}
+
+
+def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    tenths = round(amps * 10) if amps >= 6 else 0
+    return (Write(_STANDBY, (_NO_STANDBY,)), Write(_CURRENT, (min(160, tenths),)))
+
+
+def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (*restore(saved, _CURRENT), *restore(saved, _STANDBY))
+
+
+PROFILE = Profile(
+    key="heidelberg-ec",
+    title="Heidelberg Energy Control charger",
+    kind="charger",
+    verified="data sheet",
+    connection=Connection(unit=1, timeout_s=2.0, min_gap_s=0.05),
+    controls=frozenset({Control.CHARGE_CURRENT}),
+    source=Source(
+        outputs=(
+            Output("charger_state", (Field(5, "u16", "input"),), named(_STATES)),
+            one("charger_power_w", Field(14, "u16", "input", valid=(0, 50_000))),
+            one("charger_energy_wh", Field(17, "u32", "input")),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.CHARGE_CURRENT,
+                facts=(Block("holding", _STANDBY, 1), Block("holding", _CURRENT, 1)),
+                hold=_hold,
+                neutral=_neutral,
+                saved=(_STANDBY, _CURRENT),
+                lease=Lease("heartbeat", 15.0, refresh_s=7.0),
+            ),
+        ),
+    ),
+)

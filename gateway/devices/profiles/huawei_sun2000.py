@@ -1,0 +1,111 @@
+"""Huawei SUN2000 with LUNA2000 (Modbus TCP through inverter or dongle, unit 1 or 0; BE words).
+
+The device wants 1-2 s after connect and 50 ms between requests, answers one client only, and must
+be opened by the installer. Forcible charge and discharge end by themselves after the period in
+47083 (minutes): that is the dead-man, written again before half of it has passed.
+Grid meter 37113 and battery 37765 count export and charge as + (evcc: huawei-sun2000-hybrid).
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Profile,
+    Source,
+    Write,
+    one,
+    restore,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field, encode
+
+_I32_ABSENT = frozenset({0x7FFF_FFFF, -0x8000_0000})
+_U32_ABSENT = frozenset({0xFFFF_FFFF})
+_PERIOD, _GRID_CHARGE, _FORCE, _BY = 47083, 47087, 47100, 47246
+_CHARGE_W, _DISCHARGE_W = 47247, 47249
+_STOP, _CHARGE, _DISCHARGE = 0, 1, 2
+_PERIOD_MIN = 2
+
+
+def _i32(address: int, scale: float = 1) -> Field:
+    return Field(address, "i32", scale=scale, absent=_I32_ABSENT, valid=(-1e6, 1e6))
+
+
+def _u32(address: int, scale: float = 1) -> Field:
+    return Field(address, "u32", scale=scale, absent=_U32_ABSENT)
+
+
+_MAX_CHARGE, _MAX_DISCHARGE = _u32(37046), _u32(37048)
+
+
+def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """0 W is a forced discharge of nothing: neither direction runs, and it expires too."""
+    most = facts.number(_MAX_CHARGE if watts < 0 else _MAX_DISCHARGE)
+    power = encode(min(abs(watts), most if most is not None else abs(watts)), "u32")
+    timing = (Write(_BY, (0,), fc=6), Write(_PERIOD, (_PERIOD_MIN,), fc=6))
+    if watts < 0:
+        grid = Write(_GRID_CHARGE, (1,), fc=6)
+        return (grid, *timing, Write(_CHARGE_W, power), Write(_FORCE, (_CHARGE,), fc=6))
+    return (*timing, Write(_DISCHARGE_W, power), Write(_FORCE, (_DISCHARGE,), fc=6))
+
+
+def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (
+        Write(_FORCE, (_STOP,), fc=6),
+        Write(_CHARGE_W, (0, 0)),
+        Write(_DISCHARGE_W, (0, 0)),
+        *restore(saved, _GRID_CHARGE, fc=6),
+        *restore(saved, _BY, fc=6),
+    )
+
+
+PROFILE = Profile(
+    key="huawei-sun2000",
+    title="Huawei SUN2000 with LUNA2000",
+    kind="hybrid",
+    verified="data sheet",
+    connection=Connection(
+        unit=1, timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.05, max_gap=20, single_client=True
+    ),
+    identify=((Field(30000, "str", count=15), r"^SUN2000"),),
+    controls=frozenset({Control.BATTERY_POWER}),
+    source=Source(
+        outputs=(
+            one("ac_power_w", _i32(32080)),
+            one("pv_power_w", _i32(32064)),
+            one("grid_frequency_hz", Field(32085, "u16", scale=0.01, absent=frozenset({0xFFFF}))),
+            one("grid_power_w", _i32(37113, -1)),
+            one("battery_power_w", _i32(37765, -1)),
+            one(
+                "battery_soc_pct",
+                Field(37760, "u16", scale=0.1, absent=frozenset({0xFFFF}), valid=(0, 100)),
+            ),
+            one("pv_energy_wh", _u32(32106, 10), "slow"),
+            one("grid_export_wh", _u32(37119, 10)),
+            one("grid_import_wh", _u32(37121, 10)),
+            one("battery_capacity_wh", _u32(37758), "slow"),
+            one("battery_max_charge_w", _MAX_CHARGE, "slow"),
+            one("battery_max_discharge_w", _MAX_DISCHARGE, "slow"),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.BATTERY_POWER,
+                facts=(
+                    Block("holding", 37046, 4),
+                    Block("holding", _PERIOD, 1),
+                    Block("holding", _GRID_CHARGE, 1),
+                    Block("holding", _FORCE, 1),
+                    Block("holding", _BY, 5),
+                ),
+                hold=_hold,
+                neutral=_neutral,
+                is_neutral=lambda facts: facts.word(_FORCE) == _STOP,
+                saved=(_GRID_CHARGE, _BY),
+                lease=Lease("reversion", 60.0 * _PERIOD_MIN, refresh_s=45.0),
+            ),
+        ),
+    ),
+)

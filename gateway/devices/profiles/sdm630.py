@@ -1,0 +1,25 @@
+"""Eastron SDM630 meter (RS485 or gateway, unit 1; input registers, f32 in BE words, energy in kWh)."""
+
+from gateway.devices.profile import Connection, Profile, Source, one
+from gateway.modbus.registers import Field
+
+
+def _f32(address: int, scale: float = 1) -> Field:
+    return Field(address, "f32", "input", scale=scale)
+
+
+PROFILE = Profile(
+    key="sdm630",
+    title="Eastron SDM630 meter",
+    kind="meter",
+    verified="data sheet",
+    connection=Connection(unit=1, timeout_s=2.0, min_gap_s=0.05, max_gap=30, max_read=60),
+    source=Source(
+        outputs=(
+            one("grid_power_w", _f32(52)),
+            one("grid_frequency_hz", _f32(70)),
+            one("grid_import_wh", _f32(72, 1000)),
+            one("grid_export_wh", _f32(74, 1000)),
+        ),
+    ),
+)

@@ -1,0 +1,85 @@
+"""SMA hybrids and battery inverters, SMA's own map (unit 3; BE words; its SunSpec map is unit 126).
+
+Setpoint 40149 (W, discharge +) is in force while 40151 = 802; SMA renews its battery setpoints for
+300 s and falls back by firmware after 10-30 min (evcc-io/evcc#17115). Only these two registers are
+meant for cyclic writing: other parameters are flash.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    numeric,
+    one,
+    total_of_present,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field
+
+_SETPOINT, _ACTIVE = 40149, 40151
+_ON, _OFF = 802, 803
+
+
+def _i32(address: int) -> Field:
+    return Field(address, "i32", absent=frozenset({-0x8000_0000}))
+
+
+def _u32(address: int, valid: tuple[float, float] | None = None) -> Field:
+    return Field(address, "u32", absent=frozenset({0xFFFF_FFFF, 0x8000_0000}), valid=valid)
+
+
+def _u64(address: int) -> Field:
+    return Field(address, "u64", absent=frozenset({2**64 - 1, 2**63}))
+
+
+def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    word = round(watts) & 0xFFFF_FFFF
+    return (
+        Write(_SETPOINT, (word >> 16, word & 0xFFFF), check=False),
+        Write(_ACTIVE, (0, _ON), check=False),
+    )
+
+
+def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (Write(_ACTIVE, (0, _OFF), check=False), Write(_SETPOINT, (0, 0), check=False))
+
+
+PROFILE = Profile(
+    key="sma-hybrid",
+    title="SMA hybrid or battery inverter (own map)",
+    kind="hybrid",
+    verified="data sheet",
+    connection=Connection(unit=3, timeout_s=3.0),
+    identify=((_u32(30053), r"."), (_u32(30845), r".")),
+    controls=frozenset({Control.BATTERY_POWER}),
+    source=Source(
+        outputs=(
+            one("ac_power_w", _i32(30775)),
+            Output("pv_power_w", (_i32(30773), _i32(30961)), total_of_present),
+            Output(
+                "battery_power_w",
+                (_u32(31393), _u32(31395)),
+                numeric(lambda charge, out: out - charge),
+            ),
+            one("battery_soc_pct", _u32(30845, (0, 100))),
+            Output("grid_power_w", (_u32(30865), _u32(30867)), numeric(lambda i, e: i - e)),
+            one("pv_energy_wh", _u64(30513), "slow"),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.BATTERY_POWER,
+                facts=(Block("holding", _SETPOINT, 4),),
+                hold=_hold,
+                neutral=_neutral,
+                lease=Lease("reversion", 600.0, refresh_s=60.0),
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,107 @@
+"""Sungrow SH hybrids (inverter's own LAN port or RS485, unit 1; wire addresses, LE words).
+
+External EMS mode (13049 = 3) falls back when the heartbeat 13079 has counted down to 0; the forced
+mode 2 has no watchdog and is not used. WiNet-S dongles answer with other scales and are not
+supported. Battery power is signed (charge negative) since the firmware of 2024-11, before it
+was unsigned with the direction in 13000: both are read right.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    numeric,
+    one,
+    restore,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field, Kind, Missing, Value
+
+_EMS, _COMMAND, _POWER, _HEARTBEAT = 13049, 13050, 13051, 13079
+_SELF_USE, _EXTERNAL = 0, 3
+_CHARGE, _DISCHARGE, _STOP = 0xAA, 0xBB, 0xCC
+_LEASE_S = 60
+_CHARGING_BIT, _DISCHARGING_BIT = 2, 4
+
+
+def _input(address: int, kind: Kind, scale: float = 1) -> Field:
+    absent = frozenset({0x7FFF_FFFF, 0xFFFF_FFFF}) if kind.endswith("32") else frozenset({0x7FFF})
+    return Field(address, kind, "input", words="little", scale=scale, absent=absent)
+
+
+def _battery(state: Value, power: Value) -> Value:
+    def signed(state: float, watts: float) -> Value:
+        charging, discharging = int(state) & _CHARGING_BIT, int(state) & _DISCHARGING_BIT
+        if watts < 0 or (watts > 0 and discharging and not charging):
+            return watts
+        if watts > 0 and charging and not discharging:
+            return -watts
+        return 0.0 if watts == 0 else Missing.BAD
+
+    return numeric(signed)(state, power)
+
+
+def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    command = _STOP if abs(watts) < 1 else _DISCHARGE if watts > 0 else _CHARGE
+    return (
+        Write(_HEARTBEAT, (_LEASE_S,), check=False),
+        Write(_POWER, (min(0xFFFF, round(abs(watts))),)),
+        Write(_COMMAND, (command,)),
+        Write(_EMS, (_EXTERNAL,)),
+    )
+
+
+def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Self-consumption first: from then on command and power mean nothing."""
+    return (
+        Write(_EMS, (_SELF_USE,)),
+        Write(_COMMAND, (_STOP,)),
+        Write(_POWER, (0,)),
+        *restore(saved, _HEARTBEAT),
+    )
+
+
+PROFILE = Profile(
+    key="sungrow-sh",
+    title="Sungrow SH hybrid",
+    kind="hybrid",
+    verified="data sheet",
+    connection=Connection(unit=1, timeout_s=3.0, max_gap=20),
+    identify=((Field(4999, "u16", "input", valid=(0xD00, 0xE7F)), r"."),),
+    controls=frozenset({Control.BATTERY_POWER}),
+    source=Source(
+        outputs=(
+            one("ac_power_w", _input(13033, "i32")),
+            one("pv_power_w", _input(5016, "u32")),
+            one("grid_power_w", _input(13009, "i32", -1)),
+            Output(
+                "battery_power_w",
+                (Field(13000, "u16", "input"), _input(13021, "i16")),
+                _battery,
+            ),
+            one("battery_soc_pct", Field(13022, "u16", "input", scale=0.1, valid=(0, 100))),
+            one("pv_energy_wh", _input(13002, "u32", 100), "slow"),
+            one("battery_discharge_wh", _input(13026, "u32", 100), "slow"),
+            one("grid_import_wh", _input(13036, "u32", 100)),
+            one("grid_export_wh", _input(13045, "u32", 100)),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.BATTERY_POWER,
+                facts=(Block("holding", _EMS, 3), Block("holding", _HEARTBEAT, 1)),
+                hold=_hold,
+                neutral=_neutral,
+                is_neutral=lambda facts: facts.word(_EMS) == _SELF_USE,
+                saved=(_HEARTBEAT,),
+                lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
+            ),
+        ),
+    ),
+)

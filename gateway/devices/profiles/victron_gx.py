@@ -1,0 +1,84 @@
+"""Victron GX (Cerbo, Venus; Modbus TCP 502, system service = unit 100; BE words).
+
+The control is the grid setpoint 2716 (volatile, Venus >= 3.50; 2700 would wear flash) in ESS mode 2
+without a watchdog: what we change is stored and put back. A battery power becomes a grid setpoint
+by the loads and the panels measured in the same read, so it is written again as they change.
+With Dynamic ESS active (5400 = 1) control is refused: two masters would fight.
+"""
+
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    numeric,
+    one,
+    restore,
+    span,
+    total,
+)
+from gateway.domain.control import Control
+from gateway.errors import DeviceError
+from gateway.modbus.registers import Block, Field
+
+_SETPOINT, _DYNAMIC_ESS = 2716, 5400
+_PANELS = tuple(Field(a, "u16") for a in (*span(808, 9), 850))
+_LOADS = tuple(Field(a, "u16") for a in span(817, 3))
+_GRID = tuple(Field(a, "i16") for a in span(820, 3))
+
+
+def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    if facts.word(_DYNAMIC_ESS) == 1:
+        raise DeviceError("Dynamic ESS is active and would fight; switch it off to let us control")
+    load, panels = (total(*(facts.value(f) for f in group)) for group in (_LOADS, _PANELS))
+    if not isinstance(load, int | float) or not isinstance(panels, int | float):
+        raise DeviceError("loads or panels cannot be read, so no setpoint can be computed")
+    grid = round((load - panels - watts) / 50) * 50
+    word = grid & 0xFFFF_FFFF
+    return (Write(_SETPOINT, (word >> 16, word & 0xFFFF)),)
+
+
+def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return restore(saved, _SETPOINT, 2)
+
+
+PROFILE = Profile(
+    key="victron-gx",
+    title="Victron GX system",
+    kind="hybrid",
+    identify_gives="serial",
+    verified="data sheet",
+    connection=Connection(unit=100, timeout_s=3.0, max_gap=10),
+    identify=((Field(800, "str", count=6), r"^[0-9a-fA-F]{12}$"),),
+    controls=frozenset({Control.BATTERY_POWER}),
+    source=Source(
+        outputs=(
+            Output("pv_power_w", _PANELS, total),
+            Output("grid_power_w", _GRID, total),
+            Output("battery_power_w", (Field(842, "i16"),), numeric(lambda w: -w)),
+            one("battery_soc_pct", Field(843, "u16", valid=(0, 100))),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.BATTERY_POWER,
+                facts=(
+                    Block("holding", 808, 12),
+                    Block("holding", 850, 1),
+                    Block("holding", _SETPOINT, 2),
+                    Block("holding", _DYNAMIC_ESS, 1),
+                ),
+                hold=_hold,
+                neutral=_neutral,
+                saved=span(_SETPOINT, 2),
+                lease=Lease("none", refresh_s=20.0),
+                follows=True,
+            ),
+        ),
+    ),
+)

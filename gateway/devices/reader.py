@@ -1,0 +1,115 @@
+"""The requests of one device, in two classes of pace, and what their registers mean."""
+
+from __future__ import annotations
+
+from gateway.devices.counters import LIFETIME, Believed, Unwrapped
+from gateway.devices.profile import Connection, Source
+from gateway.errors import DeviceError
+from gateway.modbus.link import Refused, Table, Unit
+from gateway.modbus.registers import Block, Field, Missing, Value, plan, widest_gap
+
+_SLOW_S = 60.0  # what hardly changes is read so often
+_HOLES = (2, 3)  # exceptions by which a device refuses a block for what lies between the points
+
+
+class LayoutChanged(DeviceError):
+    """The registers are not where they were when the device was bound: bind it again."""
+
+
+class Reader:
+    """Reads a bound device. A first failure ends a poll: the rest would only wait, too."""
+
+    def __init__(self, name: str, source: Source, unit: Unit, connection: Connection) -> None:
+        self._name, self._source = name, source
+        self._unit, self._connection = unit, connection
+        self._outputs = {
+            pace: [o for o in source.outputs if o.poll == pace] for pace in ("fast", "slow")
+        }
+        self._holes: list[tuple[Table, int, int]] = []
+        self._plans = {pace: self._plan(pace) for pace in self._outputs}
+        self._slow_due = float("-inf")
+        self._read_at = 0.0
+        self._unwrapped: dict[Field, Unwrapped] = {}
+        self._believed: dict[str, Believed] = {}
+
+    def _spans(self, pace: str) -> set[tuple[Table, int, int]]:
+        fields = [f for o in self._outputs[pace] for f in o.fields]
+        if pace == "fast":
+            fields += [f for f, _ in self._source.anchors]
+        return {(f.table, *f.span) for f in fields}
+
+    def _plan(self, pace: str) -> tuple[Block, ...]:
+        how = self._connection
+        return plan(self._spans(pace), how.max_read, how.max_gap, self._holes)
+
+    async def read(self, now: float) -> list[tuple[str, Value]]:
+        """Values of all that is due at monotonic time ``now``, by metric."""
+        elapsed, self._read_at = now - self._read_at, now
+        values = await self._read_class("fast", elapsed)
+        if now >= self._slow_due and self._outputs["slow"]:
+            values += await self._read_class("slow", _SLOW_S)
+            self._slow_due = now + _SLOW_S
+        return [(metric, self._judged(metric, value, now)) for metric, value in values]
+
+    async def _read_class(self, pace: str, elapsed_s: float) -> list[tuple[str, Value]]:
+        raw = await self._read_blocks(pace)
+        if pace == "fast":
+            self._check_anchors(raw)
+        return [
+            (o.metric, o.combine(*(self._decode(raw, f, elapsed_s) for f in o.fields)))
+            for o in self._outputs[pace]
+        ]
+
+    async def _read_blocks(self, pace: str) -> dict[Block, bytes]:
+        """All blocks of a class; one that is refused twice for a hole in it is cut there."""
+        raw: dict[Block, bytes] = {}
+        again: set[Block] = set()
+        while todo := [b for b in self._plans[pace] if b not in raw]:
+            for block in todo:
+                try:
+                    raw[block] = await self._unit.read(block.table, block.address, block.count)
+                except Refused as refusal:
+                    hole = widest_gap(block, self._spans(pace))
+                    if refusal.code not in _HOLES or hole is None:
+                        raise
+                    if block not in again:
+                        again.add(block)
+                        break
+                    self._holes.append(hole)
+                    self._plans = {p: self._plan(p) for p in self._plans}
+                    break
+        return raw
+
+    def _check_anchors(self, raw: dict[Block, bytes]) -> None:
+        for field, expected in self._source.anchors:
+            value = _find(raw, field)
+            if value != expected:
+                raise LayoutChanged(
+                    f"register {field.address} holds {value} where {expected} was found before"
+                )
+
+    def _decode(self, raw: dict[Block, bytes], field: Field, elapsed_s: float) -> Value:
+        for block, data in raw.items():
+            if not block.holds(field.table, *field.span):
+                continue
+            value = field.decode(data, block.address)
+            if field.kind == "acc32" and isinstance(value, int | float):
+                lap = self._unwrapped.setdefault(field, Unwrapped())
+                return lap.take(value, field.modulus(data, block.address), elapsed_s)
+            return value
+        return Missing.ABSENT
+
+    def _judged(self, metric: str, value: Value, now: float) -> Value:
+        if metric not in LIFETIME:
+            return value
+        judge = self._believed.get(metric)
+        if judge is None:
+            judge = self._believed[metric] = Believed(f"{self._name}: {metric}")
+        return judge.take(value, now)
+
+
+def _find(raw: dict[Block, bytes], field: Field) -> Value:
+    for block, data in raw.items():
+        if block.holds(field.table, *field.span):
+            return field.decode(data, block.address)
+    return Missing.ABSENT

@@ -1,0 +1,142 @@
+"""What a SunSpec unit turned out to be: its chain, the words that decide, and the evidence in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from gateway.devices.profile import ControlSheet, Facts, Identity, Output
+from gateway.modbus import sunspec as ss
+from gateway.modbus.link import Refused, Unit
+from gateway.modbus.registers import Block, Field, plan
+
+NO_UNIT = (10, 11)  # a Modbus gateway's exceptions: nobody behind this unit number
+_PROBED = {
+    1: ("Mn", "Md", "Vr", "SN"),
+    120: ("DERTyp", "WHRtg"),
+    124: ("WChaMax", "ChaState", "ChaSt", "OutWRte", "InWRte"),
+    704: ("WMaxLimPct", "WMaxLimPctEna"),
+    713: ("SoC", "WHRtg"),
+    802: ("SoC", "WHRtg", "W"),
+}
+_REPEATED = {160: ("IDStr", "DCW", "DCV"), 714: ("PrtTyp",)}
+_PV_STORAGE = 82  # 120.DERTyp
+_PANELS_PORT, _BATTERY_PORT = 0, 1  # 714.PrtTyp
+_NAMES = (
+    (re.compile(r"dis[\s_-]*cha", re.IGNORECASE), "discharge"),
+    (re.compile(r"(st|bat\w*)[\s_-]*cha|charg", re.IGNORECASE), "charge"),
+    (re.compile(r"\bbat|akku|storage|\bess\b", re.IGNORECASE), "battery"),
+)
+
+
+@dataclass
+class Found:
+    """A unit while its source is put together."""
+
+    chain: ss.Chain
+    facts: Facts
+    identity: Identity = field(default_factory=Identity)
+    unnamed_are_panels: bool = False
+    outputs: list[Output] = field(default_factory=list)
+    controls: list[ControlSheet] = field(default_factory=list)
+
+    def number(self, model: ss.ModelAt | None, point: str) -> float | None:
+        """A probed point, None where it is absent."""
+        if model is None or not ss.has(model, point):
+            return None
+        return self.facts.number(ss.field(model, point))
+
+    @property
+    def modules(self) -> dict[int, str]:
+        """Model 160: module index -> pv | charge | discharge | battery | unknown, by its name."""
+        model = self.chain.first(160)
+        kinds: dict[int, str] = {}
+        if model:
+            for i in range(ss.modules(model)):
+                name = self.facts.value(ss.field(model, "IDStr", i))
+                kinds[i] = self._kind_of(name if isinstance(name, str) else "")
+        return kinds
+
+    def _kind_of(self, name: str) -> str:
+        if not name:
+            return "pv" if self.unnamed_are_panels else "unknown"
+        return next((kind for pattern, kind in _NAMES if pattern.search(name)), "pv")
+
+    @property
+    def ports(self) -> dict[str, list[int]]:
+        """Model 714: the ports of panels ('pv') and of batteries ('battery')."""
+        model = self.chain.first(714)
+        kinds: dict[str, list[int]] = {"pv": [], "battery": []}
+        for i in range(ss.modules(model) if model else 0):
+            kind = self.facts.word(ss.field(model, "PrtTyp", i).address) if model else None
+            if kind in (_PANELS_PORT, _BATTERY_PORT):
+                kinds["pv" if kind == _PANELS_PORT else "battery"].append(i)
+        return kinds
+
+    @property
+    def storage_124(self) -> ss.ModelAt | None:
+        """Model 124 if it is implemented; SMA shows it in full without a battery."""
+        model = self.chain.first(124)
+        says = any(self.number(model, p) is not None for p in ("ChaState", "OutWRte"))
+        return model if self.number(model, "WChaMax") and says else None
+
+    @property
+    def battery(self) -> bool:
+        """Whether a battery answers now: a model that is merely present is no evidence."""
+        if self.storage_124 and self.number(self.storage_124, "ChaState") is not None:
+            return True
+        if any(self.number(self.chain.first(m), "SoC") is not None for m in (713, 802)):
+            return True
+        return bool(self.ports["battery"]) or self._battery_module_alive
+
+    @property
+    def _battery_module_alive(self) -> bool:
+        model = self.chain.first(160)
+        alive = [
+            i for i, kind in self.modules.items() if kind in ("charge", "discharge", "battery")
+        ]
+        return model is not None and any(
+            self.facts.number(ss.apart(ss.field(model, p, i))) is not None
+            for i in alive
+            for p in ("DCW", "DCV")
+        )
+
+    @property
+    def may_have_battery(self) -> bool:
+        """A hybrid by its nameplate or by its names, with or without a battery at the moment."""
+        named = any(kind not in ("pv", "unknown") for kind in self.modules.values())
+        hybrid = self.number(self.chain.first(120), "DERTyp") == _PV_STORAGE
+        return self.battery or named or hybrid or self.storage_124 is not None
+
+
+async def probe(unit: Unit, chain: ss.Chain) -> Facts:
+    """Read once what decides what the device is: identity, ratings, names of modules."""
+    wanted: list[Field] = []
+    for model in chain.models:
+        wanted += [f for _, f in ss.fields(model, _PROBED.get(model.model, ()))]
+        for point in _REPEATED.get(model.model, ()):
+            wanted += [ss.apart(ss.field(model, point, i)) for i in range(ss.modules(model))]
+    raw: dict[Block, bytes] = {}
+    for block in plan([(f.table, *f.span) for f in wanted], max_gap=24):
+        try:
+            raw[block] = await unit.read(block.table, block.address, block.count)
+        except Refused as refusal:
+            if refusal.code in NO_UNIT:
+                raise
+            await _probe_apart(unit, block, wanted, raw)
+    return Facts(raw)
+
+
+async def _probe_apart(
+    unit: Unit, block: Block, wanted: Sequence[Field], raw: dict[Block, bytes]
+) -> None:
+    """Holes in a block: read each field of it alone and leave out what is refused."""
+    for f in wanted:
+        if not block.holds(f.table, *f.span):
+            continue
+        part = Block(f.table, f.span[0], f.span[1] - f.span[0])
+        try:
+            raw[part] = await unit.read(part.table, part.address, part.count)
+        except Refused:
+            continue

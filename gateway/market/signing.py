@@ -1,0 +1,68 @@
+"""The home's credential at an exchange: its client secret and the key that signs its documents.
+
+Only this file speaks joserfc. The file is JSON: ``{"client_id", "client_secret", "jwk"}``, the JWK
+an Ed25519 private key with a ``kid``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import OKPKey
+from joserfc.registry import HeaderParameter
+
+from gateway.errors import ConfigError
+
+_ALGORITHM = "Ed25519"  # RFC 9864: EdDSA on that curve; the plain name EdDSA is deprecated
+_REGISTRY = jws.JWSRegistry({"iat": HeaderParameter("Issued at", "int", True)}, [_ALGORITHM])
+
+
+@dataclass(frozen=True)
+class Credential:
+    """Never printed: the secret and the key have no repr."""
+
+    client_id: str
+    client_secret: str
+    _key: OKPKey
+    _key_id: str
+
+    def __repr__(self) -> str:
+        return f"Credential({self.client_id!r})"
+
+    def sign(self, document: bytes, now: datetime) -> bytes:
+        """The document as compact JWS; the same document at the same second gives the same bytes."""
+        header = {
+            "alg": _ALGORITHM,
+            "kid": self._key_id,
+            "typ": "cts+jose",
+            "iat": int(now.timestamp()),
+        }
+        signed = jws.serialize_compact(
+            header, document, self._key, algorithms=[_ALGORITHM], registry=_REGISTRY
+        )
+        return signed.encode("ascii")
+
+
+def read_credential(path: Path) -> Credential:
+    """Raises ConfigError that names the file and what is wrong, never what is in it."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        client_id, secret, jwk = found["client_id"], found["client_secret"], found["jwk"]
+        key = OKPKey.import_key(jwk)
+        if jwk["crv"] != "Ed25519" or not key.is_private:
+            raise ValueError("no private Ed25519 key")
+        if not all(isinstance(text, str) and text for text in (client_id, secret, jwk["kid"])):
+            raise ValueError("empty")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError, JoseError):
+        raise ConfigError(
+            f"{path}: is no exchange credential; it is JSON with client_id, client_secret and jwk"
+            " (a private Ed25519 JWK with kid)"
+        ) from None
+    return Credential(client_id, secret, key, jwk["kid"])

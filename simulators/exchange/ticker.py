@@ -1,0 +1,42 @@
+"""The WebSocket ticker: every event after ``lastSeq``, then each new one; at least once, in order."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiohttp import WSCloseCode, WSMsgType, web
+
+from simulators.exchange.market import Market
+
+
+async def serve(
+    request: web.Request, market: Market, party_id: str, last: int
+) -> web.WebSocketResponse:
+    """Send until the client goes or the party is revoked. What the client says is only an
+    acknowledgement (EiCreatedTransaction); it moves nothing, a client resumes with ``lastSeq``."""
+    socket = web.WebSocketResponse(heartbeat=30)
+    await socket.prepare(request)
+    async with asyncio.TaskGroup() as group:
+        sender = group.create_task(_send(socket, market, party_id, last))
+        async for message in socket:
+            if message.type is WSMsgType.ERROR:
+                break
+        sender.cancel()
+    return socket
+
+
+async def _send(socket: web.WebSocketResponse, market: Market, party_id: str, last: int) -> None:
+    while not socket.closed:
+        if market.is_revoked(party_id):
+            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"party-revoked")
+            return
+        rows = market.events.after(party_id, last)
+        try:
+            for row in rows:
+                text = f'{{"seq":{row["seq"]},"type":"{row["type"]}","payload":{row["payload"]}}}'
+                await socket.send_str(text)
+                last = int(row["seq"])
+        except ConnectionError:
+            return  # the client has gone; it will resume where it was
+        if not rows:
+            await market.events.news()

@@ -1,0 +1,203 @@
+"""A site with one sick device: nothing wrong is ever read, and the others do not notice."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+from contextlib import suppress
+
+import pytest
+
+from gateway.config.settings import DeviceSettings
+from gateway.devices.build import build_devices, bus_of, profile
+from gateway.errors import ConfigError, DeviceError
+from tests.devices import captures
+from tests.devices.conftest import HandClock, Intents, device, impatient, values
+from tests.modbus.faults import FAULTS, exception, silent
+from tests.modbus.server import Fault, RegisterServer, serving
+
+EXCEPTIONS = [exception(code) for code in (1, 2, 3, 4, 5, 6, 10, 11)]
+
+
+@pytest.mark.parametrize("seed", range(200))
+async def test_seeded_faults_give_no_wrong_value_and_leave_the_others_alone(
+    seed: int, clock: HandClock, intents: Intents
+) -> None:
+    rng = random.Random(seed)
+    faults = [*FAULTS.values(), *EXCEPTIONS]
+    units = captures.verto()
+    async with serving(RegisterServer(units)) as sick, serving(RegisterServer(units)) as well:
+        ill = impatient(sick, "fronius-gen24", clock, intents, "ill")
+        good = impatient(well, "fronius-gen24", clock, intents, "good")
+        truth = values(await good.poll())
+        await ill.poll()
+        for _ in range(6):
+            clock.seconds += 2
+            sick.faults = [rng.choice([None, None, *rng.sample(faults, 1)]) for _ in range(4)]
+            with suppress(DeviceError):
+                got = values(await ill.poll())
+                assert got == {m: truth[m] for m in got}
+            assert values(await good.poll()) == {m: truth[m] for m in got_metrics(truth)}
+        sick.faults = []
+        clock.seconds += 120  # more than one step of any backoff
+        for _ in range(3):  # a hole that a fault pretended is found out to be none
+            try:
+                got = values(await ill.poll())
+                break
+            except DeviceError:
+                clock.seconds += 120
+        assert got == {m: truth[m] for m in got}
+        await ill.close()
+        await good.close()
+
+
+def got_metrics(truth: dict[str, float | str | None]) -> list[str]:
+    """All but what is read only once a minute."""
+    slow = {"battery_capacity_wh", "battery_max_charge_w", "battery_max_discharge_w"}
+    return [m for m in truth if m not in slow]
+
+
+async def test_a_dead_device_costs_one_timeout_a_poll_and_then_nothing(
+    clock: HandClock, intents: Intents
+) -> None:
+    async with serving(RegisterServer(captures.verto())) as server:
+        one = impatient(server, "fronius-gen24", clock, intents)
+        await one.poll()
+        silence: list[Fault | None] = [silent] * 1000
+        server.faults = silence
+        asked = [len(server.reads)]
+        for _ in range(20):
+            clock.seconds += 0.5
+            with pytest.raises(DeviceError):
+                await one.poll()
+            asked.append(len(server.reads))
+        steps = [b - a for a, b in itertools.pairwise(asked)]
+        assert steps[:2] == [1, 1]  # the first timeout skips the rest; the second try is at once
+        assert sum(steps) <= 6
+        server.faults = []
+        clock.seconds += 60
+        assert values(await one.poll())["battery_power_w"] == -8583
+        await one.close()
+
+
+async def test_a_device_that_is_absent_at_the_start_comes_later(
+    clock: HandClock, intents: Intents
+) -> None:
+    server = RegisterServer(captures.verto())
+    async with serving(server):
+        pass  # a port where nobody listens any more
+    one = impatient(server, "fronius-gen24", clock, intents)
+    with pytest.raises(DeviceError, match=r"^device: .*cannot connect$"):
+        await one.poll()
+    async with serving(server):
+        assert values(await one.poll())["ac_power_w"] == 2268.6
+        await one.close()
+
+
+async def test_registers_that_moved_are_found_again_and_never_read_at_the_old_place(
+    clock: HandClock, intents: Intents
+) -> None:
+    """The owner switches the inverter from one register layout to another while we read."""
+    units = captures.verto()
+    async with serving(RegisterServer(units)) as server:
+        one = impatient(server, "fronius-gen24", clock, intents)
+        truth = values(await one.poll())
+        old = units[1]
+        moved = {a: w for a, w in old.items() if a < 40069}
+        moved |= {40003: 66, 40069: 0x8000}
+        moved |= {a + 1: w for a, w in old.items() if a >= 40069}
+        units[1] = moved
+        with pytest.raises(DeviceError):
+            await one.poll()
+        got = values(await one.poll())
+        assert got == {m: truth[m] for m in got}
+        await one.close()
+
+
+async def test_value_and_scale_factor_come_in_one_request(
+    clock: HandClock, intents: Intents
+) -> None:
+    async with serving(RegisterServer(captures.verto())) as server:
+        one = impatient(server, "fronius-gen24", clock, intents)
+        await one.poll()
+        server.reads.clear()
+        await one.poll()
+        spans = [(a, a + n) for _, _, a, n in server.reads]
+        pairs = [(40083, 40084), (40093, 40095), (40274, 40257), (40371, 40385)]
+        for value, scale in pairs:
+            assert any(a <= min(value, scale) and max(value, scale) < b for a, b in spans)
+        assert len(spans) <= 4
+        await one.close()
+
+
+async def test_two_units_behind_one_port_share_one_connection(
+    clock: HandClock, intents: Intents
+) -> None:
+    async with serving(RegisterServer(captures.verto(), one_client=True)) as server:
+        entries = [
+            DeviceSettings(
+                name="inverter", profile="fronius-gen24", host="127.0.0.1", port=server.port
+            ),
+            DeviceSettings(
+                name="meter", profile="sunspec-meter", host="127.0.0.1", port=server.port, unit=200
+            ),
+        ]
+        devices = build_devices(entries, intents, clock)
+        for one in devices:
+            await one.poll()
+        assert server.connections == 1
+        for one in devices:
+            await one.close()
+
+
+def test_an_unknown_profile_is_one_clear_line() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'fronius-gen24'"):
+        profile("fronius-gen42")
+
+
+def test_mixed_framing_on_one_address_is_refused(clock: HandClock, intents: Intents) -> None:
+    entries = [
+        DeviceSettings(name="a", profile="auto", host="bus.lan"),
+        DeviceSettings(name="b", profile="auto", host="bus.lan", framing="rtu_over_tcp", unit=2),
+    ]
+    assert bus_of(entries[0]) != bus_of(entries[1])
+    with pytest.raises(ConfigError, match="same framing"):
+        build_devices(entries, intents, clock)
+
+
+async def test_a_counter_that_wakes_up_at_zero_or_runs_backwards_is_not_believed(
+    clock: HandClock, intents: Intents, caplog: pytest.LogCaptureFixture
+) -> None:
+    units = captures.verto()
+    meter = units[200]
+    high, low = meter[40115], meter[40116]
+    async with serving(RegisterServer(units)) as server:
+        one = device(server, "sunspec-meter", clock, intents)
+        assert values(await one.poll())["grid_import_wh"] == 146240.0
+        with caplog.at_level(logging.WARNING):
+            for word in (0, 1):
+                clock.seconds += 10
+                meter[40115], meter[40116] = 0, word
+                assert values(await one.poll())["grid_import_wh"] is None
+        assert len(caplog.records) == 1
+        meter[40115], meter[40116] = high, low + 1000
+        clock.seconds += 10
+        assert values(await one.poll())["grid_import_wh"] == 146241.0
+        await one.close()
+
+
+async def test_a_32_bit_counter_goes_on_over_its_wrap(clock: HandClock, intents: Intents) -> None:
+    units = captures.verto()
+    meter = units[200]
+    meter[40115], meter[40116] = 0xFFFF, 0xF000
+    async with serving(RegisterServer(units)) as server:
+        one = device(server, "sunspec-meter", clock, intents)
+        before = values(await one.poll())["grid_import_wh"]
+        clock.seconds += 10
+        meter[40115], meter[40116] = 0, 0x1000
+        after = values(await one.poll())["grid_import_wh"]
+        assert isinstance(before, float)
+        assert isinstance(after, float)
+        assert after - before == pytest.approx(0x2000 / 1000)
+        await one.close()

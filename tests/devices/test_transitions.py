@@ -1,0 +1,123 @@
+"""Every controllable profile through every pair of modes: the release leaves nothing of any mode."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import suppress
+
+import pytest
+
+from gateway.devices.build import all_profiles
+from gateway.devices.profile import ControlSheet, Profile
+from gateway.domain.control import Control
+from gateway.errors import DeviceError
+from tests.devices.conftest import HandClock, Intents, impatient
+from tests.modbus.server import RegisterServer, serving
+
+CONTROLLED = [
+    p for p in all_profiles().values() if p.source and p.source.controls and not p.sunspec
+]
+MODES = {
+    Control.BATTERY_POWER: (3000.0, -2000.0, 0.0),
+    Control.CHARGE_CURRENT: (16.0, 6.0, 0.0),
+}
+# What a device shows while nobody controls it, where that is not 0.
+NEUTRAL: dict[str, dict[int, int]] = {
+    "goodwe-et": {47511: 1},
+    "keba-p30": {5004: 32000, 5014: 1},
+    "huawei-sun2000": {37047: 5000, 37049: 5000},
+    "mennekes-compact": {0x0302: 0x4180, 0x0D05: 1},
+    "sungrow-sh": {13050: 0xCC},
+    "sma-hybrid": {40152: 803},
+    "heidelberg-ec": {261: 160},
+    "webasto-next": {5004: 16},
+    "go-e": {299: 16},
+    "victron-gx": {817: 500, 818: 400, 819: 300},
+}
+# Signs of life, and set-only registers: they say nothing about the mode.
+PASSING = {
+    "keba-p30": {5016},
+    "mennekes-compact": {0x0D00},
+    "webasto-next": {6000},
+    "huawei-sun2000": {47083},
+    "kostal-plenticore": {1034, 1035},
+    "alfen-eve": {1210, 1211},
+    "abb-terra-ac": {0x4100, 0x4101},
+}
+
+
+def image_of(profile: Profile) -> dict[int, int]:
+    """Every register near those that the sheet touches, 0 except where stated."""
+    words = dict.fromkeys(itertools.chain(range(700, 1100), range(5000, 6010)), 0)
+    for sheet in sheets(profile):
+        for block in sheet.facts:
+            words |= dict.fromkeys(range(block.address - 2, block.end + 30), 0)
+    extra = {"abb-terra-ac": range(0x4100, 0x4110), "mennekes-compact": range(0x0300, 0x0E00)}
+    words |= dict.fromkeys(extra.get(profile.key, ()), 0)
+    return words | NEUTRAL.get(profile.key, {})
+
+
+def sheets(profile: Profile) -> tuple[ControlSheet, ...]:
+    assert profile.source
+    return profile.source.controls
+
+
+@pytest.mark.parametrize("profile", CONTROLLED, ids=lambda p: p.key)
+async def test_all_transitions_end_neutral(
+    profile: Profile, clock: HandClock, intents: Intents
+) -> None:
+    sheet = sheets(profile)[0]
+    words = image_of(profile)
+    unit = profile.connection.unit
+    before = dict(words)
+    async with serving(RegisterServer({unit: words})) as server:
+        one = impatient(server, profile.key, clock, intents)
+        for first, second in itertools.permutations(MODES[sheet.control], 2):
+            await one.hold(sheet.control, first)
+            assert intents.stored, "the intent is stored before the write"
+            assert server.writes
+            server.writes.clear()
+            clock.seconds += 1
+            await one.hold(sheet.control, second)
+            report = await one.release()
+            assert report.neutral, report.problems
+            assert not intents.stored
+            passing = PASSING.get(profile.key, set())
+            left = {a: w for a, w in words.items() if w != before[a] and a not in passing}
+            assert not left
+        await one.close()
+
+
+@pytest.mark.parametrize("profile", CONTROLLED, ids=lambda p: p.key)
+async def test_a_former_lifes_setpoint_is_undone_at_the_next_start(
+    profile: Profile, clock: HandClock, intents: Intents
+) -> None:
+    sheet = sheets(profile)[0]
+    words = image_of(profile)
+    unit = profile.connection.unit
+    before = dict(words)
+    async with serving(RegisterServer({unit: words}, input={unit: words})) as server:
+        first = impatient(server, profile.key, clock, intents)
+        await first.hold(sheet.control, MODES[sheet.control][1])
+        await first.close()
+        second = impatient(server, profile.key, clock, intents)
+        with suppress(DeviceError):  # the image holds control registers only
+            await second.poll()
+        passing = PASSING.get(profile.key, set())
+        assert not {a: w for a, w in words.items() if w != before[a] and a not in passing}
+        assert not intents.stored
+        await second.close()
+
+
+def test_every_profile_is_whole() -> None:
+    for key, profile in all_profiles().items():
+        assert profile.sunspec or profile.source, key
+        assert 0 <= profile.connection.unit <= 255
+        for sheet in profile.source.controls if profile.source else ():
+            assert sheet.control in profile.controls
+            lease = sheet.lease
+            assert lease.kind == "none" or lease.refresh_s < lease.seconds / 2, key
+            assert sheet.persistence == "ram" or sheet.max_per_day > 0
+        for output in profile.source.outputs if profile.source else ():
+            for field in output.fields:
+                assert field.span[1] - field.span[0] <= profile.connection.max_read

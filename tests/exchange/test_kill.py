@@ -1,0 +1,116 @@
+"""Edge case 9: the exchange is killed with SIGKILL, at any moment, and nothing is lost or doubled."""
+
+import asyncio
+import random
+import sqlite3
+import sys
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.clock import SimClock, WallClock
+from gateway.domain.intervals import floor_quarter
+from simulators.exchange.market import Market
+from simulators.exchange.tenders import Asked
+from simulators.exchange.terms import Terms
+from tests.exchange.conftest import START, T, TestPrices, tender_body
+
+TENDERS = 40
+COMMAND = "from simulators.cli import main; main()"
+
+
+async def start(state: Path) -> tuple[asyncio.subprocess.Process, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        COMMAND,
+        *("exchange", "--port", "0", "--state", str(state), "--insecure", "--no-participants"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    line = (await process.stdout.readline()).decode()
+    assert line.startswith("exchange: http://"), line
+    return process, line.split()[1]
+
+
+async def send(
+    session: aiohttp.ClientSession, url: str, body: dict[str, Any]
+) -> tuple[int, str | None]:
+    key = body["tender"]["tenderId"]
+    headers = {"Authorization": "Bearer insecure:home", "Idempotency-Key": key}
+    try:
+        async with session.post(f"{url}/cts/createTender", json=body, headers=headers) as reply:
+            return reply.status, (await reply.json(content_type=None)).get("marketOrderId")
+    except aiohttp.ClientError:
+        return 0, None
+
+
+async def _rounds(state: Path) -> None:
+    first = floor_quarter(WallClock().now()) + timedelta(hours=2)
+    bodies = [
+        tender_body(f"t{n}", "SELL", 100, 6_000 + n, start=first + n * timedelta(minutes=15))
+        for n in range(TENDERS)
+    ]
+    rng = random.Random(5)
+    known: dict[str, str] = {}
+    for _ in range(4):
+        process, url = await start(state)
+        async with aiohttp.ClientSession() as session:
+            requests = [asyncio.create_task(send(session, url, body)) for body in bodies]
+            done = rng.randrange(1, TENDERS)
+            for number, answered in enumerate(asyncio.as_completed(requests)):
+                if number == done:
+                    process.kill()
+                await answered
+            for body, request in zip(bodies, requests, strict=True):
+                status, order_id = request.result()
+                if status == 201 and order_id is not None:
+                    tender_id = body["tender"]["tenderId"]
+                    assert known.setdefault(tender_id, order_id) == order_id
+        await process.wait()
+    process, url = await start(state)
+    async with aiohttp.ClientSession() as session:
+        final = [await send(session, url, body) for body in bodies]
+    process.kill()
+    await process.wait()
+    assert all(status == 201 for status, _ in final)
+    for body, (_, order_id) in zip(bodies, final, strict=True):
+        assert known.get(body["tender"]["tenderId"], order_id) == order_id
+    db = sqlite3.connect(state / "exchange.db")
+    assert db.execute("SELECT COUNT(*) FROM tender").fetchone() == (TENDERS,)
+    db.close()
+
+
+def test_killed_between_storing_and_answering(tmp_path: Path) -> None:
+    asyncio.run(_rounds(tmp_path))
+
+
+def test_killed_inside_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call that was not committed is held again and gives the same fills, once."""
+
+    def fills(market: Market) -> list[tuple[object, ...]]:
+        rows = market.store.all("SELECT transaction_id, quantity, price FROM fill ORDER BY seq")
+        return [tuple(row) for row in rows]
+
+    def dies(_when: object) -> None:
+        raise KeyboardInterrupt
+
+    when = START + timedelta(minutes=5)
+    clock = SimClock(START)
+    market = Market(clock, tmp_path / "a.db", TestPrices(), Terms())
+    market.books.begin(START)
+    for party, side, price in (("home", "SELL", 2_000), ("fleet-depot", "BUY", 8_000)):
+        market.store.insert("party", {"party_id": party, "role": "x", "capacity_w": 100_000})
+        market.tenders.accept(party, Asked("t", T, side, price, 1_000, T), START, None)
+    monkeypatch.setattr(market.books, "settle_due", dies)
+    with pytest.raises(KeyboardInterrupt):
+        market.step(when)
+    assert fills(market) == []
+    market.store.close()
+    market = Market(clock, tmp_path / "a.db", TestPrices(), Terms())
+    market.step(when)
+    assert len(fills(market)) == 2
+    market.store.close()

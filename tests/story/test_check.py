@@ -1,0 +1,78 @@
+"""`energy-gateway check` at a running home, at a dead one, and at a wrong file."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import WallClock
+from simulators.broker import free_port, start_broker
+from simulators.devices.serve import serve_home
+from simulators.home import Home, Scenario
+
+CONFIG = """
+[[device]]
+name = "inverter"
+profile = "fronius-gen24"
+host = "127.0.0.1"
+port = {inverter}
+
+[[device]]
+name = "charger"
+profile = "keba-p30"
+host = "127.0.0.1"
+port = {charger}
+
+[mqtt]
+port = {broker}
+"""
+
+
+async def check(path: Path) -> tuple[int, str]:
+    program = "import sys; from gateway.cli import main; sys.argv[0] = 'energy-gateway'; main()"
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, "check", "--config", path.name,
+        cwd=path.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    return process.returncode or 0, said.decode()
+
+
+async def test_all_is_well_then_the_charger_is_gone(tmp_path: Path) -> None:
+    clock = WallClock()
+    servers = await serve_home(Home(clock, Scenario(start=clock.now())))
+    broker = await start_broker()
+    path = tmp_path / "gateway.toml"
+    ports = {"inverter": servers.ports.inverter, "broker": broker.port}
+    try:
+        path.write_text(CONFIG.format(charger=servers.ports.charger, **ports))
+        code, said = await check(path)
+        assert code == 0, said
+        assert "battery_soc_pct 50 %" in said
+        path.write_text(CONFIG.format(charger=free_port(), **ports))
+        code, said = await check(path)
+        assert code == 1
+        assert "FAULT charger: gateway.toml:9: device.1.name: charger" in said
+        assert "ok    inverter" in said
+    finally:
+        await servers.close()
+        await broker.close()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('"keba-p30"', '"keba-p3"', "gateway.toml:10: device.1.profile: profile = 'keba-p3' is unknown; did you mean 'keba-p30'?"),
+        ("port = 3", "prt = 3", "gateway.toml:15: mqtt.prt: unknown key; did you mean 'port'?"),
+    ],
+)  # fmt: skip
+async def test_a_wrong_file_is_said_by_line(tmp_path: Path, old: str, new: str, line: str) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(CONFIG.format(inverter=1, charger=2, broker=3).replace(old, new))
+    code, said = await check(path)
+    assert code == 2
+    assert line in said

@@ -1,0 +1,82 @@
+"""What a person may ask of the home over MQTT, at a running gateway with real (simulated) devices."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiomqtt
+
+from gateway.domain.intervals import iso
+from simulators.demo.options import Options
+from simulators.demo.world import World, run_world
+
+
+class Asker:
+    """Sends commands as other software does, and lets simulated time pass until the answer is there."""
+
+    def __init__(self, world: World, client: aiomqtt.Client) -> None:
+        self.world, self.client, self.count = world, client, 0
+
+    async def ask(self, name: str, value: Any, **changes: Any) -> dict[str, Any]:
+        self.count += 1
+        now = self.world.clock.now()
+        body = {"id": f"t-{self.count}", "ts": iso(now), "ttl_s": 600, "value": value} | changes
+        topic = f"energy/home/cmd/{name}"
+        await self.client.publish(topic, json.dumps(body), qos=1)
+        answers = asyncio.get_running_loop().create_task(self._answer(topic + "/result"))
+        for _ in range(60):
+            await asyncio.sleep(0.01)  # the broker's turn; no simulated time passes
+            if answers.done():
+                break
+            await self.world.play(self.world.clock.now() + timedelta(seconds=10), lambda _: None)
+        return await asyncio.wait_for(answers, 5)
+
+    async def _answer(self, topic: str) -> dict[str, Any]:
+        async for message in self.client.messages:
+            if str(message.topic) == topic and isinstance(message.payload, bytes):
+                body: dict[str, Any] = json.loads(message.payload)
+                if body["id"] == f"t-{self.count}":
+                    return body
+        raise AssertionError("the broker hung up")
+
+
+async def test_commands_take_effect_and_are_answered_after_read_back(tmp_path: Path) -> None:
+    said: dict[str, dict[str, Any]] = {}
+
+    async def referee(world: World) -> None:
+        await world.play(world.start + timedelta(minutes=30), lambda _: None)
+        async with aiomqtt.Client("127.0.0.1", world.broker_port) as client:
+            await client.subscribe("energy/home/cmd/+/result")
+            asker = Asker(world, client)
+            said["hold"] = await asker.ask("battery", "hold")
+            said["battery"] = {"w": world.home.powers().battery}
+            said["auto"] = await asker.ask("battery", "auto")
+            said["reserve"] = await asker.ask("backup_reserve_pct", 55)
+            await world.play(world.clock.now() + timedelta(minutes=10), lambda _: None)
+            said["kept"] = {"w": world.home.powers().battery, "soc": world.home.truth().soc_pct}
+            said["range"] = await asker.ask("backup_reserve_pct", 150)
+            said["late"] = await asker.ask("trading", False, ts="2026-06-01T00:00:00Z", ttl_s=5)
+            said["wide"] = await asker.ask("export_limit_w", 20_000)
+            said["trading"] = await asker.ask("trading", "off")
+            await world.play(world.clock.now() + timedelta(minutes=15), lambda _: None)
+            said["open"] = {"n": world.gateway.journal.book.open_tenders(world.clock.now())}
+
+    await run_world(Options(seed=3), tmp_path, referee)
+    assert said["hold"]["status"] == "ok", said["hold"]
+    assert abs(said["battery"]["w"]) < 200
+    assert said["auto"]["status"] == "ok"
+    assert said["reserve"] == {
+        "id": said["reserve"]["id"], "status": "ok", "code": "", "message": "", "applied": 55,
+    }  # fmt: skip
+    assert said["kept"]["soc"] < 55
+    assert said["kept"]["w"] <= 50, "below the reserve the battery no longer gives"
+    assert said["range"]["status"] == "rejected"
+    assert said["late"]["status"] == "expired"
+    assert said["wide"]["status"] == "error"
+    assert "8000 W" in said["wide"]["message"]
+    assert said["trading"]["status"] == "ok"
+    assert said["open"]["n"] == 0
