@@ -43,7 +43,9 @@ async def serve_exchange(state: Path, pipe: Connection) -> None:
             WallClock(), group, state, SyntheticPrices(1), parties=parties
         )
         pipe.send(handle.url)
+        began = time.process_time()
         await asyncio.to_thread(pipe.recv)
+        pipe.send(time.process_time() - began)
         await handle.close()
 
 
@@ -69,7 +71,9 @@ async def serve_bare(state: Path, pipe: Connection) -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     pipe.send(f"http://127.0.0.1:{runner.addresses[0][1]}")
+    began = time.process_time()
     await asyncio.to_thread(pipe.recv)
+    pipe.send(time.process_time() - began)
     await runner.cleanup()
 
 
@@ -137,7 +141,8 @@ async def drive(url: str, work: list[bytes]) -> float:
 
 def measure(
     serve: Callable[[Path, Connection], Awaitable[None]], state: Path, tenders: int
-) -> float:
+) -> tuple[float, float]:
+    """Accepted per second, and the server's own processor time for each in microseconds."""
     here, there = multiprocessing.Pipe()
     process = multiprocessing.Process(target=run, args=(serve, state, there))
     process.start()
@@ -146,8 +151,9 @@ def measure(
     work = requests(credentials, tenders, WallClock().now())
     rate = asyncio.run(drive(url, work))
     here.send("end")
+    busy_s = here.recv()
     process.join()
-    return rate
+    return rate, busy_s / tenders * 1e6
 
 
 def main() -> None:
@@ -159,10 +165,13 @@ def main() -> None:
     found = []
     for _ in range(args.rounds):
         with tempfile.TemporaryDirectory(dir=args.dir) as folder:
-            exchange = measure(serve_exchange, Path(folder) / "exchange", args.tenders)
-            bare = measure(serve_bare, Path(folder) / "bare", args.tenders)
+            exchange, exchange_us = measure(serve_exchange, Path(folder) / "exchange", args.tenders)
+            bare, bare_us = measure(serve_bare, Path(folder) / "bare", args.tenders)
         found.append((exchange / bare, exchange, bare))
-        print(f"exchange {exchange:7.0f}/s   bare {bare:7.0f}/s   ratio {exchange / bare:.2f}")
+        print(
+            f"exchange {exchange:6.0f}/s {exchange_us:5.0f} us   bare {bare:6.0f}/s {bare_us:5.0f} us"
+            f"   ratio {exchange / bare:.2f}   by processor time {bare_us / exchange_us:.2f}"
+        )
     ratio, exchange, bare = sorted(found)[len(found) // 2]
     print(f"median ratio {ratio:.2f} (target >= 0.5), {exchange:.0f} against {bare:.0f} per second")
 

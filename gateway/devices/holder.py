@@ -11,11 +11,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore
 from gateway.devices.profile import ControlSheet, Facts, Write
-from gateway.errors import DeviceError
+from gateway.errors import DeviceError, StorageError
 from gateway.modbus.link import Refused, Unit
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,10 @@ class Holder:
 
     async def release(self) -> list[str]:
         """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
+        ours = self._value is not None or self.owed
+        left = self._clock.monotonic() - self._yielded < _YIELD_S
+        if left or (self.sheet.foreign == "keep" and not ours):
+            return []
         saved = self._saved or self._remembered()
         try:
             facts = await self._read_facts()
@@ -115,7 +120,7 @@ class Holder:
                 problems.append(f"{self.sheet.control.value}: {error}")
         problems += await self._not_neutral(steps)
         if not problems:
-            self._intents.forget(self._device, self.sheet.control)
+            self._forget()
             self._saved, self._written, self._value = {}, {}, None
             self._renewed = self._yielded = float("-inf")
         return problems
@@ -145,9 +150,7 @@ class Holder:
         if self._value is None:
             words = {a: w for a in self.sheet.saved if (w := facts.word(a)) is not None}
             self._saved = self._remembered() or words
-            self._intents.remember(
-                self._device, self.sheet.control, json.dumps(self._saved), self._clock.now()
-            )
+            self._remember()
             return
         changed = [a for a, w in self._written.items() if facts.word(a) not in (w, None)]
         if changed and self.sheet.is_neutral(facts) is False:
@@ -159,9 +162,23 @@ class Holder:
                 self.sheet.control.value,
                 _YIELD_S / 60,
             )
-            self._value, self._written = None, {}
-            self._intents.forget(self._device, self.sheet.control)
+            self._value, self._written, self._saved = None, {}, {}
+            self._forget()
             raise DeviceError(f"{self.sheet.control.value} was taken by another controller")
+
+    def _remember(self) -> None:
+        """Store what restores the device. Without a dead-man nothing is written unless it is stored."""
+        try:
+            self._intents.remember(
+                self._device, self.sheet.control, json.dumps(self._saved), self._clock.now()
+            )
+        except StorageError as error:
+            if self.sheet.lease.kind == "none":
+                raise DeviceError(f"{self.sheet.control.value} is not taken: {error}") from error
+
+    def _forget(self) -> None:
+        with suppress(StorageError):  # an intent too many is undone once more at the next start
+            self._intents.forget(self._device, self.sheet.control)
 
     def _remembered(self) -> dict[int, int]:
         text = self._intents.pending(self._device).get(self.sheet.control)
@@ -214,11 +231,9 @@ class Holder:
     async def _read_facts(self) -> Facts:
         raw = {}
         for block in self.sheet.facts:
-            try:
-                raw[block] = await self._unit.read(block.table, block.address, block.count)
-            except Refused as refusal:
-                if refusal.code not in (1, 2, 3):  # not there in this model: go without
-                    raise
+            data = await self._unit.read_if_there(block.table, block.address, block.count)
+            if data is not None:  # what a model does not have, it goes without
+                raw[block] = data
         return Facts(raw)
 
 

@@ -9,11 +9,9 @@ from gateway.devices.profile import Identity, Profile, Source, SunSpecSheet
 from gateway.devices.sunspec import bind
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.modbus.link import Refused, Unit
+from gateway.modbus.link import Unit
 from gateway.modbus.registers import Missing, Value
 from gateway.modbus.sunspec import discover
-
-_NO_UNIT = (10, 11)  # a gateway's exceptions: nobody behind this unit number
 
 
 async def bind_profile(unit: Unit, profile: Profile) -> Source:
@@ -78,11 +76,8 @@ async def _matches(unit: Unit, profile: Profile) -> Identity | None:
     texts: list[str] = []
     for field, pattern in profile.identify:
         first, end = field.span
-        try:
-            data = await unit.read(field.table, first, end - first)
-        except Refused as refusal:
-            if refusal.code in _NO_UNIT:
-                raise
+        data = await unit.read_if_there(field.table, first, end - first)
+        if data is None:
             return None
         value: Value = field.decode(data, first)
         if isinstance(value, Missing) or not re.search(pattern, str(value)):

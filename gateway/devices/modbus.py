@@ -15,11 +15,10 @@ from gateway.devices.reader import LayoutChanged, Reader
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError
-from gateway.modbus.link import Refused, Unit
+from gateway.modbus.link import NOT_THERE, Refused, Unit
 from gateway.modbus.registers import Missing, Value
 from gateway.supervise import Backoff
 
-_MOVED = (1, 2, 3)  # exceptions that a block, once read, gives only where the layout changed
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
@@ -50,13 +49,8 @@ class ModbusDevice:
         self._failures = 0
         self._retry_at = float("-inf")
         self._answered = float("-inf")
-
-    @property
-    def controls(self) -> frozenset[Control]:
-        """What can be steered: by the profile until the device was seen, then as found there."""
-        if not self._control:
-            return frozenset()
-        return frozenset(self._holders) if self._source else self.profile.controls
+        # what can be steered: by the profile until the device was seen, then as found there
+        self.controls = profile.controls if control else frozenset[Control]()
 
     @property
     def identity(self) -> Identity:
@@ -134,7 +128,7 @@ class ModbusDevice:
             if self._failures > 1:
                 self._retry_at = self._clock.monotonic() + self._backoff.next()
             away = self._clock.monotonic() - self._answered
-            moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in _MOVED
+            moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in NOT_THERE
             if moved or away > _REBIND_S:
                 self._reader = None
             for holder in self._holders.values():
@@ -169,6 +163,7 @@ class ModbusDevice:
             )
             holder.sheet = sheet
             self._holders[sheet.control] = holder
+        self.controls = frozenset(self._holders)
 
 
 class _Waiting(DeviceError):

@@ -157,6 +157,7 @@ class ControlSheet:
     persistence: Literal["ram", "flash"] = "ram"
     max_per_day: int = 0
     settle_s: float = 30.0  # until the effect can be seen in the measured power
+    foreign: Literal["clear", "keep"] = "clear"  # at start: end, or respect, what is not ours
     follows: bool = False  # the writes depend on measured facts, so they are made anew at each hold
 
 

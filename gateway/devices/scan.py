@@ -41,7 +41,7 @@ async def scan(host: str, port: int, units: Sequence[int] = USUAL_UNITS) -> Asyn
             try:
                 found = await identify(link.unit(number), all_profiles().values())
             except DeviceError as error:
-                if "cannot connect" in str(error):
+                if "cannot connect" in str(error) and not seen:
                     raise
                 continue
             if found is None or (found[0].key, found[1]) in seen:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import ControlSheet, Facts, Lease, Write
+from gateway.devices.profile import ControlSheet, Facts, Lease, Write, restore
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
@@ -87,14 +87,9 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
         )
 
     def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
-        if not saved:
-            return ()
-        before = Write(enable, (saved[enable],))
-        values = (
-            Write(percent.address, (saved[percent.address],)),
-            Write(revert, (saved[revert],), optional=True),
-        )
-        return (before, *values) if saved[enable] != 1 else (*values, before)
+        switch = Write(enable, (saved.get(enable, 0),))
+        values = (*restore(saved, percent.address), *restore(saved, revert))
+        return (*values, switch) if saved.get(enable) == 1 else (switch, *values)
 
     return ControlSheet(
         control=Control.PV_LIMIT,
@@ -105,6 +100,7 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
         hold=hold,
         neutral=neutral,
         saved=(percent.address, revert, enable),
+        foreign="keep",
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )
 
@@ -144,11 +140,8 @@ def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
         )
 
     def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
-        if not saved:
-            return ()
-        before = Write(enable, (saved[enable],))
-        value = Write(percent.address, (saved[percent.address],))
-        return (before, value) if saved[enable] != 1 else (value, before)
+        switch, value = Write(enable, (saved.get(enable, 0),)), restore(saved, percent.address)
+        return (*value, switch) if saved.get(enable) == 1 else (switch, *value)
 
     return ControlSheet(
         control=Control.PV_LIMIT,
@@ -159,5 +152,6 @@ def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
         hold=hold,
         neutral=neutral,
         saved=(percent.address, enable),
+        foreign="keep",
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 
 from gateway.devices.profile import ControlSheet, Facts, Identity, Output
 from gateway.modbus import sunspec as ss
-from gateway.modbus.link import Refused, Unit
+from gateway.modbus.link import Unit
 from gateway.modbus.registers import Block, Field, plan
 
-NO_UNIT = (10, 11)  # a Modbus gateway's exceptions: nobody behind this unit number
 _PROBED = {
     1: ("Mn", "Md", "Vr", "SN"),
     120: ("DERTyp", "WHRtg"),
@@ -119,12 +118,11 @@ async def probe(unit: Unit, chain: ss.Chain) -> Facts:
             wanted += [ss.apart(ss.field(model, point, i)) for i in range(ss.modules(model))]
     raw: dict[Block, bytes] = {}
     for block in plan([(f.table, *f.span) for f in wanted], max_gap=24):
-        try:
-            raw[block] = await unit.read(block.table, block.address, block.count)
-        except Refused as refusal:
-            if refusal.code in NO_UNIT:
-                raise
+        data = await unit.read_if_there(block.table, block.address, block.count)
+        if data is None:
             await _probe_apart(unit, block, wanted, raw)
+        else:
+            raw[block] = data
     return Facts(raw)
 
 
@@ -136,7 +134,6 @@ async def _probe_apart(
         if not block.holds(f.table, *f.span):
             continue
         part = Block(f.table, f.span[0], f.span[1] - f.span[0])
-        try:
-            raw[part] = await unit.read(part.table, part.address, part.count)
-        except Refused:
-            continue
+        data = await unit.read_if_there(part.table, part.address, part.count)
+        if data is not None:
+            raw[part] = data

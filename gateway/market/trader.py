@@ -109,7 +109,7 @@ class Trader:
             if not fills:
                 return stored
             items: list[tuple[str, dict[str, object]]] = []
-            for fill in sorted(fills, key=lambda f: f.sequence):
+            for fill in fills:
                 items.append(("transaction", transaction_body(fill)))
                 if fill.tender_id not in self._journal.book.tenders:
                     text = f"fill {fill.transaction_id} is of a tender that we do not know"

@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import Any
 
 from gateway.errors import DeviceError
-from gateway.modbus.link import Refused, Unit
+from gateway.modbus.link import Unit
 from gateway.modbus.registers import Field, Kind, words_of
 
 BASES = (40000, 0, 50000)
@@ -119,13 +119,8 @@ class _Definition:
 async def discover(unit: Unit) -> Chain | None:
     """The unit's chain, or None when it answers but has no SunSpec marker at any known base."""
     for base in BASES:
-        try:
-            head = words_of(await unit.read("holding", base, 2))
-        except Refused as refusal:
-            if refusal.code in (10, 11):  # there is no such unit
-                raise
-            continue
-        if head == _SUNS:
+        head = await unit.read_if_there("holding", base, 2)
+        if head is not None and words_of(head) == _SUNS:
             return await _walk(unit, base)
     return None
 
@@ -150,10 +145,9 @@ async def _walk(unit: Unit, base: int) -> Chain:
 async def _head(unit: Unit, address: int) -> tuple[int, ...]:
     """Id and length; the id alone where the device ends behind it; nothing where it refuses both."""
     for count in (2, 1):
-        try:
-            return words_of(await unit.read("holding", address, count))
-        except Refused:
-            continue
+        head = await unit.read_if_there("holding", address, count)
+        if head is not None:
+            return words_of(head)
     return ()
 
 

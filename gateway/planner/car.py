@@ -120,7 +120,7 @@ def plugged_hours(start: datetime, end: datetime, now: datetime, car: CarNeed) -
 def _car_problem(problem: Problem, hours: Array, car: CarNeed, outlook: Outlook) -> Problem:
     """The home's problem up to departure, with the need as end value."""
     steps = hours.size
-    net = problem.net_wh[:steps, :1]
+    net = problem.net_wh[:steps, 1:2]
     if outlook.import_limit_w is not None:  # leave room under the fuse for more load than expected
         high = [f.load_wh[2] - f.pv_wh[0] for f in outlook.forecasts[:steps]]
         net = np.array(high)[:, None]

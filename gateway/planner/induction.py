@@ -19,7 +19,8 @@ The operation count is fixed; nothing can be infeasible or hang.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +49,7 @@ class Problem:
     export_limit_w: float | None
     import_limit_w: float | None
     resell: bool = True  # False: stored energy may not be exported
+    spans: tuple[int, ...] = ()  # how many intervals each row stands for; empty: one
 
 
 def energy_grid(spec: BatterySpec, points: int = 96) -> Array:
@@ -61,11 +63,40 @@ def marginal_values(problem: Problem, spec: BatterySpec, grid: Array) -> Array:
     ends = np.empty((count, scenarios, grid.size))
     v = np.repeat(problem.end_value[None, :], scenarios, axis=0)
     step = _Step(spec, grid, scenarios, problem)
+    onwards = {n: np.linalg.matrix_power(problem.transitions, n) for n in {1, *problem.spans}}
     for t in range(count - 1, -1, -1):
         ends[t] = v
         if t:
-            v = problem.transitions @ step.back(t, v)
+            v = onwards[problem.spans[t] if problem.spans else 1] @ step.back(t, v)
+    if problem.spans:
+        ends = np.repeat(ends, problem.spans, axis=0)
     return ends
+
+
+def coarsened(problem: Problem, fine: int, span: int) -> Problem:
+    """The same with intervals beyond the first ``fine`` merged by ``span``: far away, an hour's mean
+    says as much as its quarters. `marginal_values` repeats the values for every interval."""
+    count = problem.hours.size
+    merged = max((count - fine) // span, 0)
+    head = count - merged * span
+
+    def blocks(values: Array) -> Array:
+        return values[head:].reshape(merged, span, *values.shape[1:])
+
+    def summed(values: Array) -> Array:
+        return np.concatenate([values[:head], blocks(values).sum(axis=1)])
+
+    def mean(values: Array) -> Array:
+        return np.concatenate([values[:head], blocks(values).mean(axis=1)])
+
+    return replace(
+        problem,
+        hours=summed(problem.hours),
+        net_wh=summed(problem.net_wh),
+        import_price=mean(problem.import_price),
+        export_price=mean(problem.export_price),
+        spans=(1,) * head + (span,) * merged,
+    )
 
 
 def scenario_chances(weights: Array, transitions: Array, count: int) -> Array:
@@ -92,6 +123,7 @@ class _Step:
         self._work[:, : self._pad] = NEVER
         self._work[:, -self._pad :] = -NEVER
         self._spec, self._problem = spec, problem
+        self._known: dict[float, Array] = {}
         self._slopes = [
             interval_slopes(problem, spec, case) for case in range(problem.net_wh.shape[1])
         ]
@@ -100,33 +132,37 @@ class _Step:
         """The value at the interval's start, by scenario [K, S], from the value at its end."""
         pad = self._pad
         self._work[:, pad : pad + self._size] = v
+        self._known.clear()
         total = np.zeros_like(v)
-        for slopes, weight in zip(self._slopes, self._problem.net_weights, strict=True):
+        for slopes, weight in zip(self._slopes, self._problem.net_weights.tolist(), strict=True):
             total += weight * self._one(slopes, t)
+        np.clip(total, -NEVER, NEVER, out=total)
         drain = self._spec.standby_w * self._problem.hours[t] / self._cell
         return self._drained(total, drain) if drain else total
 
     def _one(self, s: Slopes, t: int) -> Array:
-        v: Array = np.minimum(s.q1[t][:, None], self._shifted(-s.down[t]))
+        v: Array = np.minimum(s.q1[t], self._shifted(-s.down[t]))
         np.maximum(v, self._shifted(s.k1[t]), out=v)
-        np.minimum(s.q2[t][:, None], v, out=v)
+        np.minimum(s.q2[t], v, out=v)
         np.maximum(v, self._shifted(s.k2[t]), out=v)
-        np.minimum(s.q3[t][:, None], v, out=v)
+        np.minimum(s.q3[t], v, out=v)
         np.maximum(v, self._shifted(s.up[t]), out=v)
-        np.clip(v, -NEVER, NEVER, out=v)
         return v
 
     def _shifted(self, change_wh: float) -> Array:
         """v(e + change) over the grid, linear between points."""
-        cells = change_wh / self._cell
-        whole = int(np.floor(cells))
-        part = cells - whole
-        start = self._pad + whole
-        near = self._work[:, start : start + self._size]
-        if part < 1e-9:
-            return near
-        mixed: Array = (1 - part) * near + part * self._work[:, start + 1 : start + 1 + self._size]
-        return mixed
+        known = self._known.get(change_wh)  # the net-load cases share most changes
+        if known is None:
+            cells = change_wh / self._cell
+            whole = floor(cells)
+            start = self._pad + whole
+            known = self._work[:, start : start + self._size]
+            part = cells - whole
+            if part >= 1e-9:
+                after = self._work[:, start + 1 : start + 1 + self._size]
+                known = known + part * (after - known)
+            self._known[change_wh] = known
+        return known
 
     def _drained(self, v: Array, cells: float) -> Array:
         """Standby: what is e at the interval's start is a little less at its end."""
@@ -139,12 +175,12 @@ class _Step:
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """The battery's cash by change of stored energy: kinks in stored Wh [T], slopes per MWh [T, K]."""
+    """The battery's cash by change of stored energy: kinks in stored Wh [T], slopes [T, K, 1]."""
 
-    down: Array
-    k1: Array
-    k2: Array
-    up: Array
+    down: list[float]
+    k1: list[float]
+    k2: list[float]
+    up: list[float]
     q1: Array
     q2: Array
     q3: Array
@@ -170,7 +206,9 @@ def interval_slopes(problem: Problem, spec: BatterySpec, case: int) -> Slopes:
     q2 = np.where(short[:, None], import_gain, from_surplus)
     lengths = (k1 + down, k2 - k1, up - k2)
     q1, q2, q3 = concave((export_gain, q2, from_grid), lengths, pool=problem.resell)
-    return Slopes(down, k1, k2, up, q1, q2, q3)
+    kinks: list[list[float]] = [x.tolist() for x in (down, k1, k2, up)]
+    down_wh, first, second, up_wh = kinks
+    return Slopes(down_wh, first, second, up_wh, q1[:, :, None], q2[:, :, None], q3[:, :, None])
 
 
 def _power_limits(problem: Problem, spec: BatterySpec, net: Array) -> tuple[Array, Array]:

@@ -19,12 +19,15 @@ from gateway.planner.course import Stock, Worth, expected_course, offer_curve
 from gateway.planner.history import Array
 from gateway.planner.induction import (
     Problem,
+    coarsened,
     energy_grid,
     marginal_values,
     scenario_chances,
 )
 
 _POINTS = 64
+_FINE, _SPAN = 48, 4  # quarter-hours for twelve hours, then hours
+_NET_WEIGHTS = np.array([0.25, 0.5, 0.25])  # of the 0.1, 0.5 and 0.9 quantiles
 
 
 class ValueStrategy:
@@ -40,7 +43,7 @@ class ValueStrategy:
         car = car_plan(outlook, problem, weights)
         net = problem.net_wh + np.array(car.energy_wh)[:, None]
         problem = replace(problem, net_wh=net, end_value=_end_value(problem, spec, grid))
-        ends = marginal_values(problem, spec, grid)
+        ends = marginal_values(coarsened(problem, _FINE, _SPAN), spec, grid)
         chances = scenario_chances(weights, problem.transitions, len(outlook.forecasts))
         means = np.einsum("tk,tks->ts", chances, ends)
         points = tuple(grid.tolist())
@@ -75,8 +78,8 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
     pv = np.array([f.pv_wh for f in forecasts])
     problem = Problem(
         hours=np.array([f.interval.hours for f in forecasts]),
-        net_wh=(load[:, 1] - pv[:, 1])[:, None],
-        net_weights=np.ones(1),
+        net_wh=_net_cases(load, pv),
+        net_weights=_NET_WEIGHTS,
         import_price=imports,
         export_price=exports,
         transitions=np.array(outlook.transitions or [[1 / count] * count] * count),
@@ -86,6 +89,14 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
         resell=not any(f.flat_night for f in forecasts),
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
+
+
+def _net_cases(load: Array, pv: Array) -> Array:
+    """Net load low, middle and high [T, 3]; load and PV err independently of each other."""
+    middle = load[:, 1] - pv[:, 1]
+    below = np.hypot(load[:, 1] - load[:, 0], pv[:, 2] - pv[:, 1])
+    above = np.hypot(load[:, 2] - load[:, 1], pv[:, 1] - pv[:, 0])
+    return np.stack([middle - below, middle, middle + above], axis=1)
 
 
 def _end_value(problem: Problem, spec: BatterySpec, grid: Array) -> Array:

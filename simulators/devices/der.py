@@ -156,8 +156,7 @@ class DerInverter(SunSpecUnit):
         power_factor = scale_for(watts, 32767, -1 + view.coarse)
         current_factor = scale_for(current, 32767, -2 + view.coarse)
         running = not isnan(watts) and abs(watts) > 20
-        for offset in range(2, 123):
-            block.u16(offset, None)
+        block.nothing(2, 121)
         block.u16(2, 2, 1, 3 if running else 7, 1)
         block.u32(6, 0, 0)
         block.i16(10, scaled(watts, power_factor), scaled(abs(watts), power_factor))
@@ -173,8 +172,6 @@ class DerInverter(SunSpecUnit):
         for at in (41, 64, 87):
             block.i16(at, third, third, None if view.blind else 0, None, third_a)
             block.u16(at + 5, lines, volts)
-        for at in (27, 31, 48, 52, 56, 60, 71, 75, 79, 83, 94, 98, 102, 106):
-            block.u64(at, None)
         block.i16(35, None, None, None, None, None, None)
         block.i16(113, current_factor, -1, -2, power_factor, -1, power_factor, 0, 0, None, None)
         block.text(123, "", 32)
@@ -184,8 +181,7 @@ class DerInverter(SunSpecUnit):
         rating = limited(house.inverter.ac_rating_w, 0, 65534)
         charge = limited(house.battery.max_charge_w, 0, 65534)
         discharge = limited(house.battery.max_discharge_w, 0, 65534)
-        for offset in range(2, 45):
-            block.u16(offset, None)
+        block.nothing(2, 43)
         block.u16(2, rating)
         block.u16(7, rating)
         block.u16(10, charge, discharge)

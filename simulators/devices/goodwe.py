@@ -112,7 +112,7 @@ class GoodWeHybrid(VendorUnit):
 
     def _meter(self, block: Block) -> None:
         view, powers = self.view, self.view.powers()
-        block.u16(36003, 1)  # meter connected
+        block.u16(36003, 0x0111, 1)  # all phases connected the right way; the meter answers
         third = whole(-powers.grid / 3)
         block.i16(36005, third, third, third, whole(-powers.grid))
         block.u16(36014, whole(view.frequency_hz(), 100))

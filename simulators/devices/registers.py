@@ -39,8 +39,17 @@ class Block:
         self.data[at : at + len(raw)] = raw
 
     def _put(self, code: str, absent: int, address: int, values: tuple[int | None, ...]) -> None:
-        shown = [absent if value is None else value for value in values]
-        self._place(address, struct.pack(f">{len(shown)}{code}", *shown), _WORDS[code])
+        if None in values:
+            values = tuple(absent if value is None else value for value in values)
+        if self._little:
+            self._place(address, struct.pack(f">{len(values)}{code}", *values), _WORDS[code])
+        else:
+            at = 2 * (address - self._origin)
+            struct.pack_into(f">{len(values)}{code}", self.data, at, *values)
+
+    def nothing(self, address: int, registers: int) -> None:
+        """Mark unsigned 16-bit registers as not implemented."""
+        self._place(address, b"\xff\xff" * registers, 1)
 
     def u16(self, address: int, *values: int | None) -> None:
         self._put("H", 0xFFFF, address, values)

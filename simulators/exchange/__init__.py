@@ -4,7 +4,7 @@
 docs/exchange.md.
 """
 
-from simulators.exchange.market import Party
+from simulators.exchange.parties import Party
 from simulators.exchange.start import DEFAULT_PARTIES, ExchangeHandle, start_exchange
 from simulators.exchange.terms import PriceSource, Terms
 

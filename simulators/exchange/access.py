@@ -23,7 +23,8 @@ from joserfc.jwk import OKPKey
 from joserfc.registry import HeaderParameter
 
 from simulators.exchange import problems
-from simulators.exchange.market import Market, Party
+from simulators.exchange.market import Market
+from simulators.exchange.parties import Party
 from simulators.exchange.terms import epoch_ms
 
 ALGORITHM = "Ed25519"  # the name of RFC 9864 for EdDSA on that curve
@@ -128,9 +129,9 @@ class Access:
         """Loopback only: a new name registers itself as a home."""
         if not 0 < len(party_id) <= 128 or not party_id.isascii() or not party_id.isprintable():
             raise problems.unauthorized("a partyId is printable ASCII, at most 128 characters")
-        if self._market.party(party_id) is None:
+        if self._market.parties.get(party_id) is None:
             capacity_w = self._market.terms.default_capacity_w
-            self._market.register(Party(party_id, "home", capacity_w))
+            self._market.parties.register(Party(party_id, "home", capacity_w))
         return party_id
 
 

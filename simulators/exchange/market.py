@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -11,18 +10,10 @@ from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc, quarters
 from simulators.exchange.books import SettlementDesk
 from simulators.exchange.calls import CallDesk, missed_steps, next_step
 from simulators.exchange.events import Events
+from simulators.exchange.parties import Parties
 from simulators.exchange.store import Store
 from simulators.exchange.tenders import TenderDesk
 from simulators.exchange.terms import Prices, PriceSource, Terms
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """A registered party: role of the market, largest power in W."""
-
-    party_id: str
-    role: str
-    capacity_w: int
 
 
 class Market:
@@ -40,7 +31,8 @@ class Market:
         self.terms = terms
         self.prices = Prices(source, terms)
         self.store = Store(path, power_safe=power_safe)
-        self.tenders = TenderDesk(self.store, terms)
+        self.parties = Parties(self.store)
+        self.tenders = TenderDesk(self.store, terms, self.parties)
         self.events = Events(self.store)
         self.calls = CallDesk(self.store, terms, self.prices, self.events)
         self.books = SettlementDesk(self.store, terms, self.prices)
@@ -51,20 +43,6 @@ class Market:
         last = self.store.mark("step")
         now = self._clock.now()
         return now if last is None else max(now, parse_utc(last))
-
-    def register(self, party: Party) -> None:
-        """Add or change a party; a revoked one stays revoked."""
-        self.store.run(
-            "INSERT INTO party (party_id, role, capacity_w) VALUES (?, ?, ?) ON CONFLICT (party_id)"
-            " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
-            party.party_id,
-            party.role,
-            party.capacity_w,
-        )
-
-    def party(self, party_id: str) -> Party | None:
-        row = self.store.one("SELECT * FROM party WHERE party_id = ?", party_id)
-        return None if row is None else Party(row["party_id"], row["role"], row["capacity_w"])
 
     async def run(self) -> None:
         """Hold every call at its time, for ever; calls missed while down are held first."""
@@ -94,7 +72,7 @@ class Market:
         self.store.set_mark("halted", iso(self.now()))
 
     def resume(self) -> None:
-        self.store.run("DELETE FROM mark WHERE name = 'halted'")
+        self.store.set_mark("halted", None)
 
     def revoke(self, party_id: str) -> int:
         """Shut a party out; the number of its resting tenders that were cancelled."""
@@ -102,10 +80,6 @@ class Market:
             canceled = self.tenders.revoke(party_id)
         self.events.announce()
         return canceled
-
-    def is_revoked(self, party_id: str) -> bool:
-        row = self.store.one("SELECT revoked FROM party WHERE party_id = ?", party_id)
-        return row is not None and bool(row["revoked"])
 
     def limit_exports(self, start: datetime, end: datetime) -> int:
         """Note an EXPORT_CAPACITY_LIMIT of the grid operator, published now, for a half-open span.

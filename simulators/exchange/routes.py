@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from gateway.domain.intervals import QUARTER, floor_to, iso
 from simulators.exchange import documents, messages, problems
 from simulators.exchange.books import RUNS
-from simulators.exchange.market import Market, Party
+from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
+from simulators.exchange.parties import Party
 from simulators.exchange.terms import METER_DATA_PROVIDER, market_order_id
 
 
@@ -113,7 +114,7 @@ def deliver(market: Market, ask: Ask) -> Answer:
         market, ask
     ):
         raise problems.forbidden("only the meter data provider reports REVENUE, or for others")
-    if market.party(metered) is None:
+    if market.parties.get(metered) is None:
         raise problems.malformed(f"meteredPartyId: {metered!r} is not registered")
     market.books.deliver(metered, reading, ask.now, ask.evidence)
     reply = messages.envelope(ask.party_id, document.request_id, 201, "stored", ask.now)
@@ -124,7 +125,7 @@ def deliver(market: Market, ask: Ask) -> Answer:
 
 
 def _is_meter_provider(market: Market, ask: Ask) -> bool:
-    known = market.party(ask.party_id)
+    known = market.parties.get(ask.party_id)
     return known is not None and known.role == METER_DATA_PROVIDER
 
 
@@ -139,7 +140,7 @@ def manage_market(market: Market, ask: Ask) -> Json:
 
 def manage_segment(market: Market, ask: Ask) -> Json:
     document = documents.parse(documents.ManageReferenceData, ask.body)
-    known = market.party(ask.party_id)
+    known = market.parties.get(ask.party_id)
     most_wh = 0 if known is None else known.capacity_w // 4
     most_wh -= most_wh % market.terms.lot_wh
     segment = messages.segment_reference(market.terms, most_wh, ask.now)
@@ -221,7 +222,7 @@ def request_position(market: Market, ask: Ask) -> Json:
 
 
 def party(market: Market, ask: Ask) -> Json:
-    known = market.party(ask.party_id) or Party(ask.party_id, "home", 0)
+    known = market.parties.get(ask.party_id) or Party(ask.party_id, "home", 0)
     return {"partyId": known.party_id, "role": known.role, "registeredCapacity": known.capacity_w}
 
 

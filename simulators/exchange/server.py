@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from datetime import datetime
+from email.utils import formatdate
+from functools import lru_cache
 
 from aiohttp import web
 
@@ -88,8 +89,13 @@ def problem_response(now: datetime, problem: problems.Problem) -> web.Response:
 def _reply(now: datetime, status: int, text: str) -> web.Response:
     kind = "application/json" if status < 400 else "application/problem+json"
     reply = web.Response(status=status, text=text, content_type=kind)
-    reply.headers["Date"] = format_datetime(now.astimezone(UTC), usegmt=True)
+    reply.headers["Date"] = _date(int(now.timestamp()))
     return reply
+
+
+@lru_cache(maxsize=4)
+def _date(second: int) -> str:
+    return formatdate(second, usegmt=True)
 
 
 def _reader(read: Callable[[Market, Ask], Json]) -> _Handler:

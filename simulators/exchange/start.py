@@ -14,7 +14,8 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.errors import ConfigError
 from simulators.exchange.access import Access, make_credentials
-from simulators.exchange.market import Market, Party
+from simulators.exchange.market import Market
+from simulators.exchange.parties import Party
 from simulators.exchange.server import make_app
 from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER, PriceSource, Terms
 from simulators.exchange.tls import server_context
@@ -94,7 +95,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
         clock, state_dir / "exchange.db", prices, terms or Terms(), power_safe=power_safe
     )
     for party in parties:
-        market.register(party)
+        market.parties.register(party)
     make_credentials(market, state_dir / "credentials")
     tls = None if insecure else server_context(state_dir / "tls", host)
     runner = web.AppRunner(make_app(market, Access(market, insecure=insecure)), access_log=None)

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS fill (
   start TEXT NOT NULL, side TEXT NOT NULL, price INTEGER NOT NULL, quantity INTEGER NOT NULL,
   time TEXT NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS fill_party ON fill (party_id, seq);
-CREATE INDEX IF NOT EXISTS fill_start ON fill (start);
+CREATE INDEX IF NOT EXISTS fill_start ON fill (start, party_id);
 CREATE TABLE IF NOT EXISTS delivery (
   party_id TEXT NOT NULL, start TEXT NOT NULL, point TEXT NOT NULL, import_wh INTEGER NOT NULL,
   export_wh INTEGER NOT NULL, import_register INTEGER NOT NULL, export_register INTEGER NOT NULL,
@@ -74,6 +74,7 @@ class Store:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'OFF'}")
             self._db.executescript(_SCHEMA)
+            self._marks = self._read_marks()
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error
 
@@ -87,12 +88,12 @@ class Store:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            self._undo()
             raise
         try:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
-            self._db.execute("ROLLBACK")
+            self._undo()
             raise StorageError(f"the exchange cannot store: {error}") from error
 
     def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
@@ -119,11 +120,24 @@ class Store:
             self.insert(table, row)
 
     def mark(self, name: str) -> str | None:
-        row = self.one("SELECT value FROM mark WHERE name = ?", name)
-        return None if row is None else str(row["value"])
+        """A named moment or state of the market; read from memory, every request asks for some."""
+        return self._marks.get(name)
 
-    def set_mark(self, name: str, value: str) -> None:
-        self.run("INSERT OR REPLACE INTO mark VALUES (?, ?)", name, value)
+    def set_mark(self, name: str, value: str | None) -> None:
+        """Set a mark, or with None remove it."""
+        if value is None:
+            self.run("DELETE FROM mark WHERE name = ?", name)
+            self._marks.pop(name, None)
+        else:
+            self.run("INSERT OR REPLACE INTO mark VALUES (?, ?)", name, value)
+            self._marks[name] = value
+
+    def _undo(self) -> None:
+        self._db.execute("ROLLBACK")
+        self._marks = self._read_marks()
+
+    def _read_marks(self) -> dict[str, str]:
+        return dict(self._db.execute("SELECT name, value FROM mark").fetchall())
 
     def next_seq(self, table: str) -> int:
         row = self.one(f"SELECT COALESCE(MAX(seq), 0) + 1 AS n FROM {table}")  # noqa: S608 - own

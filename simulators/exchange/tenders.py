@@ -8,6 +8,7 @@ from datetime import datetime
 
 from gateway.domain.intervals import iso, parse_utc
 from simulators.exchange import problems
+from simulators.exchange.parties import Parties
 from simulators.exchange.store import Store
 from simulators.exchange.terms import Terms, epoch_ms, market_order_id
 
@@ -31,8 +32,9 @@ class Asked:
 class TenderDesk:
     """Takes tenders in and back; ``now`` always is the exchange's own receive time."""
 
-    def __init__(self, store: Store, terms: Terms) -> None:
+    def __init__(self, store: Store, terms: Terms, parties: Parties) -> None:
         self._store = store
+        self._parties = parties
         self._terms = terms
 
     def accept(self, party_id: str, asked: Asked, now: datetime, evidence: str | None) -> str:
@@ -82,7 +84,7 @@ class TenderDesk:
 
     def revoke(self, party_id: str) -> int:
         """End a party's trading: no new tenders, resting ones taken back. Fills stand."""
-        self._store.run("UPDATE party SET revoked = 1 WHERE party_id = ?", party_id)
+        self._parties.revoke(party_id)
         return self._store.run(
             "UPDATE tender SET status = 'CANCELED', remaining = 0, cancel_reason = 'SUPERVISORY'"
             " WHERE party_id = ? AND status IN ('NEW', 'PARTIALLY_FILLED')",
@@ -97,10 +99,10 @@ class TenderDesk:
     def _trader(self, party_id: str) -> int:
         if self._store.mark("halted") is not None:
             raise problems.halted()
-        row = self._store.one("SELECT * FROM party WHERE party_id = ?", party_id)
-        if row is None or row["revoked"]:
+        party = self._parties.get(party_id)
+        if party is None or party.revoked:
             raise problems.party_revoked(party_id)
-        return int(row["capacity_w"])
+        return party.capacity_w
 
     def _check_time(self, asked: Asked, now: datetime) -> None:
         terms = self._terms

@@ -27,7 +27,7 @@ async def serve(
 
 async def _send(socket: web.WebSocketResponse, market: Market, party_id: str, last: int) -> None:
     while not socket.closed:
-        if market.is_revoked(party_id):
+        if market.parties.is_revoked(party_id):
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"party-revoked")
             return
         rows = market.events.after(party_id, last)

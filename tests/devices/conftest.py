@@ -93,11 +93,16 @@ def device(
 
 
 def impatient(
-    server: RegisterServer, key: str, clock: HandClock, intents: Intents, name: str = "device"
+    server: RegisterServer,
+    key: str,
+    clock: HandClock,
+    intents: Intents,
+    name: str = "device",
+    timeout_s: float = 10.0,
 ) -> ModbusDevice:
-    """A device on a link without the pauses that the real one needs, and with a short timeout."""
+    """A device on a link without the pauses that the real one needs."""
     sheet = profile(key)
-    link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(timeout_s=0.04))
+    link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(timeout_s))
     return ModbusDevice(name, sheet, link.unit(sheet.connection.unit), intents, clock)
 
 

@@ -204,7 +204,8 @@ class Life:
             if not self.kinds:  # the last look, after the last call
                 await trader.reconcile()
                 await trader.catch_up()
-                await trader.settle()
+                fresh = Trader(exchange, journal, self.clock, TraderSettings("home"))
+                await fresh.settle()  # the first of a life asks for all that may have changed
         finally:
             journal.close()
             await adapter.close()

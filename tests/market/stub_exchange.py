@@ -80,6 +80,9 @@ class Stub:
         if kind == "cut-after":
             assert request.transport is not None
             request.transport.abort()
+        if kind == "double":  # every answer twice, as after a network hiccup
+            assert isinstance(response, web.Response)
+            return web.json_response(json.loads(response.text or "") * 2)
         if kind == "nonsense":
             return web.json_response([{"what": 1}])
         return response

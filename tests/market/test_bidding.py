@@ -89,6 +89,32 @@ def test_a_refused_tender_is_not_sent_again_unchanged() -> None:
     assert tenders_for(curve((40, 520)), RULES, out, 0, POLICY).create == (sell(520, 4000),)
 
 
+def test_the_slack_of_a_lot_is_taken_from_the_dearest() -> None:
+    out = [state("a", 510, 4000)]
+    bids = tenders_for(curve((40, 500), (90, 1000)), RULES, out, 0, POLICY)
+    assert bids == Bids((), (sell(490, 9000),))
+
+
+def test_what_cannot_be_taken_back_uses_up_the_cheapest_plan() -> None:
+    out = [state("a", 500, 4000, answered=False)]
+    bids = tenders_for(curve((60, 300), (90, 600)), RULES, out, 0, POLICY)
+    assert bids == Bids((), (sell(100, 9000),))
+
+
+def test_one_lot_more_is_no_reason_where_lots_may_be_traded_alone() -> None:
+    fine = replace(RULES, min_quantity_wh=10)
+    out = [state("a", 500, 4000)]
+    assert tenders_for(curve((40, 510)), fine, out, 0, POLICY) == Bids()
+    assert tenders_for(curve((40, 520)), fine, out, 0, POLICY) == Bids((), (sell(20, 4000),))
+    assert tenders_for(curve((40, 10)), fine, [], 0, POLICY) == Bids((), (sell(10, 4000),))
+
+
+def test_the_rest_of_a_step_goes_with_the_next_one() -> None:
+    out = [state("a", 480, 4000)]
+    bids = tenders_for(curve((40, 520), (90, 600)), RULES, out, 0, POLICY)
+    assert bids == Bids((), (sell(120, 9000),))
+
+
 def test_crumbs_wait_for_the_next_price() -> None:
     bids = tenders_for(curve((10, 30), (20, 64), (30, 99)), RULES, [], 0, POLICY)
     assert bids.create == (sell(60, 2000),)

@@ -120,6 +120,28 @@ def test_a_lost_cancel_is_repeated(tmp_path: Path, fault: str) -> None:
     play(tmp_path, story)
 
 
+def test_a_doubled_answer_is_one_row(tmp_path: Path) -> None:
+    async def story(s: Scene) -> None:
+        s.fail("tenders", "double")
+        await s.trader.bid(OFFER)
+        assert s.kinds() == ["tender", "tender", "answer", "answer"]
+
+    play(tmp_path, story)
+
+
+def test_a_fill_that_is_faster_than_the_cancel_counts(tmp_path: Path) -> None:
+    async def story(s: Scene) -> None:
+        await s.trader.bid([curve((60, 500))])
+        ((tender_id, _),) = s.at_exchange()
+        s.stub.fill(tender_id, "2026-06-01T12:00:00Z", 200, 6000, 300)
+        await s.trader.bid([curve((90, 800))])
+        book = s.journal.book
+        assert book.position_wh(quarter(T0)) == 200
+        assert book.position_wh(quarter(T0)) + book.open_sell_wh(quarter(T0)) == 800
+
+    play(tmp_path, story)
+
+
 def test_what_never_arrived_is_closed_after_its_gate(tmp_path: Path) -> None:
     async def story(s: Scene) -> None:
         s.fail("tenders", "500-before")

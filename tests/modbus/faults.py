@@ -25,7 +25,7 @@ async def silent(_frame: bytes, _writer: asyncio.StreamWriter) -> None:
 
 
 async def late(frame: bytes, writer: asyncio.StreamWriter) -> None:
-    await asyncio.sleep(0.25)
+    await asyncio.sleep(0.6)
     writer.write(frame)
 
 

@@ -17,7 +17,7 @@ from tests.modbus.server import Fault, RegisterServer, serving
 IMAGE = {a: (a * 7919) % 65536 for a in range(1000)}
 
 
-def link_to(server: RegisterServer, timeout_s: float = 0.1, **pace: float) -> Link:
+def link_to(server: RegisterServer, timeout_s: float = 5.0, **pace: float) -> Link:
     framing = "rtu_over_tcp" if server.rtu else "tcp"
     address = BusAddress(framing, host="127.0.0.1", port=server.port)  # type: ignore[arg-type]
     return Link(address, Pace(timeout_s, **pace))  # type: ignore[arg-type]
@@ -32,7 +32,7 @@ async def test_a_fault_gives_an_error_or_the_right_value_and_then_the_right_ones
     name: str,
 ) -> None:
     async with serving(RegisterServer({1: IMAGE})) as server:
-        link = link_to(server)
+        link = link_to(server, timeout_s=0.5)
         server.faults = [FAULTS[name]]
         try:
             got = words_of(await link.read(1, "holding", 100, 10))
@@ -71,10 +71,10 @@ async def test_seeded_schedules_of_faults_never_give_a_wrong_value(rtu: bool, se
 
 async def test_over_rtu_a_late_answer_is_never_taken_for_the_next_one() -> None:
     async def later(frame: bytes, writer: asyncio.StreamWriter) -> None:
-        asyncio.get_running_loop().call_later(0.12, writer.write, frame)
+        asyncio.get_running_loop().call_later(0.35, writer.write, frame)
 
     async with serving(RegisterServer({1: IMAGE}, rtu=True)) as server:
-        link = link_to(server)
+        link = link_to(server, timeout_s=0.3)
         server.faults = [later]
         with pytest.raises(DeviceError, match="no answer"):
             await link.read(1, "holding", 100, 10)
@@ -150,7 +150,7 @@ async def test_a_firmware_that_drops_the_high_byte_of_the_transaction_can_be_ser
 
     async with serving(RegisterServer({1: IMAGE})) as server:
         address = BusAddress(host="127.0.0.1", port=server.port)
-        link = Link(address, Pace(0.5, tid_mode=TidMode.LOW_BYTE))
+        link = Link(address, Pace(5.0, tid_mode=TidMode.LOW_BYTE))
         faults: list[Fault | None] = [low_byte] * 300
         server.faults = faults
         for i in range(300):

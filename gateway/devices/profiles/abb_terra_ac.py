@@ -60,6 +60,7 @@ PROFILE = Profile(
                 facts=(Block("holding", _LIMIT, 2),),
                 hold=_hold,
                 neutral=_neutral,
+                foreign="keep",
                 saved=span(_LIMIT, 2),
                 lease=Lease("none", refresh_s=30.0),
             ),

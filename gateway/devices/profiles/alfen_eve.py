@@ -59,6 +59,7 @@ PROFILE = Profile(
                 facts=(Block("holding", _CURRENT, 2),),
                 hold=_hold,
                 neutral=_neutral,
+                foreign="keep",
                 lease=Lease("heartbeat", 60.0, refresh_s=20.0),
             ),
         ),

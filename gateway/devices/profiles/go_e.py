@@ -47,6 +47,11 @@ PROFILE = Profile(
     title="go-eCharger",
     kind="charger",
     verified="data sheet",
+    identify=(
+        (Field(304, "str", "input", count=6), r"^\d{6}"),
+        (Field(100, "u16", "input"), r"^[0-4]$"),
+    ),
+    identify_gives="serial",
     connection=Connection(unit=1, timeout_s=3.0, max_gap=12),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
@@ -65,6 +70,7 @@ PROFILE = Profile(
                 ),
                 hold=_hold,
                 neutral=_neutral,
+                foreign="keep",
                 saved=(_AMPERE_VOLATILE, _FORCE),
                 is_neutral=lambda facts: facts.word(_FORCE) == _FORCE_NEUTRAL,
                 lease=Lease("none", refresh_s=60.0),

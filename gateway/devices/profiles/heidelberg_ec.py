@@ -65,6 +65,7 @@ PROFILE = Profile(
                 facts=(Block("holding", _STANDBY, 1), Block("holding", _CURRENT, 1)),
                 hold=_hold,
                 neutral=_neutral,
+                foreign="keep",
                 saved=(_STANDBY, _CURRENT),
                 lease=Lease("heartbeat", 15.0, refresh_s=7.0),
             ),

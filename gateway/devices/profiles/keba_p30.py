@@ -66,7 +66,9 @@ PROFILE = Profile(
     key="keba-p30",
     title="KEBA KeContact P30",
     kind="charger",
+    identify_gives="serial",
     verified="data sheet",
+    identify=((Field(1016, "u32"), r"^3\d{5}$"), (Field(1000, "u32"), r"^[0-5]$")),
     connection=Connection(unit=255, timeout_s=3.0),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
@@ -82,6 +84,7 @@ PROFILE = Profile(
                 facts=(Block("holding", 1602, 2),),
                 hold=_hold,
                 neutral=_neutral,
+                foreign="keep",
                 saved=(1603,),
                 lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
             ),

@@ -57,6 +57,7 @@ PROFILE = Profile(
                 facts=(Block("holding", _CURRENT, 2), Block("holding", _RELEASE, 1)),
                 hold=_hold,
                 neutral=_neutral,
+                foreign="keep",
                 lease=Lease("heartbeat", 10.0, refresh_s=4.0),
             ),
         ),

@@ -69,6 +69,7 @@ PROFILE = Profile(
                 facts=(Block("holding", _CURRENT, 1),),
                 hold=_hold,
                 neutral=_neutral,
+                foreign="keep",
                 saved=(_CURRENT,),
                 lease=Lease("heartbeat", 20.0, refresh_s=5.0),
             ),

@@ -1,0 +1,63 @@
+"""The tour of all modes: complete, on a simulated hybrid that obeys, and on one that does not."""
+
+from __future__ import annotations
+
+import itertools
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.devices.verify import Step, tour, verify
+from gateway.domain.control import Control
+from tests.devices import captures
+from tests.devices.conftest import HandClock, Intents, device
+from tests.modbus.server import RegisterServer, serving
+
+MODE, OUT_RATE, CHARGE_W, DISCHARGE_W = 40368, 40375, 40334, 40354
+
+
+@given(st.integers(1, 8))
+def test_the_tour_takes_every_ordered_pair_once(count: int) -> None:
+    walk = tour(count)
+    pairs = list(itertools.pairwise(walk))
+    assert sorted(pairs) == sorted(itertools.permutations(range(count), 2))
+    assert walk[0] == walk[-1] == 0
+
+
+async def walked(obeys: bool, clock: HandClock, intents: Intents) -> tuple[list[Step], bool]:
+    words = captures.verto()[1]
+    before = dict(words)
+
+    def move(_unit: int, address: int, new: list[int]) -> int | None:
+        """The battery follows rate and mode, as model 124 has it."""
+        words.update({address + i: w for i, w in enumerate(new)})
+        rate = words[OUT_RATE] - 65536 if words[OUT_RATE] >= 32768 else words[OUT_RATE]
+        watts = rate * 256 // 100 if words[MODE] == 3 and obeys else -8583
+        words[CHARGE_W], words[DISCHARGE_W] = max(0, -watts), max(0, watts)
+        return -1
+
+    async with serving(RegisterServer({1: words}, on_write=move)) as server:
+        one = device(server, "fronius-gen24", clock, intents)
+        await one.poll()
+        steps = [s async for s in verify(one, Control.BATTERY_POWER, 2000, clock, 30)]
+        await one.close()
+    return steps, words[MODE] == 0 and words[40378] == before[40378]
+
+
+async def test_a_device_that_obeys_passes_all_transitions_and_ends_neutral(
+    clock: HandClock, intents: Intents
+) -> None:
+    steps, neutral = await walked(True, clock, intents)
+    assert len(steps) == 4 * 3 + 1
+    assert not [s for s in steps if s.problem]
+    assert neutral
+    assert not intents.stored
+
+
+async def test_a_device_that_ignores_setpoints_is_told_by_its_power_and_ends_neutral(
+    clock: HandClock, intents: Intents
+) -> None:
+    steps, neutral = await walked(False, clock, intents)
+    bad = {s.after for s in steps if s.problem}
+    assert bad == {"discharge", "rest"}  # the captured battery charges by itself
+    assert neutral
