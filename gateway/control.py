@@ -13,8 +13,9 @@ from gateway.domain.control import Commitment, Limits, Setpoints
 from gateway.domain.readings import Snapshot
 
 # Close to the end of an interval a small rest of energy would ask for a huge power; below this the
-# rest is spread as if so much time were left. 20 s is two ticks of a slow (10 s) control loop.
-SHORTEST_LEFT_S = 20.0
+# rest is spread as if so much time were left. It is less than a tick of a slow (10 s) control loop,
+# so that the last tick still makes up what the ones before left over.
+SHORTEST_LEFT_S = 5.0
 # A car cannot charge with less than its least current; a wish above this is worth starting it.
 LEAST_CAR_W = 100.0
 

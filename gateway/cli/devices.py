@@ -61,6 +61,11 @@ def scan(
         raise typer.Exit(1)
 
 
+async def find(hosts: list[str]) -> tuple[list[Finding], list[str]]:
+    """What is behind ``hosts`` (HOST or HOST:PORT), and what went wrong; ConfigError for a bad one."""
+    return await _scan([_address(text) for text in hosts], [])
+
+
 async def _scan(
     addresses: list[tuple[str, int]], units: list[int]
 ) -> tuple[list[Finding], list[str]]:

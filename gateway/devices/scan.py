@@ -54,7 +54,13 @@ async def scan(host: str, port: int, units: Sequence[int] = USUAL_UNITS) -> Asyn
 
 def as_toml(findings: Sequence[Finding]) -> str:
     """A ready gateway.toml for what was found."""
-    lines = ["[site]", 'name = "home"', 'time_zone = "UTC"    # e.g. "America/Chicago"', ""]
+    head = '[site]\nname = "home"\ntime_zone = "UTC"    # e.g. "America/Chicago"\n\n'
+    return head + devices_toml(findings)
+
+
+def devices_toml(findings: Sequence[Finding]) -> str:
+    """The device tables of a gateway.toml."""
+    lines: list[str] = []
     counts: dict[str, int] = {}
     for f in findings:
         kind = "inverter" if f.profile.kind in ("hybrid", "any") else f.profile.kind

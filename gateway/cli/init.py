@@ -1,0 +1,119 @@
+"""`energy-gateway init`: asks a newcomer for what a scan cannot find, and writes gateway.toml."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from gateway.cli.devices import find
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(init)
+
+
+def init(
+    out: Annotated[Path, typer.Option(help="where to write it")] = Path("gateway.toml"),
+) -> None:
+    """Find the devices, ask for the rest, and write a configuration that `check` accepts.
+
+    Example: energy-gateway init --out /etc/energy-gateway/gateway.toml
+    """
+    from gateway.config import load_settings
+    from gateway.devices.scan import devices_toml
+    from gateway.errors import ConfigError
+
+    if out.exists():
+        raise ConfigError(f"{out} exists; move it away or name another file with --out")
+    hosts = typer.prompt("Addresses of your devices (HOST or HOST:PORT, blanks between)").split()
+    findings, problems = asyncio.run(find(hosts))
+    for problem in problems:
+        typer.echo(f"  {problem}", err=True)
+    for found in findings:
+        typer.echo(f"  found: {found.profile.key} at {found.host}:{found.port}")
+    if not findings:
+        raise ConfigError("no device was found; are they switched on, and is Modbus TCP enabled?")
+    text = "\n".join([*_site(), devices_toml(findings), *_rest()])
+    try:
+        out.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{out}: cannot be written: {error.strerror}") from error
+    load_settings(out)
+    typer.echo(f"wrote {out}; now run: energy-gateway check --config {out}")
+
+
+def _site() -> list[str]:
+    zone = _ask("Time zone of the home", _zone_here(), _valid_zone)
+    reserve = _ask("State of charge to keep for outages, %", "20", _number)
+    limit = _ask("Most power you may feed into the grid, W (empty: no limit)", "", _number)
+    lines = [
+        "[site]",
+        'name = "home"',
+        f"time_zone = {json.dumps(zone)}",
+        f"reserve_pct = {reserve}",
+    ]
+    return [*lines, *([f"export_limit_w = {limit}"] if limit else []), ""]
+
+
+def _rest() -> list[str]:
+    broker = _ask("Address of your MQTT broker", "127.0.0.1", str)
+    price = _ask("What a kWh from the grid costs", "0.14", _number)
+    url = _ask("Address of the energy exchange (empty: no trading)", "", _url)
+    lines = ["[mqtt]", f"host = {json.dumps(broker)}", "", "[tariff]"]
+    lines += [f'import_price = {{ kind = "flat", per_kwh = "{price}" }}']
+    if not url:
+        return [*lines, 'export_price = { kind = "flat", per_kwh = "0" }', ""]
+    return [*lines, "", "[market]", f"url = {json.dumps(url)}", ""]
+
+
+def _ask(question: str, default: str, check: Callable[[str], Any]) -> str:
+    """Ask until the answer is right; an empty answer takes the default."""
+    while True:
+        answer = typer.prompt(question, default=default, show_default=bool(default)).strip()
+        try:
+            if answer:
+                check(answer)
+        except ValueError as error:
+            typer.echo(f"  {error}", err=True)
+            continue
+        return str(answer)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+    if value < 0:
+        raise ValueError("not below 0")
+    return value
+
+
+def _url(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise ValueError("an address begins with https://")
+    return text
+
+
+def _valid_zone(name: str) -> str:
+    from zoneinfo import ZoneInfo
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValueError(f"{name!r} is no time zone, e.g. America/Chicago") from None
+    return name
+
+
+def _zone_here() -> str:
+    """What the machine is set to, as Debian keeps it."""
+    try:
+        return Path("/etc/timezone").read_text(encoding="utf-8").strip() or "UTC"
+    except OSError:
+        return "UTC"

@@ -1,0 +1,42 @@
+"""`energy-gateway init`: a newcomer's answers become a configuration that `check` accepts."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from pathlib import Path
+
+from gateway.clock import WallClock
+from gateway.config import load_settings
+from simulators.devices.serve import serve_home
+from simulators.home import Home, Scenario
+
+PROGRAM = "import sys; from gateway.cli import main; sys.argv[0] = 'energy-gateway'; main()"
+
+
+async def test_answers_become_a_configuration(tmp_path: Path) -> None:
+    clock = WallClock()
+    servers = await serve_home(Home(clock, Scenario(start=clock.now())))
+    ports, path = servers.ports, tmp_path / "gateway.toml"
+    answers = [
+        f"127.0.0.1:{ports.inverter} 127.0.0.1:{ports.charger}",
+        "Middle-earth/Shire", "America/Chicago", "25", "much", "5000", "broker.lan", "0.18", "",
+    ]  # fmt: skip
+    try:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", PROGRAM, "init", "--out", str(path),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        said, _ = await process.communicate("\n".join([*answers, ""]).encode())
+    finally:
+        await servers.close()
+    assert process.returncode == 0, said.decode()
+    assert "'Middle-earth/Shire' is no time zone" in said.decode()
+    assert "'much' is no number" in said.decode()
+    settings = load_settings(path)
+    assert settings.site.time_zone == "America/Chicago"
+    assert (settings.site.reserve_pct, settings.site.export_limit_w) == (25, 5000)
+    assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}
+    assert settings.mqtt.host == "broker.lan"
+    assert settings.market is None
