@@ -23,9 +23,11 @@ function joined(day, names) {
 function series(rows, scale, digits, unit) {
   const text = (v) => v === null || v === undefined ? "–" : `${v.toFixed(digits)} ${unit}`;
   const value = (u, v, si, idx) => text(v ?? (idx === null || idx === undefined ? null : u.data[si + 1][idx]));
+  // A plan and a price hold for a whole interval: steps. What is measured, and a charge, is a line.
+  const paths = scale === "%" ? undefined : uPlot.paths.stepped({ align: 1 });
   return rows.flatMap(([, label, color]) => [
-    { label, scale, stroke: ink(color), width: 2, value, points: { show: false } },
-    { label: `${label}, planned`, class: "planned", scale, stroke: ink(color), width: 2, dash: DASH, points: { show: false } },
+    { label, scale, stroke: ink(color), width: 2, value, points: { show: false }, paths: scale === "price" ? paths : undefined },
+    { label: `${label}, planned`, class: "planned", scale, stroke: ink(color), width: 2, dash: DASH, points: { show: false }, paths },
   ]);
 }
 
