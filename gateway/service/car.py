@@ -57,4 +57,7 @@ def car_power_w(
     planned = next((step for step in course if now in step.interval), None)
     if planned is None or not any(step.car_wh > 0 for step in course):
         return need.max_power_w
-    return planned.car_wh / planned.interval.hours
+    # A plan made inside an interval means its energy for what was left of it then.
+    begun = max(plan.made_at, planned.interval.start) if plan else planned.interval.start
+    left_h = (planned.interval.end - begun).total_seconds() / 3600
+    return min(need.max_power_w, planned.car_wh / left_h)

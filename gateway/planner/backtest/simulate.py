@@ -23,7 +23,13 @@ from gateway.planner.backtest.case import Case
 from gateway.planner.backtest.data import Series
 from gateway.planner.backtest.sessions import HOURS, Session, at_once, sessions_of
 from gateway.planner.car import best_charge
-from gateway.planner.course import Slot, Worth, after_interval, best_discharge
+from gateway.planner.course import (
+    Slot,
+    Worth,
+    after_interval,
+    best_discharge,
+    discharge_bounds,
+)
 from gateway.planner.history import Array, History
 from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
 
@@ -117,7 +123,7 @@ def simulate(
     series: Series, case: Case, planner: Strategy, progress: Progress | None = None
 ) -> Outcome:
     """The strategy's run over the whole series."""
-    run = _Run(series, case)
+    run = Replay(series, case)
     moved, taken, held, worth = (np.empty(len(series)) for _ in range(4))
     plan: Plan | None = None
     for i in range(len(series)):
@@ -134,7 +140,7 @@ def simulate(
     return outcome(planner.name, series, case, Course(moved, taken, held), worth)
 
 
-class _Run:
+class Replay:
     """The home while it is simulated: what is stored, of which origin, and what is published."""
 
     def __init__(self, series: Series, case: Case) -> None:
@@ -211,7 +217,6 @@ class _Run:
         """Control meets the interval's load, PV and price; returns the discharge."""
         s, case = self._series, self._case
         spec = case.battery
-        interval = Interval(s.start(i), s.start(i) + QUARTER)
         net = float(s.load[i] - s.pv[i]) + car_wh
         night = case.tariff.tariff.flat_night is not None
         slot = Slot(
@@ -224,9 +229,20 @@ class _Run:
             exportable_wh=self.resellable * spec.discharge_efficiency if night else None,
         )
         worth = Worth.of_curve(curve)
-        x = best_discharge(worth, self.stored, slot, spec)
+        return self._moved(i, best_discharge(worth, self.stored, slot, spec), net)
+
+    def follow(self, i: int, discharge_wh: float) -> float:
+        """A schedule's AC Wh as far as power and stored energy allow; returns what was done."""
+        net = float(self._series.load[i] - self._series.pv[i])
+        low, high = discharge_bounds(self.stored, Slot(HOURS, net, 0.0, 0.0), self._case.battery)
+        return self._moved(i, min(max(discharge_wh, low), high), net)
+
+    def _moved(self, i: int, x: float, net: float) -> float:
+        """Counts what the battery did: energy, and of which origin the rest is."""
+        spec = self._case.battery
+        interval = Interval(self._series.start(i), self._series.start(i) + QUARTER)
         self.stored = after_interval(self.stored, x, HOURS, spec)
-        if x < 0 and not case.tariff.is_flat_night(interval):
+        if x < 0 and not self._case.tariff.is_flat_night(interval):
             self.resellable += -x * spec.charge_efficiency
         elif x < 0:
             self.resellable += min(-x, max(-net, 0.0)) * spec.charge_efficiency
