@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from gateway.config.settings import Dashboard as DashboardSettings
 from gateway.dashboard.server import Dashboard
 from tests.dashboard.homes import Source
 
 CHROMIUM = Path("/usr/bin/chromium")
+expect.set_options(timeout=20_000)  # only a guard; the machine may be busy
+
 HAS_CHROMIUM = CHROMIUM.exists()
 FLAGS = [
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",

@@ -19,13 +19,13 @@ async def main(path: Path, port: int, events: int) -> None:
     publisher = Publisher(mqtt(port), "home", journal)
     async with asyncio.TaskGroup() as group:
         group.create_task(publisher.run())
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         while journal.head[0] < events:
             journal.append("note", {"n": journal.head[0] + 1}, START)
             publisher.wake()
             await asyncio.sleep(0)
         while not await publisher.flush():
-            await publisher.wait_connected()
+            await publisher.wait_connected(20)
         await publisher.close()
 
 
