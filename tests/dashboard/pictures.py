@@ -14,13 +14,10 @@ from typing import Any
 
 from playwright.async_api import async_playwright
 
-from gateway.dashboard.server import Dashboard
-from gateway.publishing.desk import CommandDesk
-from gateway.service.steering import ServiceSteering
-from gateway.service.viewing import PageSource
+from simulators.broker import free_port
 from simulators.demo.options import Options
 from simulators.demo.world import World, run_world
-from tests.dashboard.conftest import CHROMIUM, FLAGS, settings
+from tests.dashboard.conftest import CHROMIUM, FLAGS
 
 SHOTS: dict[str, dict[str, Any]] = {
     "dashboard-light": {"viewport": {"width": 1280, "height": 1340}, "color_scheme": "light"},
@@ -31,31 +28,27 @@ SHOTS: dict[str, dict[str, Any]] = {
 
 async def take(world: World, folder: Path) -> None:
     await world.play(world.start + timedelta(hours=17), lambda _: None)
-    parts = world.gateway
-    desk = CommandDesk(
-        ServiceSteering(parts.present, parts.journal, parts.clock), parts.seen, parts.clock
-    )
-    source = PageSource(
-        parts.present, parts.journal, parts.history, parts.publisher, desk, parts.clock
-    )
-    dashboard = Dashboard(settings(), source)
-    port = await dashboard.start()
+    page_server = world.gateway.page
+    assert page_server is not None
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         for name, options in SHOTS.items():
             context = await browser.new_context(**options, locale="en-US")
             page = await context.new_page()
-            await page.goto(f"http://127.0.0.1:{port}/")
+            await page.goto(f"http://127.0.0.1:{page_server.port}/")
             await page.wait_for_selector("#chart-price canvas")
             await page.screenshot(path=folder / f"{name}.png")
             await context.close()
         await browser.close()
-    await dashboard.stop()
 
 
 async def main(folder: Path) -> None:
     with tempfile.TemporaryDirectory() as state:
-        await run_world(Options(seed=3), Path(state), lambda world: take(world, folder))
+        await run_world(
+            Options(seed=3, dashboard_port=free_port()),
+            Path(state),
+            lambda world: take(world, folder),
+        )
 
 
 if __name__ == "__main__":
