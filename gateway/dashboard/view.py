@@ -37,7 +37,7 @@ class HomeView:
     ``minutes`` reach back at least to the local midnight; ``tenders``, ``transactions``, ``metered``
     and ``settlements`` are recent ones in any order. ``links`` says of the broker and the exchange
     whether they are reached. ``account_money`` and ``today_money`` are 1e-8 currency units to the
-    home. ``capacity_wh`` turns planned energy into a state of charge.
+    home. ``trading`` is None in a home without an exchange. ``capacity_wh`` turns planned energy into a state of charge.
     """
 
     site: str

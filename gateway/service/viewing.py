@@ -58,6 +58,7 @@ class PageSource:
         battery = present.battery()
         since, midnight = now - _RECENT, _midnight(now, settings.site.time_zone)
         links = {"Broker": self._publisher.connected}
+        trades = settings.market is not None
         return HomeView(
             site=settings.site.name,
             time=now,
@@ -70,19 +71,19 @@ class PageSource:
             plan=present.plan,
             capacity_wh=battery.capacity_wh if battery else None,
             offer=_next_offer(present.plan, now),
-            position_wh=market.position_wh,
-            next_position_wh=market.next_position_wh,
+            position_wh=market.position_wh if trades else None,
+            next_position_wh=market.next_position_wh if trades else None,
             import_price_per_kwh=market.import_price_per_kwh,
             export_price_per_kwh=market.export_price_per_kwh,
             market_price_per_kwh=market.market_price_per_kwh,
             stored_value_per_kwh=market.stored_value_per_kwh,
-            trading=market.trading,
+            trading=market.trading if trades else None,
             tenders=[s for s in book.tenders.values() if s.tender.interval.start >= since],
             transactions=[t for t in book.transactions.values() if t.interval.start >= since],
             metered=[m for m in book.metered.values() if m.interval.start >= since],
             settlements=[s for s in book.settlements.values() if s.interval.start >= since],
-            account_money=book.settled_money,
-            today_money=book.settled_since(midnight),
+            account_money=book.settled_money if trades else None,
+            today_money=book.settled_since(midnight) if trades else None,
             links=links,
             commands=self._commands(),
         )

@@ -171,6 +171,14 @@ async def test_missing_values_are_dashes(page: Page, source: Source) -> None:
     assert "Car" not in flow
 
 
+async def test_a_home_without_an_exchange_shows_no_trade(page: Page, source: Source) -> None:
+    assert source.now is not None
+    source.now = replace(source.now, trading=None, account_money=None, position_wh=None)
+    await expect(page.locator("#tiles > div")).to_have_count(3)
+    await expect(page.locator("#tenders")).to_be_hidden()
+    await expect(page.locator("#chart-offer")).to_be_hidden()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1280])
 async def test_no_side_scrolling(

@@ -196,3 +196,13 @@ async def test_the_stream_sends_live_and_day(dashboard: Dashboard, source: Sourc
             elif line.startswith("data: "):
                 assert json.loads(line[6:])
         assert kinds == ["live", "day"]
+
+
+async def test_a_client_that_never_finishes_holds_up_nobody(dashboard: Dashboard) -> None:
+    _, slow = await asyncio.open_connection("127.0.0.1", dashboard.port)
+    slow.write(b"POST /api/command/trading HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Le")
+    async with aiohttp.ClientSession() as client:
+        for _ in range(20):
+            assert (await client.get(url(dashboard, "/api/live"))).status == 200
+    slow.close()
+    await slow.wait_closed()

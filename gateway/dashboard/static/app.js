@@ -49,12 +49,15 @@ function drawTiles(live) {
     tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key"),
     tile("Buying costs", perKwh(live.prices.import)),
     tile("Selling earns", perKwh(live.prices.export)),
-    tile("Market expects", perKwh(live.prices.market)),
-    tile("Sold for this quarter-hour", energy(live.position_wh)),
-    tile("Sold for the next", energy(live.next_position_wh)),
-    tile("Account today", amount(live.today)),
-    tile("Account, total", amount(live.account)),
+    ...(live.trading === null ? [] : [
+      tile("Market expects", perKwh(live.prices.market)),
+      tile("Sold for this quarter-hour", energy(live.position_wh)),
+      tile("Sold for the next", energy(live.next_position_wh)),
+      tile("Account today", amount(live.today)),
+      tile("Account, total", amount(live.account)),
+    ]),
   ]);
+  document.body.classList.toggle("no-market", live.trading === null);
 }
 
 function drawDevices(live) {
