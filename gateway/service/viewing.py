@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from gateway import __version__
 from gateway.clock import Clock
@@ -17,7 +16,7 @@ from gateway.publishing.commands import COMMANDS
 from gateway.publishing.desk import CommandDesk
 from gateway.publishing.mqtt import Publisher
 from gateway.service.present import Present
-from gateway.service.status import market_state
+from gateway.service.status import local_midnight, market_state
 
 _RECENT = timedelta(hours=24)
 
@@ -56,9 +55,11 @@ class PageSource:
         present, book, settings = self._present, self._journal.book, self._present.settings
         market = market_state(present, self._journal, now)
         battery = present.battery()
-        since, midnight = now - _RECENT, _midnight(now, settings.site.time_zone)
+        since, midnight = now - _RECENT, local_midnight(now, settings.site.time_zone)
         links = {"Broker": self._publisher.connected}
         trades = settings.market is not None
+        if trades:
+            links["Exchange"] = present.exchange_reached
         return HomeView(
             site=settings.site.name,
             time=now,
@@ -126,8 +127,3 @@ def _next_offer(plan: Plan | None, now: datetime) -> OfferCurve | None:
     """The curve of the next interval that can still be offered."""
     coming = [o for o in plan.offers if o.interval.start > now] if plan else []
     return min(coming, key=lambda o: o.interval.start, default=None)
-
-
-def _midnight(now: datetime, zone: str) -> datetime:
-    here = now.astimezone(ZoneInfo(zone))
-    return here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
