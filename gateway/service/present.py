@@ -29,6 +29,7 @@ class Present:
     setpoints: Setpoints = field(default_factory=Setpoints)
     plan: Plan | None = None
     prices: Mapping[datetime, PublishedPrices] = field(default_factory=dict)
+    exchange_reached: bool = False
     ticks: int = 0
     _ticked: asyncio.Event = field(default_factory=asyncio.Event)
 

@@ -58,6 +58,12 @@ class TradingLoop:
 
     async def run(self, presence: Presence) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
+        try:
+            await self._trade(presence)
+        finally:
+            self._present.exchange_reached = False
+
+    async def _trade(self, presence: Presence) -> None:
         if self._market:
             await self._market[1].start()
         await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
@@ -66,6 +72,7 @@ class TradingLoop:
             try:
                 await self._round(now)
                 presence.back()
+                self._present.exchange_reached = self._market is not None
             except StorageError as error:
                 log.error("no trading while nothing can be stored: %s", error)
             await self._clock.sleep_until(self._next(now))
