@@ -21,12 +21,12 @@ from contextlib import asynccontextmanager, suppress
 import aiomqtt
 
 from gateway import __version__
+from gateway.config.secrets import credential
 from gateway.config.settings import Mqtt
 from gateway.errors import BrokerError, ConfigError, StorageError
 from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.desk import CommandDesk
-from gateway.publishing.secrets import mqtt_password
 from gateway.publishing.topics import Message
 from gateway.supervise import Backoff, Presence
 
@@ -53,7 +53,7 @@ async def _connection(
         settings.host,
         settings.port,
         username=settings.username,
-        password=mqtt_password(settings),
+        password=_password(settings),
         identifier=identifier,
         protocol=_PROTOCOLS[settings.protocol],
         will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
@@ -101,7 +101,7 @@ class Publisher:
         self._acknowledged: list[int] = []  # but not yet marked in the journal (disk full)
         self._info = topics.info(self.base, __version__, devices)
         self._identifier = f"energy-gateway-{site}"
-        mqtt_password(settings)  # a file that cannot be read is said at the start
+        _password(settings)  # a file that cannot be read is said at the start
         self._latest: dict[str, Message] = {self._info.topic: self._info}
         self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
         self._outbox_seen = -1  # journal sequence up to which the outbox is known to be empty
@@ -174,7 +174,7 @@ class Publisher:
                 will = topics.status(self.base, online=False)
                 async with _connection(self._settings, self._identifier, will) as client:
                     await self._pump(client, broker, backoff)
-            except BrokerError as error:
+            except (BrokerError, ConfigError) as error:  # secrets are read again each time
                 self.losses += broker.lost(error)
             finally:
                 self._online.clear()
@@ -317,6 +317,14 @@ class _Client(aiomqtt.Client):
         await self.publish(*last)
         if not all(message.rc == 0 and message.is_published() for message in sent):
             raise aiomqtt.MqttError("the broker does not acknowledge in order")
+
+
+def _password(settings: Mqtt) -> str | None:
+    """The broker's password, or None for a broker without."""
+    password = credential("mqtt_password", settings.password_file, "mqtt.password_file")
+    if password is not None and settings.username is None:
+        raise ConfigError("mqtt.username is missing: a password without a user name is not sent")
+    return password
 
 
 def tls_context(settings: Mqtt) -> ssl.SSLContext | None:

@@ -82,6 +82,9 @@ _CODES = """\
 | `rejected` | `future` | `ts` is ahead of the gateway's clock |
 | `rejected` | `out_of_range` | the message says what is allowed |
 | `error` | `device` | the device refused or is lost |
+| `error` | `not_possible` | the home cannot do it now (no car, no exchange, beyond the connection's limit) |
+| `error` | `not_seen` | the wish is stored, but no device has answered yet |
+| `error` | `no_effect` | the wish is stored, but the read-back does not show it |
 | `error` | `timeout` | no read-back in time; look at the device |
 | `error` | `storage` | nothing can be stored; the command was not done |
 | `error` | `interrupted` | the gateway ended in the middle of it; send it with a new id |

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.config import Settings
+from gateway.dashboard.server import Dashboard
 from gateway.devices.build import build_devices
+from gateway.errors import ConfigError
 from gateway.journal import Journal
 from gateway.journal.history import History
 from gateway.market.connect import open_market
@@ -24,6 +26,7 @@ from gateway.service.present import Present
 from gateway.service.reporting import Reporting
 from gateway.service.steering import PREFIX, ServiceSteering
 from gateway.service.trading import TradingLoop
+from gateway.service.viewing import PageSource
 from gateway.service.wishes import restored
 from gateway.site.site import Site
 from gateway.supervise import supervise
@@ -46,11 +49,13 @@ class Gateway:
     control: ControlLoop
     trading: TradingLoop
     exchange: Exchange | None
+    page: Dashboard | None = None
 
     async def run(self, ready: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. However it ends, the devices are released and the outbox is flushed."""
         async with asyncio.TaskGroup() as outer:
             outer.create_task(self.publisher.run(), name="mqtt")
+            await self._open_page()
             try:
                 async with asyncio.TaskGroup() as loops:
                     self.site.start(loops)
@@ -63,6 +68,15 @@ class Gateway:
             finally:
                 await self._end()
 
+    async def _open_page(self) -> None:
+        """A home without its page is still steered: a port that is taken is said, not fatal."""
+        if self.page is None:
+            return
+        try:
+            await self.page.start()
+        except ConfigError as error:
+            log.error("no page: %s", error)
+
     def describe(self) -> str:
         """One line for the log: what runs."""
         devices = ", ".join(f"{d.name} ({d.profile})" for d in self.settings.device)
@@ -74,6 +88,8 @@ class Gateway:
         reports = await self.site.release_all()
         if reports and all(report.neutral for report in reports):
             log.info("all devices are neutral")
+        if self.page is not None:
+            await self.page.stop()
         await self.publisher.close()
         await self.site.close()
         if self.exchange is not None:
@@ -98,6 +114,10 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)
+    page = None
+    if settings.dashboard.enabled:
+        source = PageSource(present, journal, history, publisher, desk, clock)
+        page = Dashboard(settings.dashboard, source, metrics.render)
     report = Reporting(present, journal, history, publisher, metrics, clock)
     return Gateway(
         settings,
@@ -118,4 +138,5 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
             market,
         ),
         market[0] if market else None,
+        page,
     )

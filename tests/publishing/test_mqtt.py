@@ -17,9 +17,9 @@ async def test_a_home_is_seen_and_only_changes_are_sent(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal, ["inverter"])
     async with listening(broker.port, "energy/home/#") as heard, running(publisher):
-        assert await publisher.wait_connected()
+        assert await publisher.wait_connected(20)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
-        assert await publisher.flush()
+        assert await publisher.flush(20)
         await heard.until(lambda h: bool(h.of("energy/home/site/state")))
         assert heard.of("energy/home/status") == [b"online"]
         assert heard.of("energy/home/inverter/pv_power_w") == [b"3000"]
@@ -45,7 +45,7 @@ async def test_the_broker_says_offline_when_we_vanish(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/status") as heard, running(publisher):
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         # Another client with our identifier takes over: the broker drops us without a goodbye.
         thief = aiomqtt.Client("127.0.0.1", broker.port, identifier="energy-gateway-home")
         async with thief:
@@ -61,11 +61,11 @@ async def test_ledger_events_leave_the_outbox_in_order_once_acknowledged(
         journal.append("note", {"text": f"event {n}"}, START)
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/ledger/event") as heard, running(publisher):
-        await publisher.wait_connected()
-        assert await publisher.flush()
+        await publisher.wait_connected(20)
+        assert await publisher.flush(20)
         assert journal.unsent() == []
         journal.append("note", {"text": "one more"}, START)
-        assert await publisher.flush()
+        assert await publisher.flush(20)
         await heard.until(lambda h: len(h.messages) == 106)
         events = heard.json("energy/home/ledger/event")
         assert [event["seq"] for event in events] == list(range(1, 107))
@@ -79,7 +79,7 @@ async def test_broker_away_keeps_the_latest_only_and_everything_returns(
     broker = await start_broker()
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with running(publisher):
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
         await publisher.flush()
         await broker.close()
@@ -106,9 +106,9 @@ async def test_the_embedded_broker_serves_the_demo(journal: Journal) -> None:
     journal.append("note", {"text": "hello"}, START)
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/#") as heard, running(publisher):
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(3)))
-        assert await publisher.flush()
+        assert await publisher.flush(20)
         await heard.until(lambda h: bool(h.of("energy/home/ledger/event")))
         await heard.until(lambda h: bool(h.of("energy/home/site/state")))
     await broker.close()
