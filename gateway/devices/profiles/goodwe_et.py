@@ -71,7 +71,7 @@ PROFILE = Profile(
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            one("ac_power_w", Field(35137, "i32")),
+            one("ac_power_w", Field(35138, "i16")),
             Output(
                 "pv_power_w",
                 tuple(_panel(a) for a in (35105, 35109, 35113, 35117)),
