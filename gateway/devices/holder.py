@@ -53,6 +53,13 @@ class Holder:
         """What is held now, None when the control is released."""
         return self._value
 
+    def rebind(self, sheet: ControlSheet) -> None:
+        """Go on with the control as it was found anew, perhaps at other addresses."""
+        if sheet.facts != self.sheet.facts:
+            self._written, self._saved = {}, {}
+        self.sheet = sheet
+        self.doubt()
+
     def doubt(self) -> None:
         """The device was lost: what it holds is unknown, the next hold writes all again."""
         self._renewed = float("-inf")
@@ -115,7 +122,7 @@ class Holder:
             if all(facts.word(a) == w for a, w in _words(step)):
                 continue
             try:
-                await self._write(step)
+                await self._write(step, must=True)
             except DeviceError as error:
                 problems.append(f"{self.sheet.control.value}: {error}")
         problems += await self._not_neutral(steps)
@@ -206,19 +213,21 @@ class Holder:
                     f" but it reads {reads}"
                 )
 
-    async def _write(self, step: Write) -> None:
+    async def _write(self, step: Write, must: bool = False) -> None:
+        """Write one step; ``must`` ignores the flash budget: to be neutral is worth a write."""
         if self.sheet.persistence == "flash":
-            self._spend(step)
+            self._spend(step, must)
         try:
             await self._unit.write(step.address, step.words, step.fc)
         except Refused:
             if not step.optional:
                 raise
 
-    def _spend(self, step: Write) -> None:
+    def _spend(self, step: Write, must: bool) -> None:
         """Count a write to flash; raises DeviceError when the day's budget is used up."""
         day = self._clock.now().date().isoformat()
-        if self._intents.write_count(self._device, step.address, day) >= self.sheet.max_per_day:
+        spent = self._intents.write_count(self._device, step.address, day)
+        if spent >= self.sheet.max_per_day and not must:
             raise DeviceError(
                 f"register {step.address} is kept in flash and was written"
                 f" {self.sheet.max_per_day} times today; not written again"

@@ -51,7 +51,9 @@ async def bind(unit: Unit, sheet: SunSpecSheet) -> Source:
     chain = await ss.discover(unit)
     if chain is None:
         raise DeviceError(f"{unit}: no SunSpec map at 40000, 0 or 50000")
-    found = Found(chain, await probe(unit, chain), unnamed_are_panels=sheet.unnamed_are_panels)
+    found = Found(chain, await probe(unit, chain))
+    found.unnamed_are_panels = sheet.unnamed_are_panels
+    found.battery_charge = sheet.battery_charge
     found.identity = _identity(found)
     if sheet.inverter:
         _inverter(found)
@@ -101,6 +103,11 @@ def _inverter(found: Found) -> None:
         found.outputs.append(one("grid_frequency_hz", ss.field(model, "Hz")))
     if ss.has(model, state):
         found.outputs.append(Output("inverter_state", (ss.field(model, state),), named(names)))
+    if found.battery_charge:
+        # DCW is panels and battery together; into the battery + is what the panels give besides
+        both = (ss.field(model, "DCW"), found.battery_charge)
+        found.outputs.append(Output("pv_power_w", both, numeric(lambda dc, charge: dc + charge)))
+        return
     if found.may_have_battery:
         add_panels(found)
         add_storage(found)

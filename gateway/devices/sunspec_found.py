@@ -37,6 +37,7 @@ class Found:
     facts: Facts
     identity: Identity = field(default_factory=Identity)
     unnamed_are_panels: bool = False
+    battery_charge: Field | None = None
     outputs: list[Output] = field(default_factory=list)
     controls: list[ControlSheet] = field(default_factory=list)
 

@@ -25,11 +25,6 @@ _MAX_CHARGE, _MAX_DISCHARGE, _CUTOFF = 47075, 47077, 47082
 _PERIOD, _WORK_MODE, _GRID_CHARGE, _FORCE, _SETTING_MODE = 47083, 47086, 47087, 47100, 47246
 _CHARGE_W, _DISCHARGE_W = 47247, 47249
 _EXPORT_MODE, _EXPORT_W, _EXPORT_PCT = 47415, 47416, 47418
-_NO_I32 = 0x7FFFFFFF
-
-
-def _i32(value: int | None) -> int:
-    return _NO_I32 if value is None else value
 
 
 class HuaweiHybrid(VendorUnit):
@@ -139,10 +134,10 @@ class HuaweiHybrid(VendorUnit):
         block.u16(32000, 0x6)
         block.i16(32016, 4120, whole(powers.pv * 0.58 / 412.0, 100))
         block.i16(32018, 3660, whole(powers.pv * 0.42 / 366.0, 100))
-        block.i32(32064, _i32(whole(powers.pv)))
+        block.i32(32064, whole(powers.pv))
         volts = None if view.blind else whole(VOLTAGE_V, 10)
         block.u16(32069, volts, volts, volts)
-        block.i32(32080, _i32(whole(powers.inverter_ac)))
+        block.i32(32080, whole(powers.inverter_ac))
         block.u16(32085, whole(view.frequency_hz(), 100))
         block.u16(32089, 0x0200)  # on grid
         block.u32(32106, counted(view.counter("pv"), 0.1))
@@ -152,10 +147,10 @@ class HuaweiHybrid(VendorUnit):
         battery = view.home.house.battery
         block.u32(37046, round(battery.max_charge_w), round(battery.max_discharge_w))
         block.u16(37100, 1)  # meter normal
-        block.i32(37113, _i32(whole(-powers.grid)))
+        block.i32(37113, whole(-powers.grid))
         block.i16(37118, whole(view.frequency_hz(), 100))
         exported, imported = view.counter("grid_export"), view.counter("grid_import")
-        block.i32(37119, _i32(counted(exported, 0.1)), _i32(counted(imported, 0.1)))
+        block.i32(37119, counted(exported, 0.1), counted(imported, 0.1))
         block.u16(37125, 1)
 
     def _storage(self, block: Block) -> None:
@@ -164,6 +159,6 @@ class HuaweiHybrid(VendorUnit):
         block.u16(37760, whole(view.soc_pct(), 10), None, 2)
         block.u16(37763, None if view.blind else 4100)
         block.i16(37764, whole(-powers.battery / 410.0, 10))
-        block.i32(37765, _i32(whole(-powers.battery)))
+        block.i32(37765, whole(-powers.battery))
         block.u32(37780, counted(view.counter("charge"), 0.1))
         block.u32(37782, counted(view.counter("discharge"), 0.1))

@@ -23,14 +23,19 @@ class Block:
     """Registers from address ``origin``. None packs 'not implemented'.
 
     ``little`` puts the low word of a number first, as some makers do; bytes are always big-endian.
+    Signed numbers that are not implemented are the most negative ones in SunSpec, the most
+    positive ones at other makers (``vendor``).
     """
 
-    __slots__ = ("_little", "_origin", "data")
+    __slots__ = ("_little", "_no_i16", "_no_i32", "_origin", "data")
 
-    def __init__(self, length: int, origin: int = 0, little: bool = False) -> None:
+    def __init__(
+        self, length: int, origin: int = 0, little: bool = False, vendor: bool = False
+    ) -> None:
         self.data = bytearray(2 * length)
         self._origin = origin
         self._little = little
+        self._no_i16, self._no_i32 = (0x7FFF, 0x7FFFFFFF) if vendor else (-0x8000, -0x80000000)
 
     def _place(self, address: int, raw: bytes, words: int) -> None:
         if self._little and words > 1:
@@ -55,13 +60,13 @@ class Block:
         self._put("H", 0xFFFF, address, values)
 
     def i16(self, address: int, *values: int | None) -> None:
-        self._put("h", -0x8000, address, values)
+        self._put("h", self._no_i16, address, values)
 
     def u32(self, address: int, *values: int | None) -> None:
         self._put("I", 0xFFFFFFFF, address, values)
 
     def i32(self, address: int, *values: int | None) -> None:
-        self._put("i", -0x80000000, address, values)
+        self._put("i", self._no_i32, address, values)
 
     def u64(self, address: int, *values: int | None) -> None:
         self._put("Q", 0xFFFFFFFFFFFFFFFF, address, values)
@@ -264,7 +269,7 @@ class VendorUnit(BlockUnit):
         self.set_writable(settings, self.written)
 
     def _build(self, area: Area) -> bytearray:
-        block = Block(area.length, area.start, self._little)
+        block = Block(area.length, area.start, self._little, vendor=True)
         area.fill(block)
         if area.table == HOLDING:
             for address, setting in self.settings.items():

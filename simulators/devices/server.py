@@ -112,6 +112,7 @@ class ModbusServer:
     @faults.setter
     def faults(self, faults: Faults | None) -> None:
         self._faults = faults
+        self._see_right()
         wrap = faults.has(Kind.WRAP) if faults else None
         if wrap is not None:
             for unit in self.units.values():

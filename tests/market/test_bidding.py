@@ -130,6 +130,12 @@ def test_the_user_floor_and_the_band() -> None:
     assert tenders_for(curve((5000, 500)), RULES, [], 0, POLICY).create == (sell(500, 500_000),)
 
 
+def test_a_floor_that_rises_a_little_is_kept_to_the_tick() -> None:
+    out = [state("a", 500, 4000)]
+    bids = tenders_for(curve((40, 500)), RULES, out, 0, BidPolicy(floor_ticks=4001))
+    assert bids == Bids(("a",), (sell(500, 4001),))
+
+
 def test_prices_snap_up_for_a_sell_and_down_for_a_buy() -> None:
     coarse = replace(RULES, tick_per_mwh=Decimal("0.25"))
     bids = tenders_for(curve((40.1, -100), (50.1, 100)), coarse, [], 0, BidPolicy(allow_buy=True))

@@ -195,6 +195,10 @@ async def test_nan_shows_not_implemented_everywhere(servers: Servers, client: Ra
     storage_meter = await client.read(200, 40069, 107)
     assert (storage_meter[18], storage_meter[38:40]) == (0x8000, (0, 0))
     assert (await client.read(1, 40069, 52))[14] != 0x8000
+    servers.inverter.faults = Faults([Fault(Kind.NAN)])
+    assert (await client.read(1, 40069, 52))[14] == 0x8000
+    servers.inverter.faults = None
+    assert (await client.read(1, 40069, 52))[14] != 0x8000
 
 
 async def test_zero_counters_sign_and_scale(servers: Servers, client: RawClient) -> None:
