@@ -89,6 +89,9 @@ class Holder:
     def judge(self, power_w: float, soc_pct: float) -> None:
         """Say once when the measured power does not follow a battery setpoint, once when it does."""
         wanted = self._value
+        lease, age = self.sheet.lease, self._clock.monotonic() - self._renewed
+        if lease.seconds and age > lease.seconds:
+            return  # not renewed: the device may have let go
         settled = self._clock.monotonic() - self._since >= self.sheet.settle_s
         limit = soc_pct >= _FULL_PCT if (wanted or 0) < 0 else soc_pct <= _EMPTY_PCT
         if wanted is None or abs(wanted) < _VISIBLE_W or not settled or limit:

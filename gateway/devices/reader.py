@@ -16,7 +16,7 @@ _METER = ("grid_import_wh", "grid_export_wh")
 _COUNTED = ("pv_energy_wh", "battery_charge_wh", "battery_discharge_wh")
 _MARKERS: Mapping[Kind, frozenset[int]] = {
     "u16": frozenset({0xFFFF}),
-    "i16": frozenset({-0x8000}),
+    "i16": frozenset({-0x8000, 0x7FFF}),
     "u32": frozenset({0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF}),
     "i32": frozenset({-0x8000_0000, 0x7FFF_FFFF}),
     "u64": frozenset({2**64 - 1}),

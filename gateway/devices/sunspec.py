@@ -17,6 +17,7 @@ from gateway.devices.profile import (
     one,
 )
 from gateway.devices.sunspec_control import battery_124, pv_limit_123, pv_limit_704
+from gateway.devices.sunspec_der import Measured, battery_704
 from gateway.devices.sunspec_found import Found, probe
 from gateway.devices.sunspec_storage import add_panels, add_storage, counted
 from gateway.errors import DeviceError
@@ -57,8 +58,8 @@ async def bind(unit: Unit, sheet: SunSpecSheet) -> Source:
     found.identity = _identity(found)
     if sheet.inverter:
         _inverter(found)
-        if sheet.battery_control and found.storage_124:
-            found.controls.append(battery_124(found.storage_124))
+        if sheet.battery_control:
+            _battery_control(found)
         if sheet.pv_limit:
             _pv_limit(found)
     if sheet.meter:
@@ -115,6 +116,22 @@ def _inverter(found: Found) -> None:
     found.outputs.append(Output("pv_power_w", (power,), numeric(lambda w: max(0.0, w))))
     if ss.has(model, energy):
         found.outputs.append(Output("pv_energy_wh", (ss.field(model, energy),), counted))
+
+
+def _battery_control(found: Found) -> None:
+    if found.storage_124:
+        found.controls.append(battery_124(found.storage_124))
+        return
+    setpoint, ports, rating, ac = (found.chain.first(m) for m in (704, 714, 702, 701))
+    kinds = found.ports
+    if not (setpoint and ports and rating and ac and kinds["pv"] and kinds["battery"]):
+        return
+    if found.number(setpoint, "WSetEna") is not None:
+        panels, batteries = (
+            tuple(ss.field(ports, "DCW", i) for i in kinds[kind]) for kind in ("pv", "battery")
+        )
+        measured = Measured(panels, batteries, ss.field(ac, "W"))
+        found.controls.append(battery_704(setpoint, rating, measured))
 
 
 def _pv_limit(found: Found) -> None:

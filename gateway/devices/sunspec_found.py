@@ -15,7 +15,7 @@ _PROBED = {
     1: ("Mn", "Md", "Vr", "SN"),
     120: ("DERTyp", "WHRtg"),
     124: ("WChaMax", "ChaState", "ChaSt", "OutWRte", "InWRte"),
-    704: ("WMaxLimPct", "WMaxLimPctEna"),
+    704: ("WMaxLimPct", "WMaxLimPctEna", "WSetEna"),
     713: ("SoC", "WHRtg"),
     802: ("SoC", "WHRtg", "W"),
 }

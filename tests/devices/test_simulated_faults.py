@@ -36,6 +36,7 @@ KINDS = (
 FAMILIES = {
     "fronius": "fronius-gen24",
     "fronius-float": "fronius-gen24",
+    "sunspec-der": "sunspec-hybrid",
     "solaredge": "solaredge-storedge",
     "sungrow": "sungrow-sh",
     "goodwe": "goodwe-et",
