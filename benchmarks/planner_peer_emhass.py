@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -28,7 +29,7 @@ LOG.setLevel(logging.ERROR)
 ROOT = Path(emhass.__file__).parent
 
 
-def make(setup: dict) -> Optimization:
+def make(setup: dict[str, Any]) -> Optimization:
     """EMHASS as its defaults are, with this battery and no deferrable load."""
     paths = {
         "root_path": ROOT,
@@ -38,9 +39,10 @@ def make(setup: dict) -> Optimization:
         "config_path": Path(setup["work"]) / "config.json",
     }
 
-    async def configured() -> dict:
+    async def configured() -> dict[str, Any]:
         config = await utils.build_config(paths, LOG, paths["defaults_path"])
-        return await utils.build_params(paths, {}, config, LOG)
+        params: dict[str, Any] = await utils.build_params(paths, {}, config, LOG)
+        return params
 
     params = asyncio.run(configured())
     hass, optim, plant = utils.get_yaml_parse(json.dumps(params), LOG)
@@ -88,7 +90,9 @@ def make(setup: dict) -> Optimization:
     )
 
 
-def solve(optimization: Optimization, setup: dict, problem: dict) -> list[float]:
+def solve(
+    optimization: Optimization, setup: dict[str, Any], problem: dict[str, Any]
+) -> list[float]:
     """Battery AC Wh by quarter-hour, discharge +."""
     steps = len(problem["import"])
     index = pd.date_range("2024-01-01", periods=steps, freq="15min", tz="UTC")

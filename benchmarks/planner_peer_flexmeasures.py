@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from typing import Any
 
 import pandas as pd
 
@@ -26,7 +27,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def solve(setup: dict, problem: dict) -> list[float]:
+def solve(setup: dict[str, Any], problem: dict[str, Any]) -> list[float]:
     """Battery AC Wh by quarter-hour, discharge +. FlexMeasures works in MW and MWh."""
     steps = len(problem["import"])
     index = pd.date_range("2024-01-01", periods=steps, freq="15min", tz="UTC")

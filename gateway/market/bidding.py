@@ -153,13 +153,16 @@ def _changes(want: _Want, policy: BidPolicy, may_cancel: bool) -> Bids:
     cancel: list[str] = []
     kept: list[TenderState] = []
     # what cannot be taken back comes first: its energy is gone for everything else
-    states = sorted(want.states, key=lambda s: (_is_free(s, want.side), s.tender.price_ticks))
+    sign = want.side.sign
+    states = sorted(
+        want.states, key=lambda s: (_is_free(s, want.side), sign * s.tender.price_ticks)
+    )
     for state in states:
         if not (may_cancel and _is_free(state, want.side)):
             _take(plan, state.open_wh)
             kept.append(state)
             continue
-        near = _near(plan, state, policy)
+        near = _near(plan, state, policy, want.rules)
         room_wh = sum(piece.left_wh for piece in near)
         if room_wh == 0 or state.open_wh > room_wh + want.rules.lot_wh:
             cancel.append(state.tender.tender_id)
@@ -172,12 +175,32 @@ def _changes(want: _Want, policy: BidPolicy, may_cancel: bool) -> Bids:
     return Bids(tuple(cancel), _new(want, plan, want.budget_wh - out_wh))
 
 
-def _near(plan: list[_Piece], state: TenderState, policy: BidPolicy) -> list[_Piece]:
-    """The pieces that an open tender may stand for; none where it sells below the user's floor."""
-    price = state.tender.price_ticks
+def _near(
+    plan: list[_Piece], state: TenderState, policy: BidPolicy, rules: MarketRules
+) -> list[_Piece]:
+    """The pieces that an open tender may stand for: those about its price, with eagerer crumbs.
+
+    None where it sells below the user's floor.
+    """
+    price, sign = state.tender.price_ticks, state.tender.side.sign
     if state.tender.side is Side.SELL and price < policy.floor_ticks:
         return []
-    return [p for p in plan if abs(p.price_ticks - price) <= policy.price_threshold_ticks]
+
+    def about(piece: _Piece) -> bool:
+        return abs(piece.price_ticks - price) <= policy.price_threshold_ticks
+
+    def crumb(piece: _Piece) -> bool:
+        return sign * piece.price_ticks < sign * price and _too_small(piece, piece.left_wh, rules)
+
+    if not any(about(piece) and piece.left_wh for piece in plan):
+        return []
+    return [piece for piece in plan if about(piece) or crumb(piece)]
+
+
+def _too_small(piece: _Piece, quantity_wh: int, rules: MarketRules) -> bool:
+    """Whether so much is no tender of its own: below the market's size, or a move within a lot."""
+    least = max(rules.min_quantity_wh, rules.lot_wh)
+    return quantity_wh < least or (piece.used and quantity_wh <= rules.lot_wh)
 
 
 def _take(pieces: list[_Piece], quantity_wh: int) -> None:
@@ -205,8 +228,7 @@ def _new(want: _Want, plan: list[_Piece], room_wh: int) -> tuple[Increment, ...]
     rules, out, crumbs = want.rules, [], 0
     for piece in plan:
         quantity = min(piece.left_wh + crumbs, room_wh) // rules.lot_wh * rules.lot_wh
-        small = quantity < max(rules.min_quantity_wh, rules.lot_wh)
-        if small or (piece.used and quantity <= rules.lot_wh):
+        if _too_small(piece, quantity, rules):
             crumbs += piece.left_wh
             continue
         crumbs = 0

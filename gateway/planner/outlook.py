@@ -53,6 +53,7 @@ class Options:
     lot_wh: int = 10
     quantity_quantile: float = 0.2
     offer_intervals: int = 5
+    trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
 
 
 def build_outlook(
@@ -100,6 +101,7 @@ def outlook_from(
         transitions=tuple(tuple(row) for row in market.transitions.tolist()),
         scenario_weights=tuple(market.weights.tolist()),
         offer_intervals=options.offer_intervals,
+        trading=options.trading,
     )
 
 

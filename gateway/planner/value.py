@@ -74,6 +74,9 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
     count = max(len(forecasts[0].market_scenarios), 1)
     imports = np.array([f.import_scenarios or (f.import_price,) * count for f in forecasts])
     exports = np.array([f.export_scenarios or (f.export_price,) * count for f in forecasts])
+    if outlook.trading:  # an offer is filled where the market pays more than the retailer
+        market = np.array([f.market_scenarios or (f.market_price,) * count for f in forecasts])
+        exports = np.maximum(exports, market)
     load = np.array([f.load_wh for f in forecasts])
     pv = np.array([f.pv_wh for f in forecasts])
     problem = Problem(

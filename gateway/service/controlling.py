@@ -19,7 +19,6 @@ from gateway.errors import StorageError
 from gateway.journal import Journal
 from gateway.journal.bodies import metered_body
 from gateway.planner.dispatch import Now, battery_power_w
-from gateway.planner.tariff import TariffRules
 from gateway.service.car import car_need, car_power_w, charger_spec
 from gateway.service.night import NightOrigin
 from gateway.service.present import Present
@@ -47,11 +46,10 @@ class ControlLoop:
         self._on_tick, self._on_quarter = on_tick, on_quarter
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
-        self._tariff = TariffRules(self._settings.tariff, self._zone)
         self._charger = charger_spec(self._settings.car)
         self._metering = Metering(journal.book.last_metered())
         self._energy = QuarterEnergy()
-        self._origin = NightOrigin(journal, self._tariff)
+        self._origin = NightOrigin(journal, present.tariff)
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
         self._mode_since = float("-inf")
@@ -101,7 +99,7 @@ class ControlLoop:
     ) -> Wish:
         """What the plan's value of stored energy asks for at the present prices."""
         plan, stored_wh = self._present.plan, self._present.stored_wh(battery)
-        import_price, export_price = self._prices(now)
+        import_price, export_price = self._present.retail(quarter_of(now))
         curtail = export_price is not None and export_price < 0
         curve = plan.value(now) if plan else None
         if curve is None or battery is None or stored_wh is None:
@@ -127,17 +125,6 @@ class ControlLoop:
             else "price: rest"
         )
         return Wish(target_w, car_w, curtail, why)
-
-    def _prices(self, now: datetime) -> tuple[float | None, float | None]:
-        """What a MWh costs and earns at this moment; a wholesale tariff follows the expected price."""
-        interval, plan = quarter_of(now), self._present.plan
-        planned = next((c for c in plan.course if now in c.interval), None) if plan else None
-        market = planned.market_price if planned else None
-        bought, sold = self._present.published(interval)
-        return (
-            self._tariff.import_price(interval, market, bought),
-            self._tariff.export_price(interval, market, sold),
-        )
 
     def _meter(self, snapshot: Snapshot) -> None:
         """Quarters that have ended go to the journal; what cannot be stored now is kept and tried again."""

@@ -19,7 +19,7 @@ def market_state(present: Present, journal: Journal, now: datetime) -> MarketSta
     stored_wh = present.stored_wh(battery)
     curve = plan.value(now) if plan else None
     value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
-    bought, sold = present.published(interval)
+    bought, sold = present.retail(interval)
     following = interval.next()
     midnight = local_midnight(now, present.settings.site.time_zone)
     planned = next((c for c in plan.course if c.interval == following), None) if plan else None

@@ -19,7 +19,6 @@ from gateway.market.schedule import Pace, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.planner.tariff import TariffRules
 from gateway.service.car import car_need
 from gateway.service.night import NightOrigin
 from gateway.service.present import Present
@@ -49,7 +48,7 @@ class TradingLoop:
         self._observed, self._journal, self._market = observed, journal, market
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
-        self._tariff = TariffRules(self._settings.tariff, self._zone)
+        self._tariff = present.tariff
         self._night = NightOrigin(journal, self._tariff)
         self._prices_until: datetime | None = None
         self._notes: tuple[str, ...] = ()

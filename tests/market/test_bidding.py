@@ -115,6 +115,25 @@ def test_the_rest_of_a_step_goes_with_the_next_one() -> None:
     assert bids == Bids((), (sell(120, 9000),))
 
 
+def test_a_tender_that_carries_a_crumb_is_left_alone() -> None:
+    """What was sent for a crumb and the next step together is still right the next time."""
+    out = [state("a", 30, 0)]
+    wish = curve((0, 50), (3, 100))
+    bids = tenders_for(wish, RULES, out, 0, POLICY)
+    assert bids == Bids((), (sell(70, 300),))
+    assert tenders_for(wish, RULES, after(out, bids), 0, POLICY) == Bids()
+
+
+def test_a_far_tender_does_not_stand_for_a_crumb() -> None:
+    buying = BidPolicy(allow_buy=True)
+    stuck = state("t0", 120, 300, side=Side.BUY, answered=False)
+    out = [stuck, state("t1", 50, 50, side=Side.BUY)]
+    wish = curve((3, -220), (3, -160))
+    bids = tenders_for(wish, RULES, out, 0, buying)
+    assert bids.cancel == ("t1",)
+    assert tenders_for(wish, RULES, after(out, bids), 0, buying) == Bids()
+
+
 def test_crumbs_wait_for_the_next_price() -> None:
     bids = tenders_for(curve((10, 30), (20, 64), (30, 99)), RULES, [], 0, POLICY)
     assert bids.create == (sell(60, 2000),)
