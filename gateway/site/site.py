@@ -38,6 +38,7 @@ class Site:
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
         self._held: set[tuple[str, Control]] = set()
+        self._steering: dict[tuple[str, Control], Presence] = {}
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """One polling loop a device: a dead one never slows the others."""
@@ -142,9 +143,13 @@ class Site:
                     self._held.discard(key)
                 else:
                     log.warning("%s: release: %s", device.name, "; ".join(report.problems))
+            self._steered(key).back()
         except DeviceError as error:
-            log.debug("%s: %s: %s", device.name, control.value, error)
-            self._mark_lost(device.name)
+            # Refused or lost: whether its readings still hold, its own polls decide.
+            self._steered(key).lost(error)
+
+    def _steered(self, key: tuple[str, Control]) -> Presence:
+        return self._steering.setdefault(key, Presence(f"{key[0]}: {key[1].value}"))
 
     def _battery_weight(self, device: Device) -> float:
         return self._states[device.name].number("battery_max_discharge_w") or 1.0
