@@ -56,7 +56,7 @@ async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
     json.dumps([live, day])
     assert live["power"]["pv_w"] == 5630
     assert live["prices"]["stored_value"] is not None
-    assert live["links"] == {"Broker": False}
+    assert live["links"] == {"Broker": False, "Exchange": False}
     present.snapshot = replace(snapshot(), pv_w=None)
     present.tick()
     second = source.latest()
