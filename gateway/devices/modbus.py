@@ -15,7 +15,7 @@ from gateway.devices.profile import ControlSheet, Identity, Profile, Source
 from gateway.devices.reader import LayoutChanged, Reader
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
-from gateway.errors import DeviceError
+from gateway.errors import DeviceError, StorageError
 from gateway.modbus.link import NOT_THERE, Refused, Unit
 from gateway.modbus.registers import Missing, Value
 from gateway.supervise import Backoff
@@ -94,12 +94,15 @@ class ModbusDevice:
         try:
             await self._open()
         except DeviceError as error:
-            owed = self._intents.pending(self.name)
+            owed = any(holder.owed for holder in self._holders.values()) or self._owed()
             problems = [f"cannot be reached, so not released: {error}"]
             return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
         for control, holder in self._holders.items():
             if not controls or control in controls:
-                problems += await holder.release()
+                try:
+                    problems += await holder.release()
+                except DeviceError as error:  # one control never holds up another
+                    problems.append(f"{control.value}: {error}")
         return ReleaseReport(self.name, not problems, tuple(problems))
 
     async def close(self) -> None:
@@ -118,6 +121,12 @@ class ModbusDevice:
         soc = values.get("battery_soc_pct")
         if holder and isinstance(power, int | float) and isinstance(soc, int | float):
             holder.judge(power, soc)
+
+    def _owed(self) -> bool:
+        try:
+            return bool(self._intents.pending(self.name))
+        except StorageError:
+            return True  # not known: say that it may not be neutral
 
     def _may_try(self) -> None:
         left = self._retry_at - self._clock.monotonic()

@@ -65,6 +65,11 @@ class Trader:
             raise MarketError("the exchange has not yet told its rules")
         return self._rules
 
+    @property
+    def known_rules(self) -> MarketRules | None:
+        """The rules as far as they are known: None before the exchange was reached once."""
+        return self._rules
+
     def set_floor(self, floor_ticks: int) -> None:
         """From the next bid on the home does not sell below this price."""
         self._policy = replace(self._policy, floor_ticks=floor_ticks)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.devices.build import build_devices
+from gateway.domain.control import Control
 from gateway.errors import ConfigError
 from gateway.journal import Journal
 from gateway.journal.history import History
@@ -24,14 +26,16 @@ from gateway.publishing.mqtt import Publisher
 from gateway.service.controlling import ControlLoop
 from gateway.service.present import Present
 from gateway.service.reporting import Reporting
-from gateway.service.steering import PREFIX, ServiceSteering
+from gateway.service.steering import ServiceSteering
 from gateway.service.trading import TradingLoop
 from gateway.service.viewing import PageSource
-from gateway.service.wishes import restored
+from gateway.service.wishes import PREFIX, restored
 from gateway.site.site import Site
 from gateway.supervise import supervise
 
 log = logging.getLogger(__name__)
+
+FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 
 
 @dataclass
@@ -85,18 +89,19 @@ class Gateway:
         return f"gateway {self.settings.site.name!r} runs: {devices}; {trade}"
 
     async def _end(self) -> None:
+        """The devices first; then everything else, and nothing of it holds up the rest."""
         reports = await self.site.release_all()
         if reports and all(report.neutral for report in reports):
             log.info("all devices are neutral")
-        if self.page is not None:
-            await self.page.stop()
-        await self.publisher.close()
-        await self.site.close()
-        if self.exchange is not None:
-            await self.exchange.close()
-        self.history.close()
-        self.seen.close()
-        self.journal.close()
+        async with AsyncExitStack() as rest:  # run from the last to the first
+            for close in (self.journal.close, self.seen.close, self.history.close):
+                rest.callback(close)
+            if self.exchange is not None:
+                rest.push_async_callback(self.exchange.close)
+            rest.push_async_callback(self.site.close)
+            rest.push_async_callback(self.publisher.close, FLUSH_S)
+            if self.page is not None:
+                rest.push_async_callback(self.page.stop)
 
 
 async def compose(settings: Settings, clock: Clock) -> Gateway:
@@ -105,6 +110,12 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
     devices = build_devices(settings.device, journal, clock)
+    chargers = [d.name for d in devices if Control.CHARGE_CURRENT in d.controls]
+    if len(chargers) > 1:
+        raise ConfigError(
+            f"device: {' and '.join(chargers)} can both be steered, but one charger is supported;"
+            " set control = false for the others"
+        )
     site = Site(devices, clock, settings.control.period_s, metrics.polled)
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")

@@ -101,8 +101,8 @@ class Present:
             import_limit_w=self.settings.site.import_limit_w,
             export_limit_w=self.wishes.export_limit_w,
             reserve_pct=self.wishes.backup_reserve_pct,
-            max_charge_w=battery.max_charge_w if battery else 0.0,
-            max_discharge_w=battery.max_discharge_w if battery else 0.0,
+            max_charge_w=battery.max_charge_w if battery else None,
+            max_discharge_w=battery.max_discharge_w if battery else None,
         )
 
     def _stated(self, metric: str) -> float | None:

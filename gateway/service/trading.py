@@ -12,7 +12,7 @@ from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter
 from gateway.domain.plan import Observed, OfferCurve, Plan
 from gateway.domain.trade import per_mwh, ticks
-from gateway.errors import StorageError
+from gateway.errors import MarketError, StorageError
 from gateway.journal import Journal
 from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import Pace, is_bid_time, next_wake
@@ -59,6 +59,10 @@ class TradingLoop:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
         try:
             await self._trade(presence)
+        except (MarketError, StorageError) as error:
+            # The home is steered by its values whether or not it can trade now.
+            self._present.plan = self.plan(self._clock.now())
+            raise MarketError(str(error)) from error
         finally:
             self._present.exchange_reached = False
 
@@ -68,12 +72,9 @@ class TradingLoop:
         await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             now = self._clock.now()
-            try:
-                await self._round(now)
-                presence.back()
-                self._present.exchange_reached = self._market is not None
-            except StorageError as error:
-                log.error("no trading while nothing can be stored: %s", error)
+            await self._round(now)
+            presence.back()
+            self._present.exchange_reached = self._market is not None
             await self._clock.sleep_until(self._next(now))
 
     def plan(self, now: datetime) -> Plan | None:
@@ -158,9 +159,9 @@ class TradingLoop:
 
     def _options(self) -> Options:
         planner = self._settings.planner
-        if self._market is None:
+        rules = self._market[1].known_rules if self._market else None
+        if rules is None:
             return Options(planner.horizon_h, quantity_quantile=planner.quantity_quantile)
-        rules = self._market[1].rules
         ahead = rules.first_call_lead // timedelta(minutes=15) + 1
         return Options(planner.horizon_h, rules.lot_wh, planner.quantity_quantile, ahead)
 
