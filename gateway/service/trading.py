@@ -52,6 +52,7 @@ class TradingLoop:
         self._night = NightOrigin(journal, self._tariff)
         self._prices_until: datetime | None = None
         self._notes: tuple[str, ...] = ()
+        self._made_past: tuple[datetime, list[Observed]] | None = None
         party = self._settings.market.party_id if self._settings.market else ""
         self._pace = Pace.of(party)
 
@@ -97,7 +98,12 @@ class TradingLoop:
             import_limit_w=self._settings.site.import_limit_w,
         )
         outlook = build_outlook(
-            now, self._past(now - HISTORY), self._known(), self._tariff, home, self._options()
+            now,
+            self._past(floor_quarter(now) - HISTORY),
+            self._known(),
+            self._tariff,
+            home,
+            self._options(),
         )
         plan = self._strategy.plan(outlook)
         for note in plan.notes:
@@ -140,13 +146,16 @@ class TradingLoop:
         self._prices_until = start
 
     def _past(self, since: datetime) -> list[Observed]:
-        """Past quarters, with the real-time prices that have become known meanwhile."""
+        """Past quarters, with the real-time prices that have become known; made once a quarter."""
+        if self._made_past is not None and self._made_past[0] == since:
+            return self._made_past[1]
         prices = self._present.prices
-        past = []
+        past: list[Observed] = []
         for row in self._observed(since):
             known = prices.get(row.interval.start)
             final = known.imbalance_ticks if known else None
             past.append(row if final is None else replace(row, rt_price=per_mwh(final)))
+        self._made_past = (since, past)
         return past
 
     def _known(self) -> KnownPrices:
