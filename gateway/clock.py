@@ -83,8 +83,11 @@ class WallClock:
         await asyncio.sleep(max(0.0, seconds / self._rate))
 
     async def sleep_until(self, when: datetime) -> None:
+        """As the protocol says; if the machine's clock is set back meanwhile it returns early, after
+        the time that it was asked to wait: the loop looks at the new time and asks again."""
         await asyncio.sleep(0)
-        while (left := (when - self.now()).total_seconds()) > 0:
+        latest = self.monotonic() + (when - self.now()).total_seconds()
+        while (left := min((when - self.now()).total_seconds(), latest - self.monotonic())) > 0:
             await asyncio.sleep(min(left / self._rate, _LONGEST_NAP_S))
 
     def spawn(

@@ -62,8 +62,9 @@ def decide(
 ) -> Setpoints:
     """The setpoints of this tick. Released wherever the inputs that a decision needs are missing."""
     current_a = _charge_current(snapshot, wish, limits, charger)
+    pv_limit_w = _pv_limit(snapshot, commitment, wish, limits)
     if snapshot.grid_w is None or snapshot.battery_w is None or snapshot.battery_soc_pct is None:
-        return Setpoints(charge_current_a=current_a, reason="released: meter or battery unknown")
+        return Setpoints(None, pv_limit_w, current_a, "released: meter or battery unknown")
     target_w, reason = _battery_target(snapshot, commitment, wish)
     if target_w is not None:
         target_w, why = _within(target_w, snapshot, limits)
@@ -71,29 +72,42 @@ def decide(
     elif snapshot.battery_soc_pct <= limits.reserve_pct:
         # Released, the inverter would go below our reserve: hold it at zero discharge instead.
         surplus_w = -(snapshot.grid_w + snapshot.battery_w)
-        target_w = -min(limits.max_charge_w, max(0.0, surplus_w))
+        target_w = -min(_or_none(limits.max_charge_w), max(0.0, surplus_w))
         reason = "reserve"
     return Setpoints(
         battery_w=None if target_w is None else round(target_w),
-        pv_limit_w=_pv_limit(snapshot, commitment, wish, limits),
+        pv_limit_w=pv_limit_w,
         charge_current_a=current_a,
         reason=reason,
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How calm control is: ``stayed_s`` is how long the present mode has held."""
+
+    deadband_w: float
+    stayed_s: float
+    dwell_s: float
+
+
 def steady(
-    new: Setpoints, old: Setpoints, *, deadband_w: float, stayed_s: float, dwell_s: float
+    new: Setpoints, old: Setpoints, pace: Pace, snapshot: Snapshot, limits: Limits
 ) -> Setpoints:
     """``new``, unless the change is too small or, where only prices ask for it, too soon.
 
-    ``stayed_s`` is how long the old mode (released, charge, discharge, rest) has held.
+    An old power that a limit would cut by now is never kept.
     """
     if mode(new) != mode(old):
-        too_soon = stayed_s < dwell_s and new.reason in PRICED and old.reason in PRICED
-        return replace(new, battery_w=old.battery_w, reason=old.reason) if too_soon else new
+        too_soon = pace.stayed_s < pace.dwell_s
+        if not too_soon or new.reason not in PRICED or old.reason not in PRICED:
+            return new
+        if old.battery_w is not None and _within(old.battery_w, snapshot, limits)[1]:
+            return new
+        return replace(new, battery_w=old.battery_w, reason=old.reason)
     if new.battery_w is None or old.battery_w is None:
         return new
-    if abs(new.battery_w - old.battery_w) < deadband_w:
+    if abs(new.battery_w - old.battery_w) < pace.deadband_w:
         return replace(new, battery_w=old.battery_w)
     return new
 
@@ -125,7 +139,7 @@ def _within(battery_w: float, snapshot: Snapshot, limits: Limits) -> tuple[float
     assert snapshot.battery_soc_pct is not None  # noqa: S101
     why = ""
     without_w = snapshot.grid_w + snapshot.battery_w  # import if the battery did nothing
-    low, high = -limits.max_charge_w, limits.max_discharge_w
+    low, high = -_or_none(limits.max_charge_w), _or_none(limits.max_discharge_w)
     if snapshot.battery_soc_pct <= limits.reserve_pct and battery_w > 0:
         battery_w, why = 0.0, "reserve"
     if limits.export_limit_w is not None:
@@ -140,18 +154,27 @@ def _within(battery_w: float, snapshot: Snapshot, limits: Limits) -> tuple[float
 
 
 def _pv_limit(snapshot: Snapshot, commitment: Commitment, wish: Wish, limits: Limits) -> int | None:
-    """An upper limit of generation, or None: for the export limit, or where surplus costs money."""
-    if snapshot.load_w is None or snapshot.pv_w is None or snapshot.battery_w is None:
-        return None
+    """An upper limit of generation, or None: for the export limit, or where surplus costs money.
+
+    With the meter lost the load is not known: all of the generation might be exported, so it is held
+    to the export limit itself. A battery that is not there, or not known, takes nothing.
+    """
     allowed_w = limits.export_limit_w
-    if wish.curtail and commitment.position_wh <= 0:
+    if wish.curtail and commitment.position_wh <= 0 and snapshot.load_w is not None:
         allowed_w = 0.0
     if allowed_w is None:
         return None
-    charging_w = max(0.0, -snapshot.battery_w)
+    if snapshot.load_w is None or snapshot.pv_w is None:
+        return round(allowed_w)
+    charging_w = max(0.0, -(snapshot.battery_w or 0.0))
     limit_w = snapshot.load_w + charging_w + allowed_w
     # The limit is only needed when generation comes near it; a margin keeps it from flickering.
     return round(limit_w) if snapshot.pv_w > 0.8 * limit_w else None
+
+
+def _or_none(limit_w: float | None) -> float:
+    """A limit that nobody states is none; the device has its own."""
+    return math.inf if limit_w is None else limit_w
 
 
 def _charge_current(

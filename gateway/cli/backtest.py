@@ -43,10 +43,14 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     Example: energy-gateway backtest --data home.csv --report home.html
     """
+    from gateway.errors import ConfigError
     from gateway.planner.backtest.case import case_from, evaluation_case
     from gateway.planner.backtest.data import read_series
     from gateway.planner.backtest.study import summary, write_json, write_schedule
 
+    for path in (json, schedule, report):
+        if path is not None and not path.parent.is_dir():
+            raise ConfigError(f"{path}: cannot be written: there is no folder {path.parent}")
     series = read_series(data, accept_units=accept_units)
     if days is not None:
         series = series.head(days * 96)

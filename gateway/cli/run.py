@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    import asyncio
+
     from gateway.config import Settings
 
 
@@ -56,7 +58,13 @@ async def _serve(settings: Settings) -> None:
         task = group.create_task(gateway.run(lambda: notify("READY=1")), name="gateway")
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, task.cancel)
+            loop.add_signal_handler(number, _end_once, task)
         with suppress(asyncio.CancelledError):
             await task
         notify("STOPPING=1")
+
+
+def _end_once(task: asyncio.Task[None]) -> None:
+    """An impatient second signal must not break the release off."""
+    if not task.cancelling():
+        task.cancel()

@@ -99,7 +99,7 @@ def _account(
 
     from gateway.errors import ConfigError
     from gateway.market.account import RetailPrices, book_of, statement
-    from gateway.market.retail import fees_money, retail_prices
+    from gateway.market.retail import demand_money, fees_money, retail_prices
 
     first, last = _moment("--from", start, zone), _moment("--to", end, zone)
     if first and last and last <= first:
@@ -116,6 +116,7 @@ def _account(
         return statement(book, first, last, lambda _: RetailPrices(None, None)), book
     prices = retail_prices(settings.tariff, zone, book.prices)
     fees = fees_money(settings.tariff, zone, first, last)
+    fees += demand_money(settings.tariff, zone, book.metered.values())
     return statement(book, first, last, prices, settings.tariff.currency, fees), book
 
 

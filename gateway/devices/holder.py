@@ -53,6 +53,13 @@ class Holder:
         """What is held now, None when the control is released."""
         return self._value
 
+    def rebind(self, sheet: ControlSheet) -> None:
+        """Go on with the control as it was found anew, perhaps at other addresses."""
+        if sheet.facts != self.sheet.facts:
+            self._written, self._saved = {}, {}
+        self.sheet = sheet
+        self.doubt()
+
     def doubt(self) -> None:
         """The device was lost: what it holds is unknown, the next hold writes all again."""
         self._renewed = float("-inf")
@@ -82,6 +89,9 @@ class Holder:
     def judge(self, power_w: float, soc_pct: float) -> None:
         """Say once when the measured power does not follow a battery setpoint, once when it does."""
         wanted = self._value
+        lease, age = self.sheet.lease, self._clock.monotonic() - self._renewed
+        if lease.seconds and age > lease.seconds:
+            return  # not renewed: the device may have let go
         settled = self._clock.monotonic() - self._since >= self.sheet.settle_s
         limit = soc_pct >= _FULL_PCT if (wanted or 0) < 0 else soc_pct <= _EMPTY_PCT
         if wanted is None or abs(wanted) < _VISIBLE_W or not settled or limit:
@@ -101,8 +111,9 @@ class Holder:
     async def release(self) -> list[str]:
         """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
         ours = self._value is not None or self.owed
-        left = self._clock.monotonic() - self._yielded < _YIELD_S
-        if left or (self.sheet.foreign == "keep" and not ours):
+        if self._clock.monotonic() - self._yielded < _YIELD_S:
+            return await self._left_to_another()
+        if self.sheet.foreign == "keep" and not ours:
             return []
         saved = self._saved or self._remembered()
         try:
@@ -110,12 +121,15 @@ class Holder:
         except DeviceError as error:
             return [f"{self.sheet.control.value}: cannot be read, so not released: {error}"]
         problems: list[str] = []
-        steps = self.sheet.neutral(facts, saved)
+        try:
+            steps = self.sheet.neutral(facts, saved)
+        except DeviceError as error:
+            return [f"{self.sheet.control.value}: {error}"]
         for step in steps:
             if all(facts.word(a) == w for a, w in _words(step)):
                 continue
             try:
-                await self._write(step)
+                await self._write(step, must=True)
             except DeviceError as error:
                 problems.append(f"{self.sheet.control.value}: {error}")
         problems += await self._not_neutral(steps)
@@ -128,9 +142,25 @@ class Holder:
     @property
     def owed(self) -> bool:
         """Whether a former life of ours may have left this control forced."""
-        return self.sheet.control in self._intents.pending(self._device)
+        return bool(self._stored())
 
     # -- inside --
+
+    async def _left_to_another(self) -> list[str]:
+        """What another controller holds is its own, but it is not neutral and we do not say so."""
+        try:
+            facts = await self._read_facts()
+        except DeviceError as error:
+            return [f"{self.sheet.control.value}: cannot be read: {error}"]
+        if self.sheet.is_neutral(facts) is False:
+            return [f"{self.sheet.control.value}: is held by another controller"]
+        return []
+
+    def _stored(self) -> str | None:
+        """The stored intent; a store that cannot be read must never keep a device from its release."""
+        with suppress(StorageError):
+            return self._intents.pending(self._device).get(self.sheet.control)
+        return None
 
     async def _not_neutral(self, steps: Sequence[Write]) -> list[str]:
         try:
@@ -181,7 +211,7 @@ class Holder:
             self._intents.forget(self._device, self.sheet.control)
 
     def _remembered(self) -> dict[int, int]:
-        text = self._intents.pending(self._device).get(self.sheet.control)
+        text = self._stored()
         stored: Mapping[str, int] = json.loads(text) if text else {}
         return {int(address): word for address, word in stored.items()}
 
@@ -191,6 +221,8 @@ class Holder:
             return
         try:
             for step in writes:
+                for address, _ in _words(step):  # until it is answered, old or new may stand there
+                    self._written.pop(address, None)
                 await self._write(step)
                 self._written |= {a: w for a, w in _words(step) if step.check}
             self._facts = await self._read_facts()
@@ -206,24 +238,30 @@ class Holder:
                     f" but it reads {reads}"
                 )
 
-    async def _write(self, step: Write) -> None:
+    async def _write(self, step: Write, must: bool = False) -> None:
+        """Write one step; ``must`` ignores the flash budget: to be neutral is worth a write."""
         if self.sheet.persistence == "flash":
-            self._spend(step)
+            self._spend(step, must)
         try:
             await self._unit.write(step.address, step.words, step.fc)
         except Refused:
             if not step.optional:
                 raise
 
-    def _spend(self, step: Write) -> None:
+    def _spend(self, step: Write, must: bool) -> None:
         """Count a write to flash; raises DeviceError when the day's budget is used up."""
         day = self._clock.now().date().isoformat()
-        if self._intents.write_count(self._device, step.address, day) >= self.sheet.max_per_day:
-            raise DeviceError(
-                f"register {step.address} is kept in flash and was written"
-                f" {self.sheet.max_per_day} times today; not written again"
-            )
-        self._intents.count_write(self._device, step.address, day)
+        try:
+            spent = self._intents.write_count(self._device, step.address, day)
+            if spent >= self.sheet.max_per_day and not must:
+                raise DeviceError(
+                    f"register {step.address} is kept in flash and was written"
+                    f" {self.sheet.max_per_day} times today; not written again"
+                )
+            self._intents.count_write(self._device, step.address, day)
+        except StorageError as error:
+            if not must:
+                raise DeviceError(f"writes to flash cannot be counted: {error}") from error
 
     def _differs(self, step: Write) -> bool:
         return any(self._written.get(a) != w for a, w in _words(step) if step.check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
@@ -14,7 +15,7 @@ from gateway.devices.profile import ControlSheet, Identity, Profile, Source
 from gateway.devices.reader import LayoutChanged, Reader
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
-from gateway.errors import DeviceError
+from gateway.errors import DeviceError, StorageError
 from gateway.modbus.link import NOT_THERE, Refused, Unit
 from gateway.modbus.registers import Missing, Value
 from gateway.supervise import Backoff
@@ -49,6 +50,7 @@ class ModbusDevice:
         self._failures = 0
         self._retry_at = float("-inf")
         self._answered = float("-inf")
+        self._opening = asyncio.Lock()
         # what can be steered: by the profile until the device was seen, then as found there
         self.controls = profile.controls if control else frozenset[Control]()
 
@@ -92,12 +94,15 @@ class ModbusDevice:
         try:
             await self._open()
         except DeviceError as error:
-            owed = self._intents.pending(self.name)
+            owed = any(holder.owed for holder in self._holders.values()) or self._owed()
             problems = [f"cannot be reached, so not released: {error}"]
             return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
         for control, holder in self._holders.items():
             if not controls or control in controls:
-                problems += await holder.release()
+                try:
+                    problems += await holder.release()
+                except DeviceError as error:  # one control never holds up another
+                    problems.append(f"{control.value}: {error}")
         return ReleaseReport(self.name, not problems, tuple(problems))
 
     async def close(self) -> None:
@@ -116,6 +121,12 @@ class ModbusDevice:
         soc = values.get("battery_soc_pct")
         if holder and isinstance(power, int | float) and isinstance(soc, int | float):
             holder.judge(power, soc)
+
+    def _owed(self) -> bool:
+        try:
+            return bool(self._intents.pending(self.name))
+        except StorageError:
+            return True  # not known: say that it may not be neutral
 
     def _may_try(self) -> None:
         left = self._retry_at - self._clock.monotonic()
@@ -136,9 +147,15 @@ class ModbusDevice:
         return DeviceError(f"{self.name}: {error}")
 
     async def _open(self) -> Reader:
-        """Bind the device when first reached, and undo what a former life left forced."""
-        if self._reader is not None:
-            return self._reader
+        """The reader of the bound device; it is bound when first reached, by one task at a time."""
+        if self._reader is None:
+            async with self._opening:
+                if self._reader is None:
+                    self._reader = await self._bind()
+        return self._reader
+
+    async def _bind(self) -> Reader:
+        """Find the registers, and undo what a former life of ours left forced."""
         profile = self.profile
         if profile.key == "auto":
             found = await identify(self._unit, self._known)
@@ -151,17 +168,16 @@ class ModbusDevice:
         for holder in self._holders.values():
             if holder.owed and holder.value is None:
                 await holder.release()
-        self._reader = Reader(self.name, source, self._unit, profile.connection)
-        return self._reader
+        return Reader(self.name, source, self._unit, profile.connection)
 
     def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
         """A holder for each control; one that holds something goes on with the new sheet."""
         before, self._holders = self._holders, {}
         for sheet in sheets:
-            holder = before.get(sheet.control) or Holder(
-                self.name, sheet, self._unit, self._intents, self._clock
-            )
-            holder.sheet = sheet
+            holder = before.get(sheet.control)
+            if holder is None:
+                holder = Holder(self.name, sheet, self._unit, self._intents, self._clock)
+            holder.rebind(sheet)
             self._holders[sheet.control] = holder
         self.controls = frozenset(self._holders)
 
@@ -175,4 +191,6 @@ def _reading(metric: str, value: Value, time: datetime) -> Reading:
         return Reading(metric, None, Quality.ABSENT, time)
     if isinstance(value, Missing):
         return Reading(metric, None, Quality.BAD, time)
+    if isinstance(value, float):
+        value += 0.0  # -0.0 is 0.0
     return Reading(metric, value, Quality.GOOD, time)

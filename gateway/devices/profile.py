@@ -190,6 +190,7 @@ class SunSpecSheet:
     battery_control: bool = False  # model 124 as Fronius reads it
     pv_limit: bool = False  # model 123 or 704
     unnamed_are_panels: bool = False  # the maker's model 160 has no names and holds no battery
+    battery_charge: Field | None = None  # power into a battery that SunSpec does not show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 from gateway.devices.counters import LIFETIME, Believed, Unwrapped
-from gateway.devices.profile import Connection, Source
+from gateway.devices.profile import Connection, Output, Source
 from gateway.errors import DeviceError
 from gateway.modbus.link import Refused, Table, Unit
-from gateway.modbus.registers import Block, Field, Missing, Value, plan, widest_gap
+from gateway.modbus.registers import Block, Field, Kind, Missing, Value, plan, widest_gap
 
 _SLOW_S = 60.0  # what hardly changes is read so often
+_METER = ("grid_import_wh", "grid_export_wh")
+_COUNTED = ("pv_energy_wh", "battery_charge_wh", "battery_discharge_wh")
+_MARKERS: Mapping[Kind, frozenset[int]] = {
+    "u16": frozenset({0xFFFF}),
+    "i16": frozenset({-0x8000, 0x7FFF}),
+    "u32": frozenset({0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF}),
+    "i32": frozenset({-0x8000_0000, 0x7FFF_FFFF}),
+    "u64": frozenset({2**64 - 1}),
+    "i64": frozenset({-(2**63)}),
+}
 _HOLES = (2, 3)  # exceptions by which a device refuses a block for what lies between the points
 
 
@@ -23,7 +36,8 @@ class Reader:
         self._name, self._source = name, source
         self._unit, self._connection = unit, connection
         self._outputs = {
-            pace: [o for o in source.outputs if o.poll == pace] for pace in ("fast", "slow")
+            pace: [_marked(o) for o in source.outputs if o.poll == pace]
+            for pace in ("fast", "slow")
         }
         self._holes: list[tuple[Table, int, int]] = []
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
@@ -49,7 +63,7 @@ class Reader:
         if now >= self._slow_due and self._outputs["slow"]:
             values += await self._read_class("slow", _SLOW_S)
             self._slow_due = now + _SLOW_S
-        return [(metric, self._judged(metric, value, now)) for metric, value in values]
+        return [(m, self._judged(m, v, now)) for m, v in _without_empty_counters(values)]
 
     async def _read_class(self, pace: str, elapsed_s: float) -> list[tuple[str, Value]]:
         raw = await self._read_blocks(pace)
@@ -106,6 +120,27 @@ class Reader:
         if judge is None:
             judge = self._believed[metric] = Believed(f"{self._name}: {metric}")
         return judge.take(value, now)
+
+
+def _marked(output: Output) -> Output:
+    """No home measures the extreme of a type: devices mark with it what they do not have."""
+    fields = tuple(
+        replace(f, absent=f.absent | _MARKERS.get(f.kind, frozenset())) for f in output.fields
+    )
+    return replace(output, fields=fields)
+
+
+def _without_empty_counters(values: list[tuple[str, Value]]) -> list[tuple[str, Value]]:
+    """A lifetime count of 0 is one that is not kept (or not yet, at wake-up).
+
+    Of the two directions of a meter one may be 0 if the other is not.
+    """
+    known = dict(values)
+    meter = any(isinstance(v := known.get(m), int | float) and v > 0 for m in _METER)
+    return [
+        (m, Missing.ABSENT if v == 0 and (m in _COUNTED or (m in _METER and not meter)) else v)
+        for m, v in values
+    ]
 
 
 def _find(raw: dict[Block, bytes], field: Field) -> Value:

@@ -17,6 +17,7 @@ from gateway.devices.profile import (
     one,
 )
 from gateway.devices.sunspec_control import battery_124, pv_limit_123, pv_limit_704
+from gateway.devices.sunspec_der import Measured, battery_704
 from gateway.devices.sunspec_found import Found, probe
 from gateway.devices.sunspec_storage import add_panels, add_storage, counted
 from gateway.errors import DeviceError
@@ -51,12 +52,14 @@ async def bind(unit: Unit, sheet: SunSpecSheet) -> Source:
     chain = await ss.discover(unit)
     if chain is None:
         raise DeviceError(f"{unit}: no SunSpec map at 40000, 0 or 50000")
-    found = Found(chain, await probe(unit, chain), unnamed_are_panels=sheet.unnamed_are_panels)
+    found = Found(chain, await probe(unit, chain))
+    found.unnamed_are_panels = sheet.unnamed_are_panels
+    found.battery_charge = sheet.battery_charge
     found.identity = _identity(found)
     if sheet.inverter:
         _inverter(found)
-        if sheet.battery_control and found.storage_124:
-            found.controls.append(battery_124(found.storage_124))
+        if sheet.battery_control:
+            _battery_control(found)
         if sheet.pv_limit:
             _pv_limit(found)
     if sheet.meter:
@@ -101,6 +104,11 @@ def _inverter(found: Found) -> None:
         found.outputs.append(one("grid_frequency_hz", ss.field(model, "Hz")))
     if ss.has(model, state):
         found.outputs.append(Output("inverter_state", (ss.field(model, state),), named(names)))
+    if found.battery_charge:
+        # DCW is panels and battery together; into the battery + is what the panels give besides
+        both = (ss.field(model, "DCW"), found.battery_charge)
+        found.outputs.append(Output("pv_power_w", both, numeric(lambda dc, charge: dc + charge)))
+        return
     if found.may_have_battery:
         add_panels(found)
         add_storage(found)
@@ -108,6 +116,22 @@ def _inverter(found: Found) -> None:
     found.outputs.append(Output("pv_power_w", (power,), numeric(lambda w: max(0.0, w))))
     if ss.has(model, energy):
         found.outputs.append(Output("pv_energy_wh", (ss.field(model, energy),), counted))
+
+
+def _battery_control(found: Found) -> None:
+    if found.storage_124:
+        found.controls.append(battery_124(found.storage_124))
+        return
+    setpoint, ports, rating, ac = (found.chain.first(m) for m in (704, 714, 702, 701))
+    kinds = found.ports
+    if not (setpoint and ports and rating and ac and kinds["pv"] and kinds["battery"]):
+        return
+    if found.number(setpoint, "WSetEna") is not None:
+        panels, batteries = (
+            tuple(ss.field(ports, "DCW", i) for i in kinds[kind]) for kind in ("pv", "battery")
+        )
+        measured = Measured(panels, batteries, ss.field(ac, "W"))
+        found.controls.append(battery_704(setpoint, rating, measured))
 
 
 def _pv_limit(found: Found) -> None:

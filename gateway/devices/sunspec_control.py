@@ -42,8 +42,11 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
         )
 
     def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
-        full = rates(100.0, facts)[0]
         back = saved.get(revert)
+        try:
+            full = rates(100.0, facts)[0]
+        except DeviceError:  # asleep: the mode alone frees the battery
+            return (Write(mode, (0,)),)
         return (
             Write(mode, (0,)),
             Write(out_rate, (full, full)),

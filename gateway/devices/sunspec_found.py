@@ -15,7 +15,7 @@ _PROBED = {
     1: ("Mn", "Md", "Vr", "SN"),
     120: ("DERTyp", "WHRtg"),
     124: ("WChaMax", "ChaState", "ChaSt", "OutWRte", "InWRte"),
-    704: ("WMaxLimPct", "WMaxLimPctEna"),
+    704: ("WMaxLimPct", "WMaxLimPctEna", "WSetEna"),
     713: ("SoC", "WHRtg"),
     802: ("SoC", "WHRtg", "W"),
 }
@@ -37,6 +37,7 @@ class Found:
     facts: Facts
     identity: Identity = field(default_factory=Identity)
     unnamed_are_panels: bool = False
+    battery_charge: Field | None = None
     outputs: list[Output] = field(default_factory=list)
     controls: list[ControlSheet] = field(default_factory=list)
 

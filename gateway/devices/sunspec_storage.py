@@ -10,6 +10,7 @@ from gateway.modbus import sunspec as ss
 from gateway.modbus.registers import Field, Missing, Value
 
 _DISCHARGING, _CHARGING = 3, 4  # 124.ChaSt and 802.ChaSt
+_ONE_REQUEST = 125  # a value and its scale factor must come in one
 _AT_REST_W = 5.0  # less than this without a stated direction is rest, not a contradiction
 
 
@@ -23,7 +24,7 @@ def add_panels(found: Found) -> None:
     """PV power where the device tells the panels' inputs from the battery's; else it is absent."""
     modules, model = found.modules, found.chain.first(160)
     panels = [i for i, kind in modules.items() if kind == "pv"]
-    if model and panels and "unknown" not in modules.values():
+    if model and panels and "unknown" not in modules.values() and _reaches(model, panels):
         powers = tuple(f for i in panels for f in _module(model, i))
         found.outputs.append(Output("pv_power_w", powers, _sum_of_modules))
         energies = tuple(ss.field(model, "DCWH", i) for i in panels)
@@ -76,6 +77,9 @@ def add_storage(found: Found) -> None:
 def _battery_power(found: Found) -> None:
     modules, model = found.modules, found.chain.first(160)
     by_kind = {k: [i for i, kind in modules.items() if kind == k] for k in modules.values()}
+    used = [i for i, kind in modules.items() if kind != "pv"]
+    if model and not _reaches(model, used):
+        model, by_kind = None, {}
     if model and by_kind.get("charge") and by_kind.get("discharge"):
         _charge_and_discharge(found, model, by_kind["charge"], by_kind["discharge"])
         return
@@ -113,6 +117,12 @@ def _charge_and_discharge(
     for metric, group in (("battery_charge_wh", charge), ("battery_discharge_wh", discharge)):
         energies = tuple(ss.field(model, "DCWH", i) for i in group)
         found.outputs.append(Output(metric, energies, counted))
+
+
+def _reaches(model: ss.ModelAt, indices: Sequence[int]) -> bool:
+    """Whether these modules stand near enough to the scale factors at the model's head."""
+    spans = (f.span for i in indices for f in (*_module(model, i), ss.field(model, "DCWH", i)))
+    return all(end - first <= _ONE_REQUEST for first, end in spans)
 
 
 def _module(model: ss.ModelAt, i: int) -> tuple[Field, ...]:

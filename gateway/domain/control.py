@@ -32,6 +32,7 @@ class Setpoints:
 class Limits:
     """The ordered chain fuse > grid operator > reserve; all powers W and >= 0, None = no such limit.
 
+    ``max_charge_w`` / ``max_discharge_w`` are the battery's, None where nobody states them.
     ``import_limit_w`` is the fuse at the grid connection, ``export_limit_w`` the smallest of the
     connection agreement, the user's limit and the grid operator's.
     """
@@ -39,8 +40,8 @@ class Limits:
     import_limit_w: float | None
     export_limit_w: float | None
     reserve_pct: float
-    max_charge_w: float
-    max_discharge_w: float
+    max_charge_w: float | None
+    max_discharge_w: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class Outlook:
     transitions: tuple[tuple[float, ...], ...] = ()
     scenario_weights: tuple[float, ...] = ()
     offer_intervals: int = 5  # how many coming intervals the market takes offers for
+    trading: bool = False  # surplus can be sold at the market price when that is above export_price
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,8 +126,13 @@ class Book:
         """Drop what ended long before ``now``; the file keeps it.
 
         A tender without an answer is never dropped. Every container is replaced, not changed, so a
-        shallow copy of the book keeps what it has.
+        shallow copy of the book keeps what it has. Where there is trade its own time counts: a clock
+        that jumps ahead must not make us forget what was sold.
         """
+        if self.settlements:
+            now = min(now, max(s.interval.end for s in self.settlements.values()) + TENDERS_KEPT)
+        elif self.tenders or self.transactions:
+            return
         old, old_tender = now - KEPT, now - TENDERS_KEPT
         self.tenders = {
             k: s

@@ -7,6 +7,7 @@ while and tried again; nobody who measures or steers ever waits for it or fails 
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import suppress
@@ -14,12 +15,15 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
 from gateway.supervise import Presence
+
+log = logging.getLogger(__name__)
 
 _MINUTE = timedelta(minutes=1)
 _BATCH = 15  # minutes in one transaction
@@ -59,6 +63,18 @@ class Minute:
     stored_value_per_kwh: float | None = None
 
 
+def _opened(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.2)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=NORMAL")
+        db.executescript(_SCHEMA)
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
 class History:
     """Opens (or makes) the history in ``path``; raises StorageError if that is not possible.
 
@@ -70,12 +86,17 @@ class History:
         self._store = Presence(f"history {path}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(
-                path, isolation_level=None, check_same_thread=False, timeout=0.2
-            )
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=NORMAL")
-            self._db.executescript(_SCHEMA)
+            try:
+                self._db = _opened(path)
+            except sqlite3.OperationalError:
+                raise  # no room, no right: a new file would fare no better
+            except sqlite3.DatabaseError as error:
+                aside = path.with_name(path.name + ".damaged")
+                log.error(
+                    "%s is damaged (%s); kept as %s, a new one begins", path, error, aside.name
+                )
+                path.rename(aside)
+                self._db = _opened(path)
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{path}: the history cannot be opened: {error}") from error
         self._sums = _Sums()
@@ -98,22 +119,26 @@ class History:
 
     def minutes(self, since: datetime, until: datetime) -> list[Minute]:
         """The minutes of the half-open span in order, those not yet written among them."""
-        rows = self._db.execute(
-            "SELECT * FROM minute WHERE time >= ? AND time < ? ORDER BY time",
-            (_stamp(since), _stamp(until)),
-        )
+        sql = "SELECT * FROM minute WHERE time >= ? AND time < ? ORDER BY time"
+        rows = self._ask(sql, _stamp(since), _stamp(until))
         stored = [Minute(_time(row[0]), *row[1:]) for row in rows]
         return stored + [m for m in self._minutes if since <= m.time < until]
 
     def quarters(self, since: datetime) -> list[Observed]:
         """The quarter-hours that start at ``since`` or later, in order."""
-        rows = self._db.execute(
-            "SELECT * FROM quarter WHERE time >= ? ORDER BY time", (_stamp(since),)
-        )
+        rows = self._ask("SELECT * FROM quarter WHERE time >= ? ORDER BY time", _stamp(since))
         stored = [_observed(*row) for row in rows]
         waiting = [q for q in self._quarters if q.interval.start >= since]
         known = {q.interval.start: q for q in chain(stored, waiting)}
         return [known[start] for start in sorted(known)]
+
+    def _ask(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
+        """Rows of the file; none while it cannot be read: the past is a help, not a need."""
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            self._store.lost(error)
+            return []
 
     def flush(self) -> None:
         """Write what waits; never raises (see the module)."""

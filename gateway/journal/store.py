@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -147,16 +148,16 @@ class Journal:
 
     def unsent(self, limit: int = 100) -> list[Entry]:
         """The oldest entries that the broker has not acknowledged."""
-        rows = self._db.execute(
+        rows = self._ask(
             "SELECT e.seq, e.time, e.kind, e.body FROM outbox o JOIN entry e USING (seq)"
             " ORDER BY seq LIMIT ?",
-            (limit,),
+            limit,
         )
-        return [self._entry(row) for row in rows.fetchall()]
+        return [self._entry(row) for row in rows]
 
     def unsent_count(self) -> int:
         """How many entries wait for the broker."""
-        return int(self._db.execute("SELECT COUNT(*) FROM outbox").fetchone()[0])
+        return int(self._ask("SELECT COUNT(*) FROM outbox")[0][0])
 
     def mark_sent(self, *seqs: int) -> None:
         """The broker has acknowledged these entries."""
@@ -168,12 +169,12 @@ class Journal:
         if value is not None:
             with self._file.transaction():
                 self._db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
-        row = self._db.execute("SELECT value FROM setting WHERE name = ?", (name,)).fetchone()
-        return str(row[0]) if row else None
+        rows = self._ask("SELECT value FROM setting WHERE name = ?", name)
+        return str(rows[0][0]) if rows else None
 
     def settings(self, prefix: str) -> dict[str, str]:
         """All stored values whose name begins with ``prefix``, without it."""
-        rows = self._db.execute("SELECT name, value FROM setting ORDER BY name").fetchall()
+        rows = self._ask("SELECT name, value FROM setting ORDER BY name")
         return {
             str(name)[len(prefix) :]: str(value)
             for name, value in rows
@@ -200,15 +201,13 @@ class Journal:
             )
 
     def pending(self, device: str) -> dict[Control, str]:
-        rows = self._db.execute("SELECT control, restore FROM intent WHERE device = ?", (device,))
-        return {Control(control): str(restore) for control, restore in rows.fetchall()}
+        rows = self._ask("SELECT control, restore FROM intent WHERE device = ?", device)
+        return {Control(control): str(restore) for control, restore in rows}
 
     def write_count(self, device: str, register: int, day: str) -> int:
-        row = self._db.execute(
-            "SELECT count FROM flash_write WHERE device = ? AND register = ? AND day = ?",
-            (device, register, day),
-        ).fetchone()
-        return int(row[0]) if row else 0
+        sql = "SELECT count FROM flash_write WHERE device = ? AND register = ? AND day = ?"
+        rows = self._ask(sql, device, register, day)
+        return int(rows[0][0]) if rows else 0
 
     def count_write(self, device: str, register: int, day: str) -> None:
         with self._file.transaction():
@@ -219,6 +218,13 @@ class Journal:
             )
 
     # -- inside --
+
+    def _ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of a small table; a file that went bad while we run is StorageError, never a crash."""
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._path}: cannot be read: {error}") from error
 
     def _rows(self, after: int) -> Iterator[tuple[Entry, str]]:
         rows = self._db.execute(

@@ -139,37 +139,76 @@ def _increments(
     return out
 
 
+@dataclass(slots=True)
+class _Piece:
+    """One planned increment: what of it is not yet out, and whether a part of it is."""
+
+    price_ticks: int
+    left_wh: int
+    used: bool = False
+
+
 def _changes(want: _Want, policy: BidPolicy, may_cancel: bool) -> Bids:
-    left = [[piece.price_ticks, piece.quantity_wh, 0] for piece in want.planned]
+    plan = [_Piece(piece.price_ticks, piece.quantity_wh) for piece in want.planned]
     cancel: list[str] = []
     kept: list[TenderState] = []
     # what cannot be taken back comes first: its energy is gone for everything else
-    states = sorted(want.states, key=lambda s: (_is_free(s, want.side), s.tender.price_ticks))
+    sign = want.side.sign
+    states = sorted(
+        want.states, key=lambda s: (_is_free(s, want.side), sign * s.tender.price_ticks)
+    )
     for state in states:
-        fixed = not (may_cancel and _is_free(state, want.side))
-        near = [
-            piece
-            for piece in left
-            if fixed or abs(piece[0] - state.tender.price_ticks) <= policy.price_threshold_ticks
-        ]
-        room = sum(piece[1] for piece in near)
-        if not fixed and (room == 0 or state.open_wh > room + want.rules.lot_wh):
-            cancel.append(state.tender.tender_id)
+        if not (may_cancel and _is_free(state, want.side)):
+            _take(plan, state.open_wh)
+            kept.append(state)
             continue
-        _take(near, state.open_wh)
-        kept.append(state)
+        near = _near(plan, state, policy, want.rules)
+        room_wh = sum(piece.left_wh for piece in near)
+        if room_wh == 0 or state.open_wh > room_wh + want.rules.lot_wh:
+            cancel.append(state.tender.tender_id)
+        else:
+            _take(near, state.open_wh)
+            kept.append(state)
     cancel += _over_budget(want, kept, may_cancel)
     gone = set(cancel)
     out_wh = sum(s.open_wh for s in kept if s.tender.tender_id not in gone)
-    return Bids(tuple(cancel), _new(want, left, want.budget_wh - out_wh))
+    return Bids(tuple(cancel), _new(want, plan, want.budget_wh - out_wh))
 
 
-def _take(pieces: list[list[int]], quantity_wh: int) -> None:
-    """Use up planned pieces [price, left, used], the eagerest first."""
+def _near(
+    plan: list[_Piece], state: TenderState, policy: BidPolicy, rules: MarketRules
+) -> list[_Piece]:
+    """The pieces that an open tender may stand for: those about its price, with eagerer crumbs.
+
+    None where it sells below the user's floor.
+    """
+    price, sign = state.tender.price_ticks, state.tender.side.sign
+    if state.tender.side is Side.SELL and price < policy.floor_ticks:
+        return []
+
+    def about(piece: _Piece) -> bool:
+        return abs(piece.price_ticks - price) <= policy.price_threshold_ticks
+
+    def crumb(piece: _Piece) -> bool:
+        return sign * piece.price_ticks < sign * price and _too_small(piece, piece.left_wh, rules)
+
+    if not any(about(piece) and piece.left_wh for piece in plan):
+        return []
+    return [piece for piece in plan if about(piece) or crumb(piece)]
+
+
+def _too_small(piece: _Piece, quantity_wh: int, rules: MarketRules) -> bool:
+    """Whether so much is no tender of its own: below the market's size, or a move within a lot."""
+    least = max(rules.min_quantity_wh, rules.lot_wh)
+    return quantity_wh < least or (piece.used and quantity_wh <= rules.lot_wh)
+
+
+def _take(pieces: list[_Piece], quantity_wh: int) -> None:
+    """Use pieces up, the eagerest first."""
     for piece in pieces:
-        part = min(piece[1], quantity_wh)
-        piece[1] -= part
-        piece[2] += part
+        part = min(piece.left_wh, quantity_wh)
+        piece.left_wh -= part
+        piece.used = piece.used or part > 0
         quantity_wh -= part
 
 
@@ -184,19 +223,18 @@ def _over_budget(want: _Want, kept: list[TenderState], may_cancel: bool) -> list
     return out
 
 
-def _new(want: _Want, left: list[list[int]], room_wh: int) -> tuple[Increment, ...]:
+def _new(want: _Want, plan: list[_Piece], room_wh: int) -> tuple[Increment, ...]:
     """What of the plan is not yet out, within ``room_wh``, in tenders of the market's size."""
     rules, out, crumbs = want.rules, [], 0
-    for price, rest, used in left:
-        quantity = min(rest + crumbs, room_wh) // rules.lot_wh * rules.lot_wh
-        small = quantity < max(rules.min_quantity_wh, rules.lot_wh)
-        if small or (used and quantity <= rules.lot_wh):
-            crumbs += rest
+    for piece in plan:
+        quantity = min(piece.left_wh + crumbs, room_wh) // rules.lot_wh * rules.lot_wh
+        if _too_small(piece, quantity, rules):
+            crumbs += piece.left_wh
             continue
         crumbs = 0
         for part in _split(quantity, rules):
-            if (part, price) not in want.refused:
-                out.append(Increment(want.side, part, price))
+            if (part, piece.price_ticks) not in want.refused:
+                out.append(Increment(want.side, part, piece.price_ticks))
                 room_wh -= part
     return tuple(out)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import Interval
-from gateway.domain.trade import MONEY_PER_UNIT, per_mwh, ticks
+from gateway.domain.trade import MONEY_PER_UNIT, Metered, per_mwh, ticks
 from gateway.market.account import Prices, RetailPrices
 from gateway.planner.tariff import TariffRules
 
@@ -52,6 +52,18 @@ def fees_money(tariff: Tariff, zone: ZoneInfo, start: datetime, end: datetime) -
         months += Fraction(overlap // _SECOND, (last - first) // _SECOND)
         month = after
     return -round(Fraction(fee) * months * MONEY_PER_UNIT)
+
+
+def demand_money(tariff: Tariff, zone: ZoneInfo, metered: Iterable[Metered]) -> int:
+    """The demand charge of every local month: its highest mean import of an interval, kW, taxed."""
+    peaks: dict[tuple[int, int], Fraction] = {}
+    for quantity in metered:
+        local = quantity.interval.start.astimezone(zone)
+        month, hours = (local.year, local.month), Fraction(quantity.interval.seconds) / 3600
+        peak_kw = Fraction(quantity.import_wh, 1000) / hours
+        peaks[month] = max(peaks.get(month, Fraction(0)), peak_kw)
+    per_kw = Fraction(tariff.demand_charge_per_kw * (1 + tariff.tax_pct / 100))
+    return -round(sum(peaks.values(), Fraction(0)) * per_kw * MONEY_PER_UNIT)
 
 
 def _per_mwh(price_ticks: int | None) -> float | None:

@@ -14,7 +14,7 @@ from gateway.errors import MarketError
 from gateway.journal import Book, Journal
 from gateway.journal.bodies import metered_body, settlement_body
 from gateway.market.exchanges import Exchange
-from gateway.market.settlement import expected
+from gateway.market.settlement import excess_wh, expected
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +58,18 @@ class Settling:
                 continue
             self._refused.pop(start, None)
             if start not in book.delivered:
-                body = {"start": iso(start), "end": iso(waiting.interval.end)}
-                self._journal.append("delivered", body, self._clock.now())
+                self._delivered(waiting)
         self._repeated = True
+
+    def _delivered(self, metered: Metered) -> None:
+        """Store that the exchange knows, and announce a deviation that will bear a fee."""
+        interval, position = metered.interval, self._journal.book.position_wh(metered.interval)
+        items: Items = [("delivered", {"start": iso(interval.start), "end": iso(interval.end)})]
+        if position and excess_wh(position, metered.net_wh):
+            text = f"position {position} Wh, metered {metered.net_wh} Wh: beyond the free deviation"
+            log.info("%s: %s", iso(interval.start), text)
+            items.append(("note", {"text": text, "start": iso(interval.start)}))
+        self._journal.append_all(items, self._clock.now())
 
     def _once_more(self) -> list[Metered]:
         """Confirmed reports without a settlement: told again once a life, should they be forgotten."""

@@ -65,6 +65,11 @@ class Trader:
             raise MarketError("the exchange has not yet told its rules")
         return self._rules
 
+    @property
+    def known_rules(self) -> MarketRules | None:
+        """The rules as far as they are known: None before the exchange was reached once."""
+        return self._rules
+
     def set_floor(self, floor_ticks: int) -> None:
         """From the next bid on the home does not sell below this price."""
         self._policy = replace(self._policy, floor_ticks=floor_ticks)
@@ -82,17 +87,19 @@ class Trader:
 
     async def reconcile(self) -> None:
         """Learn the fate of every tender without an answer, and repeat open cancels."""
+        never_arrived: list[Tender] = []
         for state in self._journal.book.unanswered():
             tender = state.tender
             answer = await self._exchange.find_tender(tender.tender_id)
             if answer is not None:
                 self._answered(answer)
             elif may_tender(self.rules, tender.interval, self._clock.now()):
-                if await self.clock_is_right():
-                    await self._send([tender])
+                never_arrived.append(tender)
             elif self._clock.now() >= self._closure(tender) + self.rules.guard:
                 reason = "it never arrived and its gate is closed"
                 self._answered(TenderAnswer(tender.tender_id, False, None, 0, reason))
+        if never_arrived and await self.clock_is_right():
+            await self._send(never_arrived)
         for state in self._journal.book.cancelling():
             if self._clock.now() < self._closure(state.tender):
                 await self._cancel_now(state.tender.tender_id)

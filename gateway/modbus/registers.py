@@ -94,7 +94,9 @@ class Field:
             return Missing.ABSENT
         if raw.__class__ is float and not math.isfinite(raw):
             return Missing.ABSENT if math.isnan(raw) else Missing.BAD
-        value = raw * self.scale if self.scale != 1 else raw
+        value = raw
+        if self.scale != 1:  # a division by 100 is exact where a product with 0.01 is not
+            value = raw * self.scale if self.scale > 1 else raw / (1 / self.scale)
         if self.scale_at is not None:
             power = _SCALE.unpack_from(data, 2 * (self.scale_at - start))[0]
             if power == _SCALE_ABSENT:

@@ -21,6 +21,9 @@ from gateway.planner.induction import Problem, marginal_values, scenario_chances
 
 MISSED = 1e5  # per MWh not charged at departure: above any market's cap
 _POINTS = 49
+# A later Wh is taken as so much dearer for each interval of waiting. It decides ties: at a flat price
+# the car charges at once and in one go, so that it is rather early than late and the contactor rests.
+EARLIER = 0.05  # per MWh
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +59,14 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
     for t in range(steps):
         f = outlook.forecasts[t]
         net = f.load_wh[1] - f.pv_wh[1]
+        late = EARLIER * t
         slot = Slot(
-            float(hours[t]), net, f.import_price, f.export_price, None, outlook.import_limit_w
+            float(hours[t]),
+            net,
+            f.import_price + late,
+            f.export_price + late,
+            None,
+            outlook.import_limit_w,
         )
         energy[t] = best_charge(worths[t], charged, slot, car)
         charged += energy[t]
@@ -124,6 +133,7 @@ def _car_problem(problem: Problem, hours: Array, car: CarNeed, outlook: Outlook)
     if outlook.import_limit_w is not None:  # leave room under the fuse for more load than expected
         high = [f.load_wh[2] - f.pv_wh[0] for f in outlook.forecasts[:steps]]
         net = np.array(high)[:, None]
+    late = EARLIER * np.arange(steps)[:, None]
     reaches = outlook.forecasts[-1].interval.end >= car.departure
     missing = MISSED if reaches else _beyond(problem, car, outlook)
     end = np.full(_POINTS, missing)
@@ -133,8 +143,8 @@ def _car_problem(problem: Problem, hours: Array, car: CarNeed, outlook: Outlook)
         hours=hours,
         net_wh=net,
         net_weights=np.ones(1),
-        import_price=problem.import_price[:steps],
-        export_price=problem.export_price[:steps],
+        import_price=problem.import_price[:steps] + late,
+        export_price=problem.export_price[:steps] + late,
         end_value=end,
         export_limit_w=None,
         resell=True,

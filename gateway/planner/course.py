@@ -143,11 +143,14 @@ def slot_of(
     forecast: Forecast, outlook: Outlook, car_wh: float, exportable_wh: float | None
 ) -> Slot:
     """The interval as expected."""
+    sells_at = forecast.export_price
+    if outlook.trading:
+        sells_at = max(sells_at, forecast.market_price)
     return Slot(
         hours=forecast.interval.hours,
         net_wh=forecast.load_wh[1] - forecast.pv_wh[1] + car_wh,
         import_price=forecast.import_price,
-        export_price=forecast.export_price,
+        export_price=sells_at,
         export_limit_w=outlook.export_limit_w,
         import_limit_w=outlook.import_limit_w,
         exportable_wh=exportable_wh,

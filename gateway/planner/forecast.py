@@ -15,6 +15,8 @@ from gateway.planner.history import DAY, Array, History
 LOW, HIGH = 0.1, 0.9
 _DAYS = 7
 _USUAL_LOAD_WH = 88.0  # of a quarter-hour: about 3,000 kWh a year
+_UNKNOWN = 0.6  # spread of a home without history, share of the middle
+_UNKNOWN_DAYS = 2
 _NIGHT_WH = 1.0  # a slot of the day whose PV never exceeded this is night
 
 
@@ -96,11 +98,19 @@ def _recent_ratio(past: Array, end: int, middle: Array) -> float:
 
 
 def _error_quantiles(days: Array, middle: Array) -> tuple[Array, Array]:
-    """Low and high error by slot, pooled with the neighbouring hour; +-60 % with no history."""
+    """Low and high error by slot, pooled with the neighbouring hour; +-60 % with no history.
+
+    The past days are those that made the middle, so their errors are too small for a new day: by
+    sqrt((n + 1) / (n - 1)) for n days. A few days do not show what a home can do; the +-60 % of a
+    home that nobody knows counts as two days more.
+    """
+    usual = _UNKNOWN * middle
     errors = days - middle
-    if errors.shape[0] < 2:
-        return -0.6 * middle, 0.6 * middle
+    count = errors.shape[0]
+    if count < 2:
+        return -usual, usual
     pooled = np.concatenate([np.roll(errors, shift, axis=1) for shift in (-2, -1, 0, 1, 2)])
     pooled = np.where(np.isnan(pooled), 0.0, pooled)
-    low, high = np.quantile(pooled, [LOW, HIGH], axis=0)
-    return low, high
+    low, high = np.quantile(pooled, [LOW, HIGH], axis=0) * np.sqrt((count + 1) / (count - 1))
+    own = count / (count + _UNKNOWN_DAYS)
+    return own * low - (1 - own) * usual, own * high + (1 - own) * usual

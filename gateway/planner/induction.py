@@ -32,6 +32,14 @@ Array = NDArray[np.float64]
 NEVER = 1e7  # per MWh: dearer than any price, so that the reserve is kept
 
 
+QUARTER_H = 0.25
+# A dull morning makes a dull afternoon: the chance that the present net-load case holds for another
+# quarter-hour (a half-life of six hours). With independent quarters a whole day's error averages out
+# and the planner is far too sure that the sun will fill the battery: on June 2024 of the evaluation
+# data the capture is 0.960 against 0.909 (import flat) and 0.880 against 0.876 (real-time).
+NET_PERSISTENCE = 0.97
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What the induction needs; T intervals, K price scenarios, prices per MWh, energies AC Wh.
@@ -58,16 +66,24 @@ def energy_grid(spec: BatterySpec, points: int = 96) -> Array:
 
 
 def marginal_values(problem: Problem, spec: BatterySpec, grid: Array) -> Array:
-    """Value of stored energy per MWh at each interval's END, given its scenario: [T, K, S]."""
+    """Value of stored energy per MWh at each interval's END, given its scenario: [T, K, S].
+
+    Which net-load case holds is a Markov chain of its own: it mostly stays (`NET_PERSISTENCE`).
+    """
     count, scenarios = problem.import_price.shape
+    cases = problem.net_wh.shape[1]
     ends = np.empty((count, scenarios, grid.size))
-    v = np.repeat(problem.end_value[None, :], scenarios, axis=0)
+    v = np.broadcast_to(problem.end_value, (cases, scenarios, grid.size))
     step = _Step(spec, grid, scenarios, problem)
     onwards = {n: np.linalg.matrix_power(problem.transitions, n) for n in {1, *problem.spans}}
+    weights = problem.net_weights
     for t in range(count - 1, -1, -1):
-        ends[t] = v
+        ends[t] = np.tensordot(weights, v, axes=1)
         if t:
-            v = onwards[problem.spans[t] if problem.spans else 1] @ step.back(t, v)
+            onward = onwards[problem.spans[t] if problem.spans else 1]
+            back = np.stack([onward @ step.back(t, v[n], n) for n in range(cases)])
+            keep = NET_PERSISTENCE ** (problem.hours[t] / QUARTER_H)
+            v = keep * back + (1 - keep) * np.tensordot(weights, back, axes=1)
     if problem.spans:
         ends = np.repeat(ends, problem.spans, axis=0)
     return ends
@@ -128,14 +144,12 @@ class _Step:
             interval_slopes(problem, spec, case) for case in range(problem.net_wh.shape[1])
         ]
 
-    def back(self, t: int, v: Array) -> Array:
+    def back(self, t: int, v: Array, case: int) -> Array:
         """The value at the interval's start, by scenario [K, S], from the value at its end."""
         pad = self._pad
         self._work[:, pad : pad + self._size] = v
         self._known.clear()
-        total = np.zeros_like(v)
-        for slopes, weight in zip(self._slopes, self._problem.net_weights.tolist(), strict=True):
-            total += weight * self._one(slopes, t)
+        total = self._one(self._slopes[case], t)
         np.clip(total, -NEVER, NEVER, out=total)
         drain = self._spec.standby_w * self._problem.hours[t] / self._cell
         return self._drained(total, drain) if drain else total

@@ -42,6 +42,7 @@ class Home:
     car: CarNeed | None = None
     export_limit_w: float | None = None
     import_limit_w: float | None = None
+    month_peak_w: float = 0.0  # highest quarter-hour import of this local month, for demand charges
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Options:
     lot_wh: int = 10
     quantity_quantile: float = 0.2
     offer_intervals: int = 5
+    trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
 
 
 def build_outlook(
@@ -93,13 +95,32 @@ def outlook_from(
         resellable_wh=home.resellable_wh,
         car=home.car,
         export_limit_w=home.export_limit_w,
-        import_limit_w=home.import_limit_w,
+        import_limit_w=_import_limit(home, tariff, (load, pv), now),
         lot_wh=options.lot_wh,
         quantity_quantile=options.quantity_quantile,
         transitions=tuple(tuple(row) for row in market.transitions.tolist()),
         scenario_weights=tuple(market.weights.tolist()),
         offer_intervals=options.offer_intervals,
+        trading=options.trading,
     )
+
+
+def _import_limit(
+    home: Home, tariff: TariffRules, energy: tuple[Array, Array], now: datetime
+) -> float | None:
+    """The fuse; under a demand charge also the peak that the month has or must have anyway.
+
+    Charging never makes a new peak then, and the battery helps when the house is about to make one.
+    """
+    if tariff.tariff.demand_charge_per_kw <= 0:
+        return home.import_limit_w
+    load, pv = energy
+    unavoidable = float((load[:96, 2] - pv[:96, 0]).max()) * 4
+    if home.car is not None:
+        hours = max((home.car.departure - now).total_seconds() / 3600, 0.25)
+        unavoidable += max(home.car.energy_wh / hours, home.car.min_power_w)
+    peak = max(home.month_peak_w, unavoidable)
+    return peak if home.import_limit_w is None else min(peak, home.import_limit_w)
 
 
 def _forecasts(

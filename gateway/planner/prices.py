@@ -159,7 +159,7 @@ def _first_weights(history: History, model: PriceModel) -> Array:
     last = history.tail(DAY)
     known = np.flatnonzero(~np.isnan(last.rt))
     if not known.size:
-        return np.asarray(model.transitions.mean(axis=0))
+        return np.asarray(np.linalg.matrix_power(model.transitions, 64)[SCORES.size // 2])
     index = int(known[-1])
     reference = last.da[index : index + 1]
     if np.isnan(reference[0]):

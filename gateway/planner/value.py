@@ -42,7 +42,7 @@ class ValueStrategy:
         problem, weights = home_problem(outlook)
         car = car_plan(outlook, problem, weights)
         net = problem.net_wh + np.array(car.energy_wh)[:, None]
-        problem = replace(problem, net_wh=net, end_value=_end_value(problem, spec, grid))
+        problem = replace(problem, net_wh=net, end_value=_end_value(outlook, spec, grid))
         ends = marginal_values(coarsened(problem, _FINE, _SPAN), spec, grid)
         chances = scenario_chances(weights, problem.transitions, len(outlook.forecasts))
         means = np.einsum("tk,tks->ts", chances, ends)
@@ -74,6 +74,9 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
     count = max(len(forecasts[0].market_scenarios), 1)
     imports = np.array([f.import_scenarios or (f.import_price,) * count for f in forecasts])
     exports = np.array([f.export_scenarios or (f.export_price,) * count for f in forecasts])
+    if outlook.trading:  # an offer is filled where the market pays more than the retailer
+        market = np.array([f.market_scenarios or (f.market_price,) * count for f in forecasts])
+        exports = np.maximum(exports, market)
     load = np.array([f.load_wh for f in forecasts])
     pv = np.array([f.pv_wh for f in forecasts])
     problem = Problem(
@@ -99,9 +102,10 @@ def _net_cases(load: Array, pv: Array) -> Array:
     return np.stack([middle - below, middle, middle + above], axis=1)
 
 
-def _end_value(problem: Problem, spec: BatterySpec, grid: Array) -> Array:
+def _end_value(outlook: Outlook, spec: BatterySpec, grid: Array) -> Array:
     """What is left at the horizon is worth a usual day's prices, the first Wh more than the last."""
-    imports, exports = problem.import_price.mean(axis=1), problem.export_price.mean(axis=1)
+    imports = [f.import_price for f in outlook.forecasts]
+    exports = [f.export_price for f in outlook.forecasts]
     dear = (float(np.quantile(imports, 0.75)) - spec.wear_per_mwh) * spec.discharge_efficiency
     cheap = float(np.quantile(exports, 0.25)) / spec.charge_efficiency
     return np.linspace(max(dear, cheap), min(dear, cheap), grid.size)

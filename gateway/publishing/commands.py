@@ -195,7 +195,7 @@ def parse_command(
         why = "a retained message is never a command; publish it without retain"
         return CommandResult(None, "rejected", "retained", why)
     if len(payload) > MAX_BYTES:
-        why = f"{len(payload)} bytes; a command has at most {MAX_BYTES}"
+        why = f"a command has at most {MAX_BYTES} bytes"
         return CommandResult(None, "rejected", "too_large", why)
     spec = COMMANDS.get(name)
     if spec is None:

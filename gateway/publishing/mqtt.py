@@ -21,17 +21,20 @@ from contextlib import asynccontextmanager, suppress
 import aiomqtt
 
 from gateway import __version__
+from gateway.config.secrets import credential
 from gateway.config.settings import Mqtt
-from gateway.errors import BrokerError, ConfigError, StorageError
+from gateway.errors import BrokerError, ConfigError
 from gateway.journal.store import Journal
 from gateway.publishing import topics
+from gateway.publishing.commands import MAX_BYTES
 from gateway.publishing.desk import CommandDesk
-from gateway.publishing.secrets import mqtt_password
+from gateway.publishing.outbox import Outbox
 from gateway.publishing.topics import Message
 from gateway.supervise import Backoff, Presence
 
 _WINDOW = 100  # messages handed to the library at once
 _MOST_WAITING = 100  # commands not yet carried out, and answers not yet sent
+_MOST_HEARD = 2000  # not yet looked at; a former life's retained topics come all at once
 _ANSWER_S = 5.0  # an acknowledgement that takes longer counts as a lost broker
 _KEEPALIVE_S = 15
 _LONGEST_RETRY_S = 3.0  # state is back within 5 s after the broker is
@@ -53,13 +56,13 @@ async def _connection(
         settings.host,
         settings.port,
         username=settings.username,
-        password=mqtt_password(settings),
+        password=_password(settings),
         identifier=identifier,
         protocol=_PROTOCOLS[settings.protocol],
         will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
         keepalive=_KEEPALIVE_S,
         timeout=_ANSWER_S,
-        max_queued_incoming_messages=100,
+        max_queued_incoming_messages=_MOST_HEARD,
         socket_options=[_NO_DELAY],
         logger=_quiet,
         tls_context=tls_context(settings),
@@ -96,19 +99,18 @@ class Publisher:
         self.sent = 0
         self.losses = 0
         self._settings = settings
-        self._journal = journal
-        self._store = Presence("the outbox of the journal")
-        self._acknowledged: list[int] = []  # but not yet marked in the journal (disk full)
+        self._outbox = Outbox(journal, self.base)
         self._info = topics.info(self.base, __version__, devices)
         self._identifier = f"energy-gateway-{site}"
-        mqtt_password(settings)  # a file that cannot be read is said at the start
+        _password(settings)  # a file that cannot be read is said at the start
         self._latest: dict[str, Message] = {self._info.topic: self._info}
         self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
-        self._outbox_seen = -1  # journal sequence up to which the outbox is known to be empty
         self._desk = desk
         self._birth = f"{settings.discovery_prefix}/status" if settings.home_assistant else None
         self._inbox: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_MOST_WAITING)
         self._answers: deque[Message] = deque(maxlen=_MOST_WAITING)
+        self._swept = asyncio.Event()
+        self._leftovers: set[str] = set()  # retained by a former life, kept up to date by nobody
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._online = asyncio.Event()
@@ -174,7 +176,7 @@ class Publisher:
                 will = topics.status(self.base, online=False)
                 async with _connection(self._settings, self._identifier, will) as client:
                     await self._pump(client, broker, backoff)
-            except BrokerError as error:
+            except (BrokerError, ConfigError) as error:  # secrets are read again each time
                 self.losses += broker.lost(error)
             finally:
                 self._online.clear()
@@ -191,15 +193,17 @@ class Publisher:
     async def _pump(self, client: _Client, broker: Presence, backoff: Backoff) -> None:
         """Send what is due whenever woken. Everything known goes out before we say online."""
         self._dirty = dict.fromkeys(self._latest)
-        self._outbox_seen = -1
-        async with self._lost_with(client):
+        self._outbox.begin()
+        async with self._listening(client) as listener:
+            await self._sweep(client)
             await self._subscribe(client)
             await self._send_latest(client)
+            await self._clear_leftovers(client)
             await self._send(client, [topics.status(self.base, online=True)])
             broker.back()
             backoff.reset()
             self._online.set()
-            while not self._closing:
+            while not self._closing and not listener.done():
                 self._wake.clear()
                 await self._send_latest(client)
                 await self._send_outbox(client)
@@ -209,13 +213,18 @@ class Publisher:
                 await self._wake.wait()
 
     @asynccontextmanager
-    async def _lost_with(self, client: _Client) -> AsyncIterator[None]:
-        """End the body when the connection is lost; say offline when the body ends by itself."""
+    async def _listening(self, client: _Client) -> AsyncIterator[asyncio.Task[None]]:
+        """Listen beside the body; end the body when the connection is lost; say offline at its end.
+
+        The body looks at the listener too: asyncio.wait_for in Python 3.11, which the library
+        uses, may swallow a cancellation.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 listener = group.create_task(self._listen(client), name="mqtt listener")
+                listener.add_done_callback(lambda _: self._wake.set())
                 try:
-                    yield
+                    yield listener
                 finally:
                     listener.cancel()
                     with suppress(aiomqtt.MqttError, TimeoutError):
@@ -227,21 +236,52 @@ class Publisher:
                 raise
             raise BrokerError(_reason(_first(lost), self._settings)) from lost
 
+    async def _sweep(self, client: _Client) -> None:
+        """Once a life: learn what the broker still holds of a former one.
+
+        It must not stand as if it were new. What is retained comes before the echo of our own
+        ``info``; a broker that does not let us read our topics is not waited for.
+        """
+        if self._swept.is_set():
+            return
+        everything = f"{self.base}/#"
+        await client.subscribe(everything, qos=1)
+        await self._send(client, [self._info])
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_ANSWER_S):
+                await self._swept.wait()
+        self._swept.set()
+        await client.unsubscribe(everything)
+
+    async def _clear_leftovers(self, client: _Client) -> None:
+        old = sorted(self._leftovers - self._latest.keys())
+        self._leftovers.clear()
+        await self._send(client, [Message(topic, b"", 1, True) for topic in old])
+
     async def _subscribe(self, client: _Client) -> None:
-        topics_wanted = [self._birth] if self._birth else []
+        if self._birth:
+            await client.subscribe(self._birth, qos=1)
         if self._desk:
-            topics_wanted.append(f"{self.base}/cmd/+")
-        for topic in topics_wanted:
-            await client.subscribe(topic, qos=1)
+            await client.subscribe(f"{self.base}/cmd/+", qos=1)
 
     async def _listen(self, client: _Client) -> None:
         async for message in client.messages:
             topic, payload = str(message.topic), bytes(message.payload or b"")
-            if topic == self._birth:
+            if not self._swept.is_set():
+                self._hear_former(topic, message.retain)
+            elif topic == self._birth:
                 if payload == topics.ONLINE:
                     self._announce()
-            elif payload and not self._inbox.full():  # an empty payload only clears a retained one
-                self._inbox.put_nowait((topic, payload, message.retain))
+            elif topic.startswith(f"{self.base}/cmd/") and payload and not self._inbox.full():
+                # An empty payload only clears a retained command.
+                self._inbox.put_nowait((topic, payload[: MAX_BYTES + 1], message.retain))
+
+    def _hear_former(self, topic: str, retained: bool) -> None:
+        if not retained:
+            if topic == self._info.topic:
+                self._swept.set()
+        elif topic != f"{self.base}/status" and not topic.startswith(f"{self.base}/cmd/"):
+            self._leftovers.add(topic)
 
     def _announce(self) -> None:
         """Home Assistant has started: tell it again what there is."""
@@ -273,27 +313,9 @@ class Publisher:
 
     async def _send_outbox(self, client: _Client) -> None:
         """Oldest first, a window at a time; what the broker acknowledged leaves the outbox."""
-        head = self._journal.head[0]
-        while self._outbox_seen < head and self._mark_sent():
-            entries = self._journal.unsent(_WINDOW)
-            if not entries:
-                self._outbox_seen = head
-                return
-            await self._send(client, [topics.ledger_message(self.base, e) for e in entries])
-            self._acknowledged = [entry.seq for entry in entries]
-            self._mark_sent()
-
-    def _mark_sent(self) -> bool:
-        """False while the journal cannot store; then nothing more is sent, or it would be twice."""
-        try:
-            if self._acknowledged:
-                self._journal.mark_sent(*self._acknowledged)
-        except StorageError as error:
-            self._store.lost(error)
-            return False
-        self._store.back()
-        self._acknowledged = []
-        return True
+        while events := self._outbox.due(_WINDOW):
+            await self._send(client, events)
+            self._outbox.acknowledged()
 
     async def _send(self, client: _Client, messages: list[Message]) -> None:
         """Send in order; return when the broker has acknowledged all that ask for it (QoS 1)."""
@@ -317,6 +339,14 @@ class _Client(aiomqtt.Client):
         await self.publish(*last)
         if not all(message.rc == 0 and message.is_published() for message in sent):
             raise aiomqtt.MqttError("the broker does not acknowledge in order")
+
+
+def _password(settings: Mqtt) -> str | None:
+    """The broker's password, or None for a broker without."""
+    password = credential("mqtt_password", settings.password_file, "mqtt.password_file")
+    if password is not None and settings.username is None:
+        raise ConfigError("mqtt.username is missing: a password without a user name is not sent")
+    return password
 
 
 def tls_context(settings: Mqtt) -> ssl.SSLContext | None:

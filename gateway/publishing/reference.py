@@ -25,6 +25,8 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 - `<root>/<site>/status` is `online` or `offline`; the broker says `offline` by itself when the gateway vanishes. What is
   retained is old then. `<device>/availability` says the same of one device; both must be `online`.
 - Scalars are sent when they change. After the broker was away, all of them are sent before `status` says `online`.
+- At its start the gateway clears what a former life left retained here and what is no longer kept up to date
+  (a device that was removed or does not answer yet). Commands of others are left alone.
 - `ledger/event` is not retained. Each row of the account is sent until the broker has acknowledged it, in order. After a
   crash or a lost connection rows may come again, with the same `id`: drop an `id` that you have seen.
 
@@ -82,6 +84,9 @@ _CODES = """\
 | `rejected` | `future` | `ts` is ahead of the gateway's clock |
 | `rejected` | `out_of_range` | the message says what is allowed |
 | `error` | `device` | the device refused or is lost |
+| `error` | `not_possible` | the home cannot do it now (no car, no exchange, beyond the connection's limit) |
+| `error` | `not_seen` | the wish is stored, but no device has answered yet |
+| `error` | `no_effect` | the wish is stored, but the read-back does not show it |
 | `error` | `timeout` | no read-back in time; look at the device |
 | `error` | `storage` | nothing can be stored; the command was not done |
 | `error` | `interrupted` | the gateway ended in the middle of it; send it with a new id |

@@ -26,7 +26,7 @@ SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "ch
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was tried. ``fault`` starts with file and line where the reason stands there."""
+    """One thing that was tried. ``says`` of a fault starts with file and line."""
 
     what: str
     good: bool

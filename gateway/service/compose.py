@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from gateway.clock import Clock
 from gateway.config import Settings
+from gateway.dashboard.server import Dashboard
 from gateway.devices.build import build_devices
+from gateway.domain.control import Control
+from gateway.errors import ConfigError
 from gateway.journal import Journal
 from gateway.journal.history import History
 from gateway.market.connect import open_market
@@ -22,13 +26,16 @@ from gateway.publishing.mqtt import Publisher
 from gateway.service.controlling import ControlLoop
 from gateway.service.present import Present
 from gateway.service.reporting import Reporting
-from gateway.service.steering import PREFIX, ServiceSteering
+from gateway.service.steering import ServiceSteering
 from gateway.service.trading import TradingLoop
-from gateway.service.wishes import restored
+from gateway.service.viewing import PageSource
+from gateway.service.wishes import PREFIX, restored
 from gateway.site.site import Site
 from gateway.supervise import supervise
 
 log = logging.getLogger(__name__)
+
+FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 
 
 @dataclass
@@ -46,11 +53,13 @@ class Gateway:
     control: ControlLoop
     trading: TradingLoop
     exchange: Exchange | None
+    page: Dashboard | None = None
 
     async def run(self, ready: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. However it ends, the devices are released and the outbox is flushed."""
         async with asyncio.TaskGroup() as outer:
             outer.create_task(self.publisher.run(), name="mqtt")
+            await self._open_page()
             try:
                 async with asyncio.TaskGroup() as loops:
                     self.site.start(loops)
@@ -63,6 +72,15 @@ class Gateway:
             finally:
                 await self._end()
 
+    async def _open_page(self) -> None:
+        """A home without its page is still steered: a port that is taken is said, not fatal."""
+        if self.page is None:
+            return
+        try:
+            await self.page.start()
+        except ConfigError as error:
+            log.error("no page: %s", error)
+
     def describe(self) -> str:
         """One line for the log: what runs."""
         devices = ", ".join(f"{d.name} ({d.profile})" for d in self.settings.device)
@@ -71,16 +89,19 @@ class Gateway:
         return f"gateway {self.settings.site.name!r} runs: {devices}; {trade}"
 
     async def _end(self) -> None:
+        """The devices first; then everything else, and nothing of it holds up the rest."""
         reports = await self.site.release_all()
         if reports and all(report.neutral for report in reports):
             log.info("all devices are neutral")
-        await self.publisher.close()
-        await self.site.close()
-        if self.exchange is not None:
-            await self.exchange.close()
-        self.history.close()
-        self.seen.close()
-        self.journal.close()
+        async with AsyncExitStack() as rest:  # run from the last to the first
+            for close in (self.journal.close, self.seen.close, self.history.close):
+                rest.callback(close)
+            if self.exchange is not None:
+                rest.push_async_callback(self.exchange.close)
+            rest.push_async_callback(self.site.close)
+            rest.push_async_callback(self.publisher.close, FLUSH_S)
+            if self.page is not None:
+                rest.push_async_callback(self.page.stop)
 
 
 async def compose(settings: Settings, clock: Clock) -> Gateway:
@@ -89,6 +110,12 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
     devices = build_devices(settings.device, journal, clock)
+    chargers = [d.name for d in devices if Control.CHARGE_CURRENT in d.controls]
+    if len(chargers) > 1:
+        raise ConfigError(
+            f"device: {' and '.join(chargers)} can both be steered, but one charger is supported;"
+            " set control = false for the others"
+        )
     site = Site(devices, clock, settings.control.period_s, metrics.polled)
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")
@@ -98,6 +125,10 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)
+    page = None
+    if settings.dashboard.enabled:
+        source = PageSource(present, journal, history, publisher, desk, clock)
+        page = Dashboard(settings.dashboard, source, metrics.render)
     report = Reporting(present, journal, history, publisher, metrics, clock)
     return Gateway(
         settings,
@@ -118,4 +149,5 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
             market,
         ),
         market[0] if market else None,
+        page,
     )

@@ -45,7 +45,10 @@ class NightOrigin:
         return resellable_wh(stored_wh, self._night_wh(stored_wh)) if self._has_night else stored_wh
 
     def _night_wh(self, stored_wh: float) -> int:
-        known = self._journal.setting(_KEY)
+        try:
+            known = self._journal.setting(_KEY)
+        except StorageError:
+            known = None  # unknown: all of it counts as of the night
         if known is None:
             return unknown_origin(stored_wh, has_flat_night=self._has_night)
         return int(known)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
 from gateway.domain.control import Limits, Setpoints
@@ -14,6 +15,7 @@ from gateway.domain.plan import BatterySpec, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import per_mwh
 from gateway.market.exchanges import PublishedPrices
+from gateway.planner.tariff import TariffRules
 from gateway.service.wishes import Wishes
 
 _KWH_PER_MWH = 1000
@@ -29,8 +31,13 @@ class Present:
     setpoints: Setpoints = field(default_factory=Setpoints)
     plan: Plan | None = None
     prices: Mapping[datetime, PublishedPrices] = field(default_factory=dict)
+    tariff: TariffRules = field(init=False)
+    exchange_reached: bool = False
     ticks: int = 0
     _ticked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.tariff = TariffRules(self.settings.tariff, ZoneInfo(self.settings.site.time_zone))
 
     def tick(self) -> None:
         """A control tick is done; those who wait for one go on."""
@@ -48,6 +55,21 @@ class Present:
         if known is None:
             return None, None
         return _or_none(known.import_ticks), _or_none(known.export_ticks)
+
+    def retail(self, interval: Interval) -> tuple[float | None, float | None]:
+        """What a MWh costs and earns without bidding, by the tariff; the expected market price stands
+        in where the tariff follows a price that is not published."""
+        planned = (
+            next((c for c in self.plan.course if c.interval == interval), None)
+            if self.plan
+            else None
+        )
+        market = planned.market_price if planned else None
+        bought, sold = self.published(interval)
+        return (
+            self.tariff.import_price(interval, market, bought),
+            self.tariff.export_price(interval, market, sold),
+        )
 
     def battery(self) -> BatterySpec | None:
         """The battery as configured, and where the configuration is silent as it states itself."""
@@ -79,8 +101,8 @@ class Present:
             import_limit_w=self.settings.site.import_limit_w,
             export_limit_w=self.wishes.export_limit_w,
             reserve_pct=self.wishes.backup_reserve_pct,
-            max_charge_w=battery.max_charge_w if battery else 0.0,
-            max_discharge_w=battery.max_discharge_w if battery else 0.0,
+            max_charge_w=battery.max_charge_w if battery else None,
+            max_discharge_w=battery.max_discharge_w if battery else None,
         )
 
     def _stated(self, metric: str) -> float | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from gateway import __version__
 from gateway.clock import Clock
 from gateway.domain.readings import Snapshot
+from gateway.errors import StorageError
 from gateway.journal import Journal
 from gateway.journal.history import History, Prices
 from gateway.publishing import topics
@@ -31,6 +34,7 @@ class Reporting:
         self._present, self._journal, self._history = present, journal, history
         self._publisher, self.metrics, self._clock = publisher, metrics, clock
         self._due = clock.monotonic()
+        self._unsent = 0
         settings = present.settings
         self._home = HomeToDiscover(
             publisher.base,
@@ -76,11 +80,13 @@ class Reporting:
 
     def _counts(self) -> Counts:
         book = self._journal.book
+        with suppress(StorageError):  # a journal that cannot be read is said by those who write it
+            self._unsent = self._journal.unsent_count()
         return Counts(
             tenders=book.tender_count,
             transactions=book.last_sequence,
             settled_money=book.settled_money,
-            unsent_events=self._journal.unsent_count(),
+            unsent_events=self._unsent,
             mqtt_messages=self._publisher.sent,
             mqtt_losses=self._publisher.losses,
             mqtt_connected=self._publisher.connected,

@@ -19,10 +19,9 @@ def market_state(present: Present, journal: Journal, now: datetime) -> MarketSta
     stored_wh = present.stored_wh(battery)
     curve = plan.value(now) if plan else None
     value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
-    bought, sold = present.published(interval)
+    bought, sold = present.retail(interval)
     following = interval.next()
-    here = now.astimezone(ZoneInfo(present.settings.site.time_zone))
-    midnight = here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+    midnight = local_midnight(now, present.settings.site.time_zone)
     planned = next((c for c in plan.course if c.interval == following), None) if plan else None
     return MarketState(
         time=now,
@@ -38,6 +37,12 @@ def market_state(present: Present, journal: Journal, now: datetime) -> MarketSta
         account_today=money_text(book.settled_since(midnight)),
         account_total=money_text(book.settled_money),
     )
+
+
+def local_midnight(now: datetime, zone: str) -> datetime:
+    """When the present local day began, in UTC."""
+    here = now.astimezone(ZoneInfo(zone))
+    return here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
 
 
 def _per_kwh(per_mwh: float | None) -> float | None:

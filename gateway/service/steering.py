@@ -9,9 +9,8 @@ from gateway.errors import StorageError
 from gateway.journal import Journal
 from gateway.publishing.commands import Command, CommandResult, done, failed
 from gateway.service.present import Present
-from gateway.service.wishes import Wishes, differences
+from gateway.service.wishes import PREFIX, Wishes, differences
 
-PREFIX = "wish."
 TICKS = 3  # decide and apply; poll; and one more, as a poll may be under way
 POWER_MARGIN_W = 200.0  # of a held battery: its own consumption and the meter's noise
 

@@ -12,14 +12,13 @@ from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter
 from gateway.domain.plan import Observed, OfferCurve, Plan
 from gateway.domain.trade import per_mwh, ticks
-from gateway.errors import StorageError
+from gateway.errors import MarketError, StorageError
 from gateway.journal import Journal
 from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import Pace, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.planner.tariff import TariffRules
 from gateway.service.car import car_need
 from gateway.service.night import NightOrigin
 from gateway.service.present import Present
@@ -49,7 +48,7 @@ class TradingLoop:
         self._observed, self._journal, self._market = observed, journal, market
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
-        self._tariff = TariffRules(self._settings.tariff, self._zone)
+        self._tariff = present.tariff
         self._night = NightOrigin(journal, self._tariff)
         self._prices_until: datetime | None = None
         self._notes: tuple[str, ...] = ()
@@ -58,16 +57,24 @@ class TradingLoop:
 
     async def run(self, presence: Presence) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
+        try:
+            await self._trade(presence)
+        except (MarketError, StorageError) as error:
+            # The home is steered by its values whether or not it can trade now.
+            self._present.plan = self.plan(self._clock.now())
+            raise MarketError(str(error)) from error
+        finally:
+            self._present.exchange_reached = False
+
+    async def _trade(self, presence: Presence) -> None:
         if self._market:
             await self._market[1].start()
         await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             now = self._clock.now()
-            try:
-                await self._round(now)
-                presence.back()
-            except StorageError as error:
-                log.error("no trading while nothing can be stored: %s", error)
+            await self._round(now)
+            presence.back()
+            self._present.exchange_reached = self._market is not None
             await self._clock.sleep_until(self._next(now))
 
     def plan(self, now: datetime) -> Plan | None:
@@ -152,9 +159,9 @@ class TradingLoop:
 
     def _options(self) -> Options:
         planner = self._settings.planner
-        if self._market is None:
+        rules = self._market[1].known_rules if self._market else None
+        if rules is None:
             return Options(planner.horizon_h, quantity_quantile=planner.quantity_quantile)
-        rules = self._market[1].rules
         ahead = rules.first_call_lead // timedelta(minutes=15) + 1
         return Options(planner.horizon_h, rules.lot_wh, planner.quantity_quantile, ahead)
 

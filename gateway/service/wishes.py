@@ -12,6 +12,8 @@ from gateway.config.settings import Settings
 from gateway.publishing.commands import Command
 from gateway.publishing.topics import UserSettings
 
+PREFIX = "wish."  # of the names under which changes are stored
+
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
@@ -75,6 +77,9 @@ def restored(settings: Settings, stored: Mapping[str, str]) -> Wishes:
             wishes = replace(wishes, **{name: _PARSE[name](text)})
         except (KeyError, ValueError, ArithmeticError):
             continue
+    most_w = settings.site.export_limit_w
+    if most_w is not None and (wishes.export_limit_w is None or wishes.export_limit_w > most_w):
+        wishes = replace(wishes, export_limit_w=most_w)  # the connection's limit always holds
     return wishes
 
 

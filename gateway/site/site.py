@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
 
 from gateway.clock import Clock, every
 from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
-from gateway.errors import DeviceError
+from gateway.errors import DeviceError, StorageError
 from gateway.site.snapshot import join
 from gateway.supervise import Backoff, Presence
 
 log = logging.getLogger(__name__)
 
-RELEASE_LIMIT_S = 8.0  # real seconds; stop must be done within 10
+RELEASE_LIMIT_S = 6.0  # real seconds; all of a stop must be done within 10
+LONGEST_POLL_S = 15.0  # readings that were not renewed for so long (or three periods) are stale
 
 
 class Site:
@@ -38,28 +38,42 @@ class Site:
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
         self._held: set[tuple[str, Control]] = set()
+        self._polled: dict[str, float] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._running: dict[tuple[str, Control], asyncio.Task[None]] = {}
+        self._steering: dict[tuple[str, Control], Presence] = {}
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """One polling loop a device: a dead one never slows the others."""
+        self._group = group
         for device in self.devices:
             self._clock.spawn(group, self._poll_loop(device), name=f"poll {device.name}")
 
     def observe(self) -> Snapshot:
-        """The home now, from the latest readings."""
-        return join(self._clock.now(), self._states)
+        """The home now, from the latest readings; what was not renewed in time is stale."""
+        oldest = self._clock.monotonic() - max(LONGEST_POLL_S, 3 * self._period_s)
+        states = {
+            name: state if self._polled.get(name, oldest) >= oldest else _all_stale(state)
+            for name, state in self._states.items()
+        }
+        return join(self._clock.now(), states)
 
     def controls(self) -> frozenset[Control]:
         """What at least one device of the site can be asked to do."""
         return frozenset(c for d in self.devices for c in d.controls)
 
     async def apply(self, wanted: Setpoints) -> None:
-        """Hold what is wanted, release what is not (and was held); a lost device is left to its lease."""
-        jobs = [
-            *self._jobs(Control.BATTERY_POWER, wanted.battery_w, self._battery_weight),
-            *self._jobs(Control.PV_LIMIT, wanted.pv_limit_w, self._equal_weight),
-            *self._jobs(Control.CHARGE_CURRENT, wanted.charge_current_a, None),
-        ]
-        await asyncio.gather(*jobs)
+        """Hold what is wanted, release what is not (and was held).
+
+        Returns when all is done or after one period: a slow device goes on by itself and holds up
+        nobody. A lost device is left to its lease, and released as soon as it takes writes again.
+        """
+        self._start_jobs(Control.BATTERY_POWER, wanted.battery_w, self._battery_weight)
+        self._start_jobs(Control.PV_LIMIT, wanted.pv_limit_w, self._equal_weight)
+        self._start_jobs(Control.CHARGE_CURRENT, wanted.charge_current_a, None)
+        if self._running:
+            await asyncio.wait(self._running.values(), timeout=self._period_s)
+        self._running = {k: t for k, t in self._running.items() if not t.done()}
 
     async def release_all(self) -> list[ReleaseReport]:
         """Every device neutral; bounded in real time, and one device never holds up another."""
@@ -68,10 +82,9 @@ class Site:
             try:
                 async with asyncio.timeout(RELEASE_LIMIT_S):
                     return await device.release()
-            except (TimeoutError, DeviceError) as error:
-                return ReleaseReport(
-                    device.name, neutral=False, problems=(str(error) or "timeout",)
-                )
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others are released
+                why = str(error) or type(error).__name__
+                return ReleaseReport(device.name, neutral=False, problems=(why,))
 
         steered = [d for d in self.devices if d.controls]
         reports = list(await asyncio.gather(*(one(d) for d in steered)))
@@ -97,7 +110,8 @@ class Site:
             except DeviceError as error:
                 self._on_poll(device.name, self._clock.monotonic() - began, False)
                 presence.lost(error)
-                self._mark_lost(device.name)
+                self._states[device.name] = _all_stale(self._states[device.name])
+                await self._let_go(device)
                 await self._clock.sleep(backoff.next())
             else:
                 presence.back()
@@ -113,22 +127,32 @@ class Site:
         known = dict(self._states[device.name].readings)
         known.update((r.metric, r) for r in readings)
         self._states[device.name] = DeviceState(device.name, online=True, readings=known)
+        self._polled[device.name] = self._clock.monotonic()
 
-    def _mark_lost(self, name: str) -> None:
-        stale = {m: _stale(r) for m, r in self._states[name].readings.items()}
-        self._states[name] = DeviceState(name, online=False, readings=stale)
+    async def _let_go(self, device: Device) -> None:
+        """A device that cannot be read may still take writes: it must not stay held without a lease."""
+        if not any(name == device.name for name, _ in self._held):
+            return
+        report = await device.release()
+        if report.neutral:
+            self._held = {key for key in self._held if key[0] != device.name}
 
     # -- applying --
 
-    def _jobs(
+    def _start_jobs(
         self,
         control: Control,
         value: float | None,
         weight: Callable[[Device], float] | None,
-    ) -> list[Coroutine[Any, Any, None]]:
+    ) -> None:
+        assert self._group is not None, "start() comes first"  # noqa: S101
         able = [d for d in self.devices if control in d.controls and self._states[d.name].online]
         shares = _shares(value, [weight(d) for d in able] if weight else None, len(able))
-        return [self._one(d, control, share) for d, share in zip(able, shares, strict=True)]
+        for device, share in zip(able, shares, strict=True):
+            key = (device.name, control)
+            if key not in self._running:
+                job, name = self._one(device, control, share), f"{device.name} {control.value}"
+                self._running[key] = self._clock.spawn(self._group, job, name)
 
     async def _one(self, device: Device, control: Control, value: float | None) -> None:
         key = (device.name, control)
@@ -138,13 +162,16 @@ class Site:
                 await device.hold(control, value)
             elif key in self._held:
                 report = await device.release((control,))
-                if report.neutral:
-                    self._held.discard(key)
-                else:
-                    log.warning("%s: release: %s", device.name, "; ".join(report.problems))
-        except DeviceError as error:
-            log.debug("%s: %s: %s", device.name, control.value, error)
-            self._mark_lost(device.name)
+                if not report.neutral:
+                    raise DeviceError(f"not released: {'; '.join(report.problems)}")
+                self._held.discard(key)
+            self._steered(key).back()
+        except (DeviceError, StorageError) as error:
+            # Refused or lost: whether its readings still hold, its own polls decide.
+            self._steered(key).lost(error)
+
+    def _steered(self, key: tuple[str, Control]) -> Presence:
+        return self._steering.setdefault(key, Presence(f"{key[0]}: {key[1].value}"))
 
     def _battery_weight(self, device: Device) -> float:
         return self._states[device.name].number("battery_max_discharge_w") or 1.0
@@ -159,6 +186,12 @@ def _shares(value: float | None, weights: Sequence[float] | None, count: int) ->
         return [value] * count
     total = sum(weights)
     return [value * w / total for w in weights]
+
+
+def _all_stale(state: DeviceState) -> DeviceState:
+    """The device as it was last seen, marked as lost."""
+    stale = {metric: _stale(reading) for metric, reading in state.readings.items()}
+    return DeviceState(state.name, online=False, readings=stale)
 
 
 def _stale(reading: Reading) -> Reading:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,17 @@ import typer
 if TYPE_CHECKING:
     from gateway.clock import Clock
     from simulators.exchange import PriceSource
+    from simulators.participants import Need
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the exchange listens and keeps its state."""
+
+    host: str
+    port: int
+    state: Path
+    insecure: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -23,29 +35,50 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free port")] = 8900,
     state: Annotated[Path, typer.Option(help="folder of its store")] = Path("exchange-state"),
     insecure: Annotated[bool, typer.Option("--insecure", help="plain HTTP on loopback")] = False,
+    host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     data: Annotated[Path | None, typer.Option(help="CSV with recorded prices")] = None,
     seed: Annotated[int, typer.Option(help="of prices and participants")] = 1,
     start: Annotated[str | None, typer.Option(help="begin then, e.g. 2026-06-01T06:00:00Z")] = None,
     rate: Annotated[float, typer.Option(min=0.001, help="simulated seconds per second")] = 1.0,
+    roadmap: Annotated[
+        Path | None, typer.Option(help="CSV date,exaflops of the data centre")
+    ] = None,
     participants: Annotated[bool, typer.Option(help="let the network's buyers trade")] = True,
 ) -> None:
     """Run the exchange until Ctrl-C; its state survives and goes on at the next start."""
     from gateway.clock import WallClock
-    from gateway.errors import ConfigError
     from simulators.data import read_csv
+    from simulators.exchange import last_held
+    from simulators.participants import default_needs
+    from simulators.participants.data_centre import read_roadmap
     from simulators.prices import SyntheticPrices
 
-    if not insecure:
-        raise ConfigError("TLS is not served yet; add --insecure for plain HTTP on loopback")
     recording = read_csv(data) if data is not None else None
     begin = _begin(start, None if recording is None else recording.start)
+    if begin is not None and (held := last_held(state)) is not None:
+        begin = max(begin, held)  # go on where it was stopped
     prices = SyntheticPrices(seed) if recording is None else recording.prices
+    needs = default_needs(seed, roadmap=() if roadmap is None else read_roadmap(roadmap))
     try:
         asyncio.run(
-            _serve(WallClock(begin, rate), port, state, prices, seed if participants else None)
+            _serve(
+                WallClock(begin, rate),
+                Place(host, port, state, insecure),
+                prices,
+                needs if participants else [],
+            )
         )
     except KeyboardInterrupt:
         print("stopped; the state is kept in", state)
+    except BaseExceptionGroup as group:
+        raise _first(group) from group
+
+
+def _first(error: BaseException) -> BaseException:
+    """The first error of a group of groups, for a person to read."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _begin(start: str | None, default: datetime | None) -> datetime | None:
@@ -58,14 +91,31 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
         raise ConfigError(f"--start {start}: {error}") from None
 
 
-async def _serve(
-    clock: Clock, port: int, state: Path, prices: PriceSource, seed: int | None
-) -> None:
+async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
     from simulators.exchange import start_exchange
     from simulators.participants import start_participants
 
     async with asyncio.TaskGroup() as group:
-        handle = await start_exchange(clock, group, state, prices, port=port)
-        print(f"exchange: {handle.url}  state: {state}  party of the home: home", flush=True)
-        if seed is not None:
-            await start_participants(clock, group, handle.url, seed)
+        handle = await start_exchange(
+            clock,
+            group,
+            place.state,
+            prices,
+            host=place.host,
+            port=place.port,
+            insecure=place.insecure,
+        )
+        print(f"exchange: {handle.url}  state: {place.state}", flush=True)
+        home = handle.credential_file("home")
+        print(f"credential of the home: {home}", flush=True)
+        if not place.insecure:
+            print(f"CA to trust: {handle.ca_file}", flush=True)
+        await start_participants(
+            clock,
+            group,
+            handle.url,
+            0,
+            needs=needs,
+            credentials=home.parent,
+            ca_file=None if place.insecure else handle.ca_file,
+        )

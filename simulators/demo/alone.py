@@ -19,6 +19,7 @@ class Alone:
     money: int
     import_wh: float
     export_wh: float
+    ev_wh: float
     soc_pct: float
 
 
@@ -59,4 +60,4 @@ def alone(
         money += net_wh * (sold if net_wh > 0 else bought)
         imported += after.grid_import - before.grid_import
         exported += after.grid_export - before.grid_export
-    return Alone(money, imported, exported, home.truth().soc_pct)
+    return Alone(money, imported, exported, home.totals().ev, home.truth().soc_pct)

@@ -22,6 +22,9 @@ async def go_on(world: World, console: Console) -> None:
     console.print(
         f"Going on live, a minute a second. MQTT: 127.0.0.1:{world.broker_port}, topics energy/home/#"
     )
+    page = world.gateway.page
+    if page is not None:
+        console.print(f"The home's page: http://127.0.0.1:{page.port}")
     console.print(f"Exchange: {world.exchange.url}    Ctrl-C ends it.")
     with Live(_view(world), console=console, refresh_per_second=4) as shown:
         while True:

@@ -88,6 +88,6 @@ def gateway_settings(
         "tariff": {"import_price": {"kind": "flat", "per_kwh": "0.14"}},
         "market": {"exchange": "cts", "url": at.exchange_url, "party_id": "home"},
         "control": {"period_s": 10},
-        "dashboard": {"port": at.dashboard_port, "enabled": bool(at.dashboard_port)},
+        "dashboard": {"port": at.dashboard_port},
     }  # fmt: skip
     return Settings.model_validate(raw)

@@ -41,7 +41,7 @@ class Report:
     statement: Statement
     alone: Alone
     stored_difference_wh: float
-    stored_difference_money: int  # what it saves in the house at the last import price
+    stored_difference_money: int  # what that saves at the last import price
     zero_sum_error: int
     unanswered: int
     modbus_reads: int
@@ -132,7 +132,10 @@ async def make_report(world: World, stock: Stock) -> Report:
     capacity_wh = world.scenario.house.battery.capacity_wh
     more_wh = (stock.soc_pct - without.soc_pct) / 100 * capacity_wh
     last_price = retail(quarter(world.end - QUARTER))[0]
-    usable_wh = more_wh * settings.battery.discharge_efficiency
+    car_wh = (
+        t.ev - without.ev_wh
+    )  # a car that leaves tomorrow may still be waiting for a good price
+    usable_wh = more_wh * settings.battery.discharge_efficiency + car_wh
     report = Report(
         world.start,
         world.end,
@@ -142,7 +145,7 @@ async def make_report(world: World, stock: Stock) -> Report:
         stock.soc_pct,
         account,
         without,
-        more_wh,
+        more_wh + car_wh,
         round(usable_wh) * last_price,
         world.exchange.zero_sum_error,
         len(journal.book.unanswered()),

@@ -106,7 +106,7 @@ def _money(report: Report) -> Table:
     table.add_row("the same days without trading", _amount(report.alone.money, currency))
     more = "more" if report.stored_difference_wh >= 0 else "less"
     stored = (
-        f"{abs(report.stored_difference_wh) / 1000:.2f} kWh {more} is left in the battery, worth"
+        f"{abs(report.stored_difference_wh) / 1000:.2f} kWh {more} is in battery and car, worth"
     )
     table.add_row(stored, _amount(report.stored_difference_money, currency))
     gained = net + report.stored_difference_money - report.alone.money

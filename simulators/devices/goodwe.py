@@ -90,6 +90,8 @@ class GoodWeHybrid(VendorUnit):
         for at, watts, volts in zip((35103, 35107), strings, (412.0, 366.0), strict=True):
             block.u16(at, None if view.blind else whole(volts, 10), whole(watts / volts, 10))
             block.u32(at + 2, whole(watts))
+        for at in (35113, 35117):  # inputs that this model has and nobody uses
+            block.u32(at, None if view.blind else 0)
         third = powers.inverter_ac / 3
         volts_now = None if view.blind else whole(VOLTAGE_V, 10)
         for at in (35121, 35126, 35131):

@@ -5,7 +5,7 @@ docs/exchange.md.
 """
 
 from simulators.exchange.parties import Party
-from simulators.exchange.start import DEFAULT_PARTIES, ExchangeHandle, start_exchange
+from simulators.exchange.start import DEFAULT_PARTIES, ExchangeHandle, last_held, start_exchange
 from simulators.exchange.terms import PriceSource, Terms
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Party",
     "PriceSource",
     "Terms",
+    "last_held",
     "start_exchange",
 ]

@@ -12,7 +12,9 @@ import binascii
 import hashlib
 import hmac
 import json
+import re
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,17 +29,19 @@ from simulators.exchange.market import Market
 from simulators.exchange.parties import Party
 from simulators.exchange.terms import epoch_ms
 
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 ALGORITHM = "Ed25519"  # the name of RFC 9864 for EdDSA on that curve
 JOSE_TYPE = "cts+jose"
 TOKEN_LIFE = timedelta(hours=1)
 _REGISTRY = jws.JWSRegistry({"iat": HeaderParameter("Issued at", "int", True)}, [ALGORITHM])
 
 
-def make_credentials(market: Market, folder: Path) -> None:
-    """Give every party that has none a secret and a key pair: ``<folder>/<partyId>.json``."""
+def make_credentials(market: Market, folder: Path, parties: Sequence[Party]) -> None:
+    """Give each of the parties that has none a secret and a key pair: ``<folder>/<partyId>.json``."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     rows = market.store.all("SELECT party_id FROM party WHERE secret_hash IS NULL")
-    for party_id in (row["party_id"] for row in rows):
+    without = {row["party_id"] for row in rows}
+    for party_id in (party.party_id for party in parties if party.party_id in without):
         secret = secrets.token_urlsafe(24)
         key = OKPKey.generate_key("Ed25519", {"kid": f"{party_id}-1"}, private=True)
         document = {
@@ -127,8 +131,8 @@ class Access:
 
     def _believed(self, party_id: str) -> str:
         """Loopback only: a new name registers itself as a home."""
-        if not 0 < len(party_id) <= 128 or not party_id.isascii() or not party_id.isprintable():
-            raise problems.unauthorized("a partyId is printable ASCII, at most 128 characters")
+        if _NAME.fullmatch(party_id) is None:
+            raise problems.unauthorized("a partyId has letters, digits, '-', '_', '.', at most 64")
         if self._market.parties.get(party_id) is None:
             capacity_w = self._market.terms.default_capacity_w
             self._market.parties.register(Party(party_id, "home", capacity_w))

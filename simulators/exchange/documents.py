@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import (
@@ -175,6 +176,7 @@ def parse(model: type[T], body: bytes) -> T:
         raise problems.malformed(f"{where}: {first['msg']}") from None
 
 
+@lru_cache(maxsize=256)
 def seconds(duration: str) -> int:
     """Seconds of an ISO 8601 duration of hours, minutes and seconds."""
     units = {"H": 3600, "M": 60, "S": 1}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc, quarters
+from gateway.errors import StorageError
+from gateway.supervise import Presence
 from simulators.exchange.books import SettlementDesk
 from simulators.exchange.calls import CallDesk, missed_steps, next_step
 from simulators.exchange.events import Events
@@ -14,6 +16,8 @@ from simulators.exchange.parties import Parties
 from simulators.exchange.store import Store
 from simulators.exchange.tenders import TenderDesk
 from simulators.exchange.terms import Prices, PriceSource, Terms
+
+_DAY = timedelta(days=1)
 
 
 class Market:
@@ -51,9 +55,14 @@ class Market:
             if self.store.mark("step") is None:
                 start = floor_to(self._clock.now(), self.terms.call_period)
                 self.store.set_mark("step", iso(start))
+        storing = Presence("the exchange's store")
         while True:
-            for when in missed_steps(self.store.mark("step"), self._clock.now(), self.terms):
-                self.step(when)
+            try:
+                for when in missed_steps(self.store.mark("step"), self._clock.now(), self.terms):
+                    self.step(when)
+                storing.back()
+            except StorageError as error:
+                storing.lost(error)  # the step is held again at the next call time
             await self._clock.sleep_until(next_step(self._clock.now(), self.terms))
 
     def step(self, when: datetime) -> None:
@@ -64,8 +73,14 @@ class Market:
             else:
                 self.calls.close_gate(when)
             self.books.settle_due(when)
+            if floor_to(when, _DAY) == when:
+                self._forget(when - self.terms.trueup_after - _DAY)
             self.store.set_mark("step", iso(when))
         self.events.announce()
+
+    def _forget(self, before: datetime) -> None:
+        """Answers to idempotency keys are kept until the last settlement run is over."""
+        self.store.run("DELETE FROM idempotency WHERE time < ?", iso(before))
 
     def halt(self) -> None:
         """Take no tenders and hold no calls until `resume`; gates close in their time."""

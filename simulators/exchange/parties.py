@@ -36,13 +36,15 @@ class Parties:
 
     def register(self, party: Party) -> None:
         """Add or change a party; a revoked one stays revoked."""
-        self._store.run(
-            "INSERT INTO party (party_id, role, capacity_w) VALUES (?, ?, ?) ON CONFLICT (party_id)"
-            " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
-            party.party_id,
-            party.role,
-            party.capacity_w,
-        )
+        with self._store.transaction():
+            self._store.run(
+                "INSERT INTO party (party_id, role, capacity_w) VALUES (?, ?, ?)"
+                " ON CONFLICT (party_id)"
+                " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
+                party.party_id,
+                party.role,
+                party.capacity_w,
+            )
         self._known.pop(party.party_id, None)
 
     def revoke(self, party_id: str) -> None:

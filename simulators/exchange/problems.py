@@ -94,3 +94,7 @@ def self_cross(detail: str) -> Problem:
 
 def halted() -> Problem:
     return Problem("halted", 503, "the market is halted", 2, retry_after_s=60)
+
+
+def storage() -> Problem:
+    return Problem("storage", 503, "nothing can be stored now; send it again", retry_after_s=60)

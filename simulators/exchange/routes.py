@@ -29,6 +29,7 @@ class Ask:
 
 
 Answer = tuple[int, Json]
+PAGE = 1000  # transactions in one answer
 
 
 def ceil_quarter(time: datetime) -> datetime:
@@ -228,9 +229,8 @@ def party(market: Market, ask: Ask) -> Json:
 
 def tenders(market: Market, ask: Ask) -> Json:
     if (tender_id := ask.query.get("tenderId")) is not None:
-        rows = market.store.all(
-            "SELECT * FROM tender WHERE party_id = ? AND tender_id = ?", ask.party_id, tender_id
-        )
+        found = market.tenders.find(ask.party_id, tender_id)
+        rows = [] if found is None else [found]
     else:
         rows = market.store.all(
             "SELECT * FROM tender WHERE party_id = ? AND status IN ('NEW', 'PARTIALLY_FILLED')"
@@ -245,12 +245,17 @@ def transactions(market: Market, ask: Ask) -> Json:
     if not (after.isascii() and after.isdigit() and len(after) < 16):
         raise problems.malformed("after is a sequence number >= 0")
     rows = market.store.all(
-        "SELECT * FROM fill WHERE party_id = ? AND seq > ? ORDER BY seq LIMIT 1000",
+        "SELECT * FROM fill WHERE party_id = ? AND seq > ? ORDER BY seq LIMIT ?",
         ask.party_id,
         int(after),
+        PAGE + 1,
     )
-    last = rows[-1]["seq"] if rows else int(after)
-    return {"transactions": [messages.transaction_out(row) for row in rows], "last": last}
+    page = rows[:PAGE]
+    return {
+        "transactions": [messages.transaction_out(row) for row in page],
+        "last": page[-1]["seq"] if page else int(after),
+        "more": len(rows) > PAGE,
+    }
 
 
 def prices(market: Market, ask: Ask) -> Json:

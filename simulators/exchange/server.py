@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,12 +14,14 @@ from functools import lru_cache
 from aiohttp import web
 
 from gateway.domain.intervals import iso
+from gateway.errors import StorageError
 from simulators.exchange import messages, openapi, problems, ticker
 from simulators.exchange.access import Access
 from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
 from simulators.exchange.routes import ROUTES, Answer, Ask
 
+log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -37,6 +40,8 @@ def make_app(market: Market, access: Access) -> web.Application:
     """The application with every route of the binding."""
     app = web.Application(middlewares=[_as_problems], client_max_size=256 * 1024)
     app[_DESK] = Desk(market, access)
+    app[ticker.SOCKETS] = set()
+    app.on_shutdown.append(ticker.close_all)
     for route in ROUTES:
         path = f"/cts/{route.name}"
         if route.write is not None:
@@ -58,6 +63,9 @@ async def _as_problems(request: web.Request, handler: _Handler) -> web.StreamRes
         return await handler(request)
     except problems.Problem as problem:
         return problem_response(request.app[_DESK].market.now(), problem)
+    except StorageError as error:
+        log.warning("%s", error)
+        return problem_response(request.app[_DESK].market.now(), problems.storage())
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -88,9 +96,8 @@ def problem_response(now: datetime, problem: problems.Problem) -> web.Response:
 
 def _reply(now: datetime, status: int, text: str) -> web.Response:
     kind = "application/json" if status < 400 else "application/problem+json"
-    reply = web.Response(status=status, text=text, content_type=kind)
-    reply.headers["Date"] = _date(int(now.timestamp()))
-    return reply
+    headers = {"Content-Type": kind, "Date": _date(int(now.timestamp()))}
+    return web.Response(status=status, body=text.encode(), headers=headers)
 
 
 @lru_cache(maxsize=4)

@@ -6,19 +6,23 @@ import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from aiohttp import web
 
 from gateway.clock import Clock
+from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import ConfigError
 from simulators.exchange.access import Access, make_credentials
 from simulators.exchange.market import Market
 from simulators.exchange.parties import Party
 from simulators.exchange.server import make_app
+from simulators.exchange.store import Store
 from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER, PriceSource, Terms
 from simulators.exchange.tls import server_context
+
+_FAR = timedelta(hours=2)  # a clock may be wrong by so much; more is another time line
 
 DEFAULT_PARTIES = (
     Party(LSE_PARTY, "retailer", 0),
@@ -27,7 +31,10 @@ DEFAULT_PARTIES = (
     Party("charging-1", "charging-site", 5_000_000),
     Party("charging-2", "charging-site", 3_000_000),
     Party("fleet-depot", "fleet", 1_500_000),
-    Party("data-centre", "data-centre", 10_000_000),
+    Party("data-centre", "data-centre", 200_000_000),
+    Party("night-plan", "retailer", 1_000_000),
+    Party("home-2", "home", 25_000),
+    Party("home-3", "home", 25_000),
 )
 
 
@@ -71,6 +78,19 @@ class ExchangeHandle:
         self.market.store.close()
 
 
+def last_held(state_dir: Path, market: Market | None = None) -> datetime | None:
+    """The last call time of a store, from which it can go on; None for a new one."""
+    if market is not None:
+        mark = market.store.mark("step")
+    elif (path := state_dir / "exchange.db").exists():
+        store = Store(path)
+        mark = store.mark("step")
+        store.close()
+    else:
+        mark = None
+    return None if mark is None else parse_utc(mark)
+
+
 async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchange
     clock: Clock,
     group: asyncio.TaskGroup,
@@ -94,9 +114,16 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     market = Market(
         clock, state_dir / "exchange.db", prices, terms or Terms(), power_safe=power_safe
     )
+    held = last_held(state_dir, market)
+    if held is not None and held - clock.now() > _FAR:
+        market.store.close()
+        raise ConfigError(
+            f"{state_dir} was already used up to {iso(held)}, it is {iso(clock.now())} now;"
+            " begin later or use another folder"
+        )
     for party in parties:
         market.parties.register(party)
-    make_credentials(market, state_dir / "credentials")
+    make_credentials(market, state_dir / "credentials", parties)
     tls = None if insecure else server_context(state_dir / "tls", host)
     runner = web.AppRunner(make_app(market, Access(market, insecure=insecure)), access_log=None)
     await runner.setup()

@@ -23,7 +23,7 @@ CREATE TABLE IF NOT EXISTS tender (
   market_order_id TEXT PRIMARY KEY, party_id TEXT NOT NULL, tender_id TEXT NOT NULL,
   start TEXT NOT NULL, side TEXT NOT NULL, price INTEGER NOT NULL, quantity INTEGER NOT NULL,
   remaining INTEGER NOT NULL, expires_ms INTEGER NOT NULL, status TEXT NOT NULL, accepted TEXT NOT NULL,
-  cancel_reason TEXT, evidence TEXT, UNIQUE (party_id, tender_id)) STRICT;
+  cancel_reason TEXT, evidence TEXT) STRICT;
 CREATE INDEX IF NOT EXISTS tender_open ON tender (start) WHERE status IN ('NEW', 'PARTIALLY_FILLED');
 CREATE INDEX IF NOT EXISTS tender_party ON tender (party_id, start);
 CREATE TABLE IF NOT EXISTS call (
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE TABLE IF NOT EXISTS idempotency (
   party_id TEXT NOT NULL, operation TEXT NOT NULL, key TEXT NOT NULL, fingerprint TEXT NOT NULL,
   status INTEGER NOT NULL, body TEXT NOT NULL, time TEXT NOT NULL,
-  PRIMARY KEY (party_id, operation, key)) STRICT;
+  PRIMARY KEY (party_id, operation, key)) STRICT, WITHOUT ROWID;
 """
 
 
@@ -84,17 +84,16 @@ class Store:
         if self._db.in_transaction:
             yield
             return
-        self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._db.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._undo()
-            raise
-        try:
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._undo()
             raise StorageError(f"the exchange cannot store: {error}") from error
+        except BaseException:
+            self._undo()
+            raise
 
     def all(self, sql: str, *values: Any) -> list[sqlite3.Row]:
         return self._db.execute(sql, values).fetchall()
@@ -133,7 +132,8 @@ class Store:
             self._marks[name] = value
 
     def _undo(self) -> None:
-        self._db.execute("ROLLBACK")
+        if self._db.in_transaction:  # a full disk may have ended it already
+            self._db.execute("ROLLBACK")
         self._marks = self._read_marks()
 
     def _read_marks(self) -> dict[str, str]:

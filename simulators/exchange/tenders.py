@@ -93,7 +93,7 @@ class TenderDesk:
 
     def find(self, party_id: str, tender_id: str) -> sqlite3.Row | None:
         return self._store.one(
-            "SELECT * FROM tender WHERE party_id = ? AND tender_id = ?", party_id, tender_id
+            "SELECT * FROM tender WHERE market_order_id = ?", market_order_id(party_id, tender_id)
         )
 
     def _trader(self, party_id: str) -> int:

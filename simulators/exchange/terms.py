@@ -47,7 +47,7 @@ class Terms:
     deviation_fee: int = 2_000  # 20 USD/MWh, in the manner of ERCOT's base-point deviation charge
     delivery_margin: int = 4_500  # retail price over day-ahead: 45 USD/MWh
     export_factor_pct: int = 90  # the retailer pays this part of day-ahead for uncontracted energy
-    backstop_wh: int = 10_000_000
+    backstop_wh: int = 100_000_000
     default_capacity_w: int = 25_000  # of a party that registers itself (only with --insecure)
 
     def is_instrument(self, start: datetime) -> bool:

@@ -8,6 +8,15 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from simulators.exchange.market import Market
 
+SOCKETS = web.AppKey("sockets", set[web.WebSocketResponse])
+
+
+async def close_all(app: web.Application) -> None:
+    """The exchange goes; its listeners may come back with their ``lastSeq``."""
+    open_now = app[SOCKETS]
+    for socket in tuple(open_now):  # each removes itself
+        await socket.close(code=WSCloseCode.GOING_AWAY)
+
 
 async def serve(
     request: web.Request, market: Market, party_id: str, last: int
@@ -16,12 +25,16 @@ async def serve(
     acknowledgement (EiCreatedTransaction); it moves nothing, a client resumes with ``lastSeq``."""
     socket = web.WebSocketResponse(heartbeat=30)
     await socket.prepare(request)
-    async with asyncio.TaskGroup() as group:
-        sender = group.create_task(_send(socket, market, party_id, last))
-        async for message in socket:
-            if message.type is WSMsgType.ERROR:
-                break
-        sender.cancel()
+    request.app[SOCKETS].add(socket)
+    try:
+        async with asyncio.TaskGroup() as group:
+            sender = group.create_task(_send(socket, market, party_id, last))
+            async for message in socket:
+                if message.type is WSMsgType.ERROR:
+                    break
+            sender.cancel()
+    finally:
+        request.app[SOCKETS].discard(socket)
     return socket
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from gateway.clock import Clock
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import MarketError
+from simulators.participants.credential import Credential
 
 _TIMEOUT_S = 15.0
 
@@ -45,12 +49,29 @@ class Bid:
     quantity: int
 
 
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """Where the exchange is and, unless it believes a bare name, how to prove oneself there."""
+
+    url: str
+    clock: Clock
+    credentials: Path | None = None  # folder with one file a party
+    ca_file: Path | None = None
+
+
 class Client:
     """One party's connection. Raises MarketError where the exchange does not answer well."""
 
-    def __init__(self, url: str, party_id: str) -> None:
+    def __init__(self, venue: Venue, party_id: str) -> None:
         self.party_id = party_id
-        self._url = url.rstrip("/")
+        self._url = venue.url.rstrip("/")
+        self._clock = venue.clock
+        self._ca_file = venue.ca_file
+        self._credential: Credential | None = None
+        self._token = f"insecure:{party_id}"
+        if venue.credentials is not None:
+            self._credential = Credential.read(venue.credentials / f"{party_id}.json")
+            self._token = ""
         self._session: aiohttp.ClientSession | None = None
         self._market: tuple[str, str] | None = None
 
@@ -94,7 +115,8 @@ class Client:
         }
         return await self._ask("POST", "createStreamTender", body=body, key=tender_id)
 
-    async def fills(self, after: int) -> list[Fill]:
+    async def fills(self, after: int) -> tuple[list[Fill], bool]:
+        """Our fills after that sequence number, and whether there are more."""
         answer = await self._ask("GET", "transactions", query={"after": str(after)})
         found = []
         for row in answer["transactions"]:
@@ -102,7 +124,7 @@ class Client:
             sign = 1 if tender["side"] == "BUY" else -1
             start = parse_utc(detail["interval"]["dtStart"])
             found.append(Fill(row["seq"], start, sign * detail["quantity"], detail["price"]))
-        return found
+        return found, answer["more"]
 
     async def deliver(
         self, start: datetime, import_wh: int, export_wh: int, registers: tuple[int, int]
@@ -145,22 +167,56 @@ class Client:
         body: dict[str, Any] | None = None,
         key: str | None = None,
     ) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer insecure:{self.party_id}"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
+        headers = {"Idempotency-Key": key} if key is not None else {}
         data = None if body is None else json.dumps(body).encode()
+        if data is not None and key is not None and self._credential is not None:
+            headers["Content-Type"] = "application/jose"
+            data = self._credential.sign(data, self._clock.now())
+        status, answer = 401, dict[str, Any]()
+        for fresh in (False, True):
+            headers["Authorization"] = f"Bearer {await self._bearer(fresh=fresh)}"
+            status, answer = await self._send(method, f"/cts/{name}", headers, data, query)
+            if status != 401 or self._credential is None:
+                break
+        if status >= 400:
+            raise MarketError(f"{name}: {status} {answer.get('detail')}")
+        return answer
+
+    async def _bearer(self, *, fresh: bool) -> str:
+        if self._credential is not None and (fresh or not self._token):
+            basic = aiohttp.encode_basic_auth(self._credential.client_id, self._credential.secret)
+            headers = {
+                "Authorization": basic,
+                "Content-Type": "application/x-www-form-urlencoded",
+            }
+            body = b"grant_type=client_credentials"
+            status, answer = await self._send("POST", "/oauth2/token", headers, body, None)
+            if status != 200:
+                raise MarketError(f"{self._url}: no token: {status}")
+            self._token = answer["access_token"]
+        return self._token
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        data: bytes | None,
+        query: dict[str, str] | None,
+    ) -> tuple[int, dict[str, Any]]:
         if self._session is None:
-            self._session = aiohttp.ClientSession()
+            trusted: ssl.SSLContext | bool = True
+            if self._ca_file is not None:
+                trusted = ssl.create_default_context(cafile=self._ca_file)
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=trusted))
         try:
             async with (
                 asyncio.timeout(_TIMEOUT_S),
                 self._session.request(
-                    method, f"{self._url}/cts/{name}", params=query, data=data, headers=headers
+                    method, self._url + path, params=query, data=data, headers=headers
                 ) as reply,
             ):
                 answer: dict[str, Any] = await reply.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise MarketError(f"{self._url}: {type(error).__name__} {error}".rstrip()) from error
-        if reply.status >= 400:
-            raise MarketError(f"{name}: {reply.status} {answer.get('detail')}")
-        return answer
+        return reply.status, answer

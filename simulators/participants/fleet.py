@@ -1,23 +1,24 @@
-"""The depot of an electric fleet: so much energy before the vans leave, in the cheapest hours."""
+"""The depot of an electric fleet: so much energy before the vans leave, in the cheapest intervals."""
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.domain.intervals import QUARTER
-from simulators.participants.buyer import limit
-from simulators.participants.client import Bid, Posted
+from simulators.participants.client import Bid
+from simulators.participants.trader import INTERVALS, NOTHING, View, rising
 
 
 @dataclass
 class FleetDepot:
-    """Vans return at ``back`` and leave at ``away`` (local hours); the day's energy varies by seed.
+    """Vans come back at ``back`` and leave at ``away`` (local hours); the need varies by seed.
 
-    The depot follows the published prices: it charges in intervals at or below the price that just
-    lets it finish, as far as prices are known, and at any price when time runs out.
+    It buys in the intervals that are cheapest by the published prices until the need is covered.
+    When there is little to choose any more, the limit rises to ``cap`` (ticks): vans must leave.
     """
 
     party_id: str
@@ -26,38 +27,60 @@ class FleetDepot:
     power_w: int = 240_000
     back: int = 18
     away: int = 5
+    cap: int = 500_000
     time_zone: str = "America/Chicago"
+    side: str = "BUY"
+    horizon: int = 44  # 11 hours: from return to departure
+    _charged: dict[datetime, int] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self._charged: dict[datetime, int] = {}
+    def tranches(self, view: View) -> Sequence[Sequence[Bid]]:
+        return [[self._bid(view, steps) for steps in range(INTERVALS)]]
 
-    def wanted(self, start: datetime, posted: Posted, steps: int) -> Bid | None:
-        departure = self._departure(start)
-        if posted.retail is None or departure is None:
-            return None
-        left = self._need_wh(departure) - self._done_wh(departure)
+    def _bid(self, view: View, steps: int) -> Bid:
+        start, posted = view.first + steps * QUARTER, view.posted[steps]
+        departure = self.departure(start)
+        if departure is None or posted.retail is None:
+            return NOTHING
+        chosen = self.choose(view, departure)
+        if start not in chosen:
+            return NOTHING
+        choice = (departure - max(start, view.first)) // QUARTER - len(chosen)
+        ceiling = self.cap if choice <= 1 else posted.retail
+        return Bid(rising(posted, ceiling, steps), chosen[start])
+
+    def choose(self, view: View, departure: datetime) -> dict[datetime, int]:
+        """Total Wh by interval: what is bought already, then the cheapest until the need is met."""
         most = self.power_w // 4
-        quarters_left = (departure - start) // QUARTER
-        # The share of the remaining intervals that is needed: near 1 there is nothing to choose.
-        urgency = min(1.0, left / max(1, quarters_left * most))
-        if left <= 0 or (steps == 0 and urgency < 0.5 and self._is_dear(start)):
-            return None
-        return Bid(limit(posted, posted.retail, steps), min(most, left))
+        chosen: dict[datetime, int] = {}
+        left = self.need_wh(departure) - self._done_wh(departure)
+        options = []
+        for n, posted in enumerate(view.posted):
+            start = view.first + n * QUARTER
+            if self.departure(start) == departure:
+                held = view.traded.get(start, 0)
+                left -= held
+                price = posted.retail if posted.retail is not None else self.cap
+                options.append((price, start, held))
+        # What was traded for the interval that runs now is on its way into the vans.
+        running = view.first - QUARTER
+        if self.departure(running) == departure:
+            left -= view.traded.get(running, 0)
+        for _, start, held in sorted(options):
+            more = min(most - held, max(0, left))
+            left -= max(0, more)
+            if held or more > 0:
+                chosen[start] = held + max(0, more)
+        return chosen
 
-    def consumed(self, start: datetime, bought_wh: int) -> int:
-        departure = self._departure(start)
-        if departure is None:
-            return 0
+    def metered(self, start: datetime, traded_wh: int) -> tuple[int, int]:
+        if self.departure(start) is None:
+            return 0, 0
         error = random.Random(f"{self.seed}|{self.party_id}|meter|{start}").gauss(0, 0.01)
-        used = max(0, round(bought_wh * (1 + error)))
+        used = max(0, round(traded_wh * (1 + error)))
         self._charged[start] = used
-        return used
+        return used, 0
 
-    def _is_dear(self, start: datetime) -> bool:
-        """Evenings are dear in Texas: while there is time the depot waits for the night."""
-        return start.astimezone(ZoneInfo(self.time_zone)).hour in range(self.back, 22)
-
-    def _departure(self, start: datetime) -> datetime | None:
+    def departure(self, start: datetime) -> datetime | None:
         """When the vans leave that are plugged in at ``start``; None while they are on the road."""
         zone = ZoneInfo(self.time_zone)
         local = start.astimezone(zone)
@@ -67,9 +90,9 @@ class FleetDepot:
         leaving = datetime(day.year, day.month, day.day, self.away, tzinfo=zone)
         return leaving.astimezone(start.tzinfo)
 
-    def _need_wh(self, departure: datetime) -> int:
+    def need_wh(self, departure: datetime) -> int:
         rng = random.Random(f"{self.seed}|{self.party_id}|need|{departure.date()}")
         return round(self.energy_wh * rng.uniform(0.8, 1.1))
 
     def _done_wh(self, departure: datetime) -> int:
-        return sum(wh for start, wh in self._charged.items() if self._departure(start) == departure)
+        return sum(wh for start, wh in self._charged.items() if self.departure(start) == departure)

@@ -146,3 +146,22 @@ def test_times_without_a_zone_are_refused() -> None:
         SimClock(datetime(2026, 6, 1))  # noqa: DTZ001 - the naive time is the point
     with pytest.raises(ValueError, match="positive"):
         WallClock(rate=0)
+
+
+class SetBack(WallClock):
+    """A machine whose clock somebody sets back."""
+
+    back = timedelta(0)
+
+    def now(self) -> datetime:
+        return super().now() - self.back
+
+
+async def test_a_clock_that_is_set_back_two_days_holds_nobody_for_two_days() -> None:
+    clock = SetBack()
+    when = clock.now() + timedelta(seconds=0.2)
+    waiting = asyncio.ensure_future(clock.sleep_until(when))
+    await asyncio.sleep(0.05)
+    clock.back = timedelta(days=2)
+    await asyncio.wait_for(waiting, 10)
+    assert clock.now() < when

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control import ChargerSpec, Wish, decide, steady
+from gateway.control import ChargerSpec, Pace, Wish, decide, steady
 from gateway.domain.control import Commitment, Limits, Setpoints
 from gateway.domain.readings import Snapshot
 
@@ -93,6 +94,9 @@ def test_car(
     assert out.charge_current_a == amperes, case
 
 
+PV_ONLY = replace(home(pv=6_000, grid=-5_400), battery_w=None, battery_soc_pct=None)
+
+
 @pytest.mark.parametrize(
     ("case", "snapshot", "commitment", "curtail", "limit_w"),
     [
@@ -100,7 +104,9 @@ def test_car(
         ("near the export limit", home(pv=6_000, grid=-5_400), NONE, False, 5_600),
         ("negative price: only what the home uses", home(pv=3_000, grid=-2_500), NONE, True, 500),
         ("negative price but sold: deliver", home(pv=3_000, grid=-2_500), Commitment(300, 0, 900), True, None),
-        ("load unknown: no limit invented", home(pv=None), NONE, True, None),
+        ("load unknown: held to the export limit", home(pv=None), NONE, False, 5_000),
+        ("load unknown: no price is followed blindly", home(pv=None), NONE, True, 5_000),
+        ("no battery: the export limit holds all the same", PV_ONLY, NONE, False, 5_600),
     ],
 )  # fmt: skip
 def test_generation_limit(
@@ -127,7 +133,7 @@ def test_limits_always_hold(
     if out.battery_w is None:
         assert soc > LIMITS.reserve_pct
         return
-    assert -LIMITS.max_charge_w <= out.battery_w <= LIMITS.max_discharge_w
+    assert -5_000 <= out.battery_w <= 5_000
     if soc <= LIMITS.reserve_pct:
         assert out.battery_w <= 0
     assert LIMITS.export_limit_w is not None
@@ -137,7 +143,7 @@ def test_limits_always_hold(
 
 
 def keep(new: Setpoints, old: Setpoints, stayed_s: float = 1e9) -> Setpoints:
-    return steady(new, old, deadband_w=50, stayed_s=stayed_s, dwell_s=30)
+    return steady(new, old, Pace(50, stayed_s, 30), home(), LIMITS)
 
 
 def test_small_changes_are_not_written() -> None:
@@ -146,6 +152,21 @@ def test_small_changes_are_not_written() -> None:
     assert keep(Setpoints(battery_w=1_060), old).battery_w == 1_060
     assert keep(Setpoints(battery_w=-10), Setpoints(battery_w=10)).battery_w == -10
     assert keep(Setpoints(), old).battery_w is None
+
+
+def test_an_old_power_that_breaks_the_fuse_is_not_kept() -> None:
+    limits = Limits(10_000, None, 20, 5_000, 5_000)
+    old = Setpoints(battery_w=-5_000, reason="price: charge")
+    new = Setpoints(battery_w=1_000, reason="price: discharge")
+    pace = Pace(50, stayed_s=5, dwell_s=30)
+    assert steady(new, old, pace, home(grid=11_000), limits) == new
+    assert steady(new, old, pace, home(grid=1_000), limits).battery_w == -5_000
+
+
+def test_below_the_reserve_the_sun_charges_a_battery_that_states_no_limits() -> None:
+    limits = Limits(None, None, 20, None, None)
+    out = decide(home(pv=4_500, grid=-4_000, soc=15), NONE, Wish(), limits)
+    assert out.battery_w == -4_000
 
 
 @pytest.mark.parametrize(

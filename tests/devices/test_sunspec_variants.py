@@ -177,6 +177,17 @@ async def test_modules_without_names_on_a_hybrid_are_not_guessed(
     assert got["battery_power_w"] is None
 
 
+async def test_modules_too_far_from_their_scale_factors_are_not_read_apart(
+    clock: HandClock, intents: Intents
+) -> None:
+    """A value and its scale factor come in one request or not at all."""
+    modules = mppt(*((f"PV {i}", 100) for i in range(8)), ("StCha", 50), ("StDisCha", 0))
+    image = chain(common(), inverter(), nameplate(82), modules, storage())
+    got, quality, _ = await read(image, clock, intents)
+    assert quality["pv_power_w"] is quality["battery_power_w"] is Quality.ABSENT
+    assert got["battery_soc_pct"] == 50
+
+
 async def test_a_hybrid_without_its_battery_still_gives_its_panels(
     clock: HandClock, intents: Intents
 ) -> None:

@@ -138,7 +138,13 @@ async def _play(
 
         async def told() -> None:
             handle = await start_exchange(
-                clock, group, tmp_path, prices, terms=terms, insecure=insecure
+                clock,
+                group,
+                tmp_path,
+                prices,
+                terms=terms,
+                insecure=insecure,
+                power_safe=False,
             )
             async with aiohttp.ClientSession() as session:
                 try:

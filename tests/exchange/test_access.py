@@ -109,6 +109,19 @@ def test_files_of_secrets_are_for_their_owner(tmp_path: Path) -> None:
     play(tmp_path, story, insecure=False)
 
 
+def test_a_bare_name_is_only_a_name(tmp_path: Path) -> None:
+    """What registers itself never becomes a path, an option or a line of a log."""
+
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        for name in ("../../evil", "a/b", ".hidden", "a b", "", "x" * 65, "-option", "a:b"):
+            status, problem = await wire.get("party", party=name)
+            assert (status, problem["title"]) == (401, "unauthorized")
+        assert (await wire.get("party", party="home-77"))[0] == 200
+        assert not handle.credential_file("home-77").exists()
+
+    play(tmp_path, story)
+
+
 @pytest.mark.parametrize("content", ["", "{}", '{"client_id": "a", "client_secret": "b"}', "[1]"])
 def test_a_bad_credential_file_names_itself(tmp_path: Path, content: str) -> None:
     path = tmp_path / "home.json"

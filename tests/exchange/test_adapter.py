@@ -1,9 +1,11 @@
 """The gateway's adapter against the running exchange: one tender's whole life."""
 
+import asyncio
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from gateway.clock import SimClock
 from gateway.domain.intervals import quarter
@@ -90,3 +92,69 @@ def test_an_exchange_that_is_away_is_a_market_error(tmp_path: Path) -> None:
             await home.close()
 
     play(tmp_path, story)
+
+
+def test_many_fills_come_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        home = connect(ExchangeAccess(wire.url, "home", clock))
+        try:
+            await home.create_tenders([sell(f"t{n}", 100 + 10 * n) for n in range(5)])
+            await clock.sleep(301)
+            fills = await home.transactions(0)
+            assert sorted(f.tender_id for f in fills) == [f"t{n}" for n in range(5)]
+            assert await home.transactions(fills[2].sequence) == fills[3:]
+        finally:
+            await home.close()
+
+    monkeypatch.setattr("simulators.exchange.routes.PAGE", 2)
+    play(tmp_path, story)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "[]",
+        "null",
+        '{"transactions": {}}',
+        '{"transactions": [], "more": true}',
+        '{"transactions": [{}], "more": false}',
+        '{"transactions": [null], "more": false}',
+        '{"more": false}',
+        "<html>",
+        "\ud800",
+    ],
+)
+def test_nonsense_is_a_market_error(answer: str) -> None:
+    async def story() -> None:
+        async def reply(_request: web.Request) -> web.Response:
+            body = answer.encode("utf-8", "surrogatepass")
+            return web.Response(body=body, content_type="application/json")
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", reply)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        home = connect(ExchangeAccess(url, "home", SimClock(START)))
+        span = T, T + timedelta(minutes=15)
+        asks = (
+            lambda: home.transactions(0),
+            home.rules,
+            home.server_time,
+            lambda: home.prices(*span),
+            lambda: home.settlements(*span),
+            lambda: home.find_tender("t"),
+            lambda: home.cancel("t"),
+            lambda: home.create_tenders([sell()]),
+        )
+        try:
+            for ask in asks:
+                with pytest.raises(MarketError):
+                    await ask()
+        finally:
+            await home.close()
+            await runner.cleanup()
+
+    asyncio.run(story())

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
 from simulators.exchange.calls import replay
@@ -22,7 +24,11 @@ def _half_day(path: Path) -> tuple[dict[str, int], list[tuple[object, ...]]]:
         await others.close()
         store = handle.market.store
         assert handle.zero_sum_error == 0
-        assert replay(store, handle.market.terms.lot_wh) > 500
+        lot = handle.market.terms.lot_wh
+        assert replay(store, lot) > 500
+        store.run("UPDATE call SET fills = '[]' WHERE call_id = (SELECT MIN(call_id) FROM fill)")
+        with pytest.raises(ValueError, match="does not replay"):
+            replay(store, lot)
         fills = store.all(
             "SELECT party_id, start, side, price, quantity, transaction_id FROM fill ORDER BY seq"
         )

@@ -1,9 +1,12 @@
 """Edge case 9: the exchange is killed with SIGKILL, at any moment, and nothing is lost or doubled."""
 
 import asyncio
+import json
 import random
 import sqlite3
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,9 @@ import pytest
 
 from gateway.clock import SimClock, WallClock
 from gateway.domain.intervals import floor_quarter
+from simulators.exchange.calls import replay
 from simulators.exchange.market import Market
+from simulators.exchange.store import Store
 from simulators.exchange.tenders import Asked
 from simulators.exchange.terms import Terms
 from tests.exchange.conftest import START, T, TestPrices, tender_body
@@ -22,18 +27,26 @@ TENDERS = 40
 COMMAND = "from simulators.cli import main; main()"
 
 
-async def start(state: Path) -> tuple[asyncio.subprocess.Process, str]:
+@asynccontextmanager
+async def life(state: Path, *options: str) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """The exchange as a process of its own; in the end it is killed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
         COMMAND,
-        *("exchange", "--port", "0", "--state", str(state), "--insecure", "--no-participants"),
+        *("exchange", "--port", "0", "--state", str(state), "--insecure"),
+        *(options or ("--no-participants",)),
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
     line = (await process.stdout.readline()).decode()
     assert line.startswith("exchange: http://"), line
-    return process, line.split()[1]
+    try:
+        yield process, line.split()[1]
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
 
 
 async def send(
@@ -57,8 +70,7 @@ async def _rounds(state: Path) -> None:
     rng = random.Random(5)
     known: dict[str, str] = {}
     for _ in range(4):
-        process, url = await start(state)
-        async with aiohttp.ClientSession() as session:
+        async with life(state) as (process, url), aiohttp.ClientSession() as session:
             requests = [asyncio.create_task(send(session, url, body)) for body in bodies]
             done = rng.randrange(1, TENDERS)
             for number, answered in enumerate(asyncio.as_completed(requests)):
@@ -70,12 +82,8 @@ async def _rounds(state: Path) -> None:
                 if status == 201 and order_id is not None:
                     tender_id = body["tender"]["tenderId"]
                     assert known.setdefault(tender_id, order_id) == order_id
-        await process.wait()
-    process, url = await start(state)
-    async with aiohttp.ClientSession() as session:
+    async with life(state) as (_, url), aiohttp.ClientSession() as session:
         final = [await send(session, url, body) for body in bodies]
-    process.kill()
-    await process.wait()
     assert all(status == 201 for status, _ in final)
     for body, (_, order_id) in zip(bodies, final, strict=True):
         assert known.get(body["tender"]["tenderId"], order_id) == order_id
@@ -114,3 +122,43 @@ def test_killed_inside_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     market.step(when)
     assert len(fills(market)) == 2
     market.store.close()
+
+
+async def _live(state: Path) -> None:
+    """Four lives of the whole network, each ended by SIGKILL after some dozen ticker frames."""
+    rng, seen = random.Random(9), 0
+    options = ("--start", "2026-06-01T12:00:00Z", "--rate", "2000", "--seed", "3")
+    for _ in range(4):
+        headers = {"Authorization": "Bearer insecure:charging-1"}
+        async with (
+            life(state, *options) as (_, url),
+            aiohttp.ClientSession() as session,
+            session.ws_connect(f"{url}/cts/ticker?lastSeq={seen}", headers=headers) as socket,
+        ):
+            for _ in range(rng.randrange(30, 90)):
+                frame = json.loads(await socket.receive_str())
+                assert frame["seq"] > seen
+                seen = frame["seq"]
+
+
+def test_lives_of_a_network_under_sigkill(tmp_path: Path) -> None:
+    """What remains is whole: calls balance, tenders and fills agree, money sums to zero."""
+    asyncio.run(_live(tmp_path))
+    store = Store(tmp_path / "exchange.db")
+    assert replay(store, Terms().lot_wh) > 50
+    assert store.all("SELECT 1 FROM fill")
+    unbalanced = (
+        "SELECT call_id FROM fill GROUP BY call_id"
+        " HAVING SUM(CASE side WHEN 'SELL' THEN quantity ELSE -quantity END) != 0"
+    )
+    assert store.all(unbalanced) == []
+    torn = (
+        "SELECT t.tender_id FROM tender t LEFT JOIN fill f USING (market_order_id)"
+        " GROUP BY market_order_id HAVING CASE t.status"
+        " WHEN 'EXPIRED' THEN COALESCE(SUM(f.quantity), 0) > t.quantity"
+        " ELSE t.quantity - COALESCE(SUM(f.quantity), 0) != t.remaining END"
+    )
+    assert store.all(torn) == []
+    (error,) = store.all("SELECT SUM(energy + imbalance + uncontracted + fee) FROM settlement")
+    assert error[0] in (0, None)
+    store.close()

@@ -1,16 +1,21 @@
 """Settlement of one interval: every sign and every edge of the deadband."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.intervals import quarter
+from gateway.domain.trade import Side, Transaction
+from gateway.market.settlement import expected
 from simulators.exchange.settlement import Rates, deadband, settle
 
 RATES = Rates(imbalance=4_000, export=2_700, fee=2_000)
 
 
 @pytest.mark.parametrize(
-    ("fills", "metered", "expected"),
+    ("fills", "metered", "by_hand"),
     [
         # energy, imbalance, uncontracted, fee
         ([(1_000, 5_000)], 1_000, (5_000_000, 0, 0, 0)),
@@ -29,10 +34,10 @@ RATES = Rates(imbalance=4_000, export=2_700, fee=2_000)
     ],
 )
 def test_by_hand(
-    fills: list[tuple[int, int]], metered: int, expected: tuple[int, int, int, int]
+    fills: list[tuple[int, int]], metered: int, by_hand: tuple[int, int, int, int]
 ) -> None:
     cash = settle(fills, metered, RATES)
-    assert (cash.energy, cash.imbalance, cash.uncontracted, cash.fee) == expected
+    assert (cash.energy, cash.imbalance, cash.uncontracted, cash.fee) == by_hand
 
 
 def test_a_waived_fee_leaves_the_energy_settled() -> None:
@@ -47,3 +52,35 @@ def test_a_seller_pays_at_a_negative_price() -> None:
 @given(st.integers(-(10**9), 10**9))
 def test_deadband_is_five_percent_or_a_hundred_wh(position: int) -> None:
     assert deadband(position) == max(100, abs(position) // 20)
+
+
+FILLS = st.lists(
+    st.tuples(st.integers(-500, 500).filter(bool), st.integers(-25_000, 500_000)), max_size=4
+)
+RATE = st.integers(-25_000, 500_000)
+
+
+@given(FILLS, st.integers(-20_000, 20_000), RATE, RATE, st.integers(0, 10_000))
+def test_the_gateway_expects_what_the_exchange_settles(
+    lots: list[tuple[int, int]], metered: int, imbalance: int, export: int, fee: int
+) -> None:
+    """Both were written from the same rules and share no code."""
+    fills = [(lot * 10, price) for lot, price in lots]
+    cash = settle(fills, metered, Rates(imbalance, export, fee))
+    interval = quarter(datetime(2026, 6, 1, tzinfo=UTC))
+    trades = [
+        Transaction(
+            f"x{n}",
+            n,
+            f"t{n}",
+            interval,
+            Side.SELL if net > 0 else Side.BUY,
+            abs(net),
+            price,
+        )
+        for n, (net, price) in enumerate(fills)
+    ]
+    home = expected(trades, metered, imbalance, export, fee)
+    assert (home.position_wh, home.metered_wh) == (cash.position, cash.metered)
+    assert (home.energy_money, home.imbalance_money) == (cash.energy, cash.imbalance)
+    assert (home.uncontracted_money, home.fee_money) == (cash.uncontracted, cash.fee)

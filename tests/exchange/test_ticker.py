@@ -1,9 +1,12 @@
 """The WebSocket ticker: fills arrive, a client that comes back gets what it missed, once each."""
 
+import asyncio
 import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+
+from aiohttp import WSCloseCode
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
@@ -70,5 +73,16 @@ def test_a_bad_resume_point_is_refused(tmp_path: Path) -> None:
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         assert (await wire.get("ticker", lastSeq="x"))[0] == 400
         assert (await wire.get("ticker", lastSeq="1"))[0] in (400, 426)
+
+    play(tmp_path, story)
+
+
+def test_listeners_are_told_when_the_exchange_goes(tmp_path: Path) -> None:
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        socket = await wire.session.ws_connect(f"{wire.url}/cts/ticker", headers=HOME)
+        closing = asyncio.get_running_loop().create_task(handle.close())
+        await socket.receive()
+        assert socket.close_code == WSCloseCode.GOING_AWAY
+        await closing
 
     play(tmp_path, story)

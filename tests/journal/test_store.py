@@ -76,6 +76,27 @@ def test_an_unanswered_tender_is_never_forgotten(tmp_path: Path) -> None:
     again.verify()
 
 
+@pytest.mark.parametrize("settled", [False, True])
+def test_a_clock_that_jumps_ahead_makes_nobody_forget_a_sale(tmp_path: Path, settled: bool) -> None:
+    journal, rng = Journal(tmp_path / "journal.db", checkpoint_every=5), random.Random(1)
+    journal.append_all(one_interval(0, rng)[: None if settled else -1], T0)
+    journal.append_all(one_interval(1, rng)[:-3], T0)  # sold, not yet delivered
+    for day in range(10):
+        journal.append("note", {"text": "the clock is wrong"}, T0 + timedelta(days=9000 + day))
+    assert journal.book.position_wh(quarter(T0 + QUARTER)) == 50
+    assert len(journal.book.tenders_of(quarter(T0 + QUARTER))) == 4
+    journal.close()
+    assert Journal(tmp_path / "journal.db").book.position_wh(quarter(T0 + QUARTER)) == 50
+
+
+def test_without_trade_the_clock_decides_what_is_old(tmp_path: Path) -> None:
+    journal, rng = Journal(tmp_path / "journal.db", checkpoint_every=10), random.Random(1)
+    for day in range(60):
+        (metered,) = (row for row in one_interval(day * 96, rng) if row[0] == "metered")
+        journal.append(*metered, T0 + timedelta(days=day))
+    assert 40 <= len(journal.book.metered) <= 51
+
+
 def test_a_checkpoint_of_another_format_means_reading_everything(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     write_history(path, days=1, checkpoint_every=10**9)

@@ -21,7 +21,7 @@ from gateway.journal import Entry, Journal
 from gateway.journal.bodies import metered_body, settlement_body, transaction_body
 from gateway.market.account import RetailPrices, Statement, book_of, statement
 from gateway.market.reconcile import differences
-from gateway.market.retail import fees_money, retail_prices
+from gateway.market.retail import demand_money, fees_money, retail_prices
 from gateway.market.settlement import expected
 from gateway.market.sheets import as_csv, as_json, as_text
 from tests.journal.history import one_interval
@@ -194,6 +194,16 @@ def test_monthly_fees_fall_into_their_months() -> None:
     june = fees_money(tariff, CHICAGO, month(2026, 6), month(2026, 6) + timedelta(days=15))
     assert june == -fee // 2
     assert fees_money(Tariff(), CHICAGO, month(2026, 6), month(2026, 7)) == 0
+
+
+def test_the_demand_charge_is_on_the_peak_of_each_month() -> None:
+    tariff = Tariff(demand_charge_per_kw=Decimal(5), tax_pct=Decimal(10))
+    july = datetime(2026, 7, 1, 4, 45, tzinfo=UTC)  # the last quarter of June in Chicago
+    imports = [(T0, 500), (T0 + QUARTER, 1000), (july, 750), (july + QUARTER, 250)]
+    metered = [Metered(quarter(at), wh, 0, 0, 0) for at, wh in imports]
+    assert demand_money(tariff, CHICAGO, metered) == -(4 + 1) * 550_000_000
+    assert demand_money(Tariff(), CHICAGO, metered) == 0
+    assert demand_money(tariff, CHICAGO, []) == 0
 
 
 def test_every_difference_to_the_exchange_is_said() -> None:

@@ -115,6 +115,25 @@ def test_the_rest_of_a_step_goes_with_the_next_one() -> None:
     assert bids == Bids((), (sell(120, 9000),))
 
 
+def test_a_tender_that_carries_a_crumb_is_left_alone() -> None:
+    """What was sent for a crumb and the next step together is still right the next time."""
+    out = [state("a", 30, 0)]
+    wish = curve((0, 50), (3, 100))
+    bids = tenders_for(wish, RULES, out, 0, POLICY)
+    assert bids == Bids((), (sell(70, 300),))
+    assert tenders_for(wish, RULES, after(out, bids), 0, POLICY) == Bids()
+
+
+def test_a_far_tender_does_not_stand_for_a_crumb() -> None:
+    buying = BidPolicy(allow_buy=True)
+    stuck = state("t0", 120, 300, side=Side.BUY, answered=False)
+    out = [stuck, state("t1", 50, 50, side=Side.BUY)]
+    wish = curve((3, -220), (3, -160))
+    bids = tenders_for(wish, RULES, out, 0, buying)
+    assert bids.cancel == ("t1",)
+    assert tenders_for(wish, RULES, after(out, bids), 0, buying) == Bids()
+
+
 def test_crumbs_wait_for_the_next_price() -> None:
     bids = tenders_for(curve((10, 30), (20, 64), (30, 99)), RULES, [], 0, POLICY)
     assert bids.create == (sell(60, 2000),)
@@ -128,6 +147,12 @@ def test_the_user_floor_and_the_band() -> None:
     ).create == (sell(500, -25_000),)
     assert tenders_for(curve((5000.01, 500)), RULES, [], 0, POLICY).create == ()
     assert tenders_for(curve((5000, 500)), RULES, [], 0, POLICY).create == (sell(500, 500_000),)
+
+
+def test_a_floor_that_rises_a_little_is_kept_to_the_tick() -> None:
+    out = [state("a", 500, 4000)]
+    bids = tenders_for(curve((40, 500)), RULES, out, 0, BidPolicy(floor_ticks=4001))
+    assert bids == Bids(("a",), (sell(500, 4001),))
 
 
 def test_prices_snap_up_for_a_sell_and_down_for_a_buy() -> None:

@@ -28,7 +28,11 @@ from gateway.market.trader import Trader, TraderSettings
 from tests.market.values import T0
 from tests.market.worlds import WORLDS, World
 
-ADAPTERS = sorted(module.name for module in iter_modules(exchanges.__path__))
+ADAPTERS = sorted(
+    module.name
+    for module in iter_modules(exchanges.__path__)
+    if hasattr(import_module(f"{exchanges.__name__}.{module.name}"), "connect")
+)
 ROOT = Path(__file__).parents[2]
 FIRST = quarter(T0 + QUARTER)  # the interval in which these stories trade
 

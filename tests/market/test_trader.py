@@ -251,6 +251,22 @@ def test_fills_and_settlements_are_stored_once(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_a_shortfall_is_announced(tmp_path: Path) -> None:
+    async def story(s: Scene) -> None:
+        s.stub.fill("x", "2026-06-01T12:00:00Z", 500, 4000, 0)
+        s.stub.fill("y", "2026-06-01T12:15:00Z", 500, 4000, 0)
+        await s.trader.catch_up()
+        await s.clock.sleep_until(T0 + 2 * QUARTER)
+        await s.trader.report(Metered(quarter(T0), 0, 399, 0, 399))
+        await s.trader.report(Metered(quarter(T0 + QUARTER), 0, 400, 0, 799))
+        notes = [
+            e.body["text"] for e in s.journal.entries(kind="note") if "position" in e.body["text"]
+        ]
+        assert notes == ["position 500 Wh, metered 399 Wh: beyond the free deviation"]
+
+    play(tmp_path, story)
+
+
 def test_a_refused_report_does_not_hold_up_the_others(tmp_path: Path) -> None:
     async def story(s: Scene) -> None:
         first, second = (Metered(quarter(T0 + i * QUARTER), 0, 10, 0, 10) for i in range(2))

@@ -89,6 +89,12 @@ def test_scaling_is_as_exact_as_a_division() -> None:
     assert scaled(9523, -3) == 9.523
 
 
+def test_a_small_scale_divides() -> None:
+    assert Field(0, "u16", scale=0.01).decode(wire(5998), 0) == 59.98
+    assert Field(0, "i16", scale=-1).decode(wire(5), 0) == -5
+    assert Field(0, "u32", scale=1 / 360).decode(wire(0, 3600), 0) == 10
+
+
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="does not fit"):
         encode(70000, "u16")

@@ -117,3 +117,28 @@ def _assert_deliverable(offers: object, outlook: Outlook) -> None:
         if outlook.export_limit_w is not None:
             assert most <= outlook.export_limit_w / 4 + 1e-6
     assert sold <= held + 1e-6
+
+
+def test_a_market_that_pays_more_than_the_retailer_raises_the_value() -> None:
+    """Import flat, the retailer pays 20; the market pays 300 in the evening."""
+    tariff = TariffRules(
+        Tariff.model_validate(
+            {
+                "import_price": {"kind": "flat", "per_kwh": "0.14"},
+                "export_price": {"kind": "flat", "per_kwh": "0.02"},
+            }
+        ),
+        ZoneInfo("UTC"),
+    )
+    ahead = {START + timedelta(hours=h) / 4: 300.0 if 40 <= h < 48 else 25.0 for h in range(96)}
+    home = Home(BatterySpec(13_500, 2_700, 5_000, 5_000), 9_000, 9_000)
+    curves = []
+    for trading in (False, True):
+        outlook = build_outlook(
+            START, [], KnownPrices(ahead), tariff, home, Options(trading=trading)
+        )
+        plan = strategy("value").plan(outlook)
+        curves.append(plan.values[0].at(9_000))
+        sold = sum(max(-c.grid_wh, 0) for c in plan.course)
+        assert (sold > 3_000) == trading
+    assert curves[1] > 1.2 * curves[0]

@@ -39,7 +39,7 @@ class Heard:
     def json(self, topic: str) -> list[Any]:
         return [json.loads(payload) for payload in self.of(topic)]
 
-    async def until(self, ready: Callable[[Heard], bool], within_s: float = 20) -> None:
+    async def until(self, ready: Callable[[Heard], bool], within_s: float = 60) -> None:
         """Wait for news until ``ready``; the time is only a guard against a test that hangs."""
         async with asyncio.timeout(within_s):
             while not ready(self):
@@ -70,7 +70,7 @@ async def running(publisher: Publisher) -> AsyncIterator[Publisher]:
         try:
             yield publisher
             await publisher.close()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await task
         finally:
             task.cancel()

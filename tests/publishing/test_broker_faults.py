@@ -43,7 +43,7 @@ async def test_flapping_loses_nothing(broker: BrokerHandle, journal: Journal) ->
         between.cut_after = lambda: rng.randrange(90, 300)
         async with running(publisher):
             for flap in range(5):
-                await publisher.wait_connected()
+                await publisher.wait_connected(20)
                 for n in range(60):
                     journal.append("note", {"flap": flap, "n": n}, START)
                 publisher.publish(topics.snapshot_messages(publisher.base, snapshot(flap)))
@@ -51,8 +51,8 @@ async def test_flapping_loses_nothing(broker: BrokerHandle, journal: Journal) ->
                 between.cut()
             between.cut_after = lambda: None
             await heard.until(lambda h: any(e["seq"] == 300 for e in h.json(LEDGER)))
-            assert await publisher.wait_connected()
-            assert await publisher.flush()
+            assert await publisher.wait_connected(20)
+            assert await publisher.flush(20)
         assert publisher.losses >= 5
         assert journal.unsent() == []
         copies = in_order_without_loss(heard, 300)
@@ -66,7 +66,7 @@ async def test_ten_minutes_away_do_not_grow_memory(
     async with proxy(broker.port) as between:
         publisher = Publisher(mqtt(between.port), "home", journal)
         async with running(publisher):
-            await publisher.wait_connected()
+            await publisher.wait_connected(20)
             publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
             await publisher.flush()
             between.refuse = True
@@ -96,7 +96,7 @@ async def test_a_slow_broker_slows_nobody(broker: BrokerHandle, journal: Journal
     async with proxy(broker.port) as between:
         publisher = Publisher(mqtt(between.port), "home", journal)
         async with listening(broker.port, "energy/home/#") as heard, running(publisher):
-            await publisher.wait_connected()
+            await publisher.wait_connected(20)
             between.gate.clear()  # nothing passes any more
             for step in range(500):
                 publisher.publish(topics.snapshot_messages(publisher.base, snapshot(step)))
@@ -106,7 +106,7 @@ async def test_a_slow_broker_slows_nobody(broker: BrokerHandle, journal: Journal
             between.chunk = 64
             between.gate.set()
             await heard.until(lambda h: len(h.of(LEDGER)) >= 500)
-            assert await publisher.flush()
+            assert await publisher.flush(20)
             assert in_order_without_loss(heard, 500) == 0
             assert heard.of("energy/home/inverter/pv_power_w")[-1] == b"3499"
 
@@ -122,15 +122,15 @@ async def test_what_could_not_be_marked_as_sent_is_sent_again_with_the_same_id(
     blocker.execute("BEGIN IMMEDIATE")
     async with listening(broker.port, LEDGER) as heard:
         async with running(Publisher(mqtt(broker.port), "home", journal)) as first:
-            await first.wait_connected()
+            await first.wait_connected(20)
             await first.flush()
             await first.flush()
             await heard.until(lambda h: len(h.messages) >= 100)
         assert len(heard.messages) == 100  # one window; it does not send blindly on
         blocker.execute("ROLLBACK")
         async with running(Publisher(mqtt(broker.port), "home", journal)) as second:
-            await second.wait_connected()
-            assert await second.flush()
+            await second.wait_connected(20)
+            assert await second.flush(20)
             await heard.until(lambda h: len(h.messages) >= 250)
         assert in_order_without_loss(heard, 150) == 100
     assert journal.unsent() == []

@@ -94,12 +94,12 @@ async def test_password(
         listening(broker.port, username="home", password="right") as heard,
         running(Publisher(with_file, "home", journal)) as publisher,
     ):
-        assert await publisher.wait_connected()
+        assert await publisher.wait_connected(20)
         await heard.until(lambda h: h.of("energy/home/status") == [b"online"])
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     by_systemd = Publisher(mqtt(broker.port, username="home", protocol="5"), "home", journal)
     async with running(by_systemd):
-        assert await by_systemd.wait_connected()
+        assert await by_systemd.wait_connected(20)
     secret.write_text("wrong")
     line = await lost_line(Publisher(with_file, "home", journal), caplog)
     assert line == (
@@ -115,8 +115,8 @@ async def test_tls(
     broker = await start_broker(config=[f"certfile {cert}", f"keyfile {key}"])
     trusted = Publisher(mqtt(broker.port, tls=True, ca_file=cert), "home", journal)
     async with running(trusted):
-        assert await trusted.wait_connected()
-        assert await trusted.flush()
+        assert await trusted.wait_connected(20)
+        assert await trusted.flush(20)
     unknown = Publisher(mqtt(broker.port, tls=True), "home", journal)
     line = await lost_line(unknown, caplog)
     assert "TLS does not fit (mqtt.tls, mqtt.ca_file)" in line

@@ -227,11 +227,11 @@ async def test_a_burst_of_commands_is_bounded(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal, desk=desk)
     async with aiomqtt.Client("127.0.0.1", broker.port) as sender, running(publisher):
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         async with listening(broker.port, "energy/home/cmd/trading/result") as heard:
             for n in range(400):
                 await sender.publish("energy/home/cmd/trading", text(True, id=f"b{n}"), 0)
             await sender.publish("energy/home/cmd/trading", text(True, id="last"), 1)
             await heard.until(lambda h: len(h.messages) >= 20)
             assert publisher._inbox.qsize() <= 100
-            assert await publisher.flush()
+            assert await publisher.flush(20)

@@ -108,7 +108,7 @@ async def test_it_is_published_again_when_home_assistant_starts(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with running(publisher), listening(broker.port, "homeassistant/device/#") as heard:
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         messages = discovery_messages(HOME, discovered(snapshot()))
         publisher.publish(messages)
         await publisher.flush()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import aiomqtt
 
+from gateway.domain.readings import DeviceState
 from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.mqtt import Publisher
@@ -17,9 +18,9 @@ async def test_a_home_is_seen_and_only_changes_are_sent(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal, ["inverter"])
     async with listening(broker.port, "energy/home/#") as heard, running(publisher):
-        assert await publisher.wait_connected()
+        assert await publisher.wait_connected(20)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
-        assert await publisher.flush()
+        assert await publisher.flush(20)
         await heard.until(lambda h: bool(h.of("energy/home/site/state")))
         assert heard.of("energy/home/status") == [b"online"]
         assert heard.of("energy/home/inverter/pv_power_w") == [b"3000"]
@@ -40,12 +41,44 @@ async def test_a_home_is_seen_and_only_changes_are_sent(
         assert all(retained for _, _, retained in late.messages)
 
 
+async def test_numbers_of_a_former_life_do_not_stand_as_if_they_were_new(
+    broker: BrokerHandle, journal: Journal
+) -> None:
+    async with running(Publisher(mqtt(broker.port), "home", journal)) as first:
+        await first.wait_connected(20)
+        first.publish(topics.snapshot_messages(first.base, snapshot(0)))
+        await first.flush(20)
+    async with aiomqtt.Client("127.0.0.1", broker.port) as other:
+        await other.publish("energy/home/cmd/trading", b"{}", 1, True)  # not ours to clear
+        await other.publish("energy/other/meter/grid_power_w", b"5", 1, True)
+    # Now the inverter does not answer and the charger is gone from the configuration.
+    silent = DeviceState("inverter", online=False)
+    async with running(Publisher(mqtt(broker.port), "home", journal)) as second:
+        second.publish(topics.device_messages(second.base, snapshot(7).devices["meter"]))
+        second.publish(topics.device_messages(second.base, silent))
+        await second.wait_connected(20)
+        await second.flush(20)
+        async with listening(broker.port, "energy/#") as late:
+            await late.until(lambda h: bool(h.of("energy/other/meter/grid_power_w")))
+            await late.until(lambda h: bool(h.of("energy/home/cmd/trading")))
+            await late.until(lambda h: bool(h.of("energy/home/meter/state")))
+            held = {topic for topic, payload, _ in late.messages if payload}
+            assert late.of("energy/home/meter/grid_power_w") == [b"-807.5"]
+            assert late.of("energy/home/inverter/availability") == [b"offline"]
+            assert not any(t.startswith("energy/home/charger/") for t in held)
+            assert {t for t in held if t.startswith("energy/home/inverter/")} == {
+                "energy/home/inverter/state",
+                "energy/home/inverter/availability",
+            }
+            assert not any(t.startswith("energy/home/site/") for t in held)
+
+
 async def test_the_broker_says_offline_when_we_vanish(
     broker: BrokerHandle, journal: Journal
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/status") as heard, running(publisher):
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         # Another client with our identifier takes over: the broker drops us without a goodbye.
         thief = aiomqtt.Client("127.0.0.1", broker.port, identifier="energy-gateway-home")
         async with thief:
@@ -61,11 +94,11 @@ async def test_ledger_events_leave_the_outbox_in_order_once_acknowledged(
         journal.append("note", {"text": f"event {n}"}, START)
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/ledger/event") as heard, running(publisher):
-        await publisher.wait_connected()
-        assert await publisher.flush()
+        await publisher.wait_connected(20)
+        assert await publisher.flush(20)
         assert journal.unsent() == []
         journal.append("note", {"text": "one more"}, START)
-        assert await publisher.flush()
+        assert await publisher.flush(20)
         await heard.until(lambda h: len(h.messages) == 106)
         events = heard.json("energy/home/ledger/event")
         assert [event["seq"] for event in events] == list(range(1, 107))
@@ -79,7 +112,7 @@ async def test_broker_away_keeps_the_latest_only_and_everything_returns(
     broker = await start_broker()
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with running(publisher):
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
         await publisher.flush()
         await broker.close()
@@ -106,9 +139,9 @@ async def test_the_embedded_broker_serves_the_demo(journal: Journal) -> None:
     journal.append("note", {"text": "hello"}, START)
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/#") as heard, running(publisher):
-        await publisher.wait_connected()
+        await publisher.wait_connected(20)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(3)))
-        assert await publisher.flush()
+        assert await publisher.flush(20)
         await heard.until(lambda h: bool(h.of("energy/home/ledger/event")))
         await heard.until(lambda h: bool(h.of("energy/home/site/state")))
     await broker.close()

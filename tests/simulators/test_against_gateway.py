@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal
 
 import pytest
-from _pytest.mark import ParameterSet
 
 from gateway.devices.build import all_profiles, profile
 from gateway.devices.modbus import ModbusDevice
@@ -97,16 +96,8 @@ def true_values(home: Home) -> dict[str, tuple[float, float]]:
     }
 
 
-def known_gap(family: str, why: str, families: Iterable[str] = FAMILIES) -> list[ParameterSet]:
-    """All families, one of them expected to fail until the gateway's profile is mended."""
-    mark = pytest.mark.xfail(reason=why, strict=False)
-    return [pytest.param(name, marks=[mark] if name == family else []) for name in families]
-
-
 @pytest.mark.parametrize("hour", [6, 18, 30])
-@pytest.mark.parametrize(
-    "family", known_gap("solaredge", "profile takes the AC power of the hybrid for its PV power")
-)
+@pytest.mark.parametrize("family", FAMILIES)
 async def test_readings_are_true(family: str, hour: int) -> None:
     async with bench(Choice(inverter=family), hour=hour) as b:
         device = b.device()
@@ -200,9 +191,7 @@ async def test_no_fault_makes_a_wrong_value(family: str, seed: int, rtu: bool) -
         assert "battery_power_w" in readings
 
 
-@pytest.mark.parametrize(
-    "family", known_gap("goodwe", "profile has no sentinel and no range for signed powers")
-)
+@pytest.mark.parametrize("family", FAMILIES)
 async def test_not_implemented_is_never_a_number(family: str) -> None:
     async with bench(Choice(inverter=family)) as b:
         device = b.device()

@@ -48,7 +48,7 @@ PROFILE = Profile(
     kind="charger",
     verified="data sheet",
     identify=(
-        (Field(304, "str", "input", count=6), r"^\d{6}"),
+        (Field(304, "str", "input", count=6), r"^[0-9A-Z]{6,12}$"),
         (Field(100, "u16", "input"), r"^[0-4]$"),
     ),
     identify_gives="serial",

@@ -27,10 +27,17 @@ from gateway.modbus.registers import Block, Field, Missing, Value
 _MODE, _POWER = 47511, 47512
 _AUTO, _STANDBY, _CHARGE, _DISCHARGE = 1, 8, 11, 12
 _U32_ABSENT = frozenset({0xFFFF_FFFF})
+# Most negative or all ones: no documented marks, but nothing that these devices could measure.
+_I16_ABSENT, _I32_ABSENT = frozenset({-0x8000}), frozenset({-0x8000_0000, 0x7FFF_FFFF})
+_POSSIBLE_W = (-200_000, 200_000)  # the largest of the family has 30 kW
 
 
 def _panel(address: int) -> Field:
     return Field(address, "u32", absent=_U32_ABSENT, valid=(0, 100_000))
+
+
+def _signed(address: int) -> Field:
+    return Field(address, "i32", absent=_I32_ABSENT, valid=_POSSIBLE_W)
 
 
 def _metered(working: Value, power: Value) -> Value:
@@ -71,16 +78,16 @@ PROFILE = Profile(
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            one("ac_power_w", Field(35137, "i32")),
+            one("ac_power_w", Field(35138, "i16", absent=_I16_ABSENT)),
             Output(
                 "pv_power_w",
                 tuple(_panel(a) for a in (35105, 35109, 35113, 35117)),
                 total_of_present,
             ),
-            one("grid_frequency_hz", Field(35123, "u16", scale=0.01)),
-            one("battery_power_w", Field(35182, "i32")),
+            one("grid_frequency_hz", Field(35123, "u16", scale=0.01, valid=(40, 70))),
+            one("battery_power_w", _signed(35182)),
             one("battery_soc_pct", Field(37007, "u16", valid=(0, 100))),
-            Output("grid_power_w", (Field(36004, "u16"), Field(36025, "i32")), _metered),
+            Output("grid_power_w", (Field(36004, "u16"), _signed(36025)), _metered),
             Output("grid_import_wh", _METER, _meter_counter),
             Output("grid_export_wh", (_METER[1], _METER[0]), _meter_counter),
             one("pv_energy_wh", Field(35191, "u32", scale=100, absent=_U32_ABSENT)),

@@ -74,7 +74,7 @@ PROFILE = Profile(
     kind="hybrid",
     verified="data sheet",
     connection=Connection(port=1502, unit=1, timeout_s=5.0, max_gap=20, single_client=True),
-    sunspec=SunSpecSheet(),
+    sunspec=SunSpecSheet(battery_charge=_POWER),
     maker="solaredge",
     identify=((Field(0xE100, "str", count=16), r"\w"),),
     controls=frozenset({Control.BATTERY_POWER}),

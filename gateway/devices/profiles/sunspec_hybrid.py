@@ -1,4 +1,4 @@
-"""Any SunSpec hybrid whose storage model 124 is implemented; rates in % of WChaMax.
+"""Any SunSpec hybrid: storage model 124 (rates in % of WChaMax), or the 700 generation by 704.
 
 The standard relates OutWRte to WDisChaMax, which 124 does not hold; makers use WChaMax for both
 (seen on Fronius). Prove it on the device with `energy-gateway verify` before trading with it.

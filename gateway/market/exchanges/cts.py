@@ -28,8 +28,7 @@ from gateway.domain.trade import (
     Transaction,
 )
 from gateway.errors import ConfigError, MarketError
-from gateway.market.exchanges import ExchangeAccess, PublishedPrices
-from gateway.market.exchanges.cts_documents import (
+from gateway.market.cts_documents import (
     Json,
     flag,
     interval_out,
@@ -42,6 +41,7 @@ from gateway.market.exchanges.cts_documents import (
     understood,
     whole,
 )
+from gateway.market.exchanges import ExchangeAccess, PublishedPrices
 from gateway.market.signing import read_credential
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -130,17 +130,20 @@ class CtsExchange:
 
     async def transactions(self, after: int) -> Sequence[Transaction]:
         found: list[Transaction] = []
-        while True:
+        more = True
+        while more:
             answer = await self._get("transactions", {"after": str(after)})
             with understood("transactions"):
                 page = [transaction_in(row) for row in answer["transactions"]]
                 sequences = [after, *(t.sequence for t in page)]
                 if sequences != sorted(set(sequences)):
                     raise ValueError("their sequence does not rise")
-            if not page:
-                return found
+                more = flag(answer["more"])
+                if more and not page:
+                    raise ValueError("an empty page that is not the last")
             found += page
-            after = page[-1].sequence
+            after = sequences[-1]
+        return found
 
     async def deliver(self, metered: Metered) -> None:
         measured = metered.quality is MeterQuality.MEASURED

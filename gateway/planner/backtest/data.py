@@ -39,9 +39,12 @@ class Series:
 
     def head(self, count: int) -> Series:
         """The first ``count`` intervals."""
-        return Series(
-            self.first, self.load[:count], self.pv[:count], self.rt[:count], self.da[:count]
-        )
+        return self.part(0, count)
+
+    def part(self, begin: int, end: int) -> Series:
+        """The intervals from ``begin`` up to ``end``, not included."""
+        columns = (x[begin:end] for x in (self.load, self.pv, self.rt, self.da))
+        return Series(self.first + begin, *columns)
 
 
 def read_series(path: Path, *, accept_units: bool = False) -> Series:

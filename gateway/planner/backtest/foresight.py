@@ -7,7 +7,11 @@ it; everywhere else it stays a linear programme.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +21,13 @@ from gateway.errors import ConfigError
 from gateway.planner.backtest.case import Case
 from gateway.planner.backtest.data import Series
 from gateway.planner.backtest.sessions import HOURS, Session, sessions_of
-from gateway.planner.backtest.simulate import Course, Outcome, outcome, retail_prices
+from gateway.planner.backtest.simulate import (
+    Course,
+    Outcome,
+    months_of,
+    outcome,
+    retail_prices,
+)
 from gateway.planner.history import Array
 
 Index = NDArray[np.int64]
@@ -52,10 +62,13 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
     one = np.ones(n)
     model = highspy.HighsLp()
     sessions = sessions_of(series, case)
-    model.num_col_, model.num_row_ = 6 * n, 2 * n + len(sessions)
+    peaks = _peaks(series, case)
+    model.num_col_ = 6 * n + peaks.count
+    model.num_row_ = 2 * n + len(sessions) + peaks.months.size
     cost = (0 * one, spec.wear_per_mwh * one, prices.imports, -prices.exports, 0 * one, 0 * one)
-    model.col_cost_ = np.concatenate(cost) / 1e6
-    model.col_lower_ = np.concatenate([np.zeros(4 * n), spec.reserve_wh * one, 0 * one])
+    model.col_cost_ = np.concatenate([np.concatenate(cost) / 1e6, peaks.costs])
+    lower = [np.zeros(4 * n), spec.reserve_wh * one, 0 * one, np.zeros(peaks.count)]
+    model.col_lower_ = np.concatenate(lower)
     upper = (
         spec.max_charge_w * HOURS * one,
         spec.max_discharge_w * HOURS * one,
@@ -63,18 +76,43 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
         limits_out,
         spec.capacity_wh * one,
         _car_limits(sessions, n),
+        np.full(peaks.count, infinite),
     )
     model.col_upper_ = np.concatenate(upper)
     drain = np.full(n, -spec.standby_w * HOURS)
     drain[0] += case.start_wh
     rows = np.concatenate([net, drain, [s.possible_wh for s in sessions]])
-    model.row_lower_, model.row_upper_ = rows, rows
+    below = np.full(peaks.months.size, -infinite)
+    zero = np.zeros(peaks.months.size)
+    model.row_lower_ = np.concatenate([rows, below])
+    model.row_upper_ = np.concatenate([rows, zero])
     entries = _entries(n, (spec.charge_efficiency, spec.discharge_efficiency))
     for k, s in enumerate(sessions):
         plugged = np.arange(s.first, s.end)
         entries.append((np.full(plugged.size, 2 * n + k), plugged + _CAR * n, 1.0))
+    row = 2 * n + len(sessions) + np.arange(peaks.months.size)
+    if peaks.count:  # import in kW is at most the month's peak
+        entries.append((row, np.arange(n) + _IMPORT * n, 1 / (1000 * HOURS)))
+        entries.append((row, 6 * n + peaks.months, -1.0))
     _fill(highspy, model, entries)
     return model
+
+
+@dataclass(frozen=True, slots=True)
+class _Peaks:
+    """Demand charge: one variable a month, kW; ``months`` names each interval's (empty: no charge)."""
+
+    count: int
+    months: Index
+    costs: Array
+
+
+def _peaks(series: Series, case: Case) -> _Peaks:
+    charge = float(case.tariff.tariff.demand_charge_per_kw)
+    if charge <= 0:
+        return _Peaks(0, np.empty(0, dtype=np.int64), np.empty(0))
+    names, months = np.unique(months_of(series, case), return_inverse=True)
+    return _Peaks(names.size, months, np.full(names.size, charge))
 
 
 def _car_limits(sessions: Sequence[Session], count: int) -> Array:
@@ -128,12 +166,27 @@ def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
     return pairs + also
 
 
+@contextmanager
+def _banner_away() -> Iterator[None]:
+    """HiGHS greets on standard output whatever it is told; our output may be piped."""
+    sys.stdout.flush()
+    saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(nowhere)
+
+
 def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
     solver = highspy.Highs()
     solver.silent()
     solver.setOptionValue("mip_rel_gap", 1e-5)
     solver.setOptionValue("time_limit", 120.0)
-    solver.passModel(model)
+    with _banner_away():
+        solver.passModel(model)
     upper = np.minimum(np.array(model.col_upper_), _BIG_WH)
     for k, (first, second) in enumerate(pairs):
         switch = model.num_col_ + k
@@ -143,7 +196,8 @@ def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
         columns = np.array([first, switch]), np.array([second, switch])
         solver.addRow(-highspy.kHighsInf, 0.0, 2, columns[0], np.array([1.0, -most[0]]))
         solver.addRow(-highspy.kHighsInf, most[1], 2, columns[1], np.array([1.0, most[1]]))
-    solver.run()
+    with _banner_away():
+        solver.run()
     status = solver.getModelStatus()
     if (
         not solver.getInfo().primal_solution_status

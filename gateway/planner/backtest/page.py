@@ -37,6 +37,7 @@ def page(study: Study, result: dict[str, Any]) -> str:
         "MONTHS": _months(result),
         "DAYS": _days(study),
         "DATA": data.replace("</", "<\\/"),
+        "ZONE": html.escape(study.case.zone.key),
         "CURRENCY": html.escape(result["currency"]),
     }
     text = _TEMPLATE
@@ -156,6 +157,7 @@ function plot(id, unit, lines, key) {
   const series = [{}].concat(lines.map(l => ({label: l[0], stroke: l[2], width: 1.3,
     dash: l[3], points: {show: false}})));
   const options = {width: width(), height: 240, series,
+    tzDate: seconds => uPlot.tzDate(new Date(seconds * 1e3), "@@ZONE@@"),
     axes: [{}, {label: unit, size: 60}],
     cursor: key ? {sync: {key: "time", scales: ["x", null]}} : {},
     hooks: key ? {setScale: [(u, scale) => { if (scale === "x") follow(u); }]} : {}};

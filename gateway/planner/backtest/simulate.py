@@ -23,7 +23,13 @@ from gateway.planner.backtest.case import Case
 from gateway.planner.backtest.data import Series
 from gateway.planner.backtest.sessions import HOURS, Session, at_once, sessions_of
 from gateway.planner.car import best_charge
-from gateway.planner.course import Slot, Worth, after_interval, best_discharge
+from gateway.planner.course import (
+    Slot,
+    Worth,
+    after_interval,
+    best_discharge,
+    discharge_bounds,
+)
 from gateway.planner.history import Array, History
 from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
 
@@ -85,8 +91,29 @@ def outcome(
     grid = series.load + course.car - series.pv - discharge
     cash = -np.where(grid > 0, grid * prices.imports, grid * prices.exports)
     cash -= case.battery.wear_per_mwh * np.maximum(discharge, 0)
+    cash -= 1e6 * _demand_charge(series, case, grid)
     value = np.full(len(series), np.nan) if value is None else value
     return Outcome(name, discharge, course.car, course.stored, grid, cash / 1e6, value)
+
+
+def months_of(series: Series, case: Case) -> Array:
+    """A number for the local month of each interval."""
+    local = (series.start(i).astimezone(case.zone) for i in range(len(series)))
+    return np.array([12 * t.year + t.month for t in local])
+
+
+def _demand_charge(series: Series, case: Case, grid: Array) -> Array:
+    """What each interval adds to its month's peak, in money; fixed fees are left out: all pay them."""
+    charge = float(case.tariff.tariff.demand_charge_per_kw)
+    added = np.zeros(len(series))
+    if charge <= 0:
+        return added
+    months = months_of(series, case)
+    for month in np.unique(months):
+        rows = np.flatnonzero(months == month)
+        peaks = np.maximum.accumulate(np.maximum(grid[rows], 0) / HOURS / 1000)
+        added[rows] = charge * np.diff(peaks, prepend=0.0)
+    return added
 
 
 def no_battery(series: Series, case: Case) -> Outcome:
@@ -117,7 +144,7 @@ def simulate(
     series: Series, case: Case, planner: Strategy, progress: Progress | None = None
 ) -> Outcome:
     """The strategy's run over the whole series."""
-    run = _Run(series, case)
+    run = Replay(series, case)
     moved, taken, held, worth = (np.empty(len(series)) for _ in range(4))
     plan: Plan | None = None
     for i in range(len(series)):
@@ -134,7 +161,7 @@ def simulate(
     return outcome(planner.name, series, case, Course(moved, taken, held), worth)
 
 
-class _Run:
+class Replay:
     """The home while it is simulated: what is stored, of which origin, and what is published."""
 
     def __init__(self, series: Series, case: Case) -> None:
@@ -146,6 +173,10 @@ class _Run:
         self._sessions = {s.first: s for s in sessions_of(series, case)}
         self._session: Session | None = None
         self._charged = 0.0  # in this session
+        charged = case.tariff.tariff.demand_charge_per_kw > 0
+        self._months = months_of(series, case) if charged else np.empty(0)
+        self._imported = np.zeros(len(series))
+        self._limit: float | None = case.import_limit_w
         self._planned_at = 0.0  # ... when the plan was made
         self.stored = case.start_wh
         self.resellable = case.start_wh
@@ -169,12 +200,22 @@ class _Run:
             stored_wh=self.stored,
             resellable_wh=self.resellable,
             car=self._need(),
+            month_peak_w=self._month_peak(i),
             export_limit_w=case.export_limit_w,
             import_limit_w=case.import_limit_w,
         )
         options = Options(case.horizon_h, quantity_quantile=case.quantity_quantile)
         known = KnownPrices(day_ahead=self._published)
-        return outlook_from(s.start(i), history, known, case.tariff, home, options)
+        made = outlook_from(s.start(i), history, known, case.tariff, home, options)
+        self._limit = made.import_limit_w
+        return made
+
+    def _month_peak(self, i: int) -> float:
+        """The month's highest quarter-hour import before interval ``i``, W."""
+        if not self._months.size:
+            return 0.0
+        same = self._months[:i] == self._months[i]
+        return float(self._imported[:i][same].max(initial=0.0)) / HOURS
 
     def _visit(self, i: int) -> None:
         """The car comes and goes."""
@@ -202,7 +243,7 @@ class _Run:
         else:
             net = float(s.load[i] - s.pv[i])
             buy, sell = float(self._prices.imports[i]), float(self._prices.exports[i])
-            slot = Slot(HOURS, net, buy, sell, None, self._case.import_limit_w)
+            slot = Slot(HOURS, net, buy, sell, None, self._limit)
             x = best_charge(Worth.of_curve(curve), since, slot, need)
         self._charged += x
         return x
@@ -211,7 +252,6 @@ class _Run:
         """Control meets the interval's load, PV and price; returns the discharge."""
         s, case = self._series, self._case
         spec = case.battery
-        interval = Interval(s.start(i), s.start(i) + QUARTER)
         net = float(s.load[i] - s.pv[i]) + car_wh
         night = case.tariff.tariff.flat_night is not None
         slot = Slot(
@@ -220,13 +260,25 @@ class _Run:
             import_price=float(self._prices.imports[i]),
             export_price=float(self._prices.exports[i]),
             export_limit_w=case.export_limit_w,
-            import_limit_w=case.import_limit_w,
+            import_limit_w=self._limit,
             exportable_wh=self.resellable * spec.discharge_efficiency if night else None,
         )
         worth = Worth.of_curve(curve)
-        x = best_discharge(worth, self.stored, slot, spec)
+        return self._moved(i, best_discharge(worth, self.stored, slot, spec), net)
+
+    def follow(self, i: int, discharge_wh: float) -> float:
+        """A schedule's AC Wh as far as power and stored energy allow; returns what was done."""
+        net = float(self._series.load[i] - self._series.pv[i])
+        low, high = discharge_bounds(self.stored, Slot(HOURS, net, 0.0, 0.0), self._case.battery)
+        return self._moved(i, min(max(discharge_wh, low), high), net)
+
+    def _moved(self, i: int, x: float, net: float) -> float:
+        """Counts what the battery did: energy, and of which origin the rest is."""
+        self._imported[i] = max(net - x, 0.0)
+        spec = self._case.battery
+        interval = Interval(self._series.start(i), self._series.start(i) + QUARTER)
         self.stored = after_interval(self.stored, x, HOURS, spec)
-        if x < 0 and not case.tariff.is_flat_night(interval):
+        if x < 0 and not self._case.tariff.is_flat_night(interval):
             self.resellable += -x * spec.charge_efficiency
         elif x < 0:
             self.resellable += min(-x, max(-net, 0.0)) * spec.charge_efficiency

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from gateway.config.settings import Mqtt
 from gateway.errors import ConfigError
 
 
@@ -23,11 +22,3 @@ def credential(name: str, file: Path | None, key: str) -> str | None:
         return file.read_text(encoding="utf-8").removesuffix("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{key} = {file}: cannot be read: {error}") from error
-
-
-def mqtt_password(settings: Mqtt) -> str | None:
-    """The broker's password, or None for a broker without."""
-    password = credential("mqtt_password", settings.password_file, "mqtt.password_file")
-    if password is not None and settings.username is None:
-        raise ConfigError("mqtt.username is missing: a password without a user name is not sent")
-    return password

@@ -1,0 +1,257 @@
+"""A HomeView as the JSON that the page draws. Pure.
+
+``live`` is small and sent every second; ``day`` holds the charts and is sent when a minute is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from gateway.dashboard.view import HomeView
+from gateway.domain.intervals import floor_to, iso
+from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
+from gateway.domain.readings import DeviceState, Quality
+from gateway.domain.trade import Settlement, money_text, per_mwh
+from gateway.journal.book import TenderState
+from gateway.journal.history import Minute
+
+T = TypeVar("T")
+
+_STEP = timedelta(minutes=5)
+_ROWS = 40  # of each table; the whole account is on the command line
+_MEASURED = ("pv_w", "load_w", "grid_w", "battery_w", "charger_w", "battery_soc_pct")
+_PRICED = ("import_price_per_kwh", "export_price_per_kwh", "stored_value_per_kwh")
+
+
+def live(view: HomeView) -> dict[str, Any]:
+    """The numbers of this moment: flow, health, market, account, commands."""
+    seen = view.snapshot
+    return {
+        "site": view.site,
+        "version": view.version,
+        "time": iso(view.time),
+        "time_zone": view.time_zone,
+        "currency": view.currency,
+        "power": {
+            "pv_w": seen.pv_w if seen else None,
+            "load_w": seen.load_w if seen else None,
+            "grid_w": seen.grid_w if seen else None,
+            "battery_w": seen.battery_w if seen else None,
+            "charger_w": seen.charger_w if seen else None,
+        },
+        "soc_pct": seen.battery_soc_pct if seen else None,
+        "car_plugged": seen.car_plugged if seen else None,
+        "reason": view.setpoints.reason,
+        "prices": {
+            "import": view.import_price_per_kwh,
+            "export": view.export_price_per_kwh,
+            "market": view.market_price_per_kwh,
+            "stored_value": view.stored_value_per_kwh,
+        },
+        "trading": view.trading,
+        "position_wh": view.position_wh,
+        "next_position_wh": view.next_position_wh,
+        "account": _money(view.account_money),
+        "today": _money(view.today_money),
+        "links": dict(view.links),
+        "devices": [_device(d) for d in seen.devices.values()] if seen else [],
+        "notes": [*view.notes, *(view.plan.notes if view.plan else ())],
+        "commands": [
+            {
+                "name": c.name,
+                "about": c.about,
+                "form": c.form,
+                "unit": c.unit,
+                "allowed": c.allowed,
+                "value": c.value,
+                "least": c.least,
+                "most": c.most,
+                "choices": list(c.choices),
+            }
+            for c in view.commands
+        ],
+    }
+
+
+def day(view: HomeView) -> dict[str, Any]:
+    """Today as it was, today and tomorrow as planned, the offer, and the tables of the trade."""
+    start = _midnight(view.time, view.time_zone)
+    end = _midnight(start + timedelta(hours=50), view.time_zone)
+    past = [m for m in view.minutes if start <= m.time < end]
+    return {
+        "start": start.timestamp(),
+        "end": end.timestamp(),
+        "now": view.time.timestamp(),
+        "time_zone": view.time_zone,
+        "currency": view.currency,
+        "past": _columns(_thinned(past)),
+        "plan": _planned(view, end),
+        "offer": _offer(view.offer),
+        "tenders": _newest(view.tenders, _tender, lambda s: s.tender.interval.start),
+        "fills": _newest(
+            view.transactions,
+            lambda t: {
+                "start": iso(t.interval.start),
+                "side": t.side.value,
+                "quantity_wh": t.quantity_wh,
+                "price_per_kwh": per_mwh(t.price_ticks) / 1000,
+                "money": money_text(t.money),
+            },
+            lambda t: t.interval.start,
+        ),
+        "deliveries": _newest(_deliveries(view), lambda row: row, lambda row: row["start"]),
+    }
+
+
+def _device(device: DeviceState) -> dict[str, Any]:
+    readings = device.readings.values()
+    newest = max((r.time for r in readings), default=None)
+    bad = sorted(r.metric for r in readings if r.quality is Quality.BAD)
+    return {
+        "name": device.name,
+        "online": device.online,
+        "seen": iso(newest) if newest else None,
+        "bad": bad,
+        "readings": [
+            {
+                "metric": r.metric,
+                "value": r.value if device.online and r.quality is Quality.GOOD else None,
+                "unit": r.unit,
+                "quality": r.quality.value,
+            }
+            for r in readings
+            if r.quality is not Quality.ABSENT
+        ],
+    }
+
+
+def _thinned(minutes: Iterable[Minute]) -> list[tuple[datetime, dict[str, float | None]]]:
+    """Means over five minutes: what a screen can show."""
+    groups: dict[datetime, list[Minute]] = {}
+    for minute in minutes:
+        groups.setdefault(floor_to(minute.time, _STEP), []).append(minute)
+    return [
+        (start, {n: _mean(getattr(m, n) for m in group) for n in (*_MEASURED, *_PRICED)})
+        for start, group in groups.items()
+    ]
+
+
+def _columns(rows: Sequence[tuple[datetime, dict[str, float | None]]]) -> dict[str, Any]:
+    columns: dict[str, Any] = {"time": [start.timestamp() for start, _ in rows]}
+    for name in (*_MEASURED, *_PRICED):
+        columns[name] = [_rounded(row[name]) for _, row in rows]
+    return columns
+
+
+def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
+    """The course of the plan as mean powers, from the running interval on."""
+    plan = view.plan
+    course = [c for c in plan.course if view.time < c.interval.end <= end] if plan else []
+    columns: dict[str, Any] = {"time": [c.interval.start.timestamp() for c in course]}
+    powers: dict[str, Callable[[PlannedInterval], float]] = {
+        "pv_w": lambda c: c.pv_wh,
+        "load_w": lambda c: c.load_wh + c.car_wh,
+        "grid_w": lambda c: c.grid_wh,
+        "battery_w": lambda c: c.battery_wh,
+    }
+    for name, energy in powers.items():
+        columns[name] = [_rounded(energy(c) / c.interval.hours) for c in course]
+    capacity = view.capacity_wh
+    columns["battery_soc_pct"] = [
+        _rounded(100 * c.stored_wh / capacity) if capacity else None for c in course
+    ]
+    columns["import_price_per_kwh"] = [_rounded(c.import_price / 1000) for c in course]
+    columns["export_price_per_kwh"] = [_rounded(c.export_price / 1000) for c in course]
+    columns["market_price_per_kwh"] = [_rounded(c.market_price / 1000) for c in course]
+    columns["stored_value_per_kwh"] = [_value(plan, c) for c in course]
+    return columns
+
+
+def _value(plan: Plan | None, step: PlannedInterval) -> float | None:
+    """The value of one more stored kWh at the interval's end, with what is planned to be stored."""
+    curve = plan.value(step.interval.start) if plan else None
+    return _rounded(curve.at(step.stored_wh) / 1000) if curve else None
+
+
+def _offer(offer: OfferCurve | None) -> dict[str, Any] | None:
+    if offer is None:
+        return None
+    steps = [{"price_per_kwh": s.price_per_mwh / 1000, "net_wh": s.net_wh} for s in offer.steps]
+    return {"start": iso(offer.interval.start), "end": iso(offer.interval.end), "steps": steps}
+
+
+def _tender(state: TenderState) -> dict[str, Any]:
+    tender = state.tender
+    return {
+        "start": iso(tender.interval.start),
+        "side": tender.side.value,
+        "quantity_wh": tender.quantity_wh,
+        "price_per_kwh": per_mwh(tender.price_ticks) / 1000,
+        "filled_wh": state.filled_wh,
+        "state": _fate(state),
+    }
+
+
+def _fate(state: TenderState) -> str:
+    if not state.answered:
+        return "sent"
+    if not state.accepted:
+        return "refused"
+    if state.filled_wh >= state.tender.quantity_wh:
+        return "filled"
+    if state.closed:
+        return "closed"
+    return "partly filled" if state.filled_wh else "open"
+
+
+def _deliveries(view: HomeView) -> list[dict[str, Any]]:
+    """What was sold, what the meter counted, and what it was worth, for each interval."""
+    settled: dict[datetime, list[Settlement]] = {}
+    for row in view.settlements:
+        settled.setdefault(row.interval.start, []).append(row)
+    sold: dict[datetime, int] = {}
+    for fill in view.transactions:
+        sold[fill.interval.start] = sold.get(fill.interval.start, 0) + fill.net_wh
+    rows = []
+    for metered in view.metered:
+        start = metered.interval.start
+        money = [s.total_money for s in settled.get(start, ())]
+        rows.append(
+            {
+                "start": iso(start),
+                "sold_wh": sold.get(start, 0),
+                "metered_wh": metered.net_wh,
+                "quality": metered.quality.value,
+                "money": money_text(sum(money)) if money else None,
+            }
+        )
+    return rows
+
+
+def _newest(
+    items: Iterable[T], show: Callable[[T], dict[str, Any]], when: Callable[[T], Any]
+) -> list[dict[str, Any]]:
+    ordered = sorted(items, key=when, reverse=True)
+    return [show(item) for item in ordered[:_ROWS]]
+
+
+def _midnight(time: datetime, zone: str) -> datetime:
+    """The local midnight at or before ``time``."""
+    here = time.astimezone(ZoneInfo(zone))
+    return here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(time.tzinfo)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 5)
+
+
+def _money(money: int | None) -> str | None:
+    return None if money is None else money_text(money)

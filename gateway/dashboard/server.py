@@ -1,0 +1,246 @@
+"""The local web page: one aiohttp server, no build step, no request to anywhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from gateway.clock import Clock, WallClock
+from gateway.config.secrets import credential
+from gateway.config.settings import Dashboard as DashboardSettings
+from gateway.dashboard import page
+from gateway.dashboard.guard import COOKIE, Guard, Handler, is_loopback
+from gateway.dashboard.password import matches
+from gateway.dashboard.view import HomeSource, HomeView
+from gateway.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
+_CHARTS = {"uPlot.iife.js": "text/javascript", "uPlot.min.css": "text/css"}
+_PERIOD_S = 1.0
+_MOST_LISTENERS = 20  # open pages; each costs a stream
+_MOST_BYTES = 16 * 1024
+
+
+class Dashboard:
+    """The page of one home. `start` listens, `stop` lets go within a second.
+
+    It runs on the world's own time: the pace of a page, sessions and rate limits are for people.
+    """
+
+    def __init__(
+        self,
+        settings: DashboardSettings,
+        source: HomeSource,
+        metrics: Callable[[], bytes] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings, self._source, self._metrics = settings, source, metrics
+        self._clock = clock or WallClock()
+        self._guard = Guard(self._clock, _password_hash(settings))
+        self._runner: web.AppRunner | None = None
+        self._streams: set[asyncio.Task[Any]] = set()
+        self.port = settings.port
+
+    async def start(self) -> int:
+        """Listen; the port (a free one for ``port = 0``). Raises ConfigError when it cannot."""
+        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1)
+        await runner.setup()
+        place = f"dashboard.host = {self._settings.host}, port = {self._settings.port}"
+        try:
+            site = web.TCPSite(runner, self._settings.host, self._settings.port)
+            await site.start()
+        except OSError as error:
+            await runner.cleanup()
+            raise ConfigError(f"{place}: cannot listen there: {error.strerror}") from error
+        self._runner, self.port = runner, runner.addresses[0][1]
+        log.info("the page is at http://%s:%d", self._settings.host, self.port)
+        return self.port
+
+    async def stop(self) -> None:
+        for stream in tuple(self._streams):
+            stream.cancel()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _app(self) -> web.Application:
+        app = web.Application(middlewares=[self._guard.middleware()], client_max_size=_MOST_BYTES)
+        app.add_routes(
+            [
+                web.get("/", _file("index.html", "text/html")),
+                web.get("/login", self._login_page),
+                web.post("/login", self._login),
+                web.post("/logout", self._logout),
+                web.get("/api/live", self._live),
+                web.get("/api/day", self._day),
+                web.get("/events", self._events),
+                web.post("/api/command/{name}", self._command),
+                web.get("/static/{name}", _static),
+            ]
+        )
+        if self._metrics is not None and self._settings.metrics:
+            app.router.add_get("/metrics", self._scrape)
+        return app
+
+    async def _login_page(self, request: web.Request) -> web.StreamResponse:
+        return await _file("login.html", "text/html")(request)
+
+    async def _login(self, request: web.Request) -> web.StreamResponse:
+        wait_s = self._guard.blocked_s()
+        if wait_s > 0:
+            headers = {"Location": "/login?wait", "Retry-After": str(round(wait_s) + 1)}
+            return web.Response(
+                status=429, text=_TOO_MANY, headers=headers, content_type="text/html"
+            )
+        form = await request.post()
+        token = await self._guard.login(str(form.get("password", "")))
+        if token is None:
+            return web.Response(status=303, headers={"Location": "/login?wrong"})
+        response = web.Response(status=303, headers={"Location": "/"})
+        response.set_cookie(
+            COOKIE,
+            token,
+            max_age=30 * 24 * 3600,
+            httponly=True,
+            samesite="Strict",
+            secure=request.secure,
+        )
+        return response
+
+    async def _logout(self, request: web.Request) -> web.StreamResponse:
+        self._guard.logout(request)
+        response = web.Response(status=303, headers={"Location": "/login"})
+        response.del_cookie(COOKIE)
+        return response
+
+    async def _live(self, _request: web.Request) -> web.StreamResponse:
+        view = self._source.latest()
+        return _json(self._now(view) if view else {})
+
+    def _now(self, view: HomeView) -> dict[str, Any]:
+        return page.live(view) | {"login": self._guard.password_hash is not None}
+
+    async def _day(self, _request: web.Request) -> web.StreamResponse:
+        view = self._source.latest()
+        response = _json(page.day(view) if view else {})
+        response.enable_compression()
+        return response
+
+    async def _scrape(self, _request: web.Request) -> web.StreamResponse:
+        text = self._metrics() if self._metrics else b""
+        return web.Response(
+            body=text, headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
+        )
+
+    async def _command(self, request: web.Request) -> web.StreamResponse:
+        if request.content_type != "application/json":
+            return _json({"status": "rejected", "message": "send application/json"}, 415)
+        result = await self._source.command(request.match_info["name"], await request.read())
+        return _json(dict(result))
+
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        """A stream of ``live`` and, when a minute of the home is over, ``day``."""
+        if len(self._streams) >= _MOST_LISTENERS:
+            return web.Response(status=503, text="too many pages are open")
+        task = asyncio.current_task()
+        if task is not None:
+            self._streams.add(task)
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        response.headers["Cache-Control"] = "no-store"
+        try:
+            await response.prepare(request)
+            with suppress(ConnectionError):
+                await self._stream(response)
+        finally:
+            self._streams.discard(task) if task else None
+        return response
+
+    async def _stream(self, response: web.StreamResponse) -> None:
+        sent_live, sent_minute = b"", None
+        while True:
+            view = self._source.latest()
+            if view is not None:
+                now = _event("live", self._now(view))
+                minute = view.time.replace(second=0, microsecond=0)
+                if now != sent_live:
+                    await response.write(now)
+                    sent_live = now
+                if minute != sent_minute:
+                    await response.write(_event("day", page.day(view)))
+                    sent_minute = minute
+            await self._clock.sleep(_PERIOD_S)
+
+
+def _password_hash(settings: DashboardSettings) -> str | None:
+    """The hash that guards the page; raises ConfigError where one is needed and missing or unusable."""
+    key = "dashboard.password_file"
+    line = credential("dashboard_password", settings.password_file, key)
+    if line is None:
+        if not is_loopback(settings.host):
+            raise ConfigError(
+                f"dashboard.host = {settings.host!r} is reachable by others: set {key}"
+                " (energy-gateway password makes the file), or use 127.0.0.1"
+            )
+        return None
+    try:
+        matches("", line)
+    except ValueError as error:
+        raise ConfigError(f"{key}: {error}") from error
+    return line
+
+
+def _file(name: str, content_type: str) -> Handler:
+    body = (_STATIC / name).read_bytes()
+
+    async def send(_request: web.Request) -> web.StreamResponse:
+        return web.Response(body=body, content_type=content_type, charset="utf-8")
+
+    return send
+
+
+async def _static(request: web.Request) -> web.StreamResponse:
+    """Our own few files, and those of the chart library where pip has put them."""
+    name = request.match_info["name"]
+    if name in _CHARTS:
+        return web.Response(body=_chart_file(name), content_type=_CHARTS[name], charset="utf-8")
+    kind = _TYPES.get(Path(name).suffix)
+    if kind is None or name not in _OWN:
+        raise web.HTTPNotFound
+    return web.Response(body=(_STATIC / name).read_bytes(), content_type=kind, charset="utf-8")
+
+
+def _chart_file(name: str) -> bytes:
+    # Found, not imported: the package would draw in numpy and write temporary files.
+    found = find_spec("uplot")
+    places = found.submodule_search_locations if found else None
+    if not places:
+        raise web.HTTPNotFound
+    return (Path(places[0]) / "static" / name).read_bytes()
+
+
+def _json(value: dict[str, Any], status: int = 200) -> web.Response:
+    text = json.dumps(value, separators=(",", ":"), default=str)
+    return web.Response(text=text, status=status, content_type="application/json")
+
+
+def _event(kind: str, value: dict[str, Any]) -> bytes:
+    text = json.dumps(value, separators=(",", ":"), default=str)
+    return f"event: {kind}\ndata: {text}\n\n".encode()
+
+
+_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_OWN = frozenset(path.name for path in _STATIC.iterdir()) if _STATIC.is_dir() else frozenset()
+_TOO_MANY = (
+    '<!doctype html><html lang="en"><title>Wait</title><p>Too many wrong passwords. Wait a minute,'
+    ' then <a href="/login">try again</a>.</p></html>'
+)

@@ -1,0 +1,172 @@
+// The page: listens to the gateway's stream and draws what it says. No state of its own.
+import { drawDay, drawOffer } from "./charts.js";
+import { drawCommands } from "./commands.js";
+import { drawFlow } from "./flow.js";
+import { node, show, energy, power, price, clock, dayTime } from "./text.js";
+
+const byId = (id) => document.getElementById(id);
+const QUIET_MS = 10_000; // after this long without news the numbers are marked as old
+let lastNews = 0;
+
+function drawLive(live) {
+  byId("site").textContent = live.site;
+  document.title = `${live.site} – Energy gateway`;
+  byId("clock").textContent = clock(live.time, live.time_zone);
+  byId("version").textContent = live.version ? `Version ${live.version}.` : "";
+  show(byId("links"), Object.entries(live.links).map(([name, up]) =>
+    node("li", { class: up ? "" : "off" }, `${name} ${up ? "connected" : "lost"}`)));
+  byId("logout").hidden = !live.login;
+  drawFlow(byId("flow"), live);
+  byId("story").textContent = story(live);
+  show(byId("powers"), Object.entries(live.power).flatMap(([name, watts]) =>
+    [node("dt", {}, NAMES[name]), node("dd", {}, power(watts))]));
+  drawTiles(live);
+  show(byId("notes"), live.notes.map((text) => node("li", {}, text)));
+  drawDevices(live);
+  drawCommands(byId("commands"), live);
+}
+
+const NAMES = { pv_w: "Solar", load_w: "Home", grid_w: "Grid, import positive", battery_w: "Battery, discharge positive", charger_w: "Car" };
+
+function story(live) {
+  const { grid_w: grid, battery_w: battery } = live.power;
+  if (grid === null) return "The grid meter does not answer; the gateway stays on the safe side.";
+  const parts = [];
+  parts.push(grid < -50 ? `Exporting ${power(-grid)}` : grid > 50 ? `Importing ${power(grid)}` : "In balance with the grid");
+  if (battery !== null && Math.abs(battery) > 50) {
+    parts.push(battery < 0 ? `charging ${power(-battery)}` : `discharging ${power(battery)}`);
+  }
+  const why = live.reason && live.reason !== "released" ? ` (${live.reason})` : "";
+  return parts.join(", ") + why + ".";
+}
+
+function drawTiles(live) {
+  const money = live.currency;
+  const perKwh = (value) => [price(value), node("small", {}, ` ${money}/kWh`)];
+  const tile = (title, content, cls = "") => node("div", { class: cls }, node("dt", {}, title), node("dd", {}, ...[content].flat()));
+  const amount = (text) => text === null ? "–" : [text.replace(/(\.\d{2})\d+$/, "$1"), node("small", {}, ` ${money}`)];
+  show(byId("tiles"), [
+    tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key"),
+    tile("Buying costs", perKwh(live.prices.import)),
+    tile("Selling earns", perKwh(live.prices.export)),
+    ...(live.trading === null ? [] : [
+      tile("Market expects", perKwh(live.prices.market)),
+      tile("Sold for this quarter-hour", energy(live.position_wh)),
+      tile("Sold for the next", energy(live.next_position_wh)),
+      tile("Account today", amount(live.today)),
+      tile("Account, total", amount(live.account)),
+    ]),
+  ]);
+  document.body.classList.toggle("no-market", live.trading === null);
+}
+
+function drawDevices(live) {
+  const open = new Set([...document.querySelectorAll(".device[open]")].map((d) => d.dataset.name));
+  const focused = document.activeElement?.closest?.(".device")?.dataset.name;
+  show(byId("devices"), live.devices.map((device) => {
+    const bad = device.bad.length;
+    const state = !device.online ? "does not answer" : bad ? `answers, ${bad} bad reading${bad > 1 ? "s" : ""}` : "answers";
+    const look = !device.online ? "dot off" : bad ? "dot some" : "dot";
+    const head = node("summary", {}, node("b", {}, device.name),
+      node("span", { class: look }, state),
+      node("span", {}, device.seen ? clock(device.seen, live.time_zone) : "never seen"));
+    const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.metric.replaceAll("_", " ")),
+      node("td", {}, r.value === null ? r.quality : `${typeof r.value === "number" ? Math.round(r.value * 100) / 100 : r.value} ${r.unit}`)));
+    const box = node("details", { class: "device" }, head, node("table", {},
+      node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
+      node("tbody", {}, ...rows)));
+    box.dataset.name = device.name;
+    box.open = open.has(device.name);
+    return box;
+  }));
+  if (focused) [...document.querySelectorAll(".device")].find((d) => d.dataset.name === focused)?.querySelector("summary").focus();
+}
+
+function table(id, columns, rows, nothing) {
+  const head = node("thead", {}, node("tr", {}, ...columns.map(([title]) => node("th", { scope: "col" }, title))));
+  const body = rows.length
+    ? rows.map((row) => node("tr", {}, ...columns.map(([, value]) => node("td", {}, value(row)))))
+    : [node("tr", {}, node("td", { class: "none", colspan: columns.length }, nothing))];
+  show(byId(id), [head, node("tbody", {}, ...body)]);
+}
+
+function drawTables(day) {
+  const when = (row) => dayTime(row.start, day.time_zone);
+  const money = `${day.currency}/kWh`;
+  const side = (row) => row.side === "SELL" ? "sell" : "buy";
+  table("tenders", [["Delivery", when], ["Side", side], ["Energy", (r) => energy(r.quantity_wh)],
+    [`Price ${money}`, (r) => price(r.price_per_kwh)], ["Filled", (r) => energy(r.filled_wh)], ["State", (r) => r.state]],
+    day.tenders, "No tenders yet. The gateway offers before each gate closure when something is worth selling.");
+  table("fills", [["Delivery", when], ["Side", side], ["Energy", (r) => energy(r.quantity_wh)],
+    [`Price ${money}`, (r) => price(r.price_per_kwh)], [`Money ${day.currency}`, (r) => r.money]], day.fills, "Nothing traded yet.");
+  table("deliveries", [["Delivery", when], ["Sold", (r) => energy(r.sold_wh)], ["Metered", (r) => energy(r.metered_wh)],
+    ["Reading", (r) => r.quality], [`Settled ${day.currency}`, (r) => r.money ?? "not yet"]], day.deliveries, "Nothing delivered yet.");
+  const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
+  const at = (name) => ({ i }) => day.plan[name][i];
+  const watts = (name) => (row) => power(at(name)(row));
+  table("plan-table", [["Hour", ({ t }) => dayTime(new Date(t * 1000).toISOString(), day.time_zone)], ["Solar", watts("pv_w")],
+    ["Home", watts("load_w")], ["Battery", watts("battery_w")], ["Grid", watts("grid_w")],
+    ["Charge", (r) => at("battery_soc_pct")(r) === null ? "–" : `${Math.round(at("battery_soc_pct")(r))} %`],
+    [`Buying ${money}`, (r) => price(at("import_price_per_kwh")(r))], [`Market ${money}`, (r) => price(at("market_price_per_kwh")(r))],
+    [`Stored value ${money}`, (r) => price(at("stored_value_per_kwh")(r))]], hours, "There is no plan yet.");
+  const steps = day.offer?.steps ?? [];
+  byId("offer-text").textContent = day.offer
+    ? `For delivery at ${dayTime(day.offer.start, day.time_zone)}: at each price, how much the home sells (below zero: buys).`
+    : "No offer now: trading is off, or nothing is worth selling.";
+  table("offer-table", [[`Price ${money}`, (s) => price(s.price_per_kwh)], ["Net energy", (s) => energy(s.net_wh)]], steps, "No steps.");
+}
+
+function startTabs() {
+  const tabs = [...document.querySelectorAll('[role="tab"]')];
+  const choose = (tab) => tabs.forEach((each) => {
+    const chosen = each === tab;
+    each.setAttribute("aria-selected", String(chosen));
+    each.tabIndex = chosen ? 0 : -1;
+    byId(each.getAttribute("aria-controls")).hidden = !chosen;
+  });
+  tabs.forEach((tab, i) => {
+    tab.addEventListener("click", () => choose(tab));
+    tab.addEventListener("keydown", (event) => {
+      const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      if (!step) return;
+      const next = tabs[(i + step + tabs.length) % tabs.length];
+      choose(next);
+      next.focus();
+    });
+  });
+}
+
+function banner(text) {
+  byId("banner").hidden = !text;
+  byId("banner").textContent = text;
+  document.body.classList.toggle("stale", Boolean(text));
+}
+
+function listen() {
+  const stream = new EventSource("/events");
+  stream.addEventListener("live", (event) => {
+    lastNews = Date.now();
+    banner("");
+    drawLive(JSON.parse(event.data));
+  });
+  stream.addEventListener("day", (event) => {
+    lastNews = Date.now();
+    const day = JSON.parse(event.data);
+    drawTables(day);
+    drawDay(byId("chart-power"), byId("chart-price"), day);
+    drawOffer(byId("chart-offer"), day);
+  });
+  stream.onerror = async () => {
+    if (stream.readyState !== EventSource.CLOSED) return;
+    const answer = await fetch("/api/live").catch(() => null);
+    if (answer?.status === 401) location.assign("/login");
+    else setTimeout(listen, 3000);
+  };
+}
+
+setInterval(() => {
+  if (Date.now() - lastNews > QUIET_MS) banner("No news from the gateway. What you see is old; trying again.");
+}, 2000);
+lastNews = Date.now();
+startTabs();
+listen();

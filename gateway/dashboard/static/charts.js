@@ -1,0 +1,116 @@
+// Charts: measured and planned on one axis of time; the offer over the price.
+/* global uPlot */
+const charts = new Map(); // place -> chart, so that a new day replaces the old one
+const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const DASH = [6, 5];
+const POWERS = [["pv_w", "Solar", "pv"], ["load_w", "Home", "load"], ["battery_w", "Battery", "battery"], ["grid_w", "Grid", "grid"]];
+const PRICES = [["import_price_per_kwh", "Buying", "grid"], ["export_price_per_kwh", "Selling", "load"],
+  ["market_price_per_kwh", "Market", "market"], ["stored_value_per_kwh", "Stored value", "value"]];
+
+// One axis for both: the past, then the plan; each series is null where the other one holds.
+function joined(day, names) {
+  const past = day.past.time, plan = day.plan.time;
+  const nulls = (n) => new Array(n).fill(null);
+  const data = [[...past, ...plan]];
+  for (const name of names) {
+    data.push([...(day.past[name] ?? nulls(past.length)), ...nulls(plan.length)]);
+    data.push([...nulls(past.length), ...(day.plan[name] ?? nulls(plan.length))]);
+  }
+  return data;
+}
+
+// Each quantity is two series, measured and planned; the legend shows one row for both.
+function series(rows, scale, digits, unit) {
+  const text = (v) => v === null || v === undefined ? "–" : `${v.toFixed(digits)} ${unit}`;
+  const value = (u, v, si, idx) => text(v ?? (idx === null || idx === undefined ? null : u.data[si + 1][idx]));
+  // A plan and a price hold for a whole interval: steps. What is measured, and a charge, is a line.
+  const paths = scale === "%" ? undefined : uPlot.paths.stepped({ align: 1 });
+  return rows.flatMap(([, label, color]) => [
+    { label, scale, stroke: ink(color), width: 2, value, points: { show: false }, paths: scale === "price" ? paths : undefined },
+    { label: `${label}, planned`, class: "planned", scale, stroke: ink(color), width: 2, dash: DASH, points: { show: false }, paths },
+  ]);
+}
+
+// What is hidden in the legend is hidden with its plan.
+const together = { hooks: { setSeries: [(u, si, options) => {
+  if (si !== null && si % 2 === 1 && options?.show !== undefined && u.series[si + 1]?.show !== options.show) {
+    u.setSeries(si + 1, { show: options.show });
+  }
+}] } };
+
+function nowLine(now) {
+  return { hooks: { draw: [(u) => {
+    const x = Math.round(u.valToPos(now, "x", true));
+    u.ctx.save();
+    u.ctx.strokeStyle = ink("soft");
+    u.ctx.setLineDash([3, 3]);
+    u.ctx.beginPath();
+    u.ctx.moveTo(x, u.bbox.top);
+    u.ctx.lineTo(x, u.bbox.top + u.bbox.height);
+    u.ctx.stroke();
+    u.ctx.restore();
+  }] } };
+}
+
+function axis(scale, label, extra = {}) {
+  const narrow = innerWidth < 500; // a phone has no room for the words beside the numbers
+  return { scale, label: narrow ? undefined : label, labelSize: 20, size: narrow ? 42 : 54, stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 },
+    ticks: { stroke: ink("line"), width: 1 }, font: "12px system-ui", labelFont: "12px system-ui", ...extra };
+}
+
+function draw(place, options, data) {
+  charts.get(place)?.destroy();
+  const width = Math.max(260, place.clientWidth);
+  const chart = new uPlot({ width, legend: { live: width > 700 }, ...options }, data, place);
+  charts.set(place, chart);
+}
+
+const DAY = "\n{WWW} {D}"; // below the hour, where a day begins
+const HOURS = [[3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1]];
+
+export function drawDay(powerPlace, pricePlace, day) {
+  last = { powerPlace, pricePlace, day };
+  const tzDate = (ts) => uPlot.tzDate(new Date(ts * 1000), day.time_zone);
+  const common = {
+    tzDate, cursor: { sync: { key: "day" }, drag: { x: true, y: false } }, plugins: [nowLine(day.now), together], height: 270,
+  };
+  const x = { time: true, range: [day.start, day.end] };
+  const time = axis("x", "", { values: HOURS, size: 44, label: undefined });
+  const powers = POWERS.map(([name]) => name);
+  draw(powerPlace, { ...common,
+    scales: { x, kW: {}, "%": { range: [0, 100] } },
+    axes: [time, axis("kW", "kW", { values: (_, v) => v.map((w) => w / 1000) }), axis("%", "charge %", { side: 1, grid: { show: false } })],
+    series: [{ value: "{WWW} {HH}:{mm}" }, ...series(POWERS, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
+  }, joined(day, [...powers, "battery_soc_pct"]));
+  draw(pricePlace, { ...common,
+    scales: { x, price: {} },
+    axes: [time, axis("price", `${day.currency}/kWh`), axis("price", " ", { side: 1, grid: { show: false }, ticks: { show: false }, values: (_, v) => v.map(() => "") })],
+    series: [{ value: "{WWW} {HH}:{mm}" }, ...series(PRICES, "price", 3, "")],
+  }, joined(day, PRICES.map(([name]) => name)));
+}
+
+export function drawOffer(place, day) {
+  const steps = day.offer?.steps ?? [];
+  if (!steps.length) { charts.get(place)?.destroy(); charts.delete(place); return; }
+  const prices = steps.map((s) => s.price_per_kwh);
+  const room = Math.max(0.01, (prices.at(-1) - prices[0]) * 0.15);
+  const data = [[...prices, prices.at(-1) + room], [...steps.map((s) => s.net_wh), steps.at(-1).net_wh]];
+  draw(place, { height: 210, cursor: { drag: { x: false, y: false } },
+    scales: { x: { time: false }, wh: {} },
+    axes: [axis("x", `price ${day.currency}/kWh`, { size: 40 }), axis("wh", "net Wh")],
+    series: [{ label: "Price", value: (_, v) => v === null ? "–" : v.toFixed(3) },
+      { label: "Sells", scale: "wh", stroke: ink("value"), fill: `${ink("value")}22`, width: 2, points: { show: false },
+        paths: uPlot.paths.stepped({ align: 1 }), value: (_, v) => v === null ? "–" : `${v} Wh` }],
+  }, data);
+  last.offerPlace = place;
+}
+
+let last = {};
+function again() {
+  if (!last.day) return;
+  drawDay(last.powerPlace, last.pricePlace, last.day);
+  if (last.offerPlace) drawOffer(last.offerPlace, last.day);
+}
+let resizing;
+addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(again, 150); });
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);

@@ -1,0 +1,79 @@
+"""What the page shows of the home at one moment; the service provides it, the page only draws."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.domain.control import Setpoints
+from gateway.domain.plan import OfferCurve, Plan
+from gateway.domain.readings import Snapshot
+from gateway.domain.trade import Metered, Settlement, Transaction
+from gateway.journal.book import TenderState
+from gateway.journal.history import Minute
+
+
+@dataclass(frozen=True, slots=True)
+class CommandView:
+    """One command as a form: ``form`` is switch, number, choice or departure; ``value`` holds now."""
+
+    name: str
+    about: str
+    form: str
+    unit: str = ""
+    allowed: str = ""
+    value: Any = None
+    least: float | None = None
+    most: float | None = None
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class HomeView:
+    """The home, its plan and its account. Empty and None where there is nothing or it is not known.
+
+    ``minutes`` reach back at least to the local midnight; ``tenders``, ``transactions``, ``metered``
+    and ``settlements`` are recent ones in any order. ``links`` says of the broker and the exchange
+    whether they are reached. ``account_money`` and ``today_money`` are 1e-8 currency units to the
+    home. ``trading`` is None in a home without an exchange. ``capacity_wh`` turns planned energy into a state of charge.
+    """
+
+    site: str
+    time: datetime
+    time_zone: str = "UTC"
+    currency: str = "USD"
+    version: str = ""
+    snapshot: Snapshot | None = None
+    setpoints: Setpoints = field(default_factory=Setpoints)
+    minutes: Sequence[Minute] = ()
+    plan: Plan | None = None
+    capacity_wh: float | None = None
+    offer: OfferCurve | None = None
+    position_wh: int | None = None
+    next_position_wh: int | None = None
+    import_price_per_kwh: float | None = None
+    export_price_per_kwh: float | None = None
+    market_price_per_kwh: float | None = None
+    stored_value_per_kwh: float | None = None
+    trading: bool | None = None
+    tenders: Sequence[TenderState] = ()
+    transactions: Sequence[Transaction] = ()
+    metered: Sequence[Metered] = ()
+    settlements: Sequence[Settlement] = ()
+    account_money: int | None = None
+    today_money: int | None = None
+    links: Mapping[str, bool] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    commands: tuple[CommandView, ...] = ()
+
+
+class HomeSource(Protocol):
+    """Where the page gets its picture and brings its commands."""
+
+    def latest(self) -> HomeView | None:
+        """The home now; None before the first look at it. Called about once a second for each page."""
+
+    async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
+        """Carry a command out (the JSON that the broker's ``cmd/<name>`` takes); its answer."""

@@ -1,0 +1,52 @@
+"""A served page, and a real browser to look at it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright, expect
+
+from gateway.config.settings import Dashboard as DashboardSettings
+from gateway.dashboard.server import Dashboard
+from tests.dashboard.homes import Source
+
+CHROMIUM = Path("/usr/bin/chromium")
+expect.set_options(timeout=20_000)  # only a guard; the machine may be busy
+
+HAS_CHROMIUM = CHROMIUM.exists()
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+
+
+def settings(**more: Any) -> DashboardSettings:
+    return DashboardSettings.model_validate({"port": 0, **more})
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def dashboard(source: Source) -> AsyncIterator[Dashboard]:
+    served = Dashboard(settings(), source, metrics=lambda: b"energy_gateway_up 1\n")
+    await served.start()
+    yield served
+    await served.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    """One browser for all tests of a module: it takes seconds to start."""
+    if not HAS_CHROMIUM:
+        pytest.skip("chromium is not installed")
+    async with async_playwright() as playwright:
+        made = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield made
+        await made.close()

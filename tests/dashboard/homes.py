@@ -1,0 +1,246 @@
+"""A believable home on a June afternoon, the same in every run, and a source that serves it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from gateway.dashboard.view import CommandView, HomeView
+from gateway.domain.control import Setpoints
+from gateway.domain.intervals import Interval, quarter, quarters
+from gateway.domain.plan import (
+    OfferCurve,
+    OfferStep,
+    Plan,
+    PlannedInterval,
+    ValueCurve,
+)
+from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
+from gateway.journal.book import TenderState
+from gateway.journal.history import Minute
+
+MIDNIGHT = datetime(2026, 6, 15, 5, tzinfo=UTC)  # in Chicago
+NOW = MIDNIGHT + timedelta(hours=14, minutes=37, seconds=12)
+CAPACITY_WH = 13_500.0
+
+
+def pv_w(time: datetime) -> float:
+    hour = (time - MIDNIGHT).total_seconds() / 3600 % 24
+    clouds = 1 - 0.25 * max(0.0, math.sin(hour * 5.1))
+    return max(0.0, 7200 * math.sin((hour - 6) / 14 * math.pi)) * clouds if 6 < hour < 20 else 0.0
+
+
+def load_w(time: datetime) -> float:
+    hour = (time - MIDNIGHT).total_seconds() / 3600 % 24
+    return 450 + 900 * math.exp(-((hour - 7.5) ** 2)) + 1900 * math.exp(-(((hour - 19) / 1.8) ** 2))
+
+
+def price(time: datetime) -> float:
+    """Per MWh: cheap at noon, dear in the evening."""
+    hour = (time - MIDNIGHT).total_seconds() / 3600 % 24
+    return (
+        32
+        - 22 * math.exp(-(((hour - 12.5) / 3) ** 2))
+        + 95 * math.exp(-(((hour - 19.5) / 1.4) ** 2))
+    )
+
+
+def battery_w(time: datetime) -> float:
+    hour = (time - MIDNIGHT).total_seconds() / 3600 % 24
+    if 9 < hour < 14:
+        return -min(2400.0, max(0.0, pv_w(time) - load_w(time)))
+    return (
+        3200.0 if 18.5 < hour < 21 else min(900.0, load_w(time)) if hour >= 21 or hour < 6 else 0.0
+    )
+
+
+def course(start: datetime, end: datetime) -> tuple[PlannedInterval, ...]:
+    steps, stored = [], 0.86 * CAPACITY_WH
+    for interval in quarters(start, end):
+        power = battery_w(interval.start)
+        stored = min(CAPACITY_WH, max(0.2 * CAPACITY_WH, stored - power * 0.25))
+        pv, load = pv_w(interval.start) / 4, load_w(interval.start) / 4
+        grid = load - pv - power / 4
+        now = price(interval.start)
+        steps.append(
+            PlannedInterval(interval, load, pv, power / 4, 0.0, grid, stored, 140.0, 30.0, now)
+        )
+    return tuple(steps)
+
+
+def values(start: datetime, end: datetime) -> tuple[ValueCurve, ...]:
+    grid = (0.0, 5000.0, 10_000.0, CAPACITY_WH)
+    return tuple(
+        ValueCurve(
+            i, grid, tuple(v + 12 * math.sin(i.start.hour / 4) for v in (118.0, 96.0, 71.0, 40.0))
+        )
+        for i in quarters(start, end)
+    )
+
+
+def minutes() -> list[Minute]:
+    rows, soc = [], 48.0
+    for n in range(int((NOW - MIDNIGHT) / timedelta(minutes=1))):
+        time = MIDNIGHT + timedelta(minutes=n)
+        power = battery_w(time)
+        soc = min(97.0, max(21.0, soc - power / 60 / CAPACITY_WH * 100))
+        pv, load = pv_w(time), load_w(time) + 120 * math.sin(n * 1.7)
+        rows.append(
+            Minute(time, pv, load, load - pv - power, power, soc, 0.0, 0.14, 0.03,
+                   0.071 + 0.02 * math.sin(n / 300))
+        )  # fmt: skip
+    return rows
+
+
+def reading(metric: str, value: float | str | None, quality: Quality = Quality.GOOD) -> Reading:
+    return Reading(metric, value, quality, NOW - timedelta(seconds=2))
+
+
+def snapshot() -> Snapshot:
+    inverter = DeviceState(
+        "inverter",
+        True,
+        {
+            r.metric: r
+            for r in (
+                reading("pv_power_w", 5630.0),
+                reading("pv_energy_wh", 18_734_210.0),
+                reading("battery_power_w", -2400.0),
+                reading("battery_soc_pct", 86.4),
+                reading("battery_mode", "held"),
+                reading("inverter_state", "mppt"),
+            )
+        },
+    )
+    meter = DeviceState(
+        "meter",
+        True,
+        {
+            "grid_power_w": reading("grid_power_w", -2710.0),
+            "grid_import_wh": reading("grid_import_wh", 4_120_000.0),
+            "grid_export_wh": reading("grid_export_wh", 9_341_250.0),
+            "grid_frequency_hz": reading("grid_frequency_hz", None, Quality.BAD),
+        },
+    )
+    charger = DeviceState(
+        "charger", False, {"charger_state": reading("charger_state", "idle", Quality.STALE)}
+    )
+    devices = {d.name: d for d in (inverter, meter, charger)}
+    return Snapshot(
+        NOW, devices, 5630.0, -2400.0, 86.4, -2710.0, 520.0, 0.0, False, None,
+        4_120_000.0, 9_341_250.0,
+    )  # fmt: skip
+
+
+def trade() -> tuple[list[TenderState], list[Transaction], list[Metered], list[Settlement]]:
+    tenders, fills, metered, settled = [], [], [], []
+    running = quarter(NOW.replace(minute=30, second=0))
+    for n in range(-12, 5):
+        start = running.start + n * timedelta(minutes=15)
+        interval = Interval(start, start + timedelta(minutes=15))
+        tender = Tender(
+            f"t{n}", interval, Side.SELL, 500 + 10 * (n % 7), 3100 + 20 * n, interval.start
+        )
+        state = TenderState(tender, answered=True, accepted=n != -4, market_order_id=f"m{n}")
+        if n < 2 and n != -4:
+            state.filled_wh = tender.quantity_wh if n % 3 else tender.quantity_wh // 2
+            fills.append(
+                Transaction(f"x{n}", n + 20, f"t{n}", interval, Side.SELL, state.filled_wh, 3250)
+            )
+        if n < 0:
+            net = state.filled_wh + 13
+            metered.append(Metered(interval, 0, net, 4_120_000, 9_000_000))
+            if n < -2:
+                energy = state.filled_wh * 3250
+                settled.append(
+                    Settlement(f"s{n}", interval, Run.PRELIM, state.filled_wh, net, 2800,
+                               energy, 13 * 2800, 0, -1200)
+                )  # fmt: skip
+        state.closed = n < 0
+        tenders.append(state)
+    return tenders, fills, metered, settled
+
+
+COMMANDS = (
+    CommandView("backup_reserve_pct", "state of charge that is kept for outages", "number", "%", "0 .. 100", 20.0, 0, 100),
+    CommandView("battery", "auto = planned and traded; hold = left alone by the gateway", "choice", value="auto", choices=("auto", "hold")),
+    CommandView("export_limit_w", "most power that is fed into the grid", "number", "W", "0 .. 100000", 5000.0, 0, 100_000),
+    CommandView("charge_now", "charge the car at full power", "switch", value=False),
+    CommandView("departure", "when the car leaves and how much energy it wants by then", "departure", value={"time": "07:00", "energy_wh": 10_000}),
+    CommandView("trading", "offer surplus at the exchange", "switch", value=True),
+    CommandView("price_floor", "never sell below this price", "number", "currency/kWh", "0 .. 10", "0.02", 0, 10),
+)  # fmt: skip
+
+
+def view() -> HomeView:
+    start = quarter(NOW.replace(minute=30, second=0)).start
+    end = MIDNIGHT + timedelta(hours=48)
+    tenders, fills, metered, settled = trade()
+    steps = tuple(OfferStep(p, w) for p, w in ((20.0, -300), (31.0, 200), (42.0, 520), (68.0, 900), (97.0, 1250)))  # fmt: skip
+    offer = OfferCurve(quarter(start + timedelta(minutes=30)), steps)
+    plan = Plan(
+        NOW, "value", values(start, end), offers=(offer,), course=course(start, end),
+        notes=("the charger does not answer: the car's wish cannot be planned",),
+    )  # fmt: skip
+    return HomeView(
+        site="home",
+        time=NOW,
+        time_zone="America/Chicago",
+        version="0.1.0",
+        snapshot=snapshot(),
+        setpoints=Setpoints(battery_w=-2400, reason="price: charge"),
+        minutes=minutes(),
+        plan=plan,
+        capacity_wh=CAPACITY_WH,
+        offer=offer,
+        position_wh=270,
+        next_position_wh=510,
+        import_price_per_kwh=0.14,
+        export_price_per_kwh=0.03,
+        market_price_per_kwh=0.0164,
+        stored_value_per_kwh=0.0714,
+        trading=True,
+        tenders=tenders,
+        transactions=fills,
+        metered=metered,
+        settlements=settled,
+        account_money=1_834_220_000,
+        today_money=41_350_000,
+        links={"Broker": True, "Exchange": True},
+        commands=COMMANDS,
+    )
+
+
+@dataclass
+class Source:
+    """Serves a view, and does what commands ask as the service would."""
+
+    now: HomeView | None = field(default_factory=view)
+    asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    refuse: str = ""
+
+    def latest(self) -> HomeView | None:
+        return self.now
+
+    async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
+        body = json.loads(payload)
+        self.asked.append((name, body))
+        if self.refuse:
+            return {"id": body["id"], "status": "error", "code": "device", "message": self.refuse}
+        assert self.now is not None
+        commands = tuple(
+            replace(c, value=body["value"]) if c.name == name else c for c in self.now.commands
+        )
+        self.now = replace(self.now, commands=commands)
+        return {
+            "id": body["id"],
+            "status": "ok",
+            "code": "",
+            "message": "",
+            "applied": body["value"],
+        }

@@ -1,0 +1,248 @@
+"""The page in a real browser: every part is drawn, every command goes through, on any screen."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Browser, Page, expect
+
+from gateway.dashboard.password import hashed
+from gateway.dashboard.server import Dashboard
+from tests.dashboard.conftest import settings
+from tests.dashboard.homes import Source
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+AXE = "axe-core@4.14.1"
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, dashboard: Dashboard) -> AsyncIterator[Page]:
+    """An open page; a script error, a refused resource or a foreign request fails the test."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    opened = await context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    opened.on("request", lambda request: _own(request.url, dashboard.port, faults))
+    await opened.goto(f"http://127.0.0.1:{dashboard.port}/")
+    await expect(opened.locator("#tenders tbody tr").first).to_be_visible()
+    yield opened
+    await context.close()
+    assert faults == []
+
+
+def _own(url: str, port: int, faults: list[str]) -> None:
+    if not url.startswith(f"http://127.0.0.1:{port}/"):
+        faults.append(f"asked elsewhere: {url}")
+
+
+async def test_what_the_home_does_now(page: Page) -> None:
+    await expect(page.locator("h1")).to_have_text("home")
+    await expect(page.locator("#story")).to_have_text(
+        "Exporting 2.7 kW, charging 2.4 kW (price: charge)."
+    )
+    flow = await page.locator("#flow text").all_text_contents()
+    assert {"5.6 kW", "2.7 kW", "2.4 kW", "520 W", "86 %"} <= set(flow)
+    assert await page.locator("#flow .stream").count() == 3  # the car stands still
+    tiles = await page.locator("#tiles > div").all_text_contents()
+    assert "One more stored kWh is worth0.071 USD/kWh" in tiles
+    assert "Account, total18.34 USD" in tiles
+    await expect(page.locator("#notes")).to_contain_text("the charger does not answer")
+    await expect(page.locator("#clock")).to_have_text("14:37:12")
+
+
+async def test_charts_are_drawn_with_measured_and_planned(page: Page) -> None:
+    for chart in ("#chart-power", "#chart-price", "#chart-offer"):
+        box = await page.locator(f"{chart} canvas").first.bounding_box()
+        assert box is not None
+        assert box["width"] > 300
+        ink = await page.evaluate(
+            """(place) => { const c = document.querySelector(place + ' canvas');
+            return c.getContext('2d').getImageData(0, 0, c.width, c.height).data.filter((v, i) => i % 4 === 3 && v > 0).length; }""",
+            chart,
+        )
+        assert ink > 1000
+    await page.get_by_text("The plan as a table").click()
+    assert await page.locator("#plan-table tbody tr").count() == 33  # hours up to midnight tomorrow
+    await page.get_by_text("The offer as a table").click()
+    assert await page.locator("#offer-table tbody tr").count() == 5
+
+
+async def test_tables_by_keyboard(page: Page) -> None:
+    await page.locator("#tab-tenders").focus()
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("#tab-fills")).to_be_focused()
+    await expect(page.locator("#fills tbody tr")).to_have_count(13)
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("#pane-deliveries")).to_be_visible()
+    await expect(page.locator("#pane-tenders")).to_be_hidden()
+    await page.keyboard.press("ArrowRight")
+    await expect(page.locator("#tab-tenders")).to_be_focused()
+
+
+async def test_devices(page: Page) -> None:
+    await expect(page.locator(".device")).to_have_count(3)
+    await expect(page.locator(".device").nth(2)).to_contain_text("does not answer")
+    await expect(page.locator(".device").nth(1)).to_contain_text("1 bad reading")
+    await page.locator(".device summary").first.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".device").first).to_contain_text("battery soc pct")
+    await expect(page.locator(".device").first).to_contain_text("86.4 %")
+
+
+async def test_every_command(page: Page, source: Source) -> None:
+    async def apply(name: str) -> None:
+        await page.locator(f"#command-{name} button").last.click()
+        await expect(page.locator(f"#command-{name}-answer")).to_have_text("Done.")
+
+    await page.locator("#command-backup_reserve_pct input").fill("35")
+    await apply("backup_reserve_pct")
+    await page.locator("#command-battery select").select_option("hold")
+    await apply("battery")
+    await page.locator("#command-export_limit_w input").fill("4200.5")
+    await apply("export_limit_w")
+    await apply("charge_now")
+    await page.locator("#command-departure input[type=time]").fill("06:45")
+    await page.locator("#command-departure input[type=number]").fill("12.5")
+    await apply("departure")
+    await apply("trading")
+    await page.locator("#command-price_floor input").fill("0.035")
+    await apply("price_floor")
+    asked = {name: body["value"] for name, body in source.asked}
+    assert asked == {
+        "backup_reserve_pct": 35,
+        "battery": "hold",
+        "export_limit_w": 4200.5,
+        "charge_now": True,
+        "departure": {"time": "06:45", "energy_wh": 12500},
+        "trading": False,
+        "price_floor": 0.035,
+    }
+    assert all(body["ts"].startswith("2026-06-15T19:37") for _, body in source.asked)
+    assert len({body["id"] for _, body in source.asked}) == 7
+    await expect(page.locator("#command-trading [role=switch]")).to_have_attribute("aria-checked", "false")  # fmt: skip
+
+
+async def test_a_refused_command_says_why(page: Page, source: Source) -> None:
+    source.refuse = "inverter: refused by the device (exception 3)"
+    await page.locator("#command-trading [role=switch]").focus()
+    await page.keyboard.press("Space")
+    await expect(page.locator("#command-trading-answer")).to_have_text(source.refuse)
+    await expect(page.locator("#command-trading [role=switch]")).to_have_attribute("aria-checked", "true")  # fmt: skip
+    await expect(page.locator("#command-trading [role=switch]")).to_be_focused()
+
+
+async def test_out_of_range_is_stopped_by_the_browser(page: Page, source: Source) -> None:
+    await page.locator("#command-backup_reserve_pct input").fill("140")
+    await page.locator("#command-backup_reserve_pct button").click()
+    assert await page.evaluate("!document.querySelector('#command-backup_reserve_pct input').checkValidity()")  # fmt: skip
+    assert source.asked == []
+
+
+async def test_what_a_person_types_is_not_overwritten(page: Page, source: Source) -> None:
+    await page.locator("#command-backup_reserve_pct input").fill("41")
+    assert source.now is not None
+    commands = tuple(
+        replace(c, value=99.0) if c.form == "number" else c for c in source.now.commands
+    )
+    source.now = replace(source.now, commands=commands)
+    await expect(page.locator("#command-export_limit_w input")).to_have_value("99")
+    await expect(page.locator("#command-backup_reserve_pct input")).to_have_value("41")
+
+
+async def test_missing_values_are_dashes(page: Page, source: Source) -> None:
+    assert source.now is not None
+    assert source.now.snapshot is not None
+    dark = replace(source.now.snapshot, grid_w=None, pv_w=None, load_w=None, charger_w=None)
+    source.now = replace(
+        source.now, snapshot=dark, stored_value_per_kwh=None, links={"Broker": False}
+    )
+    await expect(page.locator("#story")).to_contain_text("does not answer")
+    await expect(page.locator("#links li")).to_have_text("Broker lost")
+    flow = await page.locator("#flow text").all_text_contents()
+    assert flow.count("\N{EN DASH}") == 3
+    assert "Car" not in flow
+
+
+async def test_a_home_without_an_exchange_shows_no_trade(page: Page, source: Source) -> None:
+    assert source.now is not None
+    source.now = replace(source.now, trading=None, account_money=None, position_wh=None)
+    await expect(page.locator("#tiles > div")).to_have_count(3)
+    await expect(page.locator("#tenders")).to_be_hidden()
+    await expect(page.locator("#chart-offer")).to_be_hidden()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 390, 1280])
+async def test_no_side_scrolling(
+    browser: Browser, dashboard: Dashboard, scheme: Any, width: int
+) -> None:
+    context = await browser.new_context(
+        viewport={"width": width, "height": 844}, color_scheme=scheme
+    )
+    page = await context.new_page()
+    await page.goto(f"http://127.0.0.1:{dashboard.port}/")
+    await expect(page.locator("#tenders tbody tr").first).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    await context.close()
+
+
+async def test_login_in_the_browser(browser: Browser, source: Source, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(hashed("correct horse", 16))
+    guarded = Dashboard(settings(password_file=file), source)
+    await guarded.start()
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.goto(f"http://127.0.0.1:{guarded.port}/")
+    await page.get_by_label("Password").fill("correct horse")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_have_text("home")
+    await page.get_by_role("button", name="Log out").click()
+    await expect(page.get_by_label("Password")).to_be_visible()
+    await context.close()
+    await guarded.stop()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("axe")
+    try:
+        subprocess.run(
+            ["npm", "pack", "--silent", AXE],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        packed = next(folder.glob("*.tgz"))
+        subprocess.run(["tar", "xzf", packed.name], cwd=folder, check=True, capture_output=True)
+    except (OSError, subprocess.SubprocessError, StopIteration) as error:
+        pytest.skip(f"axe-core cannot be fetched: {error}")
+    return (folder / "package" / "axe.min.js").read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_no_fault(
+    browser: Browser, dashboard: Dashboard, axe: str, scheme: Any
+) -> None:
+    context = await browser.new_context(color_scheme=scheme, bypass_csp=True)
+    page = await context.new_page()
+    for path in ("/", "/login"):
+        await page.goto(f"http://127.0.0.1:{dashboard.port}{path}")
+        if path == "/":
+            await expect(page.locator("#tenders tbody tr").first).to_be_visible()
+            await page.get_by_text("The plan as a table").click()
+            await page.locator(".device summary").first.click()
+        await page.evaluate(axe)
+        found = await page.evaluate("axe.run()")
+        faults = [(v["id"], v["impact"], v["nodes"][0]["html"][:200]) for v in found["violations"]]
+        assert faults == [], path
+    await context.close()

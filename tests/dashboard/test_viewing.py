@@ -1,0 +1,96 @@
+"""The service's picture for the page, and a command of the page that goes the way of every command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SimClock
+from gateway.config import Settings
+from gateway.dashboard import page
+from gateway.domain.intervals import iso
+from gateway.journal import Journal
+from gateway.journal.history import History
+from gateway.publishing.desk import CommandDesk, SeenCommands
+from gateway.publishing.mqtt import Publisher
+from gateway.service.present import Present
+from gateway.service.steering import ServiceSteering
+from gateway.service.viewing import PageSource
+from gateway.service.wishes import configured
+from tests.dashboard.homes import NOW, snapshot, view
+
+
+def make(folder: Path, **more: object) -> tuple[Present, PageSource]:
+    settings = Settings.model_validate(
+        {
+            "site": {"time_zone": "America/Chicago"},
+            "device": [{"name": "inverter", "host": "127.0.0.1"}],
+            "battery": {"capacity_wh": 13_500, "max_charge_w": 5000, "max_discharge_w": 5000},
+            **more,
+        }
+    )
+    clock, journal = SimClock(NOW), Journal(folder / "journal.sqlite")
+    present, history = Present(settings, configured(settings)), History(folder / "history.sqlite")
+    desk = CommandDesk(
+        ServiceSteering(present, journal, clock), SeenCommands(folder / "commands.sqlite"), clock
+    )
+    publisher = Publisher(settings.mqtt, "home", journal)
+    return present, PageSource(present, journal, history, publisher, desk, clock)
+
+
+async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
+    present, source = make(tmp_path, market={"url": "http://127.0.0.1:1"})
+    assert source.latest() is None
+    present.snapshot, present.plan = snapshot(), view().plan
+    first = source.latest()
+    assert first is not None
+    assert source.latest() is first  # made once a tick
+    assert first.offer is not None
+    assert first.offer.interval.start > NOW
+    assert [c.name for c in first.commands][-1] == "price_floor"
+    live, day = page.live(first), page.day(first)
+    json.dumps([live, day])
+    assert live["power"]["pv_w"] == 5630
+    assert live["prices"]["stored_value"] is not None
+    assert live["links"] == {"Broker": False, "Exchange": False}
+    present.snapshot = replace(snapshot(), pv_w=None)
+    present.tick()
+    second = source.latest()
+    assert second is not None
+    assert page.live(second)["power"]["pv_w"] is None
+
+
+async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -> None:
+    present, source = make(tmp_path)
+    present.snapshot = snapshot()
+    now = source.latest()
+    assert now is not None
+    assert "trading" not in {c.name for c in now.commands}  # there is no exchange
+    body = {"id": "p1", "ts": iso(NOW), "ttl_s": 60, "value": 35}
+
+    async def tick() -> None:
+        while present.wishes.backup_reserve_pct != 35:
+            await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+            present.tick()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(tick())
+        answer = await source.command("backup_reserve_pct", json.dumps(body).encode())
+    assert answer["status"] == "ok", answer
+    shown = source.latest()
+    assert shown is not None
+    assert {c.name: c.value for c in shown.commands}["backup_reserve_pct"] == 35
+    refused = await source.command("backup_reserve_pct", json.dumps(body | {"id": "p2", "value": 200}).encode())  # fmt: skip
+    assert refused["code"] == "out_of_range"
+
+
+@pytest.mark.parametrize("name", ["nonsense", "../etc"])
+async def test_an_unknown_command_is_refused(tmp_path: Path, name: str) -> None:
+    _, source = make(tmp_path)
+    assert (await source.command(name, b"{}"))["code"] == "unknown_command"

@@ -1,0 +1,156 @@
+"""Release when something else is broken at the same moment: an echo lost, the store gone, a sleeping scale."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from gateway.devices.build import profile
+from gateway.devices.modbus import ModbusDevice
+from gateway.domain.control import Control, Setpoints
+from gateway.errors import DeviceError, StorageError
+from gateway.journal import Journal
+from gateway.site.site import Site
+from tests.devices import captures
+from tests.devices.conftest import HandClock, Intents, device, impatient
+from tests.devices.test_transitions import image_of
+from tests.modbus.faults import silent
+from tests.modbus.server import RegisterServer, serving
+
+BATTERY = Control.BATTERY_POWER
+MODE, POWER = 47511, 47512  # of GoodWe: 1 = auto, 12 = discharge; no watchdog of its own
+
+
+def goodwe() -> dict[int, int]:
+    return image_of(profile("goodwe-et"))
+
+
+async def test_a_setpoint_whose_echo_was_lost_is_still_ours_and_is_released(
+    clock: HandClock, intents: Intents
+) -> None:
+    words = goodwe()
+    async with serving(RegisterServer({247: words})) as server:
+        one = impatient(server, "goodwe-et", clock, intents)
+        await one.hold(BATTERY, 2_000)
+        server.faults = [silent]  # the device does it, its answer is lost
+        with pytest.raises(DeviceError):
+            await one.hold(BATTERY, 1_000)
+        clock.seconds += 5
+        await one.hold(BATTERY, 1_000)
+        assert (words[MODE], words[POWER]) == (12, 1_000)
+        assert BATTERY in intents.pending("device")
+        report = await one.release()
+        assert report.neutral, report
+        assert words[MODE] == 1
+        assert intents.pending("device") == {}
+        await one.close()
+
+
+async def test_what_another_controller_holds_is_not_called_neutral(
+    clock: HandClock, intents: Intents
+) -> None:
+    words = goodwe()
+    async with serving(RegisterServer({247: words})) as server:
+        one = impatient(server, "goodwe-et", clock, intents)
+        await one.hold(BATTERY, 2_000)
+        words[MODE] = 11
+        clock.seconds += 3_600
+        with pytest.raises(DeviceError):
+            await one.hold(BATTERY, 2_000)
+        report = await one.release()
+        assert not report.neutral
+        assert "another controller" in report.problems[0]
+        await one.close()
+
+
+class Broken(Intents):
+    """A store whose disk has gone."""
+
+    def pending(self, device: str) -> dict[Control, str]:
+        raise StorageError("disk gone")
+
+
+async def test_a_store_that_cannot_be_read_does_not_keep_the_battery_forced(
+    clock: HandClock,
+) -> None:
+    words, intents = goodwe(), Intents()
+    async with serving(RegisterServer({247: words})) as server:
+        one = impatient(server, "goodwe-et", clock, intents)
+        await one.hold(BATTERY, 2_000)
+        intents.__class__ = Broken
+        report = await one.release()
+        assert report.neutral, report
+        assert words[MODE] == 1
+        await one.close()
+
+
+async def test_a_journal_damaged_while_we_run_is_said_and_not_a_crash(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    journal._db.execute("DROP TABLE intent")  # what a dying card may do to a page
+    with pytest.raises(StorageError, match="cannot be read"):
+        journal.pending("device")
+    journal.close()
+
+
+async def test_an_inverter_without_its_scale_factor_is_freed_by_the_mode_alone(
+    clock: HandClock, intents: Intents
+) -> None:
+    verto = captures.verto()[1]
+    mode, scale = 40368, 40388
+    async with serving(RegisterServer({1: verto})) as server:
+        one = device(server, "fronius-gen24", clock, intents)
+        await one.hold(BATTERY, 2_560)
+        assert verto[mode] == 3
+        verto[scale] = 0x8000  # asleep: not implemented
+        report = await one.release()
+        assert verto[mode] == 0, report
+        await one.close()
+
+
+async def test_a_device_that_refuses_to_be_read_but_takes_writes_is_released(
+    clock: HandClock, intents: Intents
+) -> None:
+    words = goodwe() | dict.fromkeys(range(35_000, 37_020), 0)
+    async with serving(RegisterServer({247: words})) as server:
+        one = impatient(server, "goodwe-et", clock, intents)
+        site = Site([one], clock, period_s=2)
+        async with asyncio.TaskGroup() as group:
+            site._group = group
+            await site._poll(one)
+            await site.apply(Setpoints(battery_w=2_000))
+            assert words[MODE] == 12
+            for address in [a for a in words if 35_000 <= a < 36_100]:
+                del words[address]  # a new firmware refuses these blocks
+            with pytest.raises(DeviceError):
+                await poll_twice(site, one)
+            await site._let_go(one)
+        assert words[MODE] == 1
+        await one.close()
+
+
+async def poll_twice(site: Site, one: ModbusDevice) -> None:
+    """A single refusal may be chance; the second is believed."""
+    for _ in range(3):
+        await site._poll(one)
+
+
+async def test_one_device_that_fails_in_release_does_not_keep_the_others(
+    clock: HandClock, intents: Intents
+) -> None:
+    words = goodwe()
+    async with serving(RegisterServer({247: words})) as server:
+        good = impatient(server, "goodwe-et", clock, intents)
+        bad = impatient(server, "goodwe-et", clock, intents)
+        await good.hold(BATTERY, 1_000)
+
+        async def broken(*_: object) -> None:
+            raise StorageError("disk gone")
+
+        bad.release = broken  # type: ignore[method-assign, assignment]
+        reports = await Site([bad, good], clock, 2).release_all()
+        assert [r.neutral for r in reports] == [False, True]
+        assert words[MODE] == 1
+        await good.close()
+        await bad.close()

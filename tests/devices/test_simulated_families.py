@@ -1,0 +1,143 @@
+"""Our profiles against devices that somebody else built from the data sheets, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SimClock
+from gateway.config.settings import DeviceSettings
+from gateway.devices.build import build_devices, profile
+from gateway.devices.modbus import ModbusDevice
+from gateway.devices.scan import scan
+from gateway.domain.control import Control
+from gateway.domain.readings import Quality
+from gateway.journal import Journal
+from simulators.devices.serve import Choice, Servers, serve_home
+from simulators.home import Home, Scenario
+
+NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
+BATTERY, CHARGER = Control.BATTERY_POWER, Control.CHARGE_CURRENT
+INVERTERS = {  # family -> profile, and whether the device drops a setpoint by itself
+    "fronius": ("fronius-gen24", True),
+    "fronius-float": ("fronius-gen24", True),
+    "sunspec-der": ("sunspec-hybrid", True),
+    "solaredge": ("solaredge-storedge", True),
+    "sungrow": ("sungrow-sh", True),
+    "huawei": ("huawei-sun2000", True),
+    "goodwe": ("goodwe-et", False),
+}
+
+
+def simulated(clock: SimClock, work: object) -> None:
+    """Run ``work`` as the clock's only participant."""
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as group:
+            clock.spawn(group, work, "test")  # type: ignore[arg-type]
+
+    asyncio.run(run())
+
+
+def one_device(port: int, key: str, journal: Journal, clock: SimClock) -> ModbusDevice:
+    unit = profile(key).connection.unit
+    entry = DeviceSettings(name="device", profile=key, host="127.0.0.1", port=port, unit=unit)
+    return build_devices([entry], journal, clock)[0]
+
+
+async def number(device: ModbusDevice, metric: str) -> float:
+    reading = next(r for r in await device.poll() if r.metric == metric)
+    assert reading.quality is Quality.GOOD
+    assert isinstance(reading.value, int | float)
+    return reading.value
+
+
+@pytest.mark.parametrize("family", INVERTERS)
+def test_an_inverter_is_found_read_steered_and_let_go(family: str, tmp_path: Path) -> None:
+    clock = SimClock(NOON)
+    key, reverts = INVERTERS[family]
+
+    async def work() -> None:
+        home = Home(clock, Scenario(NOON, seed=1))
+        servers: Servers = await serve_home(home, choice=Choice(inverter=family))
+        found = [f.profile.key async for f in scan("127.0.0.1", servers.ports.inverter)]
+        assert found[0] == key
+        journal = Journal(tmp_path / "journal.db")
+        one = one_device(servers.ports.inverter, key, journal, clock)
+        await clock.sleep(60)
+        powers = home.state().powers
+        assert await number(one, "pv_power_w") == pytest.approx(powers.pv, abs=60)
+        assert await number(one, "battery_soc_pct") == pytest.approx(50.4, abs=1)
+        for watts in (3000.0, 0.0, 1000.0):
+            for _ in range(4):
+                await one.hold(BATTERY, watts)
+                await clock.sleep(20)
+            assert await number(one, "battery_power_w") == pytest.approx(watts, abs=60)
+        await one.hold(BATTERY, -2000)
+        await clock.sleep(10)
+        assert await number(one, "battery_power_w") < -1900
+        await one.hold(BATTERY, 1000)
+        await clock.sleep(1000)  # we are dead
+        power = await number(one, "battery_power_w")
+        assert (power < 0) == reverts  # at noon a battery left to itself charges
+        report = await one.release()
+        assert report.neutral, report.problems
+        await clock.sleep(20)
+        assert await number(one, "battery_power_w") < 0
+        assert not journal.pending("device")
+        await one.close()
+        await servers.close()
+        journal.close()
+
+    simulated(clock, work())
+
+
+@pytest.mark.parametrize(("family", "key"), [("keba", "keba-p30"), ("go-e", "go-e")])
+def test_a_charger_is_found_and_paused(family: str, key: str, tmp_path: Path) -> None:
+    clock = SimClock(NOON)
+
+    async def work() -> None:
+        home = Home(clock, Scenario(NOON, seed=1))
+        servers = await serve_home(home, choice=Choice(charger=family))
+        found = [f.profile.key async for f in scan("127.0.0.1", servers.ports.charger)]
+        assert found == [key]
+        journal = Journal(tmp_path / "journal.db")
+        one = one_device(servers.ports.charger, key, journal, clock)
+        for amps in (0.0, 10.0, 6.0):
+            await one.hold(CHARGER, amps)
+            await clock.sleep(10)
+            assert await number(one, "charger_power_w") >= 0
+        assert (await one.release()).neutral
+        assert not journal.pending("device")
+        await one.close()
+        await servers.close()
+        journal.close()
+
+    simulated(clock, work())
+
+
+def test_the_700_generation_is_found_and_throttled(tmp_path: Path) -> None:
+    clock = SimClock(NOON)
+
+    async def work() -> None:
+        home = Home(clock, Scenario(NOON, seed=1))
+        servers = await serve_home(home, choice=Choice(inverter="sunspec-der"))
+        journal = Journal(tmp_path / "journal.db")
+        one = one_device(servers.ports.inverter, "auto", journal, clock)
+        await clock.sleep(60)
+        assert await number(one, "pv_power_w") == pytest.approx(home.state().powers.pv, abs=60)
+        await one.hold(Control.PV_LIMIT, 2000)
+        await clock.sleep(20)
+        assert await number(one, "pv_limit_pct") < 100
+        assert await number(one, "ac_power_w") <= 2100
+        await clock.sleep(1000)
+        assert await number(one, "pv_limit_pct") == 100  # the lease has run out
+        assert (await one.release()).neutral
+        await one.close()
+        await servers.close()
+        journal.close()
+
+    simulated(clock, work())

@@ -1,0 +1,110 @@
+"""Forecasts: sensible with nothing known, good after two weeks, and spikes persist."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gateway.domain.intervals import quarter_of
+from gateway.domain.plan import Forecast, Observed
+from gateway.planner.backtest.data import Series
+from gateway.planner.forecast import load_quantiles, pv_quantiles
+from gateway.planner.history import History, slot_start
+from gateway.planner.prices import learn, price_outlook
+from gateway.planner.score import forecast_score
+from tests.planner.conftest import FIRST, made_series
+
+EMPTY = History(0, *(np.empty(0) for _ in range(4)))
+
+
+def past(series: Series, count: int) -> History:
+    part = series.head(count)
+    return History(part.first, part.load, part.pv, part.rt, part.da)
+
+
+def test_nothing_known_yet() -> None:
+    load, pv = load_quantiles(EMPTY, 96), pv_quantiles(EMPTY, 96)
+    assert (load[:, 0] < load[:, 1]).all()
+    assert (load[:, 1] < load[:, 2]).all()
+    assert 50 < load[:, 1].mean() < 150
+    assert pv.max() == 0
+    market = price_outlook(EMPTY, np.full(96, 30.0))
+    assert market.weights.sum() == pytest.approx(1)
+    assert 28 < market.expected()[40] < 40
+
+
+def test_two_weeks_beat_yesterday_and_bracket_the_truth() -> None:
+    series = made_series(21, seed=9)
+    errors, yesterday, inside = [], [], []
+    for day in range(14, 20):
+        known = past(series, day * 96)
+        today = slice(day * 96, (day + 1) * 96)
+        load = load_quantiles(known, 96)
+        errors.append(np.abs(load[:, 1] - series.load[today]).mean())
+        yesterday.append(np.abs(known.load[-96:] - series.load[today]).mean())
+        inside.append(
+            ((load[:, 0] <= series.load[today]) & (series.load[today] <= load[:, 2])).mean()
+        )
+    assert np.mean(errors) < np.mean(yesterday)
+    assert 0.6 < np.mean(inside) <= 1
+
+
+def test_no_sun_at_night_and_no_negative_energy() -> None:
+    series = made_series(8)
+    pv = pv_quantiles(past(series, 7 * 96), 96)
+    assert pv.min() >= 0
+    assert pv[:20].max() == 0
+    assert pv[48, 1] > 300
+
+
+def test_gaps_in_the_past_are_not_zero() -> None:
+    known = past(made_series(8), 7 * 96)
+    load = known.load.copy()
+    load[::3] = np.nan
+    holes = History(known.first, load, known.pv, known.rt, known.da)
+    whole, part = load_quantiles(known, 96)[:, 1], load_quantiles(holes, 96)[:, 1]
+    assert not np.isnan(part).any()
+    assert part.mean() == pytest.approx(whole.mean(), rel=0.1)
+
+
+def test_a_spike_makes_high_prices_likelier_and_fades() -> None:
+    known = past(made_series(20), 20 * 96)
+    spiked = History(known.first, known.load, known.pv, known.rt.copy(), known.da)
+    spiked.rt[-1] = 900.0
+    ahead = np.full(96, 30.0)
+    calm, wild = (price_outlook(h, ahead).expected() for h in (known, spiked))
+    assert wild[0] > 1.3 * calm[0]
+    assert wild[90] == pytest.approx(calm[90], rel=0.2)
+
+
+def test_scenarios_rise_and_transitions_are_chances() -> None:
+    known = past(made_series(20), 20 * 96)
+    model = learn(known)
+    assert (model.transitions >= 0).all()
+    np.testing.assert_allclose(model.transitions.sum(axis=1), 1)
+    scenarios = price_outlook(known, np.array([30.0, np.nan, -40.0])).scenarios
+    assert (np.diff(scenarios, axis=1) > 0).all()
+    assert not np.isnan(scenarios).any()
+
+
+def test_without_a_day_ahead_price_the_past_is_the_reference() -> None:
+    known = past(made_series(10), 9 * 96)
+    blind = History(known.first, known.load, known.pv, known.rt, np.full(len(known), np.nan))
+    expected = price_outlook(blind, np.full(96, np.nan)).expected()
+    evening, night = expected[76:82].mean(), expected[8:16].mean()
+    assert evening > night
+
+
+def test_the_score_counts_error_bias_and_coverage() -> None:
+    at = [quarter_of(slot_start(FIRST + i)) for i in range(3)]
+    forecasts = [
+        Forecast(i, (80, 100, 120), (0, 10, 20), 65, 20, 20, (10, 15, 20, 25, 90)) for i in at
+    ]
+    observed = [Observed(at[0], 110, None, 21), Observed(at[1], 130, None, None)]
+    score = forecast_score(forecasts, observed)
+    assert score.load is not None
+    assert (score.load.count, score.load.mean_absolute, score.load.bias) == (2, 20, -20)
+    assert score.load.inside == 0.5
+    assert score.pv is None
+    assert score.price is not None
+    assert score.price.count == 1

@@ -1,0 +1,156 @@
+"""The value of stored energy and the dispatch: against a linear programme, and by properties."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from gateway.domain.intervals import quarter_of
+from gateway.domain.plan import BatterySpec, ValueCurve
+from gateway.planner.backtest.case import Case
+from gateway.planner.backtest.foresight import perfect_foresight
+from gateway.planner.backtest.simulate import retail_prices
+from gateway.planner.course import Slot, Worth, after_interval, best_discharge
+from gateway.planner.dispatch import Now, battery_power_w
+from gateway.planner.history import slot_start
+from gateway.planner.induction import NEVER, Problem, coarsened, energy_grid, marginal_values
+from tests.planner.conftest import FIRST, made_series
+
+SPEC = BatterySpec(13_500, 2_700, 5_000, 5_000)
+prices = st.floats(-300, 3_000)
+
+
+def problem(net: np.ndarray, buy: np.ndarray, sell: np.ndarray, points: int = 64) -> Problem:
+    count = len(net)
+    return Problem(
+        np.full(count, 0.25), net[:, None], np.ones(1), buy[:, None], sell[:, None],
+        np.ones((1, 1)), np.zeros(points), None, None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_known_prices_give_what_the_linear_programme_gives(case: Case, seed: int) -> None:
+    series = made_series(2, seed)
+    buy, sell = retail_prices(series, case)
+    net = series.load - series.pv
+    grid = energy_grid(SPEC, 200)
+    ends = marginal_values(problem(net, buy, sell, 200), SPEC, grid)[:, 0]
+    stored, cash = case.start_wh, 0.0
+    for t, worth in enumerate(Worth.of_rows(grid, ends)):
+        x = best_discharge(worth, stored, Slot(0.25, net[t], buy[t], sell[t]), SPEC)
+        left = net[t] - x
+        cash -= (left * (buy[t] if left > 0 else sell[t]) + SPEC.wear_per_mwh * max(x, 0)) / 1e6
+        stored = after_interval(stored, x, 0.25, SPEC)
+    best = perfect_foresight(series, case).total
+    assert cash <= best + 1e-9
+    assert cash == pytest.approx(best, abs=0.01 * abs(best) + 0.002)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    net=hnp.arrays(float, 12, elements=st.floats(-1_500, 1_500)),
+    sell=hnp.arrays(float, 12, elements=prices),
+    adder=hnp.arrays(float, 12, elements=st.floats(-200, 200)),
+    wear=st.sampled_from([0.0, 20.0]),
+    span=st.sampled_from([1, 4]),
+)
+def test_values_fall_as_charge_rises_and_stay_finite(
+    net: np.ndarray, sell: np.ndarray, adder: np.ndarray, wear: float, span: int
+) -> None:
+    spec = replace(SPEC, wear_per_mwh=wear)
+    asked = problem(net, sell + adder, sell)
+    ends = marginal_values(coarsened(asked, 4, span), spec, energy_grid(spec, 64))
+    assert ends.shape == (12, 1, 64)
+    assert (np.diff(ends, axis=2) <= 1e-6).all()
+    assert np.abs(ends).max() < NEVER / 10
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    stored=st.floats(2_700, 13_500),
+    net=st.floats(-1_400, 1_400),
+    price=st.floats(-500, -1),
+    adder=st.floats(0, 80),
+    values=st.lists(st.floats(0, 300), min_size=5, max_size=5),
+    wear=st.sampled_from([0.0, 20.0]),
+)
+def test_negative_prices_never_burn_what_could_be_stored(
+    stored: float, net: float, price: float, adder: float, values: list[float], wear: float
+) -> None:
+    spec = replace(SPEC, wear_per_mwh=wear)
+    grid = np.linspace(2_700, 13_500, 5)
+    rows = np.array([sorted(values, reverse=True)])
+    buy = price + adder
+    x = best_discharge(Worth.of_rows(grid, rows)[0], stored, Slot(0.25, net, buy, price), spec)
+    assert x <= max(net, 0.0) + 1e-9  # nothing is fed in from the battery
+    if buy < 0:
+        assert x <= 0  # what comes is stored as far as room and power allow
+        room = (13_500 - stored) / spec.charge_efficiency
+        assert -x == pytest.approx(min(1_250.0, room), abs=1e-6)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    stored=st.floats(2_700, 13_500),
+    net=st.floats(-1_400, 1_400),
+    buy=prices,
+    sell=prices,
+    values=st.lists(st.floats(-100, 2_000), min_size=5, max_size=5),
+    limit=st.sampled_from([None, 0.0, 2_000.0]),
+)
+def test_the_best_move_beats_every_other(
+    stored: float, net: float, buy: float, sell: float, values: list[float], limit: float | None
+) -> None:
+    grid = np.linspace(2_700, 13_500, 5)
+    worth = Worth.of_rows(grid, np.array([sorted(values, reverse=True)]))[0]
+    slot = Slot(0.25, net, buy, sell, limit)
+
+    def gain(x: float) -> float:
+        left = net - x
+        after = stored - (x / 0.95 if x > 0 else x * 0.95)
+        return -left * (buy if left > 0 else sell) - 20 * max(x, 0) + worth.of(after)
+
+    best = best_discharge(worth, stored, slot, SPEC)
+    room, held = (13_500 - stored) / 0.95, (stored - 2_700) * 0.95
+    for x in np.linspace(-min(1_250, room), min(1_250, held), 41):
+        if limit is None or x - net <= limit / 4 + 1e-9:
+            assert gain(best) >= gain(float(x)) - 1e-3 * (1 + abs(gain(best))) - 1e-6
+
+
+CURVE = ValueCurve(quarter_of(slot_start(FIRST)), (2_700.0, 13_500.0), (60.0, 60.0))
+
+
+@pytest.mark.parametrize(
+    ("now", "stored", "power"),
+    [
+        (Now(100, 20, 800), 8_000, 800),  # import dearer than 60/0.95 + 20: cover the load
+        (Now(70, 20, 800), 8_000, 0),  # cheaper: keep it
+        (Now(200, 150, 800), 8_000, 5_000),  # export pays: all out
+        (Now(100, 20, -900), 8_000, -900),  # surplus is worth more stored than fed in
+        (Now(100, 58, -900), 8_000, 0),  # ... but not now
+        (Now(50, 5, 800), 8_000, -5_000),  # import cheaper than 0.95 x 60: charge from the grid
+        (Now(100, 20, 800), 2_700, 0),  # reserve
+        (Now(50, 5, 800), 13_500, 0),  # full
+        (Now(50, 5, 800, import_limit_w=3_000), 8_000, -2_200),
+        (Now(200, 150, 800, export_limit_w=1_000), 8_000, 1_800),
+        (Now(200, 150, 800, exportable_w=0.0), 8_000, 800),  # flat-night energy stays at home
+        (Now(10, 5, 6_000, import_limit_w=4_000), 8_000, 2_000),  # fuse before price
+        (Now(10, -5, -6_000, export_limit_w=4_000), 8_000, -5_000),
+    ],
+)
+def test_dispatch(now: Now, stored: float, power: float) -> None:
+    assert battery_power_w(CURVE, stored, now, SPEC) == pytest.approx(power)
+
+
+def test_a_grid_of_two_points_interpolates() -> None:
+    worth = Worth.of_rows(np.array([0.0, 10.0]), np.array([[4.0, 2.0]]))[0]
+    assert worth.of(10.0) == pytest.approx(30.0)
+    assert worth.of(5.0) == pytest.approx(17.5)
+    assert worth.where(3.0) == pytest.approx(5.0)
+    assert all(a >= b for a, b in pairwise([worth.where(v) for v in (1.0, 2.5, 3.5, 9.0)]))
