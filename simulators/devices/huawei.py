@@ -150,7 +150,7 @@ class HuaweiHybrid(VendorUnit):
         block.i32(37113, whole(-powers.grid))
         block.i16(37118, whole(view.frequency_hz(), 100))
         exported, imported = view.counter("grid_export"), view.counter("grid_import")
-        block.i32(37119, counted(exported, 0.1), counted(imported, 0.1))
+        block.i32(37119, counted(exported, 0.1, bits=31), counted(imported, 0.1, bits=31))
         block.u16(37125, 1)
 
     def _storage(self, block: Block) -> None:

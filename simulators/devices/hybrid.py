@@ -160,7 +160,7 @@ class HybridInverter(SunSpecUnit):
 
     def _status(self, block: Block) -> None:
         block.u16(2, 7, 7, 1)
-        energy = counted(self.view.counter("inverter_out"))
+        energy = counted(self.view.counter("inverter_out"), bits=64)
         block.u64(5, energy or 0)
         block.i16(29, None, None)
         block.u16(31, None)

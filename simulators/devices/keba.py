@@ -131,8 +131,7 @@ class KebaCharger(BlockUnit):
         self.view.start_before("charger", (1 << 32) / 10 - margin_wh)
 
     def _energy(self) -> int | None:
-        tenths = counted(self.view.counter("charger"), 10)
-        return None if tenths is None else tenths % (1 << 32)
+        return counted(self.view.counter("charger"), 10)
 
     def _current_ma(self) -> int | None:
         return whole(self.view.powers().ev / PHASES / VOLTAGE_V, 1000)

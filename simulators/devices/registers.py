@@ -99,9 +99,9 @@ def whole(value: float, per_unit: float = 1.0) -> int | None:
     return None if isnan(value) else round(value * per_unit)
 
 
-def counted(value: float, per_unit: float = 1.0) -> int | None:
-    """A counter: whole steps of ``1/per_unit`` that are complete; None for NaN."""
-    return None if isnan(value) else int(value * per_unit + 1e-6)
+def counted(value: float, per_unit: float = 1.0, bits: int = 32) -> int | None:
+    """A counter of ``bits``: complete steps of ``1/per_unit``; it wraps. None for NaN."""
+    return None if isnan(value) else int(value * per_unit + 1e-6) % (1 << bits)
 
 
 def limited(value: float, low: int, high: int) -> int:

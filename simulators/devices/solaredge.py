@@ -170,7 +170,8 @@ class StorEdge(BlockUnit):
         watts, nan = view.powers().battery, float("nan")
         volts = nan if view.blind else 410.0
         block.f32(0xE170, volts, -watts / 410.0, -watts)
-        block.u64(0xE176, counted(view.counter("discharge")), counted(view.counter("charge")))
+        discharged, charged = view.counter("discharge"), view.counter("charge")
+        block.u64(0xE176, counted(discharged, bits=64), counted(charged, bits=64))
         soc = view.soc_pct()
         block.f32(0xE17E, battery.capacity_wh, battery.capacity_wh * soc / 100, 100.0, soc)
         state = 6 if abs(watts) < 10 else 4 if watts > 0 else 3  # idle, discharge, charge

@@ -36,8 +36,7 @@ def scaled(value: float, factor: int) -> int | None:
 
 def acc32(energy_wh: float, factor: int) -> int | None:
     """A cumulative counter as an acc32 with a scale factor: it wraps."""
-    steps = counted(energy_wh, 10.0**-factor)
-    return None if steps is None else steps % ACC32
+    return counted(energy_wh, 10.0**-factor)
 
 
 @dataclass
