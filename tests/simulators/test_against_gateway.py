@@ -204,10 +204,6 @@ async def test_not_implemented_is_never_a_number(family: str) -> None:
         assert not measured & set(readings)
 
 
-@pytest.mark.xfail(
-    reason="a refusal while the chain is walked is taken for the chain's end, and that stays",
-    strict=False,
-)
 @pytest.mark.parametrize("seed", [0, 14, 24, 29, 56])
 async def test_refusals_while_it_is_discovered_leave_nothing_wrong(seed: int) -> None:
     async with bench(Choice()) as b:
