@@ -7,7 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from gateway.domain.readings import METRICS
 from gateway.publishing.commands import COMMANDS, MAX_BYTES, MAX_SKEW, MAX_TTL_S
-from gateway.publishing.topics import MARKET_SCALARS, SETTING_SCALARS, SITE_SCALARS
+from gateway.publishing.topics import (
+    FORECAST_SCALARS,
+    MARKET_SCALARS,
+    SETTING_SCALARS,
+    SITE_SCALARS,
+)
 
 _ABOUT = """\
 # MQTT
@@ -41,6 +46,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `site/state` | JSON: `ts` and all of them | 1 | yes |
 | `market/<name>` | scalar: position, prices, account | 0 | yes |
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
+| `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |
 | `ledger/event` | JSON: `id`, `seq`, `ts`, `kind`, `body` | 1 | no |
 | `cmd/<name>` | to the gateway: a command | 1 | **never** |
@@ -107,12 +113,13 @@ def document() -> str:
     metrics = [(f"`<device>/{m.name}`", m.unit, m.about) for m in METRICS.values()]
     site = [(f"`site/{n}`", unit, about) for n, (_, unit, about) in SITE_SCALARS.items()]
     market = [(f"`market/{n}`", unit, about) for n, (unit, about) in MARKET_SCALARS.items()]
+    forecast = [(f"`forecast/{n}`", unit, what) for n, (unit, what) in FORECAST_SCALARS.items()]
     settings = [(f"`settings/{n}`", unit, about) for n, (unit, about) in SETTING_SCALARS.items()]
     commands = [(f"`cmd/{n}`", f"`{s.allowed}`", s.unit, s.about) for n, s in COMMANDS.items()]
     head = ("Topic", "Unit", "What it is")
     parts = [
         _ABOUT,
-        "## Scalars\n\n" + _table(head, [*metrics, *site, *market, *settings]),
+        "## Scalars\n\n" + _table(head, [*metrics, *site, *market, *forecast, *settings]),
         _LEDGER,
         _COMMANDS,
         _table(("Topic", "Value", "Unit", "What it does"), commands),

@@ -21,9 +21,12 @@ from gateway.domain.intervals import iso
 from gateway.domain.readings import METRICS, DeviceState, Quality, Snapshot
 from gateway.errors import ConfigError
 from gateway.journal.book import Entry
+from gateway.planner.score import Error, ForecastScore
 
 SCHEMA = 1  # counts up when a topic or a field changes its meaning or goes away
-RESERVED = frozenset({"status", "info", "site", "market", "ledger", "settings", "cmd", "gateway"})
+RESERVED = frozenset(
+    {"status", "info", "site", "market", "forecast", "ledger", "settings", "cmd", "gateway"}
+)
 ONLINE, OFFLINE = b"online", b"offline"
 UNKNOWN = b"null"
 
@@ -101,6 +104,21 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
     "stored_value_per_kwh": ("currency/kWh", "value of one more stored kWh"),
     "account_today": ("currency", "settled today, exact decimal text, to the home +"),
     "account_total": ("currency", "settled since the journal began, exact decimal text"),
+}
+
+# scalar under <root>/<site>/forecast -> (unit, what it is): an hour ahead, over the last day
+FORECAST_SCALARS: Mapping[str, tuple[str, str]] = {
+    f"{name}_{part}": (unit if part != "inside_pct" else "%", f"{what}: {about}")
+    for name, unit, what in (
+        ("load", "Wh", "load of a quarter-hour, without the car"),
+        ("pv", "Wh", "PV of a quarter-hour"),
+        ("price", "currency/MWh", "real-time market price"),
+    )
+    for part, about in (
+        ("mean_absolute", "mean absolute error of its forecast"),
+        ("bias", "mean of forecast less what came"),
+        ("inside_pct", "share that came between the low and the high quantile (80 is right)"),
+    )
 }
 
 # scalar under <root>/<site>/settings -> (unit, what it is); the names are fields of UserSettings
@@ -185,6 +203,23 @@ def snapshot_messages(base: str, snapshot: Snapshot) -> list[Message]:
     for device in snapshot.devices.values():
         messages += device_messages(base, device)
     return messages + site_messages(base, snapshot)
+
+
+def forecast_messages(base: str, score: ForecastScore | None) -> list[Message]:
+    """How good the forecasts were; null until something could be compared."""
+    messages = []
+    for name in ("load", "pv", "price"):
+        error: Error | None = getattr(score, name) if score else None
+        values = {
+            "mean_absolute": round(error.mean_absolute, 1) if error else None,
+            "bias": round(error.bias, 1) if error else None,
+            "inside_pct": round(100 * error.inside) if error else None,
+        }
+        messages += [
+            Message(f"{base}/forecast/{name}_{part}", scalar(value), 0, True)
+            for part, value in values.items()
+        ]
+    return messages
 
 
 def market_messages(base: str, market: MarketState) -> list[Message]:

@@ -15,6 +15,7 @@ from gateway.domain.plan import BatterySpec, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import per_mwh
 from gateway.market.exchanges import PublishedPrices
+from gateway.planner.score import ForecastScore
 from gateway.planner.tariff import TariffRules
 from gateway.service.wishes import Wishes
 
@@ -32,6 +33,7 @@ class Present:
     plan: Plan | None = None
     prices: Mapping[datetime, PublishedPrices] = field(default_factory=dict)
     tariff: TariffRules = field(init=False)
+    forecast_score: ForecastScore | None = None
     exchange_reached: bool = False
     ticks: int = 0
     _ticked: asyncio.Event = field(default_factory=asyncio.Event)

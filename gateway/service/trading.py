@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter
-from gateway.domain.plan import Observed, OfferCurve, Plan
+from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.trade import per_mwh, ticks
 from gateway.errors import MarketError, StorageError
 from gateway.journal import Journal
@@ -19,6 +19,7 @@ from gateway.market.schedule import Pace, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
+from gateway.planner.score import forecast_score
 from gateway.service.car import car_need
 from gateway.service.night import NightOrigin
 from gateway.service.present import Present
@@ -30,6 +31,7 @@ PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
 PRICES_BACK = timedelta(days=2)
 PRICES_AHEAD = timedelta(hours=36)
 HISTORY = timedelta(days=35)
+SCORED_AHEAD, SCORED_OVER = 4, timedelta(days=1)  # forecasts are judged an hour ahead, over a day
 
 
 class TradingLoop:
@@ -52,6 +54,7 @@ class TradingLoop:
         self._night = NightOrigin(journal, self._tariff)
         self._prices_until: datetime | None = None
         self._notes: tuple[str, ...] = ()
+        self._forecasts: dict[datetime, Forecast] = {}
         self._made_past: tuple[datetime, list[Observed]] | None = None
         party = self._settings.market.party_id if self._settings.market else ""
         self._pace = Pace.of(party)
@@ -105,12 +108,26 @@ class TradingLoop:
             home,
             self._options(),
         )
+        self._score(outlook)
         plan = self._strategy.plan(outlook)
         for note in plan.notes:
             if note not in self._notes:
                 log.warning("plan: %s", note)
         self._notes = plan.notes
         return plan
+
+    def _score(self, outlook: Outlook) -> None:
+        """Keep what is forecast an hour ahead, and compare what was with what came, over a day."""
+        ahead = outlook.forecasts[SCORED_AHEAD : SCORED_AHEAD + 1]
+        self._forecasts |= {f.interval.start: f for f in ahead}
+        oldest = outlook.now - SCORED_OVER
+        self._forecasts = {t: f for t, f in self._forecasts.items() if t >= oldest}
+        past = [
+            o
+            for o in self._past(floor_quarter(outlook.now) - HISTORY)
+            if o.interval.start >= oldest
+        ]
+        self._present.forecast_score = forecast_score(self._forecasts.values(), past)
 
     async def _round(self, now: datetime) -> None:
         if self._market is None:

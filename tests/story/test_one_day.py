@@ -70,6 +70,9 @@ async def test_one_day(tmp_path: Path) -> None:
     assert float(topics["energy/home/meter/grid_import_wh"]) > 0
     assert Decimal(topics["energy/home/market/account_total"].decode()) == Decimal(money["market"])
 
+    assert 0 < float(topics["energy/home/forecast/load_mean_absolute"]) < 500
+    assert 0 <= float(topics["energy/home/forecast/pv_inside_pct"]) <= 100
+
     again, _ = await play(Options(seed=1), tmp_path / "second")
     same, first = again.as_json(0.0), numbers
     for counted in ("mqtt_messages", "wall_seconds"):
