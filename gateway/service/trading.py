@@ -189,7 +189,10 @@ class TradingLoop:
         if rules is None:
             return Options(planner.horizon_h, quantity_quantile=planner.quantity_quantile)
         ahead = rules.first_call_lead // timedelta(minutes=15) + 1
-        return Options(planner.horizon_h, rules.lot_wh, planner.quantity_quantile, ahead)
+        takes_offers = self._present.wishes.trading
+        return Options(
+            planner.horizon_h, rules.lot_wh, planner.quantity_quantile, ahead, takes_offers
+        )
 
 
 def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[datetime, float]:
