@@ -19,8 +19,11 @@ class NightOrigin:
         self._has_night = tariff.tariff.flat_night is not None
 
     def follow(self, flow: QuarterFlow, stored_wh: float | None) -> None:
-        """Count a quarter that has ended; without a flat night there is nothing to count."""
-        if not self._has_night:
+        """Count a quarter that has ended; without a flat night there is nothing to count.
+
+        Where neither the charge nor its origin is known, nothing is noted: all of it stays unknown.
+        """
+        if not self._has_night or (stored_wh is None and not self._is_known()):
             return
         interval = flow.observed.interval
         metered = self._journal.book.metered.get(interval.start)
@@ -43,6 +46,12 @@ class NightOrigin:
     def resellable_wh(self, stored_wh: float) -> float:
         """What of the stored energy may be offered."""
         return resellable_wh(stored_wh, self._night_wh(stored_wh)) if self._has_night else stored_wh
+
+    def _is_known(self) -> bool:
+        try:
+            return self._journal.setting(_KEY) is not None
+        except StorageError:
+            return False
 
     def _night_wh(self, stored_wh: float) -> int:
         try:

@@ -46,7 +46,11 @@ def _load_w(
         return max(0.0, ac_w + grid_w)
     if any("ac_power_w" in s.readings for s in states):
         return None  # an inverter that should tell is silent
-    return None if pv_w is None else max(0.0, pv_w + (battery_w or 0.0) + grid_w)
+    if battery_w is None:
+        if _having(states, "battery_power_w"):
+            return None  # there is a battery, and it is silent
+        battery_w = 0.0
+    return None if pv_w is None else max(0.0, pv_w + battery_w + grid_w)
 
 
 def _having(states: Iterable[DeviceState], metric: str) -> list[DeviceState]:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.intervals import QUARTER, Interval, quarter
 from gateway.domain.trade import money_text
+from gateway.errors import ConfigError
 from gateway.market.account import RetailPrices, Statement, book_of, statement
 from gateway.planner.tariff import TariffRules
 from simulators.demo.alone import Alone, alone
@@ -111,9 +112,13 @@ async def make_report(world: World, stock: Stock) -> Report:
 
     def retail(interval: Interval) -> tuple[int, int]:
         posted = prices.posted(interval.start, world.clock.now())
-        bought = rules.import_price(interval, None, (posted.retail or 0) / 100)
-        sold = rules.export_price(interval, None, (posted.export or 0) / 100)
-        return round((bought or 0) * 100), round((sold or 0) * 100)
+        if posted.retail is None or posted.export is None:
+            raise ConfigError(f"there are no prices for {interval}; the data must cover the days")
+        bought = rules.import_price(interval, None, posted.retail / 100)
+        sold = rules.export_price(interval, None, posted.export / 100)
+        if bought is None or sold is None:
+            raise ConfigError(f"the tariff knows no price for {interval}")
+        return round(bought * 100), round(sold * 100)
 
     journal = world.gateway.journal
     account = statement(
