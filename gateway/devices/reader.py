@@ -38,13 +38,13 @@ class Reader:
         self._name, self._source = name, source
         self._unit, self._connection = unit, connection
         self._outputs = {
-            pace: [_marked(o) for o in source.outputs if o.poll == pace]
-            for pace in get_args(Poll)
+            pace: [_marked(o) for o in source.outputs if o.poll == pace] for pace in get_args(Poll)
         }
         self._holes: list[tuple[Table, int, int]] = []
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
         self._slow_due = float("-inf")
         self._resting: Value | None = None  # the charger's state, while nothing flows into a car
+        self._still: list[tuple[str, Value]] = []  # and what stands still in it
         self._read_at = 0.0
         self._unwrapped: dict[Field, Unwrapped] = {}
         self._believed: dict[str, Believed] = {}
@@ -66,7 +66,9 @@ class Reader:
         slow = now >= self._slow_due
         state = dict(values).get("charger_state")
         if slow or state not in _RESTING or state != self._resting:
-            values += await self._read_class("charging", _SLOW_S)
+            self._resting = None
+            self._still = await self._read_class("charging", _SLOW_S)
+        values += self._still
         if slow:
             values += await self._read_class("slow", _SLOW_S)
             self._slow_due = now + _SLOW_S
