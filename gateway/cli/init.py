@@ -39,7 +39,7 @@ def init(
         typer.echo(f"  found: {found.profile.key} at {found.host}:{found.port}")
     if not findings:
         raise ConfigError("no device was found; are they switched on, and is Modbus TCP enabled?")
-    text = "\n".join([*_site(), devices_toml(findings), *_rest()])
+    text = "\n".join([*_site(), *_battery(), devices_toml(findings), *_rest()])
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -70,6 +70,22 @@ def _rest() -> list[str]:
     if not url:
         return [*lines, 'export_price = { kind = "flat", per_kwh = "0" }', ""]
     return [*lines, "", "[market]", f"url = {json.dumps(url)}", ""]
+
+
+def _battery() -> list[str]:
+    """Most inverters do not say how large their battery is."""
+    where = "(empty: the inverter says it, or there is none)"
+    capacity = _ask(f"Usable capacity of your battery, Wh {where}", "", _number)
+    if not capacity:
+        return []
+    power = _ask("Power with which it charges and discharges, W", "5000", _number)
+    return [
+        "[battery]",
+        f"capacity_wh = {capacity}",
+        f"max_charge_w = {power}",
+        f"max_discharge_w = {power}",
+        "",
+    ]
 
 
 def _ask(question: str, default: str, check: Callable[[str], Any]) -> str:

@@ -110,10 +110,12 @@ class TradingLoop:
         )
         self._score(outlook)
         plan = self._strategy.plan(outlook)
-        for note in plan.notes:
+        fault = present.battery_fault()
+        notes = (*plan.notes, fault) if fault else plan.notes
+        for note in notes:
             if note not in self._notes:
                 log.warning("plan: %s", note)
-        self._notes = plan.notes
+        self._notes = notes
         return plan
 
     def _score(self, outlook: Outlook) -> None:

@@ -21,7 +21,8 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     ports, path = servers.ports, tmp_path / "gateway.toml"
     answers = [
         f"127.0.0.1:{ports.inverter} 127.0.0.1:{ports.charger}",
-        "Middle-earth/Shire", "America/Chicago", "25", "much", "5000", "broker.lan", "0.18", "",
+        "Middle-earth/Shire", "America/Chicago", "25", "much", "5000", "13500", "4000",
+        "broker.lan", "0.18", "",
     ]  # fmt: skip
     try:
         process = await asyncio.create_subprocess_exec(
@@ -37,6 +38,7 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     settings = load_settings(path)
     assert settings.site.time_zone == "America/Chicago"
     assert (settings.site.reserve_pct, settings.site.export_limit_w) == (25, 5000)
+    assert (settings.battery.capacity_wh, settings.battery.max_discharge_w) == (13500, 4000)
     assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}
     assert settings.mqtt.host == "broker.lan"
     assert settings.market is None
