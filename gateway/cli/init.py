@@ -50,6 +50,7 @@ def init(
 
 def _site() -> list[str]:
     zone = _ask("Time zone of the home", _zone_here(), _valid_zone)
+    place = _ask("Latitude and longitude, e.g. 30.27 -97.74 (empty: without the sun)", "", _place)
     reserve = _ask("State of charge to keep for outages, %", "20", _number)
     limit = _ask("Most power you may feed into the grid, W (empty: no limit)", "", _number)
     lines = [
@@ -58,6 +59,9 @@ def _site() -> list[str]:
         f"time_zone = {json.dumps(zone)}",
         f"reserve_pct = {reserve}",
     ]
+    if place:
+        latitude, longitude = _place(place)
+        lines += [f"latitude = {latitude}", f"longitude = {longitude}"]
     return [*lines, *([f"export_limit_w = {limit}"] if limit else []), ""]
 
 
@@ -109,6 +113,16 @@ def _number(text: str) -> float:
     if value < 0:
         raise ValueError("not below 0")
     return value
+
+
+def _place(text: str) -> tuple[float, float]:
+    try:
+        latitude, longitude = (float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise ValueError(f"{text!r} is no latitude and longitude, e.g. 30.27 -97.74") from None
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise ValueError("latitude is -90 to 90 (north +), longitude -180 to 180 (east +)")
+    return latitude, longitude
 
 
 def _url(text: str) -> str:
