@@ -132,6 +132,10 @@ class Market(_Part):
     ca_file: Path | None = Field(None, description="of a private certificate authority")
     trading: bool = Field(True, description="false = plan, but offer nothing")
     price_floor_per_kwh: Decimal = Field(Decimal(0), description="never sell below")
+    buy: bool = Field(
+        False,
+        description="also buy there, below the retailer's price, what the home will draw and store",
+    )
 
 
 class Planner(_Part):

@@ -22,7 +22,7 @@ def open_market(settings: Market, journal: Journal, clock: Clock) -> tuple[Excha
     """The exchange and the trader of ``[market]``; ConfigError names the adapters that there are."""
     exchange = open_exchange(settings, clock)
     floor = ticks(float(settings.price_floor_per_kwh) * _KWH_PER_MWH)
-    policy = BidPolicy(floor_ticks=floor)
+    policy = BidPolicy(floor_ticks=floor, allow_buy=settings.buy)
     return exchange, Trader(exchange, journal, clock, TraderSettings(settings.party_id, policy))
 
 

@@ -93,6 +93,7 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
 
 async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
     from simulators.exchange import start_exchange
+    from simulators.exchange.operator import serve_operator
     from simulators.participants import start_participants
 
     async with asyncio.TaskGroup() as group:
@@ -105,6 +106,7 @@ async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Ne
             port=place.port,
             insecure=place.insecure,
         )
+        await serve_operator(handle.market, place.state)
         print(f"exchange: {handle.url}  state: {place.state}", flush=True)
         home = handle.credential_file("home")
         print(f"credential of the home: {home}", flush=True)
