@@ -237,14 +237,13 @@ class Replay:
             return 0.0
         since = self._charged - self._planned_at
         need = session.need(self._planned_at, s.start(session.end))
-        curve = next((v for v in plan.car_values if s.start(i) in v.interval), None)
-        if curve is None:  # a strategy without a value for the car charges at once
-            x = min(need.energy_wh - since, need.max_power_w * HOURS)
-        else:
-            net = float(s.load[i] - s.pv[i])
-            buy, sell = float(self._prices.imports[i]), float(self._prices.exports[i])
-            slot = Slot(HOURS, net, buy, sell, None, self._limit)
-            x = best_charge(Worth.of_curve(curve), since, slot, need)
+        curve = plan.car_value(s.start(i))
+        if curve is None:  # it has what it wants
+            return 0.0
+        net = float(s.load[i] - s.pv[i])
+        buy, sell = float(self._prices.imports[i]), float(self._prices.exports[i])
+        slot = Slot(HOURS, net, buy, sell, None, self._limit)
+        x = best_charge(Worth.of_curve(curve), since, slot, need)
         self._charged += x
         return x
 
