@@ -25,8 +25,12 @@ class Site(_Part):
 
     name: Name = Field("home", description="part of every MQTT topic")
     time_zone: str = Field("UTC", description="IANA name; local rules of the tariff follow it")
-    latitude: float | None = Field(None, ge=-90, le=90, description="for the solar forecast")
-    longitude: float | None = Field(None, ge=-180, le=180, description="for the solar forecast")
+    latitude: float | None = Field(
+        None, ge=-90, le=90, description="of the panels, north +: the sun's course for the forecast"
+    )
+    longitude: float | None = Field(
+        None, ge=-180, le=180, description="of the panels, east +; both or none"
+    )
     reserve_pct: float = Field(20, ge=0, le=100, description="state of charge kept for outages, %")
     export_limit_w: float | None = Field(None, ge=0, description="most power fed into the grid, W")
     import_limit_w: float | None = Field(None, gt=0, description="fuse of the connection, W")
@@ -39,6 +43,19 @@ class Site(_Part):
         except (KeyError, ValueError, OSError):
             raise ValueError(f"{name!r} is no IANA time zone, e.g. 'America/Chicago'") from None
         return name
+
+    @model_validator(mode="after")
+    def _whole_place(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("latitude and longitude belong together: set both or none")
+        return self
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Latitude and longitude, None if not configured."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        return self.latitude, self.longitude
 
 
 class DeviceSettings(_Part):

@@ -14,6 +14,7 @@ from gateway.domain.plan import BatterySpec, CarNeed, Forecast, Observed, Outloo
 from gateway.planner.forecast import load_quantiles, pv_quantiles
 from gateway.planner.history import Array, History, history_of, slot, slot_start
 from gateway.planner.prices import PriceOutlook, price_outlook
+from gateway.planner.sun import Place
 from gateway.planner.tariff import TariffRules, Terms
 
 
@@ -54,6 +55,7 @@ class Options:
     quantity_quantile: float = 0.2
     offer_intervals: int = 5
     trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
+    place: Place | None = None  # of the panels, for the sun's course
 
 
 def build_outlook(
@@ -86,7 +88,7 @@ def outlook_from(
     ahead = np.array([prices.day_ahead.get(i.start, np.nan) for i in intervals])
     cleared = {0: prices.cleared[starts[0]]} if starts[0] in prices.cleared else None
     market = price_outlook(history, ahead, cleared)
-    load, pv = load_quantiles(history, steps), pv_quantiles(history, steps)
+    load, pv = load_quantiles(history, steps), pv_quantiles(history, steps, options.place)
     return Outlook(
         now=now,
         forecasts=_forecasts(intervals, (load, pv), market, tariff, prices),

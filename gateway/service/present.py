@@ -17,9 +17,8 @@ from gateway.domain.trade import per_mwh
 from gateway.market.exchanges import PublishedPrices
 from gateway.planner.score import ForecastScore
 from gateway.planner.tariff import TariffRules
+from gateway.service.battery import NOT_STATED, STATED, battery_spec
 from gateway.service.wishes import Wishes
-
-_KWH_PER_MWH = 1000
 
 
 @dataclass
@@ -85,22 +84,14 @@ class Present:
 
     def battery(self) -> BatterySpec | None:
         """The battery as configured, and where the configuration is silent as it states itself."""
-        own, capacity_wh = self.settings.battery, self._stated("battery_capacity_wh")
-        capacity_wh = own.capacity_wh or capacity_wh
-        charge_w = own.max_charge_w or self._stated("battery_max_charge_w")
-        discharge_w = own.max_discharge_w or self._stated("battery_max_discharge_w") or charge_w
-        if not capacity_wh or not charge_w or not discharge_w:
-            return None
-        return BatterySpec(
-            capacity_wh=capacity_wh,
-            reserve_wh=capacity_wh * self.wishes.backup_reserve_pct / 100,
-            max_charge_w=charge_w,
-            max_discharge_w=discharge_w,
-            charge_efficiency=own.charge_efficiency,
-            discharge_efficiency=own.discharge_efficiency,
-            standby_w=own.standby_w,
-            wear_per_mwh=float(own.wear_per_kwh) * _KWH_PER_MWH,
-        )
+        stated = {m: v for m in STATED if (v := self._stated(m)) is not None}
+        return battery_spec(self.settings.battery, stated, self.wishes.backup_reserve_pct)
+
+    def battery_fault(self) -> str:
+        """Why a battery that is measured cannot be planned, as a sentence; empty if nothing is wrong."""
+        if self.snapshot is None or self.snapshot.battery_soc_pct is None or self.battery():
+            return ""
+        return NOT_STATED
 
     def stored_wh(self, battery: BatterySpec | None) -> float | None:
         """Energy in the battery now; None while its state of charge is unknown."""

@@ -129,10 +129,12 @@ class TradingLoop:
         )
         self._score(outlook)
         plan = self._strategy.plan(outlook)
-        for note in plan.notes:  # figures after the colon change with every plan
+        fault = present.battery_fault()
+        notes = (*plan.notes, fault) if fault else plan.notes
+        for note in notes:  # figures after the colon change with every plan
             if note.partition(":")[0] not in self._noted:
                 log.warning("plan: %s", note)
-        self._noted = {note.partition(":")[0] for note in plan.notes}
+        self._noted = {note.partition(":")[0] for note in notes}
         return plan
 
     def _score(self, outlook: Outlook) -> None:
@@ -206,13 +208,19 @@ class TradingLoop:
 
     def _options(self) -> Options:
         planner = self._settings.planner
+        options = Options(
+            planner.horizon_h,
+            quantity_quantile=planner.quantity_quantile,
+            place=self._settings.site.place,
+        )
         rules = self._market[1].known_rules if self._market else None
         if rules is None:
-            return Options(planner.horizon_h, quantity_quantile=planner.quantity_quantile)
-        ahead = rules.first_call_lead // timedelta(minutes=15) + 1
-        takes_offers = self._present.wishes.trading
-        return Options(
-            planner.horizon_h, rules.lot_wh, planner.quantity_quantile, ahead, takes_offers
+            return options
+        return replace(
+            options,
+            lot_wh=rules.lot_wh,
+            offer_intervals=rules.first_call_lead // timedelta(minutes=15) + 1,
+            trading=self._present.wishes.trading,
         )
 
 

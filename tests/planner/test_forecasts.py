@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.domain.intervals import quarter_of
+from gateway.domain.intervals import QUARTER, quarter_of
 from gateway.domain.plan import Forecast, Observed
 from gateway.planner.backtest.data import Series
 from gateway.planner.forecast import load_quantiles, pv_quantiles
-from gateway.planner.history import History, slot_start
+from gateway.planner.history import Array, History, slot, slot_start
 from gateway.planner.prices import learn, price_outlook
 from gateway.planner.score import forecast_score
+from gateway.planner.sun import clear_sky_wm2
+from simulators.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
 
 EMPTY = History(0, *(np.empty(0) for _ in range(4)))
@@ -130,3 +136,52 @@ def test_unknown_prices_in_between_do_no_harm() -> None:
     known.rt[:] = np.nan
     known.da[:] = np.nan
     assert np.isfinite(price_outlook(known, np.full(144, np.nan)).scenarios).all()
+
+
+AUSTIN = (30.27, -97.74)
+
+
+def morning(hours: int) -> tuple[History, Array]:
+    """A new home's first quarter-hours from 13:00 UTC (8 in the morning), and the day after them."""
+    began = slot(datetime(2026, 6, 1, 13, tzinfo=UTC))
+    pv = np.array(
+        [
+            pv_power(slot_start(began + i) + QUARTER / 2, *AUSTIN, Panels(), 4) / 4
+            for i in range(96 + 4 * hours)
+        ]
+    )
+    none = np.full(4 * hours, np.nan)
+    return History(began, none, pv[: 4 * hours], none, none), pv[4 * hours :]
+
+
+def test_the_first_sunny_hours_tell_the_rest_of_the_day() -> None:
+    known, truth = morning(3)
+    blind, seeing = pv_quantiles(known, 96)[:, 1], pv_quantiles(known, 96, AUSTIN)[:, 1]
+    assert seeing.sum() == pytest.approx(truth.sum(), rel=0.35)
+    assert np.abs(seeing - truth).sum() < 0.5 * np.abs(blind - truth).sum()
+    assert seeing[truth == 0].max() < 60  # the sun sets when it does
+
+
+def test_a_known_place_never_forgets_what_the_home_measured() -> None:
+    """After a week the shape of the clear sky weighs little: panels behind a hill stay dark."""
+    series = made_series(8)
+    known = past(series, 7 * 96)
+    shaded = known.pv.copy()
+    slots = (known.first + np.arange(shaded.size)) % 96
+    shaded[slots < 56] = 0.0
+    home = History(known.first, known.load, shaded, known.rt, known.da)
+    pv = pv_quantiles(home, 96, AUSTIN)[:, 1]
+    dark = (home.end + np.arange(96)) % 96 < 56
+    assert pv[dark].max() < 0.2 * pv.max()
+
+
+@given(
+    latitude=st.floats(-90, 90),
+    longitude=st.floats(-180, 180),
+    first=st.integers(0, 4_000_000),
+)
+def test_every_place_has_an_ordinary_sky(latitude: float, longitude: float, first: int) -> None:
+    sky = clear_sky_wm2((latitude, longitude), first, 200)
+    assert sky.shape == (200,)
+    assert (sky >= 0).all()
+    assert (sky < 1100).all()

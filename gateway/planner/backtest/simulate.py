@@ -204,7 +204,9 @@ class Replay:
             export_limit_w=case.export_limit_w,
             import_limit_w=case.import_limit_w,
         )
-        options = Options(case.horizon_h, quantity_quantile=case.quantity_quantile)
+        options = Options(
+            case.horizon_h, quantity_quantile=case.quantity_quantile, place=case.place
+        )
         known = KnownPrices(day_ahead=self._published)
         made = outlook_from(s.start(i), history, known, case.tariff, home, options)
         self._limit = made.import_limit_w
