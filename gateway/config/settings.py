@@ -152,6 +152,9 @@ class Control(_Part):
     period_s: float = Field(2, gt=0, le=60, description="of polling and of deciding")
     deadband_w: float = Field(50, ge=0, description="smaller changes are not written")
     dwell_s: float = Field(30, ge=0, description="shortest stay in a mode that prices chose")
+    car_dwell_s: float = Field(
+        120, ge=0, description="shortest stay of the car in charging or waiting"
+    )
 
 
 class Dashboard(_Part):

@@ -174,11 +174,12 @@ class Plan:
     made_at: datetime
     strategy: str
     values: tuple[ValueCurve, ...]  # [0] holds for the interval of made_at; value at its END
-    car_values: tuple[ValueCurve, ...] = ()  # over energy already charged, for the car
+    car_values: tuple[ValueCurve, ...] = ()  # over Wh charged since the plan was made, for the car
     offers: tuple[OfferCurve, ...] = ()
     course: tuple[PlannedInterval, ...] = ()
     notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
+    import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
 
     def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
         """The value curve that holds at ``time``, or None when the plan does not reach there.
@@ -190,6 +191,10 @@ class Plan:
             if known is not None:
                 return known.at(price_per_mwh)
         return next((v for v in self.values if time in v.interval), None)
+
+    def car_value(self, time: datetime) -> ValueCurve | None:
+        """The value of another Wh in the car at ``time``; None when the plan knows of no car then."""
+        return next((v for v in self.car_values if time in v.interval), None)
 
 
 @dataclass(frozen=True, slots=True)

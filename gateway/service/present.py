@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
 from gateway.domain.control import Limits, Setpoints
-from gateway.domain.intervals import Interval
-from gateway.domain.plan import BatterySpec, Plan
+from gateway.domain.intervals import Interval, quarter_of
+from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import per_mwh
 from gateway.market.exchanges import PublishedPrices
@@ -34,6 +34,7 @@ class Present:
     tariff: TariffRules = field(init=False)
     forecast_score: ForecastScore | None = None
     exchange_reached: bool = False
+    cleared: tuple[Interval, float] | None = None  # this quarter's clearing price, per MWh
     ticks: int = 0
     _ticked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -58,19 +59,28 @@ class Present:
         return _or_none(known.import_ticks), _or_none(known.export_ticks)
 
     def retail(self, interval: Interval) -> tuple[float | None, float | None]:
-        """What a MWh costs and earns without bidding, by the tariff; the expected market price stands
-        in where the tariff follows a price that is not published."""
-        planned = (
-            next((c for c in self.plan.course if c.interval == interval), None)
-            if self.plan
-            else None
-        )
-        market = planned.market_price if planned else None
+        """What a MWh costs and earns without bidding, by the tariff; where it follows the market and
+        nothing is published, at the clearing price or, before that is known, at the expected one."""
+        course = self.plan.course if self.plan else ()
+        planned = next((c for c in course if c.interval == interval), None)
+        market = self.clearing_price(interval)
+        if market is None and planned is not None:
+            market = planned.market_price
         bought, sold = self.published(interval)
         return (
             self.tariff.import_price(interval, market, bought),
             self.tariff.export_price(interval, market, sold),
         )
+
+    def clearing_price(self, interval: Interval) -> float | None:
+        """The market price of ``interval`` per MWh, as far as it is known yet."""
+        return self.cleared[1] if self.cleared and self.cleared[0] == interval else None
+
+    def value(self, now: datetime) -> ValueCurve | None:
+        """What stored energy is worth at ``now``, given the clearing price where it is known."""
+        if self.plan is None:
+            return None
+        return self.plan.value(now, self.clearing_price(quarter_of(now)))
 
     def battery(self) -> BatterySpec | None:
         """The battery as configured, and where the configuration is silent as it states itself."""

@@ -116,6 +116,28 @@ def test_the_score_counts_error_bias_and_coverage() -> None:
     assert score.price.count == 1
 
 
+def test_a_market_without_a_useful_day_ahead_price_is_known_by_its_last_week() -> None:
+    series = made_series(12, seed=4)
+    blind = Series(series.first, series.load, series.pv, series.rt, np.full(len(series), 30.0))
+    ahead = np.full(96, 30.0)
+    evening, night = slice(76, 82), slice(8, 20)
+    early = price_outlook(past(blind, 96), ahead).expected()
+    assert early[evening].mean() == pytest.approx(early[night].mean(), rel=0.2)
+    late = price_outlook(past(blind, 11 * 96), ahead).expected()
+    assert late[evening].mean() > 1.5 * late[night].mean()
+    assert learn(past(series, 11 * 96)).trust == 1.0, "a good day-ahead price is believed"
+
+
+def test_unknown_prices_in_between_do_no_harm() -> None:
+    series = made_series(12, seed=5)
+    known = past(series, 11 * 96)
+    known.rt[-6 * 96 :] = np.nan
+    assert np.isfinite(price_outlook(known, np.full(144, np.nan)).scenarios).all()
+    known.rt[:] = np.nan
+    known.da[:] = np.nan
+    assert np.isfinite(price_outlook(known, np.full(144, np.nan)).scenarios).all()
+
+
 AUSTIN = (30.27, -97.74)
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from gateway.config import Settings, load_settings
 from gateway.config.tariff import Tariff
 from gateway.domain.plan import BatterySpec
+from gateway.planner.sun import Place
 from gateway.planner.tariff import TariffRules
 
 _CAPACITY_WH = 13_500.0
@@ -43,6 +44,7 @@ class Case:
     quantity_quantile: float = 0.2
     replan_quarters: int = 4
     car: CarHabit | None = None
+    place: Place | None = None  # of the panels
 
     def with_battery(self, capacity_wh: float, wear_per_mwh: float) -> Case:
         """The same with another battery, its power and reserve in proportion."""
@@ -102,6 +104,7 @@ def case_from(path: Path) -> Case:
         horizon_h=settings.planner.horizon_h,
         quantity_quantile=settings.planner.quantity_quantile,
         car=_habit(settings),
+        place=settings.site.place,
     )
 
 

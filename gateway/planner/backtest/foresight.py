@@ -7,6 +7,7 @@ it; everywhere else it stays a linear programme.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -168,25 +169,29 @@ def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
 
 @contextmanager
 def _banner_away() -> Iterator[None]:
-    """HiGHS greets on standard output whatever it is told; our output may be piped."""
+    """HiGHS greets on standard output when it is made; our output may be piped.
+
+    Into a pipe its greeting waits in the C library's own buffer, which is emptied before we return.
+    """
     sys.stdout.flush()
     saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 1)
         yield
     finally:
+        ctypes.CDLL(None).fflush(None)
         os.dup2(saved, 1)
         os.close(saved)
         os.close(nowhere)
 
 
 def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
-    solver = highspy.Highs()
-    solver.silent()
+    with _banner_away():
+        solver = highspy.Highs()
+        solver.silent()
     solver.setOptionValue("mip_rel_gap", 1e-5)
     solver.setOptionValue("time_limit", 120.0)
-    with _banner_away():
-        solver.passModel(model)
+    solver.passModel(model)
     upper = np.minimum(np.array(model.col_upper_), _BIG_WH)
     for k, (first, second) in enumerate(pairs):
         switch = model.num_col_ + k
@@ -196,8 +201,7 @@ def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
         columns = np.array([first, switch]), np.array([second, switch])
         solver.addRow(-highspy.kHighsInf, 0.0, 2, columns[0], np.array([1.0, -most[0]]))
         solver.addRow(-highspy.kHighsInf, most[1], 2, columns[1], np.array([1.0, most[1]]))
-    with _banner_away():
-        solver.run()
+    solver.run()
     status = solver.getModelStatus()
     if (
         not solver.getInfo().primal_solution_status
