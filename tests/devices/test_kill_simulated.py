@@ -171,11 +171,11 @@ def test_neutral_by_its_own_timer_or_at_the_next_start(
     family: str, key: str, control: Control, lease_s: float | None, tmp_path: Path
 ) -> None:
     rng = random.Random(f"{family} {control}")
-    path = tmp_path / "journal.db"
     killed_in_hold = 0
     with bench(family) as device:
         before, words = device.look()
         for moment in range(MOMENTS):
+            path = tmp_path / f"{moment}.db"  # each moment has a day's budget of its own
             child = multiprocessing.get_context("fork").Process(
                 target=steer_for_ever, args=(key, control, device.port, path)
             )
