@@ -192,7 +192,7 @@ def test_neutral_by_its_own_timer_or_at_the_next_start(
                 assert freed(commands, before) or lease_s is None
                 assert not (held and lease_s is None and freed(commands, before))
 
-            async def next_life() -> None:
+            async def next_life(path: Path = path) -> None:
                 one, journal = life(key, device.port, path)
                 await one.poll()
                 assert not journal.pending("device")

@@ -38,7 +38,7 @@ def operate(folder: Path, *words: str) -> Any:
 def exchange(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """`energy-sim exchange` as a process: its folder and its address."""
     folder = tmp_path / "state"
-    words = "--port 0 --insecure --no-participants --state".split()
+    words = ["--port", "0", "--insecure", "--no-participants", "--state"]
     process = subprocess.Popen(
         [sys.executable, "-c", "from simulators.cli import main; main()", "exchange",
          *words, str(folder)],
