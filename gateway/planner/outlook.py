@@ -17,7 +17,6 @@ from gateway.planner.prices import PriceOutlook, price_outlook
 from gateway.planner.sun import Place
 from gateway.planner.tariff import TariffRules, Terms
 
-
 # Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
 _BELOW_PEAK = 0.95
 
