@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from gateway.config.tariff import Tariff
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -91,8 +93,23 @@ class Battery(_Part):
     max_discharge_w: float | None = Field(None, gt=0, description="default: what the device states")
     charge_efficiency: float = Field(0.95, gt=0, le=1, description="AC to stored, one way")
     discharge_efficiency: float = Field(0.95, gt=0, le=1, description="stored to AC, one way")
+    charge_efficiency_by_power: Curve = Field(
+        (),
+        description="in its place: pairs of AC W and efficiency, e.g. [[300, 0.8], [2000, 0.95]]",
+    )
+    discharge_efficiency_by_power: Curve = Field((), description="the same for discharging")
     standby_w: float = Field(0, ge=0, description="own consumption of the battery, W")
     wear_per_kwh: Decimal = Field(Decimal("0.02"), ge=0, description="cost of a kWh discharged")
+
+    @field_validator("charge_efficiency_by_power", "discharge_efficiency_by_power")
+    @classmethod
+    def _rising(cls, curve: Curve) -> Curve:
+        powers = [power for power, _ in curve]
+        if any(b <= a for a, b in pairwise([0.0, *powers])):
+            raise ValueError("the powers must be above 0 and rise, e.g. [[300, 0.8], [2000, 0.95]]")
+        if not all(0 < efficiency <= 1 for _, efficiency in curve):
+            raise ValueError("an efficiency lies between 0 and 1, e.g. 0.95")
+        return curve
 
 
 class Car(_Part):

@@ -17,6 +17,9 @@ from gateway.planner.prices import PriceOutlook, price_outlook
 from gateway.planner.sun import Place
 from gateway.planner.tariff import TariffRules, Terms
 
+# Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
+_BELOW_PEAK = 0.95
+
 
 @dataclass(frozen=True, slots=True)
 class KnownPrices:
@@ -121,7 +124,7 @@ def _import_limit(
     if home.car is not None:
         hours = max((home.car.departure - now).total_seconds() / 3600, 0.25)
         unavoidable += max(home.car.energy_wh / hours, home.car.min_power_w)
-    peak = max(home.month_peak_w, unavoidable)
+    peak = max(_BELOW_PEAK * home.month_peak_w, unavoidable)
     return peak if home.import_limit_w is None else min(peak, home.import_limit_w)
 
 

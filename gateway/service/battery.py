@@ -37,4 +37,4 @@ def battery_spec(
         discharge_efficiency=own.discharge_efficiency,
         standby_w=own.standby_w,
         wear_per_mwh=float(own.wear_per_kwh) * _KWH_PER_MWH,
-    )
+    ).by_power(own.charge_efficiency_by_power, own.discharge_efficiency_by_power)

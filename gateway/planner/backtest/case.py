@@ -93,7 +93,7 @@ def case_from(path: Path) -> Case:
         discharge_efficiency=stated.discharge_efficiency,
         standby_w=stated.standby_w,
         wear_per_mwh=float(stated.wear_per_kwh) * 1000,
-    )
+    ).by_power(stated.charge_efficiency_by_power, stated.discharge_efficiency_by_power)
     return Case(
         battery=battery,
         start_wh=max(capacity / 2, reserve),

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.domain.plan import BatterySpec
 from gateway.errors import ConfigError
 from gateway.planner.backtest.case import Case
 from gateway.planner.backtest.data import Series
@@ -87,7 +88,7 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
     zero = np.zeros(peaks.months.size)
     model.row_lower_ = np.concatenate([rows, below])
     model.row_upper_ = np.concatenate([rows, zero])
-    entries = _entries(n, (spec.charge_efficiency, spec.discharge_efficiency))
+    entries = _entries(n, _best_efficiency(spec))
     for k, s in enumerate(sessions):
         plugged = np.arange(s.first, s.end)
         entries.append((np.full(plugged.size, 2 * n + k), plugged + _CAR * n, 1.0))
@@ -97,6 +98,13 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
         entries.append((row, 6 * n + peaks.months, -1.0))
     _fill(highspy, model, entries)
     return model
+
+
+def _best_efficiency(spec: BatterySpec) -> tuple[float, float]:
+    """One number each way. With losses by power the best of them: then the result is a bound above
+    what foresight could earn."""
+    best_out = max((e for _, e in spec.discharge_curve), default=spec.discharge_efficiency)
+    return spec.charge_efficiency, best_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +166,8 @@ def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
     prices = retail_prices(series, case)
     both_meter = prices.exports > prices.imports
     # Charging and discharging at once turns a Wh into 1 - eta_c*eta_d Wh of consumption.
-    burnt = 1 / (spec.charge_efficiency * spec.discharge_efficiency) - 1
+    into, out = _best_efficiency(spec)
+    burnt = 1 / (into * out) - 1
     both_battery = (-np.minimum(prices.imports, prices.exports) * burnt > spec.wear_per_mwh) & (
         burnt > 0
     )
