@@ -89,7 +89,8 @@ def best_discharge(worth: Worth, stored_wh: float, slot: Slot, spec: BatterySpec
     """
     low, high = discharge_bounds(stored_wh, slot, spec)
     eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
-    candidates = [0.0, slot.net_wh, low, high]
+    bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
+    candidates = [0.0, slot.net_wh, low, high, *(w * slot.hours for w in bends)]
     for price in (slot.import_price, slot.export_price):
         fuller = worth.where(price / eta_c) - stored_wh
         emptier = stored_wh - worth.where((price - spec.wear_per_mwh) * eta_d)
@@ -102,10 +103,9 @@ def best_discharge(worth: Worth, stored_wh: float, slot: Slot, spec: BatterySpec
         x = min(max(candidate, low), high)
         grid_wh = slot.net_wh - x
         gain = -grid_wh * (slot.import_price if grid_wh > 0 else slot.export_price)
-        if x > 0:
-            gain += worth.of(stored_wh - x / eta_d) - spec.wear_per_mwh * x
-        else:
-            gain += worth.of(stored_wh - x * eta_c)
+        gain += worth.of(stored_wh + spec.change_wh(x, slot.hours)) - spec.wear_per_mwh * max(
+            x, 0.0
+        )
         if gain > most + 1e-9 or (gain > most - 1e-9 and abs(x) < abs(best)):
             best, most = x, max(gain, most)
     return best
@@ -131,11 +131,7 @@ def discharge_bounds(stored_wh: float, slot: Slot, spec: BatterySpec) -> tuple[f
 
 def after_interval(stored_wh: float, discharge_wh: float, hours: float, spec: BatterySpec) -> float:
     """Stored energy at the interval's end."""
-    if discharge_wh > 0:
-        change = -discharge_wh / spec.discharge_efficiency
-    else:
-        change = -discharge_wh * spec.charge_efficiency
-    stored = stored_wh + change - spec.standby_w * hours
+    stored = stored_wh + spec.change_wh(discharge_wh, hours) - spec.standby_w * hours
     return min(max(stored, min(spec.reserve_wh, stored_wh)), spec.capacity_wh)
 
 

@@ -62,6 +62,7 @@ class ValueStrategy:
             course=course,
             notes=car.notes,
             price_values=_price_values(outlook, grid, ends),
+            import_limit_w=outlook.import_limit_w,
         )
 
 

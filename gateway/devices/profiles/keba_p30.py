@@ -87,6 +87,7 @@ PROFILE = Profile(
                 neutral=_neutral,
                 foreign="keep",
                 saved=(1603,),
+                stays=(1603,),
                 lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
             ),
         ),
