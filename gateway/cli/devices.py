@@ -35,7 +35,10 @@ def scan(
     out: Annotated[Path, typer.Option(help="configuration to write")] = Path("gateway.toml"),
     units: Annotated[str, typer.Option(help="unit numbers, e.g. 1,2,10-20")] = "",
 ) -> None:
-    """Find devices, name profile and model, and write a ready gateway.toml."""
+    """Find devices, name profile and model, and write a ready gateway.toml.
+
+    Example: energy-gateway scan 192.168.1.20 192.168.1.31:1502
+    """
     from gateway.devices.scan import as_toml
     from gateway.errors import ConfigError
 
@@ -128,7 +131,10 @@ def read(  # noqa: PLR0913, PLR0917 - one option each
     name: Annotated[str, typer.Option(help="how the device is called in the output")] = "device",
     framing: Annotated[str, typer.Option(help="tcp or rtu_over_tcp")] = "tcp",
 ) -> None:
-    """Read a device and print its readings; nothing is ever written to it."""
+    """Read a device and print its readings; nothing is ever written to it.
+
+    Example: energy-gateway read --host 192.168.1.20 --once
+    """
     from gateway.devices.build import profile as known
     from gateway.errors import ConfigError
 
@@ -217,7 +223,10 @@ def _as_table(readings: tuple[Reading, ...]) -> str:
 
 
 def profiles() -> None:
-    """List the profiles: key, what it is for, how it was verified, what can be steered."""
+    """List the profiles: key, what it is for, how it was verified, what can be steered.
+
+    Example: energy-gateway profiles
+    """
     from gateway.devices.build import all_profiles
 
     print(f"{'profile':20} {'kind':9} {'verified':11} {'dead-man':10} {'steers':34} for")
@@ -240,7 +249,10 @@ def verify(  # noqa: PLR0913, PLR0917 - one option each
     ),
     yes: Annotated[bool, typer.Option("--yes", help="the owner agrees")] = False,
 ) -> None:
-    """Drive a device through every pair of its modes, report, and leave it neutral."""
+    """Drive a device through every pair of its modes, report, and leave it neutral.
+
+    Example: energy-gateway verify --host 192.168.1.20 --profile fronius-gen24
+    """
     from gateway.devices.build import profile as known
 
     known(profile)

@@ -37,7 +37,10 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
         typer.Option(help="DEVICE:KIND[=VALUE][,probability=P], e.g. inverter:late=2.0"),
     ] = None,
 ) -> None:
-    """Run a home with inverter, battery, meter and wall box on Modbus TCP until Ctrl-C."""
+    """Run a home with inverter, battery, meter and wall box on Modbus TCP until Ctrl-C.
+
+    Example: energy-sim home --inverter huawei --rate 60 --fault inverter:late=2.0,probability=0.1
+    """
     import asyncio
 
     from gateway.clock import WallClock
