@@ -24,7 +24,9 @@ from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.service.controlling import ControlLoop
+from gateway.service.outside import OutsideForecast
 from gateway.service.present import Present
+from gateway.service.pv_providers import pv_provider
 from gateway.service.reporting import Reporting
 from gateway.service.steering import ServiceSteering
 from gateway.service.trading import TradingLoop
@@ -54,6 +56,7 @@ class Gateway:
     trading: TradingLoop
     exchange: Exchange | None
     page: Dashboard | None = None
+    outside: OutsideForecast | None = None
 
     async def run(self, ready: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. However it ends, the devices are released and the outbox is flushed."""
@@ -67,6 +70,8 @@ class Gateway:
                     self.clock.spawn(
                         loops, supervise("exchange", self.trading.run, self.clock), "trading"
                     )
+                    if self.outside is not None:
+                        self.clock.spawn(loops, self.outside.run(), "pv forecast")
                     ready()
                     log.info("%s", self.describe())
             finally:
@@ -125,6 +130,8 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)
+    provider = pv_provider(settings)
+    outside = OutsideForecast(provider, journal, clock) if provider else None
     page = None
     if settings.dashboard.enabled:
         source = PageSource(present, journal, history, publisher, desk, clock)
@@ -147,7 +154,9 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
             history.quarters,
             journal,
             market,
+            outside,
         ),
         market[0] if market else None,
         page,
+        outside,
     )
