@@ -60,12 +60,20 @@ def decide(
     wish: Wish,
     limits: Limits,
     charger: ChargerSpec | None = None,
+    keeps_export: bool = False,
 ) -> Setpoints:
-    """The setpoints of this tick. Released wherever the inputs that a decision needs are missing."""
+    """The setpoints of this tick. Released wherever the inputs that a decision needs are missing.
+
+    ``keeps_export``: a device keeps the export limit now. It regulates faster than we could by the
+    generation, and knows the load when we do not.
+    """
     current_a = _charge_current(snapshot, wish, limits, charger)
-    pv_limit_w = _pv_limit(snapshot, commitment, wish, limits)
+    export_limit_w = _export_limit(commitment, wish, limits)
+    pv_limit_w = None if keeps_export else _pv_limit(snapshot, commitment, wish, limits)
     if snapshot.grid_w is None or snapshot.battery_w is None or snapshot.battery_soc_pct is None:
-        return Setpoints(None, pv_limit_w, current_a, "released: meter or battery unknown")
+        return Setpoints(
+            None, pv_limit_w, export_limit_w, current_a, "released: meter or battery unknown"
+        )
     target_w, reason = _battery_target(snapshot, commitment, wish)
     if target_w is not None:
         coming_w = _coming_w(snapshot, wish, current_a, charger)
@@ -79,6 +87,7 @@ def decide(
     return Setpoints(
         battery_w=None if target_w is None else round(target_w),
         pv_limit_w=pv_limit_w,
+        export_limit_w=export_limit_w,
         charge_current_a=current_a,
         reason=reason,
     )
@@ -164,6 +173,13 @@ def _within(
         if battery_w < low_import:
             battery_w, why = low_import, "fuse"
     return min(high, max(low, battery_w)), why
+
+
+def _export_limit(commitment: Commitment, wish: Wish, limits: Limits) -> int | None:
+    """What may be exported at most: nothing while surplus costs money, unless it is sold."""
+    if wish.curtail and commitment.position_wh <= 0:
+        return 0
+    return None if limits.export_limit_w is None else round(limits.export_limit_w)
 
 
 def _pv_limit(snapshot: Snapshot, commitment: Commitment, wish: Wish, limits: Limits) -> int | None:

@@ -133,6 +133,8 @@ class Mqtt(_Part):
     password_file: Path | None = Field(None, description="or systemd credential mqtt_password")
     tls: bool = Field(False, description="encrypt, and check the broker's certificate")
     ca_file: Path | None = Field(None, description="of a private certificate authority")
+    cert_file: Path | None = Field(None, description="our certificate (PEM), if the broker asks")
+    key_file: Path | None = Field(None, description="its key; or systemd credential mqtt_key")
     protocol: Literal["3.1.1", "5"] = Field("3.1.1", description="every broker speaks 3.1.1")
     publish_s: float = Field(10, gt=0, description="state is published at most this often")
     home_assistant: bool = Field(True, description="publish discovery")
@@ -147,8 +149,14 @@ class Market(_Part):
     party_id: str = Field("home", description="our name at the exchange")
     credential_file: Path | None = Field(None, description="or systemd credential exchange")
     ca_file: Path | None = Field(None, description="of a private certificate authority")
+    cert_file: Path | None = Field(None, description="our certificate (PEM), if the exchange asks")
+    key_file: Path | None = Field(None, description="its key; or systemd credential market_key")
     trading: bool = Field(True, description="false = plan, but offer nothing")
     price_floor_per_kwh: Decimal = Field(Decimal(0), description="never sell below")
+    buy: bool = Field(
+        False,
+        description="also buy there, below the retailer's price, what the home will draw and store",
+    )
 
 
 class Planner(_Part):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -202,10 +202,14 @@ def to_steps(prices: Array, net_wh: Array, lot_wh: int) -> tuple[OfferStep, ...]
 
 @dataclass(slots=True)
 class Stock:
-    """What is left to offer after earlier offers are filled in full (the worst case)."""
+    """What is left to offer after earlier offers are filled in full (the worst case).
+
+    ``stored_wh`` is what all sells leave, ``filled_wh`` what all buys make of it.
+    """
 
     stored_wh: float
     resellable_wh: float
+    filled_wh: float
 
 
 def offer_curve(
@@ -223,7 +227,8 @@ def offer_curve(
     """
     spec = outlook.battery
     dear, cheap = cautious_net(forecast, outlook.quantity_quantile)
-    nets, most = [], 0.0
+    nets, most, least = [], 0.0, 0.0
+    filled = replace(stock, stored_wh=stock.filled_wh)
     for price, worth in zip(prices.tolist(), worths, strict=True):
         net = 0.0
         if price >= forecast.export_price:
@@ -231,14 +236,17 @@ def offer_curve(
             net = max(given - dear - car_wh, 0.0)
             most = max(most, given if net > 0 else 0.0)
         if net == 0 and price <= forecast.import_price:
-            given = _answer(cheap + car_wh, price, worth, stock, outlook, forecast)
+            given = _answer(cheap + car_wh, price, worth, filled, outlook, forecast)
             net = min(given - cheap - car_wh, 0.0)
+            least = min(least, given if net < 0 else 0.0)
         nets.append(net)
     steps = to_steps(prices, np.array(nets), outlook.lot_wh)
     if spec and most > 0:
         taken = most / spec.discharge_efficiency
         stock.stored_wh = max(stock.stored_wh - taken, spec.reserve_wh)
         stock.resellable_wh = max(stock.resellable_wh - taken, 0.0)
+    if spec and least < 0:
+        stock.filled_wh = min(stock.filled_wh - least * spec.charge_efficiency, spec.capacity_wh)
     return OfferCurve(forecast.interval, steps)
 
 

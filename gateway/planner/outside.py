@@ -32,9 +32,17 @@ class OutsidePower:
 class PvProvider(Protocol):
     """A source of PV forecasts. The adapters live in `gateway.service.pv_providers`."""
 
-    name: str
-    period: timedelta  # between two requests: what the service's free tier allows
-    keeps: timedelta  # for how long a forecast is worth using
+    @property
+    def name(self) -> str:
+        """For the log."""
+
+    @property
+    def period(self) -> timedelta:
+        """Between two requests: what the service's free tier allows."""
+
+    @property
+    def keeps(self) -> timedelta:
+        """For how long a forecast is worth using."""
 
     async def fetch(self, now: datetime) -> Sequence[OutsidePower]:
         """The coming powers; raises `gateway.errors.ForecastError` when the service gives none."""

@@ -33,10 +33,13 @@ from gateway.service.trading import TradingLoop
 from gateway.service.viewing import PageSource
 from gateway.service.wishes import PREFIX, restored
 from gateway.site.site import Site
-from gateway.supervise import supervise
+from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
 
+ASK_AGAIN_S = (
+    60.0  # a lost exchange: what was sold there meanwhile is to be delivered in its quarter
+)
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 
 
@@ -56,7 +59,6 @@ class Gateway:
     trading: TradingLoop
     exchange: Exchange | None
     page: Dashboard | None = None
-    outside: OutsideForecast | None = None
 
     async def run(self, ready: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. However it ends, the devices are released and the outbox is flushed."""
@@ -67,11 +69,11 @@ class Gateway:
                 async with asyncio.TaskGroup() as loops:
                     self.site.start(loops)
                     self.clock.spawn(loops, self.control.run(), "control")
-                    self.clock.spawn(
-                        loops, supervise("exchange", self.trading.run, self.clock), "trading"
-                    )
-                    if self.outside is not None:
-                        self.clock.spawn(loops, self.outside.run(), "pv forecast")
+                    patience = Backoff(longest_s=ASK_AGAIN_S)
+                    trading = supervise("exchange", self.trading.run, self.clock, patience)
+                    self.clock.spawn(loops, trading, "trading")
+                    if self.trading.outside is not None:
+                        self.clock.spawn(loops, self.trading.outside.run(), "pv forecast")
                     ready()
                     log.info("%s", self.describe())
             finally:
@@ -130,8 +132,11 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)
+    chosen = strategy(settings.planner.strategy)
+    trading = TradingLoop(present, chosen, clock, history.quarters, journal, market)
     provider = pv_provider(settings)
-    outside = OutsideForecast(provider, journal, clock) if provider else None
+    if provider is not None:
+        trading.outside = OutsideForecast(provider, journal, clock)
     page = None
     if settings.dashboard.enabled:
         source = PageSource(present, journal, history, publisher, desk, clock)
@@ -147,16 +152,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
         present,
         publisher,
         ControlLoop(site, journal, present, clock, report.tick, history.add_quarter),
-        TradingLoop(
-            present,
-            strategy(settings.planner.strategy),
-            clock,
-            history.quarters,
-            journal,
-            market,
-            outside,
-        ),
+        trading,
         market[0] if market else None,
         page,
-        outside,
     )

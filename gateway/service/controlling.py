@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock, every
 from gateway.control import Pace, Wish, decide, mode, steady
-from gateway.domain.control import Commitment, Setpoints
+from gateway.domain.control import Commitment, Control, Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import BatterySpec, Observed
 from gateway.domain.readings import Snapshot
@@ -114,7 +114,8 @@ class ControlLoop:
             left_s=(interval.end - now).total_seconds(),
         )
         limits = self._present.limits(battery)
-        new = decide(snapshot, commitment, wish, limits, self._charger)
+        keeps_export = self._site.keeps(Control.EXPORT_LIMIT)
+        new = decide(snapshot, commitment, wish, limits, self._charger, keeps_export)
         control, old = self._settings.control, self._present.setpoints
         stayed_s = self._clock.monotonic() - self._mode_since
         pace = Pace(control.deadband_w, stayed_s, control.dwell_s)

@@ -146,12 +146,15 @@ async def get_json(
 ) -> dict[str, Any]:
     """One GET; raises ForecastError. The address may hold a key: it never reaches the text."""
     try:
-        async with asyncio.timeout(TIMEOUT_S), aiohttp.ClientSession() as session:
-            async with session.get(url, params=query, headers=headers) as answer:
-                if answer.status != 200:
-                    why = "its limit of requests is used up" if answer.status == 429 else "refused"
-                    raise ForecastError(f"{why} (HTTP {answer.status})")
-                document = await answer.json(content_type=None)
+        async with (
+            asyncio.timeout(TIMEOUT_S),
+            aiohttp.ClientSession() as session,
+            session.get(url, params=query, headers=headers) as answer,
+        ):
+            if answer.status != 200:
+                why = "its limit of requests is used up" if answer.status == 429 else "refused"
+                raise ForecastError(f"{why} (HTTP {answer.status})")
+            document = await answer.json(content_type=None)
     except TimeoutError as error:
         raise ForecastError(f"no answer within {TIMEOUT_S:g} s") from error
     except (aiohttp.ClientError, ValueError) as error:

@@ -18,8 +18,8 @@ from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import Pace, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
-from gateway.planner.outside import with_outside
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
+from gateway.planner.outside import with_outside
 from gateway.planner.score import forecast_score
 from gateway.service.car import car_need
 from gateway.service.clearing import Clearing, month_peak_w
@@ -50,7 +50,6 @@ class TradingLoop:
         observed: Callable[[datetime], Sequence[Observed]],
         journal: Journal,
         market: tuple[Exchange, Trader] | None = None,
-        outside: OutsideForecast | None = None,
     ) -> None:
         self._present, self._strategy, self._clock = present, strategy, clock
         self._observed, self._journal, self._market = observed, journal, market
@@ -59,7 +58,7 @@ class TradingLoop:
         self._tariff = present.tariff
         self._night = NightOrigin(journal, self._tariff)
         self._clearing = Clearing(journal, present)
-        self._outside = outside
+        self.outside: OutsideForecast | None = None  # a weather service, where one is configured
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
         self._forecasts: dict[datetime, Forecast] = {}
@@ -131,10 +130,10 @@ class TradingLoop:
             home,
             self._options(),
         )
-        if self._outside is not None:
+        if self.outside is not None:
             past = self._past(floor_quarter(now) - HISTORY)
-            self._outside.judge(outlook.forecasts, past, now)
-            outlook = with_outside(outlook, self._outside.chosen(now))
+            self.outside.judge(outlook.forecasts, past, now)
+            outlook = with_outside(outlook, self.outside.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
         fault = present.battery_fault()

@@ -23,7 +23,7 @@ import pytest
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.control import ChargerSpec
-from gateway.domain.control import Setpoints
+from gateway.domain.control import Control, Setpoints
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
 from gateway.journal import Journal
@@ -125,6 +125,9 @@ class Home:
             self.clock.now(), {}, p.pv, p.battery, soc_pct(self.physics, self.state), p.grid,
             p.load, p.ev, self.plugged, self.state.session_wh, t.grid_import, t.grid_export,
         )  # fmt: skip
+
+    def keeps(self, control: Control) -> bool:
+        return False
 
     async def apply(self, setpoints: Setpoints) -> None:
         self.catch_up()

@@ -3,6 +3,9 @@
 The control is the grid setpoint 2716 (volatile, Venus >= 3.50; 2700 would wear flash) in ESS mode 2
 without a watchdog: what we change is stored and put back. A battery power becomes a grid setpoint
 by the loads and the panels measured in the same read, so it is written again as they change.
+2700-2702 are settings that are logged to flash; they are not written. No export limit: 2706 is in
+100 W with -1 for 'no limit', which cannot be told from 0 W when it is read back through the
+scale, so that it could not be restored.
 With Dynamic ESS active (5400 = 1) control is refused: two masters would fight.
 """
 
