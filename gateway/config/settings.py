@@ -122,6 +122,12 @@ class Car(_Part):
     min_current_a: float = Field(6, ge=0, description="least that a car takes (IEC 61851: 6 A)")
     max_current_a: float = Field(16, gt=0, description="most that charger and cable allow")
 
+    @model_validator(mode="after")
+    def _can_charge(self) -> Self:
+        if self.max_current_a < self.min_current_a:
+            raise ValueError(f"max_current_a is below min_current_a = {self.min_current_a:g}")
+        return self
+
 
 class Mqtt(_Part):
     """Where the home's state is published."""
