@@ -30,7 +30,7 @@ _FINE, _SPAN = 48, 4  # quarter-hours for twelve hours, then hours
 # Of the 0.1, 0.5 and 0.9 quantiles, and of a day without sun: the past week's errors do not know it, and
 # a planner who is sure of the afternoon's sun exports the morning's. With it that can cost something.
 _NET_WEIGHTS = np.array([0.25, 0.5, 0.22, 0.03])
-_DULL = 0.3  # of the expected PV
+_DULL = 0.1  # of the expected PV, under heavy cloud
 
 
 class ValueStrategy:
