@@ -6,6 +6,7 @@
         DeviceError      one device is lost or refuses
         BrokerError      the MQTT broker is lost
         MarketError      the exchange is lost or answers nonsense
+        ForecastError    a weather service gives no forecast: plan with our own
       StorageError     the journal cannot store: stop bidding, keep safe control
       JournalBroken    the stored account contradicts itself: stop and tell the person
 
@@ -37,6 +38,10 @@ class BrokerError(RetryableError):
 
 class MarketError(RetryableError):
     """The exchange is out of reach or gave no usable answer; the request may have been carried out."""
+
+
+class ForecastError(RetryableError):
+    """An outside forecast could not be had; the text says why, never with a key in it."""
 
 
 class StorageError(GatewayError):

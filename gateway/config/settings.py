@@ -123,6 +123,12 @@ class Car(_Part):
     min_current_a: float = Field(6, ge=0, description="least that a car takes (IEC 61851: 6 A)")
     max_current_a: float = Field(16, gt=0, description="most that charger and cable allow")
 
+    @model_validator(mode="after")
+    def _can_charge(self) -> Self:
+        if self.max_current_a < self.min_current_a:
+            raise ValueError(f"max_current_a is below min_current_a = {self.min_current_a:g}")
+        return self
+
 
 class Mqtt(_Part):
     """Where the home's state is published."""
@@ -166,6 +172,22 @@ class Planner(_Part):
     strategy: str = Field("value", description="`value` or `greedy`")
     horizon_h: float = Field(36, ge=2, le=96, description="how far ahead is planned")
     quantity_quantile: float = Field(0.2, gt=0, lt=1, description="caution of offered quantities")
+
+
+class PvForecast(_Part):
+    """A weather service whose PV forecast is used while it errs less than the home's own."""
+
+    provider: Literal["forecast-solar", "open-meteo", "solcast"] = Field(
+        description="the first two need `site.latitude` and `site.longitude`"
+    )
+    peak_w: float | None = Field(None, gt=0, description="of the panels; not for solcast")
+    tilt_deg: float = Field(30, ge=0, le=90, description="0 = flat, 90 = upright")
+    azimuth_deg: float = Field(
+        0, ge=-180, le=180, description="0 = south, -90 = east, 90 = west, 180 = north"
+    )
+    site_id: str | None = Field(None, description="solcast: the rooftop site")
+    key_file: Path | None = Field(None, description="or systemd credential pv_forecast")
+    url: str | None = Field(None, description="default: the service's own address")
 
 
 class Control(_Part):
@@ -212,6 +234,7 @@ class Settings(_Part):
     tariff: Tariff = Tariff()
     market: Market | None = None
     planner: Planner = Planner()
+    pv_forecast: PvForecast | None = None
     control: Control = Control()
     dashboard: Dashboard = Dashboard()
     time: TimeSettings = TimeSettings()

@@ -103,9 +103,8 @@ def best_discharge(worth: Worth, stored_wh: float, slot: Slot, spec: BatterySpec
         x = min(max(candidate, low), high)
         grid_wh = slot.net_wh - x
         gain = -grid_wh * (slot.import_price if grid_wh > 0 else slot.export_price)
-        gain += worth.of(stored_wh + spec.change_wh(x, slot.hours)) - spec.wear_per_mwh * max(
-            x, 0.0
-        )
+        change = spec.change_wh(x, slot.hours) if bends else -x / eta_d if x > 0 else -x * eta_c
+        gain += worth.of(stored_wh + change) - spec.wear_per_mwh * max(x, 0.0)
         if gain > most + 1e-9 or (gain > most - 1e-9 and abs(x) < abs(best)):
             best, most = x, max(gain, most)
     return best

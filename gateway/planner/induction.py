@@ -82,14 +82,17 @@ def marginal_values(problem: Problem, spec: BatterySpec, grid: Array) -> Array:
     step = _Step(spec, grid, scenarios, problem)
     onwards = {n: np.linalg.matrix_power(problem.transitions, n) for n in {1, *problem.spans}}
     weights = problem.net_weights
+    back = np.empty((cases, scenarios, grid.size))
     for t in range(count - 1, -1, -1):
-        ends[t] = np.tensordot(weights, v, axes=1)
+        ends[t] = (weights @ v.reshape(cases, -1)).reshape(ends[t].shape)
         if t:
             onward = onwards[problem.spans[t] if problem.spans else 1]
-            back = np.stack([onward @ step.back(t, v[n], n) for n in range(cases)])
-            keep = NET_PERSISTENCE ** (problem.hours[t] / QUARTER_H)
-            v = keep * back + (1 - keep) * np.tensordot(weights, back, axes=1)
-            v *= (1 - problem.impatience) ** (problem.hours[t] / QUARTER_H)
+            for n in range(cases):
+                np.matmul(onward, step.back(t, v[n], n), out=back[n])
+            quarters = problem.hours[t] / QUARTER_H
+            kept, worn = NET_PERSISTENCE**quarters, (1 - problem.impatience) ** quarters
+            mean = (weights @ back.reshape(cases, -1)).reshape(scenarios, -1)
+            v = (kept * worn) * back + ((1 - kept) * worn) * mean
     if problem.spans:
         ends = np.repeat(ends, problem.spans, axis=0)
     return ends

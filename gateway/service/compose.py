@@ -24,7 +24,9 @@ from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.service.controlling import ControlLoop
+from gateway.service.outside import OutsideForecast
 from gateway.service.present import Present
+from gateway.service.pv_providers import pv_provider
 from gateway.service.reporting import Reporting
 from gateway.service.steering import ServiceSteering
 from gateway.service.trading import TradingLoop
@@ -70,6 +72,8 @@ class Gateway:
                     patience = Backoff(longest_s=ASK_AGAIN_S)
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
+                    if self.trading.outside is not None:
+                        self.clock.spawn(loops, self.trading.outside.run(), "pv forecast")
                     ready()
                     log.info("%s", self.describe())
             finally:
@@ -128,6 +132,11 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)
+    chosen = strategy(settings.planner.strategy)
+    trading = TradingLoop(present, chosen, clock, history.quarters, journal, market)
+    provider = pv_provider(settings)
+    if provider is not None:
+        trading.outside = OutsideForecast(provider, journal, clock)
     page = None
     if settings.dashboard.enabled:
         source = PageSource(present, journal, history, publisher, desk, clock)
@@ -143,14 +152,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
         present,
         publisher,
         ControlLoop(site, journal, present, clock, report.tick, history.add_quarter),
-        TradingLoop(
-            present,
-            strategy(settings.planner.strategy),
-            clock,
-            history.quarters,
-            journal,
-            market,
-        ),
+        trading,
         market[0] if market else None,
         page,
     )
