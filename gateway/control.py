@@ -36,6 +36,7 @@ class Wish:
     car_w: float | None = None
     curtail: bool = False
     reason: str = "self-consumption"
+    car_rises: bool = False  # the car was told to take more and may not do so yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ def decide(
         )
     target_w, reason = _battery_target(snapshot, commitment, wish)
     if target_w is not None:
-        target_w, why = _within(target_w, snapshot, limits)
+        coming_w = _coming_w(snapshot, wish, current_a, charger)
+        target_w, why = _within(target_w, snapshot, limits, coming_w)
         reason = why or reason
     elif snapshot.battery_soc_pct <= limits.reserve_pct:
         # Released, the inverter would go below our reserve: hold it at zero discharge instead.
@@ -142,7 +144,18 @@ def _battery_target(
     return snapshot.battery_w + snapshot.grid_w + export_w, "committed delivery"
 
 
-def _within(battery_w: float, snapshot: Snapshot, limits: Limits) -> tuple[float, str]:
+def _coming_w(
+    snapshot: Snapshot, wish: Wish, current_a: float | None, charger: ChargerSpec | None
+) -> float:
+    """What the car will draw beyond the present in a moment: the battery makes room before it does."""
+    if charger is None or not current_a or not wish.car_rises:
+        return 0.0
+    return max(current_a * charger.phases * charger.volts - (snapshot.charger_w or 0.0), 0.0)
+
+
+def _within(
+    battery_w: float, snapshot: Snapshot, limits: Limits, coming_w: float = 0.0
+) -> tuple[float, str]:
     """``battery_w`` narrowed by power, fuse, export limit and reserve, and the rule that did it last."""
     assert snapshot.grid_w is not None and snapshot.battery_w is not None  # noqa: S101, PT018
     assert snapshot.battery_soc_pct is not None  # noqa: S101
@@ -156,7 +169,7 @@ def _within(battery_w: float, snapshot: Snapshot, limits: Limits) -> tuple[float
         if battery_w > high_export:
             battery_w, why = high_export, "export limit"
     if limits.import_limit_w is not None:
-        low_import = without_w - limits.import_limit_w
+        low_import = without_w + coming_w - limits.import_limit_w
         if battery_w < low_import:
             battery_w, why = low_import, "fuse"
     return min(high, max(low, battery_w)), why
@@ -206,7 +219,9 @@ def _charge_current(
         if snapshot.grid_w is None or snapshot.charger_w is None:
             allowed_a = math.floor(charger.min_a)  # blind: the least, not the last
         else:
-            room_w = limits.import_limit_w - (snapshot.grid_w - snapshot.charger_w)
+            # What the battery charges gives way to the car: that can wait, a departure cannot.
+            charging_w = max(0.0, -(snapshot.battery_w or 0.0))
+            room_w = limits.import_limit_w - (snapshot.grid_w - snapshot.charger_w - charging_w)
             allowed_a = min(allowed_a, math.floor(room_w / per_ampere_w))
     if not wanted_a or allowed_a < charger.min_a:
         return 0.0

@@ -11,7 +11,8 @@ from gateway.modbus.frames import TidMode
 from gateway.modbus.link import Pace
 from gateway.modbus.registers import Block, Field, Missing, Value
 
-Poll = Literal["fast", "slow"]
+# How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
+Poll = Literal["fast", "slow", "charging"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,17 +1,19 @@
-"""The requests of one device, in two classes of pace, and what their registers mean."""
+"""The requests of one device, in three classes of pace, and what their registers mean."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import get_args
 
 from gateway.devices.counters import LIFETIME, Believed, Unwrapped
-from gateway.devices.profile import Connection, Output, Source
+from gateway.devices.profile import Connection, Output, Poll, Source
 from gateway.errors import DeviceError
 from gateway.modbus.link import Refused, Table, Unit
 from gateway.modbus.registers import Block, Field, Kind, Missing, Value, plan, widest_gap
 
 _SLOW_S = 60.0  # what hardly changes is read so often
+_RESTING = ("idle", "plugged")  # states of a charger in which its counters and power stand still
 _METER = ("grid_import_wh", "grid_export_wh")
 _COUNTED = ("pv_energy_wh", "battery_charge_wh", "battery_discharge_wh")
 _MARKERS: Mapping[Kind, frozenset[int]] = {
@@ -36,12 +38,13 @@ class Reader:
         self._name, self._source = name, source
         self._unit, self._connection = unit, connection
         self._outputs = {
-            pace: [_marked(o) for o in source.outputs if o.poll == pace]
-            for pace in ("fast", "slow")
+            pace: [_marked(o) for o in source.outputs if o.poll == pace] for pace in get_args(Poll)
         }
         self._holes: list[tuple[Table, int, int]] = []
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
         self._slow_due = float("-inf")
+        self._resting: Value | None = None  # the charger's state, while nothing flows into a car
+        self._still: list[tuple[str, Value]] = []  # and what stands still in it
         self._read_at = 0.0
         self._unwrapped: dict[Field, Unwrapped] = {}
         self._believed: dict[str, Believed] = {}
@@ -60,9 +63,16 @@ class Reader:
         """Values of all that is due at monotonic time ``now``, by metric."""
         elapsed, self._read_at = now - self._read_at, now
         values = await self._read_class("fast", elapsed)
-        if now >= self._slow_due and self._outputs["slow"]:
+        slow = now >= self._slow_due
+        state = dict(values).get("charger_state")
+        if slow or state not in _RESTING or state != self._resting:
+            self._resting = None
+            self._still = await self._read_class("charging", _SLOW_S)
+        values += self._still
+        if slow:
             values += await self._read_class("slow", _SLOW_S)
             self._slow_due = now + _SLOW_S
+        self._resting = state
         return [(m, self._judged(m, v, now)) for m, v in _without_empty_counters(values)]
 
     async def _read_class(self, pace: str, elapsed_s: float) -> list[tuple[str, Value]]:
