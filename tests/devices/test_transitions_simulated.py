@@ -18,13 +18,19 @@ from tests.devices.test_kill_simulated import SCENARIOS, VALUES, Bench, bench
 PERMITTED = ("huawei", "growatt")
 
 
+def asked(device: Bench) -> Commands:
+    """What the device asks of the home now; the current of a paused car means nothing."""
+    commands = device.look()[0]
+    return commands if commands.charger_enabled else replace(commands, charge_current_a=0.0)
+
+
 async def walk(device: Bench, key: str, control: Control, path: Path) -> None:
     before = device.look()
     straight: dict[float, Commands] = {}
     for value in VALUES[control]:
         one, journal = life(key, device.port, path / f"{value}.db")
         await one.hold(control, value)
-        straight[value] = device.look()[0]
+        straight[value] = asked(device)
         assert (await one.release()).neutral
         assert device.look() == before
         await one.close()
@@ -32,9 +38,9 @@ async def walk(device: Bench, key: str, control: Control, path: Path) -> None:
     for first, second in itertools.permutations(VALUES[control], 2):
         one, journal = life(key, device.port, path / f"{first} {second}.db")
         await one.hold(control, first)
-        assert device.look()[0] == straight[first]
+        assert asked(device) == straight[first]
         await one.hold(control, second)
-        passed = device.look()[0]
+        passed = asked(device)
         if device.family in PERMITTED:
             passed = replace(passed, grid_charge=straight[second].grid_charge)
         assert passed == straight[second], (first, second)
