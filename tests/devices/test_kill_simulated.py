@@ -159,10 +159,7 @@ async def next_life(key: str, port: int, path: Path) -> None:
 
 
 def freed(now: Commands, before: Commands) -> bool:
-    """Whether nothing forces battery, generation or charger any more; full power is no force.
-
-    A paused car stays so: the fail-safe of KEBA gives back the current, not the permission (5014).
-    """
+    """Whether nothing forces battery, generation or charger any more; full power is no force."""
     battery = House().battery
     return (
         (now.charge_limit_w or battery.max_charge_w) >= battery.max_charge_w
@@ -172,6 +169,7 @@ def freed(now: Commands, before: Commands) -> bool:
         and now.pv_limit_w == before.pv_limit_w
         and now.export_limit_w == before.export_limit_w
         and now.charge_current_a == before.charge_current_a
+        and now.charger_enabled == before.charger_enabled
     )
 
 
