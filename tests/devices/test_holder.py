@@ -149,6 +149,52 @@ async def test_what_outlives_the_devices_timer_is_remembered_or_not_taken(clock:
         await link.close()
 
 
+class Uncounted(Intents):
+    """A store that cannot count any more."""
+
+    def write_count(self, device: str, register: int, day: str) -> int:
+        raise StorageError("disk gone")
+
+    def count_write(self, device: str, register: int, day: str) -> None:
+        raise StorageError("disk gone")
+
+
+async def test_a_count_that_is_lost_counts_as_spent(clock: HandClock, intents: Intents) -> None:
+    async with serving(RegisterServer({1: {10: 0}})) as server:
+        one, link = holder(server, FLASH, intents, clock)
+        await one.hold(100)
+        one._flash._intents = Uncounted()
+        with pytest.raises(DeviceError, match="cannot be counted: disk gone"):
+            await one.hold(200)
+        assert server.units[1][10] == 0  # a battery is let go
+        limit = replace(FLASH, control=Control.EXPORT_LIMIT, foreign="keep")
+        one, _ = holder(server, limit, intents, clock)
+        one._flash._intents = Uncounted()
+        await one.hold(500)
+        await one.hold(100)  # smaller: always
+        with pytest.raises(DeviceError, match="cannot be counted"):
+            await one.hold(500)
+        assert server.units[1][10] == 100
+        await link.close()
+
+
+async def test_what_a_model_has_no_registers_for_is_no_control_of_it(
+    clock: HandClock, intents: Intents
+) -> None:
+    """A Growatt with firmware from before the VPP registers: measured only."""
+    words = dict.fromkeys(range(1125), 0)
+    async with serving(RegisterServer({1: words}, input={1: words})) as server:
+        one = impatient(server, "growatt-sph", clock, intents)
+        assert one.controls == {BATTERY}  # by the profile, as long as nobody asked
+        await one.poll()
+        assert not one.controls
+        with pytest.raises(DeviceError, match="cannot set battery_power_w"):
+            await one.hold(BATTERY, 1000)
+        assert (await one.release()).neutral
+        assert not server.writes
+        await one.close()
+
+
 class Full(Intents):
     """A store whose disk is full."""
 
