@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock, every
 from gateway.control import ChargerSpec, Pace, Wish, decide, mode, steady
-from gateway.domain.control import Commitment, Control, Setpoints
+from gateway.domain.control import Commitment, Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import BatterySpec, Observed
 from gateway.domain.readings import Snapshot
@@ -116,7 +116,7 @@ class ControlLoop:
             left_s=(interval.end - now).total_seconds(),
         )
         limits = self._present.limits(battery)
-        keeps_export = self._site.keeps(Control.EXPORT_LIMIT)
+        keeps_export = self._site.keeps_export()
         new = decide(snapshot, commitment, wish, limits, charger, keeps_export)
         shares = shares_a(new.charge_current_a, self._settings.car, wishes, snapshot)
         new = replace(new, charge_shares_a=shares)

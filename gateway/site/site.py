@@ -12,7 +12,7 @@ from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
-from gateway.site.snapshot import join
+from gateway.site.snapshot import has, join
 from gateway.supervise import Backoff, Presence
 
 log = logging.getLogger(__name__)
@@ -58,14 +58,18 @@ class Site:
         }
         return join(self._clock.now(), states)
 
-    def keeps(self, control: Control) -> bool:
-        """Whether a device that answers holds this now, as far as it says."""
-        return any(
-            self._states[d.name].online
-            and (d.name, control) in self._held
-            and self._steered((d.name, control)).present
-            for d in self.devices
-            if control in d.controls
+    def keeps_export(self) -> bool:
+        """Whether every inverter with panels holds the export limit itself now, as far as it says.
+
+        One that does not would go on feeding in, however far the others throttle.
+        """
+        panels = [d for d in self.devices if has(self._states[d.name], "pv_power_w")]
+        keys = [(d.name, Control.EXPORT_LIMIT) for d in panels]
+        return bool(keys) and all(
+            self._states[name].online
+            and (name, c) in self._held
+            and self._steered((name, c)).present
+            for name, c in keys
         )
 
     async def apply(self, wanted: Setpoints) -> None:
