@@ -283,7 +283,9 @@ async def _verify(settings: DeviceSettings, watts: float, settle_s: float, state
     try:
         await device.poll()
         if not device.controls:
-            raise DeviceError(f"{settings.host}: profile {device.profile.key} steers nothing")
+            raise DeviceError(
+                f"{settings.host}: nothing to steer here by profile {device.profile.key}"
+            )
         for control in sorted(device.controls):
             async for step in verify(device, control, watts, clock, settle_s):
                 failed += bool(step.problem)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.clock import Clock, every
@@ -12,7 +12,7 @@ from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
-from gateway.site.snapshot import join
+from gateway.site.snapshot import has, join
 from gateway.supervise import Backoff, Presence
 
 log = logging.getLogger(__name__)
@@ -58,14 +58,18 @@ class Site:
         }
         return join(self._clock.now(), states)
 
-    def keeps(self, control: Control) -> bool:
-        """Whether a device that answers holds this now, as far as it says."""
-        return any(
-            self._states[d.name].online
-            and (d.name, control) in self._held
-            and self._steered((d.name, control)).present
-            for d in self.devices
-            if control in d.controls
+    def keeps_export(self) -> bool:
+        """Whether every inverter with panels holds the export limit itself now, as far as it says.
+
+        One that does not would go on feeding in, however far the others throttle.
+        """
+        panels = [d for d in self.devices if has(self._states[d.name], "pv_power_w")]
+        keys = [(d.name, Control.EXPORT_LIMIT) for d in panels]
+        return bool(keys) and all(
+            self._states[name].online
+            and (name, c) in self._held
+            and self._steered((name, c)).present
+            for name, c in keys
         )
 
     async def apply(self, wanted: Setpoints) -> None:
@@ -77,7 +81,9 @@ class Site:
         self._start_jobs(Control.BATTERY_POWER, wanted.battery_w, self._battery_weight)
         self._start_jobs(Control.PV_LIMIT, wanted.pv_limit_w, self._equal_weight)
         self._start_jobs(Control.EXPORT_LIMIT, wanted.export_limit_w, None)
-        self._start_jobs(Control.CHARGE_CURRENT, wanted.charge_current_a, None)
+        self._start_jobs(
+            Control.CHARGE_CURRENT, wanted.charge_current_a, None, dict(wanted.charge_shares_a)
+        )
         if self._running:
             await asyncio.wait(self._running.values(), timeout=self._period_s)
         self._running = {k: t for k, t in self._running.items() if not t.done()}
@@ -151,12 +157,15 @@ class Site:
         control: Control,
         value: float | None,
         weight: Callable[[Device], float] | None,
+        named: Mapping[str, float] | None = None,
     ) -> None:
+        """Each able device gets its part of ``value`` by weight, or what stands beside its name."""
         assert self._group is not None, "start() comes first"  # noqa: S101
         able = [d for d in self.devices if control in d.controls and self._states[d.name].online]
         shares = _shares(value, [weight(d) for d in able] if weight else None, len(able))
-        for device, share in zip(able, shares, strict=True):
+        for device, part in zip(able, shares, strict=True):
             key = (device.name, control)
+            share = (named or {}).get(device.name, part)
             if key not in self._running:
                 job, name = self._one(device, control, share), f"{device.name} {control.value}"
                 self._running[key] = self._clock.spawn(self._group, job, name)

@@ -34,6 +34,7 @@ _AUTO, _STANDBY, _CHARGE, _DISCHARGE = 1, 8, 11, 12
 _U32_ABSENT = frozenset({0xFFFF_FFFF})
 # Most negative or all ones: no documented marks, but nothing that these devices could measure.
 _I16_ABSENT, _I32_ABSENT = frozenset({-0x8000}), frozenset({-0x8000_0000, 0x7FFF_FFFF})
+_RATED = Field(35001, "u16", valid=(1000, 60_000))
 _POSSIBLE_W = (-200_000, 200_000)  # the largest of the family has 30 kW
 
 
@@ -67,12 +68,12 @@ def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_MODE, (_AUTO,)), Write(_POWER, (0,)))
 
 
-def _hold_export(watts: float, _facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
-    """Never wider than a limit of the owner's."""
-    wanted = max(0, min(0xFFFF, round(watts)))
+def _hold_export(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Never wider than a limit of the owner's; more than the inverter's rating is refused by it."""
+    wanted = max(0, min(facts.number(_RATED) or 0xFFFF, round(watts)))
     if saved.get(_EXPORT_ON) == 1:
         wanted = min(wanted, saved.get(_EXPORT_W, wanted))
-    return (Write(_EXPORT_W, (wanted,)), Write(_EXPORT_ON, (1,)))
+    return (Write(_EXPORT_W, (int(wanted),)), Write(_EXPORT_ON, (1,)))
 
 
 def _neutral_export(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
@@ -125,7 +126,7 @@ PROFILE = Profile(
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
-                facts=(Block("holding", _EXPORT_ON, 2),),
+                facts=(Block("holding", 35001, 1), Block("holding", _EXPORT_ON, 2)),
                 needs=(Block("holding", _EXPORT_ON, 2),),
                 hold=_hold_export,
                 neutral=_neutral_export,
