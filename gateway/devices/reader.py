@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.devices.counters import LIFETIME, Believed, Unwrapped
 from gateway.devices.profile import Connection, Output, Source
 from gateway.errors import DeviceError
-from gateway.modbus.link import Refused, Table, Unit
-from gateway.modbus.registers import Block, Field, Kind, Missing, Value, plan, widest_gap
+from gateway.modbus.link import SURE, Refused, Table, Unit
+from gateway.modbus.registers import (
+    Block,
+    Field,
+    Kind,
+    Missing,
+    Value,
+    middle_cut,
+    plan,
+    widest_gap,
+)
+
+log = logging.getLogger(__name__)
 
 _SLOW_S = 60.0  # what hardly changes is read so often
 _METER = ("grid_import_wh", "grid_export_wh")
@@ -22,7 +35,8 @@ _MARKERS: Mapping[Kind, frozenset[int]] = {
     "u64": frozenset({2**64 - 1}),
     "i64": frozenset({-(2**63)}),
 }
-_HOLES = (2, 3)  # exceptions by which a device refuses a block for what lies between the points
+_HOLES = (2, 3)  # exceptions by which a device refuses a block for what is not in it, or its length
+_ASK_AGAIN_S = 600.0  # so long registers that a device refuses are left alone
 
 
 class LayoutChanged(DeviceError):
@@ -40,6 +54,9 @@ class Reader:
             for pace in ("fast", "slow")
         }
         self._holes: list[tuple[Table, int, int]] = []
+        self._refused: list[Block] = []
+        self._said: set[Block] = set()
+        self._refused_until = float("-inf")
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
         self._slow_due = float("-inf")
         self._read_at = 0.0
@@ -54,11 +71,14 @@ class Reader:
 
     def _plan(self, pace: str) -> tuple[Block, ...]:
         how = self._connection
-        return plan(self._spans(pace), how.max_read, how.max_gap, self._holes)
+        there = {s for s in self._spans(pace) if not any(b.holds(*s) for b in self._refused)}
+        return plan(there, how.max_read, how.max_gap, self._holes)
 
     async def read(self, now: float) -> list[tuple[str, Value]]:
         """Values of all that is due at monotonic time ``now``, by metric."""
         elapsed, self._read_at = now - self._read_at, now
+        if self._refused and now >= self._refused_until:
+            self._forgive()
         values = await self._read_class("fast", elapsed)
         if now >= self._slow_due and self._outputs["slow"]:
             values += await self._read_class("slow", _SLOW_S)
@@ -75,24 +95,47 @@ class Reader:
         ]
 
     async def _read_blocks(self, pace: str) -> dict[Block, bytes]:
-        """All blocks of a class; one that is refused twice for a hole in it is cut there."""
+        """All blocks of a class; those that are refused are parted, down to what is not there.
+
+        What a device does not have is absent; a device that refuses all of a class is at fault.
+        """
         raw: dict[Block, bytes] = {}
-        again: set[Block] = set()
+        refusals: Counter[Block] = Counter()
         while todo := [b for b in self._plans[pace] if b not in raw]:
             for block in todo:
                 try:
                     raw[block] = await self._unit.read(block.table, block.address, block.count)
                 except Refused as refusal:
-                    hole = widest_gap(block, self._spans(pace))
-                    if refusal.code not in _HOLES or hole is None:
+                    refusals[block] += 1
+                    if refusal.code not in _HOLES:
                         raise
-                    if block not in again:
-                        again.add(block)
-                        break
-                    self._holes.append(hole)
-                    self._plans = {p: self._plan(p) for p in self._plans}
+                    self._part(block, refusals[block], pace)
+                    if not self._plans[pace] and pace == "fast":
+                        self._forgive()
+                        raise
                     break
         return raw
+
+    def _forgive(self) -> None:
+        """Ask again for what was refused: a device may get what it did not have."""
+        self._refused.clear()
+        self._plans = {p: self._plan(p) for p in self._plans}
+
+    def _part(self, block: Block, times: int, pace: str) -> None:
+        """Read ``block`` in smaller parts after the second refusal; give it up after the last."""
+        spans = self._spans(pace)
+        cut = widest_gap(block, spans) or middle_cut(block, spans)
+        if cut is not None and times > 1:
+            self._holes.append(cut)
+        elif times >= SURE:
+            if block not in self._said:
+                self._said.add(block)
+                log.info("%s has no register %d: absent", self._name, block.address)
+            self._refused.append(block)
+            self._refused_until = self._read_at + _ASK_AGAIN_S
+        else:
+            return
+        self._plans = {p: self._plan(p) for p in self._plans}
 
     def _check_anchors(self, raw: dict[Block, bytes]) -> None:
         for field, expected in self._source.anchors:

@@ -25,6 +25,7 @@ from gateway.modbus import sunspec as ss
 from gateway.modbus.link import Unit
 from gateway.modbus.registers import Field, Missing, Value
 
+_NOISE_W = 100.0  # between two registers that were not measured in the same moment
 _STATES_10X = {
     1: "off",
     2: "sleeping",
@@ -105,9 +106,7 @@ def _inverter(found: Found) -> None:
     if ss.has(model, state):
         found.outputs.append(Output("inverter_state", (ss.field(model, state),), named(names)))
     if found.battery_charge:
-        # DCW is panels and battery together; into the battery + is what the panels give besides
-        both = (ss.field(model, "DCW"), found.battery_charge)
-        found.outputs.append(Output("pv_power_w", both, numeric(lambda dc, charge: dc + charge)))
+        found.outputs.append(_panels_beside(found.battery_charge, ss.field(model, "DCW")))
         return
     if found.may_have_battery:
         add_panels(found)
@@ -116,6 +115,22 @@ def _inverter(found: Found) -> None:
     found.outputs.append(Output("pv_power_w", (power,), numeric(lambda w: max(0.0, w))))
     if ss.has(model, energy):
         found.outputs.append(Output("pv_energy_wh", (ss.field(model, energy),), counted))
+
+
+def _panels_beside(charge: Output, direct: Field) -> Output:
+    """DCW is panels and battery together: what goes into the battery + is what the panels give besides.
+
+    At night losses and the moments of the two readings leave some watts below 0; more is a fault.
+    """
+
+    def panels(dc: Value, *battery: Value) -> Value:
+        def power(dc: float, into: float) -> Value:
+            watts = dc + into
+            return max(0.0, watts) if watts >= -_NOISE_W - 0.05 * abs(into) else Missing.BAD
+
+        return numeric(power)(dc, charge.combine(*battery))
+
+    return Output("pv_power_w", (direct, *charge.fields), panels)
 
 
 def _battery_control(found: Found) -> None:

@@ -36,7 +36,11 @@ class Refused(DeviceError):
         self.code = code
 
 
-_SURE = 6  # refusals in a row that mean 'not there'
+class Silent(DeviceError):
+    """The device did not answer in time."""
+
+
+SURE = 6  # refusals in a row that mean 'not there'
 NOT_THERE = (1, 2, 3)  # exceptions by which a device says that it has no such registers
 _EXCEPTIONS = {
     1: "function not supported",
@@ -150,8 +154,9 @@ class Link:
                 raise asyncio.CancelledError
         except (ModbusException, OSError) as error:
             self._drop()
-            wait = f"no answer within {self.pace.timeout_s:g} s"
-            raise DeviceError(f"{where}: {self._fault or wait}") from error
+            if self._fault:
+                raise DeviceError(f"{where}: {self._fault}") from error
+            raise Silent(f"{where}: no answer within {self.pace.timeout_s:g} s") from error
         except BaseException:  # cancelled in mid-request: the answer may still come
             self._drop()
             raise
@@ -276,7 +281,7 @@ class Unit:
         concluded from it. A bad line refuses often: with every second request refused, six in a
         row happen once in 64 times.
         """
-        for _ in range(_SURE):
+        for _ in range(SURE):
             try:
                 return await self.read(table, address, count)
             except Refused as refusal:

@@ -22,6 +22,7 @@ from gateway.devices.profile import (
     restore,
     span,
     total,
+    total_of_present,
 )
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
@@ -52,15 +53,16 @@ PROFILE = Profile(
     key="victron-gx",
     title="Victron GX system",
     kind="hybrid",
-    identify_gives="serial",
     verified="data sheet",
     connection=Connection(unit=100, timeout_s=3.0, max_gap=10),
     identify=((Field(800, "str", count=6), r"^[0-9a-fA-F]{12}$"),),
+    says=(("serial", Field(800, "str", count=6)),),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            Output("pv_power_w", _PANELS, total),
-            Output("grid_power_w", _GRID, total),
+            # what the home does not have (a phase, panels on the genset) is absent there
+            Output("pv_power_w", _PANELS, total_of_present),
+            Output("grid_power_w", _GRID, total_of_present),
             Output("battery_power_w", (Field(842, "i16"),), numeric(lambda w: -w)),
             one("battery_soc_pct", Field(843, "u16", valid=(0, 100))),
         ),
