@@ -55,6 +55,7 @@ class Reader:
         }
         self._holes: list[tuple[Table, int, int]] = []
         self._refused: list[Block] = []
+        self._answered: set[Block] = set()
         self._said: set[Block] = set()
         self._refused_until = float("-inf")
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
@@ -105,12 +106,12 @@ class Reader:
             for block in todo:
                 try:
                     raw[block] = await self._unit.read(block.table, block.address, block.count)
+                    self._answered.add(block)
                 except Refused as refusal:
                     refusals[block] += 1
                     if refusal.code not in _HOLES:
                         raise
-                    self._part(block, refusals[block], pace)
-                    if not self._plans[pace] and pace == "fast":
+                    if not self._part(block, refusals[block], pace):
                         self._forgive()
                         raise
                     break
@@ -121,21 +122,27 @@ class Reader:
         self._refused.clear()
         self._plans = {p: self._plan(p) for p in self._plans}
 
-    def _part(self, block: Block, times: int, pace: str) -> None:
-        """Read ``block`` in smaller parts after the second refusal; give it up after the last."""
+    def _part(self, block: Block, times: int, pace: str) -> bool:
+        """Read ``block`` in smaller parts after the second refusal; give it up after the last.
+
+        False where it must not be given up: it has answered before, or nothing else is left.
+        """
         spans = self._spans(pace)
         cut = widest_gap(block, spans) or middle_cut(block, spans)
         if cut is not None and times > 1:
             self._holes.append(cut)
         elif times >= SURE:
+            if any(_overlap(block, known) for known in self._answered):
+                return False
             if block not in self._said:
                 self._said.add(block)
                 log.info("%s has no register %d: absent", self._name, block.address)
             self._refused.append(block)
             self._refused_until = self._read_at + _ASK_AGAIN_S
         else:
-            return
+            return True
         self._plans = {p: self._plan(p) for p in self._plans}
+        return bool(self._plans["fast"])
 
     def _check_anchors(self, raw: dict[Block, bytes]) -> None:
         for field, expected in self._source.anchors:
@@ -184,6 +191,10 @@ def _without_empty_counters(values: list[tuple[str, Value]]) -> list[tuple[str, 
         (m, Missing.ABSENT if v == 0 and (m in _COUNTED or (m in _METER and not meter)) else v)
         for m, v in values
     ]
+
+
+def _overlap(a: Block, b: Block) -> bool:
+    return a.table == b.table and a.address < b.end and b.address < a.end
 
 
 def _find(raw: dict[Block, bytes], field: Field) -> Value:

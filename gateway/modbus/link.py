@@ -25,6 +25,7 @@ logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 Table = Literal["holding", "input"]
 Framing = Literal["tcp", "rtu_over_tcp", "rtu"]
+_CLOSED = "the device closed the connection"
 _RTU_GAP_S = 0.02  # RTU frames are told apart by silence; a doubled answer shows up in it
 
 
@@ -38,6 +39,14 @@ class Refused(DeviceError):
 
 class Silent(DeviceError):
     """The device did not answer in time."""
+
+
+class Unreachable(DeviceError):
+    """Nobody takes the connection."""
+
+
+class HungUp(DeviceError):
+    """The connection was closed before the device answered anything on it."""
 
 
 SURE = 6  # refusals in a row that mean 'not there'
@@ -105,6 +114,7 @@ class Link:
         self._sent = b""  # the request that awaits its answer; empty = none does
         self._pdu = b""
         self._fault = ""
+        self._heard = False  # anything, on this connection
         self._noise = asyncio.Event()
         self._last_end = 0.0
 
@@ -154,6 +164,11 @@ class Link:
                 raise asyncio.CancelledError
         except (ModbusException, OSError) as error:
             self._drop()
+            if self._fault == _CLOSED and not self._heard:
+                hint = (
+                    "hangs up before it answers; if it takes one client only, stop the other first"
+                )
+                raise HungUp(f"{self.address}: the device {hint}") from error
             if self._fault:
                 raise DeviceError(f"{where}: {self._fault}") from error
             raise Silent(f"{where}: no answer within {self.pace.timeout_s:g} s") from error
@@ -185,8 +200,8 @@ class Link:
                 raise
             if not connected:
                 client.close()
-                raise DeviceError(f"{self.address}: cannot connect")
-            self._client = client
+                raise Unreachable(f"{self.address}: cannot connect")
+            self._client, self._heard = client, False
             await self._silence(self.pace.connect_delay_s)
             self._noise.clear()
         self.requests += 1
@@ -225,6 +240,7 @@ class Link:
         if sending:
             self._sent = data
             return data
+        self._heard = True
         if not self._sent:
             self._noise.set()
             return b""
@@ -245,7 +261,7 @@ class Link:
 
     def _on_connect(self, connected: bool) -> None:
         if not connected:
-            self._fail("the device closed the connection")
+            self._fail(_CLOSED)
 
     def _fail(self, why: str) -> None:
         """End the waiting request now; pymodbus itself would wait for its timeout."""
