@@ -17,7 +17,8 @@ from gateway.clock import Clock
 from gateway.devices import IntentStore
 from gateway.devices.profile import ControlSheet, Facts, Write
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.link import Refused, Unit
+from gateway.modbus.link import Unit
+from gateway.modbus.refusals import Refused
 
 log = logging.getLogger(__name__)
 _YIELD_S = 900.0  # so long we leave a device to another controller

@@ -9,7 +9,8 @@ from gateway.devices.profile import Identity, Profile, Source, SunSpecSheet
 from gateway.devices.sunspec import bind
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.modbus.link import Silent, Unit
+from gateway.modbus.link import Unit
+from gateway.modbus.refusals import STRANGE, Silent
 from gateway.modbus.registers import Field, Missing, Value
 from gateway.modbus.sunspec import discover
 
@@ -114,5 +115,5 @@ async def _matches(unit: Unit, profile: Profile) -> Identity | None:
 
 async def _value(unit: Unit, field: Field) -> Value:
     first, end = field.span
-    data = await unit.read_if_there(field.table, first, end - first)
+    data = await unit.read_if_there(field.table, first, end - first, STRANGE)
     return Missing.ABSENT if data is None else field.decode(data, first)

@@ -16,7 +16,8 @@ from gateway.devices.reader import LayoutChanged, Reader
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.link import NOT_THERE, Refused, Unit
+from gateway.modbus.link import Unit
+from gateway.modbus.refusals import NOT_THERE, Refused
 from gateway.modbus.registers import Missing, Value
 from gateway.supervise import Backoff
 

@@ -10,7 +10,8 @@ from dataclasses import replace
 from gateway.devices.counters import LIFETIME, Believed, Unwrapped
 from gateway.devices.profile import Connection, Output, Source
 from gateway.errors import DeviceError
-from gateway.modbus.link import SURE, Refused, Table, Unit
+from gateway.modbus.link import Table, Unit
+from gateway.modbus.refusals import SURE, Refused
 from gateway.modbus.registers import (
     Block,
     Field,

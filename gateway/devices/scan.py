@@ -11,15 +11,17 @@ from gateway.devices.counters import LIFETIME
 from gateway.devices.identify import identify
 from gateway.devices.profile import Identity, Profile
 from gateway.errors import DeviceError
-from gateway.modbus.link import BusAddress, HungUp, Link, Pace, Unit, Unreachable
+from gateway.modbus.link import BusAddress, Link, Pace, Unit
+from gateway.modbus.refusals import HungUp, Unreachable
 
 # 1 most; 2, 3, 4 further inverters of one maker, SMA's own map; 126, 127 SMA SunSpec; 200, 201, 240,
 # 241 Fronius meters; 71 Kostal; 247 GoodWe, FoxESS; 255 KEBA, Webasto; 100 Victron; 50 Mennekes;
 # 0 Huawei behind a dongle
 USUAL_UNITS = (1, 2, 3, 4, 126, 127, 200, 201, 240, 241, 71, 247, 255, 100, 50, 0)
 _SLOW_UNITS = (1, 0)
+_HANGS = 3  # unit numbers after which a device that hangs up does so for all
 _IMPATIENT = Pace(timeout_s=1.0)
-_PATIENT = Pace(timeout_s=5.0, connect_delay_s=2.0, min_gap_s=0.1)  # as Huawei's dongle wants it
+_PATIENT = Pace(timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.1)  # as Huawei's dongle wants it
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ async def scan(
 async def _look(link: Link, units: Sequence[int]) -> AsyncGenerator[Finding, None]:
     known: list[tuple[Finding, bytes]] = []
     hung_up: HungUp | None = None
+    hangs = 0
     try:
         for number in units:
             unit = link.unit(number)
@@ -74,7 +77,9 @@ async def _look(link: Link, units: Sequence[int]) -> AsyncGenerator[Finding, Non
                     raise
                 continue
             except HungUp as error:  # or only for this unit number
-                hung_up = error
+                hung_up, hangs = error, hangs + 1
+                if not known and (hangs == _HANGS or link.pace is _PATIENT):
+                    raise
                 continue
             except DeviceError:
                 continue

@@ -168,7 +168,7 @@ def _pv_limit(found: Found) -> None:
 
 
 def _meter(found: Found) -> None:
-    model = found.chain.first(203, 202, 201, 204, 213, 212, 211, 214)
+    model = found.grid_meter
     if model is None:
         return
     # The standard leaves the sign to the maker: SolarEdge counts export as +, most import.

@@ -12,7 +12,7 @@ from gateway.modbus.link import Unit
 from gateway.modbus.registers import Block, Field, plan
 
 _PROBED = {
-    1: ("Mn", "Md", "Vr", "SN"),
+    1: ("Mn", "Md", "Opt", "Vr", "SN"),
     120: ("DERTyp", "WHRtg"),
     124: ("WChaMax", "ChaState", "ChaSt", "OutWRte", "InWRte"),
     704: ("WMaxLimPct", "WMaxLimPctEna", "WSetEna"),
@@ -28,6 +28,8 @@ _NAMES = (
     (re.compile(r"\bbat|akku|storage|\bess\b", re.IGNORECASE), "battery"),
 )
 # Names that say nothing: what stands at such an input may be panels or a battery.
+_METERS = (201, 202, 203, 204, 211, 212, 213, 214)
+_NOT_THE_GRID = re.compile(r"^(production|consumption)", re.IGNORECASE)  # SolarEdge's options
 _BATTERY_KINDS = ("charge", "discharge", "battery")
 _NEUTRAL = re.compile(r"^(string|module|input|dc|channel|ch)?[\s_-]*\d*$", re.IGNORECASE)
 # Makers that put the battery at an input without saying so (Symo Hybrid: 'String 2'; its second
@@ -79,6 +81,19 @@ class Found:
             kinds.update(dict.fromkeys(neutral, "pv") | {place: "battery"})
         elif any(kind in _BATTERY_KINDS for kind in kinds.values()):
             kinds.update(dict.fromkeys(neutral, "pv"))
+
+    @property
+    def grid_meter(self) -> ss.ModelAt | None:
+        """The first meter of the chain that does not say that it measures something else."""
+        common: ss.ModelAt | None = None
+        for model in self.chain.models:
+            if model.model == 1:
+                common = model
+            elif model.model in _METERS:
+                says = self.facts.value(ss.field(common, "Opt")) if common else ""
+                if not (isinstance(says, str) and _NOT_THE_GRID.search(says)):
+                    return model
+        return None
 
     @property
     def ports(self) -> dict[str, list[int]]:
