@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from gateway.devices.counters import LIFETIME, Believed, Unwrapped
+from gateway.devices.counters import Counters
 from gateway.devices.profile import Connection, Output, Source
 from gateway.errors import DeviceError
 from gateway.modbus.link import Table, Unit
@@ -47,8 +47,10 @@ class LayoutChanged(DeviceError):
 class Reader:
     """Reads a bound device. A first failure ends a poll: the rest would only wait, too."""
 
-    def __init__(self, name: str, source: Source, unit: Unit, connection: Connection) -> None:
-        self._name, self._source = name, source
+    def __init__(
+        self, name: str, source: Source, unit: Unit, connection: Connection, counters: Counters
+    ) -> None:
+        self._name, self._source, self._counters = name, source, counters
         self._unit, self._connection = unit, connection
         self._outputs = {
             pace: [_marked(o) for o in source.outputs if o.poll == pace]
@@ -62,8 +64,6 @@ class Reader:
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
         self._slow_due = float("-inf")
         self._read_at = 0.0
-        self._unwrapped: dict[Field, Unwrapped] = {}
-        self._believed: dict[str, Believed] = {}
 
     def _spans(self, pace: str) -> set[tuple[Table, int, int]]:
         fields = [f for o in self._outputs[pace] for f in o.fields]
@@ -78,21 +78,23 @@ class Reader:
 
     async def read(self, now: float) -> list[tuple[str, Value]]:
         """Values of all that is due at monotonic time ``now``, by metric."""
-        elapsed, self._read_at = now - self._read_at, now
+        self._read_at = now
         if self._refused and now >= self._refused_until:
             self._forgive()
-        values = await self._read_class("fast", elapsed)
+        values = await self._read_class("fast")
         if now >= self._slow_due and self._outputs["slow"]:
-            values += await self._read_class("slow", _SLOW_S)
+            values += await self._read_class("slow")
             self._slow_due = now + _SLOW_S
-        return [(m, self._judged(m, v, now)) for m, v in _without_empty_counters(values)]
+        judged = [(m, self._counters.judge(m, v)) for m, v in _without_empty_counters(values)]
+        self._counters.keep()
+        return judged
 
-    async def _read_class(self, pace: str, elapsed_s: float) -> list[tuple[str, Value]]:
+    async def _read_class(self, pace: str) -> list[tuple[str, Value]]:
         raw = await self._read_blocks(pace)
         if pace == "fast":
             self._check_anchors(raw)
         return [
-            (o.metric, o.combine(*(self._decode(raw, f, elapsed_s) for f in o.fields)))
+            (o.metric, o.combine(*(self._decode(raw, o, i) for i in range(len(o.fields)))))
             for o in self._outputs[pace]
         ]
 
@@ -137,7 +139,7 @@ class Reader:
                 return False
             if block not in self._said:
                 self._said.add(block)
-                log.info("%s has no register %d: absent", self._name, block.address)
+                log.debug("%s has no register %d: absent", self._name, block.address)
             self._refused.append(block)
             self._refused_until = self._read_at + _ASK_AGAIN_S
         else:
@@ -153,24 +155,17 @@ class Reader:
                     f"register {field.address} holds {value} where {expected} was found before"
                 )
 
-    def _decode(self, raw: dict[Block, bytes], field: Field, elapsed_s: float) -> Value:
+    def _decode(self, raw: dict[Block, bytes], output: Output, index: int) -> Value:
+        field = output.fields[index]
         for block, data in raw.items():
             if not block.holds(field.table, *field.span):
                 continue
             value = field.decode(data, block.address)
             if field.kind == "acc32" and isinstance(value, int | float):
-                lap = self._unwrapped.setdefault(field, Unwrapped())
-                return lap.take(value, field.modulus(data, block.address), elapsed_s)
+                key = f"{output.metric} {index}"
+                return self._counters.unwrap(key, value, field.modulus(data, block.address))
             return value
         return Missing.ABSENT
-
-    def _judged(self, metric: str, value: Value, now: float) -> Value:
-        if metric not in LIFETIME:
-            return value
-        judge = self._believed.get(metric)
-        if judge is None:
-            judge = self._believed[metric] = Believed(f"{self._name}: {metric}")
-        return judge.take(value, now)
 
 
 def _marked(output: Output) -> Output:

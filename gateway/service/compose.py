@@ -109,7 +109,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     journal = Journal(settings.state_dir / "journal.sqlite")
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
-    devices = build_devices(settings.device, journal, clock)
+    devices = build_devices(settings.device, journal, clock, memory=journal)
     chargers = [d.name for d in devices if Control.CHARGE_CURRENT in d.controls]
     if len(chargers) > 1:
         raise ConfigError(
