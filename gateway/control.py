@@ -36,6 +36,7 @@ class Wish:
     car_w: float | None = None
     curtail: bool = False
     reason: str = "self-consumption"
+    car_rises: bool = False  # the car was told to take more and may not do so yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,15 +60,24 @@ def decide(
     wish: Wish,
     limits: Limits,
     charger: ChargerSpec | None = None,
+    keeps_export: bool = False,
 ) -> Setpoints:
-    """The setpoints of this tick. Released wherever the inputs that a decision needs are missing."""
+    """The setpoints of this tick. Released wherever the inputs that a decision needs are missing.
+
+    ``keeps_export``: a device keeps the export limit now. It regulates faster than we could by the
+    generation, and knows the load when we do not.
+    """
     current_a = _charge_current(snapshot, wish, limits, charger)
-    pv_limit_w = _pv_limit(snapshot, commitment, wish, limits)
+    export_limit_w = _export_limit(commitment, wish, limits)
+    pv_limit_w = None if keeps_export else _pv_limit(snapshot, commitment, wish, limits)
     if snapshot.grid_w is None or snapshot.battery_w is None or snapshot.battery_soc_pct is None:
-        return Setpoints(None, pv_limit_w, current_a, "released: meter or battery unknown")
+        return Setpoints(
+            None, pv_limit_w, export_limit_w, current_a, "released: meter or battery unknown"
+        )
     target_w, reason = _battery_target(snapshot, commitment, wish)
     if target_w is not None:
-        target_w, why = _within(target_w, snapshot, limits)
+        coming_w = _coming_w(snapshot, wish, current_a, charger)
+        target_w, why = _within(target_w, snapshot, limits, coming_w)
         reason = why or reason
     elif snapshot.battery_soc_pct <= limits.reserve_pct:
         # Released, the inverter would go below our reserve: hold it at zero discharge instead.
@@ -77,6 +87,7 @@ def decide(
     return Setpoints(
         battery_w=None if target_w is None else round(target_w),
         pv_limit_w=pv_limit_w,
+        export_limit_w=export_limit_w,
         charge_current_a=current_a,
         reason=reason,
     )
@@ -133,7 +144,18 @@ def _battery_target(
     return snapshot.battery_w + snapshot.grid_w + export_w, "committed delivery"
 
 
-def _within(battery_w: float, snapshot: Snapshot, limits: Limits) -> tuple[float, str]:
+def _coming_w(
+    snapshot: Snapshot, wish: Wish, current_a: float | None, charger: ChargerSpec | None
+) -> float:
+    """What the car will draw beyond the present in a moment: the battery makes room before it does."""
+    if charger is None or not current_a or not wish.car_rises:
+        return 0.0
+    return max(current_a * charger.phases * charger.volts - (snapshot.charger_w or 0.0), 0.0)
+
+
+def _within(
+    battery_w: float, snapshot: Snapshot, limits: Limits, coming_w: float = 0.0
+) -> tuple[float, str]:
     """``battery_w`` narrowed by power, fuse, export limit and reserve, and the rule that did it last."""
     assert snapshot.grid_w is not None and snapshot.battery_w is not None  # noqa: S101, PT018
     assert snapshot.battery_soc_pct is not None  # noqa: S101
@@ -147,10 +169,17 @@ def _within(battery_w: float, snapshot: Snapshot, limits: Limits) -> tuple[float
         if battery_w > high_export:
             battery_w, why = high_export, "export limit"
     if limits.import_limit_w is not None:
-        low_import = without_w - limits.import_limit_w
+        low_import = without_w + coming_w - limits.import_limit_w
         if battery_w < low_import:
             battery_w, why = low_import, "fuse"
     return min(high, max(low, battery_w)), why
+
+
+def _export_limit(commitment: Commitment, wish: Wish, limits: Limits) -> int | None:
+    """What may be exported at most: nothing while surplus costs money, unless it is sold."""
+    if wish.curtail and commitment.position_wh <= 0:
+        return 0
+    return None if limits.export_limit_w is None else round(limits.export_limit_w)
 
 
 def _pv_limit(snapshot: Snapshot, commitment: Commitment, wish: Wish, limits: Limits) -> int | None:
@@ -190,7 +219,9 @@ def _charge_current(
         if snapshot.grid_w is None or snapshot.charger_w is None:
             allowed_a = math.floor(charger.min_a)  # blind: the least, not the last
         else:
-            room_w = limits.import_limit_w - (snapshot.grid_w - snapshot.charger_w)
+            # What the battery charges gives way to the car: that can wait, a departure cannot.
+            charging_w = max(0.0, -(snapshot.battery_w or 0.0))
+            room_w = limits.import_limit_w - (snapshot.grid_w - snapshot.charger_w - charging_w)
             allowed_a = min(allowed_a, math.floor(room_w / per_ampere_w))
     if not wanted_a or allowed_a < charger.min_a:
         return 0.0

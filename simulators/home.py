@@ -90,6 +90,7 @@ class Home:
         self._inputs: tuple[int, Inputs, float] | None = None
         self._timers: dict[str, tuple[float, Callable[[], None]]] = {}
         self._in_timer = False
+        self._seen: datetime | None = None  # the clock's time to which all is caught up
 
     def _initial(self) -> State:
         scenario, house = self.scenario, self.house
@@ -164,6 +165,7 @@ class Home:
             self._timers.pop(key, None)
         else:
             self._timers[key] = (self._now_s + seconds, action)
+            self._seen = None
 
     def remaining_s(self, key: str) -> float:
         """Seconds until the timer ``key`` ends, 0 if it does not run."""
@@ -173,7 +175,10 @@ class Home:
     def _catch_up(self) -> None:
         if self._in_timer:
             return  # an action asks: it is already at its own moment
-        target = self._clock.now().timestamp()
+        now = self._clock.now()
+        if now == self._seen:
+            return
+        target = now.timestamp()
         while self._timers:
             key = min(self._timers, key=lambda k: (self._timers[k][0], k))
             deadline, action = self._timers[key]
@@ -187,6 +192,7 @@ class Home:
             finally:
                 self._in_timer = False
         self._move_to(target)
+        self._seen = now
 
     def _move_to(self, time_s: float) -> None:
         if time_s <= self._now_s:  # a wall clock may step back; the home does not

@@ -74,15 +74,19 @@ class SyntheticPrices:
     def __init__(self, seed: int = 0, utc_offset_h: float = -6.0) -> None:
         self._seed = seed
         self._offset = timedelta(hours=utc_offset_h)
+        self._made: dict[int, Prices] = {}  # many ask for the same quarters again and again
 
     def covers(self, interval_start: datetime) -> bool:
         return interval_start.tzinfo is not None
 
     def at(self, interval_start: datetime) -> Prices:
-        quarter = int(floor_quarter(interval_start).timestamp()) // 900
-        local = interval_start + self._offset
-        day_ahead = self._day_ahead(floor_to(local, _HOUR))
-        return Prices(round(day_ahead, 2), round(self._real_time(day_ahead, quarter, local), 2))
+        quarter = int(interval_start.timestamp()) // 900
+        if quarter not in self._made:
+            local = interval_start + self._offset
+            day_ahead = self._day_ahead(floor_to(local, _HOUR))
+            real_time = self._real_time(day_ahead, quarter, local)
+            self._made[quarter] = Prices(round(day_ahead, 2), round(real_time, 2))
+        return self._made[quarter]
 
     def _day_ahead(self, hour: datetime) -> float:
         day = hour.toordinal()

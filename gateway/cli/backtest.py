@@ -31,6 +31,9 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
     schedule: Annotated[Path | None, typer.Option(help="write every interval as CSV")] = None,
     report: Annotated[Path | None, typer.Option(help="write a page with plots (HTML)")] = None,
     sweep: Annotated[bool, typer.Option(help="also other batteries, wear and tariffs")] = False,
+    sweep_days: Annotated[
+        int, typer.Option(min=1, help="the sweep takes the last days of the data, at most these")
+    ] = 42,
     days: Annotated[int | None, typer.Option(min=1, help="only the first days of the data")] = None,
     accept_units: Annotated[
         bool, typer.Option("--accept-units", help="take unusual prices and energies as they stand")
@@ -59,7 +62,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
     result = summary(study)
     _print(result)
     if sweep:
-        result["sweep"] = _sweep(series, case, strategy)
+        result["sweep"] = _sweep(series.tail(sweep_days * 96), case, strategy)
     if json is not None:
         write_json(json, result)
     if schedule is not None:
@@ -94,16 +97,22 @@ def _with_progress(series: Series, case: Case, strategy: str, label: str) -> Stu
 
 
 def _sweep(series: Series, case: Case, strategy: str) -> list[dict[str, Any]]:
-    from gateway.planner.backtest.study import summary, variations
+    from rich.console import Console
+    from rich.progress import Progress
 
-    rows = []
-    print(f"\n{'sweep':<28}{'none':>11}{'greedy':>11}{'ours':>11}{'perfect':>11}{'capture':>9}")
-    for label, variation in variations(case)[1:]:
-        result = summary(_with_progress(series, variation, strategy, label))
-        money = result["money"]
-        cells = "".join(f"{money[k]:>11.2f}" for k in ("none", "greedy", "ours", "perfect"))
-        print(f"{label:<28}{cells}{_share(result['capture']):>9}")
-        rows.append({"case": label, "money": money, "capture": result["capture"]})
+    from gateway.planner.backtest.study import sweep
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("sweep")
+        rows = sweep(
+            series, case, strategy, lambda n, total: bar.update(task, completed=n, total=total)
+        )
+    names = ("none", "greedy", "ours", "perfect")
+    head = f"{'no battery':>12}{'greedy':>10}{'ours':>10}{'perfect':>10}{'capture':>9}"
+    print(f"\n{f'sweep, {len(series) // 96} days':<28}{head}")
+    for row in rows:
+        cells = "".join(f"{row['money'][n]:>{12 if n == 'none' else 10}.2f}" for n in names)
+        print(f"{row['case']:<28}{cells}{_share(row['capture']):>9}")
     return rows
 
 

@@ -39,7 +39,7 @@ def init(
         typer.echo(f"  found: {found.profile.key} at {found.host}:{found.port}")
     if not findings:
         raise ConfigError("no device was found; are they switched on, and is Modbus TCP enabled?")
-    text = "\n".join([*_site(), devices_toml(findings), *_rest()])
+    text = "\n".join([*_site(), *_battery(), devices_toml(findings), *_rest()])
     try:
         out.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -50,6 +50,7 @@ def init(
 
 def _site() -> list[str]:
     zone = _ask("Time zone of the home", _zone_here(), _valid_zone)
+    place = _ask("Latitude and longitude, e.g. 30.27 -97.74 (empty: without the sun)", "", _place)
     reserve = _ask("State of charge to keep for outages, %", "20", _number)
     limit = _ask("Most power you may feed into the grid, W (empty: no limit)", "", _number)
     lines = [
@@ -58,6 +59,9 @@ def _site() -> list[str]:
         f"time_zone = {json.dumps(zone)}",
         f"reserve_pct = {reserve}",
     ]
+    if place:
+        latitude, longitude = _place(place)
+        lines += [f"latitude = {latitude}", f"longitude = {longitude}"]
     return [*lines, *([f"export_limit_w = {limit}"] if limit else []), ""]
 
 
@@ -70,6 +74,22 @@ def _rest() -> list[str]:
     if not url:
         return [*lines, 'export_price = { kind = "flat", per_kwh = "0" }', ""]
     return [*lines, "", "[market]", f"url = {json.dumps(url)}", ""]
+
+
+def _battery() -> list[str]:
+    """Most inverters do not say how large their battery is."""
+    where = "(empty: the inverter says it, or there is none)"
+    capacity = _ask(f"Usable capacity of your battery, Wh {where}", "", _number)
+    if not capacity:
+        return []
+    power = _ask("Power with which it charges and discharges, W", "5000", _number)
+    return [
+        "[battery]",
+        f"capacity_wh = {capacity}",
+        f"max_charge_w = {power}",
+        f"max_discharge_w = {power}",
+        "",
+    ]
 
 
 def _ask(question: str, default: str, check: Callable[[str], Any]) -> str:
@@ -93,6 +113,16 @@ def _number(text: str) -> float:
     if value < 0:
         raise ValueError("not below 0")
     return value
+
+
+def _place(text: str) -> tuple[float, float]:
+    try:
+        latitude, longitude = (float(part) for part in text.replace(",", " ").split())
+    except ValueError:
+        raise ValueError(f"{text!r} is no latitude and longitude, e.g. 30.27 -97.74") from None
+    if abs(latitude) > 90 or abs(longitude) > 180:
+        raise ValueError("latitude is -90 to 90 (north +), longitude -180 to 180 (east +)")
+    return latitude, longitude
 
 
 def _url(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -13,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from gateway.config.tariff import Tariff
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 
@@ -25,8 +27,12 @@ class Site(_Part):
 
     name: Name = Field("home", description="part of every MQTT topic")
     time_zone: str = Field("UTC", description="IANA name; local rules of the tariff follow it")
-    latitude: float | None = Field(None, ge=-90, le=90, description="for the solar forecast")
-    longitude: float | None = Field(None, ge=-180, le=180, description="for the solar forecast")
+    latitude: float | None = Field(
+        None, ge=-90, le=90, description="of the panels, north +: the sun's course for the forecast"
+    )
+    longitude: float | None = Field(
+        None, ge=-180, le=180, description="of the panels, east +; both or none"
+    )
     reserve_pct: float = Field(20, ge=0, le=100, description="state of charge kept for outages, %")
     export_limit_w: float | None = Field(None, ge=0, description="most power fed into the grid, W")
     import_limit_w: float | None = Field(None, gt=0, description="fuse of the connection, W")
@@ -39,6 +45,19 @@ class Site(_Part):
         except (KeyError, ValueError, OSError):
             raise ValueError(f"{name!r} is no IANA time zone, e.g. 'America/Chicago'") from None
         return name
+
+    @model_validator(mode="after")
+    def _whole_place(self) -> Self:
+        if (self.latitude is None) != (self.longitude is None):
+            raise ValueError("latitude and longitude belong together: set both or none")
+        return self
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Latitude and longitude, None if not configured."""
+        if self.latitude is None or self.longitude is None:
+            return None
+        return self.latitude, self.longitude
 
 
 class DeviceSettings(_Part):
@@ -74,8 +93,23 @@ class Battery(_Part):
     max_discharge_w: float | None = Field(None, gt=0, description="default: what the device states")
     charge_efficiency: float = Field(0.95, gt=0, le=1, description="AC to stored, one way")
     discharge_efficiency: float = Field(0.95, gt=0, le=1, description="stored to AC, one way")
+    charge_efficiency_by_power: Curve = Field(
+        (),
+        description="in its place: pairs of AC W and efficiency, e.g. [[300, 0.8], [2000, 0.95]]",
+    )
+    discharge_efficiency_by_power: Curve = Field((), description="the same for discharging")
     standby_w: float = Field(0, ge=0, description="own consumption of the battery, W")
     wear_per_kwh: Decimal = Field(Decimal("0.02"), ge=0, description="cost of a kWh discharged")
+
+    @field_validator("charge_efficiency_by_power", "discharge_efficiency_by_power")
+    @classmethod
+    def _rising(cls, curve: Curve) -> Curve:
+        powers = [power for power, _ in curve]
+        if any(b <= a for a, b in pairwise([0.0, *powers])):
+            raise ValueError("the powers must be above 0 and rise, e.g. [[300, 0.8], [2000, 0.95]]")
+        if not all(0 < efficiency <= 1 for _, efficiency in curve):
+            raise ValueError("an efficiency lies between 0 and 1, e.g. 0.95")
+        return curve
 
 
 class Car(_Part):
@@ -99,6 +133,8 @@ class Mqtt(_Part):
     password_file: Path | None = Field(None, description="or systemd credential mqtt_password")
     tls: bool = Field(False, description="encrypt, and check the broker's certificate")
     ca_file: Path | None = Field(None, description="of a private certificate authority")
+    cert_file: Path | None = Field(None, description="our certificate (PEM), if the broker asks")
+    key_file: Path | None = Field(None, description="its key; or systemd credential mqtt_key")
     protocol: Literal["3.1.1", "5"] = Field("3.1.1", description="every broker speaks 3.1.1")
     publish_s: float = Field(10, gt=0, description="state is published at most this often")
     home_assistant: bool = Field(True, description="publish discovery")
@@ -113,8 +149,14 @@ class Market(_Part):
     party_id: str = Field("home", description="our name at the exchange")
     credential_file: Path | None = Field(None, description="or systemd credential exchange")
     ca_file: Path | None = Field(None, description="of a private certificate authority")
+    cert_file: Path | None = Field(None, description="our certificate (PEM), if the exchange asks")
+    key_file: Path | None = Field(None, description="its key; or systemd credential market_key")
     trading: bool = Field(True, description="false = plan, but offer nothing")
     price_floor_per_kwh: Decimal = Field(Decimal(0), description="never sell below")
+    buy: bool = Field(
+        False,
+        description="also buy there, below the retailer's price, what the home will draw and store",
+    )
 
 
 class Planner(_Part):
@@ -131,6 +173,9 @@ class Control(_Part):
     period_s: float = Field(2, gt=0, le=60, description="of polling and of deciding")
     deadband_w: float = Field(50, ge=0, description="smaller changes are not written")
     dwell_s: float = Field(30, ge=0, description="shortest stay in a mode that prices chose")
+    car_dwell_s: float = Field(
+        120, ge=0, description="shortest stay of the car in charging or waiting"
+    )
 
 
 class Dashboard(_Part):

@@ -15,7 +15,9 @@ from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore
+from gateway.devices.flash import BudgetSpent, FlashBudget
 from gateway.devices.profile import ControlSheet, Facts, Write
+from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
 from gateway.modbus.link import Unit
 from gateway.modbus.refusals import Refused
@@ -24,6 +26,7 @@ log = logging.getLogger(__name__)
 _YIELD_S = 900.0  # so long we leave a device to another controller
 _VISIBLE_W = 300.0  # smaller setpoints drown in the inverter's own needs
 _FULL_PCT, _EMPTY_PCT = 97.0, 15.0  # where the battery's own limits may overrule a setpoint
+_LIMITS = (Control.PV_LIMIT, Control.EXPORT_LIMIT)  # the smaller the safer
 
 
 class Holder:
@@ -40,9 +43,11 @@ class Holder:
         self._device, self.sheet = device, sheet
         self._unit = unit
         self._intents, self._clock = intents, clock
+        self._flash = FlashBudget(device, sheet, intents, clock)
         self._facts: Facts | None = None
         self._saved: dict[int, int] = {}
-        self._written: dict[int, int] = {}
+        self._sent: dict[int, int] = {}  # what we wrote last
+        self._written: dict[int, int] = {}  # the part of it that is expected to read back
         self._value: float | None = None
         self._renewed = float("-inf")
         self._yielded = float("-inf")
@@ -57,8 +62,8 @@ class Holder:
     def rebind(self, sheet: ControlSheet) -> None:
         """Go on with the control as it was found anew, perhaps at other addresses."""
         if sheet.facts != self.sheet.facts:
-            self._written, self._saved = {}, {}
-        self.sheet = sheet
+            self._sent, self._written, self._saved = {}, {}, {}
+        self.sheet = self._flash.sheet = sheet
         self.doubt()
 
     def doubt(self) -> None:
@@ -77,9 +82,9 @@ class Holder:
         if not fresh or self._facts is None or self.sheet.follows:
             self._facts = await self._read_facts()
             self._take_over(self._facts)
-        writes = self.sheet.hold(value, self._facts, self._saved)
-        if fresh:
-            writes = tuple(w for w in writes if self._differs(w))
+        writes = self._due(self.sheet.hold(value, self._facts, self._saved), self._facts, fresh)
+        if not self._tightens(value):
+            await self._check_budget(writes)
         await self._send(writes)
         if self._value is None or (value > 0) != (self._value > 0):
             self._since = now
@@ -112,10 +117,10 @@ class Holder:
     async def release(self) -> list[str]:
         """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
         ours = self._value is not None or self.owed
-        if self._clock.monotonic() - self._yielded < _YIELD_S:
-            return await self._left_to_another()
         if self.sheet.foreign == "keep" and not ours:
             return []
+        if self._clock.monotonic() - self._yielded < _YIELD_S:
+            return await self._left_to_another()
         saved = self._saved or self._remembered()
         try:
             facts = await self._read_facts()
@@ -127,7 +132,7 @@ class Holder:
         except DeviceError as error:
             return [f"{self.sheet.control.value}: {error}"]
         for step in steps:
-            if all(facts.word(a) == w for a, w in _words(step)):
+            if all(facts.word(a) == w for a, w in step.by_address):
                 continue
             try:
                 await self._write(step, must=True)
@@ -136,7 +141,7 @@ class Holder:
         problems += await self._not_neutral(steps)
         if not problems:
             self._forget()
-            self._saved, self._written, self._value = {}, {}, None
+            self._saved, self._sent, self._written, self._value = {}, {}, {}, None
             self._renewed = self._yielded = float("-inf")
         return problems
 
@@ -168,13 +173,16 @@ class Holder:
             facts = await self._read_facts()
         except DeviceError as error:
             return [f"{self.sheet.control.value}: the release cannot be verified: {error}"]
-        return [
+        wrong = [
             f"{self.sheet.control.value}: register {a} reads {facts.word(a)} instead of {w}"
             for step in steps
             if step.check and not step.optional
-            for a, w in _words(step)
+            for a, w in step.by_address
             if facts.word(a) not in (w, None)
         ]
+        if not wrong and self.sheet.foreign == "clear" and self.sheet.is_neutral(facts) is False:
+            return [f"{self.sheet.control.value}: the device still says that it is controlled"]
+        return wrong
 
     def _take_over(self, facts: Facts) -> None:
         """Remember what stood there before us; notice if another controller has written since."""
@@ -193,18 +201,18 @@ class Holder:
                 self.sheet.control.value,
                 _YIELD_S / 60,
             )
-            self._value, self._written, self._saved = None, {}, {}
+            self._value, self._sent, self._written, self._saved = None, {}, {}, {}
             self._forget()
             raise DeviceError(f"{self.sheet.control.value} was taken by another controller")
 
     def _remember(self) -> None:
-        """Store what restores the device. Without a dead-man nothing is written unless it is stored."""
+        """Store what restores the device. Nothing that would stay is written unless it is stored."""
         try:
             self._intents.remember(
                 self._device, self.sheet.control, json.dumps(self._saved), self._clock.now()
             )
         except StorageError as error:
-            if self.sheet.lease.kind == "none":
+            if self.sheet.lease.kind == "none" or self.sheet.stays:
                 raise DeviceError(f"{self.sheet.control.value} is not taken: {error}") from error
 
     def _forget(self) -> None:
@@ -216,16 +224,42 @@ class Holder:
         stored: Mapping[str, int] = json.loads(text) if text else {}
         return {int(address): word for address, word in stored.items()}
 
+    def _due(self, writes: Sequence[Write], facts: Facts, fresh: bool) -> tuple[Write, ...]:
+        """What must be sent: within the refresh time only what changed, of flash never anything else."""
+        for step in writes:
+            if step.check and self._flash.is_there(step, facts):
+                self._written |= dict(step.by_address)
+        due = (w for w in writes if not self._flash.is_there(w, facts))
+        return tuple(w for w in due if not fresh or self._differs(w))
+
+    def _tightens(self, value: float) -> bool:
+        """Whether this makes a limit smaller: a limit is never left too wide to spare the flash.
+
+        Each such write follows one that widened it, which the budget bounds.
+        """
+        return self.sheet.control in _LIMITS and (self._value is None or value < self._value)
+
+    async def _check_budget(self, writes: Sequence[Write]) -> None:
+        """Refuse what the flash would not stand; a battery is let go rather than held at an old power."""
+        try:
+            self._flash.check(writes)
+        except BudgetSpent:
+            if self.sheet.control is Control.BATTERY_POWER and self._value is not None:
+                await self.release()
+            raise
+
     async def _send(self, writes: Sequence[Write]) -> None:
         """Write and read back. On any failure the next hold starts over."""
         if not writes:
             return
         try:
             for step in writes:
-                for address, _ in _words(step):  # until it is answered, old or new may stand there
+                for address, _ in step.by_address:  # until it is answered, either may stand there
+                    self._sent.pop(address, None)
                     self._written.pop(address, None)
                 await self._write(step)
-                self._written |= {a: w for a, w in _words(step) if step.check}
+                self._sent |= dict(step.by_address)
+                self._written |= dict(step.by_address) if step.check else {}
             self._facts = await self._read_facts()
         except DeviceError:
             self.doubt()
@@ -240,32 +274,16 @@ class Holder:
                 )
 
     async def _write(self, step: Write, must: bool = False) -> None:
-        """Write one step; ``must`` ignores the flash budget: to be neutral is worth a write."""
-        if self.sheet.persistence == "flash":
-            self._spend(step, must)
+        """Write one step; ``must``: to be neutral is worth a write, whether it can be counted or not."""
+        self._flash.count(step, must)
         try:
             await self._unit.write(step.address, step.words, step.fc)
         except Refused:
             if not step.optional:
                 raise
 
-    def _spend(self, step: Write, must: bool) -> None:
-        """Count a write to flash; raises DeviceError when the day's budget is used up."""
-        day = self._clock.now().date().isoformat()
-        try:
-            spent = self._intents.write_count(self._device, step.address, day)
-            if spent >= self.sheet.max_per_day and not must:
-                raise DeviceError(
-                    f"register {step.address} is kept in flash and was written"
-                    f" {self.sheet.max_per_day} times today; not written again"
-                )
-            self._intents.count_write(self._device, step.address, day)
-        except StorageError as error:
-            if not must:
-                raise DeviceError(f"writes to flash cannot be counted: {error}") from error
-
     def _differs(self, step: Write) -> bool:
-        return any(self._written.get(a) != w for a, w in _words(step) if step.check)
+        return any(self._sent.get(a) != w for a, w in step.by_address)
 
     async def _read_facts(self) -> Facts:
         raw = {}
@@ -274,7 +292,3 @@ class Holder:
             if data is not None:  # what a model does not have, it goes without
                 raw[block] = data
         return Facts(raw)
-
-
-def _words(step: Write) -> list[tuple[int, int]]:
-    return [(step.address + i, word) for i, word in enumerate(step.words)]

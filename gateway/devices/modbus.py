@@ -175,12 +175,20 @@ class ModbusDevice:
                 raise DeviceError("the device is none that we know; name its profile")
             profile = self.profile = found[0]
         source = await bind_profile(self._unit, profile)
-        self._take_controls(source.controls if self._control else ())
+        offered = source.controls if self._control else ()
+        self._take_controls([sheet for sheet in offered if await self._has(sheet)])
         self._source = source
         for holder in self._holders.values():
             if holder.owed and holder.value is None:
                 await holder.release()
         return Reader(self.name, source, self._unit, profile.connection, self._counters)
+
+    async def _has(self, sheet: ControlSheet) -> bool:
+        """Whether the device has the registers without which it cannot be steered so."""
+        for block in sheet.needs:
+            if await self._unit.read_if_there(block.table, block.address, block.count) is None:
+                return False
+        return True
 
     def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
         """A holder for each control; one that holds something goes on with the new sheet."""

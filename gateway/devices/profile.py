@@ -11,7 +11,8 @@ from gateway.modbus.frames import TidMode
 from gateway.modbus.link import Pace
 from gateway.modbus.registers import Block, Field, Missing, Value
 
-Poll = Literal["fast", "slow"]
+# How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
+Poll = Literal["fast", "slow", "charging"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,11 @@ class Write:
     optional: bool = False
     check: bool = True
 
+    @property
+    def by_address(self) -> tuple[tuple[int, int], ...]:
+        """Each register with its word."""
+        return tuple((self.address + i, word) for i, word in enumerate(self.words))
+
 
 class Facts:
     """The registers that a control depends on, as last read; indexed by address."""
@@ -155,7 +161,11 @@ class ControlSheet:
     ``hold`` gives the writes for a value, in the order in which they must be sent; ``neutral``
     gives those that release. Both know the facts now and the words saved at takeover (address ->
     word; empty when the setpoint is not known to be ours). ``saved`` are the addresses to remember.
-    ``max_per_day`` bounds writes to each flash register.
+    ``stays`` are those of them that the device's own timer leaves as we set them: they are put back at
+    the next start, and nothing is taken that could not be remembered.
+    ``flash`` are the addresses that the device keeps in flash, or of which nobody knows better:
+    written on change only, and ``max_per_day`` times at most. ``needs`` are registers without which
+    a model does not have this control.
     """
 
     control: Control
@@ -165,8 +175,10 @@ class ControlSheet:
     lease: Lease
     saved: tuple[int, ...] = ()
     is_neutral: Callable[[Facts], bool | None] = lambda facts: None
-    persistence: Literal["ram", "flash"] = "ram"
+    stays: tuple[int, ...] = ()
+    flash: tuple[int, ...] = ()
     max_per_day: int = 0
+    needs: tuple[Block, ...] = ()
     settle_s: float = 30.0  # until the effect can be seen in the measured power
     foreign: Literal["clear", "keep"] = "clear"  # at start: end, or respect, what is not ours
     follows: bool = False  # the writes depend on measured facts, so they are made anew at each hold

@@ -1,4 +1,4 @@
-"""The requests of one device, in two classes of pace, and what their registers mean."""
+"""The requests of one device, in three classes of pace, and what their registers mean."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import get_args
 
 from gateway.devices.counters import Counters
-from gateway.devices.profile import Connection, Output, Source
+from gateway.devices.profile import Connection, Output, Poll, Source
 from gateway.errors import DeviceError
 from gateway.modbus.link import Table, Unit
 from gateway.modbus.refusals import SURE, Refused
@@ -26,6 +27,7 @@ from gateway.modbus.registers import (
 log = logging.getLogger(__name__)
 
 _SLOW_S = 60.0  # what hardly changes is read so often
+_RESTING = ("idle", "plugged")  # states of a charger in which its counters and power stand still
 _METER = ("grid_import_wh", "grid_export_wh")
 _COUNTED = ("pv_energy_wh", "battery_charge_wh", "battery_discharge_wh")
 _MARKERS: Mapping[Kind, frozenset[int]] = {
@@ -53,8 +55,7 @@ class Reader:
         self._name, self._source, self._counters = name, source, counters
         self._unit, self._connection = unit, connection
         self._outputs = {
-            pace: [_marked(o) for o in source.outputs if o.poll == pace]
-            for pace in ("fast", "slow")
+            pace: [_marked(o) for o in source.outputs if o.poll == pace] for pace in get_args(Poll)
         }
         self._holes: list[tuple[Table, int, int]] = []
         self._refused: list[Block] = []
@@ -63,6 +64,8 @@ class Reader:
         self._refused_until = float("-inf")
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
         self._slow_due = float("-inf")
+        self._resting: Value | None = None  # the charger's state, while nothing flows into a car
+        self._still: list[tuple[str, Value]] = []  # and what stands still in it
         self._read_at = 0.0
 
     def _spans(self, pace: str) -> set[tuple[Table, int, int]]:
@@ -82,9 +85,16 @@ class Reader:
         if self._refused and now >= self._refused_until:
             self._forgive()
         values = await self._read_class("fast")
-        if now >= self._slow_due and self._outputs["slow"]:
+        slow = now >= self._slow_due
+        state = dict(values).get("charger_state")
+        if slow or state not in _RESTING or state != self._resting:
+            self._resting = None
+            self._still = await self._read_class("charging")
+        values += self._still
+        if slow:
             values += await self._read_class("slow")
             self._slow_due = now + _SLOW_S
+        self._resting = state
         judged = [(m, self._counters.judge(m, v)) for m, v in _without_empty_counters(values)]
         self._counters.keep()
         return judged

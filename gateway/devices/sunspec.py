@@ -10,6 +10,7 @@ from __future__ import annotations
 from gateway.devices.profile import (
     Identity,
     Output,
+    Poll,
     Source,
     SunSpecSheet,
     named,
@@ -152,18 +153,21 @@ def _battery_control(found: Found) -> None:
 def _pv_limit(found: Found) -> None:
     limit = found.chain.first(123)
     rating = found.chain.first(121) or found.chain.first(120)
-    points = ("WMaxLim_Ena", "WMaxLimPct")
+    points: tuple[str, str] = ("WMaxLim_Ena", "WMaxLimPct")
+    pace: Poll = "slow"  # else it costs a request at each poll: model 160 lies between
     if limit is not None and rating is not None:
         found.controls.append(pv_limit_123(limit, rating))
     else:
         limit, rating = found.chain.first(704), found.chain.first(702)
-        points = ("WMaxLimPctEna", "WMaxLimPct")
+        points, pace = ("WMaxLimPctEna", "WMaxLimPct"), "fast"
         if limit is None or rating is None or found.number(limit, "WMaxLimPctEna") is None:
             return
         found.controls.append(pv_limit_704(limit, rating))
     fields = tuple(ss.field(limit, point) for point in points)
     found.outputs.append(
-        Output("pv_limit_pct", fields, numeric(lambda on, percent: percent if on == 1 else 100.0))
+        Output(
+            "pv_limit_pct", fields, numeric(lambda on, percent: percent if on == 1 else 100.0), pace
+        )
     )
 
 

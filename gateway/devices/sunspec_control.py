@@ -60,6 +60,7 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
         neutral=neutral,
         is_neutral=lambda facts: None if (now := facts.word(mode)) is None else now == 0,
         saved=(revert,),
+        stays=(revert,),
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )
 
@@ -103,6 +104,7 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
         hold=hold,
         neutral=neutral,
         saved=(percent.address, revert, enable),
+        stays=(percent.address, revert, enable),  # reverting drops a limit that was there before us
         foreign="keep",
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )

@@ -88,6 +88,7 @@ def battery_704(model: ss.ModelAt, rating: ss.ModelAt, measured: Measured) -> Co
         neutral=neutral,
         is_neutral=lambda facts: None if (now := facts.word(enable)) is None else now == 0,
         saved=(*span(setpoint, 2), *span(timer, 2)),
+        stays=(*span(setpoint, 2), *span(timer, 2)),
         lease=Lease("reversion", LEASE_S, refresh_s=25.0),
         follows=True,
     )

@@ -20,10 +20,13 @@ class Setpoints:
     """The decision of one control tick for the whole home. None = released to the device itself.
 
     ``battery_w`` discharge +, charge -. ``reason`` says in a few words which rule decided.
+    ``export_limit_w`` is for devices that keep such a limit by themselves, ``pv_limit_w`` for a home
+    that has none or whose device does not keep it now.
     """
 
     battery_w: int | None = None
     pv_limit_w: int | None = None
+    export_limit_w: int | None = None
     charge_current_a: float | None = None
     reason: str = "released"
 

@@ -7,17 +7,23 @@ elsewhere. Energy is Wh at the AC side unless the name says ``stored``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import pairwise
 
 from gateway.domain.intervals import Interval
+
+Curve = tuple[tuple[float, float], ...]  # AC W and one-way efficiency there
 
 
 @dataclass(frozen=True, slots=True)
 class BatterySpec:
     """A battery as the planner sees it. Powers are AC W; efficiencies one way, 0..1.
 
-    ``wear_per_mwh`` is the cost of one MWh discharged at the AC side; 0 is allowed.
+    ``wear_per_mwh`` is the cost of one MWh discharged at the AC side; 0 is allowed. A curve is pairs of
+    AC power and the efficiency there, rising in power; without one the efficiency is the same at
+    every power. With a curve ``charge_efficiency`` is its best and ``discharge_efficiency`` its worst,
+    so that what is thought to fit in or to come out always does (`by_power`).
     """
 
     capacity_wh: float
@@ -28,6 +34,40 @@ class BatterySpec:
     discharge_efficiency: float = 0.95
     standby_w: float = 0.0
     wear_per_mwh: float = 20.0
+    charge_curve: Curve = ()
+    discharge_curve: Curve = ()
+
+    def by_power(self, charge: Curve, discharge: Curve) -> BatterySpec:
+        """The same with losses by power; an empty curve changes nothing."""
+        return replace(
+            self,
+            charge_curve=charge,
+            discharge_curve=discharge,
+            charge_efficiency=max((e for _, e in charge), default=self.charge_efficiency),
+            discharge_efficiency=min((e for _, e in discharge), default=self.discharge_efficiency),
+        )
+
+    def change_wh(self, discharge_wh: float, hours: float) -> float:
+        """What AC energy given (+) or taken (-) at an even power changes in stored energy, Wh."""
+        if discharge_wh > 0:
+            curve, efficiency = self.discharge_curve, self.discharge_efficiency
+            return -discharge_wh / (
+                efficiency_at(curve, discharge_wh / hours) if curve else efficiency
+            )
+        curve, efficiency = self.charge_curve, self.charge_efficiency
+        return -discharge_wh * (
+            efficiency_at(curve, -discharge_wh / hours) if curve else efficiency
+        )
+
+
+def efficiency_at(curve: Curve, power_w: float) -> float:
+    """The efficiency at ``power_w``: linear between the curve's points, flat outside them."""
+    if power_w <= curve[0][0]:
+        return curve[0][1]
+    for (low, before), (high, after) in pairwise(curve):
+        if power_w <= high:
+            return before + (after - before) * (power_w - low) / (high - low)
+    return curve[-1][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +214,12 @@ class Plan:
     made_at: datetime
     strategy: str
     values: tuple[ValueCurve, ...]  # [0] holds for the interval of made_at; value at its END
-    car_values: tuple[ValueCurve, ...] = ()  # over energy already charged, for the car
+    car_values: tuple[ValueCurve, ...] = ()  # over Wh charged since the plan was made, for the car
     offers: tuple[OfferCurve, ...] = ()
     course: tuple[PlannedInterval, ...] = ()
     notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
+    import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
 
     def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
         """The value curve that holds at ``time``, or None when the plan does not reach there.
@@ -190,6 +231,10 @@ class Plan:
             if known is not None:
                 return known.at(price_per_mwh)
         return next((v for v in self.values if time in v.interval), None)
+
+    def car_value(self, time: datetime) -> ValueCurve | None:
+        """The value of another Wh in the car at ``time``; None when the plan knows of no car then."""
+        return next((v for v in self.car_values if time in v.interval), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gateway.errors import JournalBroken, StorageError
@@ -42,6 +42,23 @@ class JournalFile:
         except BaseException:
             self._unlock()
             raise
+
+    @contextmanager
+    def forgetting(self) -> Iterator[None]:
+        """A transaction that may be lost with the power, not with the process: no wait for the disk.
+
+        For what is harmless to forget twice. The next `transaction` makes it durable too.
+        """
+        try:
+            self.db.execute("PRAGMA synchronous=NORMAL")
+        except sqlite3.Error as error:
+            raise StorageError(f"{self.path}: cannot store: {error}") from error
+        try:
+            with self.transaction():
+                yield
+        finally:
+            with suppress(sqlite3.Error):  # of a file that was closed meanwhile
+                self.db.execute("PRAGMA synchronous=FULL")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

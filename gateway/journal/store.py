@@ -34,8 +34,8 @@ _FORMAT = 1  # of the checkpoint's state; another number makes the next start re
 class Journal:
     """Opens (or makes) the journal in ``path``; raises JournalBroken if its chain is not whole.
 
-    Every write is one durable transaction (WAL, synchronous FULL) and raises StorageError when it
-    cannot be stored; nothing is half-written then. One process writes; with ``read_only`` others
+    Every write is one transaction and raises StorageError when it cannot be stored; nothing is
+    half-written then. It survives a power cut (WAL, synchronous FULL), but for what only forgets. One process writes; with ``read_only`` others
     may look at the same time. ``checkpoint_every`` counts entries between two checkpoints.
     """
 
@@ -160,8 +160,8 @@ class Journal:
         return int(self._ask("SELECT COUNT(*) FROM outbox")[0][0])
 
     def mark_sent(self, *seqs: int) -> None:
-        """The broker has acknowledged these entries."""
-        with self._file.transaction():
+        """The broker has acknowledged these entries. After a power cut some may go out once more."""
+        with self._file.forgetting():
             self._db.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in seqs])
 
     def setting(self, name: str, value: str | None = None) -> str | None:
@@ -195,7 +195,7 @@ class Journal:
             )
 
     def forget(self, device: str, control: Control) -> None:
-        with self._file.transaction():
+        with self._file.forgetting():  # one that comes back releases once more, at the next start
             self._db.execute(
                 "DELETE FROM intent WHERE device = ? AND control = ?", (device, control.value)
             )

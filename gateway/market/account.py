@@ -58,6 +58,11 @@ class Row:
         return delivered_wh(self.position_wh, self.net_wh)
 
     @property
+    def short_wh(self) -> int:
+        """What was sold and not delivered, as far as the interval is metered."""
+        return max(self.position_wh, 0) - self.delivered_wh if self.metered else 0
+
+    @property
     def market_money(self) -> int:
         """All settlement rows together: a correction is a reversal and a new row."""
         return sum(s.total_money for s in self.settlements)
@@ -109,6 +114,7 @@ class Statement:
             "sold": sum(max(r.position_wh, 0) for r in rows),
             "bought": sum(max(-r.position_wh, 0) for r in rows),
             "delivered": sum(r.delivered_wh for r in rows),
+            "short": sum(r.short_wh for r in rows),
             "uncontracted": sum(uncontracted_wh(r.position_wh, r.net_wh) for r in rows),
             "retail_import": sum(retail_import_wh(r.position_wh, r.net_wh) for r in rows),
         }

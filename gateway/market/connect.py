@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from gateway.clock import Clock
+from gateway.config.secrets import secret_file
 from gateway.config.settings import Market
 from gateway.domain.trade import ticks
 from gateway.errors import ConfigError
@@ -22,7 +23,7 @@ def open_market(settings: Market, journal: Journal, clock: Clock) -> tuple[Excha
     """The exchange and the trader of ``[market]``; ConfigError names the adapters that there are."""
     exchange = open_exchange(settings, clock)
     floor = ticks(float(settings.price_floor_per_kwh) * _KWH_PER_MWH)
-    policy = BidPolicy(floor_ticks=floor)
+    policy = BidPolicy(floor_ticks=floor, allow_buy=settings.buy)
     return exchange, Trader(exchange, journal, clock, TraderSettings(settings.party_id, policy))
 
 
@@ -32,8 +33,10 @@ def open_exchange(settings: Market, clock: Clock) -> Exchange:
         url=settings.url,
         party_id=settings.party_id,
         clock=clock,
-        credential_file=settings.credential_file,
+        credential_file=secret_file("exchange", settings.credential_file),
         ca_file=settings.ca_file,
+        cert_file=settings.cert_file,
+        key_file=settings.key_file,
     )
     return adapter(settings.exchange)(access)
 

@@ -87,6 +87,9 @@ def as_text(s: Statement, zone: ZoneInfo) -> str:
     lines.append(
         f"{_kwh(energy['sold'])} kWh sold, {_kwh(energy['delivered'])} kWh of it delivered"
     )
+    if energy["short"]:
+        count = sum(row.short_wh > 0 for row in s.rows)
+        lines.append(f"{_kwh(energy['short'])} kWh short, in {count} intervals (--csv shows which)")
     if s.unanswered:
         lines.append(f"{s.unanswered} tenders wait for the exchange's answer")
     if s.unsettled:

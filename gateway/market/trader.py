@@ -11,10 +11,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.clock import Clock
-from gateway.domain.intervals import Interval, iso
+from gateway.domain.intervals import QUARTER, Interval, iso
 from gateway.domain.plan import OfferCurve
 from gateway.domain.trade import (
     CancelAnswer,
@@ -23,6 +23,7 @@ from gateway.domain.trade import (
     Settlement,
     Tender,
     TenderAnswer,
+    Transaction,
 )
 from gateway.errors import MarketError
 from gateway.journal import Journal
@@ -80,7 +81,8 @@ class Trader:
         return self._suspended
 
     async def start(self) -> None:
-        """Fetch the rules, settle what a former life left open, fetch missed fills."""
+        """Fetch missed fills, which may have to be delivered now; then the rules and what was left open."""
+        await self.catch_up()
         self._rules = await self._exchange.rules()
         await self.reconcile()
         await self.catch_up()
@@ -115,14 +117,14 @@ class Trader:
             fills = [f for f in await self._exchange.transactions(last) if f.sequence > last]
             if not fills:
                 return stored
+            now = self._clock.now()
             items: list[tuple[str, dict[str, object]]] = []
             for fill in fills:
                 items.append(("transaction", transaction_body(fill)))
-                if fill.tender_id not in self._journal.book.tenders:
-                    text = f"fill {fill.transaction_id} is of a tender that we do not know"
+                for text in self._doubts(fill, now):
                     log.warning("%s", text)
                     items.append(("note", {"text": text, "start": iso(fill.interval.start)}))
-            self._journal.append_all(items, self._clock.now())
+            self._journal.append_all(items, now)
             stored += len(fills)
 
     async def bid(self, curves: Sequence[OfferCurve]) -> int:
@@ -175,6 +177,20 @@ class Trader:
         return not off
 
     # -- inside --
+
+    def _doubts(self, fill: Transaction, now: datetime) -> list[str]:
+        """What is odd about a new fill, for the account."""
+        found, late = [], now - fill.interval.start
+        if fill.tender_id not in self._journal.book.tenders:
+            found.append(f"fill {fill.transaction_id} is of a tender that we do not know")
+        if late >= QUARTER:
+            found.append(
+                f"a fill of {fill.net_wh} Wh was learned only after its delivery had ended"
+            )
+        elif late > timedelta(0):
+            minutes = late // timedelta(minutes=1)
+            found.append(f"a fill of {fill.net_wh} Wh was learned {minutes} min into its delivery")
+        return found
 
     def _bids(self, curve: OfferCurve, *, cancels: bool) -> Bids:
         book = self._journal.book

@@ -98,18 +98,18 @@ def best_charge(worth: Worth, charged_wh: float, slot: Slot, car: CarNeed) -> fl
     return max(candidates, key=gain)
 
 
-def car_power_w(curve: ValueCurve, charged_wh: float, now: Now, car: CarNeed) -> float:
-    """The car's best charging power at this moment, W; ``charged_wh`` since the plan was made.
+def car_power_w(curve: ValueCurve, now: Now, car: CarNeed) -> float:
+    """The car's best charging power at this moment, W; ``car`` is what it needs now.
 
+    The curve ends at what it needed when the plan was made: the difference was charged since.
     ``now.net_load_w`` is load minus PV, without car and battery.
     """
-    left = car.energy_wh - charged_wh
     most = car.max_power_w
     if now.import_limit_w is not None:
         most = min(most, now.import_limit_w - now.net_load_w)
-    if left <= 0 or most < car.min_power_w:
+    if car.energy_wh <= 0 or most < car.min_power_w:
         return 0.0
-    value = curve.at(charged_wh)
+    value = curve.at(max(curve.stored_wh[-1] - car.energy_wh, 0.0))
     surplus = min(max(-now.net_load_w, car.min_power_w), most)
 
     def gain(power: float) -> float:
@@ -148,6 +148,7 @@ def _car_problem(problem: Problem, hours: Array, car: CarNeed, outlook: Outlook)
         end_value=end,
         export_limit_w=None,
         resell=True,
+        impatience=0.0,
     )
 
 
@@ -173,7 +174,7 @@ def _as_battery(car: CarNeed) -> BatterySpec:
 def missing_note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:
     """What to tell the person when the car cannot be ready in time; nothing otherwise."""
     reaches = outlook.forecasts[-1].interval.end >= car.departure
-    if not reaches or charged >= car.energy_wh - 1.0:
+    if not reaches or charged >= car.energy_wh - max(1.0, 0.001 * car.energy_wh):
         return ()
     when = f"{car.departure:%Y-%m-%d %H:%M} UTC"
     gets = f"at most {charged:.0f} of {car.energy_wh:.0f} Wh can be charged until then"

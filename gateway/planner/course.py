@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -89,7 +89,8 @@ def best_discharge(worth: Worth, stored_wh: float, slot: Slot, spec: BatterySpec
     """
     low, high = discharge_bounds(stored_wh, slot, spec)
     eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
-    candidates = [0.0, slot.net_wh, low, high]
+    bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
+    candidates = [0.0, slot.net_wh, low, high, *(w * slot.hours for w in bends)]
     for price in (slot.import_price, slot.export_price):
         fuller = worth.where(price / eta_c) - stored_wh
         emptier = stored_wh - worth.where((price - spec.wear_per_mwh) * eta_d)
@@ -102,10 +103,9 @@ def best_discharge(worth: Worth, stored_wh: float, slot: Slot, spec: BatterySpec
         x = min(max(candidate, low), high)
         grid_wh = slot.net_wh - x
         gain = -grid_wh * (slot.import_price if grid_wh > 0 else slot.export_price)
-        if x > 0:
-            gain += worth.of(stored_wh - x / eta_d) - spec.wear_per_mwh * x
-        else:
-            gain += worth.of(stored_wh - x * eta_c)
+        gain += worth.of(stored_wh + spec.change_wh(x, slot.hours)) - spec.wear_per_mwh * max(
+            x, 0.0
+        )
         if gain > most + 1e-9 or (gain > most - 1e-9 and abs(x) < abs(best)):
             best, most = x, max(gain, most)
     return best
@@ -131,11 +131,7 @@ def discharge_bounds(stored_wh: float, slot: Slot, spec: BatterySpec) -> tuple[f
 
 def after_interval(stored_wh: float, discharge_wh: float, hours: float, spec: BatterySpec) -> float:
     """Stored energy at the interval's end."""
-    if discharge_wh > 0:
-        change = -discharge_wh / spec.discharge_efficiency
-    else:
-        change = -discharge_wh * spec.charge_efficiency
-    stored = stored_wh + change - spec.standby_w * hours
+    stored = stored_wh + spec.change_wh(discharge_wh, hours) - spec.standby_w * hours
     return min(max(stored, min(spec.reserve_wh, stored_wh)), spec.capacity_wh)
 
 
@@ -206,10 +202,14 @@ def to_steps(prices: Array, net_wh: Array, lot_wh: int) -> tuple[OfferStep, ...]
 
 @dataclass(slots=True)
 class Stock:
-    """What is left to offer after earlier offers are filled in full (the worst case)."""
+    """What is left to offer after earlier offers are filled in full (the worst case).
+
+    ``stored_wh`` is what all sells leave, ``filled_wh`` what all buys make of it.
+    """
 
     stored_wh: float
     resellable_wh: float
+    filled_wh: float
 
 
 def offer_curve(
@@ -227,7 +227,8 @@ def offer_curve(
     """
     spec = outlook.battery
     dear, cheap = cautious_net(forecast, outlook.quantity_quantile)
-    nets, most = [], 0.0
+    nets, most, least = [], 0.0, 0.0
+    filled = replace(stock, stored_wh=stock.filled_wh)
     for price, worth in zip(prices.tolist(), worths, strict=True):
         net = 0.0
         if price >= forecast.export_price:
@@ -235,14 +236,17 @@ def offer_curve(
             net = max(given - dear - car_wh, 0.0)
             most = max(most, given if net > 0 else 0.0)
         if net == 0 and price <= forecast.import_price:
-            given = _answer(cheap + car_wh, price, worth, stock, outlook, forecast)
+            given = _answer(cheap + car_wh, price, worth, filled, outlook, forecast)
             net = min(given - cheap - car_wh, 0.0)
+            least = min(least, given if net < 0 else 0.0)
         nets.append(net)
     steps = to_steps(prices, np.array(nets), outlook.lot_wh)
     if spec and most > 0:
         taken = most / spec.discharge_efficiency
         stock.stored_wh = max(stock.stored_wh - taken, spec.reserve_wh)
         stock.resellable_wh = max(stock.resellable_wh - taken, 0.0)
+    if spec and least < 0:
+        stock.filled_wh = min(stock.filled_wh - least * spec.charge_efficiency, spec.capacity_wh)
     return OfferCurve(forecast.interval, steps)
 
 

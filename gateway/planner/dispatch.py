@@ -39,7 +39,8 @@ def battery_power_w(curve: ValueCurve, stored_wh: float, now: Now, spec: Battery
     value = curve.at(stored_wh)
     low, high = _bounds(stored_wh, now, spec)
     net = now.net_load_w
-    kinks = {low, high, min(max(0.0, low), high), min(max(net, low), high)}
+    bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
+    kinks = {low, high, *(min(max(w, low), high) for w in (0.0, net, *bends))}
     return max(sorted(kinks, key=abs), key=lambda p: _worth(p, value, now, spec))
 
 
@@ -47,9 +48,7 @@ def _worth(power: float, value: float, now: Now, spec: BatterySpec) -> float:
     """Money a second (times a constant) at battery power ``power``, with stored energy at ``value``."""
     grid = now.net_load_w - power
     cash = -grid * (now.import_price if grid > 0 else now.export_price)
-    if power > 0:
-        return cash - power * spec.wear_per_mwh - value * power / spec.discharge_efficiency
-    return cash - value * power * spec.charge_efficiency
+    return cash - max(power, 0.0) * spec.wear_per_mwh + value * spec.change_wh(power, 1.0)
 
 
 def _bounds(stored_wh: float, now: Now, spec: BatterySpec) -> tuple[float, float]:

@@ -3,7 +3,8 @@
 The middle is the mean of the last seven days at the same time of day (it beat persistence and the
 mean of same weekdays in three measured homes), pulled towards what the last hours showed. The low and
 high quantiles come from the errors that this very forecast made on the past days. With little
-history both fall back to a usual home: 350 W, no sun.
+history the load falls back to a usual home, 350 W. Where the home's place is known the clear sky gives
+the sun's part its shape and the quarter-hours measured so far its size: the first sunny hour tells the day.
 """
 
 from __future__ import annotations
@@ -11,35 +12,62 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.planner.history import DAY, Array, History
+from gateway.planner.sun import Place, clear_sky_wm2
 
 LOW, HIGH = 0.1, 0.9
 _DAYS = 7
 _USUAL_LOAD_WH = 88.0  # of a quarter-hour: about 3,000 kWh a year
 _UNKNOWN = 0.6  # spread of a home without history, share of the middle
 _UNKNOWN_DAYS = 2
+_DUSK_WM2 = 50.0  # below it hills, trees and tilt decide, not the sky
 _NIGHT_WH = 1.0  # a slot of the day whose PV never exceeded this is night
 
 
 def load_quantiles(history: History, steps: int) -> Array:
     """Load of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
-    return _quantiles(history.load, history.end, steps, _USUAL_LOAD_WH, fade=8.0)
+    middle = _mean(_by_day(history.load, history.end), _USUAL_LOAD_WH)
+    return _quantiles(history.load, history.end, steps, middle, fade=8.0)
 
 
-def pv_quantiles(history: History, steps: int) -> Array:
+def pv_quantiles(history: History, steps: int, place: Place | None = None) -> Array:
     """PV of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
-    result = _quantiles(history.pv, history.end, steps, 0.0, fade=12.0)
     past = _by_day(history.pv, history.end)
-    highest = np.nanmax(np.vstack([past, np.zeros(DAY)]), axis=0)
     slots = (history.end + np.arange(steps)) % DAY
-    result[highest[slots] <= _NIGHT_WH] = 0.0
+    if place is None:
+        result = _quantiles(history.pv, history.end, steps, _mean(past, 0.0), fade=12.0)
+        highest = np.nanmax(np.vstack([past, np.zeros(DAY)]), axis=0)
+        result[highest[slots] <= _NIGHT_WH] = 0.0
+        return result
+    sky = clear_sky_wm2(place, history.end - _DAYS * DAY, _DAYS * DAY + steps)
+    middle = _sun_mean(past, history.pv, history.end, sky)
+    result = _quantiles(history.pv, history.end, steps, middle, fade=12.0)
+    result[sky[-steps:] <= 0] = 0.0
     return result
 
 
-def _quantiles(past: Array, end: int, steps: int, usual: float, fade: float) -> Array:
-    """Quantiles of a non-negative series; ``fade`` is how many steps the recent error is believed."""
+def _sun_mean(days: Array, past: Array, end: int, sky: Array) -> Array:
+    """Mean PV by slot of the day; what the clear sky lets expect counts as one day more.
+
+    ``sky`` W/m2 of the last seven days and what comes. Its size in this home is learnt from the past.
+    """
+    tail = past[-_DAYS * DAY :]
+    over = sky[_DAYS * DAY - tail.size : _DAYS * DAY]
+    seen = ~np.isnan(tail) & (over > _DUSK_WM2)
+    size = float(tail[seen].sum() / over[seen].sum()) if seen.any() else 0.0
+    today = np.roll(sky[(_DAYS - 1) * DAY : _DAYS * DAY], end % DAY)
+    known = ~np.isnan(days)
+    total = np.where(known, days, 0.0).sum(axis=0)
+    result: Array = (total + size * today) / (known.sum(axis=0) + 1)
+    return result
+
+
+def _quantiles(past: Array, end: int, steps: int, middle: Array, fade: float) -> Array:
+    """Quantiles of a non-negative series around its ``middle`` by slot of the day.
+
+    ``fade`` is how many steps the recent error is believed.
+    """
     days = _by_day(past, end)
     slots = (end + np.arange(steps)) % DAY
-    middle = _mean(days, usual)
     ratio = _recent_ratio(past, end, middle)
     ahead = np.arange(steps)
     expected = middle[slots] * (1 + (ratio - 1) * np.exp(-ahead / fade))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, Outlook, Plan, ValueCurve
-from gateway.planner.car import missing_note, plugged_hours
+from gateway.planner.car import MISSED, missing_note, plugged_hours
 from gateway.planner.course import Worth, cautious_net, expected_course, to_steps
 
 
@@ -34,9 +34,11 @@ class GreedyStrategy:
             made_at=outlook.now,
             strategy=self.name,
             values=values,
+            car_values=_car_values(outlook),
             offers=_offers(outlook, spec, car_wh),
             course=course,
             notes=notes,
+            import_limit_w=outlook.import_limit_w,
         )
 
 
@@ -58,6 +60,18 @@ def _charge_at_once(outlook: Outlook) -> tuple[list[float], tuple[str, ...]]:
         taken.append(min(left, room))
         left -= taken[-1]
     return taken, missing_note(car, car.energy_wh - left, outlook)
+
+
+def _car_values(outlook: Outlook) -> tuple[ValueCurve, ...]:
+    """The car comes before any price, until it has what is wanted."""
+    car = outlook.car
+    if car is None or car.energy_wh <= 0:
+        return ()
+    return tuple(
+        ValueCurve(f.interval, (0.0, car.energy_wh), (MISSED, MISSED))
+        for f in outlook.forecasts
+        if f.interval.start < car.departure
+    )
 
 
 def _level(forecast: Forecast, spec: BatterySpec) -> float:

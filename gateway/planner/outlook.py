@@ -14,7 +14,11 @@ from gateway.domain.plan import BatterySpec, CarNeed, Forecast, Observed, Outloo
 from gateway.planner.forecast import load_quantiles, pv_quantiles
 from gateway.planner.history import Array, History, history_of, slot, slot_start
 from gateway.planner.prices import PriceOutlook, price_outlook
+from gateway.planner.sun import Place
 from gateway.planner.tariff import TariffRules, Terms
+
+# Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
+_BELOW_PEAK = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class Options:
     quantity_quantile: float = 0.2
     offer_intervals: int = 5
     trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
+    place: Place | None = None  # of the panels, for the sun's course
 
 
 def build_outlook(
@@ -86,7 +91,7 @@ def outlook_from(
     ahead = np.array([prices.day_ahead.get(i.start, np.nan) for i in intervals])
     cleared = {0: prices.cleared[starts[0]]} if starts[0] in prices.cleared else None
     market = price_outlook(history, ahead, cleared)
-    load, pv = load_quantiles(history, steps), pv_quantiles(history, steps)
+    load, pv = load_quantiles(history, steps), pv_quantiles(history, steps, options.place)
     return Outlook(
         now=now,
         forecasts=_forecasts(intervals, (load, pv), market, tariff, prices),
@@ -119,7 +124,7 @@ def _import_limit(
     if home.car is not None:
         hours = max((home.car.departure - now).total_seconds() / 3600, 0.25)
         unavoidable += max(home.car.energy_wh / hours, home.car.min_power_w)
-    peak = max(home.month_peak_w, unavoidable)
+    peak = max(_BELOW_PEAK * home.month_peak_w, unavoidable)
     return peak if home.import_limit_w is None else min(peak, home.import_limit_w)
 
 

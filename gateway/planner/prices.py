@@ -1,7 +1,8 @@
 """The market price of the coming intervals as scenarios that follow each other.
 
 Every market has a reference that is known ahead: the day-ahead price, or where there is none the last
-week's price at that time of day. What the real price does around it is learnt from the home's own
+week's price at that time of day, or a mean of both where that came closer to the real price in the
+last weeks. What the real price does around it is learnt from the home's own
 past: deviation / reference is turned into a normal score z by its empirical quantiles, and z moves
 from one interval to the next by a transition matrix. A spike is then simply a high z, which is likely
 followed by a high z; how likely is counted, starting from an autoregressive prior.
@@ -12,10 +13,11 @@ Nothing here is fitted to any one market's data ahead of time; the prior stands 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import erf, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gateway.planner.history import DAY, Array, History
 
@@ -23,12 +25,18 @@ _WINDOW = 28 * DAY  # deviations are forgotten after four weeks
 _COUNTED = 60 * DAY  # transitions change slowly, so they may be counted over longer
 _PRIOR_ROW = 30.0  # transitions out of a scenario that the prior stands for
 _RHO = 0.9  # prior persistence of the normal score per quarter-hour
+_TRUSTS = (1.0, 0.5, 0.0)  # in the day-ahead price
+_DOUBT_DAYS = 4  # of evidence before it is doubted
+_CLEARLY = 1.15  # times better is clearly better
+_DEAR = 12  # quarter-hours a day in which a battery of some hours sells, or buys
 _LEAST = 5.0  # per MWh: a reference below it no longer scales the deviation
 # Relative deviations before anything was seen: quiet mostly, sometimes a spike. Each counts 6 times.
 _PRIOR = np.tile(
     [-0.6, -0.4, -0.3, -0.25, -0.2, -0.15, -0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 3],
     6,
 )
+
+Slots = NDArray[np.int64]
 
 SCORES = np.linspace(-2.6, 3.4, 17)  # normal scores of the scenarios; finer towards nothing
 RANKS = np.array([0.5 * (1 + erf(z / sqrt(2))) for z in SCORES])
@@ -68,7 +76,14 @@ class PriceModel:
 
     levels: Array  # relative deviation at each score
     transitions: Array
-    usual: Array  # reference by slot of the day (UTC) where no day-ahead price is known
+    usual: Array  # by slot of the day (UTC), in place of a day-ahead price that is not known
+    week: Array  # the last week's real prices by slot of the day; NaN where nothing is known
+    trust: float = 1.0  # in the day-ahead price; the rest in the last week
+
+    def reference(self, day_ahead: Array, slots: Slots) -> Array:
+        """What deviations are counted from, for intervals at these slots of the day."""
+        published = np.where(np.isnan(day_ahead), self.usual[slots], day_ahead)
+        return _mixed(published, self.week[slots], self.trust)
 
     def scenarios(self, reference: Array) -> Array:
         """Prices [T, K] around the reference; strictly rising along K."""
@@ -94,8 +109,7 @@ def price_outlook(
     ``cleared`` are market prices that are known already, by index of the coming interval.
     """
     model = learn(history)
-    ahead = (history.end + np.arange(day_ahead.size)) % DAY
-    reference = np.where(np.isnan(day_ahead), model.usual[ahead], day_ahead)
+    reference = model.reference(day_ahead, (history.end + np.arange(day_ahead.size)) % DAY)
     scenarios = model.scenarios(reference)
     weights = _first_weights(history, model)
     if cleared and 0 in cleared:
@@ -109,13 +123,68 @@ def learn(history: History) -> PriceModel:
     past = history.tail(_COUNTED)
     usual = usual_day(past)
     slots = (past.first + np.arange(len(past))) % DAY
-    reference = np.where(np.isnan(past.da), usual[slots], past.da)
+    published = np.where(np.isnan(past.da), usual[slots], past.da)
+    before = _week_before(past.rt)
+    trust = _trust(past, published, before[:-DAY])
+    reference = _mixed(published, before[:-DAY], trust)
     deviation = (past.rt - reference) / _scale(reference)
     recent = deviation[-_WINDOW:]
     sample = np.concatenate([recent[~np.isnan(recent)], _PRIOR])
     levels = np.quantile(sample, RANKS)
-    model = PriceModel(levels, PRIOR_TRANSITIONS, usual)
-    return PriceModel(levels, _counted(model.node(deviation)), usual)
+    week = np.roll(before[-DAY:], history.end % DAY)
+    model = PriceModel(levels, PRIOR_TRANSITIONS, usual, week, trust)
+    return replace(model, transitions=_counted(model.node(deviation)))
+
+
+def _week_before(real: Array) -> Array:
+    """Of each interval, and of a day more, the mean price at that time of day in the week before.
+
+    Neighbours within half an hour are pooled, spikes are kept: where they come in the evening, the
+    evening is dear. NaN with less than two days before.
+    """
+    if not real.size:
+        return np.full(DAY, np.nan)
+    known = ~np.isnan(real)
+    kept = np.where(known, real, 0.0), known.astype(float)
+    total, count = (np.convolve(x, np.ones(5), "same")[: real.size] for x in kept)
+    sums, counts = np.zeros(real.size + DAY), np.zeros(real.size + DAY)
+    for day in range(1, 8):
+        end = real.size + DAY - day * DAY
+        if end > 0:
+            sums[day * DAY :] += total[:end]
+            counts[day * DAY :] += count[:end]
+    enough = counts >= 2 * 3
+    return np.where(enough, sums / np.maximum(counts, 1), np.nan)
+
+
+def _trust(past: History, published: Array, week: Array) -> float:
+    """How far the day-ahead price is to be believed: 1, or less where a mixture was clearly better.
+
+    Better is what would have earned more: the real price at the hours it calls dear less that at the
+    hours it calls cheap, over the last days.
+    """
+    days = min(int(np.count_nonzero(~np.isnan(week))), _WINDOW) // DAY
+    real, published, week = (x[x.size - days * DAY :] for x in (past.rt, published, week))
+    known = ~np.isnan(real)
+    if np.count_nonzero(known) < _DOUBT_DAYS * DAY:
+        return 1.0
+    low, high = np.quantile(real[known], [0.01, 0.99])
+    real = np.clip(np.where(known, real, np.median(real[known])), low, high).reshape(days, DAY)
+    spread = {t: _spread_by(_mixed(published, week, t).reshape(days, DAY), real) for t in _TRUSTS}
+    best = max(reversed(_TRUSTS), key=lambda trust: spread[trust])  # of equals the least trust
+    return best if spread[best] > _CLEARLY * max(spread[1.0], 0.0) else 1.0
+
+
+def _spread_by(expected: Array, real: Array) -> float:
+    """Real price of the hours that are expected to be dearest less that of the cheapest, by day."""
+    order = np.argsort(expected, axis=1, kind="stable")
+    by_rank = np.take_along_axis(real, order, axis=1)
+    return float((by_rank[:, -_DEAR:] - by_rank[:, :_DEAR]).mean())
+
+
+def _mixed(published: Array, week: Array, trust: float) -> Array:
+    mixed: Array = np.where(np.isnan(week), published, trust * published + (1 - trust) * week)
+    return mixed
 
 
 def usual_day(history: History) -> Array:
@@ -162,8 +231,7 @@ def _first_weights(history: History, model: PriceModel) -> Array:
         return np.asarray(np.linalg.matrix_power(model.transitions, 64)[SCORES.size // 2])
     index = int(known[-1])
     reference = last.da[index : index + 1]
-    if np.isnan(reference[0]):
-        reference = model.usual[(last.first + index) % DAY][None]
+    reference = model.reference(reference, np.array([(last.first + index) % DAY]))
     node = model.node((last.rt[index : index + 1] - reference) / _scale(reference))
     weights: Array = _spread(float(node[0]))
     for _ in range(min(len(last) - index, 12)):  # it was so many intervals ago

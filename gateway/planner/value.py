@@ -62,6 +62,7 @@ class ValueStrategy:
             course=course,
             notes=car.notes,
             price_values=_price_values(outlook, grid, ends),
+            import_limit_w=outlook.import_limit_w,
         )
 
 
@@ -125,11 +126,12 @@ def _price_values(outlook: Outlook, grid: Array, ends: Array) -> tuple[PriceValu
 def _offers(
     outlook: Outlook, grid: Array, ends: Array, car_wh: list[float], next_wh: float
 ) -> tuple[OfferCurve, ...]:
-    stock = Stock(outlook.stored_wh, outlook.resellable_wh)
+    stock = Stock(outlook.stored_wh, outlook.resellable_wh, outlook.stored_wh)
     made: list[OfferCurve] = []
     for t, forecast in enumerate(outlook.forecasts):
         if forecast.interval.start < outlook.now:
             stock.stored_wh = min(stock.stored_wh, next_wh)
+            stock.filled_wh = max(stock.filled_wh, next_wh)
             stock.resellable_wh = min(stock.resellable_wh, stock.stored_wh)
             continue
         if len(made) >= outlook.offer_intervals:

@@ -23,6 +23,7 @@ import aiomqtt
 from gateway import __version__
 from gateway.config.secrets import credential
 from gateway.config.settings import Mqtt
+from gateway.config.tls import client_tls
 from gateway.errors import BrokerError, ConfigError
 from gateway.journal.store import Journal
 from gateway.publishing import topics
@@ -103,6 +104,7 @@ class Publisher:
         self._info = topics.info(self.base, __version__, devices)
         self._identifier = f"energy-gateway-{site}"
         _password(settings)  # a file that cannot be read is said at the start
+        tls_context(settings)
         self._latest: dict[str, Message] = {self._info.topic: self._info}
         self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
         self._desk = desk
@@ -350,15 +352,12 @@ def _password(settings: Mqtt) -> str | None:
 
 
 def tls_context(settings: Mqtt) -> ssl.SSLContext | None:
-    """Verify the broker against ``ca_file`` or the system's authorities; None without TLS."""
-    if not settings.tls:
-        return None
-    try:
-        return ssl.create_default_context(cafile=settings.ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(
-            f"mqtt.ca_file = {settings.ca_file}: no usable certificate: {error}"
-        ) from error
+    """How the broker is checked, and who we are; None without TLS."""
+    if settings.tls:
+        return client_tls("mqtt", settings.ca_file, settings.cert_file, settings.key_file)
+    if settings.cert_file is not None:
+        raise ConfigError("mqtt.cert_file is shown with TLS only: set mqtt.tls = true")
+    return None
 
 
 _PROTOCOLS = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
@@ -379,9 +378,11 @@ def _reason(error: BaseException, settings: Mqtt) -> str:
         if code in _REFUSED:
             return "it refuses mqtt.username and the password"
     if "SSL" in text or "certificate" in text:
-        return f"TLS does not fit (mqtt.tls, mqtt.ca_file): {text}"
+        return f"TLS does not fit (mqtt.tls, mqtt.ca_file, mqtt.cert_file): {text}"
     if settings.tls and "reset" in text:
         return f"{text}; perhaps this port has no TLS (mqtt.tls, mqtt.port)"
     if "timed out" in text and not settings.tls:
         return "it does not answer; perhaps it wants TLS (mqtt.tls = true)"
+    if "timed out" in text and settings.cert_file is None:
+        return "it does not answer; perhaps it asks for our certificate (mqtt.cert_file)"
     return text

@@ -1,15 +1,23 @@
-"""What the user wants of the car, as the planner and control understand it. Pure."""
+"""What the user wants of the car, and what the plan's values ask of it now. Pure but for `Contactor`."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Car
-from gateway.control import ChargerSpec
+from gateway.control import LEAST_CAR_W, ChargerSpec
 from gateway.domain.plan import CarNeed, Plan
 from gateway.domain.readings import Snapshot
+from gateway.planner.car import car_power_w as worth_power_w
+from gateway.planner.dispatch import Now
 from gateway.service.wishes import Wishes
+
+RISE_S = 30.0  # a car follows a raised current within some seconds (IEC 61851: 5 s, some need more)
+SLACK = 1.25  # a car that needs more than 1 / SLACK of the time that is left no longer waits
+SLACK_S = 900.0  # ... nor one with less than a quarter-hour to spare
 
 
 def charger_spec(car: Car) -> ChargerSpec:
@@ -44,20 +52,67 @@ def next_at(now: datetime, local: time, zone: ZoneInfo) -> datetime:
     return when.astimezone(now.tzinfo)
 
 
-def car_power_w(
-    plan: Plan | None, need: CarNeed | None, snapshot: Snapshot, now: datetime
-) -> float | None:
-    """The car's planned power now; without a plan that knows it, full power: rather ready than short.
+def is_urgent(need: CarNeed, now: datetime) -> bool:
+    """Whether the car is late if it does not charge at full power from about now on."""
+    needed_s = 3600 * need.energy_wh / need.max_power_w
+    return (need.departure - now).total_seconds() < SLACK * needed_s + SLACK_S
 
-    A plugged-in car that has what was wished for is paused (0), without a car there is no wish.
+
+def car_power_w(plan: Plan | None, need: CarNeed, moment: Now | None, now: datetime) -> float:
+    """The car's power now by the value of another Wh in it against the present price.
+
+    A plan that does not know the car (none yet, or made before it came) lets it wait while there is
+    time; after that it charges at full power, as it does where a price is not known: rather ready than
+    short. ``moment`` has the net load without car and battery.
     """
-    if need is None:
-        return 0.0 if snapshot.car_plugged else None
-    course = plan.course if plan else ()
-    planned = next((step for step in course if now in step.interval), None)
-    if planned is None or not any(step.car_wh > 0 for step in course):
+    curve = plan.car_value(now) if plan else None
+    if curve is None:
+        return need.max_power_w if is_urgent(need, now) else 0.0
+    if moment is None:
         return need.max_power_w
-    # A plan made inside an interval means its energy for what was left of it then.
-    begun = max(plan.made_at, planned.interval.start) if plan else planned.interval.start
-    left_h = (planned.interval.end - begun).total_seconds() / 3600
-    return min(need.max_power_w, planned.car_wh / left_h)
+    return worth_power_w(curve, moment, need)
+
+
+def whole_amperes(power_w: float, charger: ChargerSpec) -> float:
+    """``power_w`` rounded down to whole amperes: control rounds up, and a limit must hold."""
+    per_ampere_w = charger.phases * charger.volts
+    return math.floor(power_w / per_ampere_w + 1e-9) * per_ampere_w
+
+
+@dataclass(slots=True)
+class Contactor:
+    """Spares the charger's contactor: a car that charges, or waits, does so for at least ``dwell_s``.
+
+    Times are of a monotonic clock, s.
+    """
+
+    dwell_s: float
+    charging: bool = False
+    since_s: float = -math.inf
+    raised_s: float = -math.inf
+    _power_w: float = 0.0
+
+    def calm(
+        self, wanted_w: float | None, need: CarNeed | None, *, urgent: bool, at: float
+    ) -> float | None:
+        """``wanted_w``, or what was going on before, where prices alone ask for a change too soon.
+
+        A car that has its energy stops at once, one that is short of time starts at once.
+        """
+        power_w = wanted_w
+        if need is not None and wanted_w is not None and at - self.since_s < self.dwell_s:
+            if self.charging and wanted_w <= LEAST_CAR_W:
+                power_w = need.min_power_w
+            elif not self.charging and wanted_w > LEAST_CAR_W and not urgent:
+                power_w = 0.0
+        charging = power_w is not None and power_w > LEAST_CAR_W
+        if charging != self.charging:
+            self.charging, self.since_s = charging, at
+        if (power_w or 0.0) > self._power_w:
+            self.raised_s = at
+        self._power_w = power_w or 0.0
+        return power_w
+
+    def rises(self, at: float) -> bool:
+        """Whether the car was told to take more just now and may not do so yet."""
+        return at - self.raised_s < RISE_S

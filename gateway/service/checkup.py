@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from gateway.journal.file import held
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.mqtt import try_broker
+from gateway.service.battery import NOT_STATED, battery_spec
 
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
@@ -64,6 +65,7 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
     clock = WallClock()
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
+        seen: dict[str, float] = {}
         try:
             running = held(settings.state_dir / "journal.sqlite")
             for i, device in enumerate(build_devices(settings.device, journal, clock)):
@@ -71,7 +73,12 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                     yield Finding(device.name, True, _TAKEN)
                     continue
                 where = _at(path, text, ("device", i, "name"), "")
-                yield await _device(device, where)
+                finding, good = await _device(device, where)
+                yield finding
+                for metric, value in good.items():
+                    seen[metric] = seen.get(metric, 0.0) + value
+            if "battery_soc_pct" in seen:
+                yield _battery(settings, seen, _at(path, text, ("battery",), ""))
             yield await _broker(settings, _at(path, text, ("mqtt",), ""))
             if settings.market:
                 yield await _market(settings, journal, clock, _at(path, text, ("market",), ""))
@@ -79,14 +86,15 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
             journal.close()
 
 
-async def _device(device: ModbusDevice, where: str) -> Finding:
+async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, float]]:
+    """How it went, and the numbers that it gave."""
     try:
         async with asyncio.timeout(ANSWER_S):
             readings = await device.poll()
     except TimeoutError:
-        return Finding(device.name, False, f"{where}no answer within {ANSWER_S:.0f} s")
+        return Finding(device.name, False, f"{where}no answer within {ANSWER_S:.0f} s"), {}
     except DeviceError as error:
-        return Finding(device.name, False, f"{where}{error}")
+        return Finding(device.name, False, f"{where}{error}"), {}
     finally:
         await device.close()
     known = device.identity
@@ -94,7 +102,19 @@ async def _device(device: ModbusDevice, where: str) -> Finding:
     good = {r.metric: r for r in readings if r.quality is Quality.GOOD}
     shown = ", ".join(_shown(good[m]) for m in SHOWN if m in good)
     controls = ", ".join(sorted(c.value for c in device.controls)) or "nothing"
-    return Finding(device.name, True, f"{name}: {shown}; can set {controls}")
+    numbers = {m: float(r.value) for m, r in good.items() if isinstance(r.value, int | float)}
+    return Finding(device.name, True, f"{name}: {shown}; can set {controls}"), numbers
+
+
+def _battery(settings: Settings, stated: Mapping[str, float], where: str) -> Finding:
+    spec = battery_spec(settings.battery, stated, settings.site.reserve_pct)
+    if spec is None:
+        return Finding("battery", False, f"{where}{NOT_STATED}")
+    says = (
+        f"{spec.capacity_wh:.0f} Wh, {spec.reserve_wh:.0f} Wh of it kept for outages; "
+        f"charges with {spec.max_charge_w:.0f} W, discharges with {spec.max_discharge_w:.0f} W"
+    )
+    return Finding("battery", True, says)
 
 
 async def _broker(settings: Settings, where: str) -> Finding:

@@ -31,10 +31,13 @@ from gateway.service.trading import TradingLoop
 from gateway.service.viewing import PageSource
 from gateway.service.wishes import PREFIX, restored
 from gateway.site.site import Site
-from gateway.supervise import supervise
+from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
 
+ASK_AGAIN_S = (
+    60.0  # a lost exchange: what was sold there meanwhile is to be delivered in its quarter
+)
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 
 
@@ -64,9 +67,9 @@ class Gateway:
                 async with asyncio.TaskGroup() as loops:
                     self.site.start(loops)
                     self.clock.spawn(loops, self.control.run(), "control")
-                    self.clock.spawn(
-                        loops, supervise("exchange", self.trading.run, self.clock), "trading"
-                    )
+                    patience = Backoff(longest_s=ASK_AGAIN_S)
+                    trading = supervise("exchange", self.trading.run, self.clock, patience)
+                    self.clock.spawn(loops, trading, "trading")
                     ready()
                     log.info("%s", self.describe())
             finally:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock, every
 from gateway.control import Pace, Wish, decide, mode, steady
-from gateway.domain.control import Commitment, Setpoints
+from gateway.domain.control import Commitment, Control, Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import BatterySpec, Observed
 from gateway.domain.readings import Snapshot
@@ -20,7 +20,15 @@ from gateway.errors import StorageError
 from gateway.journal import Journal
 from gateway.journal.bodies import metered_body
 from gateway.planner.dispatch import Now, battery_power_w
-from gateway.service.car import car_need, car_power_w, charger_spec
+from gateway.service.car import (
+    Contactor,
+    car_need,
+    car_power_w,
+    charger_spec,
+    is_urgent,
+    whole_amperes,
+)
+from gateway.service.clearing import Clearing
 from gateway.service.night import NightOrigin
 from gateway.service.present import Present
 from gateway.service.wishes import PREFIX
@@ -62,6 +70,8 @@ class ControlLoop:
         self._origin = NightOrigin(journal, present.tariff)
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
+        self._clearing = Clearing(journal, present)
+        self._contactor = Contactor(self._settings.control.car_dwell_s)
         self._mode_since = float("-inf")
 
     async def run(self) -> None:
@@ -92,12 +102,11 @@ class ControlLoop:
     def _decide(self, snapshot: Snapshot, now: datetime) -> Setpoints:
         self._end_charge_now(snapshot)
         battery, wishes = self._present.battery(), self._present.wishes
-        need = car_need(self._settings.car, wishes, snapshot, self._zone)
-        car_w = car_power_w(self._present.plan, need, snapshot, now)
-        if wishes.charge_now and snapshot.car_plugged:
-            car_w = self._charger.power_w
-        wish = self._wish(snapshot, battery, now, car_w)
         interval = quarter_of(now)
+        cleared = self._clearing.price(interval)
+        self._present.cleared = None if cleared is None else (interval, cleared)
+        wish = self._wish(snapshot, battery, now, self._car_w(snapshot, now))
+        wish = replace(wish, car_rises=self._contactor.rises(self._clock.monotonic()))
         position_wh = self._journal.book.commitment(interval)
         if wishes.battery == "hold":  # the owner's hand on the battery comes before what was sold
             wish = replace(wish, battery_w=0.0, reason="held by the user")
@@ -108,7 +117,8 @@ class ControlLoop:
             left_s=(interval.end - now).total_seconds(),
         )
         limits = self._present.limits(battery)
-        new = decide(snapshot, commitment, wish, limits, self._charger)
+        keeps_export = self._site.keeps(Control.EXPORT_LIMIT)
+        new = decide(snapshot, commitment, wish, limits, self._charger, keeps_export)
         control, old = self._settings.control, self._present.setpoints
         stayed_s = self._clock.monotonic() - self._mode_since
         pace = Pace(control.deadband_w, stayed_s, control.dwell_s)
@@ -124,43 +134,63 @@ class ControlLoop:
             with suppress(StorageError):
                 self._journal.setting(PREFIX + "charge_now", "False")
 
-    def _wish(
-        self, snapshot: Snapshot, battery: BatterySpec | None, now: datetime, car_w: float | None
-    ) -> Wish:
-        """What the plan's value of stored energy asks for at the present prices."""
-        plan, stored_wh = self._present.plan, self._present.stored_wh(battery)
+    def _car_w(self, snapshot: Snapshot, now: datetime) -> float | None:
+        """What the car should take; None = there is none. One that has its wish is paused (0)."""
+        if not snapshot.car_plugged:
+            return None
+        at = self._clock.monotonic()
+        if self._present.wishes.charge_now:
+            return self._contactor.calm(self._charger.power_w, None, urgent=True, at=at)
+        need = car_need(self._settings.car, self._present.wishes, snapshot, self._zone)
+        if need is None:
+            return self._contactor.calm(0.0, None, urgent=False, at=at)
+        parts = (snapshot.grid_w, snapshot.battery_w or 0.0, snapshot.charger_w)
+        net_w = None if parts[0] is None or parts[2] is None else parts[0] + parts[1] - parts[2]
+        moment = self._moment(net_w or 0.0, now, None)
+        power_w = car_power_w(self._present.plan, need, moment, now)
+        if moment is not None and moment.import_limit_w is not None:
+            power_w = whole_amperes(power_w, self._charger)
+        return self._contactor.calm(power_w, need, urgent=is_urgent(need, now), at=at)
+
+    def _moment(self, net_w: float, now: datetime, exportable_w: float | None) -> Now | None:
+        """The home at this moment for the plan's values; None while a price is not known."""
+        plan, limits = self._present.plan, self._present.limits(None)
         import_price, export_price = self._present.retail(quarter_of(now))
-        curtail = export_price is not None and export_price < 0
-        curve = plan.value(now) if plan else None
-        if curve is None or battery is None or stored_wh is None:
-            return Wish(car_w=car_w, curtail=curtail)
         if import_price is None or export_price is None:
-            return Wish(car_w=car_w)
-        if snapshot.grid_w is None or snapshot.battery_w is None:
-            return Wish(car_w=car_w, curtail=curtail)
-        net_w = snapshot.grid_w + snapshot.battery_w
-        limits = self._present.limits(battery)
-        sellable = self._origin.resellable_wh(stored_wh) > 0
-        moment = Now(
+            return None
+        peak_w = plan.import_limit_w if plan else None
+        bounds = [w for w in (limits.import_limit_w, peak_w) if w is not None]
+        return Now(
             import_price,
             export_price,
             net_w,
             limits.export_limit_w,
-            limits.import_limit_w,
-            exportable_w=None if sellable else 0.0,
+            min(bounds, default=None),
+            exportable_w,
         )
+
+    def _wish(
+        self, snapshot: Snapshot, battery: BatterySpec | None, now: datetime, car_w: float | None
+    ) -> Wish:
+        """What the plan's value of stored energy asks for at the present prices."""
+        stored_wh, curve = self._present.stored_wh(battery), self._present.value(now)
+        export_price = self._present.retail(quarter_of(now))[1]
+        curtail = export_price is not None and export_price < 0
+        if curve is None or battery is None or stored_wh is None:
+            return Wish(car_w=car_w, curtail=curtail)
+        if snapshot.grid_w is None or snapshot.battery_w is None:
+            return Wish(car_w=car_w, curtail=curtail)
+        net_w = snapshot.grid_w + snapshot.battery_w
+        sellable = self._origin.resellable_wh(stored_wh) > 0
+        moment = self._moment(net_w, now, None if sellable else 0.0)
+        if moment is None:
+            return Wish(car_w=car_w)
         target_w = battery_power_w(curve, stored_wh, moment, battery)
         own_w = min(battery.max_discharge_w, max(-battery.max_charge_w, net_w))
         if abs(target_w - own_w) <= self._settings.control.deadband_w:
             return Wish(car_w=car_w, curtail=curtail)  # the inverter does that by itself, faster
-        why = (
-            "price: discharge"
-            if target_w > 0
-            else "price: charge"
-            if target_w < 0
-            else "price: rest"
-        )
-        return Wish(target_w, car_w, curtail, why)
+        asked = "discharge" if target_w > 0 else "charge" if target_w < 0 else "rest"
+        return Wish(target_w, car_w, curtail, f"price: {asked}")
 
     def _meter(self, snapshot: Snapshot) -> None:
         """Quarters that have ended go to the journal; what cannot be stored now is kept and tried again."""

@@ -10,16 +10,15 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
 from gateway.domain.control import Limits, Setpoints
-from gateway.domain.intervals import Interval
-from gateway.domain.plan import BatterySpec, Plan
+from gateway.domain.intervals import Interval, quarter_of
+from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import per_mwh
 from gateway.market.exchanges import PublishedPrices
 from gateway.planner.score import ForecastScore
 from gateway.planner.tariff import TariffRules
+from gateway.service.battery import NOT_STATED, STATED, battery_spec
 from gateway.service.wishes import Wishes
-
-_KWH_PER_MWH = 1000
 
 
 @dataclass
@@ -35,6 +34,7 @@ class Present:
     tariff: TariffRules = field(init=False)
     forecast_score: ForecastScore | None = None
     exchange_reached: bool = False
+    cleared: tuple[Interval, float] | None = None  # this quarter's clearing price, per MWh
     ticks: int = 0
     _ticked: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -59,38 +59,39 @@ class Present:
         return _or_none(known.import_ticks), _or_none(known.export_ticks)
 
     def retail(self, interval: Interval) -> tuple[float | None, float | None]:
-        """What a MWh costs and earns without bidding, by the tariff; the expected market price stands
-        in where the tariff follows a price that is not published."""
-        planned = (
-            next((c for c in self.plan.course if c.interval == interval), None)
-            if self.plan
-            else None
-        )
-        market = planned.market_price if planned else None
+        """What a MWh costs and earns without bidding, by the tariff; where it follows the market and
+        nothing is published, at the clearing price or, before that is known, at the expected one."""
+        course = self.plan.course if self.plan else ()
+        planned = next((c for c in course if c.interval == interval), None)
+        market = self.clearing_price(interval)
+        if market is None and planned is not None:
+            market = planned.market_price
         bought, sold = self.published(interval)
         return (
             self.tariff.import_price(interval, market, bought),
             self.tariff.export_price(interval, market, sold),
         )
 
+    def clearing_price(self, interval: Interval) -> float | None:
+        """The market price of ``interval`` per MWh, as far as it is known yet."""
+        return self.cleared[1] if self.cleared and self.cleared[0] == interval else None
+
+    def value(self, now: datetime) -> ValueCurve | None:
+        """What stored energy is worth at ``now``, given the clearing price where it is known."""
+        if self.plan is None:
+            return None
+        return self.plan.value(now, self.clearing_price(quarter_of(now)))
+
     def battery(self) -> BatterySpec | None:
         """The battery as configured, and where the configuration is silent as it states itself."""
-        own, capacity_wh = self.settings.battery, self._stated("battery_capacity_wh")
-        capacity_wh = own.capacity_wh or capacity_wh
-        charge_w = own.max_charge_w or self._stated("battery_max_charge_w")
-        discharge_w = own.max_discharge_w or self._stated("battery_max_discharge_w") or charge_w
-        if not capacity_wh or not charge_w or not discharge_w:
-            return None
-        return BatterySpec(
-            capacity_wh=capacity_wh,
-            reserve_wh=capacity_wh * self.wishes.backup_reserve_pct / 100,
-            max_charge_w=charge_w,
-            max_discharge_w=discharge_w,
-            charge_efficiency=own.charge_efficiency,
-            discharge_efficiency=own.discharge_efficiency,
-            standby_w=own.standby_w,
-            wear_per_mwh=float(own.wear_per_kwh) * _KWH_PER_MWH,
-        )
+        stated = {m: v for m in STATED if (v := self._stated(m)) is not None}
+        return battery_spec(self.settings.battery, stated, self.wishes.backup_reserve_pct)
+
+    def battery_fault(self) -> str:
+        """Why a battery that is measured cannot be planned, as a sentence; empty if nothing is wrong."""
+        if self.snapshot is None or self.snapshot.battery_soc_pct is None or self.battery():
+            return ""
+        return NOT_STATED
 
     def stored_wh(self, battery: BatterySpec | None) -> float | None:
         """Energy in the battery now; None while its state of charge is unknown."""

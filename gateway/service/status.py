@@ -17,7 +17,7 @@ def market_state(present: Present, journal: Journal, now: datetime) -> MarketSta
     interval, plan, book = quarter_of(now), present.plan, journal.book
     battery = present.battery()
     stored_wh = present.stored_wh(battery)
-    curve = plan.value(now) if plan else None
+    curve = present.value(now)
     value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
     bought, sold = present.retail(interval)
     following = interval.next()

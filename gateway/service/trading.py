@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock
-from gateway.domain.intervals import floor_quarter
+from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.trade import per_mwh, ticks
 from gateway.errors import MarketError, StorageError
@@ -21,13 +21,16 @@ from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.planner.score import forecast_score
 from gateway.service.car import car_need
+from gateway.service.clearing import Clearing, month_peak_w
 from gateway.service.night import NightOrigin
 from gateway.service.present import Present
+from gateway.service.wishes import Wishes
 from gateway.supervise import Presence
 
 log = logging.getLogger(__name__)
 
 PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
+LOOK_PERIOD = timedelta(seconds=15)  # between two looks at what people ask for
 PRICES_BACK = timedelta(days=2)
 PRICES_AHEAD = timedelta(hours=36)
 HISTORY = timedelta(days=35)
@@ -52,8 +55,9 @@ class TradingLoop:
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = present.tariff
         self._night = NightOrigin(journal, self._tariff)
+        self._clearing = Clearing(journal, present)
         self._prices_until: datetime | None = None
-        self._notes: tuple[str, ...] = ()
+        self._noted: set[str] = set()
         self._forecasts: dict[datetime, Forecast] = {}
         self._made_past: tuple[datetime, list[Observed]] | None = None
         party = self._settings.market.party_id if self._settings.market else ""
@@ -79,7 +83,21 @@ class TradingLoop:
             await self._round(now)
             presence.back()
             self._present.exchange_reached = self._market is not None
-            await self._clock.sleep_until(self._next(now))
+            await self._rest(self._next(now))
+
+    async def _rest(self, until: datetime) -> None:
+        """Until the next market time; a car that comes or a wish that changes gets its plan at once."""
+        known = self._asked()
+        while (now := self._clock.now()) < until:
+            await self._clock.sleep_until(min(until, now + LOOK_PERIOD))
+            if (asked := self._asked()) != known and self._clock.now() < until:
+                known = asked
+                self._present.plan = self.plan(self._clock.now())
+
+    def _asked(self) -> tuple[bool | None, Wishes]:
+        """What people ask of the plan: a car at the charger, and their wishes."""
+        snapshot = self._present.snapshot
+        return (snapshot.car_plugged if snapshot else None), self._present.wishes
 
     def plan(self, now: datetime) -> Plan | None:
         """A fresh plan from what is known; None until the home has been seen."""
@@ -99,21 +117,24 @@ class TradingLoop:
             car=car_need(self._settings.car, present.wishes, snapshot, self._zone),
             export_limit_w=present.wishes.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
+            month_peak_w=month_peak_w(self._journal, self._zone, now),
         )
         outlook = build_outlook(
             now,
             self._past(floor_quarter(now) - HISTORY),
-            self._known(),
+            self._known(now),
             self._tariff,
             home,
             self._options(),
         )
         self._score(outlook)
         plan = self._strategy.plan(outlook)
-        for note in plan.notes:
-            if note not in self._notes:
+        fault = present.battery_fault()
+        notes = (*plan.notes, fault) if fault else plan.notes
+        for note in notes:  # figures after the colon change with every plan
+            if note.partition(":")[0] not in self._noted:
                 log.warning("plan: %s", note)
-        self._notes = plan.notes
+        self._noted = {note.partition(":")[0] for note in notes}
         return plan
 
     def _score(self, outlook: Outlook) -> None:
@@ -175,9 +196,11 @@ class TradingLoop:
         self._made_past = (since, past)
         return past
 
-    def _known(self) -> KnownPrices:
-        prices = self._present.prices
+    def _known(self, now: datetime) -> KnownPrices:
+        prices, interval = self._present.prices, quarter_of(now)
+        cleared = self._clearing.price(interval)
         return KnownPrices(
+            cleared={} if cleared is None else {interval.start: cleared},
             day_ahead=_per_mwh(prices, "day_ahead_ticks"),
             published_import=_per_mwh(prices, "import_ticks"),
             published_export=_per_mwh(prices, "export_ticks"),
@@ -185,13 +208,19 @@ class TradingLoop:
 
     def _options(self) -> Options:
         planner = self._settings.planner
+        options = Options(
+            planner.horizon_h,
+            quantity_quantile=planner.quantity_quantile,
+            place=self._settings.site.place,
+        )
         rules = self._market[1].known_rules if self._market else None
         if rules is None:
-            return Options(planner.horizon_h, quantity_quantile=planner.quantity_quantile)
-        ahead = rules.first_call_lead // timedelta(minutes=15) + 1
-        takes_offers = self._present.wishes.trading
-        return Options(
-            planner.horizon_h, rules.lot_wh, planner.quantity_quantile, ahead, takes_offers
+            return options
+        return replace(
+            options,
+            lot_wh=rules.lot_wh,
+            offer_intervals=rules.first_call_lead // timedelta(minutes=15) + 1,
+            trading=self._present.wishes.trading,
         )
 
 

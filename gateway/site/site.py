@@ -60,9 +60,15 @@ class Site:
         }
         return join(self._clock.now(), states)
 
-    def controls(self) -> frozenset[Control]:
-        """What at least one device of the site can be asked to do."""
-        return frozenset(c for d in self.devices for c in d.controls)
+    def keeps(self, control: Control) -> bool:
+        """Whether a device that answers holds this now, as far as it says."""
+        return any(
+            self._states[d.name].online
+            and (d.name, control) in self._held
+            and self._steered((d.name, control)).present
+            for d in self.devices
+            if control in d.controls
+        )
 
     async def apply(self, wanted: Setpoints) -> None:
         """Hold what is wanted, release what is not (and was held).
@@ -72,6 +78,7 @@ class Site:
         """
         self._start_jobs(Control.BATTERY_POWER, wanted.battery_w, self._battery_weight)
         self._start_jobs(Control.PV_LIMIT, wanted.pv_limit_w, self._equal_weight)
+        self._start_jobs(Control.EXPORT_LIMIT, wanted.export_limit_w, None)
         self._start_jobs(Control.CHARGE_CURRENT, wanted.charge_current_a, None)
         if self._running:
             await asyncio.wait(self._running.values(), timeout=self._period_s)

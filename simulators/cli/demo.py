@@ -31,5 +31,6 @@ def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
     from simulators.demo.options import Options
     from simulators.demo.run import run_demo
 
-    options = Options(days, seed, data, broker_port, exchange_port, dashboard_port)
+    kept = keep is not None
+    options = Options(days, seed, data, broker_port, exchange_port, dashboard_port, kept)
     raise typer.Exit(run_demo(options, json, keep, live=live))

@@ -24,6 +24,7 @@ class Place:
     port: int
     state: Path
     insecure: bool
+    client_ca: Path | None
 
 
 def register(app: typer.Typer) -> None:
@@ -44,15 +45,22 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         Path | None, typer.Option(help="CSV date,exaflops of the data centre")
     ] = None,
     participants: Annotated[bool, typer.Option(help="let the network's buyers trade")] = True,
+    client_ca: Annotated[
+        Path | None, typer.Option(help="mutual TLS: this CA's clients only (--no-participants)")
+    ] = None,
 ) -> None:
     """Run the exchange until Ctrl-C; its state survives and goes on at the next start."""
     from gateway.clock import WallClock
+    from gateway.errors import ConfigError
     from simulators.data import read_csv
     from simulators.exchange import last_held
     from simulators.participants import default_needs
     from simulators.participants.data_centre import read_roadmap
     from simulators.prices import SyntheticPrices
 
+    if client_ca is not None and (insecure or participants):
+        raise ConfigError("--client-ca is for TLS, and the simulated buyers have no certificate:"
+                          " add --no-participants, leave --insecure out")  # fmt: skip
     recording = read_csv(data) if data is not None else None
     begin = _begin(start, None if recording is None else recording.start)
     if begin is not None and (held := last_held(state)) is not None:
@@ -63,7 +71,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         asyncio.run(
             _serve(
                 WallClock(begin, rate),
-                Place(host, port, state, insecure),
+                Place(host, port, state, insecure, client_ca),
                 prices,
                 needs if participants else [],
             )
@@ -93,6 +101,7 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
 
 async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
     from simulators.exchange import start_exchange
+    from simulators.exchange.operator import serve_operator
     from simulators.participants import start_participants
 
     async with asyncio.TaskGroup() as group:
@@ -104,7 +113,9 @@ async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Ne
             host=place.host,
             port=place.port,
             insecure=place.insecure,
+            client_ca=place.client_ca,
         )
+        await serve_operator(handle.market, place.state)
         print(f"exchange: {handle.url}  state: {place.state}", flush=True)
         home = handle.credential_file("home")
         print(f"credential of the home: {home}", flush=True)

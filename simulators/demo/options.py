@@ -18,7 +18,10 @@ CAR_WH = 10_000.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """The demo's options; a port of 0 is any free one."""
+    """The demo's options; a port of 0 is any free one.
+
+    State that is ``kept`` survives a power cut; else the exchange does not wait for the disk.
+    """
 
     days: int = 1
     seed: int = 1
@@ -26,6 +29,7 @@ class Options:
     broker_port: int = 0
     exchange_port: int = 0
     dashboard_port: int = 0
+    kept: bool = False
 
     def scenario(self) -> Scenario:
         """The home: simulated weather and people, or the recorded ones of ``data``."""

@@ -87,7 +87,12 @@ async def _stage(
         servers = await serve_home(home)
         stack.push_async_callback(servers.close)
         exchange = await start_exchange(
-            clock, group, state_dir / "exchange", scenario.prices(), port=options.exchange_port
+            clock,
+            group,
+            state_dir / "exchange",
+            scenario.prices(),
+            port=options.exchange_port,
+            power_safe=options.kept,
         )
         stack.push_async_callback(exchange.close)
         others = await start_participants(clock, group, exchange.url, options.seed)

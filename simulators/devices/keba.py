@@ -94,6 +94,9 @@ class KebaCharger(BlockUnit):
         self._heard()
         self._apply()
 
+    def writable(self) -> dict[int, int]:
+        return {address: setting.value for address, setting in self.settings.items()}
+
     def reboot(self) -> None:
         """Lose the volatile setpoints, as after a restart of the device."""
         keep = self.settings[_SAFE_PERSIST].value == 1

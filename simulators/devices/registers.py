@@ -196,6 +196,10 @@ class BlockUnit:
         for address, setting in settings.items():
             self._settings[address] = (setting, written)
 
+    def writable(self) -> dict[int, int]:
+        """Every register that can be written, with its value now."""
+        return {address: setting.value for address, (setting, _) in self._settings.items()}
+
     def read(self, table: int, address: int, count: int) -> bytes:
         spans = self._spans.get(table)
         if spans is None:

@@ -12,6 +12,7 @@ from simulators.devices.faults import Faults
 from simulators.devices.framing import RtuFraming
 from simulators.devices.goe import GoeCharger
 from simulators.devices.goodwe import GoodWeHybrid
+from simulators.devices.growatt import GrowattHybrid
 from simulators.devices.huawei import HuaweiHybrid
 from simulators.devices.hybrid import HybridInverter
 from simulators.devices.keba import KebaCharger
@@ -19,6 +20,7 @@ from simulators.devices.meter import GridMeter
 from simulators.devices.protocol import Unit
 from simulators.devices.server import ModbusServer
 from simulators.devices.solaredge import StorEdge
+from simulators.devices.solax import SolaxHybrid
 from simulators.devices.sungrow import SungrowHybrid
 from simulators.devices.sunspec import BASES
 from simulators.devices.view import Lifetime, View
@@ -72,6 +74,14 @@ INVERTERS: Mapping[str, Family] = {
         "Huawei SUN2000, unit 1, with its meter; forced period 47083; one client",
         lambda view: {1: HuaweiHybrid(view())},
         single_client=True,
+    ),
+    "growatt": Family(
+        "Growatt SPH with VPP registers, unit 1, with its meter; its timer ends nothing",
+        lambda view: {1: GrowattHybrid(view())},
+    ),
+    "solax": Family(
+        "Solax X3 hybrid, unit 1, with its meter; remote control ends after 10 minutes",
+        lambda view: {1: SolaxHybrid(view())},
     ),
 }
 CHARGERS: Mapping[str, Family] = {

@@ -103,11 +103,12 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     terms: Terms | None = None,
     parties: Sequence[Party] = DEFAULT_PARTIES,
     power_safe: bool = True,
+    client_ca: Path | None = None,
 ) -> ExchangeHandle:
     """Open the store in ``state_dir``, serve on ``port`` (0 = a free one), hold calls on ``clock``.
 
     ``power_safe`` False skips the waiting for the disk (a killed process still loses nothing): for
-    simulations whose state nobody keeps. Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
+    simulations whose state nobody keeps. ``client_ca``: clients prove themselves by TLS too. Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
     """
     if insecure and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"--insecure serves on loopback only, not on {host}")
@@ -124,7 +125,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     for party in parties:
         market.parties.register(party)
     make_credentials(market, state_dir / "credentials", parties)
-    tls = None if insecure else server_context(state_dir / "tls", host)
+    tls = None if insecure else server_context(state_dir / "tls", host, client_ca)
     runner = web.AppRunner(make_app(market, Access(market, insecure=insecure)), access_log=None)
     await runner.setup()
     try:

@@ -18,8 +18,11 @@ from gateway.errors import ConfigError
 _LIFE = timedelta(days=3650)
 
 
-def server_context(folder: Path, host: str) -> ssl.SSLContext:
-    """TLS 1.3 for ``host`` and loopback; makes ``ca.pem`` and the server's pair where missing."""
+def server_context(folder: Path, host: str, client_ca: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.3 for ``host`` and loopback; makes ``ca.pem`` and the server's pair where missing.
+
+    With ``client_ca`` only clients with a certificate of that authority are let in (mutual TLS).
+    """
     files = [folder / name for name in ("ca.pem", "server.pem", "server.key")]
     if not all(file.exists() for file in files):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -30,6 +33,12 @@ def server_context(folder: Path, host: str) -> ssl.SSLContext:
         context.load_cert_chain(files[1], files[2])
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{folder}: {error}; remove the folder to make it anew") from None
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        try:
+            context.load_verify_locations(client_ca)
+        except (OSError, ssl.SSLError) as error:
+            raise ConfigError(f"--client-ca {client_ca}: no usable certificate: {error}") from None
     return context
 
 

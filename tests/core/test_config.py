@@ -62,6 +62,7 @@ def test_the_usual_home(tmp_path: Path) -> None:
     [
         ("reserve_pct = 20", "reserve_pc = 20", "gateway.toml:5: site.reserve_pc: unknown key; did you mean 'reserve_pct'?"),
         ("reserve_pct = 20", "reserve_pct = 120", "gateway.toml:5: site.reserve_pct: Input should be less than or equal to 100 (got 120)"),
+        ("reserve_pct = 20", "latitude = 52.5", "gateway.toml:2: site: latitude and longitude belong together: set both or none"),
         ('"America/Chicago"', '"America/Chigaco"', "gateway.toml:4: site.time_zone: 'America/Chigaco' is no IANA time zone"),
         ('host = "inverter.lan"\nunit = 200', "unit = 200", "gateway.toml:13: device.1: host is missing"),
         ('name = "meter"', 'name = "inverter"', "two devices are named 'inverter'"),

@@ -185,3 +185,26 @@ def test_a_mode_that_prices_chose_stays_a_while(
     old = Setpoints(battery_w=2_000, reason="price: discharge")
     new = Setpoints(battery_w=-2_000, reason=reason)
     assert (keep(new, old, stayed_s) == new) is changes, case
+
+
+CHARGER = ChargerSpec()
+FUSE = replace(LIMITS, import_limit_w=8_000)
+
+
+def test_the_battery_gives_way_to_the_car_under_the_fuse() -> None:
+    """A battery that fills itself at night must not keep the car from its departure."""
+    filling = home(battery=-5_000, grid=6_000, plugged=True)  # load 1 kW
+    wish = Wish(-5_000, car_w=11_040, reason="price: charge", car_rises=True)
+    out = decide(filling, NONE, wish, FUSE, CHARGER)
+    assert out.charge_current_a == 10  # 6.9 of the 7 kW that the house leaves
+    assert out.battery_w == -100  # before the car draws
+    rested = decide(filling, NONE, replace(wish, car_rises=False), FUSE, CHARGER)
+    assert rested.battery_w == -5_000, "a car that does not take what it may holds nobody up"
+    drawing = home(battery=-100, grid=8_000, plugged=True, charger=6_900)
+    assert decide(drawing, NONE, wish, FUSE, CHARGER).battery_w == -100
+
+
+def test_a_battery_that_helps_lets_the_car_draw_no_more() -> None:
+    helping = home(battery=2_000, grid=-1_000, plugged=True)
+    out = decide(helping, NONE, Wish(car_w=11_040), FUSE, CHARGER)
+    assert out.charge_current_a == 13  # 8,000 - (-1,000) W: the fuse sees the grid

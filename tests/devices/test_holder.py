@@ -34,7 +34,7 @@ FLASH = ControlSheet(
     neutral=neutral,
     saved=(10,),
     lease=Lease("none", refresh_s=1e9),
-    persistence="flash",
+    flash=(10,),
     max_per_day=3,
 )
 

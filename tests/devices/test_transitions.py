@@ -15,17 +15,21 @@ from tests.devices.conftest import HandClock, Intents, impatient
 from tests.modbus.server import RegisterServer, serving
 
 CONTROLLED = [
-    p for p in all_profiles().values() if p.source and p.source.controls and not p.sunspec
+    (p, sheet)
+    for p in all_profiles().values()
+    if p.source and not p.sunspec  # with SunSpec: on simulated devices, test_families
+    for sheet in p.source.controls
 ]
 MODES = {
     Control.BATTERY_POWER: (3000.0, -2000.0, 0.0),
     Control.CHARGE_CURRENT: (16.0, 6.0, 0.0),
+    Control.EXPORT_LIMIT: (4000.0, 0.0, 1000.0),
 }
 # What a device shows while nobody controls it, where that is not 0.
 NEUTRAL: dict[str, dict[int, int]] = {
-    "goodwe-et": {47511: 1},
+    "goodwe-et": {47511: 1, 47510: 10000},
     "keba-p30": {5004: 32000, 5014: 1},
-    "huawei-sun2000": {37047: 5000, 37049: 5000},
+    "huawei-sun2000": {37047: 5000, 37049: 5000, 30074: 10000},
     "mennekes-compact": {0x0302: 0x4180, 0x0D05: 1},
     "sungrow-sh": {13050: 0xCC},
     "sma-hybrid": {40152: 803},
@@ -33,9 +37,10 @@ NEUTRAL: dict[str, dict[int, int]] = {
     "webasto-next": {5004: 16},
     "go-e": {299: 16},
     "victron-gx": {817: 500, 818: 400, 819: 300},
+    "growatt-sph": {30027: 50000},
 }
 # Signs of life, and set-only registers: they say nothing about the mode.
-PASSING = {
+PASSING: dict[str, set[int]] = {
     "keba-p30": {5016},
     "mennekes-compact": {0x0D00},
     "webasto-next": {6000},
@@ -43,6 +48,16 @@ PASSING = {
     "kostal-plenticore": {1034, 1035},
     "alfen-eve": {1210, 1211},
     "abb-terra-ac": {0x4100, 0x4101},
+    "solax-x": set(range(0x7D, 0x8B)),
+}
+# What a mode may leave for the next one, until all is let go: permissions that are kept in flash,
+# and powers of the direction that is not on.
+KEPT: dict[str, set[int]] = {
+    "growatt-sph": {30410},
+    "huawei-sun2000": {47087, *range(47247, 47251)},
+    "go-e": {299},
+    "mennekes-compact": {0x0302},
+    "keba-p30": {5004},
 }
 
 
@@ -52,7 +67,11 @@ def image_of(profile: Profile) -> dict[int, int]:
     for sheet in sheets(profile):
         for block in sheet.facts:
             words |= dict.fromkeys(range(block.address - 2, block.end + 30), 0)
-    extra = {"abb-terra-ac": range(0x4100, 0x4110), "mennekes-compact": range(0x0300, 0x0E00)}
+    extra = {
+        "abb-terra-ac": range(0x4100, 0x4110),
+        "mennekes-compact": range(0x0300, 0x0E00),
+        "solax-x": range(0x7C, 0x8B),
+    }
     words |= dict.fromkeys(extra.get(profile.key, ()), 0)
     return words | NEUTRAL.get(profile.key, {})
 
@@ -62,15 +81,24 @@ def sheets(profile: Profile) -> tuple[ControlSheet, ...]:
     return profile.source.controls
 
 
-@pytest.mark.parametrize("profile", CONTROLLED, ids=lambda p: p.key)
+def name(value: object) -> str:
+    return value.key if isinstance(value, Profile) else getattr(value, "control", "?")
+
+
+def changed(profile: Profile, words: dict[int, int], before: dict[int, int]) -> dict[int, int]:
+    """What differs, but for what says nothing about the mode."""
+    passing = PASSING.get(profile.key, set())
+    return {a: w for a, w in words.items() if w != before[a] and a not in passing}
+
+
+@pytest.mark.parametrize(("profile", "sheet"), CONTROLLED, ids=name)
 async def test_all_transitions_end_neutral(
-    profile: Profile, clock: HandClock, intents: Intents
+    profile: Profile, sheet: ControlSheet, clock: HandClock, intents: Intents
 ) -> None:
-    sheet = sheets(profile)[0]
     words = image_of(profile)
     unit = profile.connection.unit
     before = dict(words)
-    async with serving(RegisterServer({unit: words})) as server:
+    async with serving(RegisterServer({unit: words}, input={unit: words})) as server:
         one = impatient(server, profile.key, clock, intents)
         for first, second in itertools.permutations(MODES[sheet.control], 2):
             await one.hold(sheet.control, first)
@@ -79,20 +107,23 @@ async def test_all_transitions_end_neutral(
             server.writes.clear()
             clock.seconds += 1
             await one.hold(sheet.control, second)
+            assert server.writes, "another value is sent at once"
+            passed = changed(profile, words, before)
             report = await one.release()
             assert report.neutral, report.problems
             assert not intents.stored
-            passing = PASSING.get(profile.key, set())
-            left = {a: w for a, w in words.items() if w != before[a] and a not in passing}
-            assert not left
+            assert not changed(profile, words, before)
+            await one.hold(sheet.control, second)
+            straight, kept = changed(profile, words, before), KEPT.get(profile.key, set())
+            assert {a for a, w in passed.items() if straight.get(a) != w} <= kept
+            assert (await one.release()).neutral
         await one.close()
 
 
-@pytest.mark.parametrize("profile", CONTROLLED, ids=lambda p: p.key)
+@pytest.mark.parametrize(("profile", "sheet"), CONTROLLED, ids=name)
 async def test_a_former_lifes_setpoint_is_undone_at_the_next_start(
-    profile: Profile, clock: HandClock, intents: Intents
+    profile: Profile, sheet: ControlSheet, clock: HandClock, intents: Intents
 ) -> None:
-    sheet = sheets(profile)[0]
     words = image_of(profile)
     unit = profile.connection.unit
     before = dict(words)
@@ -103,8 +134,7 @@ async def test_a_former_lifes_setpoint_is_undone_at_the_next_start(
         second = impatient(server, profile.key, clock, intents)
         with suppress(DeviceError):  # the image holds control registers only
             await second.poll()
-        passing = PASSING.get(profile.key, set())
-        assert not {a: w for a, w in words.items() if w != before[a] and a not in passing}
+        assert not changed(profile, words, before)
         assert not intents.stored
         await second.close()
 
@@ -117,7 +147,8 @@ def test_every_profile_is_whole() -> None:
             assert sheet.control in profile.controls
             lease = sheet.lease
             assert lease.kind == "none" or lease.refresh_s < lease.seconds / 2, key
-            assert sheet.persistence == "ram" or sheet.max_per_day > 0
+            assert bool(sheet.flash) == (sheet.max_per_day > 0), key
+            assert set(sheet.stays) <= set(sheet.saved), key
         for output in profile.source.outputs if profile.source else ():
             for field in output.fields:
                 assert field.span[1] - field.span[0] <= profile.connection.max_read

@@ -120,32 +120,25 @@ def play(
     terms: Terms | None = None,
     start: datetime = START,
     insecure: bool = True,
+    client_ca: Path | None = None,
 ) -> None:
     """Run a story against a running exchange on a simulated clock."""
-    asyncio.run(_play(tmp_path, story, prices or TestPrices(), terms or Terms(), start, insecure))
+    how = {"terms": terms or Terms(), "insecure": insecure, "client_ca": client_ca}
+    asyncio.run(_play(tmp_path, story, prices or TestPrices(), start, how))
 
 
 async def _play(
     tmp_path: Path,
     story: Story,
     prices: TestPrices,
-    terms: Terms,
     start: datetime,
-    insecure: bool,
+    how: dict[str, Any],
 ) -> None:
     clock = SimClock(start)
     async with asyncio.TaskGroup() as group:
 
         async def told() -> None:
-            handle = await start_exchange(
-                clock,
-                group,
-                tmp_path,
-                prices,
-                terms=terms,
-                insecure=insecure,
-                power_safe=False,
-            )
+            handle = await start_exchange(clock, group, tmp_path, prices, power_safe=False, **how)
             async with aiohttp.ClientSession() as session:
                 try:
                     await story(Wire(handle.url, session, group), clock, handle)

@@ -8,13 +8,16 @@ import aiohttp
 import pytest
 
 from gateway.clock import SimClock
+from gateway.config.settings import Market
 from gateway.domain.intervals import quarter
 from gateway.domain.trade import Side, Tender
 from gateway.errors import ConfigError, MarketError
+from gateway.market.connect import open_exchange
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
 from gateway.market.signing import read_credential
 from simulators.exchange import ExchangeHandle
+from tests.certificates import Authority
 from tests.exchange.conftest import T, Wire, play, tender_body
 
 
@@ -134,3 +137,38 @@ def test_plain_http_beyond_loopback_is_refused() -> None:
     clock = SimClock(T)
     with pytest.raises(ConfigError, match="use https://"):
         connect(ExchangeAccess("http://exchange.example", "home", clock))
+
+
+def test_an_exchange_that_asks_for_a_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mutual TLS; all secrets as systemd gives them. Without our certificate nobody answers."""
+    authority = Authority(tmp_path)
+    cert, key = authority.signed("home")
+
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        secrets = tmp_path / "credentials-of-systemd"
+        secrets.mkdir()
+        (secrets / "exchange").write_bytes(handle.credential_file("home").read_bytes())
+        (secrets / "market_key").write_bytes(key.read_bytes())
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secrets))
+        keys = {"url": handle.url, "ca_file": handle.ca_file}
+        home = open_exchange(Market.model_validate(keys | {"cert_file": cert}), clock)
+        stranger = open_exchange(Market.model_validate(keys), clock)
+        try:
+            tender = Tender("t1", quarter(T), Side.SELL, 1_000, 2_000, T)
+            (answer,) = await home.create_tenders([tender])
+            assert answer.accepted
+            with pytest.raises(MarketError):
+                await stranger.server_time()
+        finally:
+            await home.close()
+            await stranger.close()
+
+    play(tmp_path / "exchange", story, insecure=False, client_ca=authority.file)
+
+
+def test_a_certificate_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
+    market = Market(url="https://exchange.example", cert_file=tmp_path / "none.crt")
+    with pytest.raises(ConfigError, match=r"market\.cert_file = .*none\.crt: no certificate"):
+        open_exchange(market, SimClock(T))

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import random
 import signal
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -223,3 +224,27 @@ def test_intents_and_flash_writes_survive(tmp_path: Path) -> None:
     assert again.pending("inverter") == {}
     assert again.setting("mode") is None
     assert again.setting("mode", "away") == "away"
+
+
+def test_what_only_forgets_does_not_wait_for_the_disk(tmp_path: Path) -> None:
+    """Half of a card's flushes were for rows that may come back; everything else still waits."""
+    journal = Journal(tmp_path / "journal.db")
+    said: list[str] = []
+    journal._db.set_trace_callback(said.append)
+
+    def waits(write: Callable[[], object]) -> bool:
+        """Whether SQLite would flush at the write's commit."""
+        said.clear()
+        write()
+        assert journal._db.execute("PRAGMA synchronous").fetchone()[0] == 2, "FULL again"
+        return "PRAGMA synchronous=NORMAL" not in said[: said.index("COMMIT")]
+
+    assert waits(lambda: journal.append("note", {"text": "kept"}, T0))
+    assert waits(lambda: journal.remember("inverter", Control.PV_LIMIT, "{}", T0))
+    assert not waits(lambda: journal.mark_sent(1))
+    assert not waits(lambda: journal.forget("inverter", Control.PV_LIMIT))
+    assert journal.unsent_count() == 0
+    assert journal.pending("inverter") == {}
+    journal.close()
+    with pytest.raises(StorageError):
+        journal.mark_sent(1)

@@ -75,6 +75,7 @@ def test_a_day_by_hand() -> None:
         "sold": 1500,
         "bought": 0,
         "delivered": 900,
+        "short": 600,  # 100 and 500
         "uncontracted": 300,
         "retail_import": 500,
     }

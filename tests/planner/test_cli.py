@@ -13,7 +13,7 @@ import pytest
 from tests.planner.conftest import made_series, write_csv
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str | Path | int) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from gateway.cli import main; main()", "backtest"]
     return subprocess.run(
         [*command, *map(str, arguments)], capture_output=True, text=True, check=False
@@ -27,7 +27,7 @@ def test_everything_is_written_and_adds_up(tmp_path: Path) -> None:
         "--data", data, "--json", paths["json"], "--schedule", paths["csv"], "--report", paths["html"]
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "capture" in done.stdout
+    assert done.stdout.startswith("2024-05-29T06:00:00Z to"), "nothing but the result is printed"
     result = json.loads(paths["json"].read_text())
     rows = list(csv.DictReader(paths["csv"].read_text().splitlines()))
     assert len(rows) == 3 * 96
@@ -48,6 +48,20 @@ def test_a_config_without_devices_and_a_greedy_run(tmp_path: Path) -> None:
     done = run("--data", data, "--config", config, "--strategy", "greedy")
     assert done.returncode == 0, done.stderr
     assert "strategy greedy" in done.stdout
+
+
+def test_the_sweep_varies_battery_wear_and_tariff(tmp_path: Path) -> None:
+    data, out = write_csv(tmp_path / "home.csv", made_series(4)), tmp_path / "out.json"
+    done = run("--data", data, "--json", out, "--sweep", "--sweep-days", 2)
+    assert done.returncode == 0, done.stderr
+    table = done.stdout.split("sweep, 2 days")[1].splitlines()[1:]
+    rows = json.loads(out.read_text())["sweep"]
+    assert [r["case"] for r in rows] == [line[:28].strip() for line in table]
+    money = {r["case"]: r["money"] for r in rows}
+    assert money["battery 27 kWh"]["perfect"] > money["battery 6.75 kWh"]["perfect"]
+    assert money["wear 0 per kWh"]["perfect"] > money["wear 0.05 per kWh"]["perfect"]
+    assert money["import flat 0.14"]["none"] < money["battery 27 kWh"]["none"]
+    assert all(r["money"]["perfect"] >= r["money"]["ours"] - 1e-6 for r in rows)
 
 
 @pytest.mark.parametrize(

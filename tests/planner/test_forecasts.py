@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from gateway.domain.intervals import quarter_of
+from gateway.domain.intervals import QUARTER, quarter_of
 from gateway.domain.plan import Forecast, Observed
 from gateway.planner.backtest.data import Series
 from gateway.planner.forecast import load_quantiles, pv_quantiles
-from gateway.planner.history import History, slot_start
+from gateway.planner.history import Array, History, slot, slot_start
 from gateway.planner.prices import learn, price_outlook
 from gateway.planner.score import forecast_score
+from gateway.planner.sun import clear_sky_wm2
+from simulators.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
 
 EMPTY = History(0, *(np.empty(0) for _ in range(4)))
@@ -108,3 +114,74 @@ def test_the_score_counts_error_bias_and_coverage() -> None:
     assert score.pv is None
     assert score.price is not None
     assert score.price.count == 1
+
+
+def test_a_market_without_a_useful_day_ahead_price_is_known_by_its_last_week() -> None:
+    series = made_series(12, seed=4)
+    blind = Series(series.first, series.load, series.pv, series.rt, np.full(len(series), 30.0))
+    ahead = np.full(96, 30.0)
+    evening, night = slice(76, 82), slice(8, 20)
+    early = price_outlook(past(blind, 96), ahead).expected()
+    assert early[evening].mean() == pytest.approx(early[night].mean(), rel=0.2)
+    late = price_outlook(past(blind, 11 * 96), ahead).expected()
+    assert late[evening].mean() > 1.5 * late[night].mean()
+    assert learn(past(series, 11 * 96)).trust == 1.0, "a good day-ahead price is believed"
+
+
+def test_unknown_prices_in_between_do_no_harm() -> None:
+    series = made_series(12, seed=5)
+    known = past(series, 11 * 96)
+    known.rt[-6 * 96 :] = np.nan
+    assert np.isfinite(price_outlook(known, np.full(144, np.nan)).scenarios).all()
+    known.rt[:] = np.nan
+    known.da[:] = np.nan
+    assert np.isfinite(price_outlook(known, np.full(144, np.nan)).scenarios).all()
+
+
+AUSTIN = (30.27, -97.74)
+
+
+def morning(hours: int) -> tuple[History, Array]:
+    """A new home's first quarter-hours from 13:00 UTC (8 in the morning), and the day after them."""
+    began = slot(datetime(2026, 6, 1, 13, tzinfo=UTC))
+    pv = np.array(
+        [
+            pv_power(slot_start(began + i) + QUARTER / 2, *AUSTIN, Panels(), 4) / 4
+            for i in range(96 + 4 * hours)
+        ]
+    )
+    none = np.full(4 * hours, np.nan)
+    return History(began, none, pv[: 4 * hours], none, none), pv[4 * hours :]
+
+
+def test_the_first_sunny_hours_tell_the_rest_of_the_day() -> None:
+    known, truth = morning(3)
+    blind, seeing = pv_quantiles(known, 96)[:, 1], pv_quantiles(known, 96, AUSTIN)[:, 1]
+    assert seeing.sum() == pytest.approx(truth.sum(), rel=0.35)
+    assert np.abs(seeing - truth).sum() < 0.5 * np.abs(blind - truth).sum()
+    assert seeing[truth == 0].max() < 60  # the sun sets when it does
+
+
+def test_a_known_place_never_forgets_what_the_home_measured() -> None:
+    """After a week the shape of the clear sky weighs little: panels behind a hill stay dark."""
+    series = made_series(8)
+    known = past(series, 7 * 96)
+    shaded = known.pv.copy()
+    slots = (known.first + np.arange(shaded.size)) % 96
+    shaded[slots < 56] = 0.0
+    home = History(known.first, known.load, shaded, known.rt, known.da)
+    pv = pv_quantiles(home, 96, AUSTIN)[:, 1]
+    dark = (home.end + np.arange(96)) % 96 < 56
+    assert pv[dark].max() < 0.2 * pv.max()
+
+
+@given(
+    latitude=st.floats(-90, 90),
+    longitude=st.floats(-180, 180),
+    first=st.integers(0, 4_000_000),
+)
+def test_every_place_has_an_ordinary_sky(latitude: float, longitude: float, first: int) -> None:
+    sky = clear_sky_wm2((latitude, longitude), first, 200)
+    assert sky.shape == (200,)
+    assert (sky >= 0).all()
+    assert (sky < 1100).all()

@@ -142,3 +142,23 @@ def test_a_market_that_pays_more_than_the_retailer_raises_the_value() -> None:
         sold = sum(max(-c.grid_wh, 0) for c in plan.course)
         assert (sold > 3_000) == trading
     assert curves[1] > 1.2 * curves[0]
+
+
+def test_buys_of_all_intervals_together_find_room_in_the_battery() -> None:
+    """Nearly full, and each quarter is cheaper than everything after it: the room is bought once."""
+    tariff = TariffRules(
+        Tariff.model_validate({"import_price": {"kind": "flat", "per_kwh": "0.14"}}),
+        ZoneInfo("UTC"),
+    )
+    ahead = {START + timedelta(hours=h) / 4: 10.0 if h < 8 else 300.0 for h in range(96)}
+    spec = BatterySpec(13_500, 2_700, 5_000, 5_000)
+    room_wh = 1_500.0
+    home = Home(spec, spec.capacity_wh - room_wh, 9_000)
+    outlook = build_outlook(START, [], KnownPrices(ahead), tariff, home, Options(trading=True))
+    offers = strategy("value").plan(outlook).offers
+    bought = sum(-min([s.net_wh for s in offer.steps] + [0]) for offer in offers)
+    load_wh = sum(
+        f.load_wh[1] for f in outlook.forecasts if f.interval in [o.interval for o in offers]
+    )
+    assert bought > 0
+    assert bought <= load_wh + room_wh / spec.charge_efficiency + 10 * len(offers)

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import datetime
-import ipaddress
 import logging
+import re
 import subprocess
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from gateway.errors import ConfigError
 from gateway.journal.store import Journal
 from gateway.publishing.mqtt import Publisher
 from simulators.broker import find_mosquitto, start_broker
+from tests.certificates import Authority
 from tests.publishing.conftest import listening, mqtt, running
 
 pytestmark = [
@@ -40,32 +36,8 @@ def passwords(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def certificate(tmp_path: Path) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "broker")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    (tmp_path / "cert.pem").write_bytes(made.public_bytes(pem))
-    (tmp_path / "key.pem").write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    for file in tmp_path.glob("*.pem"):
-        file.chmod(0o644)
-    return tmp_path / "cert.pem", tmp_path / "key.pem"
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
 
 
 async def lost_line(publisher: Publisher, caplog: pytest.LogCaptureFixture) -> str:
@@ -109,22 +81,82 @@ async def test_password(
 
 
 async def test_tls(
-    certificate: tuple[Path, Path], journal: Journal, caplog: pytest.LogCaptureFixture
+    authority: Authority, journal: Journal, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cert, key = certificate
+    cert, key = authority.signed("broker")
     broker = await start_broker(config=[f"certfile {cert}", f"keyfile {key}"])
-    trusted = Publisher(mqtt(broker.port, tls=True, ca_file=cert), "home", journal)
+    trusted = Publisher(mqtt(broker.port, tls=True, ca_file=authority.file), "home", journal)
     async with running(trusted):
         assert await trusted.wait_connected(20)
         assert await trusted.flush(20)
     unknown = Publisher(mqtt(broker.port, tls=True), "home", journal)
     line = await lost_line(unknown, caplog)
-    assert "TLS does not fit (mqtt.tls, mqtt.ca_file)" in line
+    assert "TLS does not fit (mqtt.tls, mqtt.ca_file, mqtt.cert_file)" in line
     assert "certificate verify failed" in line
     caplog.clear()
     line = await lost_line(Publisher(mqtt(broker.port), "home", journal), caplog)
     assert "mqtt.tls = true" in line
     await broker.close()
+
+
+async def test_a_broker_that_asks_who_we_are(
+    authority: Authority,
+    journal: Journal,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    """Mutual TLS: with a certificate of the broker's authority, by file or by systemd credential."""
+    cert, key = authority.signed("broker")
+    broker = await start_broker(
+        config=[f"certfile {cert}", f"keyfile {key}", f"cafile {authority.file}",
+                "require_certificate true", "use_identity_as_username true"]
+    )  # fmt: skip
+    ours, our_key = authority.signed("gateway")
+    known = mqtt(broker.port, tls=True, ca_file=authority.file, cert_file=ours, key_file=our_key)
+    async with running(Publisher(known, "home", journal)) as publisher:
+        assert await publisher.wait_connected(20)
+        assert await publisher.flush(20)
+
+    secrets = tmp_path / "credentials"
+    secrets.mkdir()
+    (secrets / "mqtt_key").write_bytes(our_key.read_bytes())
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(secrets))
+    by_systemd = mqtt(broker.port, tls=True, ca_file=authority.file, cert_file=ours)
+    async with running(Publisher(by_systemd, "home", journal)) as publisher:
+        assert await publisher.wait_connected(20)
+
+    nobody = mqtt(broker.port, tls=True, ca_file=authority.file)
+    line = await lost_line(Publisher(nobody, "home", journal), caplog)
+    assert "mqtt.cert_file" in line
+    await broker.close()
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"tls": True, "key_file": "k"}, "mqtt.cert_file is missing: mqtt.key_file belongs to it"),
+        ({"cert_file": "gateway.crt"}, "set mqtt.tls = true"),
+        ({"tls": True, "cert_file": "none.crt"}, "none.crt: no certificate with its private key"),
+        ({"tls": True, "ca_file": "none.pem"}, "mqtt.ca_file = none.pem: no usable certificate"),
+        (
+            {"tls": True, "cert_file": "locked.crt", "key_file": "locked.key"},
+            "the key has a passphrase",
+        ),
+    ],
+)
+def test_a_certificate_that_cannot_be_used_is_said_at_the_start(
+    keys: dict[str, str],
+    says: str,
+    authority: Authority,
+    journal: Journal,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    authority.signed("gateway")
+    authority.signed("locked", passphrase=b"secret")
+    monkeypatch.chdir(authority.folder)
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        Publisher(mqtt(1, **keys), "home", journal)
 
 
 async def test_tls_to_a_plain_broker(journal: Journal, caplog: pytest.LogCaptureFixture) -> None:

@@ -241,6 +241,8 @@ SENTINEL_OF_POWER = {  # family -> unit, function, address of a measured power, 
     "goodwe": (247, 3, 35182, (0x7FFF, 0xFFFF)),
     "sungrow": (1, 4, 13021, (0x7FFF,)),
     "huawei": (1, 3, 37765, (0x7FFF, 0xFFFF)),
+    "growatt": (1, 4, 1009, (0xFFFF, 0xFFFF)),
+    "solax": (1, 4, 22, (0x7FFF,)),
 }
 
 
@@ -287,4 +289,43 @@ async def test_the_curves_of_the_der_generation_are_whole(start: Start) -> None:
     droop = await client.read(1, models[711], 40)
     assert droop[1] == 12 + 10 * droop[5]
     service = await client.read(1, models[703], 19)
-    assert (service[2], service[3:5]) == (1, [1050, 917])
+    assert service[2:5] == (1, 1050, 917)
+
+
+async def test_growatt_follows_the_percent_only_with_authority_and_never_ends_by_itself(
+    start: Start, home: Home, clock: HandClock
+) -> None:
+    client = await start("growatt")
+    for address, value in ((30410, 1), (30409, 40), (30408, 2), (30407, 1)):
+        await client.write_one(1, address, value)
+    clock.forward(10)
+    assert home.powers().battery < -2000  # without authority it charges from the sun
+    await client.write_one(1, 30100, 1)
+    clock.forward(10)
+    assert home.powers().battery == pytest.approx(-2000, abs=1)
+    await client.write_one(1, 30409, -50 & 0xFFFF)
+    clock.forward(600)
+    assert home.powers().battery == pytest.approx(2500, abs=1)  # 2 minutes have passed long ago
+    await client.write_one(1, 30407, 0)
+    clock.forward(10)
+    assert home.powers().battery == pytest.approx(0, abs=1)  # authority alone: suspended
+    await client.write_one(1, 30100, 0)
+    clock.forward(10)
+    assert home.powers().battery < -2000
+    assert await client.read(1, 1014, 1, function=4) != (0,)
+
+
+async def test_solax_takes_the_whole_block_and_ends_in_self_consumption(
+    start: Start, home: Home, clock: HandClock
+) -> None:
+    client = await start("solax")
+    block = (4, 1, *([0] * 11), 1500, 0)
+    assert await client.write(1, 0x7C, *block[:13]) == b"\x90\x03"
+    await client.write(1, 0x7C, *block)
+    clock.forward(300)
+    assert home.powers().battery == pytest.approx(1500, abs=1)
+    assert await client.read(1, 0x100, 1, function=4) == (4,)
+    assert await client.read(1, 22, 1, function=4) == (-1500 & 0xFFFF,)
+    clock.forward(301)
+    assert home.powers().battery < 0
+    assert await client.read(1, 0x100, 1, function=4) == (6,)

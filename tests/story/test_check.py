@@ -11,7 +11,7 @@ import pytest
 
 from gateway.clock import WallClock
 from simulators.broker import free_port, start_broker
-from simulators.devices.serve import serve_home
+from simulators.devices.serve import Choice, serve_home
 from simulators.home import Home, Scenario
 
 CONFIG = """
@@ -58,6 +58,31 @@ async def test_all_is_well_then_the_charger_is_gone(tmp_path: Path) -> None:
         assert code == 1
         assert "FAULT charger: gateway.toml:9: device.1.name: charger" in said
         assert "ok    inverter" in said
+    finally:
+        await servers.close()
+        await broker.close()
+
+
+async def test_a_battery_of_unknown_size_is_a_fault(tmp_path: Path) -> None:
+    """A Sungrow inverter does not say how large its battery is; without it nothing can be planned."""
+    clock = WallClock()
+    servers = await serve_home(
+        Home(clock, Scenario(start=clock.now())), choice=Choice(inverter="sungrow")
+    )
+    broker = await start_broker()
+    path = tmp_path / "gateway.toml"
+    text = CONFIG.format(
+        inverter=servers.ports.inverter, charger=servers.ports.charger, broker=broker.port
+    ).replace("fronius-gen24", "sungrow-sh")
+    try:
+        path.write_text(text)
+        code, said = await check(path)
+        assert code == 1
+        assert "FAULT battery: gateway.toml: battery: no device states the battery's size" in said
+        path.write_text(text + "\n[battery]\ncapacity_wh = 10000\nmax_charge_w = 5000\n")
+        code, said = await check(path)
+        assert code == 0, said
+        assert "ok    battery: 10000 Wh, 2000 Wh of it kept for outages" in said
     finally:
         await servers.close()
         await broker.close()

@@ -21,7 +21,8 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     ports, path = servers.ports, tmp_path / "gateway.toml"
     answers = [
         f"127.0.0.1:{ports.inverter} 127.0.0.1:{ports.charger}",
-        "Middle-earth/Shire", "America/Chicago", "25", "much", "5000", "broker.lan", "0.18", "",
+        "Middle-earth/Shire", "America/Chicago", "Chicago", "-97.7 30.2 1", "41.88, -87.63", "25", "much", "5000", "13500", "4000",
+        "broker.lan", "0.18", "",
     ]  # fmt: skip
     try:
         process = await asyncio.create_subprocess_exec(
@@ -35,8 +36,11 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     assert "'Middle-earth/Shire' is no time zone" in said.decode()
     assert "'much' is no number" in said.decode()
     settings = load_settings(path)
+    assert "'Chicago' is no latitude and longitude" in said.decode()
+    assert (settings.site.latitude, settings.site.longitude) == (41.88, -87.63)
     assert settings.site.time_zone == "America/Chicago"
     assert (settings.site.reserve_pct, settings.site.export_limit_w) == (25, 5000)
+    assert (settings.battery.capacity_wh, settings.battery.max_discharge_w) == (13500, 4000)
     assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}
     assert settings.mqtt.host == "broker.lan"
     assert settings.market is None

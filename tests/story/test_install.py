@@ -63,7 +63,17 @@ async def test_the_readme_leads_to_a_running_gateway(tmp_path: Path) -> None:
     servers = await serve_home(Home(clock, Scenario(start=clock.now(), car=None)))
     broker = await start_broker(1883) if await free(1883) else None
     ports = servers.ports
-    answers = [f"127.0.0.1:{ports.inverter}", "America/Chicago", "", "", "127.0.0.1", "", ""]
+    answers = [
+        f"127.0.0.1:{ports.inverter}",
+        "America/Chicago",
+        "",
+        "",
+        "",
+        "",
+        "127.0.0.1",
+        "",
+        "",
+    ]
     (tmp_path / "opt").mkdir()
     try:
         for words in readme_lines():

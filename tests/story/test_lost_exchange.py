@@ -1,41 +1,90 @@
-"""The exchange goes away for an hour and comes back: the home is steered on, and trades again."""
+"""The exchange goes away and comes back: the home is steered on, delivers what was sold meanwhile, trades again."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from gateway.domain.intervals import iso, quarter
 from simulators.demo.options import Options
 from simulators.demo.world import World, run_world
+from simulators.exchange import start_exchange
+
+SOLD = datetime(
+    2026, 6, 1, 15, 45, tzinfo=UTC
+)  # with seed 1 most of it is sold in the call at 15:35
 
 
-async def test_an_hour_without_the_exchange(
+@asynccontextmanager
+async def restarted(world: World) -> AsyncIterator[None]:
+    """The exchange again, from its store and at its old address."""
+    port = int(world.exchange.url.rsplit(":", 1)[1])
+    folder, prices = world.exchange.state_dir, world.scenario.prices()
+    async with asyncio.TaskGroup() as group:
+        handle = await start_exchange(world.clock, group, folder, prices, port=port)
+        yield
+        await handle.close()
+
+
+async def test_a_fill_that_is_learned_late_and_an_hour_without_the_exchange(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")
-    seen: dict[str, object] = {}
+    ended: list[bool] = []
+
+    async def play(world: World, until: datetime) -> None:
+        await world.play(until, lambda _: None)
 
     async def referee(world: World) -> None:
-        await world.play(world.start + timedelta(hours=10), lambda _: None)
-        assert world.gateway.present.exchange_reached
+        await play(world, SOLD - timedelta(minutes=10, seconds=5))
+        book, present = world.gateway.journal.book, world.gateway.present
+        assert present.exchange_reached
+        before_wh = book.position_wh(quarter(SOLD))
         await world.exchange.close()
-        gone: datetime = world.clock.now()
-        await world.play(gone + timedelta(hours=1), lambda _: None)
-        plan = world.gateway.present.plan
-        seen["plan age"] = world.clock.now() - plan.made_at if plan else None
-        seen["reached"] = world.gateway.present.exchange_reached
-        seen["metered"] = len(world.gateway.journal.book.undelivered())
-        snapshot = world.gateway.present.snapshot
-        seen["steered"] = snapshot is not None and snapshot.grid_w is not None
+        await play(world, SOLD + timedelta(minutes=4))
+        assert book.position_wh(quarter(SOLD)) == before_wh, "nobody could tell us"
+        assert present.exchange_reached is False
+        async with restarted(world):
+            await play(world, SOLD + timedelta(minutes=16))
+            assert present.exchange_reached, "asked again at least once a minute"
+            _delivered_late(world, before_wh)
+        await _without(world)
+        ended.append(True)
 
-    await run_world(Options(seed=2), tmp_path, referee)
-    age = seen["plan age"]
-    assert isinstance(age, timedelta)
-    assert age <= timedelta(minutes=10), "the home plans on without its exchange"
-    assert seen["reached"] is False
-    assert seen["steered"] is True
-    assert seen["metered"] in (3, 4, 5), "what was metered waits to be delivered"
-    lost = [r.message for r in caplog.records if r.message.startswith("exchange is lost")]
-    assert len(lost) == 1, "said once"
+    await run_world(Options(seed=1), tmp_path, referee)
+    assert ended
+    said = [r.message for r in caplog.records if r.message.startswith("exchange is ")]
+    assert [text.split()[2].rstrip(":") for text in said] == ["lost", "back", "lost"]
+
+
+def _delivered_late(world: World, before_wh: int) -> None:
+    """All of it was delivered in the time that was left, and the account says how it came."""
+    book = world.gateway.journal.book
+    position_wh = book.position_wh(quarter(SOLD))
+    assert position_wh >= before_wh + 300, "sold while we could not hear of it"
+    assert abs(book.metered[SOLD].net_wh - position_wh) <= 20
+    notes = [
+        e.body["text"]
+        for e in world.gateway.journal.entries(kind="note")
+        if e.body.get("start") == iso(SOLD)
+    ]
+    assert notes
+    assert all("learned 4 min into its delivery" in text for text in notes)
+
+
+async def _without(world: World) -> None:
+    gone = world.clock.now()
+    await world.play(gone + timedelta(hours=1), lambda _: None)
+    present = world.gateway.present
+    assert present.plan
+    assert world.clock.now() - present.plan.made_at <= timedelta(minutes=10), "it plans on"
+    assert present.exchange_reached is False
+    assert present.snapshot is not None
+    assert present.snapshot.grid_w is not None
+    waiting = world.gateway.journal.book.undelivered()
+    assert len(waiting) in (3, 4, 5), "what was metered waits to be reported"

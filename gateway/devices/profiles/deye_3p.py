@@ -1,7 +1,13 @@
 """Deye / Sunsynk three-phase hybrids (RS485, unit 1; BE registers, u32 low word first).
 
-Measured only: every setting is kept in flash and there is no watchdog, so cyclic control would
-wear the inverter out. High-voltage models give PV and battery power in 10 W: register 0 tells them.
+Measured only. What all sources agree on (evcc, ha-solarman, kellerza/sunsynk) are settings in flash
+without a watchdog: 108 / 109 charge and discharge limits in A, 127-130 charging from the grid, 146 and
+166-171 the time-of-use programme. They limit, they set no power: with 109 = 0 the battery rests, but
+'discharge 2000 W' cannot be said, and 108 / 109 are currents of a battery whose voltage moves.
+BATTERY_POWER promises a power that follows every few seconds, so none of it is offered, not
+even within a write budget: a plan that sells energy would trust it. Newer firmware has a remote control
+at 1100-1121 with setpoint and watchdog; it is published in one place only (davidrapan/ha-solarman#978)
+and waits for a second one, or for a captured device. High-voltage models give PV and battery power in 10 W: register 0 tells them.
 """
 
 from gateway.devices.profile import Connection, Output, Profile, Source, named, numeric, one, total

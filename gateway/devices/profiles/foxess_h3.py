@@ -1,6 +1,8 @@
 """FoxESS H3 hybrids (RS485 or LAN, unit 247; BE). Remote control 44000 with its timeout 44001 s.
 
-44002 is negative for charge; the inverter leaves remote control when the timeout has run out.
+44002 is negative for charge; the inverter leaves remote control when the timeout has run out. The
+timeout itself stays as we set it until the next start. 44000-44002 are rewritten cyclically by every
+known controller (evcc, nathanmarlor/foxess_modbus): remote control, not settings.
 """
 
 from collections.abc import Mapping
@@ -69,6 +71,7 @@ PROFILE = Profile(
                 neutral=_neutral,
                 is_neutral=lambda facts: facts.word(_ENABLE) == 0,
                 saved=(_TIMEOUT,),
+                stays=(_TIMEOUT,),
                 lease=Lease("reversion", _LEASE_S, refresh_s=25.0),
             ),
         ),

@@ -2,7 +2,9 @@
 
 Measurements are input registers, settings holding registers that take function 16 only. There is
 no dead-man: what we change is stored and put back at the next start. 299 is the volatile current
-(300 would wear the EEPROM). Firmware 60.3 swaps bytes by mistake; its values fall out of range.
+(300 would wear the EEPROM; firmware 59.4 writes it along with 299, goecharger/go-eCharger-API-v2#310).
+It is not budgeted: a charger whose budget were spent could no longer obey the fuse, and the current is
+written in whole amperes on change only. Firmware 60.3 swaps bytes by mistake; its values fall out of range.
 """
 
 from collections.abc import Mapping

@@ -4,6 +4,10 @@ Meanings: marcelblijleven/goodwe (et.py) and evcc's template goodwe-hybrid; the 
 as +. EMS power modes: 1 auto, 8 battery standby, 11 charge and 12 discharge battery with 47512 W.
 There is no watchdog, the mode persists (evcc-io/evcc#30965): what we change is stored and put back
 at the next start. The inverter sleeps at night.
+
+Mode and power are written cyclically by FENECON's OpenEMS in thousands of homes, so they are not
+budgeted. The export limit (47509 on, 47510 W at the grid connection; marcelblijleven/goodwe and OpenEMS
+agree for models up to 30 kW) is a setting in flash.
 """
 
 from collections.abc import Mapping
@@ -21,13 +25,14 @@ from gateway.devices.profile import (
     named,
     numeric,
     one,
+    restore,
     span,
     total_of_present,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Missing, Value
 
-_MODE, _POWER = 47511, 47512
+_EXPORT_ON, _EXPORT_W, _MODE, _POWER = 47509, 47510, 47511, 47512
 _AUTO, _STANDBY, _CHARGE, _DISCHARGE = 1, 8, 11, 12
 _NO_BATTERY = 0  # of the battery's mode; then standby, discharge, charge, and both announced
 _BATTERY_MODES = range(1, 6)
@@ -106,6 +111,22 @@ def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
 
 
 _BATTERY_MODE, _BATTERY_2_MODE = Field(35184, "u16"), Field(35266, "u16")
+
+
+def _hold_export(watts: float, _facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Never wider than a limit of the owner's."""
+    wanted = max(0, min(0xFFFF, round(watts)))
+    if saved.get(_EXPORT_ON) == 1:
+        wanted = min(wanted, saved.get(_EXPORT_W, wanted))
+    return (Write(_EXPORT_W, (wanted,)), Write(_EXPORT_ON, (1,)))
+
+
+def _neutral_export(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Off before the power is put back; a limit that stays on is put back first."""
+    switch, power = restore(saved, _EXPORT_ON), restore(saved, _EXPORT_W)
+    return (*power, *switch) if saved.get(_EXPORT_ON) == 1 else (*switch, *power)
+
+
 _METER = (Field(36017, "f32"), Field(36015, "f32"))
 
 PROFILE = Profile(
@@ -121,7 +142,7 @@ PROFILE = Profile(
         (Field(35100, "u16"), r"."),
     ),
     says=(("serial", Field(35003, "str", count=8)), ("model", Field(35011, "str", count=5))),
-    controls=frozenset({Control.BATTERY_POWER}),
+    controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
     source=Source(
         outputs=(
             one("ac_power_w", Field(35138, "i16", absent=_I16_ABSENT)),
@@ -170,6 +191,19 @@ PROFILE = Profile(
                 is_neutral=lambda facts: facts.word(_MODE) == _AUTO,
                 saved=span(_MODE, 2),
                 lease=Lease("none", refresh_s=120.0),
+            ),
+            ControlSheet(
+                control=Control.EXPORT_LIMIT,
+                facts=(Block("holding", _EXPORT_ON, 2),),
+                needs=(Block("holding", _EXPORT_ON, 2),),
+                hold=_hold_export,
+                neutral=_neutral_export,
+                is_neutral=lambda facts: facts.word(_EXPORT_ON) == 0,
+                saved=span(_EXPORT_ON, 2),
+                flash=span(_EXPORT_ON, 2),
+                max_per_day=24,
+                foreign="keep",
+                lease=Lease("none", refresh_s=300.0),
             ),
         ),
     ),

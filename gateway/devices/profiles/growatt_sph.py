@@ -1,11 +1,42 @@
 """Growatt SPH hybrids (RS485 or stick, unit 1; input registers, BE, powers in 0.1 W).
 
-Measured only: the sign of the remote power setting 30409 is not certain from what is published,
-and a battery must not be sent the wrong way.
+Battery by the VPP registers of newer firmware (protocol from V2.01): 30100 authority, 30407 remote
+control on, 30408 minutes, 30409 percent of the battery's rated power 30026, charge +. Sign and
+meaning are those of Growatt's protocol V2.03, of its cloud interface (vppRemoteSetNew), and of what owners
+measured (WouterTuinstra/Homeassistant-Growatt-Local-Modbus#43, 0xAHA/Growatt_ModbusTCP#306 and #373).
+What they found besides, in #373 and #400:
+- The minutes of 30408 are no dead-man: 5 of them had not ended anything after 6.5, and the
+  registers stay set. So what we change is stored and undone at the next start.
+- 30100 alone at 1 suspends the battery's own logic: it is given back first and taken last.
+- 0 % passes the battery's own logic through; 1 % of either sign keeps the battery at rest.
+30407-30409 are not kept in flash; 30100 and 30410 (charging from the grid allowed) are.
+No export limit: 30200-30201 know only percent, and work under the same authority.
 """
 
-from gateway.devices.profile import Connection, Output, Profile, Source, named, numeric, one
-from gateway.modbus.registers import Field
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    named,
+    numeric,
+    one,
+    restore,
+)
+from gateway.domain.control import Control
+from gateway.errors import DeviceError
+from gateway.modbus.registers import Block, Field, encode
+
+_AUTHORITY, _REMOTE, _MINUTES, _PERCENT, _GRID_CHARGE = 30100, 30407, 30408, 30409, 30410
+_TIMER_MIN = 5
+_REST = 1  # percent: the least that is not 'as you like'
+_RATED = Field(30026, "u32", scale=0.1, valid=(100, 100_000))
 
 _STATES = {
     0: "waiting",
@@ -28,6 +59,34 @@ def _watts(address: int) -> Field:
     return Field(address, "u32", "input", scale=0.1, valid=(0, 1e6))
 
 
+def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Power and minutes before the switch, authority last, as the measurements have it."""
+    rated = facts.number(_RATED)
+    if not rated:
+        raise DeviceError("the inverter does not state its battery power (30026)")
+    percent = max(-100, min(100, round(-100 * watts / rated))) or _REST
+    return (
+        *((Write(_GRID_CHARGE, (1,), fc=6, optional=True),) if watts < 0 else ()),
+        Write(_PERCENT, encode(percent, "i16"), fc=6),
+        Write(_MINUTES, (_TIMER_MIN,), fc=6, check=False),
+        Write(_REMOTE, (1,), fc=6),
+        Write(_AUTHORITY, (1,), fc=6),
+    )
+
+
+def _neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Without stored words only a remote control that still runs has its authority taken."""
+    forced = facts.word(_REMOTE) == 1
+    authority = Write(_AUTHORITY, (0,), fc=6)
+    return (
+        *(restore(saved, _AUTHORITY, fc=6) or ((authority,) if forced else ())),
+        Write(_REMOTE, (0,), fc=6),
+        Write(_PERCENT, (0,), fc=6),
+        Write(_MINUTES, (0,), fc=6, check=False),
+        *restore(saved, _GRID_CHARGE, fc=6),
+    )
+
+
 PROFILE = Profile(
     key="growatt-sph",
     title="Growatt SPH hybrid",
@@ -40,6 +99,7 @@ PROFILE = Profile(
         (Field(1014, "u16", "input", valid=(0, 100)), r"."),
     ),
     says=(("serial", Field(23, "str", count=5)), ("version", Field(9, "str", count=6))),
+    controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
             one("pv_power_w", _watts(1)),
@@ -57,6 +117,24 @@ PROFILE = Profile(
             one("pv_energy_wh", _energy(91), "slow"),
             one("battery_discharge_wh", _energy(1054), "slow"),
             one("battery_charge_wh", _energy(1058), "slow"),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.BATTERY_POWER,
+                facts=(
+                    Block("holding", 30026, 2),
+                    Block("holding", _AUTHORITY, 1),
+                    Block("holding", _REMOTE, 4),
+                ),
+                needs=(Block("holding", _REMOTE, 3),),
+                hold=_hold,
+                neutral=_neutral,
+                is_neutral=lambda facts: facts.word(_REMOTE) == 0,
+                saved=(_AUTHORITY, _GRID_CHARGE),
+                flash=(_AUTHORITY, _GRID_CHARGE),
+                max_per_day=50,
+                lease=Lease("none", refresh_s=60.0),
+            ),
         ),
     ),
 )

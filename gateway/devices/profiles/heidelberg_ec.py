@@ -1,7 +1,7 @@
 """Heidelberg Energy Control (RTU 19200 8E1, unit 1; measurements are input registers).
 
 Without a request for the time in 257 (ms) the charger takes its fail-safe current 262; 258 = 4 keeps
-it from standby, in which it would not answer. Current in 0.1 A.
+it from standby, in which it would not answer. Both stay until the next start. Current in 0.1 A.
 """
 
 from collections.abc import Mapping
@@ -74,6 +74,7 @@ PROFILE = Profile(
                 neutral=_neutral,
                 foreign="keep",
                 saved=(_STANDBY, _CURRENT),
+                stays=(_STANDBY, _CURRENT),
                 lease=Lease("heartbeat", 15.0, refresh_s=7.0),
             ),
         ),

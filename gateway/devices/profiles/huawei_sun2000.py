@@ -2,8 +2,14 @@
 
 The device wants 1-2 s after connect and 50 ms between requests, answers one client only, and must
 be opened by the installer. Forcible charge and discharge end by themselves after the period in
-47083 (minutes): that is the dead-man, written again before half of it has passed.
+47083 (minutes): that is the dead-man, written again before half of it has passed. What it leaves is
+the permission to charge from the grid (47087): that is put back at the next start. It and 47246 are
+settings, so they are written on change only and the permission is kept until we let go.
 Grid meter 37113 and battery 37765 count export and charge as + (evcc: huawei-sun2000-hybrid).
+
+Export limit: 47415 = 6 limits the grid connection to 47416 W, 7 to 47418 x 0.1 % of the rated
+power 30073, 5 to nothing, 0 has no limit, 1 leaves it to dry contacts (wlcrs/huawei-solar-lib;
+evcc and gonium agree on the addresses). These are settings in flash, without a dead-man.
 """
 
 from collections.abc import Mapping
@@ -21,8 +27,10 @@ from gateway.devices.profile import (
     named,
     one,
     restore,
+    span,
 )
 from gateway.domain.control import Control
+from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, Missing, Value, encode
 
 _I32_ABSENT = frozenset({0x7FFF_FFFF, -0x8000_0000})
@@ -31,6 +39,8 @@ _PERIOD, _GRID_CHARGE, _FORCE, _BY = 47083, 47087, 47100, 47246
 _CHARGE_W, _DISCHARGE_W = 47247, 47249
 _STOP, _CHARGE, _DISCHARGE = 0, 1, 2
 _PERIOD_MIN = 2
+_EXPORT_MODE, _EXPORT_W, _EXPORT_PCT = 47415, 47416, 47418
+_UNLIMITED, _NO_EXPORT, _LIMIT_W, _LIMIT_PCT = 0, 5, 6, 7
 
 
 def _i32(address: int, scale: float = 1) -> Field:
@@ -90,6 +100,39 @@ def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
     )
 
 
+_RATED = _u32(30073)
+
+
+def _owners_limit(facts: Facts, saved: Mapping[int, int]) -> float | None:
+    """The export limit in W that stood there before us, None if there was none."""
+    mode = saved.get(_EXPORT_MODE)
+    if mode in (None, _UNLIMITED):
+        return None
+    if mode == _NO_EXPORT:
+        return 0.0
+    if mode == _LIMIT_W:
+        return float(saved.get(_EXPORT_W, 0) << 16 | saved.get(_EXPORT_W + 1, 0))
+    rated = facts.number(_RATED)
+    if mode == _LIMIT_PCT and rated:
+        return rated * saved.get(_EXPORT_PCT, 0) / 1000
+    raise DeviceError(f"the inverter limits its export by itself (47415 = {mode}); left to it")
+
+
+def _hold_export(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Never wider than what the owner set: a limit of his that is smaller stays as it is."""
+    owners = _owners_limit(facts, saved)
+    if owners is not None and watts >= owners:
+        return _neutral_export(facts, saved)
+    return (
+        Write(_EXPORT_W, encode(max(0.0, watts), "u32")),
+        Write(_EXPORT_MODE, (_LIMIT_W,), fc=6),
+    )
+
+
+def _neutral_export(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (*restore(saved, _EXPORT_MODE, fc=6), *restore(saved, _EXPORT_W, 2))
+
+
 PROFILE = Profile(
     key="huawei-sun2000",
     title="Huawei SUN2000 with LUNA2000",
@@ -103,7 +146,7 @@ PROFILE = Profile(
         ("model", Field(30000, "str", count=15)),
         ("serial", Field(30015, "str", count=10)),
     ),
-    controls=frozenset({Control.BATTERY_POWER}),
+    controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
     source=Source(
         outputs=(
             one("ac_power_w", _i32(32080)),
@@ -145,7 +188,23 @@ PROFILE = Profile(
                 neutral=_neutral,
                 is_neutral=lambda facts: facts.word(_FORCE) == _STOP,
                 saved=(_GRID_CHARGE, _BY),
+                stays=(_GRID_CHARGE, _BY),
+                flash=(_GRID_CHARGE, _BY),
+                max_per_day=50,
                 lease=Lease("reversion", 60.0 * _PERIOD_MIN, refresh_s=45.0),
+            ),
+            ControlSheet(
+                control=Control.EXPORT_LIMIT,
+                facts=(Block("holding", 30073, 2), Block("holding", _EXPORT_MODE, 4)),
+                needs=(Block("holding", _EXPORT_MODE, 4),),
+                hold=_hold_export,
+                neutral=_neutral_export,
+                is_neutral=lambda facts: facts.word(_EXPORT_MODE) == _UNLIMITED,
+                saved=span(_EXPORT_MODE, 4),
+                flash=span(_EXPORT_MODE, 4),
+                max_per_day=24,
+                foreign="keep",
+                lease=Lease("none", refresh_s=300.0),
             ),
         ),
     ),

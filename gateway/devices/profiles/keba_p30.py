@@ -1,6 +1,7 @@
 """KEBA KeContact P30 (Modbus TCP, unit 255); register numbers as in KEBA's programmer's guide.
 
-Each value is two registers that must be read by themselves. Writes take function 6. The failsafe
+Each value is two registers that must be read by themselves, so what stands still while no car
+charges is then asked for once a minute only. Writes take function 6. The failsafe
 (5018 timeout 10-600 s, 5016 current) is the device's own dead-man: when we die the car charges on.
 """
 
@@ -74,9 +75,9 @@ PROFILE = Profile(
     source=Source(
         outputs=(
             Output("charger_state", (Field(1000, "u32"), Field(1004, "u32")), _state),
-            one("charger_power_w", Field(1020, "u32", scale=0.001, valid=(0, 50_000))),
-            one("charger_energy_wh", Field(1036, "u32", scale=0.1)),
-            one("charger_session_wh", Field(1502, "u32", scale=0.1)),
+            one("charger_power_w", Field(1020, "u32", scale=0.001, valid=(0, 50_000)), "charging"),
+            one("charger_energy_wh", Field(1036, "u32", scale=0.1), "slow"),
+            one("charger_session_wh", Field(1502, "u32", scale=0.1), "charging"),
         ),
         controls=(
             ControlSheet(
@@ -86,6 +87,7 @@ PROFILE = Profile(
                 neutral=_neutral,
                 foreign="keep",
                 saved=(1603,),
+                stays=(1603,),
                 lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
             ),
         ),

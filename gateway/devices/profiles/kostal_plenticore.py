@@ -4,6 +4,7 @@ SunSpec for the inverter; the battery by model 802 (W: discharge +, as evcc read
 1034 is f32 in LE words by default (a setting of the inverter), negative = charge; the inverter drops
 it after the time set on its web page (30 s by default). Writing 'normal' would keep external mode
 alive, so letting go is to stop writing. External control must be enabled by the installer;
+after that nothing of ours stays. 1034 is meant for cyclic writing (RAM);
 firmware 02.20 ignores 1034 (evcc-io/evcc#31827): the effect is checked on the measured power.
 """
 

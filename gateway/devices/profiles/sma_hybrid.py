@@ -2,7 +2,8 @@
 
 Setpoint 40149 (W, discharge +) is in force while 40151 = 802; SMA renews its battery setpoints for
 300 s and falls back by firmware after 10-30 min (evcc-io/evcc#17115). Only these two registers are
-meant for cyclic writing: other parameters are flash.
+meant for cyclic writing: other parameters are flash and not used, the export limit among them. After
+the fallback nothing of ours is in force; 40151 is set to 803 again at the next start.
 """
 
 from collections.abc import Mapping

@@ -1,11 +1,40 @@
-"""Solax X1 / X3 hybrids of generation 3 and 4 (RS485 or LAN, unit 1; input registers, LE words).
+"""Solax X1 / X3 hybrids of generation 3 to 6 (RS485 or LAN, unit 1; input registers, LE words).
 
-Measured only: manual mode is kept in EEPROM, and the remote-control block 0x7C sets the AC side, not
-the battery. Feed-in counts export as +, battery power charge as + (evcc: solax).
+Feed-in counts export as +, battery power charge as + (evcc: solax).
+Battery by remote control mode 4 ('push power'): one write of 0x7C-0x8A, of which 0x89 is the
+battery's power in W, discharge +, in LE words; the unused registers in between are 0 (Solax' VPP document;
+openWB and wills106/homeassistant-solax-modbus agree). It is kept in RAM and ends by itself after 10
+minutes. 0x7C cannot be read back: input register 0x100 tells the active mode, 0 none, 6 the
+self-consumption into which mode 4 ends. Firmware before DSP 1.52 / ARM 1.50 has no such register; some want
+the inverter unlocked on its page first. Manual mode 0x1F / 0x20 is EEPROM and not used; so is the export
+limit 0x42, whose unit differs between models (W or 10 W): left out.
 """
 
-from gateway.devices.profile import Connection, Output, Profile, Source, named, numeric, one, total
-from gateway.modbus.registers import Field, Kind
+from collections.abc import Mapping
+
+from gateway.devices.profile import (
+    Connection,
+    ControlSheet,
+    Facts,
+    Lease,
+    Output,
+    Profile,
+    Source,
+    Write,
+    named,
+    numeric,
+    one,
+    total,
+)
+from gateway.domain.control import Control
+from gateway.modbus.registers import Block, Field, Kind, encode
+
+_REMOTE, _ACTIVE = 0x7C, 0x100
+_PUSH_POWER, _SET = 4, 1
+_ENDED = (0, 6)
+_UNUSED = (0,) * 11  # 0x7E-0x88 belong to other modes
+_LEASE_S = 600.0
+_MODE = Field(_ACTIVE, "u16", "input")
 
 _STATES = {
     0: "waiting",
@@ -26,6 +55,20 @@ def _input(address: int, kind: Kind, scale: float = 1) -> Field:
     return Field(address, kind, "input", words="little", scale=scale)
 
 
+def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    power = encode(watts, "i32", "little")
+    return (Write(_REMOTE, (_PUSH_POWER, _SET, *_UNUSED, *power), check=False),)
+
+
+def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return (Write(_REMOTE, (0,), check=False),)
+
+
+def _is_neutral(facts: Facts) -> bool | None:
+    mode = facts.number(_MODE)
+    return None if mode is None else mode in _ENDED
+
+
 PROFILE = Profile(
     key="solax-x",
     title="Solax X1 / X3 hybrid",
@@ -34,6 +77,7 @@ PROFILE = Profile(
     connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=10, sleeps_at_night=True),
     identify=((Field(7, "str", count=7), r"(?i)solax"),),
     says=(("serial", Field(0, "str", count=7)), ("model", Field(14, "str", count=7))),
+    controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
             Output("pv_power_w", (_input(10, "u16"), _input(11, "u16")), total),
@@ -44,6 +88,17 @@ PROFILE = Profile(
             one("grid_export_wh", _input(72, "u32", 10)),
             one("grid_import_wh", _input(74, "u32", 10)),
             one("pv_energy_wh", _input(148, "u32", 100), "slow"),
+        ),
+        controls=(
+            ControlSheet(
+                control=Control.BATTERY_POWER,
+                facts=(Block("input", _ACTIVE, 1),),
+                needs=(Block("input", _ACTIVE, 1),),
+                hold=_hold,
+                neutral=_neutral,
+                is_neutral=_is_neutral,
+                lease=Lease("reversion", _LEASE_S, refresh_s=60.0),
+            ),
         ),
     ),
 )

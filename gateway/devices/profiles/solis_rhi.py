@@ -3,7 +3,11 @@
 Register meanings: candlerb/solis_exporter (docs/packet_log) and evcc's template solis-hybrid.
 Battery power is voltage x current with the direction register: the power register 33149 is
 unsigned on some firmware and signed on other. Grid power is the meter's 33263 (+ = export there).
-Measured only: its modes are settings without a dead-man.
+Measured only. 43110 (mode bits) and 43024 (reserve) are settings in flash that limit but set no power
+(evcc). There is a remote control, 43135 (1 charge, 2 discharge) with 43136 / 43129 in 10 W, which
+ends by itself after 5 min whatever 43282 says; it is not offered because owners report that it is
+renewed only by switching off and on again, that charging from the grid did not start, and all of
+them have the newer S6 models (Pho3niX90/solis_modbus#123, #158, #336, #352): of this model nobody tells.
 """
 
 from gateway.devices.profile import Connection, Output, Profile, Source, named, numeric, one

@@ -2,7 +2,12 @@
 
 External EMS mode (13049 = 3) falls back when the heartbeat 13079 has counted down to 0; the forced
 mode 2 has no watchdog and is not used. WiNet-S dongles answer with other scales and are not
-supported. Battery power is signed (charge negative) since the firmware of 2024-11, before it
+supported. Of the external mode nothing stays but the heartbeat's seconds, until the next start.
+The charge and discharge limits 33046 / 33047 are settings (flash, by all that is known) and not
+used. The export limit 13073 (W) / 13086 (0xAA on) is not offered: sources disagree about what is
+written. mkaiser's map and modbus-connection write W, while owners of two models found that the
+firmware takes 10 W a count in writing and W in reading (modbus-connection's sungrow library), so that
+a limit might be ten times too wide. Battery power is signed (charge negative) since the firmware of 2024-11, before it
 was unsigned with the direction in 13000: both are read right.
 """
 
@@ -126,6 +131,7 @@ PROFILE = Profile(
                 neutral=_neutral,
                 is_neutral=lambda facts: facts.word(_EMS) == _SELF_USE,
                 saved=(_HEARTBEAT,),
+                stays=(_HEARTBEAT,),
                 lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
             ),
         ),

@@ -3,6 +3,9 @@
 The control is the grid setpoint 2716 (volatile, Venus >= 3.50; 2700 would wear flash) in ESS mode 2
 without a watchdog: what we change is stored and put back. A battery power becomes a grid setpoint
 by the loads and the panels measured in the same read, so it is written again as they change.
+2700-2702 are settings that are logged to flash; they are not written. No export limit: 2706 is in
+100 W with -1 for 'no limit', which cannot be told from 0 W when it is read back through the
+scale, so that it could not be restored.
 With Dynamic ESS active (5400 = 1) control is refused: two masters would fight.
 """
 
@@ -21,7 +24,6 @@ from gateway.devices.profile import (
     one,
     restore,
     span,
-    total,
     total_of_present,
 )
 from gateway.domain.control import Control
@@ -29,15 +31,18 @@ from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
 
 _SETPOINT, _DYNAMIC_ESS = 2716, 5400
-_PANELS = tuple(Field(a, "u16") for a in (*span(808, 9), 850))
-_LOADS = tuple(Field(a, "u16") for a in span(817, 3))
-_GRID = tuple(Field(a, "i16") for a in span(820, 3))
+_ABSENT_U16, _ABSENT_I16 = frozenset({0xFFFF}), frozenset({0x7FFF})  # a phase that is not there
+_PANELS = tuple(Field(a, "u16", absent=_ABSENT_U16) for a in (*span(808, 9), 850))
+_LOADS = tuple(Field(a, "u16", absent=_ABSENT_U16) for a in span(817, 3))
+_GRID = tuple(Field(a, "i16", absent=_ABSENT_I16) for a in span(820, 3))
 
 
 def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     if facts.word(_DYNAMIC_ESS) == 1:
         raise DeviceError("Dynamic ESS is active and would fight; switch it off to let us control")
-    load, panels = (total(*(facts.value(f) for f in group)) for group in (_LOADS, _PANELS))
+    load, panels = (
+        total_of_present(*(facts.value(f) for f in group)) for group in (_LOADS, _PANELS)
+    )
     if not isinstance(load, int | float) or not isinstance(panels, int | float):
         raise DeviceError("loads or panels cannot be read, so no setpoint can be computed")
     grid = round((load - panels - watts) / 50) * 50

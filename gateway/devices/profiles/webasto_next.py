@@ -81,6 +81,7 @@ PROFILE = Profile(
                 neutral=_neutral,
                 foreign="keep",
                 saved=(_CURRENT,),
+                stays=(_CURRENT,),
                 lease=Lease("heartbeat", 20.0, refresh_s=5.0),
             ),
         ),

@@ -6,6 +6,7 @@ The entry-point group is ``home_energy_gateway.exchange``; an adapter is a calla
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from gateway.clock import Clock
+from gateway.config.tls import client_tls
 from gateway.domain.intervals import Interval
 from gateway.domain.trade import (
     CancelAnswer,
@@ -34,6 +36,12 @@ class ExchangeAccess:
     clock: Clock
     credential_file: Path | None = None  # JSON: client_secret and the private JWK that signs
     ca_file: Path | None = None
+    cert_file: Path | None = None  # our certificate, where the exchange asks for one
+    key_file: Path | None = None
+
+    def tls(self) -> ssl.SSLContext:
+        """How the exchange is checked, and who we are."""
+        return client_tls("market", self.ca_file, self.cert_file, self.key_file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -200,7 +199,7 @@ class _Line:
     def __init__(self, access: ExchangeAccess) -> None:
         self._clock = access.clock
         self._url = access.url.rstrip("/")
-        self._ca_file = access.ca_file
+        self._tls = access.tls()
         self._session: aiohttp.ClientSession | None = None
         self._credential = None
         self._token = f"insecure:{access.party_id}"  # believed on loopback, when asked for
@@ -286,14 +285,6 @@ class _Line:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._tls())
+            connector = aiohttp.TCPConnector(ssl=self._tls)
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
-
-    def _tls(self) -> ssl.SSLContext | bool:
-        if self._ca_file is None:
-            return True
-        try:
-            return ssl.create_default_context(cafile=self._ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"market.ca_file {self._ca_file}: {error}") from error

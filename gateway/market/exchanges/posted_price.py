@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import ssl
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -33,7 +32,7 @@ from gateway.domain.trade import (
     TenderAnswer,
     Transaction,
 )
-from gateway.errors import ConfigError, MarketError
+from gateway.errors import MarketError
 from gateway.market.exchanges import ExchangeAccess, PublishedPrices
 from gateway.market.settlement import expected
 
@@ -61,7 +60,7 @@ class PostedPrice:
     """Implements the port `gateway.market.exchanges.Exchange` without an exchange."""
 
     def __init__(self, access: ExchangeAccess) -> None:
-        self._access = access
+        self._access, self._tls = access, access.tls()
         self._session: aiohttp.ClientSession | None = None
         self._currency = ""
         self._posted: dict[datetime, PublishedPrices] = {}
@@ -215,17 +214,9 @@ class PostedPrice:
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._tls())
+            connector = aiohttp.TCPConnector(ssl=self._tls)
             self._session = aiohttp.ClientSession(connector=connector)
         return self._session
-
-    def _tls(self) -> ssl.SSLContext | bool:
-        if self._access.ca_file is None:
-            return True
-        try:
-            return ssl.create_default_context(cafile=self._access.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(f"market.ca_file {self._access.ca_file}: {error}") from error
 
 
 def _price_for(side: Side, posted: PublishedPrices) -> int | None:

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from gateway.config import Settings, load_settings
 from gateway.config.tariff import Tariff
 from gateway.domain.plan import BatterySpec
+from gateway.planner.sun import Place
 from gateway.planner.tariff import TariffRules
 
 _CAPACITY_WH = 13_500.0
@@ -43,6 +44,7 @@ class Case:
     quantity_quantile: float = 0.2
     replan_quarters: int = 4
     car: CarHabit | None = None
+    place: Place | None = None  # of the panels
 
     def with_battery(self, capacity_wh: float, wear_per_mwh: float) -> Case:
         """The same with another battery, its power and reserve in proportion."""
@@ -91,7 +93,7 @@ def case_from(path: Path) -> Case:
         discharge_efficiency=stated.discharge_efficiency,
         standby_w=stated.standby_w,
         wear_per_mwh=float(stated.wear_per_kwh) * 1000,
-    )
+    ).by_power(stated.charge_efficiency_by_power, stated.discharge_efficiency_by_power)
     return Case(
         battery=battery,
         start_wh=max(capacity / 2, reserve),
@@ -102,6 +104,7 @@ def case_from(path: Path) -> Case:
         horizon_h=settings.planner.horizon_h,
         quantity_quantile=settings.planner.quantity_quantile,
         car=_habit(settings),
+        place=settings.site.place,
     )
 
 

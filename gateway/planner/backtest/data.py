@@ -41,6 +41,10 @@ class Series:
         """The first ``count`` intervals."""
         return self.part(0, count)
 
+    def tail(self, count: int) -> Series:
+        """The last ``count`` intervals."""
+        return self.part(max(len(self) - count, 0), len(self))
+
     def part(self, begin: int, end: int) -> Series:
         """The intervals from ``begin`` up to ``end``, not included."""
         columns = (x[begin:end] for x in (self.load, self.pv, self.rt, self.da))

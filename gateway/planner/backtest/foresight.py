@@ -7,6 +7,7 @@ it; everywhere else it stays a linear programme.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gateway.domain.plan import BatterySpec
 from gateway.errors import ConfigError
 from gateway.planner.backtest.case import Case
 from gateway.planner.backtest.data import Series
@@ -86,7 +88,7 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
     zero = np.zeros(peaks.months.size)
     model.row_lower_ = np.concatenate([rows, below])
     model.row_upper_ = np.concatenate([rows, zero])
-    entries = _entries(n, (spec.charge_efficiency, spec.discharge_efficiency))
+    entries = _entries(n, _best_efficiency(spec))
     for k, s in enumerate(sessions):
         plugged = np.arange(s.first, s.end)
         entries.append((np.full(plugged.size, 2 * n + k), plugged + _CAR * n, 1.0))
@@ -96,6 +98,13 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
         entries.append((row, 6 * n + peaks.months, -1.0))
     _fill(highspy, model, entries)
     return model
+
+
+def _best_efficiency(spec: BatterySpec) -> tuple[float, float]:
+    """One number each way. With losses by power the best of them: then the result is a bound above
+    what foresight could earn."""
+    best_out = max((e for _, e in spec.discharge_curve), default=spec.discharge_efficiency)
+    return spec.charge_efficiency, best_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +166,8 @@ def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
     prices = retail_prices(series, case)
     both_meter = prices.exports > prices.imports
     # Charging and discharging at once turns a Wh into 1 - eta_c*eta_d Wh of consumption.
-    burnt = 1 / (spec.charge_efficiency * spec.discharge_efficiency) - 1
+    into, out = _best_efficiency(spec)
+    burnt = 1 / (into * out) - 1
     both_battery = (-np.minimum(prices.imports, prices.exports) * burnt > spec.wear_per_mwh) & (
         burnt > 0
     )
@@ -168,25 +178,29 @@ def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
 
 @contextmanager
 def _banner_away() -> Iterator[None]:
-    """HiGHS greets on standard output whatever it is told; our output may be piped."""
+    """HiGHS greets on standard output when it is made; our output may be piped.
+
+    Into a pipe its greeting waits in the C library's own buffer, which is emptied before we return.
+    """
     sys.stdout.flush()
     saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(nowhere, 1)
         yield
     finally:
+        ctypes.CDLL(None).fflush(None)
         os.dup2(saved, 1)
         os.close(saved)
         os.close(nowhere)
 
 
 def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
-    solver = highspy.Highs()
-    solver.silent()
+    with _banner_away():
+        solver = highspy.Highs()
+        solver.silent()
     solver.setOptionValue("mip_rel_gap", 1e-5)
     solver.setOptionValue("time_limit", 120.0)
-    with _banner_away():
-        solver.passModel(model)
+    solver.passModel(model)
     upper = np.minimum(np.array(model.col_upper_), _BIG_WH)
     for k, (first, second) in enumerate(pairs):
         switch = model.num_col_ + k
@@ -196,8 +210,7 @@ def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
         columns = np.array([first, switch]), np.array([second, switch])
         solver.addRow(-highspy.kHighsInf, 0.0, 2, columns[0], np.array([1.0, -most[0]]))
         solver.addRow(-highspy.kHighsInf, most[1], 2, columns[1], np.array([1.0, most[1]]))
-    with _banner_away():
-        solver.run()
+    solver.run()
     status = solver.getModelStatus()
     if (
         not solver.getInfo().primal_solution_status

@@ -204,7 +204,9 @@ class Replay:
             export_limit_w=case.export_limit_w,
             import_limit_w=case.import_limit_w,
         )
-        options = Options(case.horizon_h, quantity_quantile=case.quantity_quantile)
+        options = Options(
+            case.horizon_h, quantity_quantile=case.quantity_quantile, place=case.place
+        )
         known = KnownPrices(day_ahead=self._published)
         made = outlook_from(s.start(i), history, known, case.tariff, home, options)
         self._limit = made.import_limit_w
@@ -237,14 +239,13 @@ class Replay:
             return 0.0
         since = self._charged - self._planned_at
         need = session.need(self._planned_at, s.start(session.end))
-        curve = next((v for v in plan.car_values if s.start(i) in v.interval), None)
-        if curve is None:  # a strategy without a value for the car charges at once
-            x = min(need.energy_wh - since, need.max_power_w * HOURS)
-        else:
-            net = float(s.load[i] - s.pv[i])
-            buy, sell = float(self._prices.imports[i]), float(self._prices.exports[i])
-            slot = Slot(HOURS, net, buy, sell, None, self._limit)
-            x = best_charge(Worth.of_curve(curve), since, slot, need)
+        curve = plan.car_value(s.start(i))
+        if curve is None:  # it has what it wants
+            return 0.0
+        net = float(s.load[i] - s.pv[i])
+        buy, sell = float(self._prices.imports[i]), float(self._prices.exports[i])
+        slot = Slot(HOURS, net, buy, sell, None, self._limit)
+        x = best_charge(Worth.of_curve(curve), since, slot, need)
         self._charged += x
         return x
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +171,27 @@ def variations(case: Case) -> Sequence[tuple[str, Case]]:
         if rules != case.tariff:
             made.append((text, replace(case, tariff=rules)))
     return made
+
+
+def sweep(
+    series: Series, case: Case, name: str, done: Callable[[int, int], None]
+) -> list[dict[str, Any]]:
+    """The variations of a case, each as money by policy and capture; one process a core."""
+    cases = variations(case)[1:]
+    work = [(label, series, variation, name) for label, variation in cases]
+    rows = []
+    with ProcessPoolExecutor(min(len(work), os.cpu_count() or 1), get_context("spawn")) as pool:
+        for row in pool.map(_one_variation, work):
+            rows.append(row)
+            done(len(rows), len(work))
+    return rows
+
+
+def _one_variation(work: tuple[str, Series, Case, str]) -> dict[str, Any]:
+    label, series, case, name = work
+    result = summary(compare(series, case, name))
+    keys = ("money", "capture", "capture_greedy")
+    return {"case": label} | {key: result[key] for key in keys}
 
 
 def _rounded(ratio: float | None) -> float | None:

@@ -1,0 +1,65 @@
+"""``energy-sim operator``: the operator's hand on a running exchange."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+State = Annotated[Path, typer.Option(help="folder of the running exchange")]
+_STATE = Path("exchange-state")
+
+
+def register(app: typer.Typer) -> None:
+    about = "Halt a running exchange, shut a party out, limit exports: to see what a gateway does."
+    group = typer.Typer(help=about, no_args_is_help=True)
+    for command in (status, halt, resume, revoke, export_limit):
+        group.command(command.__name__.replace("_", "-"))(command)
+    app.add_typer(group, name="operator")
+
+
+def status(state: State = _STATE) -> None:
+    """What the market does now, and who is registered."""
+    _ask(state, "status")
+
+
+def halt(state: State = _STATE) -> None:
+    """Take no tenders and hold no calls; gates close in their time."""
+    _ask(state, "halt")
+
+
+def resume(state: State = _STATE) -> None:
+    """End a halt."""
+    _ask(state, "resume")
+
+
+def revoke(
+    party: Annotated[str, typer.Argument(help="its partyId, e.g. home")], state: State = _STATE
+) -> None:
+    """Shut a party out for good: its resting tenders are cancelled, its fills stand.
+
+    Example: energy-sim operator revoke home
+    """
+    _ask(state, "revoke", party=party)
+
+
+def export_limit(
+    start: Annotated[str, typer.Argument(help="e.g. 2026-06-01T18:00:00Z")],
+    end: Annotated[str, typer.Argument(help="half-open")],
+    state: State = _STATE,
+) -> None:
+    """The grid operator limits exports: sellers whose gate has closed owe no fee for a shortfall.
+
+    Example: energy-sim operator export-limit 2026-06-01T18:00:00Z 2026-06-01T19:00:00Z
+    """
+    _ask(state, "export-limit", start=start, end=end)
+
+
+def _ask(state: Path, action: str, **query: str) -> None:
+    import asyncio
+    import json
+
+    from simulators.exchange.operator import ask_operator
+
+    print(json.dumps(asyncio.run(ask_operator(state, action, query)), indent=2))

@@ -1,0 +1,96 @@
+"""A Solax X3 hybrid of generation 4: vendor map, little word order, input registers. No SunSpec.
+
+Remote control mode 4 takes the whole block 0x7C-0x8A in one request of function 16, of which 0x89 is
+the battery's power, discharge +. It cannot be read back; input register 0x100 shows the mode. After
+10 minutes without a new command it goes over into mode 6, self-consumption.
+"""
+
+from __future__ import annotations
+
+from simulators.devices.protocol import ILLEGAL_VALUE, INPUT, ModbusError
+from simulators.devices.registers import (
+    Area,
+    Block,
+    Setting,
+    VendorUnit,
+    counted,
+    number,
+    whole,
+)
+from simulators.devices.view import View
+
+_MODE, _POWER, _END = 0x7C, 0x89, 0x8B
+_OFF, _PUSH_POWER, _SELF_CONSUME = 0, 4, 6
+_LASTS_S = 600
+
+
+class SolaxHybrid(VendorUnit):
+    """The simulated home's inverter as a Solax X3-Hybrid-10.0."""
+
+    def __init__(self, view: View) -> None:
+        self._mode = _OFF
+        areas = [
+            Area(0, 14, self._identity),
+            Area(0, 160, self._measured, INPUT),
+            Area(0x100, 20, self._remote, INPUT),
+        ]
+        settings = {address: Setting(0) for address in range(_MODE, _END)}
+        super().__init__(view, areas, settings, little=True, functions=frozenset((16,)))
+        self._apply()
+
+    def reboot(self) -> None:
+        """Remote control is not kept."""
+        self._enter(_OFF)
+
+    def near_wrap(self, margin_wh: float) -> None:
+        for name, step in (("pv", 100), ("grid_import", 10), ("grid_export", 10)):
+            self.view.start_before(name, (1 << 32) * step - margin_wh)
+
+    def written(self, addresses: frozenset[int]) -> None:
+        mode = self.settings[_MODE].value
+        if mode == _OFF and addresses == {_MODE}:
+            self._enter(_OFF)
+        elif mode == _PUSH_POWER and len(addresses) == _END - _MODE:
+            battery = self.view.home.house.battery
+            power = number(self.settings, _POWER, little=True, signed=True)
+            if not -battery.max_charge_w <= power <= battery.max_discharge_w:
+                raise ModbusError(ILLEGAL_VALUE)
+            self._enter(_PUSH_POWER)
+        else:
+            raise ModbusError(ILLEGAL_VALUE)
+
+    def _enter(self, mode: int) -> None:
+        self._mode = mode
+        running = _LASTS_S if mode == _PUSH_POWER else None
+        self.view.home.timer("solax", running, lambda: self._enter(_SELF_CONSUME))
+        self._apply()
+
+    def _apply(self) -> None:
+        charge: float | None = None
+        discharge: float | None = None
+        if self._mode == _PUSH_POWER:
+            discharge = float(number(self.settings, _POWER, little=True, signed=True))
+            charge = -discharge
+        self.view.home.command(
+            charge_limit_w=charge,
+            discharge_limit_w=discharge,
+            grid_charge=self._mode == _PUSH_POWER,
+        )
+
+    def _identity(self, block: Block) -> None:
+        block.text(0, "SIM0000007C", 7)
+        block.text(7, "solax", 7)
+
+    def _remote(self, block: Block) -> None:
+        block.u16(0x100, self._mode)
+
+    def _measured(self, block: Block) -> None:
+        view, powers = self.view, self.view.powers()
+        block.u16(10, whole(powers.pv * 0.58), whole(powers.pv * 0.42))
+        block.i16(20, None if view.blind else 4100)
+        block.i16(22, whole(-powers.battery))
+        block.u16(28, whole(view.soc_pct()))
+        block.i32(70, whole(-powers.grid))
+        block.u32(72, counted(view.counter("grid_export"), 0.1))
+        block.u32(74, counted(view.counter("grid_import"), 0.1))
+        block.u32(148, counted(view.counter("pv"), 0.01))

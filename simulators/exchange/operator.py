@@ -1,0 +1,117 @@
+"""What the exchange's operator does by hand: halt, resume, revoke a party, limit exports, look.
+
+Served on a Unix socket in the exchange's state folder: who may write into that folder on this
+machine is the operator, nobody else reaches it, and nothing of it is part of the binding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+
+from gateway.domain.intervals import iso, parse_utc
+from gateway.errors import ConfigError
+from simulators.exchange.market import Market
+
+SOCKET = "operator.sock"
+Query = Mapping[str, str]
+
+
+def _status(market: Market, _query: Query) -> dict[str, Any]:
+    halted = market.store.mark("halted")
+    parties = market.store.all("SELECT party_id, revoked FROM party ORDER BY party_id")
+    (resting,) = market.store.all(
+        "SELECT COUNT(*) AS n FROM tender WHERE status IN ('NEW', 'PARTIALLY_FILLED')"
+    )
+    return {
+        "time": iso(market.now()),
+        "halted_since": halted,
+        "last_call": market.store.mark("step"),
+        "resting_tenders": resting["n"],
+        "revoked": [row["party_id"] for row in parties if row["revoked"]],
+        "parties": [row["party_id"] for row in parties],
+        "zero_sum_error": market.zero_sum_error(),
+    }
+
+
+def _halt(market: Market, query: Query) -> dict[str, Any]:
+    market.halt()
+    return _status(market, query)
+
+
+def _resume(market: Market, query: Query) -> dict[str, Any]:
+    market.resume()
+    return _status(market, query)
+
+
+def _revoke(market: Market, query: Query) -> dict[str, Any]:
+    party_id = query.get("party", "")
+    if market.parties.get(party_id) is None:
+        known = ", ".join(_status(market, query)["parties"])
+        raise ValueError(f"no party {party_id!r}; there are {known}")
+    canceled = market.revoke(party_id)
+    return {"revoked": party_id, "canceled_tenders": canceled}
+
+
+def _export_limit(market: Market, query: Query) -> dict[str, Any]:
+    start, end = parse_utc(query.get("start", "")), parse_utc(query.get("end", ""))
+    if end <= start:
+        raise ValueError("the end is not after the start")
+    return {"intervals_without_fee": market.limit_exports(start, end)}
+
+
+ACTIONS: Mapping[str, Callable[[Market, Query], dict[str, Any]]] = {
+    "status": _status,
+    "halt": _halt,
+    "resume": _resume,
+    "revoke": _revoke,
+    "export-limit": _export_limit,
+}
+
+
+async def serve_operator(market: Market, folder: Path) -> web.AppRunner:
+    """Listen in ``folder``; readable and writable by the owner only. ConfigError where it cannot."""
+
+    async def act(request: web.Request) -> web.Response:
+        action = ACTIONS.get(request.match_info["action"])
+        if action is None:
+            return web.json_response({"error": f"use one of {', '.join(ACTIONS)}"}, status=404)
+        try:
+            return web.json_response(action(market, request.query))
+        except ValueError as error:
+            return web.json_response({"error": str(error)}, status=400)
+
+    app = web.Application()
+    app.router.add_post("/{action}", act)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    path = folder / SOCKET
+    try:
+        await web.UnixSite(runner, str(path)).start()
+        path.chmod(0o600)
+    except OSError as error:
+        await runner.cleanup()
+        raise ConfigError(f"{path}: the operator's socket cannot be made: {error}") from error
+    return runner
+
+
+async def ask_operator(folder: Path, action: str, query: Query) -> dict[str, Any]:
+    """The answer of the exchange that runs on ``folder``; ConfigError with its own words."""
+    path = folder / SOCKET
+    try:
+        async with (
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(path))) as session,
+            session.post(f"http://exchange/{action}", params=query) as reply,
+        ):
+            answer: dict[str, Any] = await reply.json()
+    except (aiohttp.ClientError, OSError) as error:
+        raise ConfigError(
+            f"no exchange runs on {folder} (start `energy-sim exchange --state {folder}`): {error}"
+        ) from error
+    if "error" in answer:
+        raise ConfigError(str(answer["error"]))
+    return answer

@@ -1,0 +1,141 @@
+"""The export limit on the device: held there, never wider than the owner's, sparing the flash."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.clock import SimClock
+from gateway.control import Wish, decide
+from gateway.devices.modbus import ModbusDevice
+from gateway.domain.control import Commitment, Control, Limits, Setpoints
+from gateway.journal import Journal
+from gateway.site.site import Site
+from simulators.devices.registers import VendorUnit
+from simulators.devices.serve import Choice, serve_home
+from simulators.home import Home, Scenario
+from tests.devices.test_simulated_families import NOON, one_device, simulated
+
+EXPORT = Control.EXPORT_LIMIT
+LIMITED = Limits(None, 1_000, 20, 5_000, 5_000)
+FAMILIES = {"huawei": "huawei-sun2000", "goodwe": "goodwe-et", "solaredge": "solaredge-storedge"}
+HUAWEI_MODE, HUAWEI_W, HUAWEI_PCT = 47415, 47416, 47418
+
+
+class Over(Exception):
+    """Ends the site's loops."""
+
+
+class Bench:
+    """A sunny home with a full battery, its inverter, and the site that steers it."""
+
+    def __init__(self, clock: SimClock, home: Home, site: Site, unit: VendorUnit) -> None:
+        self.clock, self.home, self.site, self.unit = clock, home, site, unit
+        self.setpoints = Setpoints()
+
+    async def ticks(self, count: int, wish: Wish, limits: Limits = LIMITED) -> None:
+        """The part of the control loop that limits."""
+        for _ in range(count):
+            snapshot, kept = self.site.observe(), self.site.keeps(EXPORT)
+            self.setpoints = decide(snapshot, Commitment(0, None, 900), wish, limits, None, kept)
+            await self.site.apply(self.setpoints)
+            await self.clock.sleep(2)
+
+
+def on_bench(
+    family: str, tmp_path: Path, work: Callable[[Bench, ModbusDevice, Journal], Awaitable[None]]
+) -> None:
+    clock = SimClock(NOON)
+
+    async def run() -> None:
+        home = Home(clock, Scenario(NOON, seed=1, soc_pct=100.0, car=None))
+        servers = await serve_home(home, choice=Choice(inverter=family))
+        journal = Journal(tmp_path / "journal.db")
+        one = one_device(servers.ports.inverter, FAMILIES[family], journal, clock)
+        site = Site([one], clock, period_s=2)
+        unit = next(iter(servers.inverter.units.values()))
+        try:
+            async with asyncio.TaskGroup() as group:
+                site.start(group)
+                await clock.sleep(20)
+                await work(Bench(clock, home, site, unit), one, journal)  # type: ignore[arg-type]
+                raise Over
+        except* Over:
+            pass
+        await one.close()
+        await servers.close()
+        journal.close()
+
+    simulated(clock, run())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_device_keeps_the_export_limit_itself(family: str, tmp_path: Path) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+        home = bench.home
+        assert home.powers().grid < -3_000
+        await bench.ticks(10, Wish())
+        assert home.powers().grid == pytest.approx(-1_000, abs=20)
+        assert bench.setpoints.pv_limit_w is None  # the device does it
+        await bench.ticks(10, Wish(curtail=True))
+        assert home.powers().grid == pytest.approx(0, abs=20)
+        await bench.ticks(400, Wish())  # over two renewals
+        assert home.powers().grid == pytest.approx(-1_000, abs=20)
+        day = NOON.date().isoformat()
+        sheet = one._holders[EXPORT].sheet
+        spent = [journal.write_count("device", a, day) for a in sheet.flash]
+        assert max(spent) == 3  # limit, none at all, limit; nothing is written again
+        await bench.ticks(5, Wish(), Limits(None, None, 20, 5_000, 5_000))
+        assert home.commands.export_limit_w is None
+        assert home.powers().grid < -3_000
+        assert not journal.pending("device")
+
+    on_bench(family, tmp_path, work)
+
+
+@pytest.mark.parametrize(
+    ("mode", "watts", "percent", "held_w"),
+    [(6, 500, 0, 500), (6, 8_000, 0, 1_000), (7, 0, 30, 300), (7, 0, 900, 1_000), (5, 0, 0, 0)],
+)
+def test_an_owners_limit_is_never_widened_and_comes_back(
+    mode: int, watts: int, percent: int, held_w: int, tmp_path: Path
+) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+        owners = {HUAWEI_MODE: mode, HUAWEI_W + 1: watts, HUAWEI_PCT: percent}
+        for address, value in owners.items():
+            bench.unit.settings[address].value = value
+        bench.unit.written(frozenset((HUAWEI_MODE,)))
+        await bench.ticks(10, Wish())
+        assert bench.home.powers().grid == pytest.approx(-held_w, abs=20)
+        assert bench.setpoints.pv_limit_w is None
+        await bench.ticks(5, Wish(), Limits(None, None, 20, 5_000, 5_000))
+        assert {a: bench.unit.settings[a].value for a in owners} == owners
+
+    on_bench("huawei", tmp_path, work)
+
+
+def test_a_device_that_does_not_keep_it_leaves_the_limit_to_the_generation(tmp_path: Path) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+        bench.unit.settings[HUAWEI_MODE].value = 1  # dry contacts: the grid operator's
+        await bench.ticks(5, Wish())
+        assert not bench.site.keeps(EXPORT)
+        assert bench.setpoints.pv_limit_w is not None
+        assert bench.unit.settings[HUAWEI_MODE].value == 1
+
+    on_bench("huawei", tmp_path, work)
+
+
+def test_another_controller_that_changes_the_limit_is_left_alone(tmp_path: Path) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+        await bench.ticks(5, Wish())
+        bench.unit.settings[HUAWEI_W + 1].value = 300
+        bench.unit.written(frozenset((HUAWEI_W + 1,)))
+        await bench.ticks(200, Wish())
+        assert bench.home.powers().grid == pytest.approx(-300, abs=20)
+        assert not bench.site.keeps(EXPORT)
+        assert not journal.pending("device")
+
+    on_bench("huawei", tmp_path, work)

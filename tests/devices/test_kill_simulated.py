@@ -1,0 +1,204 @@
+"""kill -9 while a simulated device is steered: it falls back by its own timer, or at our next start.
+
+One scenario a family and control. At a seeded moment the gateway dies; then, in every second round, the
+device's own time goes on past its lease, and it must be free where it has a timer and still be
+forced where it has none. After the next start every register stands as before the first life.
+HEG_MOMENTS sets how many moments are tried (100 for the record).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import random
+import threading
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import sleep
+from typing import Any, TypeVar
+
+import pytest
+
+from gateway.domain.control import Control
+from gateway.errors import DeviceError
+from simulators.devices.registers import BlockUnit
+from simulators.devices.serve import Choice, Servers, serve_home
+from simulators.home import Home, Scenario
+from simulators.house import Commands, House
+from tests.devices.test_kill import life
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork beside a thread
+T = TypeVar("T")
+NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
+MOMENTS = int(os.environ.get("HEG_MOMENTS", "4"))
+BATTERY, PV = Control.BATTERY_POWER, Control.PV_LIMIT
+EXPORT, CURRENT = Control.EXPORT_LIMIT, Control.CHARGE_CURRENT
+VALUES = {
+    BATTERY: (3000.0, -2000.0, 0.0, 1500.0),
+    PV: (2000.0, 500.0, 8000.0),
+    EXPORT: (4000.0, 0.0, 1000.0),
+    CURRENT: (16.0, 6.0, 0.0, 10.0),
+}
+# family, profile, control, seconds until the device frees itself (None: never)
+SCENARIOS = (
+    ("fronius", "fronius-gen24", BATTERY, 60),
+    ("fronius", "fronius-gen24", PV, 60),
+    ("fronius-float", "fronius-gen24", BATTERY, 60),
+    ("sunspec-der", "sunspec-hybrid", BATTERY, 60),
+    ("sunspec-der", "sunspec-hybrid", PV, 60),
+    ("solaredge", "solaredge-storedge", BATTERY, 300),
+    ("solaredge", "solaredge-storedge", EXPORT, None),
+    ("sungrow", "sungrow-sh", BATTERY, 60),
+    ("huawei", "huawei-sun2000", BATTERY, 120),
+    ("huawei", "huawei-sun2000", EXPORT, None),
+    ("goodwe", "goodwe-et", BATTERY, None),
+    ("goodwe", "goodwe-et", EXPORT, None),
+    ("growatt", "growatt-sph", BATTERY, None),
+    ("solax", "solax-x", BATTERY, 600),
+    ("keba", "keba-p30", CURRENT, 60),
+    ("go-e", "go-e", CURRENT, None),
+)
+# Registers that mean nothing while nobody controls: times and values of a mode that is off.
+IDLE = {
+    "huawei": {47083},
+    "keba": {5004, 5016},  # let go, the box's own largest current applies
+    "solax": set(range(0x7D, 0x8B)),
+    "sunspec-der": set(range(40000, 40500)),  # checked by the commands it gives the home
+}
+
+
+@dataclass
+class StandingClock:
+    """The device's time, moved by the test alone."""
+
+    seconds: float = 0.0
+
+    def now(self) -> datetime:
+        return NOON + timedelta(seconds=self.seconds)
+
+
+@dataclass
+class Bench:
+    """A simulated home behind its ports, in a thread of its own."""
+
+    family: str
+    clock: StandingClock = field(default_factory=StandingClock)
+    loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    def open(self) -> None:
+        self.home = Home(self.clock, Scenario(NOON, seed=1))
+        choice = (
+            Choice(charger=self.family)
+            if self.family in ("keba", "go-e")
+            else Choice(inverter=self.family)
+        )
+        self.servers: Servers = self.run(serve_home(self.home, choice=choice))
+        charger = self.family in ("keba", "go-e")
+        self.server = self.servers.charger if charger else self.servers.inverter
+        self.port = self.servers.ports.charger if charger else self.servers.ports.inverter
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
+
+    def look(self, forward_s: float = 0.0) -> tuple[Commands, dict[int, int]]:
+        """Let the device's time go on; what it asks of the home, and its settings."""
+
+        async def work() -> tuple[Commands, dict[int, int]]:
+            self.clock.seconds += forward_s
+            commands = self.home.commands
+            units = [u for u in self.server.units.values() if isinstance(u, BlockUnit)]
+            idle = IDLE.get(self.family, set())
+            words = {a: v for u in units for a, v in u.writable().items() if a not in idle}
+            return commands, words
+
+        found: tuple[Commands, dict[int, int]] = self.run(work())
+        return found
+
+
+@contextmanager
+def bench(family: str) -> Iterator[Bench]:
+    one = Bench(family)
+    thread = threading.Thread(target=one.loop.run_forever)
+    thread.start()
+    try:
+        one.open()
+        yield one
+        one.run(one.servers.close())
+    finally:
+        one.loop.call_soon_threadsafe(one.loop.stop)
+        thread.join()
+        one.loop.close()
+
+
+def steer_for_ever(key: str, control: Control, port: int, path: Path) -> None:
+    """A gateway's life: another setpoint as fast as the wire and the flash budget allow."""
+
+    async def run() -> None:
+        one, _ = life(key, port, path)
+        while True:
+            for value in VALUES[control]:
+                with suppress(DeviceError):  # the day's budget
+                    await one.hold(control, value)
+
+    asyncio.run(run())
+
+
+def freed(now: Commands, before: Commands) -> bool:
+    """Whether nothing forces battery, generation or charger any more; full power is no force."""
+    battery = House().battery
+    return (
+        (now.charge_limit_w or battery.max_charge_w) >= battery.max_charge_w
+        and (now.discharge_limit_w or battery.max_discharge_w) >= battery.max_discharge_w
+        and 0.0 not in (now.charge_limit_w, now.discharge_limit_w)
+        and now.ac_power_w == before.ac_power_w
+        and now.pv_limit_w == before.pv_limit_w
+        and now.export_limit_w == before.export_limit_w
+        and now.charge_current_a == before.charge_current_a
+        and now.charger_enabled == before.charger_enabled
+    )
+
+
+@pytest.mark.parametrize(
+    ("family", "key", "control", "lease_s"),
+    SCENARIOS,
+    ids=[f"{family}-{control}" for family, _, control, _ in SCENARIOS],
+)
+def test_neutral_by_its_own_timer_or_at_the_next_start(
+    family: str, key: str, control: Control, lease_s: float | None, tmp_path: Path
+) -> None:
+    rng = random.Random(f"{family} {control}")
+    killed_in_hold = 0
+    with bench(family) as device:
+        before, words = device.look()
+        for moment in range(MOMENTS):
+            path = tmp_path / f"{moment}.db"  # each moment has a day's budget of its own
+            child = multiprocessing.get_context("fork").Process(
+                target=steer_for_ever, args=(key, control, device.port, path)
+            )
+            child.start()
+            while freed(device.look()[0], before) and child.is_alive():
+                sleep(0.001)
+            sleep(rng.uniform(0, 0.02))
+            child.kill()
+            child.join()
+            held = not freed(device.look()[0], before)
+            killed_in_hold += held
+            if moment % 2:
+                commands, _ = device.look(1.5 * (lease_s or 3600))
+                assert freed(commands, before) or lease_s is None
+                assert not (held and lease_s is None and freed(commands, before))
+
+            async def next_life(path: Path = path) -> None:
+                one, journal = life(key, device.port, path)
+                await one.poll()
+                assert not journal.pending("device")
+                await one.close()
+                journal.close()
+
+            asyncio.run(next_life())
+            assert device.look() == (before, words)
+    assert killed_in_hold >= MOMENTS // 2

@@ -1,0 +1,51 @@
+"""A home that may buy at the exchange: what it draws at night costs the market's price, not the retailer's."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.config import Settings
+from gateway.domain.trade import Side
+from simulators.demo import world as demo
+from simulators.demo.options import Options, gateway_settings
+from simulators.demo.world import World, run_world
+
+
+def _buying(*args: object) -> Settings:
+    settings = gateway_settings(*args)  # type: ignore[arg-type]
+    assert settings.market is not None
+    market = settings.market.model_copy(update={"buy": True})
+    return settings.model_copy(update={"market": market})
+
+
+@pytest.mark.parametrize("buys", [False, True])
+async def test_a_night_with_and_without_buying(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, buys: bool
+) -> None:
+    if buys:
+        monkeypatch.setattr(demo, "gateway_settings", _buying)
+    ended: list[bool] = []
+
+    async def referee(world: World) -> None:
+        await world.play(world.start + timedelta(hours=3), lambda _: None)
+        book = world.gateway.journal.book
+        sides = {state.tender.side for state in book.tenders.values()}
+        assert (Side.BUY in sides) == buys
+        bought = [t for t in book.transactions.values() if t.side is Side.BUY]
+        assert bool(bought) == buys
+        for fill in bought:
+            posted = world.exchange.market.prices.posted(fill.interval.start, world.clock.now())
+            assert posted.retail is not None
+            assert fill.price_ticks <= posted.retail, "never dearer than the retailer"
+        over = [s for s in book.settlements.values() if s.position_wh < 0]
+        assert bool(over) == buys
+        for settled in over:  # what was bought is drawn, as near as the battery can steer it
+            assert abs(settled.metered_wh - settled.position_wh) <= 150
+        assert world.exchange.zero_sum_error == 0
+        ended.append(True)
+
+    await run_world(Options(seed=1), tmp_path, referee)
+    assert ended
