@@ -61,7 +61,12 @@ async def recovered(device: ModbusDevice, clock: HandClock) -> tuple[Reading, ..
 
 def got_metrics(truth: dict[str, float | str | None]) -> list[str]:
     """All but what is read only once a minute."""
-    slow = {"battery_capacity_wh", "battery_max_charge_w", "battery_max_discharge_w", "pv_limit_pct"}
+    slow = {
+        "battery_capacity_wh",
+        "battery_max_charge_w",
+        "battery_max_discharge_w",
+        "pv_limit_pct",
+    }
     return [m for m in truth if m not in slow]
 
 
