@@ -39,6 +39,7 @@ _MARKERS: Mapping[Kind, frozenset[int]] = {
     "i64": frozenset({-(2**63)}),
 }
 _HOLES = (2, 3)  # exceptions by which a device refuses a block for what is not in it, or its length
+_LEAST_HZ, _MOST_HZ = 40.0, 70.0
 _ASK_AGAIN_S = 600.0  # so long registers that a device refuses are left alone
 
 
@@ -144,7 +145,7 @@ class Reader:
         cut = widest_gap(block, spans) or middle_cut(block, spans)
         if cut is not None and times > 1:
             self._holes.append(cut)
-        elif times >= SURE:
+        elif times >= (1 if block in self._said else SURE):
             if any(_overlap(block, known) for known in self._answered):
                 return False
             if block not in self._said:
@@ -183,7 +184,18 @@ def _marked(output: Output) -> Output:
     fields = tuple(
         replace(f, absent=f.absent | _MARKERS.get(f.kind, frozenset())) for f in output.fields
     )
+    if output.metric == "grid_frequency_hz":
+        return replace(output, fields=fields, combine=_frequency)
     return replace(output, fields=fields)
+
+
+def _frequency(value: Value) -> Value:
+    """A sleeping inverter says 0 Hz: it measures none. No grid is far from 50 or 60."""
+    if not isinstance(value, int | float):
+        return value
+    if value == 0:
+        return Missing.ABSENT
+    return value if _LEAST_HZ <= value <= _MOST_HZ else Missing.BAD
 
 
 def _without_empty_counters(values: list[tuple[str, Value]]) -> list[tuple[str, Value]]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from gateway.devices.build import all_profiles
 from gateway.devices.counters import LIFETIME
-from gateway.devices.identify import identify
+from gateway.devices.identify import bind_profile, identify
 from gateway.devices.profile import Identity, Profile
 from gateway.errors import DeviceError
 from gateway.modbus.link import BusAddress, Link, Pace, Unit
@@ -97,17 +97,26 @@ async def _look(link: Link, units: Sequence[int]) -> AsyncGenerator[Finding, Non
 
 async def _counted(unit: Unit, profile: Profile, identity: Identity) -> bytes:
     """The lifetime counters of a device without a serial number: two of a kind differ in them."""
-    if identity.serial or profile.source is None:
+    if _tells(identity.serial):
         return b""
-    fields = [f for o in profile.source.outputs if o.metric in LIFETIME for f in o.fields]
-    read = [await unit.read_if_there(f.table, f.address, f.size) for f in fields]
+    source = await bind_profile(unit, profile)
+    fields = {f for o in source.outputs if o.metric in LIFETIME for f in o.fields}
+    read = [
+        await unit.read_if_there(f.table, f.address, f.size)
+        for f in sorted(fields, key=lambda f: (f.table, f.address))
+    ]
     return b"".join(data or b"" for data in read)
+
+
+def _tells(serial: str) -> bool:
+    """Whether a serial number tells devices apart: '0000' and 'XXXX' do not."""
+    return len(set(serial)) > 1
 
 
 def _same(a: Finding, counted: bytes, b: Finding, counted_b: bytes) -> bool:
     """Whether two findings are one device: by serial number under whatever map, else in all."""
     maker = a.identity.manufacturer.lower() == b.identity.manufacturer.lower()
-    if a.identity.serial and a.identity.serial == b.identity.serial and maker:
+    if _tells(a.identity.serial) and a.identity.serial == b.identity.serial and maker:
         return _kind(a) == _kind(b)
     return (a.profile.key, a.identity, counted) == (b.profile.key, b.identity, counted_b)
 

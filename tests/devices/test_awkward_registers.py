@@ -61,8 +61,12 @@ async def test_what_is_refused_is_not_asked_again_for_a_while(
         clock.seconds += 2
         await one.poll()
         assert not [r for r in server.reads if 36000 <= r[2] < 37000]
+        clock.seconds += 700
+        await one.poll()
+        asked_again = [r for r in server.reads if 36000 <= r[2] < 37000]
+        assert 0 < len(asked_again) <= len({r[2] for r in asked_again})  # each once
         words.update(goodwe().holding)  # the owner adds a meter
-        clock.seconds += 900
+        clock.seconds += 700
         assert values(await one.poll())["grid_power_w"] == 110
         await one.close()
 
@@ -277,3 +281,14 @@ async def test_a_meter_of_production_alone_gives_no_grid_power(
         await one.close()
     assert readings.get("grid_power_w", Quality.ABSENT) is Quality.ABSENT
     assert readings["ac_power_w"] is Quality.GOOD
+
+
+@pytest.mark.parametrize(("raw", "hertz"), [(0, None), (5001, 50.01), (500, None), (6000, 60.0)])
+async def test_a_frequency_that_no_grid_has_is_not_shown(
+    raw: int, hertz: float | None, clock: HandClock, intents: Intents
+) -> None:
+    """A sleeping Huawei says 0; other firmware counts in tenths."""
+    image = huawei()
+    asleep = replace(image, holding=image.holding | {32085: raw})
+    got = await read(asleep, "huawei-sun2000", clock, intents)
+    assert got["grid_frequency_hz"] == hertz

@@ -105,6 +105,19 @@ async def test_several_inverters_behind_one_address_are_all_found() -> None:
         assert [f.unit for f in await found_at(server)] == [1, 2, 4]
 
 
+@pytest.mark.parametrize("serial", ["", "0000000", "XXXX"])
+async def test_inverters_whose_serial_numbers_say_nothing_are_told_apart_by_what_they_counted(
+    serial: str,
+) -> None:
+    one = chain(common("Fronius", "Symo", serial=serial), inverter())
+    other = {a: (w if w != 57_920 else 57_921) for a, w in one.items()}  # of 123456 Wh
+    assert one != other
+    async with serving(RegisterServer({1: one, 2: other})) as server:
+        assert [f.unit for f in await found_at(server)] == [1, 2]
+    async with serving(RegisterServer({1: one, 2: one})) as server:
+        assert [f.unit for f in await found_at(server)] == [1]
+
+
 @pytest.mark.parametrize("code", [2, 3, 4])
 async def test_whatever_exception_a_device_has_for_strange_addresses(code: int) -> None:
     async with served(IMAGES["growatt-sph"]) as server:
