@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from gateway.domain.control import Control
 from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Field, Missing
@@ -19,7 +20,7 @@ from tests.devices.test_sunspec_variants import (
     nameplate,
     storage,
 )
-from tests.devices.vendor_images import Image, f32, goodwe, huawei, table, text, u32
+from tests.devices.vendor_images import Image, deye, f32, goodwe, huawei, table, text, u32, victron
 from tests.modbus.server import RegisterServer, serving
 
 Read = dict[str, float | str | None]
@@ -292,3 +293,27 @@ async def test_a_frequency_that_no_grid_has_is_not_shown(
     asleep = replace(image, holding=image.holding | {32085: raw})
     got = await read(asleep, "huawei-sun2000", clock, intents)
     assert got["grid_frequency_hz"] == hertz
+
+
+@pytest.mark.parametrize(
+    ("kind", "factor"), [(5, 1), (0x500, 1), (6, 10), (0x600, 10), (0x601, 10)]
+)
+async def test_a_deye_of_high_voltage_counts_tens_of_watts(
+    kind: int, factor: int, clock: HandClock, intents: Intents
+) -> None:
+    got = await read(deye(kind), "auto", clock, intents)
+    assert (got["pv_power_w"], got["battery_power_w"]) == (1350 * factor, -450 * factor)
+    assert got["grid_power_w"] == -300
+
+
+async def test_phases_that_a_victron_does_not_have_are_no_load(
+    clock: HandClock, intents: Intents
+) -> None:
+    """0xFFFF for two phases would make a house of 131 kW, and charge the battery with all it takes."""
+    words = dict(victron().holding)
+    async with serving(RegisterServer({100: words})) as server:
+        one = impatient(server, "victron-gx", clock, intents)
+        await one.hold(Control.BATTERY_POWER, -500)
+        assert (words[2716] << 16 | words[2717]) - 2**32 == 600 - 1300 + 500
+        await one.release()
+        await one.close()

@@ -212,9 +212,10 @@ def growatt() -> Image:
     )
 
 
-def deye() -> Image:
+def deye(kind: int = 5) -> Image:
+    """A three-phase Deye; the types of high voltage count powers in 10 W."""
     points: Words = {
-        0: 5,
+        0: kind,
         3: text("2300000001", 5),
         500: 2,
         516: [300, 0],

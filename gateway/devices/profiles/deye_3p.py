@@ -14,12 +14,13 @@ from gateway.devices.profile import Connection, Output, Profile, Source, named, 
 from gateway.modbus.registers import Field, Value
 
 _TYPE = Field(0, "u16")
-_HIGH_VOLTAGE = 0x0006
+_TYPES = r"^(5|6|1280|1536|1537)$"  # some firmware shows the type in the high byte
+_HIGH_VOLTAGE = (0x0006, 0x0600, 0x0601)
 _STATES = {0: "standby", 1: "checking", 2: "running", 3: "warning", 4: "fault"}
 
 
 def _watts(kind: Value, *powers: Value) -> Value:
-    factor = 10 if kind == _HIGH_VOLTAGE else 1
+    factor = 10 if kind in _HIGH_VOLTAGE else 1
     return numeric(lambda w: factor * w)(total(*powers))
 
 
@@ -34,8 +35,8 @@ PROFILE = Profile(
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.05, max_gap=20, max_read=60),
     identify=(
-        (Field(0, "u16", valid=(5, 6)), r"."),
-        (Field(3, "str", count=5), r"^[0-9]{10}$"),
+        (_TYPE, _TYPES),
+        (Field(3, "str", count=5), r"^[0-9A-Z]{10}$"),
     ),
     says=(("serial", Field(3, "str", count=5)),),
     source=Source(
