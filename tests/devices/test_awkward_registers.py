@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -194,6 +195,7 @@ def solaredge(*batteries: tuple[float, float, float]) -> dict[int, int]:
         (((9700, -3.4028234663852886e38, 50),), None, 50, None),  # the mark of what is absent
         (((9700, -1030, 50),), 1030, 50, 0),  # some watts below 0 are 0
         (((9700, -2000, 50),), 2000, 50, None),  # panels never take that much
+        (((math.nan, -512, 50),), 512, 50, 488),  # it does not say how large it is
     ],
 )
 async def test_the_batteries_of_a_solaredge_are_added(
@@ -210,7 +212,8 @@ async def test_the_batteries_of_a_solaredge_are_added(
     assert got["battery_soc_pct"] == pytest.approx(soc)
     assert got["pv_power_w"] == panels
     assert got["battery_mode"] == "held"
-    assert got["battery_capacity_wh"] == sum(r for r, _, _ in batteries)
+    rated = sum(r for r, _, _ in batteries)
+    assert got["battery_capacity_wh"] == (None if math.isnan(rated) else rated)
 
 
 @pytest.mark.parametrize(("state", "power"), [(3, 304.0), (4, -304.0)])

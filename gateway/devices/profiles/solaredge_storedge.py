@@ -41,6 +41,7 @@ _CHARGE_W, _DISCHARGE_W = 0xE00E, 0xE010
 _REMOTE = 4
 _CHARGE_ALL, _EXPORT, _SELF_USE = 3, 4, 7
 _LEASE_S = 300
+_SOME_WH = 10_000.0  # of a battery whose size nobody says: only a weight beside others
 _LOWEST = -3.4028234663852886e38  # marks what is absent, as NaN does
 _EXPORT_MODE, _EXPORT_BY, _EXPORT_W = 0xE000, 0xE001, 0xE002
 _DIRECT, _OTHER_LIMITS = 1, 0b110
@@ -71,10 +72,15 @@ _RATED = tuple(b.rated for b in _BATTERIES)
 
 
 def _installed(combine: Callable[..., Value]) -> Callable[..., Value]:
-    """``combine`` on the pairs (rated Wh, value) of the batteries that can hold anything."""
+    """``combine`` on the pairs (rated Wh, value) of the batteries that can hold anything.
+
+    The first one counts, too, where it does not say how much.
+    """
 
     def checked(*values: Value) -> Value:
         rated, stated = values[: len(_RATED)], values[len(_RATED) :]
+        if rated[0] is Missing.ABSENT and not isinstance(stated[0], Missing):
+            rated = (_SOME_WH, *rated[1:])
         pairs = [(r, v) for r, v in zip(rated, stated, strict=True) if not isinstance(r, Missing)]
         if not pairs:
             return Missing.ABSENT
@@ -173,7 +179,7 @@ PROFILE = Profile(
     connection=Connection(port=1502, unit=1, timeout_s=5.0, max_gap=60, single_client=True),
     sunspec=SunSpecSheet(battery_charge=_CHARGE),
     maker="solaredge",
-    identify=((Field(0xE100, "str", count=16), r"\w"), (_BATTERIES[0].rated, r".")),
+    identify=((Field(0xE100, "str", count=16), r"\w"),),
     controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
     source=Source(
         outputs=(
