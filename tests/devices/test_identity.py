@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,11 +13,13 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import make_app
+from gateway.config import load_settings
 from gateway.devices.build import all_profiles
 from gateway.devices.identify import identify
 from gateway.devices.scan import Finding, scan
 from gateway.errors import DeviceError
 from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.service.checkup import checkup
 from tests.devices.conftest import HandClock, Intents, device, values
 from tests.devices.test_sunspec_variants import chain, common, inverter
 from tests.devices.vendor_images import IMAGES, Image, goodwe, sdm630, sma
@@ -169,3 +172,39 @@ def _run(command: str, port: int, *args: str):  # type: ignore[no-untyped-def]
     if command == "scan":
         where = [f"127.0.0.1:{port}"]
     return CliRunner().invoke(make_app("gateway.cli", ""), [command, *where, *args])
+
+
+async def test_check_leaves_a_device_of_one_client_to_the_running_gateway(tmp_path: Path) -> None:
+    """The lock of the journal tells that a gateway runs; it is another process's."""
+    state = tmp_path / "state"
+    config = tmp_path / "gateway.toml"
+    async with served(IMAGES["huawei-sun2000"]) as server:
+        config.write_text(
+            f'state_dir = "{state}"\n'
+            f'[[device]]\nname = "roof"\nprofile = "huawei-sun2000"\nhost = "127.0.0.1"\n'
+            f"port = {server.port}\n"
+        )
+        settings = load_settings(config)
+        running = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            "import sys; from pathlib import Path; from gateway.journal import Journal;"
+            "Journal(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()",
+            str(state / "journal.sqlite"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert running.stdin
+        assert running.stdout
+        assert await running.stdout.readline() == b"held\n"
+        looking = checkup(config, config.read_text(), settings)
+        first = await anext(looking)
+        await looking.aclose()  # type: ignore[attr-defined]
+        assert first.good
+        assert "running gateway" in first.says
+        assert not server.reads
+        running.stdin.close()
+        await running.wait()
+        looking = checkup(config, config.read_text(), settings)
+        assert "pv_power_w 4000" in (await anext(looking)).says
+        await looking.aclose()  # type: ignore[attr-defined]
