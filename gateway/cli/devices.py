@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -191,8 +192,10 @@ async def _with_unit(settings: DeviceSettings) -> DeviceSettings:
     from gateway.devices.scan import scan
     from gateway.errors import DeviceError
 
-    async for found in scan(settings.host or "", settings.port):
-        return settings.model_copy(update={"unit": found.unit, "profile": found.profile.key})
+    looking = scan(settings.host or "", settings.port)
+    async with aclosing(looking):  # the device may take one connection only
+        async for found in looking:
+            return settings.model_copy(update={"unit": found.unit, "profile": found.profile.key})
     raise DeviceError(f"{settings.host}:{settings.port}: no device that we know; name its profile")
 
 

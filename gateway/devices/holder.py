@@ -19,7 +19,8 @@ from gateway.devices.flash import BudgetSpent, FlashBudget
 from gateway.devices.profile import ControlSheet, Facts, Write
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.link import Refused, Unit
+from gateway.modbus.link import Unit
+from gateway.modbus.refusals import Refused
 
 log = logging.getLogger(__name__)
 _YIELD_S = 900.0  # so long we leave a device to another controller

@@ -115,7 +115,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     journal = Journal(settings.state_dir / "journal.sqlite")
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
-    devices = build_devices(settings.device, journal, clock)
+    devices = build_devices(settings.device, journal, clock, memory=journal)
     site = Site(devices, clock, settings.control.period_s, metrics.polled)
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")

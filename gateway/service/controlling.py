@@ -34,6 +34,7 @@ from gateway.service.clearing import Clearing
 from gateway.service.night import NightOrigin
 from gateway.service.present import Present
 from gateway.service.wishes import PREFIX
+from gateway.site.balance import Balance
 from gateway.site.energy import QuarterEnergy
 from gateway.site.metering import Metering
 from gateway.site.site import Site
@@ -66,6 +67,7 @@ class ControlLoop:
         self._metering = Metering(last)
         self._started = (clock.now(), clock.monotonic())
         self._energy = QuarterEnergy()
+        self._balance = Balance()
         self._origin = NightOrigin(journal, present.tariff)
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
@@ -81,6 +83,7 @@ class ControlLoop:
             self._notice_jump(now)
             snapshot = self._site.observe()
             self._present.snapshot = snapshot
+            self._balance.look(snapshot)
             self._meter(snapshot)
             setpoints = self._decide(snapshot, now)
             self._present.setpoints = setpoints

@@ -18,6 +18,8 @@ from gateway.supervise import Backoff, Presence
 log = logging.getLogger(__name__)
 
 RELEASE_LIMIT_S = 6.0  # real seconds; all of a stop must be done within 10
+DARK_W = 50.0  # less from the panels is dusk: what lives on them may fall asleep
+NIGHT_S = 60.0  # between the first tries to wake it
 LONGEST_POLL_S = 15.0  # readings that were not renewed for so long (or three periods) are stale
 
 
@@ -114,7 +116,9 @@ class Site:
     # -- polling --
 
     async def _poll_loop(self, device: Device) -> None:
-        presence, backoff = Presence(device.name), Backoff(first_s=self._period_s, longest_s=300.0)
+        presence = Presence(device.name)
+        backoff = Backoff(first_s=self._period_s, longest_s=300.0)
+        nightly = Backoff(first_s=NIGHT_S, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
             began = self._clock.monotonic()
             try:
@@ -122,13 +126,16 @@ class Site:
                 self._on_poll(device.name, self._clock.monotonic() - began, True)
             except DeviceError as error:
                 self._on_poll(device.name, self._clock.monotonic() - began, False)
-                presence.lost(error)
-                self._states[device.name] = _all_stale(self._states[device.name])
+                state = self._states[device.name]
+                asleep = state.asleep or (device.sleeps_at_night and _dark(state))
+                presence.lost(error, expected=asleep)
+                self._states[device.name] = replace(_all_stale(state), asleep=asleep)
                 await self._let_go(device)
-                await self._clock.sleep(backoff.next())
+                await self._clock.sleep((nightly if asleep else backoff).next())
             else:
                 presence.back()
                 backoff.reset()
+                nightly.reset()
 
     async def _poll(self, device: Device) -> None:
         if device.name not in self._neutral_once:
@@ -204,10 +211,18 @@ def _shares(value: float | None, weights: Sequence[float] | None, count: int) ->
     return [value * w / total for w in weights]
 
 
+def _dark(state: DeviceState) -> bool:
+    """Whether a device's panels gave next to nothing when it was last heard."""
+    panels = state.number("pv_power_w")
+    known = state.readings.get("pv_power_w")
+    asked = known is not None and known.quality is Quality.ABSENT  # said so itself, before it slept
+    return asked or (panels is not None and panels < DARK_W)
+
+
 def _all_stale(state: DeviceState) -> DeviceState:
     """The device as it was last seen, marked as lost."""
     stale = {metric: _stale(reading) for metric, reading in state.readings.items()}
-    return DeviceState(state.name, online=False, readings=stale)
+    return replace(state, online=False, readings=stale)
 
 
 def _stale(reading: Reading) -> Reading:

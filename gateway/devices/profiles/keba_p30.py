@@ -69,9 +69,9 @@ PROFILE = Profile(
     key="keba-p30",
     title="KEBA KeContact P30",
     kind="charger",
-    identify_gives="serial",
     verified="data sheet",
     identify=((Field(1016, "u32"), r"^3\d{5}$"), (Field(1000, "u32"), r"^[0-5]$")),
+    says=(("serial", Field(1014, "u32")), ("model", Field(1016, "u32"))),
     connection=Connection(unit=255, timeout_s=3.0),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
