@@ -24,6 +24,7 @@ import aiomqtt
 from gateway.clock import WallClock
 from simulators.broker import start_broker
 from simulators.devices.serve import serve_home
+from simulators.gateway_toml import gateway_toml
 from simulators.home import Home, Scenario
 
 GATEWAY = "import sys; from gateway.cli import main; sys.argv[0] = 'energy-gateway'; main()"
@@ -39,29 +40,6 @@ client.connect("127.0.0.1", int(sys.argv[2]))
 client.loop_start()
 client.publish("bare/state", str(words[0]), qos=1).wait_for_publish(5)
 client.loop_stop()
-"""
-CONFIG = """
-state_dir = "{state}"
-[[device]]
-name = "inverter"
-profile = "fronius-gen24"
-host = "127.0.0.1"
-port = {inverter}
-[[device]]
-name = "meter"
-profile = "sunspec-meter"
-host = "127.0.0.1"
-port = {meter}
-unit = 200
-[[device]]
-name = "charger"
-profile = "keba-p30"
-host = "127.0.0.1"
-port = {charger}
-[mqtt]
-port = {broker}
-[dashboard]
-port = 0
 """
 
 
@@ -104,11 +82,8 @@ async def measure(rounds: int) -> None:
         for i in range(rounds):
             config = Path(folder) / f"{i}.toml"
             config.write_text(
-                CONFIG.format(
-                    state=f"{folder}/{i}", inverter=ports.inverter, meter=ports.meter,
-                    charger=ports.charger, broker=broker.port,
-                )
-            )  # fmt: skip
+                gateway_toml(Path(folder) / str(i), ports, broker.port), encoding="utf-8"
+            )
             spent, process = await until_message(
                 broker.port, "energy/home/inverter/state", [GATEWAY, "run", "--config", str(config)]
             )

@@ -72,7 +72,10 @@ def decide(
     pv_limit_w = None if keeps_export else _pv_limit(snapshot, commitment, wish, limits)
     if snapshot.grid_w is None or snapshot.battery_w is None or snapshot.battery_soc_pct is None:
         return Setpoints(
-            None, pv_limit_w, export_limit_w, current_a, "released: meter or battery unknown"
+            pv_limit_w=pv_limit_w,
+            export_limit_w=export_limit_w,
+            charge_current_a=current_a,
+            reason="released: meter or battery unknown",
         )
     target_w, reason = _battery_target(snapshot, commitment, wish)
     if target_w is not None:

@@ -39,10 +39,12 @@ class Presence:
     name: str
     present: bool = True
 
-    def lost(self, why: object) -> bool:
-        """Note a loss; True (and one warning) only for the first."""
+    def lost(self, why: object, expected: bool = False) -> bool:
+        """Note a loss; True (and one warning, or one line if it was ``expected``) only for the first."""
         first, self.present = self.present, False
-        if first:
+        if first and expected:
+            log.info("%s sleeps: %s", self.name, why)
+        elif first:
             log.warning("%s is lost: %s", self.name, why)
         return first
 

@@ -8,7 +8,8 @@ energy = pv + import - export`` up to the rounding of floats (`imbalance_wh`).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 PHASES = 3
 VOLTAGE_V = 230.0
@@ -239,27 +240,25 @@ def _car_power(
     return max(0.0, min(current * PHASES * VOLTAGE_V, room_w))
 
 
+# What each total gains in an hour.
+_GAINS: Mapping[str, Callable[[Powers], float]] = {
+    "pv": lambda p: p.pv,
+    "load": lambda p: p.load,
+    "ev": lambda p: p.ev,
+    "grid_import": lambda p: max(0.0, p.grid),
+    "grid_export": lambda p: max(0.0, -p.grid),
+    "charge": lambda p: max(0.0, -p.battery),
+    "discharge": lambda p: max(0.0, p.battery),
+    "inverter_out": lambda p: max(0.0, p.inverter_ac),
+    "inverter_in": lambda p: max(0.0, -p.inverter_ac),
+    "losses": lambda p: p.losses,
+    "curtailed": lambda p: p.pv_possible - p.pv,
+}
+
+
 def _advance(totals: Totals, powers: Powers, hours: float) -> Totals:
-    p = powers
-    gains = (
-        p.pv,
-        p.load,
-        p.ev,
-        max(0.0, p.grid),
-        max(0.0, -p.grid),
-        max(0.0, -p.battery),
-        max(0.0, p.battery),
-        max(0.0, p.inverter_ac),
-        max(0.0, -p.inverter_ac),
-        p.losses,
-        p.pv_possible - p.pv,
-    )
-    return Totals(
-        *(getattr(totals, f) + gain * hours for f, gain in zip(_TOTAL_FIELDS, gains, strict=True))
-    )
-
-
-_TOTAL_FIELDS = tuple(f.name for f in fields(Totals))
+    after = {n: getattr(totals, n) + gain(powers) * hours for n, gain in _GAINS.items()}
+    return Totals(**after)
 
 
 def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: float) -> State:
@@ -276,7 +275,16 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
         cells = battery * battery_spec.charge_efficiency
     drain = min(cells + standby, state.stored_wh / hours)
     losses = (pv + battery - ac) + (drain - battery)
-    powers = Powers(pv, inputs.pv_w, battery, ac, inputs.load_w, ev, demand - ac, losses)
+    powers = Powers(
+        pv=pv,
+        pv_possible=inputs.pv_w,
+        battery=battery,
+        inverter_ac=ac,
+        load=inputs.load_w,
+        ev=ev,
+        grid=demand - ac,
+        losses=losses,
+    )
     return State(
         stored_wh=state.stored_wh - drain * hours,
         car_stored_wh=state.car_stored_wh + ev * house.car.charge_efficiency * hours,

@@ -41,8 +41,8 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
 ) -> None:
     """Try a strategy on past data, with only what was known at each interval.
 
-    Compares no battery, greedy self-consumption, the strategy, and perfect foresight. The capture is
-    (strategy - none) / (perfect foresight - none).
+    Compares no battery, greedy self-consumption, the strategy, and perfect foresight.
+    The capture is (strategy - none) / (perfect foresight - none).
 
     Example: energy-gateway backtest --data home.csv --report home.html
     """

@@ -24,8 +24,10 @@ def check(
 ) -> None:
     """Test the configuration: every fault with file, line and key; every device, broker and exchange.
 
-    Nothing is written to a device. Exit 0: all is well; 1: something does not answer; 2: the file
-    is wrong. Example: energy-gateway check --config /etc/energy-gateway/gateway.toml
+    Nothing is written to a device.
+    Exit 0: all is well; 1: something does not answer; 2: the file is wrong.
+
+    Example: energy-gateway check --config /etc/energy-gateway/gateway.toml
     """
     from gateway.config import load_settings
     from gateway.errors import ConfigError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -35,7 +36,10 @@ def scan(
     out: Annotated[Path, typer.Option(help="configuration to write")] = Path("gateway.toml"),
     units: Annotated[str, typer.Option(help="unit numbers, e.g. 1,2,10-20")] = "",
 ) -> None:
-    """Find devices, name profile and model, and write a ready gateway.toml."""
+    """Find devices, name profile and model, and write a ready gateway.toml.
+
+    Example: energy-gateway scan 192.168.1.20 192.168.1.31:1502
+    """
     from gateway.devices.scan import as_toml
     from gateway.errors import ConfigError
 
@@ -128,7 +132,10 @@ def read(  # noqa: PLR0913, PLR0917 - one option each
     name: Annotated[str, typer.Option(help="how the device is called in the output")] = "device",
     framing: Annotated[str, typer.Option(help="tcp or rtu_over_tcp")] = "tcp",
 ) -> None:
-    """Read a device and print its readings; nothing is ever written to it."""
+    """Read a device and print its readings; nothing is ever written to it.
+
+    Example: energy-gateway read --host 192.168.1.20 --once
+    """
     from gateway.devices.build import profile as known
     from gateway.errors import ConfigError
 
@@ -185,8 +192,10 @@ async def _with_unit(settings: DeviceSettings) -> DeviceSettings:
     from gateway.devices.scan import scan
     from gateway.errors import DeviceError
 
-    async for found in scan(settings.host or "", settings.port):
-        return settings.model_copy(update={"unit": found.unit, "profile": found.profile.key})
+    looking = scan(settings.host or "", settings.port)
+    async with aclosing(looking):  # the device may take one connection only
+        async for found in looking:
+            return settings.model_copy(update={"unit": found.unit, "profile": found.profile.key})
     raise DeviceError(f"{settings.host}:{settings.port}: no device that we know; name its profile")
 
 
@@ -217,7 +226,10 @@ def _as_table(readings: tuple[Reading, ...]) -> str:
 
 
 def profiles() -> None:
-    """List the profiles: key, what it is for, how it was verified, what can be steered."""
+    """List the profiles: key, what it is for, how it was verified, what can be steered.
+
+    Example: energy-gateway profiles
+    """
     from gateway.devices.build import all_profiles
 
     print(f"{'profile':20} {'kind':9} {'verified':11} {'dead-man':10} {'steers':34} for")
@@ -240,7 +252,10 @@ def verify(  # noqa: PLR0913, PLR0917 - one option each
     ),
     yes: Annotated[bool, typer.Option("--yes", help="the owner agrees")] = False,
 ) -> None:
-    """Drive a device through every pair of its modes, report, and leave it neutral."""
+    """Drive a device through every pair of its modes, report, and leave it neutral.
+
+    Example: energy-gateway verify --host 192.168.1.20 --profile fronius-gen24
+    """
     from gateway.devices.build import profile as known
 
     known(profile)
@@ -271,7 +286,9 @@ async def _verify(settings: DeviceSettings, watts: float, settle_s: float, state
     try:
         await device.poll()
         if not device.controls:
-            raise DeviceError(f"{settings.host}: profile {device.profile.key} steers nothing")
+            raise DeviceError(
+                f"{settings.host}: nothing to steer here by profile {device.profile.key}"
+            )
         for control in sorted(device.controls):
             async for step in verify(device, control, watts, clock, settle_s):
                 failed += bool(step.problem)

@@ -43,8 +43,8 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """Print the account: fills, deliveries, settlements, corrections and exact totals.
 
-    It reads beside the running daemon. With --verify or --reconcile it ends with 1 where the chain
-    is broken or the accounts differ.
+    It reads beside the running daemon.
+    With --verify it ends with 1 where the chain is broken, with --reconcile where the accounts differ.
 
     Example: energy-gateway statement --from 2026-06-01 --to 2026-07-01 --csv
     """

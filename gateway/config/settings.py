@@ -14,6 +14,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from gateway.config.tariff import Tariff
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -209,6 +210,9 @@ class Dashboard(_Part):
     )
     port: int = Field(8750, ge=0, le=65535, description="0 = any free one")
     password_file: Path | None = Field(None, description="needed before it listens beyond loopback")
+    names: tuple[HostName, ...] | None = Field(
+        None, description="under which it is reached too, e.g. by a reverse proxy"
+    )
     metrics: bool = Field(True, description="serve /metrics for Prometheus")
 
 

@@ -52,6 +52,7 @@ class Guard:
 
     clock: Clock
     password_hash: str | None = None
+    names: frozenset[str] = frozenset()  # of this gateway, beside what every home network gives
     _sessions: dict[str, float] = field(default_factory=dict)
     _failures: deque[float] = field(default_factory=deque)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -97,12 +98,12 @@ class Guard:
         self._sessions.pop(request.cookies.get(COOKIE, ""), None)
 
     def _refusal(self, request: web.Request) -> web.Response | None:
-        if not known_host(request.host):
-            return web.Response(
-                status=421, text=f"{request.host[:80]!r} is not a name of this gateway"
-            )
-        if request.method not in ("GET", "HEAD") and not same_origin(request.headers, request.host):
-            return web.Response(status=403, text="requests from other pages are refused")
+        if not known_host(request.host, self.names):
+            return web.Response(status=421, text=_UNKNOWN_NAME.format(_name(request.host)[:80]))
+        if request.method in ("GET", "HEAD"):
+            return None
+        if not same_origin(request.headers, request.host, self.names):
+            return web.Response(status=403, text=_OTHER_PAGE)
         return None
 
     async def _stranger(self, request: web.Request) -> web.Response | None:
@@ -145,10 +146,30 @@ class Guard:
         return self._sessions.get(token, 0.0) > self.clock.monotonic()
 
 
-def known_host(host: str) -> bool:
-    """An address, or a name that only this network gives: no web site can make them its own."""
-    name = (urlsplit(f"//{host}").hostname or "").rstrip(".").lower()
-    if name == "localhost":
+_UNKNOWN_NAME = """{0!r} is not a name of this gateway.
+If you reach it under that name on purpose (a reverse proxy, your own DNS), write into gateway.toml:
+
+[dashboard]
+names = ["{0}"]
+"""
+_OTHER_PAGE = """Requests from other pages are refused.
+Behind a reverse proxy: let it pass the Host header on, or write the name that the browser shows into
+dashboard.names of gateway.toml.
+"""
+
+
+def _name(host: str) -> str:
+    """The name in a Host header or an origin, without port; empty where it is none."""
+    try:
+        return (urlsplit(f"//{host}").hostname or "").rstrip(".").lower()
+    except ValueError:
+        return ""
+
+
+def known_host(host: str, names: frozenset[str] = frozenset()) -> bool:
+    """An address, a name that only this network gives (no web site can make them its own), or ours."""
+    name = _name(host)
+    if name == "localhost" or name in names:
         return True
     try:
         ipaddress.ip_address(name)
@@ -158,12 +179,18 @@ def known_host(host: str) -> bool:
     return True
 
 
-def same_origin(headers: Mapping[str, str], host: str) -> bool:
-    """Whether a request that changes something comes from our own page, or from no page at all."""
+def same_origin(headers: Mapping[str, str], host: str, names: frozenset[str] = frozenset()) -> bool:
+    """Whether a request that changes something comes from our own page, or from no page at all.
+
+    A proxy may ask us under another name than the browser shows: ``names`` are ours, too.
+    """
     if headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
         return False
     origin = headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == host
+    if origin is None:
+        return True
+    shown = origin.partition("://")[2]
+    return bool(shown) and (shown == host or _name(shown) in names)
 
 
 def is_loopback(host: str) -> bool:

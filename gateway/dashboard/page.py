@@ -13,13 +13,24 @@ from zoneinfo import ZoneInfo
 from gateway.dashboard.view import HomeView
 from gateway.domain.intervals import floor_to, iso
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
-from gateway.domain.readings import DeviceState, Quality
+from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.trade import Settlement, money_text, per_mwh
 from gateway.journal.book import TenderState
 from gateway.journal.history import Minute
 
 T = TypeVar("T")
 
+_PARTS = {
+    "pv_w": "pv_power_w",
+    "battery_w": "battery_power_w",
+    "charger_w": "charger_state",
+}
+_OF = {  # commands that are for one part
+    "backup_reserve_pct": "battery_w",
+    "battery": "battery_w",
+    "charge_now": "charger_w",
+    "departure": "charger_w",
+}
 _STEP = timedelta(minutes=5)
 _ROWS = 40  # of each table; the whole account is on the command line
 _MEASURED = ("pv_w", "load_w", "grid_w", "battery_w", "charger_w", "battery_soc_pct")
@@ -27,8 +38,12 @@ _PRICED = ("import_price_per_kwh", "export_price_per_kwh", "stored_value_per_kwh
 
 
 def live(view: HomeView) -> dict[str, Any]:
-    """The numbers of this moment: flow, health, market, account, commands."""
+    """The numbers of this moment: flow, health, market, account, commands.
+
+    ``absent`` are the powers that no device of this home measures.
+    """
     seen = view.snapshot
+    missing = absent(seen)
     return {
         "site": view.site,
         "version": view.version,
@@ -44,7 +59,8 @@ def live(view: HomeView) -> dict[str, Any]:
         },
         "soc_pct": seen.battery_soc_pct if seen else None,
         "car_plugged": seen.car_plugged if seen else None,
-        "reason": view.setpoints.reason,
+        "absent": sorted(missing),
+        "reason": "" if "battery_w" in missing else view.setpoints.reason,
         "prices": {
             "import": view.import_price_per_kwh,
             "export": view.export_price_per_kwh,
@@ -72,8 +88,25 @@ def live(view: HomeView) -> dict[str, Any]:
                 "choices": list(c.choices),
             }
             for c in view.commands
+            if _OF.get(c.name) not in missing
         ],
     }
+
+
+def absent(seen: Snapshot | None) -> frozenset[str]:
+    """Parts that this home does not have: none of its devices measures them.
+
+    Nothing is absent before every device has answered once; one that is lost still has its readings.
+    """
+    if seen is None or not all(d.readings for d in seen.devices.values()):
+        return frozenset()
+    had = {
+        r.metric
+        for d in seen.devices.values()
+        for r in d.readings.values()
+        if r.quality is not Quality.ABSENT
+    }
+    return frozenset(part for part, metric in _PARTS.items() if metric not in had)
 
 
 def day(view: HomeView) -> dict[str, Any]:
@@ -90,7 +123,9 @@ def day(view: HomeView) -> dict[str, Any]:
         "past": _columns(_thinned(past)),
         "plan": _planned(view, end),
         "offer": _offer(view.offer),
-        "tenders": _newest(view.tenders, _tender, lambda s: s.tender.interval.start),
+        "tenders": _newest(
+            view.tenders, lambda s: _tender(s, view.time), lambda s: s.tender.interval.start
+        ),
         "fills": _newest(
             view.transactions,
             lambda t: {
@@ -183,7 +218,7 @@ def _offer(offer: OfferCurve | None) -> dict[str, Any] | None:
     return {"start": iso(offer.interval.start), "end": iso(offer.interval.end), "steps": steps}
 
 
-def _tender(state: TenderState) -> dict[str, Any]:
+def _tender(state: TenderState, now: datetime) -> dict[str, Any]:
     tender = state.tender
     return {
         "start": iso(tender.interval.start),
@@ -191,11 +226,11 @@ def _tender(state: TenderState) -> dict[str, Any]:
         "quantity_wh": tender.quantity_wh,
         "price_per_kwh": per_mwh(tender.price_ticks) / 1000,
         "filled_wh": state.filled_wh,
-        "state": _fate(state),
+        "state": _fate(state, now),
     }
 
 
-def _fate(state: TenderState) -> str:
+def _fate(state: TenderState, now: datetime) -> str:
     if not state.answered:
         return "sent"
     if not state.accepted:
@@ -204,7 +239,9 @@ def _fate(state: TenderState) -> str:
         return "filled"
     if state.closed:
         return "closed"
-    return "partly filled" if state.filled_wh else "open"
+    if state.filled_wh:
+        return "partly filled"
+    return "open" if now < state.tender.expires else "not filled"
 
 
 def _deliveries(view: HomeView) -> list[dict[str, Any]]:

@@ -46,7 +46,7 @@ class Dashboard:
     ) -> None:
         self._settings, self._source, self._metrics = settings, source, metrics
         self._clock = clock or WallClock()
-        self._guard = Guard(self._clock, _password_hash(settings))
+        self._guard = Guard(self._clock, _password_hash(settings), frozenset(settings.names or ()))
         self._runner: web.AppRunner | None = None
         self._streams: set[asyncio.Task[Any]] = set()
         self.port = settings.port
@@ -93,7 +93,9 @@ class Dashboard:
         return app
 
     async def _login_page(self, request: web.Request) -> web.StreamResponse:
-        return await _file("login.html", "text/html")(request)
+        said = _WRONG if "wrong" in request.query else ""
+        page = (_STATIC / "login.html").read_text(encoding="utf-8").replace("<!-- said -->", said)
+        return web.Response(text=page, content_type="text/html")
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
         wait_s = self._guard.blocked_s()
@@ -113,7 +115,7 @@ class Dashboard:
             max_age=30 * 24 * 3600,
             httponly=True,
             samesite="Strict",
-            secure=request.secure,
+            secure=request.secure or request.headers.get("Origin", "").startswith("https:"),
         )
         return response
 
@@ -191,6 +193,11 @@ def _password_hash(settings: DashboardSettings) -> str | None:
                 f"dashboard.host = {settings.host!r} is reachable by others: set {key}"
                 " (energy-gateway password makes the file), or use 127.0.0.1"
             )
+        if settings.names:
+            raise ConfigError(
+                f"dashboard.names = {list(settings.names)} means that others reach the page: set {key}"
+                " (energy-gateway password makes the file)"
+            )
         return None
     try:
         matches("", line)
@@ -240,7 +247,8 @@ def _event(kind: str, value: dict[str, Any]) -> bytes:
 
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _OWN = frozenset(path.name for path in _STATIC.iterdir()) if _STATIC.is_dir() else frozenset()
+_WRONG = '<p class="wrong" role="alert">Wrong password.</p>'
 _TOO_MANY = (
-    '<!doctype html><html lang="en"><title>Wait</title><p>Too many wrong passwords. Wait a minute,'
-    ' then <a href="/login">try again</a>.</p></html>'
+    '<!doctype html><html lang="en"><title>Wait</title><p>Too many wrong passwords, yours or of'
+    ' somebody else. Wait a minute, then <a href="/login">try again</a>.</p></html>'
 )

@@ -29,6 +29,10 @@ class Device(Protocol):
     def controls(self) -> frozenset[Control]:
         """What it can be asked to do."""
 
+    @property
+    def sleeps_at_night(self) -> bool:
+        """Whether silence in the dark is its nature and no fault."""
+
     async def poll(self) -> tuple[Reading, ...]:
         """Read what is due now; one reading a metric. Raises DeviceError when it does not answer."""
 

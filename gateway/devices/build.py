@@ -12,6 +12,7 @@ from gateway.clock import Clock
 from gateway.config.settings import DeviceSettings
 from gateway.devices import IntentStore
 from gateway.devices import profiles as folder
+from gateway.devices.counters import Memory
 from gateway.devices.modbus import ModbusDevice
 from gateway.devices.profile import Profile
 from gateway.errors import ConfigError
@@ -39,11 +40,15 @@ def profile(key: str) -> Profile:
 
 
 def build_devices(
-    devices: Sequence[DeviceSettings], intents: IntentStore, clock: Clock
+    devices: Sequence[DeviceSettings],
+    intents: IntentStore,
+    clock: Clock,
+    memory: Memory | None = None,
 ) -> tuple[ModbusDevice, ...]:
     """The site's devices in the order of the configuration; nothing is connected yet.
 
-    Devices behind one host and port (or serial line) share one link. Raises ConfigError.
+    Devices behind one host and port (or serial line) share one link. Counters go on over a restart
+    where there is a ``memory``. Raises ConfigError.
     """
     paces: dict[BusAddress, Pace] = {}
     for d in devices:
@@ -51,13 +56,17 @@ def build_devices(
         paces[where] = paces[where].slower(pace) if where in paces else pace
     _refuse_mixed_framing(paces)
     links = {where: Link(where, pace) for where, pace in paces.items()}
-    return tuple(_device(d, links[bus_of(d)], intents, clock) for d in devices)
+    return tuple(_device(d, links[bus_of(d)], intents, clock, memory) for d in devices)
 
 
-def _device(d: DeviceSettings, link: Link, intents: IntentStore, clock: Clock) -> ModbusDevice:
+def _device(
+    d: DeviceSettings, link: Link, intents: IntentStore, clock: Clock, memory: Memory | None
+) -> ModbusDevice:
     sheet = profile(d.profile)
     unit = link.unit(sheet.connection.unit if d.unit is None else d.unit)
     device = ModbusDevice(d.name, sheet, unit, intents, clock, d.control)
+    if memory is not None:
+        device.remember(memory)
     if sheet.key == "auto":
         device.may_be(all_profiles().values())
     return device

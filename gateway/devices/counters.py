@@ -1,9 +1,20 @@
-"""Lifetime counters that wrap, wake up at zero, jump or run backwards: what of them to believe."""
+"""Lifetime counters that wrap, wake up at zero, jump or run backwards: what of them to believe.
+
+What was believed last, and how often a counter has wrapped, outlives a restart: else a count would
+step back by a whole lap (4.29 MWh with some meters), or a zero at wake-up would be taken for a
+new beginning.
+"""
 
 from __future__ import annotations
 
+import json
 import logging
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Protocol
 
+from gateway.clock import Clock
+from gateway.errors import StorageError
 from gateway.modbus.registers import Missing, Value
 
 log = logging.getLogger(__name__)
@@ -21,54 +32,127 @@ LIFETIME = frozenset(
 _MOST_W = 1e6  # no home moves energy faster
 _SLACK_WH = 10_000.0
 _PATIENCE_S = 300.0  # so long a new lower or far higher count must last to be believed
+_MOST_OF_A_LAP = 0.25  # a wrap that was not seen is concluded only from so small a step
+_KEEP_S = 900.0  # between two writes of what only grew
 
 
+class Memory(Protocol):
+    """Where a few words outlive a restart: the journal's settings."""
+
+    def setting(self, name: str, value: str | None = None) -> str | None:
+        """The word stored as ``name``; given ``value`` it is stored first. Raises StorageError."""
+
+
+@dataclass
 class Unwrapped:
-    """One accumulator of limited width, continued over its wraps.
+    """One accumulator of limited width, continued over its wraps; ``time`` in s, as of the caller."""
 
-    The continuation lives in memory: after a restart the count starts at what the device says.
-    """
+    last: float | None = None
+    laps: float = 0.0
+    time: float = 0.0
 
-    def __init__(self) -> None:
-        self._last: float | None = None
-        self._laps = 0.0
-
-    def take(self, value: float, modulus: float, elapsed_s: float) -> float:
-        """``value`` of a counter that wraps at ``modulus``, ``elapsed_s`` after the one before."""
-        if self._last is not None and value < self._last:
-            gained = value + modulus - self._last
-            if gained <= _SLACK_WH + _MOST_W * elapsed_s / 3600:
-                self._laps += modulus
-        self._last = value
-        return value + self._laps
+    def take(self, value: float, modulus: float, now: float) -> float:
+        """``value`` at ``now`` of a counter that wraps at ``modulus``."""
+        if self.last is not None and value < self.last:
+            gained = value + modulus - self.last
+            possible = _SLACK_WH + _MOST_W * (now - self.time) / 3600
+            if gained <= min(possible, max(_SLACK_WH, _MOST_OF_A_LAP * modulus)):
+                self.laps += modulus
+        self.last, self.time = value, now
+        return value + self.laps
 
 
+@dataclass
 class Believed:
     """The last believed count of one metric; doubtful ones are BAD until they last."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._last: float | None = None
-        self._time = 0.0
-        self._doubtful_since: float | None = None
+    name: str
+    last: float | None = None
+    time: float = 0.0
+    doubtful_since: float | None = None
 
     def take(self, value: Value, now: float) -> Value:
-        """``value`` if it may follow the last one at monotonic time ``now``, else BAD."""
+        """``value`` if it may follow the last one at ``now`` (s), else BAD."""
         if not isinstance(value, int | float):
             return value
-        if self._last is None or self._plausible(value, now):
-            self._last, self._time, self._doubtful_since = value, now, None
+        if self.last is None or self._plausible(self.last, value, now):
+            self.last, self.time, self.doubtful_since = value, now, None
             return value
-        if self._doubtful_since is None:
-            self._doubtful_since = now
-            log.warning("%s went from %.0f to %.0f; not believed", self._name, self._last, value)
-        if value > 0 and now - self._doubtful_since >= _PATIENCE_S:
-            log.warning("%s starts anew at %.0f", self._name, value)
-            self._last, self._time, self._doubtful_since = value, now, None
+        if self.doubtful_since is None:
+            self.doubtful_since = now
+            log.warning("%s went from %.0f to %.0f; not believed", self.name, self.last, value)
+        if value > 0 and now - self.doubtful_since >= _PATIENCE_S:
+            log.warning("%s starts anew at %.0f", self.name, value)
+            self.last, self.time, self.doubtful_since = value, now, None
             return value
         return Missing.BAD
 
-    def _plausible(self, value: float, now: float) -> bool:
-        assert self._last is not None  # noqa: S101 - narrows the type; the caller has checked
-        gained = value - self._last
-        return 0 <= gained <= _SLACK_WH + _MOST_W * (now - self._time) / 3600
+    def _plausible(self, last: float, value: float, now: float) -> bool:
+        return 0 <= value - last <= _SLACK_WH + _MOST_W * (now - self.time) / 3600
+
+
+class Counters:
+    """All lifetime counters of one device, over rebinding and, with a ``memory``, over restarts."""
+
+    def __init__(self, device: str, clock: Clock, memory: Memory | None = None) -> None:
+        self._device, self._clock, self._memory = device, clock, memory
+        self._unwrapped: dict[str, Unwrapped] = {}
+        self._believed: dict[str, Believed] = {}
+        self._kept_at = clock.monotonic()
+        self._lapped = False
+        self._stored = True
+        if memory is not None:
+            self._recall(memory)
+
+    def unwrap(self, key: str, value: float, modulus: float) -> float:
+        """The count of the accumulator ``key`` continued over its wraps."""
+        one = self._unwrapped.setdefault(key, Unwrapped())
+        laps = one.laps
+        count = one.take(value, modulus, self._clock.monotonic())
+        self._lapped = self._lapped or one.laps != laps
+        return count
+
+    def judge(self, metric: str, value: Value) -> Value:
+        """``value`` of a lifetime counter if it can be believed; other metrics as they are."""
+        if metric not in LIFETIME:
+            return value
+        fresh = Believed(f"{self._device}: {metric}")
+        return self._believed.setdefault(metric, fresh).take(value, self._clock.monotonic())
+
+    def keep(self) -> None:
+        """Store what changed: a new lap at once, growth now and then. A full disk stops nothing."""
+        due = self._lapped or self._clock.monotonic() - self._kept_at >= _KEEP_S
+        if self._memory is None or not due:
+            return
+        self._kept_at, self._lapped = self._clock.monotonic(), False
+        state = {
+            "time": self._clock.now().isoformat(),
+            "laps": {k: asdict(u) for k, u in self._unwrapped.items()},
+            "last": {m: b.last for m, b in self._believed.items() if b.last is not None},
+        }
+        try:
+            self._memory.setting(self._name, json.dumps(state))
+            self._stored = True
+        except StorageError as error:
+            if self._stored:
+                log.warning("%s: its counters cannot be stored: %s", self._device, error)
+            self._stored = False
+
+    @property
+    def _name(self) -> str:
+        return f"counters {self._device}"
+
+    def _recall(self, memory: Memory) -> None:
+        """What was stored, as seen so long ago; what cannot be read is as if it had never been."""
+        try:
+            state = json.loads(memory.setting(self._name) or "{}")
+            if not state:
+                return
+            age = (self._clock.now() - datetime.fromisoformat(state["time"])).total_seconds()
+            seen = self._clock.monotonic() - max(0.0, age)
+            for key, one in state["laps"].items():
+                self._unwrapped[key] = Unwrapped(one["last"], one["laps"], seen)
+            for metric, count in state["last"].items():
+                self._believed[metric] = Believed(f"{self._device}: {metric}", count, seen)
+        except (StorageError, ValueError, KeyError, TypeError, AttributeError) as error:
+            log.warning("%s: its stored counters cannot be read: %s", self._device, error)

@@ -15,7 +15,7 @@ from gateway.errors import DeviceError, StorageError
 
 
 class BudgetSpent(DeviceError):
-    """A register was written as often as its device stands in a day."""
+    """A register was written as often as its device stands in a day, or nobody knows how often."""
 
 
 class FlashBudget:
@@ -59,7 +59,7 @@ class FlashBudget:
         try:
             return self._intents.write_count(self._device, step.address, self._day())
         except StorageError as error:
-            raise DeviceError(f"writes to flash cannot be counted: {error}") from error
+            raise BudgetSpent(f"writes to flash cannot be counted: {error}") from error
 
     def _day(self) -> str:
         return self._clock.now().date().isoformat()

@@ -19,7 +19,8 @@ from gateway.devices.flash import BudgetSpent, FlashBudget
 from gateway.devices.profile import ControlSheet, Facts, Write
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.link import Refused, Unit
+from gateway.modbus.link import Unit
+from gateway.modbus.refusals import Refused
 
 log = logging.getLogger(__name__)
 _YIELD_S = 900.0  # so long we leave a device to another controller
@@ -82,9 +83,10 @@ class Holder:
             self._facts = await self._read_facts()
             self._take_over(self._facts)
         writes = self._due(self.sheet.hold(value, self._facts, self._saved), self._facts, fresh)
-        if not self._tightens(value):
+        tightens = self._tightens(value)
+        if not tightens:
             await self._check_budget(writes)
-        await self._send(writes)
+        await self._send(writes, must=tightens)
         if self._value is None or (value > 0) != (self._value > 0):
             self._since = now
         self._value = value
@@ -247,7 +249,7 @@ class Holder:
                 await self.release()
             raise
 
-    async def _send(self, writes: Sequence[Write]) -> None:
+    async def _send(self, writes: Sequence[Write], must: bool) -> None:
         """Write and read back. On any failure the next hold starts over."""
         if not writes:
             return
@@ -256,7 +258,7 @@ class Holder:
                 for address, _ in step.by_address:  # until it is answered, either may stand there
                     self._sent.pop(address, None)
                     self._written.pop(address, None)
-                await self._write(step)
+                await self._write(step, must)
                 self._sent |= dict(step.by_address)
                 self._written |= dict(step.by_address) if step.check else {}
             self._facts = await self._read_facts()
@@ -272,8 +274,8 @@ class Holder:
                     f" but it reads {reads}"
                 )
 
-    async def _write(self, step: Write, must: bool = False) -> None:
-        """Write one step; ``must``: to be neutral is worth a write, whether it can be counted or not."""
+    async def _write(self, step: Write, must: bool) -> None:
+        """Write one step; ``must``: it is worth a write, whether it can be counted or not."""
         self._flash.count(step, must)
         try:
             await self._unit.write(step.address, step.words, step.fc)

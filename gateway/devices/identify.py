@@ -10,7 +10,8 @@ from gateway.devices.sunspec import bind
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.link import Unit
-from gateway.modbus.registers import Missing, Value
+from gateway.modbus.refusals import STRANGE, Silent
+from gateway.modbus.registers import Field, Missing, Value
 from gateway.modbus.sunspec import discover
 
 
@@ -35,21 +36,46 @@ async def bind_profile(unit: Unit, profile: Profile) -> Source:
     )
 
 
-async def identify(unit: Unit, profiles: Iterable[Profile]) -> tuple[Profile, Identity] | None:
+async def identify(
+    unit: Unit, profiles: Iterable[Profile], patient: bool = False
+) -> tuple[Profile, Identity] | None:
     """The best profile for the unit, or None if it answers but is none that we know.
 
-    Only reads. Raises DeviceError when nobody answers.
+    Only reads. Raises DeviceError when nobody answers. Some devices keep silent where others say
+    that they have no such register: the ``patient`` then try what usually stands at this unit.
     """
     candidates = [p for p in profiles if p.key != "auto"]
-    if await discover(unit) is not None:
-        source = await bind(unit, SunSpecSheet(battery_control=True, pv_limit=True))
-        return await _by_models(unit, source, candidates), source.identity
+    try:
+        if await discover(unit) is not None:
+            source = await bind(unit, SunSpecSheet(battery_control=True, pv_limit=True))
+            return await _by_models(unit, source, candidates), source.identity
+    except Silent:
+        if not patient:
+            raise
+        candidates = [p for p in candidates if p.connection.unit == unit.number]
+    return await _by_map(unit, candidates, patient)
+
+
+async def _by_map(
+    unit: Unit, candidates: Iterable[Profile], patient: bool
+) -> tuple[Profile, Identity] | None:
+    """The first profile whose registers say that they are those; Silent if none ever answered."""
+    answered, silence = False, None
     for profile in candidates:
         if not profile.identify or profile.maker:
             continue
-        match = await _matches(unit, profile)
+        try:
+            match = await _matches(unit, profile)
+        except Silent as error:
+            if not patient:
+                raise
+            silence = error
+            continue
+        answered = True
         if match is not None:
             return profile, match
+    if silence and not answered:
+        raise silence
     return None
 
 
@@ -73,18 +99,21 @@ async def _by_models(unit: Unit, source: Source, candidates: Iterable[Profile]) 
 
 
 async def _matches(unit: Unit, profile: Profile) -> Identity | None:
-    texts: list[str] = []
     for field, pattern in profile.identify:
-        first, end = field.span
-        data = await unit.read_if_there(field.table, first, end - first)
-        if data is None:
-            return None
-        value: Value = field.decode(data, first)
+        value = await _value(unit, field)
         if isinstance(value, Missing) or not re.search(pattern, str(value)):
             return None
-        texts.append(str(value) if field.kind == "str" else "")
+    told: dict[str, str] = {}
+    for what, field in profile.says:
+        value = await _value(unit, field)
+        if not isinstance(value, Missing):
+            told[what] = str(value)
     maker = profile.title.split(" ", 1)[0]
-    text = next((t for t in texts if t), "")
-    if profile.identify_gives == "serial":
-        return Identity(maker, profile.title.removeprefix(f"{maker} "), serial=text)
-    return Identity(maker, text or profile.title.removeprefix(f"{maker} "))
+    model = told.get("model") or profile.title.removeprefix(f"{maker} ")
+    return Identity(maker, model, told.get("version", ""), told.get("serial", ""))
+
+
+async def _value(unit: Unit, field: Field) -> Value:
+    first, end = field.span
+    data = await unit.read_if_there(field.table, first, end - first, STRANGE)
+    return Missing.ABSENT if data is None else field.decode(data, first)

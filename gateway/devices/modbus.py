@@ -9,6 +9,7 @@ from datetime import datetime
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore, ReleaseReport
+from gateway.devices.counters import Counters, Memory
 from gateway.devices.holder import Holder
 from gateway.devices.identify import bind_profile, identify
 from gateway.devices.profile import ControlSheet, Identity, Profile, Source
@@ -16,7 +17,8 @@ from gateway.devices.reader import LayoutChanged, Reader
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.link import NOT_THERE, Refused, Unit
+from gateway.modbus.link import Unit
+from gateway.modbus.refusals import NOT_THERE, Refused
 from gateway.modbus.registers import Missing, Value
 from gateway.supervise import Backoff
 
@@ -43,6 +45,7 @@ class ModbusDevice:
         self._known: tuple[Profile, ...] = ()
         self._unit = unit
         self._intents, self._clock, self._control = intents, clock, control
+        self._counters = Counters(name, clock)
         self._source: Source | None = None
         self._holders: dict[Control, Holder] = {}
         self._reader: Reader | None = None
@@ -58,6 +61,11 @@ class ModbusDevice:
     def identity(self) -> Identity:
         """What the device says it is, as far as it was asked."""
         return self._source.identity if self._source else Identity()
+
+    @property
+    def sleeps_at_night(self) -> bool:
+        """See `gateway.devices.Device.sleeps_at_night`."""
+        return self.profile.connection.sleeps_at_night
 
     async def poll(self) -> tuple[Reading, ...]:
         """See `gateway.devices.Device.poll`."""
@@ -112,6 +120,10 @@ class ModbusDevice:
     def may_be(self, profiles: Iterable[Profile]) -> None:
         """The profiles that 'auto' chooses from."""
         self._known = tuple(profiles)
+
+    def remember(self, memory: Memory) -> None:
+        """Let the counters go on from where a former life of ours saw them."""
+        self._counters = Counters(self.name, self._clock, memory)
 
     # -- inside --
 
@@ -169,7 +181,7 @@ class ModbusDevice:
         for holder in self._holders.values():
             if holder.owed and holder.value is None:
                 await holder.release()
-        return Reader(self.name, source, self._unit, profile.connection)
+        return Reader(self.name, source, self._unit, profile.connection, self._counters)
 
     async def _has(self, sheet: ControlSheet) -> bool:
         """Whether the device has the registers without which it cannot be steered so."""

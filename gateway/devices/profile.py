@@ -85,6 +85,17 @@ def named(names: Mapping[int, str]) -> Callable[[Value], Value]:
     return name
 
 
+def held_unless(*neutral: int) -> Callable[[Value], Value]:
+    """``battery_mode`` of a register that has one of ``neutral`` while nobody steers the battery."""
+
+    def mode(value: Value) -> Value:
+        if isinstance(value, Missing):
+            return value
+        return "auto" if value in neutral else "held"
+
+    return mode
+
+
 # -- control --
 
 
@@ -202,7 +213,7 @@ class SunSpecSheet:
     battery_control: bool = False  # model 124 as Fronius reads it
     pv_limit: bool = False  # model 123 or 704
     unnamed_are_panels: bool = False  # the maker's model 160 has no names and holds no battery
-    battery_charge: Field | None = None  # power into a battery that SunSpec does not show
+    battery_charge: Output | None = None  # power into batteries that SunSpec does not show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,9 +223,9 @@ class Profile:
     ``verified`` says on what the map was checked: captured registers of a real device, or only
     the data sheet. A profile reads by ``sunspec``, by its own ``source``, or by both: then the
     source adds to what SunSpec gave and replaces readings of the same metric.
-    ``identify``: fields that must match regular expressions, on a unit without SunSpec;
-    the first text among them is what ``identify_gives`` says. ``maker``: what SunSpec model 1 must
-    say (manufacturer and model, one regular expression).
+    ``identify``: fields that must match regular expressions, on a unit without SunSpec; ``says``:
+    what it then tells of itself. ``maker``: what SunSpec model 1 must say (manufacturer and model,
+    one regular expression).
     """
 
     key: str
@@ -226,7 +237,7 @@ class Profile:
     source: Source | None = None
     controls: frozenset[Control] = frozenset()  # what the model can do at best
     identify: tuple[tuple[Field, str], ...] = ()
-    identify_gives: Literal["model", "serial"] = "model"
+    says: tuple[tuple[Literal["model", "version", "serial"], Field], ...] = ()
     maker: str = ""
 
 

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
-from gateway.devices.counters import LIFETIME, Believed, Unwrapped
+from gateway.devices.counters import Counters
 from gateway.devices.profile import Connection, Output, Poll, Source
 from gateway.errors import DeviceError
-from gateway.modbus.link import Refused, Table, Unit
-from gateway.modbus.registers import Block, Field, Kind, Missing, Value, plan, widest_gap
+from gateway.modbus.link import Table, Unit
+from gateway.modbus.refusals import SURE, Refused
+from gateway.modbus.registers import (
+    Block,
+    Field,
+    Kind,
+    Missing,
+    Value,
+    middle_cut,
+    plan,
+    widest_gap,
+)
+
+log = logging.getLogger(__name__)
 
 _SLOW_S = 60.0  # what hardly changes is read so often
 _RESTING = ("idle", "plugged")  # states of a charger in which its counters and power stand still
@@ -24,7 +38,9 @@ _MARKERS: Mapping[Kind, frozenset[int]] = {
     "u64": frozenset({2**64 - 1}),
     "i64": frozenset({-(2**63)}),
 }
-_HOLES = (2, 3)  # exceptions by which a device refuses a block for what lies between the points
+_HOLES = (2, 3)  # exceptions by which a device refuses a block for what is not in it, or its length
+_LEAST_HZ, _MOST_HZ = 40.0, 70.0
+_ASK_AGAIN_S = 600.0  # so long registers that a device refuses are left alone
 
 
 class LayoutChanged(DeviceError):
@@ -34,20 +50,24 @@ class LayoutChanged(DeviceError):
 class Reader:
     """Reads a bound device. A first failure ends a poll: the rest would only wait, too."""
 
-    def __init__(self, name: str, source: Source, unit: Unit, connection: Connection) -> None:
-        self._name, self._source = name, source
+    def __init__(
+        self, name: str, source: Source, unit: Unit, connection: Connection, counters: Counters
+    ) -> None:
+        self._name, self._source, self._counters = name, source, counters
         self._unit, self._connection = unit, connection
         self._outputs = {
             pace: [_marked(o) for o in source.outputs if o.poll == pace] for pace in get_args(Poll)
         }
         self._holes: list[tuple[Table, int, int]] = []
+        self._refused: list[Block] = []
+        self._answered: set[Block] = set()
+        self._said: set[Block] = set()
+        self._refused_until = float("-inf")
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
         self._slow_due = float("-inf")
         self._resting: Value | None = None  # the charger's state, while nothing flows into a car
         self._still: list[tuple[str, Value]] = []  # and what stands still in it
         self._read_at = 0.0
-        self._unwrapped: dict[Field, Unwrapped] = {}
-        self._believed: dict[str, Believed] = {}
 
     def _spans(self, pace: str) -> set[tuple[Table, int, int]]:
         fields = [f for o in self._outputs[pace] for f in o.fields]
@@ -57,52 +77,86 @@ class Reader:
 
     def _plan(self, pace: str) -> tuple[Block, ...]:
         how = self._connection
-        return plan(self._spans(pace), how.max_read, how.max_gap, self._holes)
+        there = {s for s in self._spans(pace) if not any(b.holds(*s) for b in self._refused)}
+        return plan(there, how.max_read, how.max_gap, self._holes)
 
     async def read(self, now: float) -> list[tuple[str, Value]]:
         """Values of all that is due at monotonic time ``now``, by metric."""
-        elapsed, self._read_at = now - self._read_at, now
-        values = await self._read_class("fast", elapsed)
+        self._read_at = now
+        if self._refused and now >= self._refused_until:
+            self._forgive()
+        values = await self._read_class("fast")
         slow = now >= self._slow_due
         state = dict(values).get("charger_state")
         if slow or state not in _RESTING or state != self._resting:
             self._resting = None
-            self._still = await self._read_class("charging", _SLOW_S)
+            self._still = await self._read_class("charging")
         values += self._still
         if slow:
-            values += await self._read_class("slow", _SLOW_S)
+            values += await self._read_class("slow")
             self._slow_due = now + _SLOW_S
         self._resting = state
-        return [(m, self._judged(m, v, now)) for m, v in _without_empty_counters(values)]
+        judged = [(m, self._counters.judge(m, v)) for m, v in _without_empty_counters(values)]
+        self._counters.keep()
+        return judged
 
-    async def _read_class(self, pace: str, elapsed_s: float) -> list[tuple[str, Value]]:
+    async def _read_class(self, pace: str) -> list[tuple[str, Value]]:
         raw = await self._read_blocks(pace)
         if pace == "fast":
             self._check_anchors(raw)
         return [
-            (o.metric, o.combine(*(self._decode(raw, f, elapsed_s) for f in o.fields)))
+            (o.metric, o.combine(*(self._decode(raw, o, i) for i in range(len(o.fields)))))
             for o in self._outputs[pace]
         ]
 
     async def _read_blocks(self, pace: str) -> dict[Block, bytes]:
-        """All blocks of a class; one that is refused twice for a hole in it is cut there."""
+        """All blocks of a class; those that are refused are parted, down to what is not there.
+
+        What a device does not have is absent; a device that refuses all of a class is at fault.
+        """
         raw: dict[Block, bytes] = {}
-        again: set[Block] = set()
+        refusals: Counter[Block] = Counter()
         while todo := [b for b in self._plans[pace] if b not in raw]:
             for block in todo:
                 try:
                     raw[block] = await self._unit.read(block.table, block.address, block.count)
+                    self._answered.add(block)
                 except Refused as refusal:
-                    hole = widest_gap(block, self._spans(pace))
-                    if refusal.code not in _HOLES or hole is None:
+                    refusals[block] += 1
+                    if refusal.code not in _HOLES:
                         raise
-                    if block not in again:
-                        again.add(block)
-                        break
-                    self._holes.append(hole)
-                    self._plans = {p: self._plan(p) for p in self._plans}
+                    if not self._part(block, refusals[block], pace):
+                        self._forgive()
+                        raise
                     break
         return raw
+
+    def _forgive(self) -> None:
+        """Ask again for what was refused: a device may get what it did not have."""
+        self._refused.clear()
+        self._plans = {p: self._plan(p) for p in self._plans}
+
+    def _part(self, block: Block, times: int, pace: str) -> bool:
+        """Read ``block`` in smaller parts after the second refusal; give it up after the last.
+
+        False where it must not be given up: it has answered before, or nothing else is left.
+        """
+        spans = self._spans(pace)
+        cut = widest_gap(block, spans) or middle_cut(block, spans)
+        if cut is not None and times > 1:
+            self._holes.append(cut)
+        elif times >= (1 if block in self._said else SURE):
+            if any(_overlap(block, known) for known in self._answered):
+                return False
+            if block not in self._said:
+                self._said.add(block)
+                log.debug("%s has no register %d: absent", self._name, block.address)
+            self._refused.append(block)
+            self._refused_until = self._read_at + _ASK_AGAIN_S
+        else:
+            return True
+        self._plans = {p: self._plan(p) for p in self._plans}
+        return bool(self._plans["fast"])
 
     def _check_anchors(self, raw: dict[Block, bytes]) -> None:
         for field, expected in self._source.anchors:
@@ -112,24 +166,17 @@ class Reader:
                     f"register {field.address} holds {value} where {expected} was found before"
                 )
 
-    def _decode(self, raw: dict[Block, bytes], field: Field, elapsed_s: float) -> Value:
+    def _decode(self, raw: dict[Block, bytes], output: Output, index: int) -> Value:
+        field = output.fields[index]
         for block, data in raw.items():
             if not block.holds(field.table, *field.span):
                 continue
             value = field.decode(data, block.address)
             if field.kind == "acc32" and isinstance(value, int | float):
-                lap = self._unwrapped.setdefault(field, Unwrapped())
-                return lap.take(value, field.modulus(data, block.address), elapsed_s)
+                key = f"{output.metric} {index}"
+                return self._counters.unwrap(key, value, field.modulus(data, block.address))
             return value
         return Missing.ABSENT
-
-    def _judged(self, metric: str, value: Value, now: float) -> Value:
-        if metric not in LIFETIME:
-            return value
-        judge = self._believed.get(metric)
-        if judge is None:
-            judge = self._believed[metric] = Believed(f"{self._name}: {metric}")
-        return judge.take(value, now)
 
 
 def _marked(output: Output) -> Output:
@@ -137,7 +184,18 @@ def _marked(output: Output) -> Output:
     fields = tuple(
         replace(f, absent=f.absent | _MARKERS.get(f.kind, frozenset())) for f in output.fields
     )
+    if output.metric == "grid_frequency_hz":
+        return replace(output, fields=fields, combine=_frequency)
     return replace(output, fields=fields)
+
+
+def _frequency(value: Value) -> Value:
+    """A sleeping inverter says 0 Hz: it measures none. No grid is far from 50 or 60."""
+    if not isinstance(value, int | float):
+        return value
+    if value == 0:
+        return Missing.ABSENT
+    return value if _LEAST_HZ <= value <= _MOST_HZ else Missing.BAD
 
 
 def _without_empty_counters(values: list[tuple[str, Value]]) -> list[tuple[str, Value]]:
@@ -151,6 +209,10 @@ def _without_empty_counters(values: list[tuple[str, Value]]) -> list[tuple[str, 
         (m, Missing.ABSENT if v == 0 and (m in _COUNTED or (m in _METER and not meter)) else v)
         for m, v in values
     ]
+
+
+def _overlap(a: Block, b: Block) -> bool:
+    return a.table == b.table and a.address < b.end and b.address < a.end
 
 
 def _find(raw: dict[Block, bytes], field: Field) -> Value:

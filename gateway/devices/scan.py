@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from gateway.devices.build import all_profiles
-from gateway.devices.identify import identify
+from gateway.devices.counters import LIFETIME
+from gateway.devices.identify import bind_profile, identify
 from gateway.devices.profile import Identity, Profile
 from gateway.errors import DeviceError
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.link import BusAddress, Link, Pace, Unit
+from gateway.modbus.refusals import HungUp, Unreachable
 
-# 1 most; 126 SMA SunSpec; 200/240 Fronius meters, Alfen; 71 Kostal; 247 GoodWe, FoxESS;
-# 255 KEBA; 100 Victron; 2, 3 SMA's own map; 0 Huawei behind a dongle
-USUAL_UNITS = (1, 126, 200, 240, 71, 247, 255, 100, 2, 3, 0)
+# 1 most; 2, 3, 4 further inverters of one maker, SMA's own map; 126, 127 SMA SunSpec; 200, 201, 240,
+# 241 Fronius meters; 71 Kostal; 247 GoodWe, FoxESS; 255 KEBA, Webasto; 100 Victron; 50 Mennekes;
+# 0 Huawei behind a dongle
+USUAL_UNITS = (1, 2, 3, 4, 126, 127, 200, 201, 240, 241, 71, 247, 255, 100, 50, 0)
+_SLOW_UNITS = (1, 0)
+_HANGS = 3  # unit numbers after which a device that hangs up does so for all
 _IMPATIENT = Pace(timeout_s=1.0)
+_PATIENT = Pace(timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.1)  # as Huawei's dongle wants it
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +35,95 @@ class Finding:
     identity: Identity
 
 
-async def scan(host: str, port: int, units: Sequence[int] = USUAL_UNITS) -> AsyncIterator[Finding]:
+async def scan(
+    host: str, port: int, units: Sequence[int] = USUAL_UNITS
+) -> AsyncGenerator[Finding, None]:
     """Every known device behind ``host``:``port``, one after the other; reads only.
 
-    Raises DeviceError when nothing listens there. A device that answers to every unit number is
-    reported once.
+    One connection, first in haste; where nobody was found, again as slow devices want it. Raises
+    DeviceError when nothing listens there or it hangs up. A device that answers to every unit
+    number, or under two maps, is reported once: close the iterator to let go of the connection.
     """
-    link = Link(BusAddress(host=host, port=port), _IMPATIENT)
-    seen: set[tuple[str, Identity]] = set()
+    address = BusAddress(host=host, port=port)
+    slow = [unit for unit in _SLOW_UNITS if unit in units]
+    hung_up: HungUp | None = None
+    for pace, tried in ((_IMPATIENT, units), (_PATIENT, slow)):
+        try:
+            async with aclosing(_look(Link(address, pace), tried)) as looking:
+                found = False
+                async for finding in looking:
+                    found = True
+                    yield finding
+            if found:
+                return
+        except HungUp as error:
+            hung_up = error
+    if hung_up:
+        raise hung_up
+
+
+async def _look(link: Link, units: Sequence[int]) -> AsyncGenerator[Finding, None]:
+    known: list[tuple[Finding, bytes]] = []
+    hung_up: HungUp | None = None
+    hangs = 0
     try:
         for number in units:
+            unit = link.unit(number)
             try:
-                found = await identify(link.unit(number), all_profiles().values())
-            except DeviceError as error:
-                if "cannot connect" in str(error) and not seen:
+                found = await identify(unit, all_profiles().values(), patient=True)
+                counted = b"" if found is None else await _counted(unit, *found)
+            except Unreachable:
+                if not known:
                     raise
                 continue
-            if found is None or (found[0].key, found[1]) in seen:
+            except HungUp as error:  # or only for this unit number
+                hung_up, hangs = error, hangs + 1
+                if not known and (hangs == _HANGS or link.pace is _PATIENT):
+                    raise
                 continue
-            seen.add((found[0].key, found[1]))
-            yield Finding(host, port, number, *found)
+            except DeviceError:
+                continue
+            if found is None:
+                continue
+            finding = Finding(link.address.host, link.address.port, number, *found)
+            if not any(_same(finding, counted, *other) for other in known):
+                known.append((finding, counted))
+                yield finding
+        if hung_up and not known:
+            raise hung_up
     finally:
         await link.close()
+
+
+async def _counted(unit: Unit, profile: Profile, identity: Identity) -> bytes:
+    """The lifetime counters of a device without a serial number: two of a kind differ in them."""
+    if _tells(identity.serial):
+        return b""
+    source = await bind_profile(unit, profile)
+    fields = {f for o in source.outputs if o.metric in LIFETIME for f in o.fields}
+    read = [
+        await unit.read_if_there(f.table, f.address, f.size)
+        for f in sorted(fields, key=lambda f: (f.table, f.address))
+    ]
+    return b"".join(data or b"" for data in read)
+
+
+def _tells(serial: str) -> bool:
+    """Whether a serial number tells devices apart: '0000' and 'XXXX' do not."""
+    return len(set(serial)) > 1
+
+
+def _same(a: Finding, counted: bytes, b: Finding, counted_b: bytes) -> bool:
+    """Whether two findings are one device: by serial number under whatever map, else in all."""
+    maker = a.identity.manufacturer.lower() == b.identity.manufacturer.lower()
+    if _tells(a.identity.serial) and a.identity.serial == b.identity.serial and maker:
+        return _kind(a) == _kind(b)
+    return (a.profile.key, a.identity, counted) == (b.profile.key, b.identity, counted_b)
+
+
+def _kind(finding: Finding) -> str:
+    kind = finding.profile.kind
+    return kind if kind in ("meter", "charger") else "inverter"
 
 
 def as_toml(findings: Sequence[Finding]) -> str:

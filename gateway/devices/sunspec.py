@@ -26,6 +26,7 @@ from gateway.modbus import sunspec as ss
 from gateway.modbus.link import Unit
 from gateway.modbus.registers import Field, Missing, Value
 
+_NOISE_W = 100.0  # between two registers that were not measured in the same moment
 _STATES_10X = {
     1: "off",
     2: "sleeping",
@@ -106,9 +107,7 @@ def _inverter(found: Found) -> None:
     if ss.has(model, state):
         found.outputs.append(Output("inverter_state", (ss.field(model, state),), named(names)))
     if found.battery_charge:
-        # DCW is panels and battery together; into the battery + is what the panels give besides
-        both = (ss.field(model, "DCW"), found.battery_charge)
-        found.outputs.append(Output("pv_power_w", both, numeric(lambda dc, charge: dc + charge)))
+        found.outputs.append(_panels_beside(found.battery_charge, ss.field(model, "DCW")))
         return
     if found.may_have_battery:
         add_panels(found)
@@ -117,6 +116,22 @@ def _inverter(found: Found) -> None:
     found.outputs.append(Output("pv_power_w", (power,), numeric(lambda w: max(0.0, w))))
     if ss.has(model, energy):
         found.outputs.append(Output("pv_energy_wh", (ss.field(model, energy),), counted))
+
+
+def _panels_beside(charge: Output, direct: Field) -> Output:
+    """DCW is panels and battery together: what goes into the battery + is what the panels give besides.
+
+    At night losses and the moments of the two readings leave some watts below 0; more is a fault.
+    """
+
+    def panels(dc: Value, *battery: Value) -> Value:
+        def power(dc: float, into: float) -> Value:
+            watts = dc + into
+            return max(0.0, watts) if watts >= -_NOISE_W - 0.05 * abs(into) else Missing.BAD
+
+        return numeric(power)(dc, charge.combine(*battery))
+
+    return Output("pv_power_w", (direct, *charge.fields), panels)
 
 
 def _battery_control(found: Found) -> None:
@@ -157,7 +172,7 @@ def _pv_limit(found: Found) -> None:
 
 
 def _meter(found: Found) -> None:
-    model = found.chain.first(203, 202, 201, 204, 213, 212, 211, 214)
+    model = found.grid_meter
     if model is None:
         return
     # The standard leaves the sign to the maker: SolarEdge counts export as +, most import.

@@ -12,7 +12,7 @@ from gateway.modbus.link import Unit
 from gateway.modbus.registers import Block, Field, plan
 
 _PROBED = {
-    1: ("Mn", "Md", "Vr", "SN"),
+    1: ("Mn", "Md", "Opt", "Vr", "SN"),
     120: ("DERTyp", "WHRtg"),
     124: ("WChaMax", "ChaState", "ChaSt", "OutWRte", "InWRte"),
     704: ("WMaxLimPct", "WMaxLimPctEna", "WSetEna"),
@@ -27,6 +27,14 @@ _NAMES = (
     (re.compile(r"(st|bat\w*)[\s_-]*cha|charg", re.IGNORECASE), "charge"),
     (re.compile(r"\bbat|akku|storage|\bess\b", re.IGNORECASE), "battery"),
 )
+# Names that say nothing: what stands at such an input may be panels or a battery.
+_METERS = (201, 202, 203, 204, 211, 212, 213, 214)
+_NOT_THE_GRID = re.compile(r"^(production|consumption)", re.IGNORECASE)  # SolarEdge's options
+_BATTERY_KINDS = ("charge", "discharge", "battery")
+_NEUTRAL = re.compile(r"^(string|module|input|dc|channel|ch)?[\s_-]*\d*$", re.IGNORECASE)
+# Makers that put the battery at an input without saying so (Symo Hybrid: 'String 2'; its second
+# module carries the battery in evcc-io/evcc#19078 and in hilman2/ha-sunspec2).
+_BATTERY_INPUT = ((re.compile(r"fronius symo hybrid", re.IGNORECASE), 1),)
 
 
 @dataclass
@@ -37,7 +45,7 @@ class Found:
     facts: Facts
     identity: Identity = field(default_factory=Identity)
     unnamed_are_panels: bool = False
-    battery_charge: Field | None = None
+    battery_charge: Output | None = None
     outputs: list[Output] = field(default_factory=list)
     controls: list[ControlSheet] = field(default_factory=list)
 
@@ -51,17 +59,41 @@ class Found:
     def modules(self) -> dict[int, str]:
         """Model 160: module index -> pv | charge | discharge | battery | unknown, by its name."""
         model = self.chain.first(160)
-        kinds: dict[int, str] = {}
-        if model:
-            for i in range(ss.modules(model)):
-                name = self.facts.value(ss.field(model, "IDStr", i))
-                kinds[i] = self._kind_of(name if isinstance(name, str) else "")
+        names: dict[int, str] = {}
+        for i in range(ss.modules(model) if model else 0):
+            name = self.facts.value(ss.field(model, "IDStr", i)) if model else ""
+            names[i] = name if isinstance(name, str) else ""
+        kinds = {i: self._kind_of(name) for i, name in names.items()}
+        self._place_battery(kinds)
         return kinds
 
     def _kind_of(self, name: str) -> str:
-        if not name:
+        if _NEUTRAL.match(name):
             return "pv" if self.unnamed_are_panels else "unknown"
         return next((kind for pattern, kind in _NAMES if pattern.search(name)), "pv")
+
+    def _place_battery(self, kinds: dict[int, str]) -> None:
+        """Names that say nothing are panels, unless a battery must stand at one of them."""
+        says = f"{self.identity.manufacturer} {self.identity.model}"
+        place = next((i for pattern, i in _BATTERY_INPUT if pattern.search(says)), None)
+        neutral = [i for i, kind in kinds.items() if kind == "unknown"]
+        if place in neutral:
+            kinds.update(dict.fromkeys(neutral, "pv") | {place: "battery"})
+        elif any(kind in _BATTERY_KINDS for kind in kinds.values()):
+            kinds.update(dict.fromkeys(neutral, "pv"))
+
+    @property
+    def grid_meter(self) -> ss.ModelAt | None:
+        """The first meter of the chain that does not say that it measures something else."""
+        common: ss.ModelAt | None = None
+        for model in self.chain.models:
+            if model.model == 1:
+                common = model
+            elif model.model in _METERS:
+                says = self.facts.value(ss.field(common, "Opt")) if common else ""
+                if not (isinstance(says, str) and _NOT_THE_GRID.search(says)):
+                    return model
+        return None
 
     @property
     def ports(self) -> dict[str, list[int]]:
@@ -86,16 +118,18 @@ class Found:
         """Whether a battery answers now: a model that is merely present is no evidence."""
         if self.storage_124 and self.number(self.storage_124, "ChaState") is not None:
             return True
-        if any(self.number(self.chain.first(m), "SoC") is not None for m in (713, 802)):
+        if any(self._holds_charge(self.chain.first(m)) for m in (713, 802)):
             return True
         return bool(self.ports["battery"]) or self._battery_module_alive
+
+    def _holds_charge(self, model: ss.ModelAt | None) -> bool:
+        """Whether model 713 or 802 tells of a battery: one that can hold 0 Wh is none."""
+        return self.number(model, "SoC") is not None and self.number(model, "WHRtg") != 0
 
     @property
     def _battery_module_alive(self) -> bool:
         model = self.chain.first(160)
-        alive = [
-            i for i, kind in self.modules.items() if kind in ("charge", "discharge", "battery")
-        ]
+        alive = [i for i, kind in self.modules.items() if kind in _BATTERY_KINDS]
         return model is not None and any(
             self.facts.number(ss.apart(ss.field(model, p, i))) is not None
             for i in alive

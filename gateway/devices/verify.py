@@ -45,7 +45,7 @@ def modes_of(control: Control, watts: float) -> tuple[Mode, ...]:
     elif control is Control.CHARGE_CURRENT:
         held = (("pause", _PAUSE_A), ("6 A", _LOW_A), ("16 A", _HIGH_A))
     else:
-        held = (("limit", watts), ("off", 0.0), ("wide", 100 * watts))
+        held = (("limit", watts), ("off", 0.0), ("wide", 10 * watts))
     return (Mode(RELEASED, None), *(Mode(name, value) for name, value in held))
 
 
@@ -117,13 +117,20 @@ def _power(readings: Sequence[Reading], control: Control) -> float | None:
     wanted = {
         Control.BATTERY_POWER: "battery_power_w",
         Control.CHARGE_CURRENT: "charger_power_w",
+        Control.EXPORT_LIMIT: "grid_power_w",
     }.get(control, "pv_power_w")
     found = next((r.value for r in readings if r.metric == wanted), None)
     return found if isinstance(found, int | float) else None
 
 
 def _no_effect(control: Control, value: float, measured: float | None, watts: float) -> str:
-    """The sign of the measured power, where a battery was told one; rest, where it was told none."""
+    """The sign of the measured power, where a battery was told one; rest, where it was told none.
+
+    An export above its limit is told too; a home that exports less anyway proves nothing.
+    """
+    if control is Control.EXPORT_LIMIT and measured is not None:
+        over = -measured - value > _VISIBLE_PART * watts
+        return f"limited to {value:.0f} W, exports {-measured:.0f} W" if over else ""
     if control is not Control.BATTERY_POWER:
         return ""
     if measured is None:

@@ -21,13 +21,15 @@ class Setpoints:
 
     ``battery_w`` discharge +, charge -. ``reason`` says in a few words which rule decided.
     ``export_limit_w`` is for devices that keep such a limit by themselves, ``pv_limit_w`` for a home
-    that has none or whose device does not keep it now.
+    that has none or whose device does not keep it now. ``charge_current_a`` is the sum over all
+    cars; with more than one charger ``charge_shares_a`` says what each of them gets, by name.
     """
 
     battery_w: int | None = None
     pv_limit_w: int | None = None
     export_limit_w: int | None = None
     charge_current_a: float | None = None
+    charge_shares_a: tuple[tuple[str, float], ...] = ()
     reason: str = "released"
 
 

@@ -72,11 +72,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class DeviceState:
-    """The latest of one device: readings by metric name; ``online`` is False from the first loss."""
+    """The latest of one device: readings by metric name; ``online`` is False from the first loss.
+
+    ``asleep``: it fell silent in the dark, as its kind does; no fault.
+    """
 
     name: str
     online: bool
     readings: Mapping[str, Reading] = field(default_factory=dict)
+    asleep: bool = False
 
     def number(self, metric: str) -> float | None:
         """The value if it is good and a number, else None (never a stale or invented value)."""

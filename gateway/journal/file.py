@@ -113,6 +113,21 @@ def _locked(path: Path) -> int:
     return lock
 
 
+def held(path: Path) -> bool:
+    """Whether a running gateway writes the journal at ``path``."""
+    try:
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,36 +19,24 @@ from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
 from gateway.errors import DeviceError
 from gateway.modbus.frames import Malformed, TidMode, answer_rtu, answer_tcp
+from gateway.modbus.refusals import (
+    EXCEPTIONS,
+    HANGS_UP,
+    NOT_THERE,
+    SURE,
+    HungUp,
+    Refused,
+    Silent,
+    Unreachable,
+)
 
 # pymodbus logs each lost request as an error; a loss is logged once, by the device that has it.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
 Table = Literal["holding", "input"]
 Framing = Literal["tcp", "rtu_over_tcp", "rtu"]
+_CLOSED = "the device closed the connection"
 _RTU_GAP_S = 0.02  # RTU frames are told apart by silence; a doubled answer shows up in it
-
-
-class Refused(DeviceError):
-    """The device answered with a Modbus exception; ``code`` is its number."""
-
-    def __init__(self, text: str, code: int) -> None:
-        super().__init__(text)
-        self.code = code
-
-
-_SURE = 6  # refusals in a row that mean 'not there'
-NOT_THERE = (1, 2, 3)  # exceptions by which a device says that it has no such registers
-_EXCEPTIONS = {
-    1: "function not supported",
-    2: "no such address",
-    3: "value not accepted",
-    4: "device failure",
-    5: "accepted, takes long",
-    6: "busy",
-    8: "memory parity error",
-    10: "gateway has no path",
-    11: "gateway got no answer from the unit",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +89,7 @@ class Link:
         self._sent = b""  # the request that awaits its answer; empty = none does
         self._pdu = b""
         self._fault = ""
+        self._heard = False  # anything, on this connection
         self._noise = asyncio.Event()
         self._last_end = 0.0
 
@@ -112,7 +101,7 @@ class Link:
                 client.read_holding_registers if table == "holding" else client.read_input_registers
             )
             pdu = await self._exchange(
-                client, unit, address, ask(address, count=count, device_id=unit)
+                unit, address, lambda: ask(address, count=count, device_id=unit)
             )
             return pdu[2:]
 
@@ -122,11 +111,13 @@ class Link:
             raise ValueError("write with function 16, or function 6 for exactly one register")
         async with self._lock:
             client = await self._ready()
-            if fc == 6:
-                asked = client.write_register(address, words[0], device_id=unit)
-            else:
-                asked = client.write_registers(address, list(words), device_id=unit)
-            await self._exchange(client, unit, address, asked)
+
+            def ask() -> Awaitable[Any]:
+                if fc == 6:
+                    return client.write_register(address, words[0], device_id=unit)
+                return client.write_registers(address, list(words), device_id=unit)
+
+            await self._exchange(unit, address, ask)
 
     async def close(self) -> None:
         """Let go of the connection; a later request opens it again."""
@@ -139,19 +130,25 @@ class Link:
         """The device that answers to ``number`` on this bus."""
         return Unit(self, number)
 
-    async def _exchange(self, client: Any, unit: int, address: int, asked: Awaitable[Any]) -> bytes:
+    async def _exchange(self, unit: int, address: int, ask: Callable[[], Awaitable[Any]]) -> bytes:
         where = f"{self.address} unit {unit} register {address}"
         self._fault = ""
         try:
-            await asked
+            await ask()
             # asyncio.wait_for of Python 3.11, inside the library, forgets a cancel that comes in the
             # same moment as the answer; a task that was told to end must end.
             if (task := asyncio.current_task()) and task.cancelling():
                 raise asyncio.CancelledError
         except (ModbusException, OSError) as error:
             self._drop()
-            wait = f"no answer within {self.pace.timeout_s:g} s"
-            raise DeviceError(f"{where}: {self._fault or wait}") from error
+            if self._fault == _CLOSED and not self._heard:
+                hint = (
+                    "hangs up before it answers; if it takes one client only, stop the other first"
+                )
+                raise HungUp(f"{self.address}: the device {hint}") from error
+            if self._fault:
+                raise DeviceError(f"{where}: {self._fault}") from error
+            raise Silent(f"{where}: no answer within {self.pace.timeout_s:g} s") from error
         except BaseException:  # cancelled in mid-request: the answer may still come
             self._drop()
             raise
@@ -160,7 +157,7 @@ class Link:
             self._last_end = asyncio.get_running_loop().time()
         pdu = self._pdu
         if pdu[0] & 0x80:
-            meaning = _EXCEPTIONS.get(pdu[1], "unknown exception")
+            meaning = EXCEPTIONS.get(pdu[1], "unknown exception")
             raise Refused(f"{where}: refused with exception {pdu[1]} ({meaning})", pdu[1])
         return pdu
 
@@ -180,10 +177,13 @@ class Link:
                 raise
             if not connected:
                 client.close()
-                raise DeviceError(f"{self.address}: cannot connect")
-            self._client = client
+                raise Unreachable(f"{self.address}: cannot connect")
+            self._client, self._heard = client, False
             await self._silence(self.pace.connect_delay_s)
             self._noise.clear()
+            if not client.connected:
+                self._drop()
+                raise HungUp(f"{self.address}: {HANGS_UP}")
         self.requests += 1
         return self._client
 
@@ -220,6 +220,7 @@ class Link:
         if sending:
             self._sent = data
             return data
+        self._heard = True
         if not self._sent:
             self._noise.set()
             return b""
@@ -240,7 +241,7 @@ class Link:
 
     def _on_connect(self, connected: bool) -> None:
         if not connected:
-            self._fail("the device closed the connection")
+            self._fail(_CLOSED)
 
     def _fail(self, why: str) -> None:
         """End the waiting request now; pymodbus itself would wait for its timeout."""
@@ -269,18 +270,20 @@ class Unit:
         """See `Link.read`."""
         return await self.link.read(self.number, table, address, count)
 
-    async def read_if_there(self, table: Table, address: int, count: int) -> bytes | None:
+    async def read_if_there(
+        self, table: Table, address: int, count: int, codes: Sequence[int] = NOT_THERE
+    ) -> bytes | None:
         """The registers, or None where the device says again and again that it has none such.
 
         Any other refusal is a passing fault and is raised: what a device is must not be
         concluded from it. A bad line refuses often: with every second request refused, six in a
         row happen once in 64 times.
         """
-        for _ in range(_SURE):
+        for _ in range(SURE):
             try:
                 return await self.read(table, address, count)
             except Refused as refusal:
-                if refusal.code not in NOT_THERE:
+                if refusal.code not in codes:
                     raise
         return None
 

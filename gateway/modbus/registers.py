@@ -44,6 +44,7 @@ _STRUCTS = {
 _SCALE = _STRUCTS["i16"]
 SCALE_RANGE = 10  # SunSpec: a scale factor is -10..10
 _SCALE_ABSENT = -0x8000
+_LEAST_FLOAT = 2.0**-126  # smaller ones are subnormal in f32
 _DECIMAL = tuple(10.0**n for n in range(SCALE_RANGE + 1))
 
 
@@ -62,7 +63,7 @@ class Field:
     words: Words = "big"
     scale: float = 1
     offset: float = 0
-    absent: frozenset[int] = frozenset()
+    absent: frozenset[float] = frozenset()
     valid: tuple[float, float] | None = None
     scale_at: int | None = None
     count: int = 1
@@ -92,8 +93,8 @@ class Field:
             raw = codec.unpack_from(data, at)[0]
         if raw in self.absent:
             return Missing.ABSENT
-        if raw.__class__ is float and not math.isfinite(raw):
-            return Missing.ABSENT if math.isnan(raw) else Missing.BAD
+        if raw.__class__ is float and (missing := _no_number(raw)):
+            return missing
         value = raw
         if self.scale != 1:  # a division by 100 is exact where a product with 0.01 is not
             value = raw * self.scale if self.scale > 1 else raw / (1 / self.scale)
@@ -115,6 +116,15 @@ class Field:
         if self.scale_at is not None:
             power = _SCALE.unpack_from(data, 2 * (self.scale_at - start))[0]
         return scaled(2.0 ** (8 * _STRUCTS[self.kind].size) * self.scale, power)
+
+
+def _no_number(raw: float) -> Missing | None:
+    """Why a float is none. One next to 0 is an integer that newer firmware put in a float's place."""
+    if math.isnan(raw):
+        return Missing.ABSENT
+    if math.isinf(raw) or 0 < abs(raw) < _LEAST_FLOAT:
+        return Missing.BAD
+    return None
 
 
 def scaled(value: float, power: int) -> float:
@@ -224,3 +234,20 @@ def widest_gap(
         return None
     _, first, last = max(gaps)
     return block.table, first, last
+
+
+def middle_cut(
+    block: Block, spans: Iterable[tuple[Table, int, int]]
+) -> tuple[Table, int, int] | None:
+    """The place nearest to the middle where ``block`` can be cut without parting one of ``spans``.
+
+    It is an empty span, as `plan` takes it among the forbidden ones; None where there is no such place.
+    """
+    inside = [(a, b) for t, a, b in spans if block.holds(t, a, b)]
+    places = {end for _, end in inside if end < block.end}
+    free = [c for c in places if not any(a < c < b for a, b in inside)]
+    if not free:
+        return None
+    middle = block.address + block.count / 2
+    place = min(free, key=lambda c: (abs(c - middle), c))
+    return block.table, place, place

@@ -19,6 +19,7 @@ from typing import Any
 
 from gateway.errors import DeviceError
 from gateway.modbus.link import Unit
+from gateway.modbus.refusals import STRANGE
 from gateway.modbus.registers import Field, Kind, words_of
 
 BASES = (40000, 0, 50000)
@@ -119,7 +120,7 @@ class _Definition:
 async def discover(unit: Unit) -> Chain | None:
     """The unit's chain, or None when it answers but has no SunSpec marker at any known base."""
     for base in BASES:
-        head = await unit.read_if_there("holding", base, 2)
+        head = await unit.read_if_there("holding", base, 2, STRANGE)
         if head is not None and words_of(head) == _SUNS:
             return await _walk(unit, base)
     return None

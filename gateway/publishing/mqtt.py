@@ -1,4 +1,4 @@
-"""The link to the broker; the only file that knows an MQTT library.
+"""What the broker is told, and when: the state of a home, its ledger, its answers.
 
 State is never queued: while the broker is away only the latest message of each topic is kept, and
 all of them are sent when it is back. Ledger events stay in the journal's outbox until the broker
@@ -11,22 +11,16 @@ simulated day neither waits for it nor is overtaken (`Publisher.flush`).
 from __future__ import annotations
 
 import asyncio
-import logging
-import socket
-import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 
-import aiomqtt
-
 from gateway import __version__
-from gateway.config.secrets import credential
 from gateway.config.settings import Mqtt
-from gateway.config.tls import client_tls
 from gateway.errors import BrokerError, ConfigError
 from gateway.journal.store import Journal
 from gateway.publishing import topics
+from gateway.publishing.broker import ANSWER_S, Broker, connection, password, tls_context
 from gateway.publishing.commands import MAX_BYTES
 from gateway.publishing.desk import CommandDesk
 from gateway.publishing.outbox import Outbox
@@ -35,50 +29,7 @@ from gateway.supervise import Backoff, Presence
 
 _WINDOW = 100  # messages handed to the library at once
 _MOST_WAITING = 100  # commands not yet carried out, and answers not yet sent
-_MOST_HEARD = 2000  # not yet looked at; a former life's retained topics come all at once
-_ANSWER_S = 5.0  # an acknowledgement that takes longer counts as a lost broker
-_KEEPALIVE_S = 15
 _LONGEST_RETRY_S = 3.0  # state is back within 5 s after the broker is
-
-# Small messages and an acknowledgement to wait for: with Nagle's algorithm each round takes 40 ms.
-_NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-
-
-_quiet = logging.getLogger("mqtt.library")  # it logs each failure; we say once what is lost
-_quiet.setLevel(logging.CRITICAL)
-
-
-@asynccontextmanager
-async def _connection(
-    settings: Mqtt, identifier: str, will: Message | None
-) -> AsyncIterator[_Client]:
-    """A connected client; the library's errors become `BrokerError` with a plain reason."""
-    client = _Client(
-        settings.host,
-        settings.port,
-        username=settings.username,
-        password=_password(settings),
-        identifier=identifier,
-        protocol=_PROTOCOLS[settings.protocol],
-        will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
-        keepalive=_KEEPALIVE_S,
-        timeout=_ANSWER_S,
-        max_queued_incoming_messages=_MOST_HEARD,
-        socket_options=[_NO_DELAY],
-        logger=_quiet,
-        tls_context=tls_context(settings),
-    )
-    try:
-        async with client:
-            yield client
-    except aiomqtt.MqttError as error:
-        raise BrokerError(_reason(error, settings)) from error
-
-
-async def try_broker(settings: Mqtt) -> None:
-    """Connect once and leave nothing behind; raises BrokerError with a plain reason, or ConfigError."""
-    async with _connection(settings, "energy-gateway-check", None):
-        pass
 
 
 class Publisher:
@@ -103,7 +54,7 @@ class Publisher:
         self._outbox = Outbox(journal, self.base)
         self._info = topics.info(self.base, __version__, devices)
         self._identifier = f"energy-gateway-{site}"
-        _password(settings)  # a file that cannot be read is said at the start
+        password(settings)  # a file that cannot be read is said at the start
         tls_context(settings)
         self._latest: dict[str, Message] = {self._info.topic: self._info}
         self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
@@ -176,8 +127,8 @@ class Publisher:
         while not self._closing:
             try:
                 will = topics.status(self.base, online=False)
-                async with _connection(self._settings, self._identifier, will) as client:
-                    await self._pump(client, broker, backoff)
+                async with connection(self._settings, self._identifier, will) as link:
+                    await self._pump(link, broker, backoff)
             except (BrokerError, ConfigError) as error:  # secrets are read again each time
                 self.losses += broker.lost(error)
             finally:
@@ -192,30 +143,30 @@ class Publisher:
                     self._wake.clear()
                     await self._wake.wait()
 
-    async def _pump(self, client: _Client, broker: Presence, backoff: Backoff) -> None:
+    async def _pump(self, link: Broker, broker: Presence, backoff: Backoff) -> None:
         """Send what is due whenever woken. Everything known goes out before we say online."""
         self._dirty = dict.fromkeys(self._latest)
         self._outbox.begin()
-        async with self._listening(client) as listener:
-            await self._sweep(client)
-            await self._subscribe(client)
-            await self._send_latest(client)
-            await self._clear_leftovers(client)
-            await self._send(client, [topics.status(self.base, online=True)])
+        async with self._listening(link) as listener:
+            await self._sweep(link)
+            await self._subscribe(link)
+            await self._send_latest(link)
+            await self._clear_leftovers(link)
+            await self._send(link, [topics.status(self.base, online=True)])
             broker.back()
             backoff.reset()
             self._online.set()
             while not self._closing and not listener.done():
                 self._wake.clear()
-                await self._send_latest(client)
-                await self._send_outbox(client)
-                await self._send_answers(client)
+                await self._send_latest(link)
+                await self._send_outbox(link)
+                await self._send_answers(link)
                 if not self._dirty and not self._wake.is_set():
                     self._idle.set()
                 await self._wake.wait()
 
     @asynccontextmanager
-    async def _listening(self, client: _Client) -> AsyncIterator[asyncio.Task[None]]:
+    async def _listening(self, link: Broker) -> AsyncIterator[asyncio.Task[None]]:
         """Listen beside the body; end the body when the connection is lost; say offline at its end.
 
         The body looks at the listener too: asyncio.wait_for in Python 3.11, which the library
@@ -223,22 +174,22 @@ class Publisher:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                listener = group.create_task(self._listen(client), name="mqtt listener")
+                listener = group.create_task(self._listen(link), name="mqtt listener")
                 listener.add_done_callback(lambda _: self._wake.set())
                 try:
                     yield listener
                 finally:
                     listener.cancel()
-                    with suppress(aiomqtt.MqttError, TimeoutError):
+                    with suppress(BrokerError, TimeoutError):
                         async with asyncio.timeout(1):
-                            await self._send(client, [topics.status(self.base, online=False)])
+                            await self._send(link, [topics.status(self.base, online=False)])
         except BaseExceptionGroup as group:
-            lost, bugs = group.split(aiomqtt.MqttError)
+            lost, bugs = group.split(BrokerError)
             if bugs or not lost:
                 raise
-            raise BrokerError(_reason(_first(lost), self._settings)) from lost
+            raise _first(lost) from lost
 
-    async def _sweep(self, client: _Client) -> None:
+    async def _sweep(self, link: Broker) -> None:
         """Once a life: learn what the broker still holds of a former one.
 
         It must not stand as if it were new. What is retained comes before the echo of our own
@@ -247,36 +198,35 @@ class Publisher:
         if self._swept.is_set():
             return
         everything = f"{self.base}/#"
-        await client.subscribe(everything, qos=1)
-        await self._send(client, [self._info])
+        await link.subscribe(everything)
+        await self._send(link, [self._info])
         with suppress(TimeoutError):
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(ANSWER_S):
                 await self._swept.wait()
         self._swept.set()
-        await client.unsubscribe(everything)
+        await link.unsubscribe(everything)
 
-    async def _clear_leftovers(self, client: _Client) -> None:
+    async def _clear_leftovers(self, link: Broker) -> None:
         old = sorted(self._leftovers - self._latest.keys())
         self._leftovers.clear()
-        await self._send(client, [Message(topic, b"", 1, True) for topic in old])
+        await self._send(link, [Message(topic, b"", 1, True) for topic in old])
 
-    async def _subscribe(self, client: _Client) -> None:
+    async def _subscribe(self, link: Broker) -> None:
         if self._birth:
-            await client.subscribe(self._birth, qos=1)
+            await link.subscribe(self._birth)
         if self._desk:
-            await client.subscribe(f"{self.base}/cmd/+", qos=1)
+            await link.subscribe(f"{self.base}/cmd/+")
 
-    async def _listen(self, client: _Client) -> None:
-        async for message in client.messages:
-            topic, payload = str(message.topic), bytes(message.payload or b"")
+    async def _listen(self, link: Broker) -> None:
+        async for topic, payload, retained in link.heard():
             if not self._swept.is_set():
-                self._hear_former(topic, message.retain)
+                self._hear_former(topic, retained)
             elif topic == self._birth:
                 if payload == topics.ONLINE:
                     self._announce()
             elif topic.startswith(f"{self.base}/cmd/") and payload and not self._inbox.full():
                 # An empty payload only clears a retained command.
-                self._inbox.put_nowait((topic, payload[: MAX_BYTES + 1], message.retain))
+                self._inbox.put_nowait((topic, payload[: MAX_BYTES + 1], retained))
 
     def _hear_former(self, topic: str, retained: bool) -> None:
         if not retained:
@@ -299,90 +249,35 @@ class Publisher:
             self._answers.append(topics.result_message(self.base, name, result.body()))
             self.wake()
 
-    async def _send_answers(self, client: _Client) -> None:
+    async def _send_answers(self, link: Broker) -> None:
         """An answer is forgotten when the broker has it, or when too many wait."""
         while self._answers:
             answer = self._answers[0]
-            await self._send(client, [answer])
+            await self._send(link, [answer])
             if self._answers and self._answers[0] is answer:
                 self._answers.popleft()
 
-    async def _send_latest(self, client: _Client) -> None:
+    async def _send_latest(self, link: Broker) -> None:
         while self._dirty:
             due = [self._latest[topic] for topic in self._dirty]
             self._dirty.clear()
-            await self._send(client, due)
+            await self._send(link, due)
 
-    async def _send_outbox(self, client: _Client) -> None:
+    async def _send_outbox(self, link: Broker) -> None:
         """Oldest first, a window at a time; what the broker acknowledged leaves the outbox."""
         while events := self._outbox.due(_WINDOW):
-            await self._send(client, events)
+            await self._send(link, events)
             self._outbox.acknowledged()
 
-    async def _send(self, client: _Client, messages: list[Message]) -> None:
+    async def _send(self, link: Broker, messages: list[Message]) -> None:
         """Send in order; return when the broker has acknowledged all that ask for it (QoS 1)."""
         for start in range(0, len(messages), _WINDOW):
             window = messages[start : start + _WINDOW]
-            await client.publish_all(window)
+            await link.publish_all(window)
             self.sent += len(window)
 
 
-class _Client(aiomqtt.Client):
-    """aiomqtt waits for each message with a task; this waits once for many."""
-
-    async def publish_all(self, messages: Sequence[Message]) -> None:
-        """Send in order of QoS; return when the last is acknowledged, and so all before it.
-
-        A broker must acknowledge in the order in which it received (MQTT 3.1.1, 4.6). One that
-        does not counts as lost, and everything is sent again.
-        """
-        *others, last = sorted(messages, key=lambda message: message.qos)
-        sent = [self._client.publish(*message) for message in others]
-        await self.publish(*last)
-        if not all(message.rc == 0 and message.is_published() for message in sent):
-            raise aiomqtt.MqttError("the broker does not acknowledge in order")
-
-
-def _password(settings: Mqtt) -> str | None:
-    """The broker's password, or None for a broker without."""
-    password = credential("mqtt_password", settings.password_file, "mqtt.password_file")
-    if password is not None and settings.username is None:
-        raise ConfigError("mqtt.username is missing: a password without a user name is not sent")
-    return password
-
-
-def tls_context(settings: Mqtt) -> ssl.SSLContext | None:
-    """How the broker is checked, and who we are; None without TLS."""
-    if settings.tls:
-        return client_tls("mqtt", settings.ca_file, settings.cert_file, settings.key_file)
-    if settings.cert_file is not None:
-        raise ConfigError("mqtt.cert_file is shown with TLS only: set mqtt.tls = true")
-    return None
-
-
-_PROTOCOLS = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
-_REFUSED = {4, 5, 134, 135}  # CONNACK codes: bad user name or password, not authorised (3.1.1, 5)
-
-
-def _first(group: BaseExceptionGroup[aiomqtt.MqttError]) -> BaseException:
+def _first(group: BaseExceptionGroup[BrokerError]) -> BaseException:
     """The first plain error of a group."""
     first: BaseException = group.exceptions[0]
     return _first(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _reason(error: BaseException, settings: Mqtt) -> str:
-    """One line that says what the person can do about it."""
-    text = str(error)
-    if isinstance(error, aiomqtt.MqttCodeError):
-        code = getattr(error.rc, "value", error.rc)
-        if code in _REFUSED:
-            return "it refuses mqtt.username and the password"
-    if "SSL" in text or "certificate" in text:
-        return f"TLS does not fit (mqtt.tls, mqtt.ca_file, mqtt.cert_file): {text}"
-    if settings.tls and "reset" in text:
-        return f"{text}; perhaps this port has no TLS (mqtt.tls, mqtt.port)"
-    if "timed out" in text and not settings.tls:
-        return "it does not answer; perhaps it wants TLS (mqtt.tls = true)"
-    if "timed out" in text and settings.cert_file is None:
-        return "it does not answer; perhaps it asks for our certificate (mqtt.cert_file)"
-    return text

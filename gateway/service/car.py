@@ -20,25 +20,63 @@ SLACK = 1.25  # a car that needs more than 1 / SLACK of the time that is left no
 SLACK_S = 900.0  # ... nor one with less than a quarter-hour to spare
 
 
-def charger_spec(car: Car) -> ChargerSpec:
-    return ChargerSpec(car.phases, car.volts, car.min_current_a, car.max_current_a)
+def charger_spec(car: Car, cars: int = 1) -> ChargerSpec:
+    """The chargers as one: the most is that of all ``cars``, the least that of one."""
+    most_a = car.max_current_a * max(1, cars)
+    return ChargerSpec(car.phases, car.volts, car.min_current_a, most_a)
+
+
+def sessions_wh(snapshot: Snapshot) -> dict[str, float]:
+    """The chargers at which a car stands, with what it has got there (0 where that is not counted)."""
+    return {
+        name: state.number("charger_session_wh") or 0.0
+        for name, state in snapshot.devices.items()
+        if state.text("charger_state") in ("plugged", "charging")
+    }
+
+
+def shares_a(
+    total_a: float | None, car: Car, wishes: Wishes, snapshot: Snapshot
+) -> tuple[tuple[str, float], ...]:
+    """What each of several chargers gets of ``total_a``, in whole amperes; empty where there is one.
+
+    Cars that still want something share alike; where the least of a car is not left for all, those
+    that stand first in the configuration go first. Everybody else is paused.
+    """
+    chargers = [n for n, state in snapshot.devices.items() if "charger_state" in state.readings]
+    if total_a is None or len(chargers) < 2:
+        return ()
+    wanting = [
+        name
+        for name, got_wh in sessions_wh(snapshot).items()
+        if wishes.charge_now or got_wh < wishes.departure_energy_wh
+    ]
+    count = min(len(wanting), math.floor(total_a / car.min_current_a))
+    each, rest = divmod(math.floor(total_a), count) if count else (0, 0)
+    parts = {
+        name: float(min(car.max_current_a, each + (place < rest)))
+        for place, name in enumerate(wanting[:count])
+    }
+    return tuple((name, parts.get(name, 0.0)) for name in chargers)
 
 
 def car_need(car: Car, wishes: Wishes, snapshot: Snapshot, zone: ZoneInfo) -> CarNeed | None:
     """The energy still wanted before the next departure; None without a car or when it is done.
 
-    A charger that does not count its session is asked for the whole wish: rather ready than short.
+    The wish is that of each car. A charger that does not count its session is asked for the whole of
+    it: rather ready than short.
     """
     if not snapshot.car_plugged:
         return None
-    missing_wh = wishes.departure_energy_wh - (snapshot.car_session_wh or 0.0)
-    if missing_wh <= 0:
+    got = list(sessions_wh(snapshot).values()) or [snapshot.car_session_wh or 0.0]
+    missing = [wishes.departure_energy_wh - wh for wh in got if wh < wishes.departure_energy_wh]
+    if not missing:
         return None
     per_ampere_w = car.phases * car.volts
     return CarNeed(
-        energy_wh=missing_wh,
+        energy_wh=sum(missing),
         departure=next_at(snapshot.time, wishes.departure_time, zone),
-        max_power_w=car.max_current_a * per_ampere_w,
+        max_power_w=len(missing) * car.max_current_a * per_ampere_w,
         min_power_w=car.min_current_a * per_ampere_w,
     )
 

@@ -16,13 +16,16 @@ from gateway.devices.modbus import ModbusDevice
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
 from gateway.journal import Journal
+from gateway.journal.file import held
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
-from gateway.publishing.mqtt import try_broker
+from gateway.publishing.broker import try_broker
 from gateway.service.battery import NOT_STATED, battery_spec
 
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
+
+_TAKEN = "not asked: it takes one client only, and that is the running gateway"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,11 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         journal = Journal(Path(folder) / "journal.sqlite")
         seen: dict[str, float] = {}
         try:
+            running = held(settings.state_dir / "journal.sqlite")
             for i, device in enumerate(build_devices(settings.device, journal, clock)):
+                if running and device.profile.connection.single_client:
+                    yield Finding(device.name, True, _TAKEN)
+                    continue
                 where = _at(path, text, ("device", i, "name"), "")
                 finding, good = await _device(device, where)
                 yield finding

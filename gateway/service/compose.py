@@ -12,7 +12,6 @@ from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.devices.build import build_devices
-from gateway.domain.control import Control
 from gateway.errors import ConfigError
 from gateway.journal import Journal
 from gateway.journal.history import History
@@ -116,13 +115,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     journal = Journal(settings.state_dir / "journal.sqlite")
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
-    devices = build_devices(settings.device, journal, clock)
-    chargers = [d.name for d in devices if Control.CHARGE_CURRENT in d.controls]
-    if len(chargers) > 1:
-        raise ConfigError(
-            f"device: {' and '.join(chargers)} can both be steered, but one charger is supported;"
-            " set control = false for the others"
-        )
+    devices = build_devices(settings.device, journal, clock, memory=journal)
     site = Site(devices, clock, settings.control.period_s, metrics.polled)
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")

@@ -10,8 +10,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.clock import Clock, every
-from gateway.control import Pace, Wish, decide, mode, steady
-from gateway.domain.control import Commitment, Control, Setpoints
+from gateway.control import ChargerSpec, Pace, Wish, decide, mode, steady
+from gateway.domain.control import Commitment, Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import BatterySpec, Observed
 from gateway.domain.readings import Snapshot
@@ -26,12 +26,15 @@ from gateway.service.car import (
     car_power_w,
     charger_spec,
     is_urgent,
+    sessions_wh,
+    shares_a,
     whole_amperes,
 )
 from gateway.service.clearing import Clearing
 from gateway.service.night import NightOrigin
 from gateway.service.present import Present
 from gateway.service.wishes import PREFIX
+from gateway.site.balance import Balance
 from gateway.site.energy import QuarterEnergy
 from gateway.site.metering import Metering
 from gateway.site.site import Site
@@ -58,13 +61,13 @@ class ControlLoop:
         self._on_tick, self._on_quarter = on_tick, on_quarter
         self._settings = present.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
-        self._charger = charger_spec(self._settings.car)
         last = journal.book.last_metered()
         if last is not None and last.interval.end > clock.now():
             last = None  # of a clock that ran ahead
         self._metering = Metering(last)
         self._started = (clock.now(), clock.monotonic())
         self._energy = QuarterEnergy()
+        self._balance = Balance()
         self._origin = NightOrigin(journal, present.tariff)
         self._storage = Presence("journal storage")
         self._unstored: list[Metered] = []
@@ -80,6 +83,7 @@ class ControlLoop:
             self._notice_jump(now)
             snapshot = self._site.observe()
             self._present.snapshot = snapshot
+            self._balance.look(snapshot)
             self._meter(snapshot)
             setpoints = self._decide(snapshot, now)
             self._present.setpoints = setpoints
@@ -102,7 +106,8 @@ class ControlLoop:
         interval = quarter_of(now)
         cleared = self._clearing.price(interval)
         self._present.cleared = None if cleared is None else (interval, cleared)
-        wish = self._wish(snapshot, battery, now, self._car_w(snapshot, now))
+        charger = charger_spec(self._settings.car, len(sessions_wh(snapshot)))
+        wish = self._wish(snapshot, battery, now, self._car_w(snapshot, now, charger))
         wish = replace(wish, car_rises=self._contactor.rises(self._clock.monotonic()))
         position_wh = self._journal.book.commitment(interval)
         if wishes.battery == "hold":  # the owner's hand on the battery comes before what was sold
@@ -114,8 +119,10 @@ class ControlLoop:
             left_s=(interval.end - now).total_seconds(),
         )
         limits = self._present.limits(battery)
-        keeps_export = self._site.keeps(Control.EXPORT_LIMIT)
-        new = decide(snapshot, commitment, wish, limits, self._charger, keeps_export)
+        keeps_export = self._site.keeps_export()
+        new = decide(snapshot, commitment, wish, limits, charger, keeps_export)
+        shares = shares_a(new.charge_current_a, self._settings.car, wishes, snapshot)
+        new = replace(new, charge_shares_a=shares)
         control, old = self._settings.control, self._present.setpoints
         stayed_s = self._clock.monotonic() - self._mode_since
         pace = Pace(control.deadband_w, stayed_s, control.dwell_s)
@@ -131,13 +138,13 @@ class ControlLoop:
             with suppress(StorageError):
                 self._journal.setting(PREFIX + "charge_now", "False")
 
-    def _car_w(self, snapshot: Snapshot, now: datetime) -> float | None:
+    def _car_w(self, snapshot: Snapshot, now: datetime, charger: ChargerSpec) -> float | None:
         """What the car should take; None = there is none. One that has its wish is paused (0)."""
         if not snapshot.car_plugged:
             return None
         at = self._clock.monotonic()
         if self._present.wishes.charge_now:
-            return self._contactor.calm(self._charger.power_w, None, urgent=True, at=at)
+            return self._contactor.calm(charger.power_w, None, urgent=True, at=at)
         need = car_need(self._settings.car, self._present.wishes, snapshot, self._zone)
         if need is None:
             return self._contactor.calm(0.0, None, urgent=False, at=at)
@@ -146,7 +153,7 @@ class ControlLoop:
         moment = self._moment(net_w or 0.0, now, None)
         power_w = car_power_w(self._present.plan, need, moment, now)
         if moment is not None and moment.import_limit_w is not None:
-            power_w = whole_amperes(power_w, self._charger)
+            power_w = whole_amperes(power_w, charger)
         return self._contactor.calm(power_w, need, urgent=is_urgent(need, now), at=at)
 
     def _moment(self, net_w: float, now: datetime, exportable_w: float | None) -> Now | None:

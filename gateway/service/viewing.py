@@ -53,7 +53,7 @@ class PageSource:
 
     def _view(self, now: datetime) -> HomeView:
         present, book, settings = self._present, self._journal.book, self._present.settings
-        market = market_state(present, self._journal, now)
+        market = market_state(present, self._journal, self._clock.now())
         battery = present.battery()
         since, midnight = now - _RECENT, local_midnight(now, settings.site.time_zone)
         links = {"Broker": self._publisher.connected}
@@ -71,7 +71,7 @@ class PageSource:
             minutes=self._today(midnight, now),
             plan=present.plan,
             capacity_wh=battery.capacity_wh if battery else None,
-            offer=_next_offer(present.plan, now),
+            offer=self._offer(now),
             position_wh=market.position_wh if trades else None,
             next_position_wh=market.next_position_wh if trades else None,
             import_price_per_kwh=market.import_price_per_kwh,
@@ -88,6 +88,14 @@ class PageSource:
             links=links,
             commands=self._commands(),
         )
+
+    def _offer(self, now: datetime) -> OfferCurve | None:
+        """What is really tendered of the next curve: sells, and buys where the home may buy."""
+        market, offer = self._present.settings.market, _next_offer(self._present.plan, now)
+        if market is None or offer is None or not self._present.wishes.trading:
+            return None
+        steps = tuple(s for s in offer.steps if s.net_wh > 0 or market.buy)
+        return OfferCurve(offer.interval, steps)
 
     def _today(self, midnight: datetime, now: datetime) -> list[Minute]:
         """Asked of the file once a minute."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from gateway.clock import Clock, every
@@ -12,12 +12,14 @@ from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
-from gateway.site.snapshot import join
+from gateway.site.snapshot import has, join
 from gateway.supervise import Backoff, Presence
 
 log = logging.getLogger(__name__)
 
 RELEASE_LIMIT_S = 6.0  # real seconds; all of a stop must be done within 10
+DARK_W = 50.0  # less from the panels is dusk: what lives on them may fall asleep
+NIGHT_S = 60.0  # between the first tries to wake it
 LONGEST_POLL_S = 15.0  # readings that were not renewed for so long (or three periods) are stale
 
 
@@ -58,14 +60,18 @@ class Site:
         }
         return join(self._clock.now(), states)
 
-    def keeps(self, control: Control) -> bool:
-        """Whether a device that answers holds this now, as far as it says."""
-        return any(
-            self._states[d.name].online
-            and (d.name, control) in self._held
-            and self._steered((d.name, control)).present
-            for d in self.devices
-            if control in d.controls
+    def keeps_export(self) -> bool:
+        """Whether every inverter with panels holds the export limit itself now, as far as it says.
+
+        One that does not would go on feeding in, however far the others throttle.
+        """
+        panels = [d for d in self.devices if has(self._states[d.name], "pv_power_w")]
+        keys = [(d.name, Control.EXPORT_LIMIT) for d in panels]
+        return bool(keys) and all(
+            self._states[name].online
+            and (name, c) in self._held
+            and self._steered((name, c)).present
+            for name, c in keys
         )
 
     async def apply(self, wanted: Setpoints) -> None:
@@ -77,7 +83,9 @@ class Site:
         self._start_jobs(Control.BATTERY_POWER, wanted.battery_w, self._battery_weight)
         self._start_jobs(Control.PV_LIMIT, wanted.pv_limit_w, self._equal_weight)
         self._start_jobs(Control.EXPORT_LIMIT, wanted.export_limit_w, None)
-        self._start_jobs(Control.CHARGE_CURRENT, wanted.charge_current_a, None)
+        self._start_jobs(
+            Control.CHARGE_CURRENT, wanted.charge_current_a, None, dict(wanted.charge_shares_a)
+        )
         if self._running:
             await asyncio.wait(self._running.values(), timeout=self._period_s)
         self._running = {k: t for k, t in self._running.items() if not t.done()}
@@ -108,7 +116,9 @@ class Site:
     # -- polling --
 
     async def _poll_loop(self, device: Device) -> None:
-        presence, backoff = Presence(device.name), Backoff(first_s=self._period_s, longest_s=300.0)
+        presence = Presence(device.name)
+        backoff = Backoff(first_s=self._period_s, longest_s=300.0)
+        nightly = Backoff(first_s=NIGHT_S, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
             began = self._clock.monotonic()
             try:
@@ -116,13 +126,16 @@ class Site:
                 self._on_poll(device.name, self._clock.monotonic() - began, True)
             except DeviceError as error:
                 self._on_poll(device.name, self._clock.monotonic() - began, False)
-                presence.lost(error)
-                self._states[device.name] = _all_stale(self._states[device.name])
+                state = self._states[device.name]
+                asleep = state.asleep or (device.sleeps_at_night and _dark(state))
+                presence.lost(error, expected=asleep)
+                self._states[device.name] = replace(_all_stale(state), asleep=asleep)
                 await self._let_go(device)
-                await self._clock.sleep(backoff.next())
+                await self._clock.sleep((nightly if asleep else backoff).next())
             else:
                 presence.back()
                 backoff.reset()
+                nightly.reset()
 
     async def _poll(self, device: Device) -> None:
         if device.name not in self._neutral_once:
@@ -151,12 +164,15 @@ class Site:
         control: Control,
         value: float | None,
         weight: Callable[[Device], float] | None,
+        named: Mapping[str, float] | None = None,
     ) -> None:
+        """Each able device gets its part of ``value`` by weight, or what stands beside its name."""
         assert self._group is not None, "start() comes first"  # noqa: S101
         able = [d for d in self.devices if control in d.controls and self._states[d.name].online]
         shares = _shares(value, [weight(d) for d in able] if weight else None, len(able))
-        for device, share in zip(able, shares, strict=True):
+        for device, part in zip(able, shares, strict=True):
             key = (device.name, control)
+            share = (named or {}).get(device.name, part)
             if key not in self._running:
                 job, name = self._one(device, control, share), f"{device.name} {control.value}"
                 self._running[key] = self._clock.spawn(self._group, job, name)
@@ -195,10 +211,18 @@ def _shares(value: float | None, weights: Sequence[float] | None, count: int) ->
     return [value * w / total for w in weights]
 
 
+def _dark(state: DeviceState) -> bool:
+    """Whether a device's panels gave next to nothing when it was last heard."""
+    panels = state.number("pv_power_w")
+    known = state.readings.get("pv_power_w")
+    asked = known is not None and known.quality is Quality.ABSENT  # said so itself, before it slept
+    return asked or (panels is not None and panels < DARK_W)
+
+
 def _all_stale(state: DeviceState) -> DeviceState:
     """The device as it was last seen, marked as lost."""
     stale = {metric: _stale(reading) for metric, reading in state.readings.items()}
-    return DeviceState(state.name, online=False, readings=stale)
+    return replace(state, online=False, readings=stale)
 
 
 def _stale(reading: Reading) -> Reading:

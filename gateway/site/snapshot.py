@@ -55,11 +55,13 @@ def _load_w(
 
 def _having(states: Iterable[DeviceState], metric: str) -> list[DeviceState]:
     """Devices that measure ``metric``, or did when they last answered."""
-    return [
-        s
-        for s in states
-        if metric in s.readings and s.readings[metric].quality is not Quality.ABSENT
-    ]
+    return [s for s in states if has(s, metric)]
+
+
+def has(state: DeviceState, metric: str) -> bool:
+    """Whether the device measures ``metric``, or did when it last answered."""
+    reading = state.readings.get(metric)
+    return reading is not None and reading.quality is not Quality.ABSENT
 
 
 def _sum(states: Iterable[DeviceState], metric: str) -> float | None:

@@ -49,7 +49,10 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         Path | None, typer.Option(help="mutual TLS: this CA's clients only (--no-participants)")
     ] = None,
 ) -> None:
-    """Run the exchange until Ctrl-C; its state survives and goes on at the next start."""
+    """Run the exchange until Ctrl-C; its state survives and goes on at the next start.
+
+    Example: energy-sim exchange --insecure --start 2026-06-01T06:00:00Z --rate 60
+    """
     from gateway.clock import WallClock
     from gateway.errors import ConfigError
     from simulators.data import read_csv

@@ -32,12 +32,18 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     meter: Annotated[str, typer.Option(help="family; 'list' shows all")] = "sunspec",
     charger: Annotated[str, typer.Option(help="family; 'list' shows all")] = "keba",
     rtu: Annotated[bool, typer.Option(help="RTU frames over TCP")] = False,
+    sunspec_base: Annotated[
+        int, typer.Option(help="where SunSpec devices put their models: 40000, 0 or 50000")
+    ] = 40000,
     fault: Annotated[
         list[str] | None,
         typer.Option(help="DEVICE:KIND[=VALUE][,probability=P], e.g. inverter:late=2.0"),
     ] = None,
 ) -> None:
-    """Run a home with inverter, battery, meter and wall box on Modbus TCP until Ctrl-C."""
+    """Run a home with inverter, battery, meter and wall box on Modbus TCP until Ctrl-C.
+
+    Example: energy-sim home --inverter huawei --rate 60 --fault inverter:late=2.0,probability=0.1
+    """
     import asyncio
 
     from gateway.clock import WallClock
@@ -57,7 +63,7 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     scenario = Scenario(begin or clock.now(), seed=seed, recording=recording)
     ports = Ports(port_inverter, port_meter, port_charger)
     try:
-        choice = Choice(inverter, meter, charger, rtu)
+        choice = Choice(inverter, meter, charger, sunspec_base, rtu)
         simulated = Home(clock, scenario)
         asyncio.run(_run(simulated, clock, host, ports, choice, _faults(fault or [], seed)))
     except KeyboardInterrupt:

@@ -20,17 +20,26 @@ def register(app: typer.Typer) -> None:
 
 
 def status(state: State = _STATE) -> None:
-    """What the market does now, and who is registered."""
+    """What the market does now, and who is registered.
+
+    Example: energy-sim operator status --state exchange-state
+    """
     _ask(state, "status")
 
 
 def halt(state: State = _STATE) -> None:
-    """Take no tenders and hold no calls; gates close in their time."""
+    """Take no tenders and hold no calls; gates close in their time.
+
+    Example: energy-sim operator halt
+    """
     _ask(state, "halt")
 
 
 def resume(state: State = _STATE) -> None:
-    """End a halt."""
+    """End a halt.
+
+    Example: energy-sim operator resume
+    """
     _ask(state, "resume")
 
 

@@ -1,4 +1,4 @@
-"""A SunSpec hybrid of the 7xx generation (IEEE 1547): models 1, 701-704, 713-715 on unit 1.
+"""A SunSpec hybrid of the 7xx generation (IEEE 1547): models 1, 701-706, 710-715 on unit 1.
 
 Control is model 704: a limit of generation and a setpoint of active power at the AC terminals, each
 with a reversion timer in seconds that shows what remains. Energies are 64 bit and never wrap.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from math import isnan
 
 from simulators.devices.controls import BATTERY_V
+from simulators.devices.curves import grid_support
 from simulators.devices.registers import (
     Block,
     Setting,
@@ -120,13 +121,16 @@ class DerInverter(SunSpecUnit):
         self.view = view
         self.control = PowerControl(view)
         self._operation = Setting(1, 0, 3)
+        enter_service, *curves = (constant(model) for model in grid_support())
         super().__init__(
             view,
             [
                 common("SunSpecTest", "DER hybrid 10", "2.1.0", "SIM0000701", length=66),
                 Model(701, 153, self._measurement),
                 constant(Model(702, 50, self._capacity)),
+                enter_service,
                 self.control.model,
+                *curves,
                 Model(713, 7, self._storage),
                 Model(714, 18 + 25 * 3, self._ports),
                 Model(

@@ -112,7 +112,10 @@ class KebaCharger(BlockUnit):
         self._home.timer("keba", seconds or None, self._fail_safe)
 
     def _fail_safe(self) -> None:
+        """A current above 0 charges also what was disabled (measured: sem-community#763)."""
         self._limit_ma = min(self.settings[_SAFE_CURRENT].value, _MAX_MA)
+        if self._limit_ma:
+            self.settings[_ENABLE].value = 1
         self._apply()
 
     def _apply(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.errors import ConfigError
 from simulators.devices.der import DerInverter
@@ -21,10 +22,11 @@ from simulators.devices.server import ModbusServer
 from simulators.devices.solaredge import StorEdge
 from simulators.devices.solax import SolaxHybrid
 from simulators.devices.sungrow import SungrowHybrid
+from simulators.devices.sunspec import BASES
 from simulators.devices.view import Lifetime, View
 from simulators.home import Home
 
-Units = Callable[[Home, Lifetime], dict[int, Unit]]
+Units = Callable[[Callable[[], View]], dict[int, Unit]]  # given what makes a device's view
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,62 +41,58 @@ class Family:
 INVERTERS: Mapping[str, Family] = {
     "fronius": Family(
         "SunSpec hybrid, unit 1: 1, 103, 120-124, 160; meter unit 200: 203",
-        lambda home, life: {
-            1: HybridInverter(View(home, life)),
-            200: GridMeter(View(home, life)),
+        lambda view: {
+            1: HybridInverter(view()),
+            200: GridMeter(view()),
         },
     ),
     "fronius-float": Family(
         "SunSpec hybrid, unit 1: 1, 113, 120-124, 160; meter unit 200: 213",
-        lambda home, life: {
-            1: HybridInverter(View(home, life), floats=True),
-            200: GridMeter(View(home, life), floats=True),
+        lambda view: {
+            1: HybridInverter(view(), floats=True),
+            200: GridMeter(view(), floats=True),
         },
     ),
     "sunspec-der": Family(
-        "SunSpec 7xx hybrid, unit 1: 1, 701, 702, 704, 713-715; meter unit 200: 203",
-        lambda home, life: {1: DerInverter(View(home, life)), 200: GridMeter(View(home, life))},
+        "SunSpec 7xx hybrid, unit 1: 1, 701-706, 710-715; meter unit 200: 203",
+        lambda view: {1: DerInverter(view()), 200: GridMeter(view())},
     ),
     "solaredge": Family(
         "SolarEdge StorEdge, unit 1, with its meter; command timeout 0xE00B; one client",
-        lambda home, life: {1: StorEdge(View(home, life))},
+        lambda view: {1: StorEdge(view())},
         single_client=True,
     ),
     "goodwe": Family(
         "GoodWe ET, unit 247, with its meter; no watchdog",
-        lambda home, life: {247: GoodWeHybrid(View(home, life))},
+        lambda view: {247: GoodWeHybrid(view())},
     ),
     "sungrow": Family(
         "Sungrow SH, unit 1, with its meter; heartbeat in EMS mode 3 only",
-        lambda home, life: {1: SungrowHybrid(View(home, life))},
+        lambda view: {1: SungrowHybrid(view())},
     ),
     "huawei": Family(
         "Huawei SUN2000, unit 1, with its meter; forced period 47083; one client",
-        lambda home, life: {1: HuaweiHybrid(View(home, life))},
+        lambda view: {1: HuaweiHybrid(view())},
         single_client=True,
     ),
     "growatt": Family(
         "Growatt SPH with VPP registers, unit 1, with its meter; its timer ends nothing",
-        lambda home, life: {1: GrowattHybrid(View(home, life))},
+        lambda view: {1: GrowattHybrid(view())},
     ),
     "solax": Family(
         "Solax X3 hybrid, unit 1, with its meter; remote control ends after 10 minutes",
-        lambda home, life: {1: SolaxHybrid(View(home, life))},
+        lambda view: {1: SolaxHybrid(view())},
     ),
 }
 CHARGERS: Mapping[str, Family] = {
-    "keba": Family("KEBA P30, unit 255", lambda home, life: {255: KebaCharger(View(home, life))}),
-    "go-e": Family(
-        "go-e charger, unit 1; no fail-safe", lambda home, life: {1: GoeCharger(View(home, life))}
-    ),
+    "keba": Family("KEBA P30, unit 255", lambda view: {255: KebaCharger(view())}),
+    "go-e": Family("go-e charger, unit 1; no fail-safe", lambda view: {1: GoeCharger(view())}),
 }
 METERS: Mapping[str, Family] = {
-    "sunspec": Family(
-        "SunSpec meter, unit 200: 1, 203", lambda home, life: {200: GridMeter(View(home, life))}
-    ),
+    "sunspec": Family("SunSpec meter, unit 200: 1, 203", lambda view: {200: GridMeter(view())}),
     "sunspec-float": Family(
         "SunSpec meter, unit 200: 1, 213",
-        lambda home, life: {200: GridMeter(View(home, life), floats=True)},
+        lambda view: {200: GridMeter(view(), floats=True)},
     ),
 }
 
@@ -115,6 +113,7 @@ class Choice:
     inverter: str = "fronius"
     meter: str = "sunspec"
     charger: str = "keba"
+    sunspec_base: int = 40000  # where the SunSpec devices put their chain
     rtu: bool = False  # RTU frames over TCP, as behind a transparent serial gateway
 
 
@@ -144,7 +143,7 @@ class Servers:
 
 
 def _server(
-    families: Mapping[str, Family], name: str, home: Home, lifetime: Lifetime, rtu: bool
+    families: Mapping[str, Family], name: str, view: Callable[[], View], rtu: bool
 ) -> ModbusServer:
     try:
         family = families[name]
@@ -153,7 +152,7 @@ def _server(
             f"no simulated device {name!r}; there are {', '.join(families)}"
         ) from None
     return ModbusServer(
-        family.units(home, lifetime),
+        family.units(view),
         framing=RtuFraming() if rtu else None,
         single_client=family.single_client,
     )
@@ -172,10 +171,15 @@ async def serve_home(
     ``faults`` by ``inverter``, ``meter`` and ``charger``; they can be changed later on the servers.
     """
     ports, choice, lifetime = ports or Ports(), choice or Choice(), lifetime or Lifetime()
+    if choice.sunspec_base not in BASES:
+        raise ConfigError(
+            f"SunSpec base {choice.sunspec_base}: it is one of {', '.join(map(str, BASES))}"
+        )
+    view = partial(View, home, lifetime, choice.sunspec_base)
     servers = (
-        _server(INVERTERS, choice.inverter, home, lifetime, choice.rtu),
-        _server(METERS, choice.meter, home, lifetime, choice.rtu),
-        _server(CHARGERS, choice.charger, home, lifetime, choice.rtu),
+        _server(INVERTERS, choice.inverter, view, choice.rtu),
+        _server(METERS, choice.meter, view, choice.rtu),
+        _server(CHARGERS, choice.charger, view, choice.rtu),
     )
     names = ("inverter", "meter", "charger")
     for name, server in zip(names, servers, strict=True):

@@ -22,7 +22,7 @@ from simulators.devices.registers import (
     set_number,
     set_real,
 )
-from simulators.devices.sunspec import chain, common
+from simulators.devices.sunspec import BASES, chain, common
 from simulators.devices.view import View
 
 _EXPORT_MODE, _EXPORT_LIMIT_MODE, _EXPORT_LIMIT = 0xE000, 0xE001, 0xE002
@@ -70,6 +70,7 @@ class StorEdge(BlockUnit):
                 common("SolarEdge", "SE-MTR-3Y-400V-A", "75", "SIM000E00M"),
                 self._meter.model,
             ],
+            BASES[0],  # its meters stand at fixed addresses
         )
         self.set_spans(
             [

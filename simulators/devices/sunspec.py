@@ -13,7 +13,7 @@ from math import isnan
 from simulators.devices.registers import Block, BlockUnit, Setting, Span, counted, whole
 from simulators.devices.view import View
 
-BASE = 40000
+BASES = (40000, 0, 50000)  # where the standard lets a chain begin; the first is usual
 ACC32 = 1 << 32
 
 
@@ -85,15 +85,15 @@ def common(maker: str, name: str, version: str, serial: str, length: int = 65) -
 
 
 class SunSpecUnit(BlockUnit):
-    """A unit with a chain of models from ``base``, ended by 0xFFFF."""
+    """A unit with a chain of models, ended by 0xFFFF."""
 
-    def __init__(self, view: View, models: Sequence[Model], base: int = BASE) -> None:
+    def __init__(self, view: View, models: Sequence[Model]) -> None:
         super().__init__(view)
-        spans, self.end = chain(self, models, base)
+        spans, self.end = chain(self, models, view.sunspec_base)
         self.set_spans(spans)
 
 
-def chain(unit: BlockUnit, models: Sequence[Model], base: int = BASE) -> tuple[list[Span], int]:
+def chain(unit: BlockUnit, models: Sequence[Model], base: int) -> tuple[list[Span], int]:
     """The spans of a chain of models, whose settings become writable; and the first free address."""
     spans = [Span(base, 2, lambda: b"SunS")]
     address = base + 2

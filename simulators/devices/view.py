@@ -34,8 +34,11 @@ class Lifetime:
 class View:
     """One device's eyes on the home."""
 
-    def __init__(self, home: Home, lifetime: Lifetime | None = None) -> None:
-        self.home = home
+    def __init__(
+        self, home: Home, lifetime: Lifetime | None = None, sunspec_base: int = 40000
+    ) -> None:
+        """``sunspec_base``: where a SunSpec device puts its chain of models."""
+        self.home, self.sunspec_base = home, sunspec_base
         self.lifetime = lifetime or Lifetime()
         self.clear()
 

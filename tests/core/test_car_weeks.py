@@ -23,7 +23,7 @@ import pytest
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.control import ChargerSpec
-from gateway.domain.control import Control, Setpoints
+from gateway.domain.control import Setpoints
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
 from gateway.journal import Journal
@@ -126,7 +126,7 @@ class Home:
             p.load, p.ev, self.plugged, self.state.session_wh, t.grid_import, t.grid_export,
         )  # fmt: skip
 
-    def keeps(self, control: Control) -> bool:
+    def keeps_export(self) -> bool:
         return False
 
     async def apply(self, setpoints: Setpoints) -> None:

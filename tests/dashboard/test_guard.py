@@ -29,6 +29,19 @@ def test_hosts() -> None:
     assert not same_origin({"Origin": "http://h:2"}, "h:1")
 
 
+def test_a_name_of_our_own_behind_a_proxy() -> None:
+    ours = frozenset({"energy.home.example"})
+    for host in ("energy.home.example", "Energy.Home.Example:443"):
+        assert known_host(host, ours)
+    assert not known_host("x.energy.home.example", ours)
+    assert not known_host("[", ours)
+    shown = {"Origin": "https://energy.home.example"}
+    assert same_origin(shown, "127.0.0.1:8750", ours), "the proxy asks by address"
+    assert not same_origin(shown, "127.0.0.1:8750")
+    for foreign in ("https://evil.example", "https://energy.home.example.evil.example", "null", ""):
+        assert not same_origin({"Origin": foreign}, "127.0.0.1:8750", ours), foreign
+
+
 def test_password_hashes() -> None:
     line = hashed("correct horse", CHEAP)
     assert line != hashed("correct horse", CHEAP)

@@ -14,8 +14,10 @@ from playwright.async_api import Browser, Page, expect
 
 from gateway.dashboard.password import hashed
 from gateway.dashboard.server import Dashboard
+from gateway.domain.intervals import quarter_of
+from gateway.domain.plan import OfferCurve
 from tests.dashboard.conftest import settings
-from tests.dashboard.homes import Source
+from tests.dashboard.homes import NOW, Source
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -46,7 +48,7 @@ def _own(url: str, port: int, faults: list[str]) -> None:
 async def test_what_the_home_does_now(page: Page) -> None:
     await expect(page.locator("h1")).to_have_text("home")
     await expect(page.locator("#story")).to_have_text(
-        "Exporting 2.7 kW, charging 2.4 kW (price: charge)."
+        "Exporting 2.7 kW, charging 2.4 kW (the battery charges: energy is cheap now)."
     )
     flow = await page.locator("#flow text").all_text_contents()
     assert {"5.6 kW", "2.7 kW", "2.4 kW", "520 W", "86 %"} <= set(flow)
@@ -167,8 +169,28 @@ async def test_missing_values_are_dashes(page: Page, source: Source) -> None:
     await expect(page.locator("#story")).to_contain_text("does not answer")
     await expect(page.locator("#links li")).to_have_text("Broker lost")
     flow = await page.locator("#flow text").all_text_contents()
-    assert flow.count("\N{EN DASH}") == 3
-    assert "Car" not in flow
+    assert flow.count("\N{EN DASH}") == 4
+    assert "Car" in flow, "it is lost, not absent"
+
+
+async def test_what_a_home_does_not_have_is_not_shown(page: Page, source: Source) -> None:
+    assert source.now is not None
+    assert source.now.snapshot is not None
+    await expect(page.get_by_role("heading", name="Backup reserve")).to_be_visible()
+    meter = {"meter": source.now.snapshot.devices["meter"]}
+    only = replace(
+        source.now.snapshot, devices=meter, pv_w=None, battery_w=None, load_w=None,
+        charger_w=None, car_plugged=None,
+    )  # fmt: skip
+    source.now = replace(source.now, snapshot=only, offer=OfferCurve(quarter_of(NOW), ()))
+    await expect(page.get_by_role("heading", name="Backup reserve")).to_be_hidden()
+    await expect(page.get_by_role("heading", name="The car leaves")).to_be_hidden()
+    await expect(page.get_by_role("heading", name="Export limit")).to_be_visible()
+    assert await page.locator("#flow text").all_text_contents() == [
+        "Grid", "2.7 kW", "Home", "\N{EN DASH}",
+    ]  # fmt: skip
+    await expect(page.locator("#story")).to_have_text("Exporting 2.7 kW.")
+    await expect(page.locator("#tiles")).not_to_contain_text("One more stored kWh")
 
 
 async def test_a_home_without_an_exchange_shows_no_trade(page: Page, source: Source) -> None:

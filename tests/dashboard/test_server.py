@@ -79,6 +79,9 @@ async def test_foreign_host_and_origin(dashboard: Dashboard, source: Source) -> 
     async with aiohttp.ClientSession() as client:
         rebound = await client.get(url(dashboard, "/api/live"), headers={"Host": "evil.example"})
         assert rebound.status == 421
+        assert 'names = ["evil.example"]' in await rebound.text(), (
+            "says what to set, if it is yours"
+        )
         for foreign in (
             {"Origin": "https://evil.example"},
             {"Origin": "null"},
@@ -102,6 +105,8 @@ async def test_no_listening_beyond_loopback_without_a_password(
 ) -> None:
     with pytest.raises(ConfigError, match=r"0\.0\.0\.0.*dashboard\.password_file"):
         Dashboard(settings(host="0.0.0.0"), source)  # noqa: S104 - that is the point
+    with pytest.raises(ConfigError, match=r"dashboard\.names .* set dashboard\.password_file"):
+        Dashboard(settings(names=["energy.home.example"]), source)
     (tmp_path / "plain").write_text("hunter2")
     with pytest.raises(
         ConfigError, match=r"is no scrypt hash; make one with: energy-gateway password"
@@ -139,6 +144,8 @@ async def test_login(guarded: tuple[Dashboard, SimClock]) -> None:
         assert (await client.post(url(dashboard, "/api/command/trading"), json={})).status == 401
         wrong = await client.post(login, data={"password": "wrong"}, allow_redirects=False)
         assert wrong.headers["Location"] == "/login?wrong"
+        told = await client.get(url(dashboard, "/login?wrong"))
+        assert "Wrong password." in await told.text()
         assert "Set-Cookie" not in wrong.headers
         right = await client.post(login, data={"password": "correct horse"}, allow_redirects=False)
         cookie = right.headers["Set-Cookie"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,12 @@ import pytest
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.dashboard import page
-from gateway.domain.intervals import iso
+from gateway.domain.intervals import iso, quarter_of
+from gateway.domain.plan import OfferCurve, OfferStep
+from gateway.domain.readings import DeviceState
+from gateway.domain.trade import Side, Tender
 from gateway.journal import Journal
+from gateway.journal.book import TenderState
 from gateway.journal.history import History
 from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.mqtt import Publisher
@@ -94,3 +99,46 @@ async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -
 async def test_an_unknown_command_is_refused(tmp_path: Path, name: str) -> None:
     _, source = make(tmp_path)
     assert (await source.command(name, b"{}"))["code"] == "unknown_command"
+
+
+@pytest.mark.parametrize(
+    ("more", "trading", "nets"),
+    [({}, True, [500]), ({"buy": True}, True, [-300, 500]), ({"buy": True}, False, None)],
+)
+async def test_the_offer_is_what_is_really_tendered(
+    tmp_path: Path, more: dict[str, bool], trading: bool, nets: list[int] | None
+) -> None:
+    present, source = make(tmp_path, market={"url": "http://127.0.0.1:1", **more})
+    plan = view().plan
+    assert plan is not None
+    steps = (OfferStep(20.0, -300), OfferStep(90.0, 500))
+    offer = OfferCurve(quarter_of(NOW).next(), steps)
+    present.snapshot, present.plan = snapshot(), replace(plan, offers=(offer,))
+    present.wishes = replace(present.wishes, trading=trading)
+    shown = source.latest()
+    assert shown is not None
+    seen = None if shown.offer is None else [step.net_wh for step in shown.offer.steps]
+    assert seen == nets
+
+
+def test_a_part_is_absent_only_when_every_device_has_answered() -> None:
+    seen = snapshot()
+    assert page.absent(seen) == frozenset()
+    meter = {"meter": seen.devices["meter"]}
+    assert page.absent(replace(seen, devices=meter)) == {"pv_w", "battery_w", "charger_w"}
+    silent = meter | {"inverter": DeviceState("inverter", online=False)}
+    assert page.absent(replace(seen, devices=silent)) == frozenset()
+    assert page.absent(None) == frozenset()
+
+
+def test_a_tender_whose_gate_has_closed_is_not_open() -> None:
+    interval = quarter_of(NOW).next()
+    tender = Tender("t", interval, Side.SELL, 100, 5_000, interval.start - timedelta(minutes=5))
+    resting = TenderState(tender, answered=True, accepted=True)
+
+    def fate(when: datetime) -> str:
+        rows = page.day(replace(view(), time=when, tenders=[resting]))["tenders"]
+        return str(rows[0]["state"])
+
+    assert fate(tender.expires - timedelta(seconds=1)) == "open"
+    assert fate(tender.expires) == "not filled"

@@ -65,6 +65,8 @@ GOODWE = {
     "pv_energy_wh": 160300,
     "battery_charge_wh": 91300,
     "battery_discharge_wh": 69600,
+    "inverter_state": "running",
+    "battery_mode": None,  # 47511 was not captured: refused, so absent
 }
 SOLIS = {
     "ac_power_w": -100,

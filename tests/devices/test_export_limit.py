@@ -39,7 +39,7 @@ class Bench:
     async def ticks(self, count: int, wish: Wish, limits: Limits = LIMITED) -> None:
         """The part of the control loop that limits."""
         for _ in range(count):
-            snapshot, kept = self.site.observe(), self.site.keeps(EXPORT)
+            snapshot, kept = self.site.observe(), self.site.keeps_export()
             self.setpoints = decide(snapshot, Commitment(0, None, 900), wish, limits, None, kept)
             await self.site.apply(self.setpoints)
             await self.clock.sleep(2)
@@ -121,7 +121,7 @@ def test_a_device_that_does_not_keep_it_leaves_the_limit_to_the_generation(tmp_p
     async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
         bench.unit.settings[HUAWEI_MODE].value = 1  # dry contacts: the grid operator's
         await bench.ticks(5, Wish())
-        assert not bench.site.keeps(EXPORT)
+        assert not bench.site.keeps_export()
         assert bench.setpoints.pv_limit_w is not None
         assert bench.unit.settings[HUAWEI_MODE].value == 1
 
@@ -135,7 +135,46 @@ def test_another_controller_that_changes_the_limit_is_left_alone(tmp_path: Path)
         bench.unit.written(frozenset((HUAWEI_W + 1,)))
         await bench.ticks(200, Wish())
         assert bench.home.powers().grid == pytest.approx(-300, abs=20)
-        assert not bench.site.keeps(EXPORT)
+        assert not bench.site.keeps_export()
         assert not journal.pending("device")
 
     on_bench("huawei", tmp_path, work)
+
+
+def test_beside_an_inverter_that_cannot_keep_it_the_generation_is_limited(tmp_path: Path) -> None:
+    clock = SimClock(NOON)
+
+    async def run() -> None:
+        homes = [Home(clock, Scenario(NOON, seed=i, soc_pct=100.0, car=None)) for i in (1, 2)]
+        served = [
+            await serve_home(home, choice=Choice(inverter=family))
+            for home, family in zip(homes, ("huawei", "fronius"), strict=True)
+        ]
+        journal = Journal(tmp_path / "journal.db")
+        ports = [servers.ports.inverter for servers in served]
+        keeper = one_device(ports[0], "huawei-sun2000", journal, clock)
+        other = one_device(ports[1], "fronius-gen24", journal, clock)
+        other.name = "roof"
+        site = Site([keeper, other], clock, period_s=2)
+        try:
+            async with asyncio.TaskGroup() as group:
+                site.start(group)
+                await clock.sleep(20)
+                for _ in range(5):
+                    kept, snapshot = site.keeps_export(), site.observe()
+                    asked = decide(snapshot, Commitment(0, None, 900), Wish(), LIMITED, None, kept)
+                    await site.apply(asked)
+                    await clock.sleep(2)
+                assert homes[0].commands.export_limit_w == 1_000  # it keeps it all the same
+                assert not kept
+                assert asked.pv_limit_w is not None
+                assert homes[1].commands.pv_limit_w is not None
+                raise Over
+        except* Over:
+            pass
+        for device, servers in zip((keeper, other), served, strict=True):
+            await device.close()
+            await servers.close()
+        journal.close()
+
+    simulated(clock, run())

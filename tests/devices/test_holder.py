@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+from gateway.devices import IntentStore
 from gateway.devices.holder import Holder
 from gateway.devices.profile import ControlSheet, Facts, Lease, Write
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
+from gateway.journal import Journal
 from gateway.modbus.link import BusAddress, Link, Pace
 from gateway.modbus.registers import Block
 from tests.devices.conftest import HandClock, Intents, impatient
@@ -40,7 +44,7 @@ FLASH = ControlSheet(
 
 
 def holder(
-    server: RegisterServer, sheet: ControlSheet, intents: Intents, clock: HandClock
+    server: RegisterServer, sheet: ControlSheet, intents: IntentStore, clock: HandClock
 ) -> tuple[Holder, Link]:
     link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(10))
     return Holder("battery", sheet, link.unit(1), intents, clock), link
@@ -56,12 +60,139 @@ async def test_flash_is_written_only_on_change_and_within_the_days_budget(
         assert [words for _, _, words in server.writes] == [[100], [200], [300]]
         with pytest.raises(DeviceError, match=r"flash and was written 3 times today"):
             await one.hold(400)
-        assert not await one.release()  # letting go is always worth a write
-        assert server.units[1][10] == 0
+        assert server.units[1][10] == 0  # let go rather than held at an old power
+        assert not intents.stored
+        with pytest.raises(DeviceError, match="written 3 times today"):
+            await one.hold(500)
         clock.seconds += 24 * 3600
         await one.hold(500)
         assert server.units[1][10] == 500
         await link.close()
+
+
+async def test_letting_go_is_always_worth_a_write(clock: HandClock, intents: Intents) -> None:
+    async with serving(RegisterServer({1: {10: 0}})) as server:
+        one, link = holder(server, FLASH, intents, clock)
+        for watts in (100, 200, 300):
+            await one.hold(watts)
+        assert not await one.release()
+        assert server.units[1][10] == 0
+        assert intents.writes == {("battery", 10, "2026-06-01"): 4}
+        await link.close()
+
+
+async def test_a_restart_does_not_begin_the_days_budget_anew(
+    clock: HandClock, tmp_path: Path
+) -> None:
+    async with serving(RegisterServer({1: {10: 0}})) as server:
+        for watts in (100, 200, 300):
+            journal = Journal(tmp_path / "journal.db")
+            one, link = holder(server, FLASH, journal, clock)
+            await one.hold(watts)
+            await link.close()
+            journal.close()  # and the process is gone, with the setpoint held
+        journal = Journal(tmp_path / "journal.db")
+        one, link = holder(server, FLASH, journal, clock)
+        with pytest.raises(DeviceError, match="written 3 times today"):
+            await one.hold(400)
+        assert one.owed
+        assert not await one.release()
+        assert server.units[1][10] == 0
+        await link.close()
+        journal.close()
+
+
+async def test_a_limit_may_always_become_smaller_and_only_so_often_wider(
+    clock: HandClock, intents: Intents
+) -> None:
+    sheet = replace(FLASH, control=Control.EXPORT_LIMIT, max_per_day=4, foreign="keep")
+    async with serving(RegisterServer({1: {10: 9000}})) as server:
+        one, link = holder(server, sheet, intents, clock)
+        for watts in (5000, 0, 5000, 0):
+            await one.hold(watts)
+        with pytest.raises(DeviceError, match="flash"):
+            await one.hold(5000)
+        assert server.units[1][10] == 0  # kept, not let go: wider is the wrong way
+        assert one.value == 0
+        clock.seconds += 24 * 3600
+        await one.hold(5000)
+        await one.hold(4000)
+        assert server.units[1][10] == 4000
+        await link.close()
+
+
+async def test_flash_that_reads_right_is_not_written_at_a_renewal(
+    clock: HandClock, intents: Intents
+) -> None:
+    sheet = replace(FLASH, lease=Lease("none", refresh_s=60))
+    async with serving(RegisterServer({1: {10: 0}})) as server:
+        one, link = holder(server, sheet, intents, clock)
+        for _ in range(10):
+            await one.hold(100)
+            clock.seconds += 61
+        assert len(server.writes) == 1
+        server.units[1][10] = 0  # a reboot lost it
+        await one.hold(100)
+        assert len(server.writes) == 2
+        await link.close()
+
+
+async def test_what_outlives_the_devices_timer_is_remembered_or_not_taken(clock: HandClock) -> None:
+    sheet = replace(FLASH, flash=(), max_per_day=0, lease=Lease("reversion", 60, 20), stays=(10,))
+    async with serving(RegisterServer({1: {10: 0}})) as server:
+        one, link = holder(server, sheet, Full(), clock)
+        with pytest.raises(DeviceError, match="not taken: disk full"):
+            await one.hold(100)
+        assert not server.writes
+        one, link = holder(server, replace(sheet, stays=()), Full(), clock)
+        await one.hold(100)
+        await link.close()
+
+
+class Uncounted(Intents):
+    """A store that cannot count any more."""
+
+    def write_count(self, device: str, register: int, day: str) -> int:
+        raise StorageError("disk gone")
+
+    def count_write(self, device: str, register: int, day: str) -> None:
+        raise StorageError("disk gone")
+
+
+async def test_a_count_that_is_lost_counts_as_spent(clock: HandClock, intents: Intents) -> None:
+    async with serving(RegisterServer({1: {10: 0}})) as server:
+        one, link = holder(server, FLASH, intents, clock)
+        await one.hold(100)
+        one._flash._intents = Uncounted()
+        with pytest.raises(DeviceError, match="cannot be counted: disk gone"):
+            await one.hold(200)
+        assert server.units[1][10] == 0  # a battery is let go
+        limit = replace(FLASH, control=Control.EXPORT_LIMIT, foreign="keep")
+        one, _ = holder(server, limit, intents, clock)
+        one._flash._intents = Uncounted()
+        await one.hold(500)
+        await one.hold(100)  # smaller: always
+        with pytest.raises(DeviceError, match="cannot be counted"):
+            await one.hold(500)
+        assert server.units[1][10] == 100
+        await link.close()
+
+
+async def test_what_a_model_has_no_registers_for_is_no_control_of_it(
+    clock: HandClock, intents: Intents
+) -> None:
+    """A Growatt with firmware from before the VPP registers: measured only."""
+    words = dict.fromkeys(range(1125), 0)
+    async with serving(RegisterServer({1: words}, input={1: words})) as server:
+        one = impatient(server, "growatt-sph", clock, intents)
+        assert one.controls == {BATTERY}  # by the profile, as long as nobody asked
+        await one.poll()
+        assert not one.controls
+        with pytest.raises(DeviceError, match="cannot set battery_power_w"):
+            await one.hold(BATTERY, 1000)
+        assert (await one.release()).neutral
+        assert not server.writes
+        await one.close()
 
 
 class Full(Intents):

@@ -24,7 +24,8 @@ from tests.devices.test_transitions import PASSING, image_of
 from tests.modbus.server import RegisterServer, serving
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork beside a thread
-FAMILIES = ("goodwe-et", "sungrow-sh", "foxess-h3", "keba-p30", "go-e")
+# Those that are simulated are killed in test_kill_simulated.
+FAMILIES = ("foxess-h3", "victron-gx", "heidelberg-ec", "webasto-next", "mennekes-compact")
 WATTS = (3000.0, -2000.0, 0.0, 1500.0)
 AMPS = (16.0, 6.0, 0.0, 10.0)
 

@@ -126,8 +126,10 @@ def bench(family: str) -> Iterator[Bench]:
     thread.start()
     try:
         one.open()
-        yield one
-        one.run(one.servers.close())
+        try:
+            yield one
+        finally:
+            one.run(one.servers.close())
     finally:
         one.loop.call_soon_threadsafe(one.loop.stop)
         thread.join()
@@ -145,6 +147,15 @@ def steer_for_ever(key: str, control: Control, port: int, path: Path) -> None:
                     await one.hold(control, value)
 
     asyncio.run(run())
+
+
+async def next_life(key: str, port: int, path: Path) -> None:
+    """The gateway starts again and polls once."""
+    one, journal = life(key, port, path)
+    await one.poll()
+    assert not journal.pending("device")
+    await one.close()
+    journal.close()
 
 
 def freed(now: Commands, before: Commands) -> bool:
@@ -191,14 +202,6 @@ def test_neutral_by_its_own_timer_or_at_the_next_start(
                 commands, _ = device.look(1.5 * (lease_s or 3600))
                 assert freed(commands, before) or lease_s is None
                 assert not (held and lease_s is None and freed(commands, before))
-
-            async def next_life(path: Path = path) -> None:
-                one, journal = life(key, device.port, path)
-                await one.poll()
-                assert not journal.pending("device")
-                await one.close()
-                journal.close()
-
-            asyncio.run(next_life())
+            asyncio.run(next_life(key, device.port, path))
             assert device.look() == (before, words)
     assert killed_in_hold >= MOMENTS // 2

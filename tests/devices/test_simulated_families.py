@@ -144,3 +144,28 @@ def test_the_700_generation_is_found_and_throttled(tmp_path: Path) -> None:
         journal.close()
 
     simulated(clock, work())
+
+
+@pytest.mark.parametrize("base", [0, 40000, 50000])
+@pytest.mark.parametrize("family", ["fronius", "fronius-float", "sunspec-der"])
+def test_a_chain_is_found_wherever_it_begins(family: str, base: int, tmp_path: Path) -> None:
+    """The 7xx device has its grid-support functions (703, 705, 706, 710-712) between the others."""
+    clock = SimClock(NOON)
+
+    async def work() -> None:
+        home = Home(clock, Scenario(NOON, seed=1))
+        servers = await serve_home(home, choice=Choice(inverter=family, sunspec_base=base))
+        journal = Journal(tmp_path / "journal.sqlite")
+        key = INVERTERS[family][0]
+        try:
+            found = [f async for f in scan("127.0.0.1", servers.ports.inverter)]
+            assert [(f.unit, f.profile.key) for f in found] == [(1, key), (200, "sunspec-meter")]
+            one = one_device(servers.ports.inverter, key, journal, clock)
+            assert await number(one, "pv_power_w") == pytest.approx(home.powers().pv, abs=2)
+            assert await number(one, "battery_soc_pct") > 0
+            await one.close()
+        finally:
+            journal.close()
+            await servers.close()
+
+    simulated(clock, work())

@@ -39,8 +39,16 @@ def model(number: int, length: int, points: Words, fill: int = 0xFFFF) -> list[i
     return words
 
 
-def common(maker: str = "Maker", name: str = "Model", length: int = 66) -> list[int]:
-    points: Words = {2: text(maker, 16), 18: text(name, 16), 42: text("1.0", 8), 50: text("S1", 16)}
+def common(
+    maker: str = "Maker", name: str = "Model", length: int = 66, serial: str = "S1", opt: str = ""
+) -> list[int]:
+    points: Words = {
+        2: text(maker, 16),
+        18: text(name, 16),
+        34: text(opt, 8),
+        42: text("1.0", 8),
+        50: text(serial, 16),
+    }
     return model(1, length, points, fill=0)
 
 

@@ -139,6 +139,58 @@ async def test_a_former_lifes_setpoint_is_undone_at_the_next_start(
         await second.close()
 
 
+# What is known, or must be feared, to be kept in flash. Whoever adds a control says it here too.
+FLASH = {
+    ("goodwe-et", Control.EXPORT_LIMIT): {47509, 47510},
+    ("growatt-sph", Control.BATTERY_POWER): {30100, 30410},
+    ("huawei-sun2000", Control.BATTERY_POWER): {47087, 47246},
+    ("huawei-sun2000", Control.EXPORT_LIMIT): {47415, 47416, 47417, 47418},
+    ("solaredge-storedge", Control.BATTERY_POWER): {0xE004, 0xE00A},
+    ("solaredge-storedge", Control.EXPORT_LIMIT): {0xE000, 0xE001, 0xE002, 0xE003},
+}
+# Settings that wear out by every write, and that no sheet may touch at all.
+NEVER = {
+    "sungrow-sh": {33046, 33047, 13073, 13086},
+    "victron-gx": {2700, 2701, 2702, 2703, 2706},
+    "go-e": {300},
+    "sma-hybrid": set(range(40152, 41000)) - {40152},
+    "deye-3p": set(range(60, 500)),
+    "solax-x": {0x1F, 0x20, 0x42},
+}
+
+
+def test_flash_is_declared_where_it_is_known() -> None:
+    declared = {
+        (key, sheet.control): set(sheet.flash)
+        for key, profile in all_profiles().items()
+        if profile.source
+        for sheet in profile.source.controls
+        if sheet.flash
+    }
+    assert declared == FLASH
+
+
+@pytest.mark.parametrize(("profile", "sheet"), CONTROLLED, ids=name)
+async def test_a_day_of_one_setpoint_writes_each_flash_register_once(
+    profile: Profile, sheet: ControlSheet, clock: HandClock, intents: Intents
+) -> None:
+    words = image_of(profile)
+    unit = profile.connection.unit
+    async with serving(RegisterServer({unit: words}, input={unit: words})) as server:
+        one = impatient(server, profile.key, clock, intents)
+        for value in MODES[sheet.control]:
+            server.writes.clear()
+            for _ in range(20):
+                await one.hold(sheet.control, value)
+                clock.seconds += sheet.lease.refresh_s + 1
+            for address in sheet.flash:
+                hit = [w for w in server.writes if w[1] <= address < w[1] + len(w[2])]
+                assert len(hit) <= 1, address
+            never = NEVER.get(profile.key, set())
+            assert not never & {a + i for _, a, sent in server.writes for i in range(len(sent))}
+        await one.close()
+
+
 def test_every_profile_is_whole() -> None:
     for key, profile in all_profiles().items():
         assert profile.sunspec or profile.source, key

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.clock import SimClock
 from gateway.devices.verify import Step, tour, verify
 from gateway.domain.control import Control
+from gateway.journal import Journal
+from simulators.devices.serve import Choice, serve_home
+from simulators.home import Home, Scenario
 from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device
+from tests.devices.test_simulated_families import NOON, one_device, simulated
 from tests.modbus.server import RegisterServer, serving
 
 MODE, OUT_RATE, CHARGE_W, DISCHARGE_W = 40368, 40375, 40334, 40354
@@ -61,3 +68,42 @@ async def test_a_device_that_ignores_setpoints_is_told_by_its_power_and_ends_neu
     bad = {s.after for s in steps if s.problem}
     assert bad == {"discharge", "rest"}  # the captured battery charges by itself
     assert neutral
+
+
+SIMULATED = [
+    ("growatt", "growatt-sph", Control.BATTERY_POWER),
+    ("solax", "solax-x", Control.BATTERY_POWER),
+    ("huawei", "huawei-sun2000", Control.EXPORT_LIMIT),
+    ("goodwe", "goodwe-et", Control.EXPORT_LIMIT),
+    ("solaredge", "solaredge-storedge", Control.EXPORT_LIMIT),
+]
+
+
+@pytest.mark.parametrize(("family", "key", "control"), SIMULATED)
+@pytest.mark.parametrize("obeys", [True, False])
+def test_a_simulated_device_passes_if_it_obeys_and_only_then(
+    family: str, key: str, control: Control, obeys: bool, tmp_path: Path
+) -> None:
+    """A home in the sun with a half-full battery, or (for export) a full one."""
+    clock = SimClock(NOON)
+    soc = 60.0 if control is Control.BATTERY_POWER else 100.0
+
+    async def work() -> None:
+        home = Home(clock, Scenario(NOON, seed=1, soc_pct=soc, car=None))
+        servers = await serve_home(home, choice=Choice(inverter=family))
+        journal = Journal(tmp_path / "journal.db")
+        one = one_device(servers.ports.inverter, key, journal, clock)
+        await one.poll()
+        if not obeys:
+            home.command = lambda **_: None  # type: ignore[method-assign]
+        steps = [s async for s in verify(one, control, 1500, clock, 30)]
+        assert len(steps) == 4 * 3 + 1
+        told = [s for s in steps if s.problem]
+        assert bool(told) != obeys, told
+        assert not steps[-1].problem
+        assert not journal.pending("device")
+        await one.close()
+        await servers.close()
+        journal.close()
+
+    simulated(clock, work())

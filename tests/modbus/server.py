@@ -36,6 +36,7 @@ class RegisterServer:
     connections: int = 0
     port: int = 0
     one_client: bool = False
+    strange: int = 2  # the exception for an address that is not there; -1 = silence
     _open: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -62,6 +63,8 @@ class RegisterServer:
         else:
             tid, _, length, unit = struct.unpack(">HHHB", await reader.readexactly(7))
             answer = self.answer(unit, await reader.readexactly(length - 1))
+            if not answer:
+                return
             frame = struct.pack(">HHHB", tid, 0, len(answer) + 1, unit) + answer
         fault = self.faults.pop(0) if self.faults else None
         if fault:
@@ -86,7 +89,7 @@ class RegisterServer:
         if not 1 <= count <= self.max_read:
             return bytes((fc | 0x80, 3))
         if any(a not in image for a in range(address, address + count)):
-            return bytes((fc | 0x80, 2))
+            return bytes((fc | 0x80, self.strange)) if self.strange > 0 else b""
         words = (image[a] for a in range(address, address + count))
         return bytes((fc, 2 * count)) + struct.pack(f">{count}H", *words)
 

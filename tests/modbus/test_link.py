@@ -9,7 +9,8 @@ import pytest
 
 from gateway.errors import DeviceError
 from gateway.modbus.frames import TidMode
-from gateway.modbus.link import BusAddress, Link, Pace, Refused
+from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.refusals import Refused
 from gateway.modbus.registers import words_of
 from tests.modbus.faults import FAULTS, RTU_FAULTS, exception, silent
 from tests.modbus.server import Fault, RegisterServer, serving

@@ -75,7 +75,7 @@ async def test_float_variant(start: Start, home: Home) -> None:
 async def test_der_generation(start: Start, home: Home, clock: HandClock) -> None:
     client = await start("sunspec-der")
     models = await chain(client, 1)
-    assert set(models) == {1, 701, 702, 704, 713, 714, 715}
+    assert set(models) == {1, *range(701, 707), *range(710, 716)}
     assert models[701] == 40002 + 68  # model 1 of length 66
     ac = await client.read(1, models[701], 125)
     factor = (await client.read(1, models[701] + 116, 1))[0]
@@ -270,6 +270,26 @@ async def test_a_write_after_the_timer_ended_is_not_undone_by_it(
     await client.write(1, at + 12, -4000)  # nobody has looked since the timer ended
     assert (await client.read(1, at + 12, 1)) == (-4000 & 0xFFFF,)
     assert (await client.read(1, at + 5, 1)) == (0,)
+
+
+async def test_the_curves_of_the_der_generation_are_whole(start: Start) -> None:
+    """Each as the model's definition lays it out: its lengths follow from its numbers of points."""
+    client = await start("sunspec-der")
+    models = await chain(client, 1)
+    for number, (points_at, size, fixed) in {
+        705: (5, 2, 13 + 10),
+        706: (5, 2, 13 + 5),
+        712: (5, 2, 12 + 4),
+    }.items():
+        words = await client.read(1, models[number], 100)
+        assert words[1] == fixed + size * words[points_at]
+        assert words[2] == 0  # not enabled
+    trip = await client.read(1, models[710], 40)
+    assert trip[1] == 7 + 1 + 3 * (1 + 4 * trip[5])
+    droop = await client.read(1, models[711], 40)
+    assert droop[1] == 12 + 10 * droop[5]
+    service = await client.read(1, models[703], 19)
+    assert service[2:5] == (1, 1050, 917)
 
 
 async def test_growatt_follows_the_percent_only_with_authority_and_never_ends_by_itself(

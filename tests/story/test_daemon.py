@@ -20,28 +20,12 @@ from gateway.clock import WallClock
 from gateway.domain.intervals import iso
 from simulators.broker import BrokerHandle, start_broker
 from simulators.devices.serve import Servers, serve_home
+from simulators.gateway_toml import gateway_toml
 from simulators.home import Home, Scenario
 
-CONFIG = """
-state_dir = "{state}"
-[[device]]
-name = "inverter"
-profile = "fronius-gen24"
-host = "127.0.0.1"
-port = {inverter}
-[[device]]
-name = "meter"
-profile = "sunspec-meter"
-host = "127.0.0.1"
-port = {meter}
-unit = 200
-[mqtt]
-port = {broker}
-publish_s = 0.5
+QUICK = """publish_s = 0.5
 [control]
 period_s = 0.5
-[dashboard]
-port = 0
 """
 PROGRAM = "import sys; from gateway.cli import main; sys.argv[0] = 'energy-gateway'; main()"
 PATIENCE_S = 30
@@ -96,8 +80,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     home = Home(clock, Scenario(start=clock.now(), soc_pct=60, car=None))
     servers, broker = await serve_home(home), await start_broker()
     config = tmp_path / "gateway.toml"
-    ports = {"inverter": servers.ports.inverter, "meter": servers.ports.meter}
-    config.write_text(CONFIG.format(state=tmp_path / "state", broker=broker.port, **ports))
+    config.write_text(gateway_toml(tmp_path / "state", servers.ports, broker.port) + QUICK)
     try:
         yield House(clock, home, servers, broker, config)
     finally:

@@ -18,7 +18,7 @@ function drawLive(live) {
   byId("logout").hidden = !live.login;
   drawFlow(byId("flow"), live);
   byId("story").textContent = story(live);
-  show(byId("powers"), Object.entries(live.power).flatMap(([name, watts]) =>
+  show(byId("powers"), Object.entries(live.power).filter(([name]) => !live.absent.includes(name)).flatMap(([name, watts]) =>
     [node("dt", {}, NAMES[name]), node("dd", {}, power(watts))]));
   drawTiles(live);
   show(byId("notes"), live.notes.map((text) => node("li", {}, text)));
@@ -28,6 +28,11 @@ function drawLive(live) {
 
 const NAMES = { pv_w: "Solar", load_w: "Home", grid_w: "Grid, import positive", battery_w: "Battery, discharge positive", charger_w: "Car" };
 
+// What control calls its reasons, in words; others stand for themselves.
+const REASONS = { "price: rest": "the battery rests: later is better",
+  "price: charge": "the battery charges: energy is cheap now", "price: discharge": "the battery gives: energy is dear now",
+  "committed delivery": "delivering what was sold", reserve: "the battery is at its backup reserve" };
+
 function story(live) {
   const { grid_w: grid, battery_w: battery } = live.power;
   if (grid === null) return "The grid meter does not answer; the gateway stays on the safe side.";
@@ -36,7 +41,8 @@ function story(live) {
   if (battery !== null && Math.abs(battery) > 50) {
     parts.push(battery < 0 ? `charging ${power(-battery)}` : `discharging ${power(battery)}`);
   }
-  const why = live.reason && live.reason !== "released" ? ` (${live.reason})` : "";
+  const reason = REASONS[live.reason] ?? live.reason;
+  const why = reason && reason !== "released" ? ` (${reason})` : "";
   return parts.join(", ") + why + ".";
 }
 
@@ -46,7 +52,7 @@ function drawTiles(live) {
   const tile = (title, content, cls = "") => node("div", { class: cls }, node("dt", {}, title), node("dd", {}, ...[content].flat()));
   const amount = (text) => text === null ? "–" : [text.replace(/(\.\d{2})\d+$/, "$1"), node("small", {}, ` ${money}`)];
   show(byId("tiles"), [
-    tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key"),
+    ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
     tile("Buying costs", perKwh(live.prices.import)),
     tile("Selling earns", perKwh(live.prices.export)),
     ...(live.trading === null ? [] : [
@@ -110,9 +116,12 @@ function drawTables(day) {
     [`Buying ${money}`, (r) => price(at("import_price_per_kwh")(r))], [`Market ${money}`, (r) => price(at("market_price_per_kwh")(r))],
     [`Stored value ${money}`, (r) => price(at("stored_value_per_kwh")(r))]], hours, "There is no plan yet.");
   const steps = day.offer?.steps ?? [];
-  byId("offer-text").textContent = day.offer
-    ? `For delivery at ${dayTime(day.offer.start, day.time_zone)}: at each price, how much the home sells (below zero: buys).`
-    : "No offer now: trading is off, or nothing is worth selling.";
+  const delivery = day.offer ? `For delivery at ${dayTime(day.offer.start, day.time_zone)}` : "";
+  const buys = steps.some((s) => s.net_wh < 0);
+  byId("offer-text").textContent = !day.offer ? "No offer: trading is off, or there is no plan yet."
+    : steps.length ? `${delivery}: at each price, how much the home sells${buys ? " (below zero: buys)" : ""}.`
+    : `${delivery} nothing is offered: at no likely price there is energy that is not worth more at home.`;
+  byId("chart-offer").hidden = byId("offer-details").hidden = !steps.length;
   table("offer-table", [[`Price ${money}`, (s) => price(s.price_per_kwh)], ["Net energy", (s) => energy(s.net_wh)]], steps, "No steps.");
 }
 

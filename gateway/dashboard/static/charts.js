@@ -54,8 +54,8 @@ function nowLine(now) {
 
 function axis(scale, label, extra = {}) {
   const narrow = innerWidth < 500; // a phone has no room for the words beside the numbers
-  return { scale, label: narrow ? undefined : label, labelSize: 20, size: narrow ? 42 : 54, stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 },
-    ticks: { stroke: ink("line"), width: 1 }, font: "12px system-ui", labelFont: "12px system-ui", ...extra };
+  return { scale, label: narrow ? undefined : label, labelSize: 20, size: narrow ? 48 : 54, stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 },
+    ticks: { stroke: ink("line"), width: 1 }, font: narrow ? "11px system-ui" : "12px system-ui", labelFont: "12px system-ui", ...extra };
 }
 
 function draw(place, options, data) {

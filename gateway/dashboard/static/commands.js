@@ -18,6 +18,8 @@ export function drawCommands(place, live) {
     }
     rows.get(command.name).update(command.value);
   }
+  const here = new Set(live.commands.map((command) => command.name));
+  for (const [name, row] of rows) row.box.hidden = !here.has(name); // a part that this home does not have
 }
 
 function makeRow(command, currency) {

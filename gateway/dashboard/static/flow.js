@@ -39,9 +39,9 @@ function level([x, y], percent) {
 
 export function drawFlow(svg, live) {
   const parts = [];
-  for (const { key, cls, at } of PLACES) {
+  const places = PLACES.filter(({ key }) => !live.absent.includes(key));
+  for (const { key, cls, at } of places) {
     const watts = live.power[key];
-    if (watts === null && key === "charger_w") continue;
     const line = `M${at[0]} ${at[1]} L${HOME[0]} ${HOME[1]}`;
     parts.push(shape("path", { class: "wire", d: line }));
     if (watts !== null && Math.abs(watts) > IDLE_W) {
@@ -49,9 +49,8 @@ export function drawFlow(svg, live) {
       parts.push(shape("path", { class: `stream ${cls}${out ? " back" : ""}`, d: line }));
     }
   }
-  for (const { key, cls, name, at } of PLACES) {
+  for (const { key, cls, name, at } of places) {
     const watts = live.power[key];
-    if (watts === null && key === "charger_w") continue;
     const charge = key === "battery_w" && live.soc_pct !== null ? `${Math.round(live.soc_pct)} %` : "";
     parts.push(place(cls, at, name, power(watts === null ? null : Math.abs(watts)), charge));
     if (charge) parts.push(level(at, live.soc_pct));

@@ -47,6 +47,11 @@ PROFILE = Profile(
     kind="charger",
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=3.0),
+    identify=(
+        (Field(0x4006, "u32", valid=(6_000, 80_000)), r"."),  # largest current, mA
+        (Field(0x400A, "u32"), r"^(0|1|17|257|273)$"),  # cable and lock
+        (Field(_LIMIT, "u32", valid=(0, 80_000)), r"."),
+    ),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
         outputs=(

@@ -45,7 +45,10 @@ PROFILE = Profile(
     kind="charger",
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=3.0),
-    identify=((Field(1201, "str", count=5), r"^[A-F][12]?$"),),
+    identify=(
+        (Field(1201, "str", count=5), r"^[A-F][12]?$"),
+        (Field(1200, "u16"), r"^[01]$"),  # whether it is available
+    ),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
         outputs=(

@@ -10,15 +10,17 @@ at 1100-1121 with setpoint and watchdog; it is published in one place only (davi
 and waits for a second one, or for a captured device. High-voltage models give PV and battery power in 10 W: register 0 tells them.
 """
 
-from gateway.devices.profile import Connection, Output, Profile, Source, numeric, one, total
+from gateway.devices.profile import Connection, Output, Profile, Source, named, numeric, one, total
 from gateway.modbus.registers import Field, Value
 
 _TYPE = Field(0, "u16")
-_HIGH_VOLTAGE = 0x0006
+_TYPES = r"^(5|6|1280|1536|1537)$"  # some firmware shows the type in the high byte
+_HIGH_VOLTAGE = (0x0006, 0x0600, 0x0601)
+_STATES = {0: "standby", 1: "checking", 2: "running", 3: "warning", 4: "fault"}
 
 
 def _watts(kind: Value, *powers: Value) -> Value:
-    factor = 10 if kind == _HIGH_VOLTAGE else 1
+    factor = 10 if kind in _HIGH_VOLTAGE else 1
     return numeric(lambda w: factor * w)(total(*powers))
 
 
@@ -30,21 +32,26 @@ PROFILE = Profile(
     key="deye-3p",
     title="Deye / Sunsynk three-phase hybrid",
     kind="hybrid",
-    identify_gives="serial",
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.05, max_gap=20, max_read=60),
     identify=(
-        (Field(0, "u16", valid=(5, 6)), r"."),
-        (Field(3, "str", count=5), r"^[0-9]{10}$"),
+        (_TYPE, _TYPES),
+        (Field(3, "str", count=5), r"^[0-9A-Z]{10}$"),
     ),
+    says=(("serial", Field(3, "str", count=5)),),
     source=Source(
         outputs=(
             Output("pv_power_w", (_TYPE, *(Field(a, "u16") for a in range(672, 676))), _watts),
             Output("battery_power_w", (_TYPE, Field(590, "i16")), _watts),
             one("battery_soc_pct", Field(588, "u16", valid=(0, 100))),
             one("grid_power_w", Field(625, "i16")),
+            one("ac_power_w", Field(636, "i16")),
+            Output("inverter_state", (Field(500, "u16"),), named(_STATES)),
+            one("grid_frequency_hz", Field(609, "u16", scale=0.01, valid=(40, 70))),
+            one("battery_charge_wh", _u32(516), "slow"),
             one("battery_discharge_wh", _u32(518), "slow"),
             one("grid_import_wh", _u32(522), "slow"),
+            one("grid_export_wh", _u32(524), "slow"),
             one("pv_energy_wh", _u32(534), "slow"),
         ),
     ),

@@ -16,6 +16,7 @@ from gateway.devices.profile import (
     Profile,
     Source,
     Write,
+    held_unless,
     numeric,
     one,
     restore,
@@ -47,6 +48,7 @@ PROFILE = Profile(
     verified="data sheet",
     connection=Connection(unit=247, timeout_s=3.0, min_gap_s=0.05, max_gap=10),
     identify=((Field(30000, "str", count=16), r"^H3"),),
+    says=(("model", Field(30000, "str", count=16)), ("serial", Field(30016, "str", count=16))),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
@@ -58,6 +60,7 @@ PROFILE = Profile(
             ),
             one("battery_power_w", Field(31036, "i16")),
             one("battery_soc_pct", Field(31038, "u16", valid=(0, 100))),
+            Output("battery_mode", (Field(_ENABLE, "u16"),), held_unless(0)),
             one("grid_import_wh", Field(32012, "u32", scale=100)),
         ),
         controls=(

@@ -53,7 +53,7 @@ PROFILE = Profile(
         (Field(304, "str", "input", count=6), r"^[0-9A-Z]{6,12}$"),
         (Field(100, "u16", "input"), r"^[0-4]$"),
     ),
-    identify_gives="serial",
+    says=(("serial", Field(304, "str", "input", count=6)),),
     connection=Connection(unit=1, timeout_s=3.0, max_gap=12),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(

@@ -21,6 +21,9 @@ from gateway.devices.profile import (
     Profile,
     Source,
     Write,
+    held_unless,
+    named,
+    numeric,
     one,
     restore,
     span,
@@ -31,9 +34,20 @@ from gateway.modbus.registers import Block, Field, Missing, Value
 
 _EXPORT_ON, _EXPORT_W, _MODE, _POWER = 47509, 47510, 47511, 47512
 _AUTO, _STANDBY, _CHARGE, _DISCHARGE = 1, 8, 11, 12
+_NO_BATTERY = 0  # of the battery's mode; then standby, discharge, charge, and both announced
+_BATTERY_MODES = range(1, 6)
+_STATES = {
+    0: "waiting",
+    1: "running",
+    2: "off_grid",
+    3: "fault",
+    4: "updating",
+    5: "checking",
+}
 _U32_ABSENT = frozenset({0xFFFF_FFFF})
 # Most negative or all ones: no documented marks, but nothing that these devices could measure.
 _I16_ABSENT, _I32_ABSENT = frozenset({-0x8000}), frozenset({-0x8000_0000, 0x7FFF_FFFF})
+_RATED = Field(35001, "u16", valid=(1000, 60_000))
 _POSSIBLE_W = (-200_000, 200_000)  # the largest of the family has 30 kW
 
 
@@ -51,8 +65,38 @@ def _metered(working: Value, power: Value) -> Value:
 
 
 def _meter_counter(value: Value, other: Value) -> Value:
-    """0 on both sides: this meter does not count energy."""
-    return Missing.ABSENT if value == 0 and other == 0 else value
+    """0 is a count only where the other side shows that energy is counted at all."""
+    counted = isinstance(other, int | float) and other > 0
+    return Missing.ABSENT if value == 0 and not counted else value
+
+
+def _in_battery(mode: Value, value: Value) -> Value:
+    """What a battery says, where there is one: without it the registers hold 0."""
+    return Missing.ABSENT if mode == _NO_BATTERY else value
+
+
+def _both(mode: Value, power: Value, mode_2: Value, power_2: Value) -> Value:
+    """The power of one or two batteries."""
+    return total_of_present(_in_battery(mode, power), _second(mode_2, power_2))
+
+
+def _second(mode: Value, value: Value) -> Value:
+    """Only some models have registers of a second battery, and few owners a second battery."""
+    return value if isinstance(mode, int) and mode in _BATTERY_MODES else Missing.ABSENT
+
+
+def _soc(*values: Value) -> Value:
+    """Of two batteries the mean, weighted by their modules."""
+    mode, soc, modules, mode_2, soc_2, modules_2 = values
+    first, second = _in_battery(mode, soc), _second(mode_2, soc_2)
+    if second is Missing.ABSENT:
+        return first
+    if first is Missing.ABSENT:
+        return second
+    numbers = (first, second, modules, modules_2)
+    if not all(isinstance(v, int) for v in numbers) or 0 in (modules, modules_2):
+        return Missing.ABSENT
+    return numeric(lambda a, b, m, n: (a * m + b * n) / (m + n))(*numbers)
 
 
 def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
@@ -67,12 +111,15 @@ def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_MODE, (_AUTO,)), Write(_POWER, (0,)))
 
 
-def _hold_export(watts: float, _facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
-    """Never wider than a limit of the owner's."""
-    wanted = max(0, min(0xFFFF, round(watts)))
+_BATTERY_MODE, _BATTERY_2_MODE = Field(35184, "u16"), Field(35266, "u16")
+
+
+def _hold_export(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """Never wider than a limit of the owner's; more than the inverter's rating is refused by it."""
+    wanted = max(0, min(facts.number(_RATED) or 0xFFFF, round(watts)))
     if saved.get(_EXPORT_ON) == 1:
         wanted = min(wanted, saved.get(_EXPORT_W, wanted))
-    return (Write(_EXPORT_W, (wanted,)), Write(_EXPORT_ON, (1,)))
+    return (Write(_EXPORT_W, (int(wanted),)), Write(_EXPORT_ON, (1,)))
 
 
 def _neutral_export(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
@@ -87,13 +134,15 @@ PROFILE = Profile(
     key="goodwe-et",
     title="GoodWe ET / EH / BT / BH hybrid",
     kind="hybrid",
-    identify_gives="serial",
     verified="capture",
     connection=Connection(unit=247, timeout_s=3.0, max_gap=50, sleeps_at_night=True),
     identify=(
-        (Field(35003, "str", count=8), r"^\d{4,5}(ET|EH|BT|BH|KET|KEH|KBT|KBH|HU)"),
-        (Field(35001, "u16"), r"."),
+        # the serial number: rating, two or three letters of the family, year and number
+        (Field(35003, "str", count=8), r"^\d[0-9A-Z]{4}[A-Z]{2,3}[0-9A-Z]{8,9}$"),
+        (Field(35001, "u16", valid=(500, 60_000)), r"."),  # rating in W
+        (Field(35100, "u16"), r"."),
     ),
+    says=(("serial", Field(35003, "str", count=8)), ("model", Field(35011, "str", count=5))),
     controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
     source=Source(
         outputs=(
@@ -104,8 +153,29 @@ PROFILE = Profile(
                 total_of_present,
             ),
             one("grid_frequency_hz", Field(35123, "u16", scale=0.01, valid=(40, 70))),
-            one("battery_power_w", _signed(35182)),
-            one("battery_soc_pct", Field(37007, "u16", valid=(0, 100))),
+            Output("inverter_state", (Field(35187, "u16"),), named(_STATES)),
+            Output(
+                "battery_power_w",
+                (_BATTERY_MODE, _signed(35182), _BATTERY_2_MODE, _signed(35264)),
+                _both,
+            ),
+            Output(
+                "battery_soc_pct",
+                (
+                    _BATTERY_MODE,
+                    Field(37007, "u16", valid=(0, 100)),
+                    Field(37009, "u16"),
+                    _BATTERY_2_MODE,
+                    Field(39005, "u16", valid=(0, 100)),
+                    Field(39007, "u16"),
+                ),
+                _soc,
+            ),
+            Output(
+                "battery_mode",
+                (_BATTERY_MODE, Field(_MODE, "u16")),
+                lambda battery, mode: _in_battery(battery, held_unless(_AUTO)(mode)),
+            ),
             Output("grid_power_w", (Field(36004, "u16"), _signed(36025)), _metered),
             Output("grid_import_wh", _METER, _meter_counter),
             Output("grid_export_wh", (_METER[1], _METER[0]), _meter_counter),
@@ -125,7 +195,7 @@ PROFILE = Profile(
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
-                facts=(Block("holding", _EXPORT_ON, 2),),
+                facts=(Block("holding", 35001, 1), Block("holding", _EXPORT_ON, 2)),
                 needs=(Block("holding", _EXPORT_ON, 2),),
                 hold=_hold_export,
                 neutral=_neutral_export,

@@ -24,6 +24,7 @@ from gateway.devices.profile import (
     Profile,
     Source,
     Write,
+    named,
     numeric,
     one,
     restore,
@@ -36,6 +37,22 @@ _AUTHORITY, _REMOTE, _MINUTES, _PERCENT, _GRID_CHARGE = 30100, 30407, 30408, 304
 _TIMER_MIN = 5
 _REST = 1  # percent: the least that is not 'as you like'
 _RATED = Field(30026, "u32", scale=0.1, valid=(100, 100_000))
+
+_STATES = {
+    0: "waiting",
+    1: "checking",
+    3: "fault",
+    4: "updating",
+    5: "running",
+    6: "running",
+    7: "off_grid",
+    8: "off_grid",
+}
+
+
+def _energy(address: int) -> Field:
+    """A counter in 0.1 kWh; one that ran below 0 shows what no home can have counted."""
+    return Field(address, "u32", "input", scale=100, valid=(0, 1e10))
 
 
 def _watts(address: int) -> Field:
@@ -76,6 +93,12 @@ PROFILE = Profile(
     kind="hybrid",
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=10, max_read=45),
+    identify=(
+        (Field(23, "str", count=5), r"^[0-9A-Z]{10}$"),  # the serial number
+        (Field(1000, "u16", "input"), r"^[0-8]$"),
+        (Field(1014, "u16", "input", valid=(0, 100)), r"."),
+    ),
+    says=(("serial", Field(23, "str", count=5)), ("version", Field(9, "str", count=6))),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
@@ -85,8 +108,15 @@ PROFILE = Profile(
                 (_watts(1009), _watts(1011)),
                 numeric(lambda out, charge: out - charge),
             ),
+            Output("inverter_state", (Field(1000, "u16", "input"),), named(_STATES)),
+            one("grid_frequency_hz", Field(37, "u16", "input", scale=0.01, valid=(40, 70))),
             one("battery_soc_pct", Field(1014, "u16", "input", valid=(0, 100))),
             Output("grid_power_w", (_watts(1021), _watts(1029)), numeric(lambda i, e: i - e)),
+            one("grid_import_wh", _energy(1046)),
+            one("grid_export_wh", _energy(1050)),
+            one("pv_energy_wh", _energy(91), "slow"),
+            one("battery_discharge_wh", _energy(1054), "slow"),
+            one("battery_charge_wh", _energy(1058), "slow"),
         ),
         controls=(
             ControlSheet(

@@ -34,6 +34,7 @@ _STATES = {
     8: "plugged",
     9: "error",
     10: "error",
+    11: "error",
 }
 
 
@@ -52,6 +53,12 @@ PROFILE = Profile(
     kind="charger",
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=2.0, min_gap_s=0.05),
+    identify=(
+        (Field(4, "u16", "input", valid=(0x100, 0x10F)), r"."),  # version of the register layout
+        (Field(5, "u16", "input", valid=(2, 11)), r"."),
+        (Field(100, "u16", "input", valid=(6, 16)), r"."),  # largest and least current, A
+        (Field(101, "u16", "input", valid=(6, 16)), r"."),
+    ),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
         outputs=(

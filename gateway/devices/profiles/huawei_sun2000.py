@@ -19,16 +19,19 @@ from gateway.devices.profile import (
     ControlSheet,
     Facts,
     Lease,
+    Output,
     Profile,
     Source,
     Write,
+    held_unless,
+    named,
     one,
     restore,
     span,
 )
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.modbus.registers import Block, Field, encode
+from gateway.modbus.registers import Block, Field, Missing, Value, encode
 
 _I32_ABSENT = frozenset({0x7FFF_FFFF, -0x8000_0000})
 _U32_ABSENT = frozenset({0xFFFF_FFFF})
@@ -48,6 +51,31 @@ def _u32(address: int, scale: float = 1) -> Field:
     return Field(address, "u32", scale=scale, absent=_U32_ABSENT)
 
 
+_STATES = {
+    **dict.fromkeys(range(4), "standby"),
+    0x0100: "starting",
+    0x0200: "running",
+    0x0201: "throttled",
+    0x0202: "throttled",
+    0x0300: "fault",
+    **dict.fromkeys(range(0x0301, 0x0309), "off"),
+    0x0401: "throttled",
+    0x0402: "throttled",
+    0xA000: "sleeping",
+}
+
+
+def _heard(status: Value, value: Value) -> Value:
+    """What meter (37100) or storage (37762) say while the inverter hears them; 0 is offline."""
+    return value if isinstance(status, int) and status != 0 else Missing.ABSENT
+
+
+def _heard_export(status: Value, value: Value) -> Value:
+    value = _heard(status, value)
+    return -value if isinstance(value, int | float) else value
+
+
+_METER, _STORAGE = Field(37100, "u16"), Field(37762, "u16")
 _MAX_CHARGE, _MAX_DISCHARGE = _u32(37046), _u32(37048)
 
 
@@ -114,21 +142,34 @@ PROFILE = Profile(
         unit=1, timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.05, max_gap=20, single_client=True
     ),
     identify=((Field(30000, "str", count=15), r"^SUN2000"),),
+    says=(
+        ("model", Field(30000, "str", count=15)),
+        ("serial", Field(30015, "str", count=10)),
+    ),
     controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
     source=Source(
         outputs=(
             one("ac_power_w", _i32(32080)),
             one("pv_power_w", _i32(32064)),
             one("grid_frequency_hz", Field(32085, "u16", scale=0.01, absent=frozenset({0xFFFF}))),
-            one("grid_power_w", _i32(37113, -1)),
-            one("battery_power_w", _i32(37765, -1)),
-            one(
+            Output("inverter_state", (Field(32089, "u16"),), named(_STATES)),
+            Output("grid_power_w", (_METER, _i32(37113)), _heard_export),
+            # both storage units together
+            Output("battery_power_w", (_STORAGE, _i32(37765)), _heard_export),
+            Output(
                 "battery_soc_pct",
-                Field(37760, "u16", scale=0.1, absent=frozenset({0xFFFF}), valid=(0, 100)),
+                (
+                    _STORAGE,
+                    Field(37760, "u16", scale=0.1, absent=frozenset({0xFFFF}), valid=(0, 100)),
+                ),
+                _heard,
             ),
+            Output("battery_mode", (Field(_FORCE, "u16"),), held_unless(_STOP)),
             one("pv_energy_wh", _u32(32106, 10), "slow"),
-            one("grid_export_wh", _u32(37119, 10)),
-            one("grid_import_wh", _u32(37121, 10)),
+            Output("grid_export_wh", (_METER, _u32(37119, 10)), _heard),
+            Output("grid_import_wh", (_METER, _u32(37121, 10)), _heard),
+            one("battery_charge_wh", _u32(37780, 10), "slow"),
+            one("battery_discharge_wh", _u32(37782, 10), "slow"),
             one("battery_capacity_wh", _u32(37758), "slow"),
             one("battery_max_charge_w", _MAX_CHARGE, "slow"),
             one("battery_max_discharge_w", _MAX_DISCHARGE, "slow"),

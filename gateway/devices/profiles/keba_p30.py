@@ -2,7 +2,9 @@
 
 Each value is two registers that must be read by themselves, so what stands still while no car
 charges is then asked for once a minute only. Writes take function 6. The failsafe
-(5018 timeout 10-600 s, 5016 current) is the device's own dead-man: when we die the car charges on.
+(5018 timeout 10-600 s, 5016 current) is the device's own dead-man: when we die the car charges on, also
+one that we had paused (traktore-org/sem-community#763). A pause is 5014 = 0, because the P30 takes no
+current of 0 in 5004 (evcc-io/evcc#20860). The timeout stays as we set it until the next start.
 """
 
 from collections.abc import Mapping
@@ -67,9 +69,9 @@ PROFILE = Profile(
     key="keba-p30",
     title="KEBA KeContact P30",
     kind="charger",
-    identify_gives="serial",
     verified="data sheet",
     identify=((Field(1016, "u32"), r"^3\d{5}$"), (Field(1000, "u32"), r"^[0-5]$")),
+    says=(("serial", Field(1014, "u32")), ("model", Field(1016, "u32"))),
     connection=Connection(unit=255, timeout_s=3.0),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(

@@ -27,6 +27,10 @@ from gateway.modbus.registers import Block, Field, encode
 _SETPOINT, _MODE = 1034, 1080
 
 
+def _energy(address: int) -> Field:
+    return Field(address, "f32", words="little", valid=(0, 1e12))
+
+
 def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_SETPOINT, encode(watts, "f32", "little"), check=False),)
 
@@ -45,7 +49,11 @@ PROFILE = Profile(
     maker="kostal",
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
-        outputs=(one("pv_energy_wh", Field(1056, "f32", words="little", valid=(0, 1e12)), "slow"),),
+        outputs=(
+            one("pv_energy_wh", _energy(1056), "slow"),
+            one("battery_charge_wh", _energy(1046), "slow"),
+            one("battery_discharge_wh", _energy(1048), "slow"),
+        ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,

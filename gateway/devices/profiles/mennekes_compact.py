@@ -43,6 +43,12 @@ PROFILE = Profile(
     kind="charger",
     verified="data sheet",
     connection=Connection(unit=50, timeout_s=2.0),
+    identify=(
+        (Field(0x0100, "u16"), r"^[1-6]$"),
+        (Field(_CURRENT, "f32", valid=(0, 40)), r"."),
+        (Field(_RELEASE, "u16"), r"^[01]$"),
+        (Field(0x0512, "f32", valid=(-100, 50_000)), r"."),
+    ),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
         outputs=(

@@ -14,6 +14,12 @@ PROFILE = Profile(
     kind="meter",
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=2.0, min_gap_s=0.05, max_gap=30, max_read=60),
+    identify=(
+        (Field(0, "f32", "input", valid=(80, 300)), r"."),  # voltage of L1
+        (Field(4, "f32", "input", valid=(0, 300)), r"."),
+        (Field(70, "f32", "input", valid=(45, 66)), r"."),
+        (Field(52, "f32", "input", valid=(-1e6, 1e6)), r"."),
+    ),
     source=Source(
         outputs=(
             one("grid_power_w", _f32(52)),

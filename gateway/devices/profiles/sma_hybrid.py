@@ -17,6 +17,7 @@ from gateway.devices.profile import (
     Profile,
     Source,
     Write,
+    named,
     numeric,
     one,
     total_of_present,
@@ -26,6 +27,7 @@ from gateway.modbus.registers import Block, Field
 
 _SETPOINT, _ACTIVE = 40149, 40151
 _ON, _OFF = 802, 803
+_STATES = {35: "fault", 303: "off", 307: "running", 455: "warning"}
 
 
 def _i32(address: int) -> Field:
@@ -58,12 +60,13 @@ PROFILE = Profile(
     kind="hybrid",
     verified="data sheet",
     connection=Connection(unit=3, timeout_s=3.0),
-    identify=((_u32(30053), r"."), (_u32(30845), r".")),
+    identify=((_u32(30051), r"^80\d\d$"), (_u32(30053), r"^\d{4,5}$"), (_u32(30845), r".")),
+    says=(("serial", _u32(30057)),),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
             one("ac_power_w", _i32(30775)),
-            Output("pv_power_w", (_i32(30773), _i32(30961)), total_of_present),
+            Output("pv_power_w", (_i32(30773), _i32(30961), _i32(30967)), total_of_present),
             Output(
                 "battery_power_w",
                 (_u32(31393), _u32(31395)),
@@ -71,6 +74,13 @@ PROFILE = Profile(
             ),
             one("battery_soc_pct", _u32(30845, (0, 100))),
             Output("grid_power_w", (_u32(30865), _u32(30867)), numeric(lambda i, e: i - e)),
+            Output("inverter_state", (_u32(30201),), named(_STATES)),
+            one("grid_frequency_hz", Field(30803, "u32", scale=0.01, valid=(40, 70))),
+            one("grid_import_wh", _u32(30581)),
+            one("grid_export_wh", _u32(30583)),
+            one("battery_charge_wh", _u64(31397), "slow"),
+            one("battery_discharge_wh", _u64(31401), "slow"),
+            one("battery_capacity_wh", _u32(40187), "slow"),
             one("pv_energy_wh", _u64(30513), "slow"),
         ),
         controls=(

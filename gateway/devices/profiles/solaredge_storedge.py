@@ -13,7 +13,8 @@ binsentsu, OpenEMS agree). It works only where the installer has set up a meter.
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from gateway.devices.profile import (
     Connection,
@@ -21,6 +22,7 @@ from gateway.devices.profile import (
     Facts,
     Lease,
     Output,
+    Poll,
     Profile,
     Source,
     SunSpecSheet,
@@ -32,13 +34,15 @@ from gateway.devices.profile import (
 )
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.modbus.registers import Block, Field, encode
+from gateway.modbus.registers import Block, Field, Missing, Value, encode
 
 _MODE, _DEFAULT, _TIMEOUT, _COMMAND = 0xE004, 0xE00A, 0xE00B, 0xE00D
 _CHARGE_W, _DISCHARGE_W = 0xE00E, 0xE010
 _REMOTE = 4
 _CHARGE_ALL, _EXPORT, _SELF_USE = 3, 4, 7
 _LEASE_S = 300
+_SOME_WH = 10_000.0  # of a battery whose size nobody says: only a weight beside others
+_LOWEST = -3.4028234663852886e38  # marks what is absent, as NaN does
 _EXPORT_MODE, _EXPORT_BY, _EXPORT_W = 0xE000, 0xE001, 0xE002
 _DIRECT, _OTHER_LIMITS = 1, 0b110
 _IN_ALL = 0  # 0xE001: the limit is for the sum of the phases
@@ -46,11 +50,71 @@ _IN_ALL = 0  # 0xE001: the limit is for the sum of the phases
 
 def _f32(address: int, valid: tuple[float, float]) -> Field:
     """The battery block marks absent values with the lowest float as well as with NaN."""
-    return Field(address, "f32", words="little", valid=valid)
+    return Field(address, "f32", words="little", valid=valid, absent=frozenset({_LOWEST}))
 
 
-_POWER = _f32(0xE174, (-1e5, 1e5))
-_SOC = _f32(0xE184, (0, 100))
+@dataclass(frozen=True, slots=True)
+class _Battery:
+    """One of up to three blocks of registers. Firmware 4.18 shows a second battery of 0 Wh."""
+
+    base: int
+
+    def f32(self, offset: int, valid: tuple[float, float]) -> Field:
+        return _f32(self.base + offset, valid)
+
+    @property
+    def rated(self) -> Field:
+        return self.f32(0x42, (1, 1e6))
+
+
+_BATTERIES = (_Battery(0xE100), _Battery(0xE200), _Battery(0xE400))
+_RATED = tuple(b.rated for b in _BATTERIES)
+
+
+def _installed(combine: Callable[..., Value]) -> Callable[..., Value]:
+    """``combine`` on the pairs (rated Wh, value) of the batteries that can hold anything.
+
+    The first one counts, too, where it does not say how much.
+    """
+
+    def checked(*values: Value) -> Value:
+        rated, stated = values[: len(_RATED)], values[len(_RATED) :]
+        if rated[0] is Missing.ABSENT and not isinstance(stated[0], Missing):
+            rated = (_SOME_WH, *rated[1:])
+        pairs = [(r, v) for r, v in zip(rated, stated, strict=True) if not isinstance(r, Missing)]
+        if not pairs:
+            return Missing.ABSENT
+        return numeric(lambda *flat: combine(flat[: len(pairs)], flat[len(pairs) :]))(
+            *(r for r, _ in pairs), *(v for _, v in pairs)
+        )
+
+    return checked
+
+
+def _sum(
+    metric: str, offset: int, valid: tuple[float, float], sign: int = 1, poll: Poll = "fast"
+) -> Output:
+    """A power of all batteries."""
+    fields = tuple(b.f32(offset, valid) for b in _BATTERIES)
+    return Output(metric, (*_RATED, *fields), _installed(lambda _, watts: sign * sum(watts)), poll)
+
+
+def _weighted(rated: tuple[float, ...], soc: tuple[float, ...]) -> float:
+    return sum(r * s for r, s in zip(rated, soc, strict=True)) / sum(rated)
+
+
+def _capacity(rated: tuple[float, ...], _: tuple[float, ...]) -> float:
+    return sum(rated)
+
+
+def _mode(control: Value, command: Value) -> Value:
+    """Held while commands are taken and the command is another than self-consumption."""
+    return numeric(lambda c, d: "held" if c == _REMOTE and d != _SELF_USE else "auto")(
+        control, command
+    )
+
+
+_CHARGE = _sum("", 0x74, (-1e5, 1e5))
 
 
 def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
@@ -112,15 +176,23 @@ PROFILE = Profile(
     title="SolarEdge with StorEdge battery",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(port=1502, unit=1, timeout_s=5.0, max_gap=20, single_client=True),
-    sunspec=SunSpecSheet(battery_charge=_POWER),
+    connection=Connection(port=1502, unit=1, timeout_s=5.0, max_gap=60, single_client=True),
+    sunspec=SunSpecSheet(battery_charge=_CHARGE),
     maker="solaredge",
     identify=((Field(0xE100, "str", count=16), r"\w"),),
     controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
     source=Source(
         outputs=(
-            Output("battery_power_w", (_POWER,), numeric(lambda w: -w)),
-            one("battery_soc_pct", _SOC),
+            _sum("battery_power_w", 0x74, (-1e5, 1e5), sign=-1),
+            Output(
+                "battery_soc_pct",
+                (*_RATED, *(b.f32(0x84, (0, 100)) for b in _BATTERIES)),
+                _installed(_weighted),
+            ),
+            Output("battery_mode", (Field(_MODE, "u16"), Field(_COMMAND, "u16")), _mode),
+            Output("battery_capacity_wh", (*_RATED, *_RATED), _installed(_capacity), "slow"),
+            _sum("battery_max_charge_w", 0x44, (0, 1e6), poll="slow"),
+            _sum("battery_max_discharge_w", 0x46, (0, 1e6), poll="slow"),
             one("battery_discharge_wh", Field(0xE176, "u64", words="little"), "slow"),
             one("battery_charge_wh", Field(0xE17A, "u64", words="little"), "slow"),
         ),

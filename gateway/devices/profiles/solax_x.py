@@ -21,6 +21,7 @@ from gateway.devices.profile import (
     Profile,
     Source,
     Write,
+    named,
     numeric,
     one,
     total,
@@ -34,6 +35,20 @@ _ENDED = (0, 6)
 _UNUSED = (0,) * 11  # 0x7E-0x88 belong to other modes
 _LEASE_S = 600.0
 _MODE = Field(_ACTIVE, "u16", "input")
+
+_STATES = {
+    0: "waiting",
+    1: "checking",
+    2: "running",
+    3: "fault",
+    4: "fault",
+    5: "updating",
+    6: "waiting",
+    7: "off_grid",
+    8: "checking",
+    9: "standby",
+    10: "standby",
+}
 
 
 def _input(address: int, kind: Kind, scale: float = 1) -> Field:
@@ -61,11 +76,13 @@ PROFILE = Profile(
     verified="data sheet",
     connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=10, sleeps_at_night=True),
     identify=((Field(7, "str", count=7), r"(?i)solax"),),
+    says=(("serial", Field(0, "str", count=7)), ("model", Field(14, "str", count=7))),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
             Output("pv_power_w", (_input(10, "u16"), _input(11, "u16")), total),
             Output("battery_power_w", (_input(22, "i16"),), numeric(lambda w: -w)),
+            Output("inverter_state", (Field(9, "u16", "input"),), named(_STATES)),
             one("battery_soc_pct", Field(28, "u16", "input", valid=(0, 100))),
             Output("grid_power_w", (_input(70, "i32"),), numeric(lambda w: -w)),
             one("grid_export_wh", _input(72, "u32", 10)),

@@ -40,13 +40,13 @@ PROFILE = Profile(
     key="solis-rhi",
     title="Solis RHI hybrid",
     kind="hybrid",
-    identify_gives="serial",
     verified="capture",
     connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=5),
     identify=(
         (_input(33000, "u16"), r"."),
         (Field(33004, "str", "input", count=8), r"^[0-9A-Z]{5}"),
     ),
+    says=(("serial", Field(33004, "str", "input", count=8)),),
     source=Source(
         outputs=(
             one("ac_power_w", _input(33079, "i32")),

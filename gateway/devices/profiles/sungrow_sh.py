@@ -8,7 +8,8 @@ used. The export limit 13073 (W) / 13086 (0xAA on) is not offered: sources disag
 written. mkaiser's map and modbus-connection write W, while owners of two models found that the
 firmware takes 10 W a count in writing and W in reading (modbus-connection's sungrow library), so that
 a limit might be ten times too wide. Battery power is signed (charge negative) since the firmware of 2024-11, before it
-was unsigned with the direction in 13000: both are read right.
+was unsigned with the direction in 13000: both are read right. Reads were checked on the registers of an
+SH8.0RT (AlexanderLanin/homeassistant-sungrow, its test data; numbered from 1 there).
 """
 
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from gateway.devices.profile import (
     Profile,
     Source,
     Write,
+    held_unless,
+    named,
     numeric,
     one,
     restore,
@@ -33,6 +36,21 @@ _EMS, _COMMAND, _POWER, _HEARTBEAT = 13049, 13050, 13051, 13079
 _SELF_USE, _EXTERNAL = 0, 3
 _CHARGE, _DISCHARGE, _STOP = 0xAA, 0xBB, 0xCC
 _LEASE_S = 60
+_STATES = {
+    0x0000: "running",
+    0x0001: "off",
+    0x0002: "off",
+    0x0004: "off",
+    0x0008: "standby",
+    0x0010: "standby",
+    0x0020: "starting",
+    0x0040: "running",
+    0x0100: "fault",
+    0x0400: "running",  # maintaining the battery
+    0x0800: "running",  # in a forced mode
+    0x1000: "off_grid",
+    0x4000: "running",  # under an external EMS
+}
 _CHARGING_BIT, _DISCHARGING_BIT = 2, 4
 
 
@@ -77,9 +95,13 @@ PROFILE = Profile(
     key="sungrow-sh",
     title="Sungrow SH hybrid",
     kind="hybrid",
-    verified="data sheet",
+    verified="capture",
     connection=Connection(unit=1, timeout_s=3.0, max_gap=20),
-    identify=((Field(4999, "u16", "input", valid=(0xD00, 0xE7F)), r"."),),
+    identify=(
+        (Field(4999, "u16", "input", valid=(0xD00, 0xE7F)), r"."),  # the type code of a hybrid
+        (Field(4989, "str", "input", count=10), r"^[0-9A-Z]{6,}"),
+    ),
+    says=(("serial", Field(4989, "str", "input", count=10)),),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
@@ -91,9 +113,14 @@ PROFILE = Profile(
                 (Field(13000, "u16", "input"), _input(13021, "i16")),
                 _battery,
             ),
+            Output("inverter_state", (Field(12999, "u16", "input"),), named(_STATES)),
+            Output("battery_mode", (Field(_EMS, "u16"),), held_unless(_SELF_USE)),
+            one("grid_frequency_hz", Field(5241, "u16", "input", scale=0.01, valid=(40, 70))),
             one("battery_soc_pct", Field(13022, "u16", "input", scale=0.1, valid=(0, 100))),
             one("pv_energy_wh", _input(13002, "u32", 100), "slow"),
             one("battery_discharge_wh", _input(13026, "u32", 100), "slow"),
+            one("battery_charge_wh", _input(13040, "u32", 100), "slow"),
+            one("battery_capacity_wh", Field(5638, "u16", "input", scale=10), "slow"),
             one("grid_import_wh", _input(13036, "u32", 100)),
             one("grid_export_wh", _input(13045, "u32", 100)),
         ),

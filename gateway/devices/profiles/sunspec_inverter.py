@@ -8,7 +8,7 @@ PROFILE = Profile(
     title="SunSpec inverter",
     kind="inverter",
     verified="capture",
-    connection=Connection(unit=1, timeout_s=3.0, max_gap=30),
+    connection=Connection(unit=1, timeout_s=3.0, max_gap=30, sleeps_at_night=True),
     sunspec=SunSpecSheet(pv_limit=True),
     controls=frozenset({Control.PV_LIMIT}),
 )

@@ -24,22 +24,25 @@ from gateway.devices.profile import (
     one,
     restore,
     span,
-    total,
+    total_of_present,
 )
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
 
 _SETPOINT, _DYNAMIC_ESS = 2716, 5400
-_PANELS = tuple(Field(a, "u16") for a in (*span(808, 9), 850))
-_LOADS = tuple(Field(a, "u16") for a in span(817, 3))
-_GRID = tuple(Field(a, "i16") for a in span(820, 3))
+_ABSENT_U16, _ABSENT_I16 = frozenset({0xFFFF}), frozenset({0x7FFF})  # a phase that is not there
+_PANELS = tuple(Field(a, "u16", absent=_ABSENT_U16) for a in (*span(808, 9), 850))
+_LOADS = tuple(Field(a, "u16", absent=_ABSENT_U16) for a in span(817, 3))
+_GRID = tuple(Field(a, "i16", absent=_ABSENT_I16) for a in span(820, 3))
 
 
 def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     if facts.word(_DYNAMIC_ESS) == 1:
         raise DeviceError("Dynamic ESS is active and would fight; switch it off to let us control")
-    load, panels = (total(*(facts.value(f) for f in group)) for group in (_LOADS, _PANELS))
+    load, panels = (
+        total_of_present(*(facts.value(f) for f in group)) for group in (_LOADS, _PANELS)
+    )
     if not isinstance(load, int | float) or not isinstance(panels, int | float):
         raise DeviceError("loads or panels cannot be read, so no setpoint can be computed")
     grid = round((load - panels - watts) / 50) * 50
@@ -55,15 +58,16 @@ PROFILE = Profile(
     key="victron-gx",
     title="Victron GX system",
     kind="hybrid",
-    identify_gives="serial",
     verified="data sheet",
     connection=Connection(unit=100, timeout_s=3.0, max_gap=10),
     identify=((Field(800, "str", count=6), r"^[0-9a-fA-F]{12}$"),),
+    says=(("serial", Field(800, "str", count=6)),),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            Output("pv_power_w", _PANELS, total),
-            Output("grid_power_w", _GRID, total),
+            # what the home does not have (a phase, panels on the genset) is absent there
+            Output("pv_power_w", _PANELS, total_of_present),
+            Output("grid_power_w", _GRID, total_of_present),
             Output("battery_power_w", (Field(842, "i16"),), numeric(lambda w: -w)),
             one("battery_soc_pct", Field(843, "u16", valid=(0, 100))),
         ),

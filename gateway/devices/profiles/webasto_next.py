@@ -53,6 +53,16 @@ PROFILE = Profile(
     kind="charger",
     verified="data sheet",
     connection=Connection(unit=255, timeout_s=3.0),
+    identify=(
+        (Field(190, "str", "input", count=10), r"^[A-Za-z]{3}"),  # the brand
+        (Field(1001, "u16", "input"), r"^[01]$"),
+        (Field(1004, "u16", "input"), r"^[0-3]$"),
+    ),
+    says=(
+        ("model", Field(210, "str", "input", count=5)),
+        ("version", Field(230, "str", "input", count=50)),
+        ("serial", Field(100, "str", "input", count=25)),
+    ),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
         outputs=(

@@ -1,0 +1,43 @@
+"""The ways in which a device does not give what it is asked for, and what each of them means."""
+
+from __future__ import annotations
+
+from gateway.errors import DeviceError
+
+HANGS_UP = (
+    "the device hangs up before it answers; if it takes one client only, stop the other first"
+)
+SURE = 6  # refusals in a row that mean 'not there'
+STRANGE = (1, 2, 3, 4)  # exceptions that devices have for addresses that mean nothing to them
+NOT_THERE = (1, 2, 3)  # exceptions by which a device says that it has no such registers
+EXCEPTIONS = {
+    1: "function not supported",
+    2: "no such address",
+    3: "value not accepted",
+    4: "device failure",
+    5: "accepted, takes long",
+    6: "busy",
+    8: "memory parity error",
+    10: "gateway has no path",
+    11: "gateway got no answer from the unit",
+}
+
+
+class Refused(DeviceError):
+    """The device answered with a Modbus exception; ``code`` is its number."""
+
+    def __init__(self, text: str, code: int) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Silent(DeviceError):
+    """The device did not answer in time."""
+
+
+class Unreachable(DeviceError):
+    """Nobody takes the connection."""
+
+
+class HungUp(DeviceError):
+    """The connection was closed before the device answered anything on it."""

@@ -1,0 +1,129 @@
+"""Counters over a real restart: the journal's file is closed and opened anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gateway.config.settings import DeviceSettings
+from gateway.devices.build import build_devices
+from gateway.journal import Journal
+from tests.devices.conftest import HandClock, values
+from tests.devices.test_sunspec_variants import Words, chain, common, model, u32
+from tests.modbus.server import RegisterServer, serving
+
+LAP_WH = 2**32 / 1000  # of a 32-bit count in mWh, as a Fronius Verto has it
+IMPORT, EXPORT = 46, 38
+
+
+def meter(imported: int, exported: int = 9_000_000) -> dict[int, int]:
+    """A meter that counts in 0.001 Wh."""
+    points: Words = {18: 100, 22: 0, EXPORT: u32(exported), IMPORT: u32(imported), 54: -3}
+    return chain(common(), model(203, 105, points))
+
+
+class Life:
+    """The gateway's look at one meter, between two restarts."""
+
+    def __init__(self, server: RegisterServer, folder: Path, clock: HandClock) -> None:
+        self.journal = Journal(folder / "journal.sqlite")
+        entry = DeviceSettings(
+            name="meter", profile="sunspec-meter", host="127.0.0.1", port=server.port, unit=1
+        )
+        self.device = build_devices([entry], self.journal, clock, memory=self.journal)[0]
+
+    async def imported(self) -> float | str | None:
+        return values(await self.device.poll())["grid_import_wh"]
+
+    async def end(self) -> None:
+        await self.device.close()
+        self.journal.close()
+
+
+async def test_a_lap_is_not_lost_in_a_restart(clock: HandClock, tmp_path: Path) -> None:
+    units = {1: meter(0xFFFF_F000)}
+    async with serving(RegisterServer(units)) as server:
+        first = Life(server, tmp_path, clock)
+        before = await first.imported()
+        assert before == pytest.approx(LAP_WH - 4.096)
+        units[1] |= meter(0x1000)
+        clock.seconds += 10
+        over = await first.imported()
+        assert over == pytest.approx(LAP_WH + 4.096)
+        await first.end()
+        clock.seconds += 3600
+        units[1] |= meter(0x2000)
+        second = Life(server, tmp_path, clock)
+        assert await second.imported() == pytest.approx(LAP_WH + 8.192)
+        await second.end()
+
+
+async def test_a_wrap_while_the_gateway_was_off_is_seen(clock: HandClock, tmp_path: Path) -> None:
+    units = {1: meter(0xFFFF_F000)}
+    async with serving(RegisterServer(units)) as server:
+        first = Life(server, tmp_path, clock)
+        await first.imported()
+        clock.seconds += 1000
+        await first.imported()  # long enough ago to be stored
+        await first.end()
+        clock.seconds += 7200
+        units[1] |= meter(0x0100_0000)
+        second = Life(server, tmp_path, clock)
+        assert await second.imported() == pytest.approx(LAP_WH + 2**24 / 1000)
+        await second.end()
+
+
+async def test_a_zero_after_a_restart_is_not_believed(clock: HandClock, tmp_path: Path) -> None:
+    """A meter that wakes up with the gateway shows 0 on one side for a moment."""
+    units = {1: meter(50_000_000)}
+    async with serving(RegisterServer(units)) as server:
+        first = Life(server, tmp_path, clock)
+        await first.imported()
+        clock.seconds += 1000
+        assert await first.imported() == 50_000
+        await first.end()
+        units[1] |= meter(0)
+        clock.seconds += 60
+        second = Life(server, tmp_path, clock)
+        assert await second.imported() is None
+        units[1] |= meter(50_010_000)
+        clock.seconds += 10
+        assert await second.imported() == 50_010
+        await second.end()
+
+
+async def test_a_new_meter_is_believed_after_some_minutes(clock: HandClock, tmp_path: Path) -> None:
+    units = {1: meter(50_000_000)}
+    async with serving(RegisterServer(units)) as server:
+        first = Life(server, tmp_path, clock)
+        await first.imported()
+        clock.seconds += 1000
+        await first.imported()
+        await first.end()
+        units[1] |= meter(7_000)
+        second = Life(server, tmp_path, clock)
+        assert await second.imported() is None
+        clock.seconds += 301
+        assert await second.imported() == 7
+        await second.end()
+
+
+async def test_a_true_zero_of_a_new_home_is_shown_at_once(clock: HandClock, tmp_path: Path) -> None:
+    async with serving(RegisterServer({1: meter(0)})) as server:
+        first = Life(server, tmp_path, clock)
+        assert await first.imported() == 0
+        await first.end()
+
+
+async def test_what_was_stored_may_be_damaged(
+    clock: HandClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(RegisterServer({1: meter(5_000)})) as server:
+        journal = Journal(tmp_path / "journal.sqlite")
+        journal.setting("counters meter", '{"time": 3}')
+        journal.close()
+        one = Life(server, tmp_path, clock)
+        assert await one.imported() == 5
+        assert "stored counters cannot be read" in caplog.text
+        await one.end()
