@@ -84,3 +84,10 @@ def test_a_fault_names_line_key_and_what_would_be_right(
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         load_settings(tmp_path / "nowhere.toml")
+
+
+def test_a_charger_that_could_never_charge_is_refused(tmp_path: Path) -> None:
+    config = tmp_path / "gateway.toml"
+    config.write_text('[[device]]\nname = "x"\nhost = "x"\n[car]\nmax_current_a = 2\n')
+    with pytest.raises(ConfigError, match="max_current_a is below min_current_a = 6"):
+        load_settings(config)
