@@ -148,6 +148,7 @@ def _device(device: DeviceState) -> dict[str, Any]:
     return {
         "name": device.name,
         "online": device.online,
+        "asleep": device.asleep,
         "seen": iso(newest) if newest else None,
         "bad": bad,
         "readings": [

@@ -7,9 +7,11 @@ own past, which soon outweighs this shape.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import numpy as np
 
-from gateway.planner.history import DAY, Array, slot_start
+from gateway.planner.history import DAY, Array, slot, slot_start
 
 Place = tuple[float, float]  # latitude (north +) and longitude (east +), degrees
 
@@ -43,3 +45,8 @@ def clear_sky_wm2(place: Place, first: int, count: int) -> Array:
     up = np.maximum(height, 1e-3)
     result: Array = np.where(height > 0.01, 1098.0 * up * np.exp(-0.057 / up), 0.0)
     return result
+
+
+def is_dark(place: Place | None, time: datetime) -> bool:
+    """Whether the sun is down through the quarter-hours around ``time``; False without a place."""
+    return place is not None and not clear_sky_wm2(place, slot(time) - 1, 3).any()

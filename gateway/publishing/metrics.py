@@ -87,9 +87,12 @@ class Metrics:
 def _devices(snapshot: Snapshot) -> Iterator[Metric]:
     devices = snapshot.devices.values()
     up = _gauge("device_up", "1 while the device answers", ["device"])
+    asleep = _gauge("device_asleep", "1 while it sleeps in the dark, as its kind does", ["device"])
     for device in devices:
         up.add_metric([device.name], float(device.online))
+        asleep.add_metric([device.name], float(device.asleep))
     yield up
+    yield asleep
     for metric in METRICS.values():
         values = {d.name: d.number(metric.name) for d in devices if d.online}
         known = {name: value for name, value in values.items() if value is not None}

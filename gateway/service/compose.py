@@ -19,6 +19,7 @@ from gateway.market.connect import open_market
 from gateway.market.exchanges import Exchange
 from gateway.market.trader import Trader
 from gateway.planner import strategy
+from gateway.planner.sun import is_dark
 from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
@@ -116,7 +117,10 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
     devices = build_devices(settings.device, journal, clock, memory=journal)
-    site = Site(devices, clock, settings.control.period_s, metrics.polled)
+    place = settings.site.place
+    site = Site(
+        devices, clock, settings.control.period_s, metrics.polled, lambda now: is_dark(place, now)
+    )
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")
     desk = CommandDesk(ServiceSteering(present, journal, clock), seen, clock)

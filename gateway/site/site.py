@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from gateway.clock import Clock, every
 from gateway.devices import Device, ReleaseReport
@@ -32,10 +33,14 @@ class Site:
         clock: Clock,
         period_s: float,
         on_poll: Callable[[str, float, bool], None] = lambda *_: None,
+        is_dark: Callable[[datetime], bool] = lambda _: False,
     ) -> None:
-        """``on_poll`` is told of every poll: device, seconds, whether it was answered."""
+        """``on_poll`` is told of every poll: device, seconds, whether it was answered.
+
+        ``is_dark`` tells whether the sun is below the horizon; False where nobody knows.
+        """
         self.devices = tuple(devices)
-        self._on_poll = on_poll
+        self._on_poll, self._is_dark = on_poll, is_dark
         self._clock, self._period_s = clock, period_s
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
@@ -58,7 +63,8 @@ class Site:
             name: state if self._polled.get(name, oldest) >= oldest else _all_stale(state)
             for name, state in self._states.items()
         }
-        return join(self._clock.now(), states)
+        now = self._clock.now()
+        return join(now, states, dark=self._is_dark(now))
 
     def keeps_export(self) -> bool:
         """Whether every inverter with panels holds the export limit itself now, as far as it says.

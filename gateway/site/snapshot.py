@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
-from gateway.domain.readings import DeviceState, Quality, Snapshot
+from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+
+_FROM_PANELS = ("pv_power_w", "ac_power_w")
 
 
-def join(time: datetime, devices: Mapping[str, DeviceState]) -> Snapshot:
+def join(time: datetime, devices: Mapping[str, DeviceState], *, dark: bool = False) -> Snapshot:
     """The home at ``time``. Only GOOD readings count; what a device does not have is not a gap.
 
+    ``dark``: the sun is below the horizon for certain. An inverter without battery that sleeps then
+    counts as 0 W; one that is silent by day, or might hold a battery, stays unknown.
     Load is what the inverter feeds into the home plus what the grid does; where no inverter tells
     its AC output, it is the sum of the sign convention (conversion losses then count as load).
     """
-    states = tuple(devices.values())
+    states = tuple(_in_the_dark(s, time) if dark else s for s in devices.values())
     grid_w = _first(states, "grid_power_w")
     pv_w, battery_w = _sum(states, "pv_power_w"), _sum(states, "battery_power_w")
     return Snapshot(
@@ -31,6 +36,13 @@ def join(time: datetime, devices: Mapping[str, DeviceState]) -> Snapshot:
         grid_import_wh=_first(states, "grid_import_wh"),
         grid_export_wh=_first(states, "grid_export_wh"),
     )
+
+
+def _in_the_dark(state: DeviceState, time: datetime) -> DeviceState:
+    if not state.asleep or has(state, "battery_power_w"):
+        return state
+    still = {m: Reading(m, 0.0, Quality.GOOD, time) for m in _FROM_PANELS if has(state, m)}
+    return replace(state, readings={**state.readings, **still})
 
 
 def _load_w(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.publishing.metrics import Counts, Metrics
@@ -25,7 +27,7 @@ def test_known_values_and_no_others() -> None:
     metrics = Metrics()
     assert ("device_up", "meter") not in scrape(metrics)
     seen = snapshot()
-    lost = device("charger", online=False, charger_power_w=5.0)
+    lost = replace(device("charger", online=False, charger_power_w=5.0), asleep=True)
     seen.devices["charger"] = lost  # type: ignore[index]
     market = MarketState(NOON, "USD", trading=True, position_wh=250, account_total="-1.50")
     metrics.show(seen, market, Counts(tenders=3, settled_money=-150_000_000, mqtt_connected=True))
@@ -34,6 +36,8 @@ def test_known_values_and_no_others() -> None:
     found = scrape(metrics)
     assert found["device_up", "meter"] == 1
     assert found["device_up", "charger"] == 0
+    assert found["device_asleep", "meter"] == 0
+    assert found["device_asleep", "charger"] == 1
     assert ("device_charger_power_watts", "charger") not in found
     assert found["device_pv_power_watts", "inverter"] == 3000
     assert found["device_grid_import_watt_hours_total", "meter"] == 2_000_000

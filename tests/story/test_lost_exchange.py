@@ -11,11 +11,15 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.intervals import iso, quarter
+from gateway.domain.trade import Side, Tender
+from gateway.market.exchanges import ExchangeAccess
+from gateway.market.exchanges.cts import connect
 from simulators.demo.options import Options
 from simulators.demo.world import World, run_world
 from simulators.exchange import start_exchange
 
 SOLD = datetime(2026, 6, 1, 18, 30, tzinfo=UTC)  # with seed 1 most is sold in the last call
+MORE_WH = 200  # what is sold in the call that we do not hear of
 
 
 @asynccontextmanager
@@ -43,6 +47,7 @@ async def test_a_fill_that_is_learned_late_and_an_hour_without_the_exchange(
         book, present = world.gateway.journal.book, world.gateway.present
         assert present.exchange_reached
         before_wh = book.position_wh(quarter(SOLD))
+        await _more_is_sold(world)
         await world.exchange.close()
         await play(world, SOLD + timedelta(minutes=4))
         assert book.position_wh(quarter(SOLD)) == before_wh, "nobody could tell us"
@@ -60,11 +65,22 @@ async def test_a_fill_that_is_learned_late_and_an_hour_without_the_exchange(
     assert [text.split()[2].rstrip(":") for text in said] == ["lost", "back", "lost"]
 
 
+async def _more_is_sold(world: World) -> None:
+    """The home's owner tenders by another way, and somebody takes it in the next call."""
+    gate = SOLD - timedelta(minutes=5)
+    for party, side, price in (("home", Side.SELL, 100), ("charging-1", Side.BUY, 50_000)):
+        exchange = connect(ExchangeAccess(world.exchange.url, party, world.clock))
+        tender = Tender(f"story-{party}", quarter(SOLD), side, MORE_WH, price, gate)
+        (answer,) = await exchange.create_tenders([tender])
+        assert answer.accepted
+        await exchange.close()
+
+
 def _delivered_late(world: World, before_wh: int) -> None:
     """All of it was delivered in the time that was left, and the account says how it came."""
     book = world.gateway.journal.book
     position_wh = book.position_wh(quarter(SOLD))
-    assert position_wh >= before_wh + 300, "sold while we could not hear of it"
+    assert position_wh >= before_wh + MORE_WH, "sold while we could not hear of it"
     assert abs(book.metered[SOLD].net_wh - position_wh) <= 20
     notes = [
         e.body["text"]
@@ -72,7 +88,7 @@ def _delivered_late(world: World, before_wh: int) -> None:
         if e.body.get("start") == iso(SOLD)
     ]
     assert notes
-    assert all("learned 4 min into its delivery" in text for text in notes)
+    assert any("learned 4 min into its delivery" in text for text in notes)
 
 
 async def _without(world: World) -> None:

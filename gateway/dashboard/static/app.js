@@ -71,7 +71,7 @@ function drawDevices(live) {
   const focused = document.activeElement?.closest?.(".device")?.dataset.name;
   show(byId("devices"), live.devices.map((device) => {
     const bad = device.bad.length;
-    const state = !device.online ? "does not answer" : bad ? `answers, ${bad} bad reading${bad > 1 ? "s" : ""}` : "answers";
+    const state = device.asleep ? "sleeps in the dark" : !device.online ? "does not answer" : bad ? `answers, ${bad} bad reading${bad > 1 ? "s" : ""}` : "answers";
     const look = !device.online ? "dot off" : bad ? "dot some" : "dot";
     const head = node("summary", {}, node("b", {}, device.name),
       node("span", { class: look }, state),
