@@ -18,7 +18,7 @@ from simulators.demo.options import Options
 from simulators.demo.world import World, run_world
 from simulators.exchange import start_exchange
 
-SOLD = datetime(2026, 6, 1, 15, 45, tzinfo=UTC)
+SOLD = datetime(2026, 6, 1, 18, 30, tzinfo=UTC)  # with seed 1 most is sold in the last call
 MORE_WH = 200  # what is sold in the call that we do not hear of
 
 
