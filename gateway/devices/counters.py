@@ -29,6 +29,7 @@ LIFETIME = frozenset(
         "charger_energy_wh",
     }
 )
+OF_METER = ("grid_import_wh", "grid_export_wh")
 _MOST_W = 1e6  # no home moves energy faster
 _SLACK_WH = 10_000.0
 _PATIENCE_S = 300.0  # so long a new lower or far higher count must last to be believed
@@ -71,8 +72,11 @@ class Believed:
     time: float = 0.0
     doubtful_since: float | None = None
 
-    def take(self, value: Value, now: float) -> Value:
-        """``value`` if it may follow the last one at ``now`` (s), else BAD."""
+    def take(self, value: Value, now: float, *, may_be_0: bool = False) -> Value:
+        """``value`` if it may follow the last one at ``now`` (s), else BAD.
+
+        ``may_be_0``: a 0 that lasts is a new beginning, as any other count.
+        """
         if not isinstance(value, int | float):
             return value
         if self.last is None or self._plausible(self.last, value, now):
@@ -81,7 +85,7 @@ class Believed:
         if self.doubtful_since is None:
             self.doubtful_since = now
             log.warning("%s went from %.0f to %.0f; not believed", self.name, self.last, value)
-        if value > 0 and now - self.doubtful_since >= _PATIENCE_S:
+        if (value > 0 or may_be_0) and now - self.doubtful_since >= _PATIENCE_S:
             log.warning("%s starts anew at %.0f", self.name, value)
             self.last, self.time, self.doubtful_since = value, now, None
             return value
@@ -116,8 +120,9 @@ class Counters:
         """``value`` of a lifetime counter if it can be believed; other metrics as they are."""
         if metric not in LIFETIME:
             return value
-        fresh = Believed(f"{self._device}: {metric}")
-        return self._believed.setdefault(metric, fresh).take(value, self._clock.monotonic())
+        believed = self._believed.setdefault(metric, Believed(f"{self._device}: {metric}"))
+        # A new meter in a home that feeds nothing in shows 0 export beside its import for long.
+        return believed.take(value, self._clock.monotonic(), may_be_0=metric in OF_METER)
 
     def keep(self) -> None:
         """Store what changed: a new lap at once, growth now and then. A full disk stops nothing."""
@@ -151,8 +156,8 @@ class Counters:
             age = (self._clock.now() - datetime.fromisoformat(state["time"])).total_seconds()
             seen = self._clock.monotonic() - max(0.0, age)
             for key, one in state["laps"].items():
-                self._unwrapped[key] = Unwrapped(one["last"], one["laps"], seen)
+                self._unwrapped[key] = Unwrapped(float(one["last"]), float(one["laps"]), seen)
             for metric, count in state["last"].items():
-                self._believed[metric] = Believed(f"{self._device}: {metric}", count, seen)
+                self._believed[metric] = Believed(f"{self._device}: {metric}", float(count), seen)
         except (StorageError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s: its stored counters cannot be read: %s", self._device, error)

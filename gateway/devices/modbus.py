@@ -19,7 +19,7 @@ from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError, StorageError
 from gateway.modbus.link import Unit
 from gateway.modbus.refusals import NOT_THERE, Refused
-from gateway.modbus.registers import Missing, Value
+from gateway.modbus.registers import Block, Missing, Value
 from gateway.supervise import Backoff
 
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
@@ -49,6 +49,7 @@ class ModbusDevice:
         self._source: Source | None = None
         self._holders: dict[Control, Holder] = {}
         self._reader: Reader | None = None
+        self._blocks: dict[Block, float] = {}  # when which registers were read last
         self._backoff = Backoff(1.0, 60.0, rng=random.Random(name))  # noqa: S311 - jitter
         self._failures = 0
         self._retry_at = float("-inf")
@@ -140,6 +141,12 @@ class ModbusDevice:
         except StorageError:
             return True  # not known: say that it may not be neutral
 
+    def _pending(self) -> Collection[Control]:
+        try:
+            return self._intents.pending(self.name)
+        except StorageError:
+            return ()
+
     def _may_try(self) -> None:
         left = self._retry_at - self._clock.monotonic()
         if left > 0:
@@ -176,12 +183,15 @@ class ModbusDevice:
             profile = self.profile = found[0]
         source = await bind_profile(self._unit, profile)
         offered = source.controls if self._control else ()
-        self._take_controls([sheet for sheet in offered if await self._has(sheet)])
+        known = {*self._holders, *self._pending()}  # what is forced must never be lost from sight
+        has = [s for s in offered if s.control in known or await self._has(s)]
+        self._take_controls(has)
         self._source = source
         for holder in self._holders.values():
             if holder.owed and holder.value is None:
                 await holder.release()
-        return Reader(self.name, source, self._unit, profile.connection, self._counters)
+        how = profile.connection
+        return Reader(self.name, source, self._unit, how, self._counters, self._blocks)
 
     async def _has(self, sheet: ControlSheet) -> bool:
         """Whether the device has the registers without which it cannot be steered so."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
-from gateway.devices.counters import Counters
+from gateway.devices.counters import OF_METER, Counters
 from gateway.devices.profile import Connection, Output, Poll, Source
 from gateway.errors import DeviceError
 from gateway.modbus.link import Table, Unit
@@ -28,7 +28,6 @@ log = logging.getLogger(__name__)
 
 _SLOW_S = 60.0  # what hardly changes is read so often
 _RESTING = ("idle", "plugged")  # states of a charger in which its counters and power stand still
-_METER = ("grid_import_wh", "grid_export_wh")
 _COUNTED = ("pv_energy_wh", "battery_charge_wh", "battery_discharge_wh")
 _MARKERS: Mapping[Kind, frozenset[int]] = {
     "u16": frozenset({0xFFFF}),
@@ -51,8 +50,15 @@ class Reader:
     """Reads a bound device. A first failure ends a poll: the rest would only wait, too."""
 
     def __init__(
-        self, name: str, source: Source, unit: Unit, connection: Connection, counters: Counters
+        self,
+        name: str,
+        source: Source,
+        unit: Unit,
+        connection: Connection,
+        counters: Counters,
+        answered: dict[Block, float] | None = None,
     ) -> None:
+        """``answered``: when which registers were read last; goes on over rebinding if it is given."""
         self._name, self._source, self._counters = name, source, counters
         self._unit, self._connection = unit, connection
         self._outputs = {
@@ -60,7 +66,7 @@ class Reader:
         }
         self._holes: list[tuple[Table, int, int]] = []
         self._refused: list[Block] = []
-        self._answered: set[Block] = set()
+        self._answered: dict[Block, float] = {} if answered is None else answered
         self._said: set[Block] = set()
         self._refused_until = float("-inf")
         self._plans = {pace: self._plan(pace) for pace in self._outputs}
@@ -120,7 +126,7 @@ class Reader:
             for block in todo:
                 try:
                     raw[block] = await self._unit.read(block.table, block.address, block.count)
-                    self._answered.add(block)
+                    self._answered[block] = self._read_at
                 except Refused as refusal:
                     refusals[block] += 1
                     if refusal.code not in _HOLES:
@@ -139,14 +145,14 @@ class Reader:
     def _part(self, block: Block, times: int, pace: str) -> bool:
         """Read ``block`` in smaller parts after the second refusal; give it up after the last.
 
-        False where it must not be given up: it has answered before, or nothing else is left.
+        False where it must not be given up: it has answered lately, or nothing else is left.
         """
         spans = self._spans(pace)
         cut = widest_gap(block, spans) or middle_cut(block, spans)
         if cut is not None and times > 1:
             self._holes.append(cut)
         elif times >= (1 if block in self._said else SURE):
-            if any(_overlap(block, known) for known in self._answered):
+            if self._answered_lately(block):
                 return False
             if block not in self._said:
                 self._said.add(block)
@@ -157,6 +163,13 @@ class Reader:
             return True
         self._plans = {p: self._plan(p) for p in self._plans}
         return bool(self._plans["fast"])
+
+    def _answered_lately(self, block: Block) -> bool:
+        """Whether any of it was there a moment ago: a device that starts up refuses what it will have."""
+        return any(
+            _overlap(block, known) and self._read_at - at < _ASK_AGAIN_S
+            for known, at in self._answered.items()
+        )
 
     def _check_anchors(self, raw: dict[Block, bytes]) -> None:
         for field, expected in self._source.anchors:
@@ -204,9 +217,9 @@ def _without_empty_counters(values: list[tuple[str, Value]]) -> list[tuple[str, 
     Of the two directions of a meter one may be 0 if the other is not.
     """
     known = dict(values)
-    meter = any(isinstance(v := known.get(m), int | float) and v > 0 for m in _METER)
+    meter = any(isinstance(v := known.get(m), int | float) and v > 0 for m in OF_METER)
     return [
-        (m, Missing.ABSENT if v == 0 and (m in _COUNTED or (m in _METER and not meter)) else v)
+        (m, Missing.ABSENT if v == 0 and (m in _COUNTED or (m in OF_METER and not meter)) else v)
         for m, v in values
     ]
 

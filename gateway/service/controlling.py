@@ -102,6 +102,7 @@ class ControlLoop:
 
     def _decide(self, snapshot: Snapshot, now: datetime) -> Setpoints:
         self._end_charge_now(snapshot)
+        snapshot = self._site.steered(snapshot)
         battery, wishes = self._present.battery(), self._present.wishes
         interval = quarter_of(now)
         cleared = self._clearing.price(interval)

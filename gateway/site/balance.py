@@ -84,6 +84,8 @@ def _sources(snapshot: Snapshot) -> Iterator[tuple[str, float]]:
     """What feeds the house beside the grid: AC output where inverters tell it, else panels and battery."""
     states = [s for s in snapshot.devices.values() if "ac_power_w" in s.readings]
     if states:
+        if any(_feeds_untold(s) for s in snapshot.devices.values()):
+            return
         powers = [(s.name, s.number("ac_power_w")) for s in states]
         if all(watts is not None for _, watts in powers):
             yield from ((name, watts) for name, watts in powers if watts is not None)
@@ -94,6 +96,13 @@ def _sources(snapshot: Snapshot) -> Iterator[tuple[str, float]]:
         for state in snapshot.devices.values():
             if (watts := state.number(metric)) is not None:
                 yield state.name, watts
+
+
+def _feeds_untold(state: DeviceState) -> bool:
+    """Whether panels or a battery feed the house by an inverter that does not tell its output."""
+    if "ac_power_w" in state.readings:
+        return False
+    return any(state.number(m) is not None for m in ("pv_power_w", "battery_power_w"))
 
 
 def _inverter(state: DeviceState) -> Fault | None:

@@ -13,7 +13,7 @@ from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
-from gateway.site.snapshot import has, join
+from gateway.site.snapshot import has, join, without_chargers
 from gateway.supervise import Backoff, Presence
 
 log = logging.getLogger(__name__)
@@ -74,11 +74,22 @@ class Site:
         panels = [d for d in self.devices if has(self._states[d.name], "pv_power_w")]
         keys = [(d.name, Control.EXPORT_LIMIT) for d in panels]
         return bool(keys) and all(
-            self._states[name].online
-            and (name, c) in self._held
-            and self._steered((name, c)).present
-            for name, c in keys
+            self._states[key[0]].online
+            and key in self._held
+            and (told := self._steering.get(key)) is not None  # else the first hold is on its way
+            and told.present
+            for key in keys
         )
+
+    def steered(self, snapshot: Snapshot) -> Snapshot:
+        """``snapshot`` with those chargers only that can be told to give way: the others are load."""
+        left = [
+            d.name
+            for d in self.devices
+            if Control.CHARGE_CURRENT not in d.controls
+            and has(self._states[d.name], "charger_state")
+        ]
+        return without_chargers(snapshot, left)
 
     async def apply(self, wanted: Setpoints) -> None:
         """Hold what is wanted, release what is not (and was held).
@@ -156,12 +167,17 @@ class Site:
         self._polled[device.name] = self._clock.monotonic()
 
     async def _let_go(self, device: Device) -> None:
-        """A device that cannot be read may still take writes: it must not stay held without a lease."""
-        if not any(name == device.name for name, _ in self._held):
+        """A device that cannot be read may still take writes: it must not stay held without a lease.
+
+        An export limit stays: it needs no readings of ours, and off and on with every lost poll would
+        break the limit each time and wear out the flash that it is kept in.
+        """
+        held = {c for n, c in self._held if n == device.name} - {Control.EXPORT_LIMIT}
+        if not held:
             return
-        report = await device.release()
+        report = await device.release(held)
         if report.neutral:
-            self._held = {key for key in self._held if key[0] != device.name}
+            self._held -= {(device.name, control) for control in held}
 
     # -- applying --
 

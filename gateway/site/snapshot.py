@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -35,6 +35,21 @@ def join(time: datetime, devices: Mapping[str, DeviceState], *, dark: bool = Fal
         car_session_wh=_sum(states, "charger_session_wh"),
         grid_import_wh=_first(states, "grid_import_wh"),
         grid_export_wh=_first(states, "grid_export_wh"),
+    )
+
+
+def without_chargers(snapshot: Snapshot, names: Collection[str]) -> Snapshot:
+    """``snapshot`` as if these chargers were any other load of the home."""
+    if not names:
+        return snapshot
+    devices = {name: state for name, state in snapshot.devices.items() if name not in names}
+    states = tuple(devices.values())
+    return replace(
+        snapshot,
+        devices=devices,
+        charger_w=_sum(states, "charger_power_w"),
+        car_plugged=_plugged(states),
+        car_session_wh=_sum(states, "charger_session_wh"),
     )
 
 

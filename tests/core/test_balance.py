@@ -87,3 +87,20 @@ def test_a_moment_that_does_not_fit_is_not_said(caplog: pytest.LogCaptureFixture
         grid = -4000.0 if second % 60 == 0 else 500.0  # a load that was switched off
         balance.look(home(hybrid(0, 0), {"grid_power_w": grid}, NOON + timedelta(seconds=second)))
     assert not caplog.records
+
+
+def test_a_battery_beside_an_inverter_that_tells_its_output_is_no_contradiction() -> None:
+    """A battery with an inverter of its own feeds the house, and tells no AC output."""
+    sold = join(
+        NOON,
+        {
+            "roof": DeviceState("roof", True, _good({"pv_power_w": 0.0, "ac_power_w": 0.0})),
+            "store": DeviceState("store", True, _good({"battery_power_w": 3000.0})),
+            "meter": DeviceState("meter", True, _good({"grid_power_w": -2500.0})),
+        },
+    )
+    assert not suspects(sold)
+
+
+def _good(powers: dict[str, float]) -> dict[str, Reading]:
+    return {m: Reading(m, w, Quality.GOOD, NOON) for m, w in powers.items()}

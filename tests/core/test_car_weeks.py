@@ -129,6 +129,9 @@ class Home:
     def keeps_export(self) -> bool:
         return False
 
+    def steered(self, snapshot: Snapshot) -> Snapshot:
+        return snapshot
+
     async def apply(self, setpoints: Setpoints) -> None:
         self.catch_up()
         battery_w = setpoints.battery_w

@@ -127,3 +127,41 @@ async def test_what_was_stored_may_be_damaged(
         assert await one.imported() == 5
         assert "stored counters cannot be read" in caplog.text
         await one.end()
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        '{"time": "2026-06-01T12:00:00+00:00", "laps": {}, "last": {"grid_import_wh": "much"}}',
+        '{"time": "2026-06-01T12:00:00+00:00", "laps": {"grid_import_wh 0": {"last": "x", "laps": 0}}}',
+    ],
+)
+async def test_what_was_stored_may_be_no_number(
+    stored: str, clock: HandClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with serving(RegisterServer({1: meter(5_000)})) as server:
+        journal = Journal(tmp_path / "journal.sqlite")
+        journal.setting("counters meter", stored)
+        journal.close()
+        one = Life(server, tmp_path, clock)
+        assert await one.imported() == 5
+        assert "stored counters cannot be read" in caplog.text
+        await one.end()
+
+
+async def test_a_new_meter_that_counts_no_export_yet_is_believed_too(
+    clock: HandClock, tmp_path: Path
+) -> None:
+    units = {1: meter(50_000_000)}
+    async with serving(RegisterServer(units)) as server:
+        first = Life(server, tmp_path, clock)
+        await first.imported()
+        clock.seconds += 1000
+        await first.imported()
+        await first.end()
+        units[1] |= meter(7_000, 0)
+        second = Life(server, tmp_path, clock)
+        assert await second.imported() is None
+        clock.seconds += 301
+        assert values(await second.device.poll())["grid_export_wh"] == 0
+        await second.end()

@@ -320,3 +320,27 @@ async def test_phases_that_a_victron_does_not_have_are_no_load(
         assert (words[2716] << 16 | words[2717]) - 2**32 == 600 - 1300 + 500
         await one.release()
         await one.close()
+
+
+async def test_what_was_there_a_moment_ago_is_not_absent(
+    clock: HandClock, intents: Intents
+) -> None:
+    """A device that starts up refuses for some seconds what it has."""
+    words = dict(goodwe().holding)
+    async with serving(RegisterServer({247: words})) as server:
+        one = impatient(server, "goodwe-et", clock, intents)
+        await one.poll()
+        meter = {a: words.pop(a) for a in list(words) if 36000 <= a < 37000}
+        for _ in range(5):
+            clock.seconds += 61  # bound anew each time
+            with pytest.raises(DeviceError, match="no such address"):
+                await one.poll()
+        words |= meter
+        clock.seconds += 61
+        assert values(await one.poll())["grid_power_w"] == 110
+        for address in meter:
+            del words[address]  # the owner takes the meter away
+        clock.seconds += 601
+        got = values(await one.poll())
+        assert (got["grid_power_w"], got["battery_power_w"]) == (None, 820)
+        await one.close()

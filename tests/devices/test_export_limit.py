@@ -183,3 +183,44 @@ def test_beside_an_inverter_that_cannot_keep_it_the_generation_is_limited(tmp_pa
         journal.close()
 
     simulated(clock, run())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lost_polls_neither_lift_the_limit_nor_wear_the_flash(family: str, tmp_path: Path) -> None:
+    """A flaky bus loses a poll now and then while the device still takes writes."""
+
+    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+        for _ in range(30):
+            await bench.ticks(5, Wish())
+            await bench.site._let_go(one)
+            assert bench.home.powers().grid == pytest.approx(-1_000, abs=20)
+        day = NOON.date().isoformat()
+        sheet = one._holders[EXPORT].sheet
+        assert max(journal.write_count("device", a, day) for a in sheet.flash) == 1
+        await bench.ticks(5, Wish(), Limits(None, None, 20, 5_000, 5_000))
+        assert bench.home.commands.export_limit_w is None
+
+    on_bench(family, tmp_path, work)
+
+
+def test_an_owners_forced_import_is_never_widened(tmp_path: Path) -> None:
+    """Some owners of a Huawei set the limit below 0 to be safe of any export."""
+
+    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+        owners = {HUAWEI_MODE: 6, HUAWEI_W: 0xFFFF, HUAWEI_W + 1: 0x10000 - 100}
+        for address, value in owners.items():
+            bench.unit.settings[address].value = value
+        await bench.ticks(10, Wish())
+        assert {a: bench.unit.settings[a].value for a in owners} == owners
+
+    on_bench("huawei", tmp_path, work)
+
+
+def test_the_limit_counts_as_kept_only_when_the_device_has_taken_it(tmp_path: Path) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+        bench.site._held.add(("device", EXPORT))  # as while the first hold is still on its way
+        assert not bench.site.keeps_export()
+        await bench.ticks(2, Wish())
+        assert bench.site.keeps_export()
+
+    on_bench("huawei", tmp_path, work)

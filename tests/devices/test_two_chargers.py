@@ -145,6 +145,38 @@ async def test_two_wall_boxes_share_the_fuse_through_the_wire(
             await box.close()
 
 
+async def test_a_charger_that_is_only_read_is_load_to_the_other(
+    clock: HandClock, intents: Intents
+) -> None:
+    """It does not give way: what it draws is no room for the other one."""
+    boxes = [keba(True), keba(True)]
+    servers = [RegisterServer({255: words}) for words in boxes]
+    async with serving(servers[0]), serving(servers[1]):
+        left, right = (
+            impatient(server, "keba-p30", clock, intents, name)
+            for server, name in zip(servers, ("left", "right"), strict=True)
+        )
+        right._control, right.controls = False, frozenset()
+        site = Site([left, right], clock, period_s=2)
+        async with asyncio.TaskGroup() as group:
+            site._group = group
+            for box in (left, right):
+                await site._poll(box)
+        seen = site.observe()
+        drawn = Reading("charger_power_w", 11_000.0, Quality.GOOD, START)
+        busy = seen.devices["right"]
+        site._states["right"] = replace(busy, readings={**busy.readings, "charger_power_w": drawn})
+        seen = site.steered(replace(site.observe(), grid_w=12_000.0))
+        assert (seen.charger_w, list(sessions_wh(seen)), seen.car_plugged) == (0, ["left"], True)
+        spec = charger_spec(CAR, len(sessions_wh(seen)))
+        fuse = Limits(17_000.0, None, 20, None, None)
+        asked = decide(seen, Commitment(0, None, 900), Wish(car_w=spec.power_w), fuse, spec)
+        assert asked.charge_current_a == 7  # 5 kW are left
+        assert shares_a(asked.charge_current_a, CAR, WISHES, seen) == ()
+        for box in (left, right):
+            await box.close()
+
+
 def _amperes(words: dict[int, int]) -> float:
     """KEBA's numbers are written to their first register."""
     return words[CURRENT] / 1000 if words[ENABLE] else 0.0

@@ -124,7 +124,8 @@ PROFILE = Profile(
                 facts=(
                     Block("holding", 30026, 2),
                     Block("holding", _AUTHORITY, 1),
-                    Block("holding", _REMOTE, 4),
+                    Block("holding", _REMOTE, 3),
+                    Block("holding", _GRID_CHARGE, 1),  # apart: not every model has it
                 ),
                 needs=(Block("holding", _REMOTE, 3),),
                 hold=_hold,

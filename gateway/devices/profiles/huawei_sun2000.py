@@ -111,7 +111,8 @@ def _owners_limit(facts: Facts, saved: Mapping[int, int]) -> float | None:
     if mode == _NO_EXPORT:
         return 0.0
     if mode == _LIMIT_W:
-        return float(saved.get(_EXPORT_W, 0) << 16 | saved.get(_EXPORT_W + 1, 0))
+        watts = saved.get(_EXPORT_W, 0) << 16 | saved.get(_EXPORT_W + 1, 0)
+        return float(watts - (1 << 32) if watts >> 31 else watts)  # below 0: always some import
     rated = facts.number(_RATED)
     if mode == _LIMIT_PCT and rated:
         return rated * saved.get(_EXPORT_PCT, 0) / 1000
