@@ -102,5 +102,5 @@ def test_a_charger_that_could_never_charge_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_number_is_refused(line: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"battery.{line.partition(" ")[0]}.*finite number"):
+    with pytest.raises(ConfigError, match=rf"battery.{line.partition(' ')[0]}.*finite number"):
         load(tmp_path, f"{USUAL}\n[battery]\n{line}\n")
