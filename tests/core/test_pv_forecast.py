@@ -26,6 +26,7 @@ from gateway.journal import Journal
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.planner.outside import Compared, OutsidePower, even, quarters, verdict, with_outside
 from gateway.planner.tariff import TariffRules
+from gateway.service.checkup import faults
 from gateway.service.outside import OutsideForecast
 from gateway.service.pv_providers import ask, pv_provider
 
@@ -194,6 +195,14 @@ def test_what_is_missing_is_said_at_the_start(
 ) -> None:
     with pytest.raises(ConfigError, match=says):
         pv_provider(settings_of("http://127.0.0.1:1", tmp_path, **change))
+
+
+def test_check_says_it_before_the_start(tmp_path: Path) -> None:
+    text = '[pv_forecast]\nprovider = "open-meteo"\n'
+    settings = settings_of("http://127.0.0.1:1", tmp_path, provider="open-meteo", peak_w=None)
+    (said,) = faults(tmp_path / "gateway.toml", text, settings)
+    assert "gateway.toml:2: pv_forecast.provider" in said
+    assert "needs site.latitude, site.longitude and peak_w" in said
 
 
 async def run_until(forecast: OutsideForecast, clock: SimClock, end: datetime) -> None:
