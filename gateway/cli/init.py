@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,18 +52,18 @@ def init(
 def _site() -> list[str]:
     zone = _ask("Time zone of the home", _zone_here(), _valid_zone)
     place = _ask("Latitude and longitude, e.g. 30.27 -97.74 (empty: without the sun)", "", _place)
-    reserve = _ask("State of charge to keep for outages, %", "20", _number)
+    reserve = _ask("State of charge to keep for outages, %", "20", _percent)
     limit = _ask("Most power you may feed into the grid, W (empty: no limit)", "", _number)
     lines = [
         "[site]",
         'name = "home"',
         f"time_zone = {json.dumps(zone)}",
-        f"reserve_pct = {reserve}",
+        f"reserve_pct = {float(reserve)}",
     ]
     if place:
         latitude, longitude = _place(place)
         lines += [f"latitude = {latitude}", f"longitude = {longitude}"]
-    return [*lines, *([f"export_limit_w = {limit}"] if limit else []), ""]
+    return [*lines, *([f"export_limit_w = {float(limit)}"] if limit else []), ""]
 
 
 def _rest() -> list[str]:
@@ -80,12 +81,12 @@ def _battery() -> list[str]:
     """Most inverters do not say how large their battery is."""
     where = "(empty: the inverter says it, or there is none)"
     capacity = _ask(f"Usable capacity of your battery, Wh {where}", "", _number)
-    if not capacity:
+    if not capacity or not _number(capacity):
         return []
-    power = _ask("Power with which it charges and discharges, W", "5000", _number)
+    power = float(_ask("Power with which it charges and discharges, W", "5000", _above_0))
     return [
         "[battery]",
-        f"capacity_wh = {capacity}",
+        f"capacity_wh = {float(capacity)}",
         f"max_charge_w = {power}",
         f"max_discharge_w = {power}",
         "",
@@ -110,8 +111,20 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         raise ValueError(f"{text!r} is no number") from None
-    if value < 0:
-        raise ValueError("not below 0")
+    if not 0 <= value < inf:  # a nan is no number either
+        raise ValueError(f"{text!r} is no number from 0 on")
+    return value
+
+
+def _percent(text: str) -> float:
+    if (value := _number(text)) > 100:
+        raise ValueError("not above 100")
+    return value
+
+
+def _above_0(text: str) -> float:
+    if not (value := _number(text)):
+        raise ValueError("above 0")
     return value
 
 
@@ -120,7 +133,7 @@ def _place(text: str) -> tuple[float, float]:
         latitude, longitude = (float(part) for part in text.replace(",", " ").split())
     except ValueError:
         raise ValueError(f"{text!r} is no latitude and longitude, e.g. 30.27 -97.74") from None
-    if abs(latitude) > 90 or abs(longitude) > 180:
+    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
         raise ValueError("latitude is -90 to 90 (north +), longitude -180 to 180 (east +)")
     return latitude, longitude
 

@@ -57,6 +57,7 @@ class Trader:
         self._rules: MarketRules | None = None
         self._settling = Settling(exchange, journal, clock)
         self._suspended = False
+        self._refusal: str | None = None  # why the last tender was refused; None: it was taken
         self._identity = _identity(journal, settings.party_id, clock.now())
 
     @property
@@ -235,7 +236,12 @@ class Trader:
         state = self._journal.book.tenders.get(answer.tender_id)
         if state is None or state.answered:
             return  # a duplicate answer is no second row
-        if not answer.accepted:
+        if answer.accepted:
+            self._refusal = None
+        elif (
+            answer.reason != self._refusal
+        ):  # the same for every tender, call by call, is said once
+            self._refusal = answer.reason
             log.warning("tender %s is refused: %s", answer.tender_id, answer.reason)
         body = {
             "tender_id": answer.tender_id,

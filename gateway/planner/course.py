@@ -227,12 +227,14 @@ def offer_curve(
     spec = outlook.battery
     dear, cheap = cautious_net(forecast, outlook.quantity_quantile)
     nets, most, least = [], 0.0, 0.0
+    limit_w = outlook.export_limit_w  # of the panels' surplus too, which no battery may hold back
+    room = inf if limit_w is None else limit_w * forecast.interval.hours
     filled = replace(stock, stored_wh=stock.filled_wh)
     for price, worth in zip(prices.tolist(), worths, strict=True):
         net = 0.0
         if price >= forecast.export_price:
             given = _answer(dear + car_wh, price, worth, stock, outlook, forecast)
-            net = max(given - dear - car_wh, 0.0)
+            net = min(max(given - dear - car_wh, 0.0), room)
             most = max(most, given if net > 0 else 0.0)
         if net == 0 and price <= forecast.import_price:
             given = _answer(cheap + car_wh, price, worth, filled, outlook, forecast)

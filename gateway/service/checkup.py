@@ -21,6 +21,7 @@ from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
 from gateway.service.battery import NOT_STATED, battery_spec
+from gateway.service.pv_providers import pv_provider
 
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
@@ -54,6 +55,12 @@ def faults(path: Path, text: str, settings: Settings) -> list[str]:
         strategy(settings.planner.strategy)
     except ConfigError as error:
         found.append(_at(path, text, ("planner", "strategy"), str(error)))
+    forecast = settings.pv_forecast
+    if forecast and forecast.provider != "solcast":  # its key may be a credential of the service
+        try:
+            pv_provider(settings)
+        except ConfigError as error:
+            found.append(_at(path, text, ("pv_forecast", "provider"), str(error)))
     return found
 
 

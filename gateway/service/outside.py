@@ -50,6 +50,7 @@ class OutsideForecast:
         """For ever. A service that fails is asked again after its usual period: rather stale than banned."""
         while True:
             now = self._clock.now()
+            self._forget_the_future(now)
             if self._fetched is not None and now < self._fetched + self._provider.period:
                 await self._clock.sleep_until(self._fetched + self._provider.period)
                 continue
@@ -81,11 +82,9 @@ class OutsideForecast:
         ``own`` is the home's own forecast, whichever is used.
         """
         if self._fresh(now):
-            for forecast in own:
-                start = forecast.interval.start
-                if start not in self._said and start in self._rows and start >= now + AHEAD:
-                    self._said[start] = (forecast.pv_wh[1], self._rows[start][1])
-                    break
+            first = next((f for f in own if f.interval.start >= now + AHEAD), None)
+            if first is not None and (start := first.interval.start) in self._rows:
+                self._said.setdefault(start, (first.pv_wh[1], self._rows[start][1]))
         self._said = {t: said for t, said in self._said.items() if t >= now - JUDGED_OVER}
         real = {o.interval.start: o.pv_wh for o in past if o.pv_wh is not None}
         self._verdict = verdict(
@@ -93,7 +92,14 @@ class OutsideForecast:
         )
 
     def _fresh(self, now: datetime) -> bool:
-        return self._fetched is not None and now - self._fetched <= self._provider.keeps
+        if self._fetched is None:
+            return False
+        return timedelta(0) <= now - self._fetched <= self._provider.keeps
+
+    def _forget_the_future(self, now: datetime) -> None:
+        """A clock that ran ahead was set right: what was fetched then counts as never fetched."""
+        if self._fetched is not None and self._fetched > now:
+            self._fetched = None
 
     def _store(self) -> None:
         assert self._fetched is not None  # noqa: S101 - set just before
@@ -111,5 +117,4 @@ class OutsideForecast:
             self._fetched = parse_utc(stored["at"]) if "at" in stored else None
         except (StorageError, ValueError, TypeError, LookupError, AttributeError):
             self._rows, self._fetched = {}, None
-        if self._fetched is not None and self._fetched > self._clock.now():
-            self._fetched = None  # of a clock that ran ahead
+        self._forget_the_future(self._clock.now())

@@ -27,6 +27,7 @@ _LONGEST_SPAN = timedelta(hours=2)  # Forecast.Solar: a longer step is the night
 # Of the panels' peak power per 1,000 W/m2 on their plane: inverter, heat, dirt, wiring (IEC 61724
 # performance ratio; usual homes have 0.75 to 0.9).
 _PERFORMANCE = 0.85
+_MOST_W = 100_000.0  # more than a home's connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,7 @@ class Solcast:
         answer = await get_json(self.name, url, {"format": "json", "hours": "48"}, headers)
         rows = []
         for row in answer["forecasts"]:
-            end, minutes = _utc(row["period_end"]), int(row["period"].removeprefix("PT")[:-1])
+            end, minutes = _utc(row["period_end"]), _minutes(row["period"])
             middle = 1000 * float(row["pv_estimate"])
             low = min(1000 * float(row.get("pv_estimate10", row["pv_estimate"])), middle)
             high = max(1000 * float(row.get("pv_estimate90", row["pv_estimate"])), middle)
@@ -134,8 +135,12 @@ async def ask(provider: PvProvider, now: datetime) -> Sequence[OutsidePower]:
     """The provider's forecast; whatever is wrong with its answer is a ForecastError."""
     try:
         rows = await provider.fetch(now)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ForecastError(f"its answer is not understood: {error!r}") from error
+    for row in rows:
+        if not all(0 <= power_w <= _MOST_W for power_w in row.power_w):  # NaN is neither
+            text = f"{row.power_w[1]:g} W at {row.span.start:%Y-%m-%d %H:%M} UTC"
+            raise ForecastError(f"its answer cannot be of a home's panels: {text}")
     if not any(row.span.end > now for row in rows):
         raise ForecastError("its answer says nothing of the time to come")
     return rows
@@ -157,7 +162,7 @@ async def get_json(
             document = await answer.json(content_type=None)
     except TimeoutError as error:
         raise ForecastError(f"no answer within {TIMEOUT_S:g} s") from error
-    except (aiohttp.ClientError, ValueError) as error:
+    except (aiohttp.ClientError, ValueError, RecursionError) as error:
         raise ForecastError(f"cannot be asked: {type(error).__name__}") from error
     if not isinstance(document, dict):
         raise ForecastError(f"{name} answered no JSON object")
@@ -184,6 +189,12 @@ def pv_provider(settings: Settings) -> PvProvider | None:
     if stated.provider == "open-meteo":
         return OpenMeteo(panels, **more)
     return ForecastSolar(panels, key=key, **more)
+
+
+def _minutes(text: str) -> int:
+    """Of a period such as PT30M; Solcast knows PT5M to PT60M."""
+    known = {f"PT{minutes}M": minutes for minutes in (5, 10, 15, 20, 30, 60)} | {"PT1H": 60}
+    return known[text]
 
 
 def _utc(text: str) -> datetime:

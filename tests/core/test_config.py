@@ -91,3 +91,16 @@ def test_a_charger_that_could_never_charge_is_refused(tmp_path: Path) -> None:
     config.write_text('[[device]]\nname = "x"\nhost = "x"\n[car]\nmax_current_a = 2\n')
     with pytest.raises(ConfigError, match="max_current_a is below min_current_a = 6"):
         load_settings(config)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "charge_efficiency_by_power = [[300, 0.8], [nan, 0.9]]",
+        "discharge_efficiency_by_power = [[inf, 0.9]]",
+        "max_charge_w = inf",
+    ],
+)
+def test_what_is_no_number_is_refused(line: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"battery.{line.partition(' ')[0]}.*finite number"):
+        load(tmp_path, f"{USUAL}\n[battery]\n{line}\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -18,13 +19,14 @@ from aiohttp import web
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.config.tariff import Tariff
-from gateway.domain.intervals import QUARTER, Interval, quarter
+from gateway.domain.intervals import QUARTER, Interval, floor_quarter, quarter
 from gateway.domain.plan import Forecast, Observed
 from gateway.errors import ConfigError, ForecastError
 from gateway.journal import Journal
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.planner.outside import Compared, OutsidePower, even, quarters, verdict, with_outside
 from gateway.planner.tariff import TariffRules
+from gateway.service.checkup import faults
 from gateway.service.outside import OutsideForecast
 from gateway.service.pv_providers import ask, pv_provider
 
@@ -150,6 +152,11 @@ async def test_a_service_is_asked_as_it_says_and_understood(
         ({"result": None}, 200, "not understood"),
         ({"result": {"yesterday": 1, "today": 2}}, 200, "not understood"),
         ({"result": {}}, 200, "nothing of the time to come"),
+        ({"result": {"2026-06-01T13:00": 1, "2026-06-01T14:00": math.nan}}, 200, "cannot be of"),
+        ({"result": {"2026-06-01T13:00": 1, "2026-06-01T14:00": -500}}, 200, "cannot be of"),
+        ({"result": {"2026-06-01T13:00": 1, "2026-06-01T14:00": 1e9}}, 200, "-06-01 13:00 UTC"),
+        ({"result": {"0001-01-01T00:00+12:00": 1}}, 200, "not understood"),
+        ("[" * 100_000, 200, "cannot be asked"),
     ],
 )
 async def test_a_bad_answer_is_one_reason(
@@ -161,6 +168,19 @@ async def test_a_bad_answer_is_one_reason(
         with pytest.raises(ForecastError, match=says) as failed:
             await ask(provider, NOW)
     assert "\n" not in str(failed.value)
+
+
+@pytest.mark.parametrize("period", ["PT99999999999M", "PT0M", "PT2H", "", None])
+async def test_a_period_that_solcast_does_not_have_is_refused(period: Any, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("sesame")
+    answer = solcast()
+    answer["forecasts"][0]["period"] = period
+    stated = {"provider": "solcast", "site_id": "a", "key_file": tmp_path / "key"}
+    async with serving(Service(answer)) as service:
+        provider = pv_provider(settings_of(service.url, tmp_path, **stated))
+        assert provider is not None
+        with pytest.raises(ForecastError, match="not understood"):
+            await ask(provider, NOW)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +195,14 @@ def test_what_is_missing_is_said_at_the_start(
 ) -> None:
     with pytest.raises(ConfigError, match=says):
         pv_provider(settings_of("http://127.0.0.1:1", tmp_path, **change))
+
+
+def test_check_says_it_before_the_start(tmp_path: Path) -> None:
+    text = '[pv_forecast]\nprovider = "open-meteo"\n'
+    settings = settings_of("http://127.0.0.1:1", tmp_path, provider="open-meteo", peak_w=None)
+    (said,) = faults(tmp_path / "gateway.toml", text, settings)
+    assert "gateway.toml:2: pv_forecast.provider" in said
+    assert "needs site.latitude, site.longitude and peak_w" in said
 
 
 async def run_until(forecast: OutsideForecast, clock: SimClock, end: datetime) -> None:
@@ -214,6 +242,38 @@ async def test_it_asks_no_more_often_than_allowed_also_over_a_restart(
         service.status = 200
         await run_until(again, clock, clock.now() + timedelta(hours=1))
         assert [r for r in caplog.records if r.getMessage().endswith("is back")]
+    journal.close()
+
+
+async def test_a_clock_that_is_set_back_makes_it_ask_again(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal.sqlite")
+    async with serving(Service(forecast_solar())) as service:
+        ahead = SimClock(NOW + timedelta(days=7))
+        service.answer["result"] |= {"2026-06-09T12:00Z": 0, "2026-06-09T13:00Z": 5}
+        forecast = outside(service.url, tmp_path, ahead, journal)
+        await run_until(forecast, ahead, ahead.now() + timedelta(minutes=1))
+        assert len(service.asked) == 1
+        forecast._verdict = verdict([Compared(60.0, 225.0, 200.0)] * 48)
+        right = SimClock(NOW)
+        forecast._clock = right
+        assert forecast.chosen(NOW) == {}, "of a clock that ran ahead"
+        await run_until(forecast, right, NOW + timedelta(minutes=1))
+        assert len(service.asked) == 2
+        assert forecast.chosen(NOW + timedelta(minutes=1)) != {}
+    journal.close()
+
+
+async def test_both_are_judged_by_what_they_said_six_hours_ahead(tmp_path: Path) -> None:
+    """The trading loop makes three plans a quarter-hour; each says it of the same one."""
+    journal, clock = Journal(tmp_path / "journal.sqlite"), SimClock(NOW)
+    async with serving(Service(forecast_solar())) as service:
+        forecast = outside(service.url, tmp_path, clock, journal)
+        await run_until(forecast, clock, NOW + timedelta(seconds=1))
+    for i in range(30):
+        moment = NOW + timedelta(minutes=5 * i)
+        forecast.judge(forecasts_from(floor_quarter(moment), 60.0), [], moment)
+        assert max(forecast._said) <= moment + timedelta(hours=6, minutes=15)
+    assert len(forecast._said) == 11
     journal.close()
 
 

@@ -49,6 +49,7 @@ class Stub:
         self.db.executescript(SCHEMA)
         self.skew = timedelta(0)
         self.faults: dict[str, list[str]] = {}
+        self.takes_tenders = True
         self.app = web.Application(middlewares=[self.front])
         self.app.add_routes(
             [
@@ -174,7 +175,7 @@ class Stub:
         if known:
             answer: dict[str, Any] = json.loads(known[0])
             return answer
-        late = now >= parse_utc(t["start"]) - GATE
+        late = now >= parse_utc(t["start"]) - GATE or not self.takes_tenders
         count = self.db.execute("SELECT count(*) FROM tender").fetchone()[0]
         answer = {
             "tender_id": t["tender_id"],

@@ -288,6 +288,30 @@ def test_a_refused_report_does_not_hold_up_the_others(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+def test_an_exchange_that_takes_nothing_is_said_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A party that was shut out: each call is tried, the log does not fill."""
+
+    async def story(s: Scene) -> None:
+        s.stub.takes_tenders = False
+        assert await s.trader.bid(OFFER) == 2
+        await s.trader.bid([curve((40, 600))])
+        assert _refusals(caplog) == 1
+        assert s.kinds().count("answer") == 3, "the account has every answer"
+        s.stub.takes_tenders = True
+        await s.trader.bid([curve((50, 700))])
+        s.stub.takes_tenders = False
+        await s.trader.bid([curve((50, 900))])
+        assert _refusals(caplog) == 2, "it took one meanwhile: this is news"
+
+    play(tmp_path, story)
+
+
+def _refusals(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("is refused" in record.getMessage() for record in caplog.records)
+
+
 def test_tender_ids_are_unique_over_lives_and_the_same_in_a_second_run(tmp_path: Path) -> None:
     seen: list[list[str]] = []
 

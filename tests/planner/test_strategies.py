@@ -162,3 +162,19 @@ def test_buys_of_all_intervals_together_find_room_in_the_battery() -> None:
     )
     assert bought > 0
     assert bought <= load_wh + room_wh / spec.charge_efficiency + 10 * len(offers)
+
+
+@pytest.mark.parametrize("spec", [None, BatterySpec(10_000, 2_000, 5_000, 5_000)])
+def test_a_surplus_above_the_export_limit_is_not_offered(
+    planner: Strategy, spec: BatterySpec | None
+) -> None:
+    """Ten kilowatts of sun, a full battery or none, and three kilowatts that may leave the home."""
+    past = [Observed(quarter(START + i * timedelta(minutes=15)), 100, 2_500, 50) for i in range(96)]
+    home = Home(spec, 10_000, 10_000, None, 3_000.0)
+    tariff = TariffRules(Tariff.model_validate(TARIFFS[0]), ZoneInfo("UTC"))
+    outlook = build_outlook(
+        past[-1].interval.end, past, KnownPrices(), tariff, home, Options(6, trading=True)
+    )
+    most = [max(s.net_wh for s in offer.steps) for offer in planner.plan(outlook).offers]
+    assert most
+    assert max(most) == 750

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from gateway.cli import init
 from gateway.clock import WallClock
 from gateway.config import load_settings
 from simulators.devices.serve import serve_home
@@ -21,7 +25,8 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     ports, path = servers.ports, tmp_path / "gateway.toml"
     answers = [
         f"127.0.0.1:{ports.inverter} 127.0.0.1:{ports.charger}",
-        "Middle-earth/Shire", "America/Chicago", "Chicago", "-97.7 30.2 1", "41.88, -87.63", "25", "much", "5000", "13500", "4000",
+        "Middle-earth/Shire", "America/Chicago", "Chicago", "-97.7 30.2 1", "nan nan", "41.88, -87.63", "120", "025",
+        "much", "inf", "5000", "13500.", "0", "4000",
         "broker.lan", "0.18", "",
     ]  # fmt: skip
     try:
@@ -34,7 +39,8 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
         await servers.close()
     assert process.returncode == 0, said.decode()
     assert "'Middle-earth/Shire' is no time zone" in said.decode()
-    assert "'much' is no number" in said.decode()
+    for why in ("'much' is no number", "'inf' is no number from 0 on", "not above 100", "above 0"):
+        assert why in said.decode()
     settings = load_settings(path)
     assert "'Chicago' is no latitude and longitude" in said.decode()
     assert (settings.site.latitude, settings.site.longitude) == (41.88, -87.63)
@@ -44,3 +50,9 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}
     assert settings.mqtt.host == "broker.lan"
     assert settings.market is None
+
+
+@pytest.mark.parametrize("answer", ["", "0"])
+def test_a_home_without_a_battery(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
+    assert init._battery() == []
