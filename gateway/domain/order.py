@@ -1,0 +1,65 @@
+"""What the agent asks of the guard: a lease, as a setpoint is. It says until when it holds.
+
+The guard owns the devices and obeys an order only inside its own limits (`gateway.control`). When an
+order has run out, only `StandingSettings` go on to hold, for the guard keeps those itself: they are the
+user's and the grid operator's word, not the market's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Literal
+
+from gateway.domain.intervals import Interval
+from gateway.domain.plan import ValueCurve
+
+
+@dataclass(frozen=True, slots=True)
+class StandingSettings:
+    """What holds until somebody changes it, whether or not an agent runs. Powers W, energy Wh.
+
+    ``battery`` hold: it neither charges nor discharges. ``departure_time`` is local;
+    ``departure_energy_wh`` is wanted by each car before it. None = no such limit.
+    """
+
+    reserve_pct: float
+    battery: Literal["auto", "hold"] = "auto"
+    export_limit_w: float | None = None
+    import_limit_w: float | None = None
+    charge_now: bool = False
+    departure_time: time = time(7)
+    departure_energy_wh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MeterCounters:
+    """The grid meter's lifetime counters at one moment, Wh."""
+
+    import_wh: float
+    export_wh: float
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order. Prices per MWh, None = not known; a ``position_wh`` is net export (sold +).
+
+    ``interval`` is the delivery interval that position, prices and values are of;
+    ``start_counters`` what the grid meter had counted at its start (None: delivery is not steered).
+    ``value`` is the value of stored energy over the energy in all batteries together, ``car_value``
+    over the energy that cars still get. ``resellable`` is False while all stored energy must stay at
+    home. ``peak_import_w`` is the import that a demand charge leaves free.
+    """
+
+    made_at: datetime
+    valid_until: datetime
+    settings: StandingSettings
+    interval: Interval
+    position_wh: int = 0
+    start_counters: MeterCounters | None = None
+    import_price: float | None = None
+    export_price: float | None = None
+    value: ValueCurve | None = None
+    car_value: ValueCurve | None = None
+    resellable: bool = True
+    peak_import_w: float | None = None
