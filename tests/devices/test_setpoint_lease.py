@@ -14,9 +14,9 @@ from gateway.devices.datasheet import ControlSheet, Lease, ReadBack, Write
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.journal import Journal
 from gateway.modbus.connection import BusAddress, BusTiming, Connection
 from gateway.modbus.registers import Block
+from gateway.store import Journal
 from tests.devices.conftest import HandClock, Intents, impatient
 from tests.modbus.server import RegisterServer, serving
 
