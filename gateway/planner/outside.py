@@ -30,7 +30,7 @@ class OutsidePower:
 
 
 class PvProvider(Protocol):
-    """A source of PV forecasts. The adapters live in `gateway.service.pv_providers`."""
+    """A source of PV forecasts. The adapters live in `gateway.agent.pv_providers`."""
 
     @property
     def name(self) -> str:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from gateway.agent import Gateway, compose
 from gateway.clock import SimClock
-from gateway.service import Gateway, compose
 from simulators.broker import start_broker
 from simulators.demo.options import Addresses, Options, gateway_settings
 from simulators.demo.past import past_of

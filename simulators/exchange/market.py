@@ -8,7 +8,7 @@ from pathlib import Path
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc, quarters
 from gateway.errors import StorageError
-from gateway.supervise import Presence
+from gateway.supervise import Availability
 from simulators.exchange.auction import Auction, missed_steps, next_step
 from simulators.exchange.events import Events
 from simulators.exchange.order_entry import OrderEntry
@@ -55,7 +55,7 @@ class Market:
             if self.store.mark("step") is None:
                 start = floor_to(self._clock.now(), self.terms.call_period)
                 self.store.set_mark("step", iso(start))
-        storing = Presence("the exchange's store")
+        storing = Availability("the exchange's store")
         while True:
             try:
                 for when in missed_steps(self.store.mark("step"), self._clock.now(), self.terms):

@@ -16,19 +16,19 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
+from gateway.agent.checkup import faults
+from gateway.agent.outside import OutsideForecast
+from gateway.agent.pv_providers import ask, pv_provider
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import QUARTER, Interval, floor_quarter, quarter
 from gateway.domain.plan import Forecast, Observed
 from gateway.errors import ConfigError, ForecastError
-from gateway.journal import Journal
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.planner.outside import Compared, OutsidePower, even, quarters, verdict, with_outside
 from gateway.planner.tariff import TariffRules
-from gateway.service.checkup import faults
-from gateway.service.outside import OutsideForecast
-from gateway.service.pv_providers import ask, pv_provider
+from gateway.store import Journal
 
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

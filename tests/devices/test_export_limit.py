@@ -13,9 +13,9 @@ from gateway.control import Wish, decide
 from gateway.devices.build import profile
 from gateway.devices.modbus import ModbusDevice
 from gateway.domain.control import Commitment, Control, Limits, Setpoints
-from gateway.journal import Journal
 from gateway.modbus.link import BusAddress, Link, Pace
 from gateway.site.site import Site
+from gateway.store import Journal
 from simulators.devices.registers import VendorUnit
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home

@@ -14,9 +14,9 @@ from gateway.devices.holder import Holder
 from gateway.devices.profile import ControlSheet, Facts, Lease, Write
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.journal import Journal
 from gateway.modbus.link import BusAddress, Link, Pace
 from gateway.modbus.registers import Block
+from gateway.store import Journal
 from tests.devices.conftest import HandClock, Intents, impatient
 from tests.modbus.server import RegisterServer, serving
 

@@ -18,8 +18,8 @@ from gateway.devices.build import profile
 from gateway.devices.modbus import ModbusDevice
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.journal import Journal
 from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.store import Journal
 from tests.devices.test_transitions import PASSING, image_of
 from tests.modbus.server import RegisterServer, serving
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.errors import StorageError
-from gateway.journal import Journal
 from gateway.market.origin import Flow, follow, resellable_wh, unknown_origin
+from gateway.metering.energy import QuarterFlow
 from gateway.planner.tariff import TariffRules
-from gateway.site.energy import QuarterFlow
+from gateway.store import Journal
 
 _KEY = "night_wh"
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from contextlib import suppress
 
 from gateway import __version__
+from gateway.agent.state import Present
+from gateway.agent.status import market_state
 from gateway.clock import Clock
 from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
-from gateway.journal import Journal
-from gateway.journal.history import History, Prices
 from gateway.publishing import topics
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
-from gateway.service.present import Present
-from gateway.service.status import market_state
+from gateway.store import Journal
+from gateway.store.history import History, Prices
 from gateway.systemd import notify
 
 

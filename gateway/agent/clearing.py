@@ -6,10 +6,10 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from gateway.agent.state import Present
 from gateway.domain.intervals import Interval
 from gateway.domain.trade import per_mwh
-from gateway.journal import Journal
-from gateway.service.present import Present
+from gateway.store import Journal
 
 
 class Clearing:

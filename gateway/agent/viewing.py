@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway import __version__
+from gateway.agent.state import Present
+from gateway.agent.status import local_midnight, market_state
 from gateway.clock import Clock
 from gateway.dashboard.view import CommandView, HomeView
 from gateway.domain.plan import OfferCurve, Plan
-from gateway.journal import Journal
-from gateway.journal.history import History, Minute
 from gateway.publishing.commands import COMMANDS
 from gateway.publishing.desk import CommandDesk
 from gateway.publishing.mqtt import Publisher
-from gateway.service.present import Present
-from gateway.service.status import local_midnight, market_state
+from gateway.store import Journal
+from gateway.store.history import History, Minute
 
 _RECENT = timedelta(hours=24)
 

@@ -8,13 +8,20 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from gateway.agent.controlling import ControlLoop
+from gateway.agent.outside import OutsideForecast
+from gateway.agent.pv_providers import pv_provider
+from gateway.agent.reporting import Reporting
+from gateway.agent.state import Present
+from gateway.agent.steering import ServiceSteering
+from gateway.agent.trading import TradingLoop
+from gateway.agent.user_settings import PREFIX, restored
+from gateway.agent.viewing import PageSource
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.devices.build import build_devices
 from gateway.errors import ConfigError
-from gateway.journal import Journal
-from gateway.journal.history import History
 from gateway.market.connect import open_market
 from gateway.market.exchanges import Exchange
 from gateway.market.trader import Trader
@@ -23,16 +30,9 @@ from gateway.planner.sun import is_dark
 from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
-from gateway.service.controlling import ControlLoop
-from gateway.service.outside import OutsideForecast
-from gateway.service.present import Present
-from gateway.service.pv_providers import pv_provider
-from gateway.service.reporting import Reporting
-from gateway.service.steering import ServiceSteering
-from gateway.service.trading import TradingLoop
-from gateway.service.viewing import PageSource
-from gateway.service.wishes import PREFIX, restored
 from gateway.site.site import Site
+from gateway.store import Journal
+from gateway.store.history import History
 from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)

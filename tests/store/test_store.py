@@ -16,10 +16,10 @@ import pytest
 from gateway.domain.control import Control
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.errors import StorageError
-from gateway.journal import Journal, checkpoint
-from gateway.journal.book import Book
 from gateway.market.account import book_of
-from tests.journal.history import T0, one_interval, write_history
+from gateway.store import Journal, checkpoint
+from gateway.store.book import Book
+from tests.store.history import T0, one_interval, write_history
 
 FORK = multiprocessing.get_context("fork")
 

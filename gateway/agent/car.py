@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.agent.user_settings import Wishes
 from gateway.config.settings import Car
 from gateway.control import LEAST_CAR_W, ChargerSpec
 from gateway.domain.plan import CarNeed, Plan
 from gateway.domain.readings import Snapshot
 from gateway.planner.car import car_power_w as worth_power_w
 from gateway.planner.dispatch import Now
-from gateway.service.wishes import Wishes
 
 RISE_S = 30.0  # a car follows a raised current within some seconds (IEC 61851: 5 s, some need more)
 SLACK = 1.25  # a car that needs more than 1 / SLACK of the time that is left no longer waits

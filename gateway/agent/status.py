@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from gateway.agent.state import Present
 from gateway.domain.intervals import quarter_of
 from gateway.domain.trade import money_text
-from gateway.journal import Journal
 from gateway.publishing.topics import MarketState
-from gateway.service.present import Present
+from gateway.store import Journal
 
 
 def market_state(present: Present, journal: Journal, now: datetime) -> MarketState:

@@ -12,7 +12,8 @@ import json
 from typing import Any
 
 from gateway.domain.intervals import iso, parse_utc
-from gateway.journal.bodies import (
+from gateway.store.book import Book, TenderState
+from gateway.store.codec import (
     metered_body,
     metered_of,
     settlement_body,
@@ -22,7 +23,6 @@ from gateway.journal.bodies import (
     transaction_body,
     transaction_of,
 )
-from gateway.journal.book import Book, TenderState
 
 EVERY = 5000  # entries between two checkpoints: about four days of trading
 

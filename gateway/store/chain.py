@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.domain.intervals import iso
-from gateway.journal.book import Entry
+from gateway.store.book import Entry
 
 GENESIS = "0" * 64
 

@@ -21,7 +21,7 @@ from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
-from gateway.supervise import Presence
+from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +83,7 @@ class History:
 
     def __init__(self, path: Path, keep_days: int = 400) -> None:
         self._keep = timedelta(days=keep_days)
-        self._store = Presence(f"history {path}")
+        self._store = Availability(f"history {path}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             try:

@@ -9,18 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.clock import Clock, every
-from gateway.control import ChargerSpec, Pace, Wish, decide, mode, steady
-from gateway.domain.control import Commitment, Setpoints
-from gateway.domain.intervals import iso, quarter_of
-from gateway.domain.plan import BatterySpec, Observed
-from gateway.domain.readings import Snapshot
-from gateway.domain.trade import Metered, MeterQuality
-from gateway.errors import StorageError
-from gateway.journal import Journal
-from gateway.journal.bodies import metered_body
-from gateway.planner.dispatch import Now, battery_power_w
-from gateway.service.car import (
+from gateway.agent.car import (
     Contactor,
     car_need,
     car_power_w,
@@ -30,15 +19,26 @@ from gateway.service.car import (
     shares_a,
     whole_amperes,
 )
-from gateway.service.clearing import Clearing
-from gateway.service.night import NightOrigin
-from gateway.service.present import Present
-from gateway.service.wishes import PREFIX
+from gateway.agent.clearing import Clearing
+from gateway.agent.night import NightOrigin
+from gateway.agent.state import Present
+from gateway.agent.user_settings import PREFIX
+from gateway.clock import Clock, every
+from gateway.control import ChargerSpec, Pace, Wish, decide, mode, steady
+from gateway.domain.control import Commitment, Setpoints
+from gateway.domain.intervals import iso, quarter_of
+from gateway.domain.plan import BatterySpec, Observed
+from gateway.domain.readings import Snapshot
+from gateway.domain.trade import Metered, MeterQuality
+from gateway.errors import StorageError
+from gateway.metering.counters import Metering
+from gateway.metering.energy import QuarterEnergy
+from gateway.planner.dispatch import Now, battery_power_w
 from gateway.site.balance import Balance
-from gateway.site.energy import QuarterEnergy
-from gateway.site.metering import Metering
 from gateway.site.site import Site
-from gateway.supervise import Presence
+from gateway.store import Journal
+from gateway.store.codec import metered_body
+from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class ControlLoop:
         self._energy = QuarterEnergy()
         self._balance = Balance()
         self._origin = NightOrigin(journal, present.tariff)
-        self._storage = Presence("journal storage")
+        self._storage = Availability("journal storage")
         self._unstored: list[Metered] = []
         self._clearing = Clearing(journal, present)
         self._contactor = Contactor(self._settings.control.car_dwell_s)

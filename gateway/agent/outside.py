@@ -7,11 +7,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
+from gateway.agent.pv_providers import ask
 from gateway.clock import Clock
 from gateway.domain.intervals import iso, parse_utc
 from gateway.domain.plan import Forecast, Observed
 from gateway.errors import ForecastError, StorageError
-from gateway.journal import Journal
 from gateway.planner.outside import (
     Compared,
     PvProvider,
@@ -20,8 +20,8 @@ from gateway.planner.outside import (
     quarters,
     verdict,
 )
-from gateway.service.pv_providers import ask
-from gateway.supervise import Presence
+from gateway.store import Journal
+from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ class OutsideForecast:
 
     def __init__(self, provider: PvProvider, journal: Journal, clock: Clock) -> None:
         self._provider, self._journal, self._clock = provider, journal, clock
-        self._presence = Presence(f"PV forecast of {provider.name}")
+        self._availability = Availability(f"PV forecast of {provider.name}")
         self._key = f"pv_forecast.{provider.name}"
         self._rows: dict[datetime, Quantiles] = {}
         self._fetched: datetime | None = None
@@ -57,10 +57,10 @@ class OutsideForecast:
             try:
                 self._rows = quarters(await ask(self._provider, now))
                 self._fetched = now
-                self._presence.back()
+                self._availability.back()
                 self._store()
             except ForecastError as error:
-                self._presence.lost(f"{error}; the home's own forecast is used")
+                self._availability.lost(f"{error}; the home's own forecast is used")
                 await self._clock.sleep(self._provider.period.total_seconds())
 
     @property

@@ -4,7 +4,7 @@ Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``
 ``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``price``
 (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
 ``imbalance_ticks``), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
-`gateway.journal.checkpoint`).
+`gateway.store.checkpoint`).
 
 The book holds the intervals of the last `KEPT` time and the tenders of the last `TENDERS_KEPT`; what
 is older stays in the journal's file. So a home that has traded for ten years needs no more memory
@@ -20,7 +20,7 @@ from typing import Any
 
 from gateway.domain.intervals import Interval, parse_utc
 from gateway.domain.trade import Metered, Settlement, Side, Tender, Transaction
-from gateway.journal.bodies import metered_of, settlement_of, tender_of, transaction_of
+from gateway.store.codec import metered_of, settlement_of, tender_of, transaction_of
 
 KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
 TENDERS_KEPT = timedelta(days=2)  # no fill comes after delivery; there are many tenders

@@ -8,12 +8,17 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.agent.car import car_need
+from gateway.agent.clearing import Clearing, month_peak_w
+from gateway.agent.night import NightOrigin
+from gateway.agent.outside import OutsideForecast
+from gateway.agent.state import Present
+from gateway.agent.user_settings import Wishes
 from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.trade import per_mwh, ticks
 from gateway.errors import MarketError, StorageError
-from gateway.journal import Journal
 from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import Pace, is_bid_time, next_wake
 from gateway.market.trader import Trader
@@ -21,13 +26,8 @@ from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.planner.outside import with_outside
 from gateway.planner.score import forecast_score
-from gateway.service.car import car_need
-from gateway.service.clearing import Clearing, month_peak_w
-from gateway.service.night import NightOrigin
-from gateway.service.outside import OutsideForecast
-from gateway.service.present import Present
-from gateway.service.wishes import Wishes
-from gateway.supervise import Presence
+from gateway.store import Journal
+from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
@@ -66,10 +66,10 @@ class TradingLoop:
         party = self._settings.market.party_id if self._settings.market else ""
         self._pace = Pace.of(party)
 
-    async def run(self, presence: Presence) -> None:
+    async def run(self, availability: Availability) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
         try:
-            await self._trade(presence)
+            await self._trade(availability)
         except (MarketError, StorageError) as error:
             # The home is steered by its values whether or not it can trade now.
             self._present.plan = self.plan(self._clock.now())
@@ -77,14 +77,14 @@ class TradingLoop:
         finally:
             self._present.exchange_reached = False
 
-    async def _trade(self, presence: Presence) -> None:
+    async def _trade(self, availability: Availability) -> None:
         if self._market:
             await self._market[1].start()
         await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             now = self._clock.now()
             await self._round(now)
-            presence.back()
+            availability.back()
             self._present.exchange_reached = self._market is not None
             await self._rest(self._next(now))
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import JournalBroken, StorageError
-from gateway.journal import Journal, checkpoint
-from gateway.journal.book import Book
-from gateway.journal.chain import canonical
-from tests.journal.history import T0, write_history
+from gateway.store import Journal, checkpoint
+from gateway.store.book import Book
+from gateway.store.chain import canonical
+from tests.store.history import T0, write_history
 
 Tamper = Callable[[sqlite3.Connection], object]
 

@@ -3,7 +3,7 @@
 An entry's hash is SHA-256 over the previous hash and the canonical JSON of the entry (keys sorted,
 no blanks, UTF-8), so a changed, removed or inserted row breaks the chain. Entries that others must
 hear of go to the outbox in the same transaction and leave it when the broker has acknowledged.
-Every few thousand entries a checkpoint is chained in (`gateway.journal.checkpoint`), so that a
+Every few thousand entries a checkpoint is chained in (`gateway.store.checkpoint`), so that a
 start reads only what follows the last one.
 """
 
@@ -21,10 +21,10 @@ from typing import Any
 from gateway.domain.control import Control
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import GatewayError, JournalBroken, StorageError
-from gateway.journal import checkpoint
-from gateway.journal.book import Book, Entry
-from gateway.journal.chain import GENESIS, canonical, chained
-from gateway.journal.file import JournalFile
+from gateway.store import checkpoint
+from gateway.store.book import Book, Entry
+from gateway.store.chain import GENESIS, canonical, chained
+from gateway.store.file import JournalFile
 
 log = logging.getLogger(__name__)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from gateway.agent.battery import NOT_STATED, STATED, battery_spec
+from gateway.agent.user_settings import Wishes
 from gateway.config.settings import Settings
 from gateway.domain.control import Limits, Setpoints
 from gateway.domain.intervals import Interval, quarter_of
@@ -17,8 +19,6 @@ from gateway.domain.trade import per_mwh
 from gateway.market.exchanges import PublishedPrices
 from gateway.planner.score import ForecastScore
 from gateway.planner.tariff import TariffRules
-from gateway.service.battery import NOT_STATED, STATED, battery_spec
-from gateway.service.wishes import Wishes
 
 
 @dataclass

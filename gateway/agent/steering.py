@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from gateway.agent.state import Present
+from gateway.agent.user_settings import PREFIX, Wishes, differences
 from gateway.clock import Clock
 from gateway.errors import StorageError
-from gateway.journal import Journal
 from gateway.publishing.commands import Command, CommandResult, done, failed
-from gateway.service.present import Present
-from gateway.service.wishes import PREFIX, Wishes, differences
+from gateway.store import Journal
 
 TICKS = 3  # decide and apply; poll; and one more, as a poll may be under way
 POWER_MARGIN_W = 200.0  # of a held battery: its own consumption and the meter's noise
