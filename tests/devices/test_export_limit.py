@@ -18,7 +18,8 @@ from gateway.site.site import Site
 from gateway.store import Journal
 from simulators.devices.registers import VendorUnit
 from simulators.devices.serve import Choice, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.devices.test_simulated_families import NOON, one_device, simulated
 
 EXPORT = Control.EXPORT_LIMIT

@@ -17,7 +17,8 @@ from gateway.domain.control import Control
 from gateway.domain.readings import Quality
 from gateway.store import Journal
 from simulators.devices.serve import Choice, Servers, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
 BATTERY, CHARGER = Control.BATTERY_POWER, Control.CHARGE_CURRENT

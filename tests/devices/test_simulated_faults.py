@@ -15,7 +15,8 @@ from gateway.errors import DeviceError
 from gateway.modbus.connection import BusAddress, BusTiming, Connection, Framing
 from simulators.devices.faults import Faults, Kind, parse_fault
 from simulators.devices.serve import Choice, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.devices.conftest import START, HandClock, Intents, values
 
 KINDS = (

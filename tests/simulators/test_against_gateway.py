@@ -19,8 +19,9 @@ from gateway.errors import DeviceError
 from gateway.modbus.connection import BusAddress, BusTiming, Connection
 from simulators.devices.faults import Fault, Faults, Kind
 from simulators.devices.serve import Choice, Servers, serve_home
-from simulators.home import Home, Scenario
-from simulators.house import Commands
+from simulators.physics.home import Home
+from simulators.physics.house import Commands
+from simulators.scenario import Scenario
 from tests.devices.conftest import HandClock, Intents
 
 FAMILIES = {  # simulated family -> profile, unit
