@@ -20,7 +20,7 @@ from gateway.agent.checkup import faults
 from gateway.agent.outside import OutsideForecast
 from gateway.agent.pv_providers import ask, pv_provider
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import QUARTER, Interval, floor_quarter, quarter
 from gateway.domain.plan import Forecast, Observed

@@ -15,7 +15,7 @@ from gateway.agent.steering import ServiceSteering
 from gateway.agent.user_settings import configured
 from gateway.agent.viewing import PageSource
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.dashboard import page
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep
