@@ -31,8 +31,8 @@ from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.site.site import Site
-from gateway.store import Journal
 from gateway.store.history import History
+from gateway.store.journal import Journal
 from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)

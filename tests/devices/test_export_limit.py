@@ -15,7 +15,7 @@ from gateway.devices.modbus import ModbusDevice
 from gateway.domain.control import Commitment, Control, Limits, Setpoints
 from gateway.modbus.link import BusAddress, Link, Pace
 from gateway.site.site import Site
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from simulators.devices.registers import VendorUnit
 from simulators.devices.serve import Choice, serve_home
 from simulators.home import Home, Scenario
