@@ -63,7 +63,7 @@ class Publisher:
         self._inbox: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_MOST_WAITING)
         self._answers: deque[Message] = deque(maxlen=_MOST_WAITING)
         self._swept = asyncio.Event()
-        self._leftovers: set[str] = set()  # retained by a former life, kept up to date by nobody
+        self._leftovers: set[str] = set()  # retained by a previous run, kept up to date by nobody
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._online = asyncio.Event()

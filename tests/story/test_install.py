@@ -18,7 +18,8 @@ import pytest
 from gateway.clock import WallClock
 from simulators.broker import start_broker
 from simulators.devices.serve import serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
 NOT_HERE = ("apt", "git", "cd", "systemctl", "journalctl", "cp")  # the machine's own business
