@@ -14,7 +14,7 @@ from gateway.clock import WallClock
 from gateway.config import Settings
 from gateway.config.load import line_of
 from gateway.devices.build import build_devices, profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
 from gateway.market.connect import adapter, open_market
@@ -76,7 +76,7 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         try:
             running = held(settings.state_dir / "journal.sqlite")
             for i, device in enumerate(build_devices(settings.device, journal, clock)):
-                if running and device.profile.connection.single_client:
+                if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue
                 where = _at(path, text, ("device", i, "name"), "")

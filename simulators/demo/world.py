@@ -20,8 +20,9 @@ from simulators.demo.options import Addresses, Options, gateway_settings
 from simulators.demo.past import past_of
 from simulators.devices.serve import Servers, serve_home
 from simulators.exchange.start import ExchangeHandle, start_exchange
-from simulators.home import Home, Scenario
 from simulators.participants import start_participants
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 STEP_S = 60.0
 

@@ -35,7 +35,7 @@ from gateway.planner import strategy
 from gateway.site.site import Site
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
-from simulators.house import Commands, House, Inputs, State, soc_pct, step
+from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
 
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)  # midnight in Chicago
 ZONE = ZoneInfo("America/Chicago")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from gateway.devices.build import profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control, Setpoints
 from gateway.errors import DeviceError, StorageError
 from gateway.site.site import Site

@@ -17,7 +17,7 @@ from gateway.planner.history import Array, History, slot, slot_start
 from gateway.planner.prices import learn, price_outlook
 from gateway.planner.score import forecast_score
 from gateway.planner.sun import clear_sky_wm2
-from simulators.weather import Panels, pv_power
+from simulators.physics.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
 
 EMPTY = History(0, *(np.empty(0) for _ in range(4)))

@@ -17,7 +17,7 @@ _INT64 = 2**63
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class TenderRequest:
     """A tender as a party asks for it: ticks, Wh."""
 
     tender_id: str
@@ -29,7 +29,7 @@ class Asked:
     all_or_none: bool = False
 
 
-class TenderDesk:
+class OrderEntry:
     """Takes tenders in and back; ``now`` always is the exchange's own receive time."""
 
     def __init__(self, store: Store, terms: Terms, parties: Parties) -> None:
@@ -37,7 +37,9 @@ class TenderDesk:
         self._parties = parties
         self._terms = terms
 
-    def accept(self, party_id: str, asked: Asked, now: datetime, evidence: str | None) -> str:
+    def accept(
+        self, party_id: str, asked: TenderRequest, now: datetime, evidence: str | None
+    ) -> str:
         """Check and store one tender; its marketOrderId, or a Problem."""
         capacity_w = self._trader(party_id)
         order_id = market_order_id(party_id, asked.tender_id)
@@ -104,7 +106,7 @@ class TenderDesk:
             raise problems.party_revoked(party_id)
         return party.capacity_w
 
-    def _check_time(self, asked: Asked, now: datetime) -> None:
+    def _check_time(self, asked: TenderRequest, now: datetime) -> None:
         terms = self._terms
         if not terms.is_instrument(asked.start):
             raise problems.unknown_instrument(f"{iso(asked.start)} is not on the quarter-hour grid")
@@ -117,7 +119,7 @@ class TenderDesk:
         if asked.expires <= now:
             raise problems.Problem("expired", 422, "expirationTime is past", 4)
 
-    def _check_terms(self, asked: Asked) -> None:
+    def _check_terms(self, asked: TenderRequest) -> None:
         terms = self._terms
         if asked.all_or_none:
             raise problems.unsupported("allOrNone is not supported")
@@ -128,7 +130,9 @@ class TenderDesk:
         if not terms.floor <= asked.price <= terms.cap:
             raise problems.price_band(f"price lies in {terms.floor} .. {terms.cap} ticks")
 
-    def _check_against_own(self, party_id: str, asked: Asked, most_wh: int, now: datetime) -> None:
+    def _check_against_own(
+        self, party_id: str, asked: TenderRequest, most_wh: int, now: datetime
+    ) -> None:
         own = self._store.all(
             "SELECT side, price, remaining FROM tender WHERE party_id = ? AND start = ?"
             " AND status IN ('NEW', 'PARTIALLY_FILLED') AND expires_ms > ?",

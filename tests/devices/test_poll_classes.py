@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from tests.devices.conftest import HandClock, Intents, impatient, values
 from tests.modbus.server import RegisterServer, serving
 

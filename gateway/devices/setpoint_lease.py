@@ -1,7 +1,7 @@
 """Hold one control of one device as a lease, and let go of it for sure.
 
 Before the first write the words that will be changed are stored (`IntentStore`), so that a later
-life can put them back. A setpoint is written when it changes or when its lease has run for the
+run can put them back. A setpoint is written when it changes or when its lease has run for the
 sheet's refresh time; every write is read back. A setpoint that somebody else has replaced is
 reported once and not fought.
 """
@@ -15,11 +15,11 @@ from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore
-from gateway.devices.flash import BudgetSpent, FlashBudget
-from gateway.devices.profile import ControlSheet, Facts, Write
+from gateway.devices.datasheet import ControlSheet, ReadBack, Write
+from gateway.devices.write_budget import BudgetSpent, WriteBudget
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.link import Unit
+from gateway.modbus.connection import Unit
 from gateway.modbus.refusals import Refused
 
 log = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ _FULL_PCT, _EMPTY_PCT = 97.0, 15.0  # where the battery's own limits may overrul
 _LIMITS = (Control.PV_LIMIT, Control.EXPORT_LIMIT)  # the smaller the safer
 
 
-class Holder:
+class SetpointLease:
     """The state of one control: what we wrote, when, and what it replaced."""
 
     def __init__(
@@ -43,8 +43,8 @@ class Holder:
         self._device, self.sheet = device, sheet
         self._unit = unit
         self._intents, self._clock = intents, clock
-        self._flash = FlashBudget(device, sheet, intents, clock)
-        self._facts: Facts | None = None
+        self._budget = WriteBudget(device, sheet, intents, clock)
+        self._read_back: ReadBack | None = None
         self._saved: dict[int, int] = {}
         self._sent: dict[int, int] = {}  # what we wrote last
         self._written: dict[int, int] = {}  # the part of it that is expected to read back
@@ -61,28 +61,30 @@ class Holder:
 
     def rebind(self, sheet: ControlSheet) -> None:
         """Go on with the control as it was found anew, perhaps at other addresses."""
-        if sheet.facts != self.sheet.facts:
+        if sheet.read_back != self.sheet.read_back:
             self._sent, self._written, self._saved = {}, {}, {}
-        self.sheet = self._flash.sheet = sheet
+        self.sheet = self._budget.sheet = sheet
         self.doubt()
 
     def doubt(self) -> None:
         """The device was lost: what it holds is unknown, the next hold writes all again."""
         self._renewed = float("-inf")
-        self._facts = None
+        self._read_back = None
 
     async def hold(self, value: float) -> None:
         """See `gateway.devices.Device.hold`."""
         now = self._clock.monotonic()
         fresh = now - self._renewed < self.sheet.lease.refresh_s
-        if fresh and value == self._value and not self.sheet.follows:
+        if fresh and value == self._value and not self.sheet.recompute:
             return
         if now - self._yielded < _YIELD_S:
             raise DeviceError(f"{self.sheet.control.value} is left to another controller")
-        if not fresh or self._facts is None or self.sheet.follows:
-            self._facts = await self._read_facts()
-            self._take_over(self._facts)
-        writes = self._due(self.sheet.hold(value, self._facts, self._saved), self._facts, fresh)
+        if not fresh or self._read_back is None or self.sheet.recompute:
+            self._read_back = await self._read_registers()
+            self._take_over(self._read_back)
+        writes = self._due(
+            self.sheet.hold(value, self._read_back, self._saved), self._read_back, fresh
+        )
         tightens = self._tightens(value)
         if not tightens:
             await self._check_budget(writes)
@@ -118,22 +120,22 @@ class Holder:
     async def release(self) -> list[str]:
         """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
         ours = self._value is not None or self.owed
-        if self.sheet.foreign == "keep" and not ours:
+        if self.sheet.on_foreign_setpoint == "keep" and not ours:
             return []
         if self._clock.monotonic() - self._yielded < _YIELD_S:
             return await self._left_to_another()
         saved = self._saved or self._remembered()
         try:
-            facts = await self._read_facts()
+            read_back = await self._read_registers()
         except DeviceError as error:
             return [f"{self.sheet.control.value}: cannot be read, so not released: {error}"]
         problems: list[str] = []
         try:
-            steps = self.sheet.neutral(facts, saved)
+            steps = self.sheet.neutral(read_back, saved)
         except DeviceError as error:
             return [f"{self.sheet.control.value}: {error}"]
         for step in steps:
-            if all(facts.word(a) == w for a, w in step.by_address):
+            if all(read_back.word(a) == w for a, w in step.by_address):
                 continue
             try:
                 await self._write(step, must=True)
@@ -148,7 +150,7 @@ class Holder:
 
     @property
     def owed(self) -> bool:
-        """Whether a former life of ours may have left this control forced."""
+        """Whether a previous run may have left this control forced."""
         return bool(self._stored())
 
     # -- inside --
@@ -156,10 +158,10 @@ class Holder:
     async def _left_to_another(self) -> list[str]:
         """What another controller holds is its own, but it is not neutral and we do not say so."""
         try:
-            facts = await self._read_facts()
+            read_back = await self._read_registers()
         except DeviceError as error:
             return [f"{self.sheet.control.value}: cannot be read: {error}"]
-        if self.sheet.is_neutral(facts) is False:
+        if self.sheet.is_neutral(read_back) is False:
             return [f"{self.sheet.control.value}: is held by another controller"]
         return []
 
@@ -171,29 +173,35 @@ class Holder:
 
     async def _not_neutral(self, steps: Sequence[Write]) -> list[str]:
         try:
-            facts = await self._read_facts()
+            read_back = await self._read_registers()
         except DeviceError as error:
             return [f"{self.sheet.control.value}: the release cannot be verified: {error}"]
         wrong = [
-            f"{self.sheet.control.value}: register {a} reads {facts.word(a)} instead of {w}"
+            f"{self.sheet.control.value}: register {a} reads {read_back.word(a)} instead of {w}"
             for step in steps
             if step.check and not step.optional
             for a, w in step.by_address
-            if facts.word(a) not in (w, None)
+            if read_back.word(a) not in (w, None)
         ]
-        if not wrong and self.sheet.foreign == "clear" and self.sheet.is_neutral(facts) is False:
+        if (
+            not wrong
+            and self.sheet.on_foreign_setpoint == "clear"
+            and self.sheet.is_neutral(read_back) is False
+        ):
             return [f"{self.sheet.control.value}: the device still says that it is controlled"]
         return wrong
 
-    def _take_over(self, facts: Facts) -> None:
+    def _take_over(self, read_back: ReadBack) -> None:
         """Remember what stood there before us; notice if another controller has written since."""
         if self._value is None:
-            words = {a: w for a in self.sheet.saved if (w := facts.word(a)) is not None}
+            words = {
+                a: w for a in self.sheet.restore_registers if (w := read_back.word(a)) is not None
+            }
             self._saved = self._remembered() or words
             self._remember()
             return
-        changed = [a for a, w in self._written.items() if facts.word(a) not in (w, None)]
-        if changed and self.sheet.is_neutral(facts) is False:
+        changed = [a for a, w in self._written.items() if read_back.word(a) not in (w, None)]
+        if changed and self.sheet.is_neutral(read_back) is False:
             self._yielded = self._clock.monotonic()
             log.warning(
                 "%s: another controller has changed register %d; leaving %s to it for %d minutes",
@@ -213,7 +221,7 @@ class Holder:
                 self._device, self.sheet.control, json.dumps(self._saved), self._clock.now()
             )
         except StorageError as error:
-            if self.sheet.lease.kind == "none" or self.sheet.stays:
+            if self.sheet.lease.kind == "none" or self.sheet.persists_after_lease:
                 raise DeviceError(f"{self.sheet.control.value} is not taken: {error}") from error
 
     def _forget(self) -> None:
@@ -225,12 +233,12 @@ class Holder:
         stored: Mapping[str, int] = json.loads(text) if text else {}
         return {int(address): word for address, word in stored.items()}
 
-    def _due(self, writes: Sequence[Write], facts: Facts, fresh: bool) -> tuple[Write, ...]:
+    def _due(self, writes: Sequence[Write], read_back: ReadBack, fresh: bool) -> tuple[Write, ...]:
         """What must be sent: within the refresh time only what changed, of flash never anything else."""
         for step in writes:
-            if step.check and self._flash.is_there(step, facts):
+            if step.check and self._budget.is_there(step, read_back):
                 self._written |= dict(step.by_address)
-        due = (w for w in writes if not self._flash.is_there(w, facts))
+        due = (w for w in writes if not self._budget.is_there(w, read_back))
         return tuple(w for w in due if not fresh or self._differs(w))
 
     def _tightens(self, value: float) -> bool:
@@ -243,7 +251,7 @@ class Holder:
     async def _check_budget(self, writes: Sequence[Write]) -> None:
         """Refuse what the flash would not stand; a battery is let go rather than held at an old power."""
         try:
-            self._flash.check(writes)
+            self._budget.check(writes)
         except BudgetSpent:
             if self.sheet.control is Control.BATTERY_POWER and self._value is not None:
                 await self.release()
@@ -261,13 +269,13 @@ class Holder:
                 await self._write(step, must)
                 self._sent |= dict(step.by_address)
                 self._written |= dict(step.by_address) if step.check else {}
-            self._facts = await self._read_facts()
+            self._read_back = await self._read_registers()
         except DeviceError:
             self.doubt()
             raise
         for address, word in self._written.items():
-            if self._facts.word(address) not in (word, None):
-                reads = self._facts.word(address)
+            if self._read_back.word(address) not in (word, None):
+                reads = self._read_back.word(address)
                 self.doubt()
                 raise DeviceError(
                     f"{self.sheet.control.value}: wrote {word} to register {address}"
@@ -276,7 +284,7 @@ class Holder:
 
     async def _write(self, step: Write, must: bool) -> None:
         """Write one step; ``must``: it is worth a write, whether it can be counted or not."""
-        self._flash.count(step, must)
+        self._budget.count(step, must)
         try:
             await self._unit.write(step.address, step.words, step.fc)
         except Refused:
@@ -286,10 +294,10 @@ class Holder:
     def _differs(self, step: Write) -> bool:
         return any(self._sent.get(a) != w for a, w in step.by_address)
 
-    async def _read_facts(self) -> Facts:
+    async def _read_registers(self) -> ReadBack:
         raw = {}
-        for block in self.sheet.facts:
+        for block in self.sheet.read_back:
             data = await self._unit.read_if_there(block.table, block.address, block.count)
             if data is not None:  # what a model does not have, it goes without
                 raw[block] = data
-        return Facts(raw)
+        return ReadBack(raw)

@@ -41,7 +41,7 @@ _RTU_GAP_S = 0.02  # RTU frames are told apart by silence; a doubled answer show
 
 @dataclass(frozen=True, slots=True)
 class BusAddress:
-    """Where a bus is; devices with an equal address share one `Link`."""
+    """Where a bus is; devices with an equal address share one `Connection`."""
 
     framing: Framing = "tcp"
     host: str = ""
@@ -55,7 +55,7 @@ class BusAddress:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class BusTiming:
     """How a device likes to be asked; seconds."""
 
     timeout_s: float = 2.0
@@ -63,9 +63,9 @@ class Pace:
     min_gap_s: float = 0.0
     tid_mode: TidMode = TidMode.STRICT
 
-    def slower(self, other: Pace) -> Pace:
+    def slower(self, other: BusTiming) -> BusTiming:
         """What suits both of two devices on one connection."""
-        return Pace(
+        return BusTiming(
             max(self.timeout_s, other.timeout_s),
             max(self.connect_delay_s, other.connect_delay_s),
             max(self.min_gap_s, other.min_gap_s),
@@ -73,17 +73,17 @@ class Pace:
         )
 
 
-class Link:
+class Connection:
     """Reads and writes registers of the units on one bus. All methods raise DeviceError.
 
     Concurrent callers are served one after the other. ``requests`` counts what was sent.
     """
 
-    def __init__(self, address: BusAddress, pace: Pace = Pace()) -> None:
+    def __init__(self, address: BusAddress, timing: BusTiming = BusTiming()) -> None:
         self.address = address
-        self.pace = pace
+        self.timing = timing
         self.requests = 0
-        self._gap_s = max(pace.min_gap_s, 0.0 if address.framing == "tcp" else _RTU_GAP_S)
+        self._gap_s = max(timing.min_gap_s, 0.0 if address.framing == "tcp" else _RTU_GAP_S)
         self._lock = asyncio.Lock()
         self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
         self._sent = b""  # the request that awaits its answer; empty = none does
@@ -148,7 +148,7 @@ class Link:
                 raise HungUp(f"{self.address}: the device {hint}") from error
             if self._fault:
                 raise DeviceError(f"{where}: {self._fault}") from error
-            raise Silent(f"{where}: no answer within {self.pace.timeout_s:g} s") from error
+            raise Silent(f"{where}: no answer within {self.timing.timeout_s:g} s") from error
         except BaseException:  # cancelled in mid-request: the answer may still come
             self._drop()
             raise
@@ -179,7 +179,7 @@ class Link:
                 client.close()
                 raise Unreachable(f"{self.address}: cannot connect")
             self._client, self._heard = client, False
-            await self._silence(self.pace.connect_delay_s)
+            await self._silence(self.timing.connect_delay_s)
             self._noise.clear()
             if not client.connected:
                 self._drop()
@@ -201,7 +201,7 @@ class Link:
         """A pymodbus client without any retry or reconnect of its own, with our check hooked in."""
         where = self.address
         common: dict[str, Any] = {
-            "timeout": self.pace.timeout_s,
+            "timeout": self.timing.timeout_s,
             "retries": 0,
             "reconnect_delay": 0,
             "trace_packet": self._on_bytes,
@@ -226,7 +226,7 @@ class Link:
             return b""
         try:
             if self.address.framing == "tcp":
-                pdu = answer_tcp(self._sent, data, self.pace.tid_mode)
+                pdu = answer_tcp(self._sent, data, self.timing.tid_mode)
             else:
                 pdu = answer_rtu(self._sent, data)
         except Malformed as error:
@@ -235,7 +235,7 @@ class Link:
         if pdu is None:
             return b""
         self._pdu, self._sent = pdu, b""
-        if self.pace.tid_mode is not TidMode.STRICT and self.address.framing == "tcp":
+        if self.timing.tid_mode is not TidMode.STRICT and self.address.framing == "tcp":
             return b"\x00\x00" + data[2:]  # pymodbus takes transaction 0 for any
         return data
 
@@ -261,14 +261,14 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One device on a bus. Errors are those of its `Link`."""
+    """One device on a bus. Errors are those of its `Connection`."""
 
-    link: Link
+    connection: Connection
     number: int
 
     async def read(self, table: Table, address: int, count: int) -> bytes:
-        """See `Link.read`."""
-        return await self.link.read(self.number, table, address, count)
+        """See `Connection.read`."""
+        return await self.connection.read(self.number, table, address, count)
 
     async def read_if_there(
         self, table: Table, address: int, count: int, codes: Sequence[int] = NOT_THERE
@@ -288,8 +288,8 @@ class Unit:
         return None
 
     async def write(self, address: int, words: Sequence[int], fc: int = 16) -> None:
-        """See `Link.write`."""
-        await self.link.write(self.number, address, words, fc)
+        """See `Connection.write`."""
+        await self.connection.write(self.number, address, words, fc)
 
     def __str__(self) -> str:
-        return f"{self.link.address} unit {self.number}"
+        return f"{self.connection.address} unit {self.number}"

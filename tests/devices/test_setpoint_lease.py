@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from gateway.devices import IntentStore
-from gateway.devices.holder import Holder
-from gateway.devices.profile import ControlSheet, Facts, Lease, Write
+from gateway.devices.datasheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.connection import BusAddress, BusTiming, Connection
 from gateway.modbus.registers import Block
 from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, Intents, impatient
@@ -23,38 +23,38 @@ from tests.modbus.server import RegisterServer, serving
 BATTERY = Control.BATTERY_POWER
 
 
-def hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(10, (int(watts),)),)
 
 
-def neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(10, (0,)),)
 
 
 FLASH = ControlSheet(
     control=BATTERY,
-    facts=(Block("holding", 10, 1),),
+    read_back=(Block("holding", 10, 1),),
     hold=hold,
     neutral=neutral,
-    saved=(10,),
+    restore_registers=(10,),
     lease=Lease("none", refresh_s=1e9),
     flash=(10,),
     max_per_day=3,
 )
 
 
-def holder(
+def lease(
     server: RegisterServer, sheet: ControlSheet, intents: IntentStore, clock: HandClock
-) -> tuple[Holder, Link]:
-    link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(10))
-    return Holder("battery", sheet, link.unit(1), intents, clock), link
+) -> tuple[SetpointLease, Connection]:
+    connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(10))
+    return SetpointLease("battery", sheet, connection.unit(1), intents, clock), connection
 
 
 async def test_flash_is_written_only_on_change_and_within_the_days_budget(
     clock: HandClock, intents: Intents
 ) -> None:
     async with serving(RegisterServer({1: {10: 0}})) as server:
-        one, link = holder(server, FLASH, intents, clock)
+        one, connection = lease(server, FLASH, intents, clock)
         for watts in (100, 100, 200, 200, 300):
             await one.hold(watts)
         assert [words for _, _, words in server.writes] == [[100], [200], [300]]
@@ -67,18 +67,18 @@ async def test_flash_is_written_only_on_change_and_within_the_days_budget(
         clock.seconds += 24 * 3600
         await one.hold(500)
         assert server.units[1][10] == 500
-        await link.close()
+        await connection.close()
 
 
 async def test_letting_go_is_always_worth_a_write(clock: HandClock, intents: Intents) -> None:
     async with serving(RegisterServer({1: {10: 0}})) as server:
-        one, link = holder(server, FLASH, intents, clock)
+        one, connection = lease(server, FLASH, intents, clock)
         for watts in (100, 200, 300):
             await one.hold(watts)
         assert not await one.release()
         assert server.units[1][10] == 0
         assert intents.writes == {("battery", 10, "2026-06-01"): 4}
-        await link.close()
+        await connection.close()
 
 
 async def test_a_restart_does_not_begin_the_days_budget_anew(
@@ -87,27 +87,27 @@ async def test_a_restart_does_not_begin_the_days_budget_anew(
     async with serving(RegisterServer({1: {10: 0}})) as server:
         for watts in (100, 200, 300):
             journal = Journal(tmp_path / "journal.db")
-            one, link = holder(server, FLASH, journal, clock)
+            one, connection = lease(server, FLASH, journal, clock)
             await one.hold(watts)
-            await link.close()
+            await connection.close()
             journal.close()  # and the process is gone, with the setpoint held
         journal = Journal(tmp_path / "journal.db")
-        one, link = holder(server, FLASH, journal, clock)
+        one, connection = lease(server, FLASH, journal, clock)
         with pytest.raises(DeviceError, match="written 3 times today"):
             await one.hold(400)
         assert one.owed
         assert not await one.release()
         assert server.units[1][10] == 0
-        await link.close()
+        await connection.close()
         journal.close()
 
 
 async def test_a_limit_may_always_become_smaller_and_only_so_often_wider(
     clock: HandClock, intents: Intents
 ) -> None:
-    sheet = replace(FLASH, control=Control.EXPORT_LIMIT, max_per_day=4, foreign="keep")
+    sheet = replace(FLASH, control=Control.EXPORT_LIMIT, max_per_day=4, on_foreign_setpoint="keep")
     async with serving(RegisterServer({1: {10: 9000}})) as server:
-        one, link = holder(server, sheet, intents, clock)
+        one, connection = lease(server, sheet, intents, clock)
         for watts in (5000, 0, 5000, 0):
             await one.hold(watts)
         with pytest.raises(DeviceError, match="flash"):
@@ -118,7 +118,7 @@ async def test_a_limit_may_always_become_smaller_and_only_so_often_wider(
         await one.hold(5000)
         await one.hold(4000)
         assert server.units[1][10] == 4000
-        await link.close()
+        await connection.close()
 
 
 async def test_flash_that_reads_right_is_not_written_at_a_renewal(
@@ -126,7 +126,7 @@ async def test_flash_that_reads_right_is_not_written_at_a_renewal(
 ) -> None:
     sheet = replace(FLASH, lease=Lease("none", refresh_s=60))
     async with serving(RegisterServer({1: {10: 0}})) as server:
-        one, link = holder(server, sheet, intents, clock)
+        one, connection = lease(server, sheet, intents, clock)
         for _ in range(10):
             await one.hold(100)
             clock.seconds += 61
@@ -134,19 +134,21 @@ async def test_flash_that_reads_right_is_not_written_at_a_renewal(
         server.units[1][10] = 0  # a reboot lost it
         await one.hold(100)
         assert len(server.writes) == 2
-        await link.close()
+        await connection.close()
 
 
 async def test_what_outlives_the_devices_timer_is_remembered_or_not_taken(clock: HandClock) -> None:
-    sheet = replace(FLASH, flash=(), max_per_day=0, lease=Lease("reversion", 60, 20), stays=(10,))
+    sheet = replace(
+        FLASH, flash=(), max_per_day=0, lease=Lease("reversion", 60, 20), persists_after_lease=(10,)
+    )
     async with serving(RegisterServer({1: {10: 0}})) as server:
-        one, link = holder(server, sheet, Full(), clock)
+        one, connection = lease(server, sheet, Full(), clock)
         with pytest.raises(DeviceError, match="not taken: disk full"):
             await one.hold(100)
         assert not server.writes
-        one, link = holder(server, replace(sheet, stays=()), Full(), clock)
+        one, connection = lease(server, replace(sheet, persists_after_lease=()), Full(), clock)
         await one.hold(100)
-        await link.close()
+        await connection.close()
 
 
 class Uncounted(Intents):
@@ -161,21 +163,21 @@ class Uncounted(Intents):
 
 async def test_a_count_that_is_lost_counts_as_spent(clock: HandClock, intents: Intents) -> None:
     async with serving(RegisterServer({1: {10: 0}})) as server:
-        one, link = holder(server, FLASH, intents, clock)
+        one, connection = lease(server, FLASH, intents, clock)
         await one.hold(100)
-        one._flash._intents = Uncounted()
+        one._budget._intents = Uncounted()
         with pytest.raises(DeviceError, match="cannot be counted: disk gone"):
             await one.hold(200)
         assert server.units[1][10] == 0  # a battery is let go
-        limit = replace(FLASH, control=Control.EXPORT_LIMIT, foreign="keep")
-        one, _ = holder(server, limit, intents, clock)
-        one._flash._intents = Uncounted()
+        limit = replace(FLASH, control=Control.EXPORT_LIMIT, on_foreign_setpoint="keep")
+        one, _ = lease(server, limit, intents, clock)
+        one._budget._intents = Uncounted()
         await one.hold(500)
         await one.hold(100)  # smaller: always
         with pytest.raises(DeviceError, match="cannot be counted"):
             await one.hold(500)
         assert server.units[1][10] == 100
-        await link.close()
+        await connection.close()
 
 
 async def test_what_a_model_has_no_registers_for_is_no_control_of_it(
@@ -206,11 +208,11 @@ async def test_without_a_dead_man_nothing_is_written_that_could_not_be_remembere
     clock: HandClock,
 ) -> None:
     async with serving(RegisterServer({1: {10: 0}})) as server:
-        one, link = holder(server, FLASH, Full(), clock)
+        one, connection = lease(server, FLASH, Full(), clock)
         with pytest.raises(DeviceError, match="not taken: disk full"):
             await one.hold(100)
         assert not server.writes
-        await link.close()
+        await connection.close()
 
 
 async def test_a_grid_setpoint_follows_loads_and_panels(clock: HandClock, intents: Intents) -> None:

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.devices.profile import ControlSheet, Facts, Identity, Output
+from gateway.devices.datasheet import ControlSheet, Identity, Output, ReadBack
 from gateway.modbus import sunspec as ss
-from gateway.modbus.link import Unit
+from gateway.modbus.connection import Unit
 from gateway.modbus.registers import Block, Field, plan
 
 _PROBED = {
@@ -38,11 +38,11 @@ _BATTERY_INPUT = ((re.compile(r"fronius symo hybrid", re.IGNORECASE), 1),)
 
 
 @dataclass
-class Found:
+class SunSpecInventory:
     """A unit while its source is put together."""
 
     chain: ss.Chain
-    facts: Facts
+    read_back: ReadBack
     identity: Identity = field(default_factory=Identity)
     unnamed_are_panels: bool = False
     battery_charge: Output | None = None
@@ -53,7 +53,7 @@ class Found:
         """A probed point, None where it is absent."""
         if model is None or not ss.has(model, point):
             return None
-        return self.facts.number(ss.field(model, point))
+        return self.read_back.number(ss.field(model, point))
 
     @property
     def modules(self) -> dict[int, str]:
@@ -61,7 +61,7 @@ class Found:
         model = self.chain.first(160)
         names: dict[int, str] = {}
         for i in range(ss.modules(model) if model else 0):
-            name = self.facts.value(ss.field(model, "IDStr", i)) if model else ""
+            name = self.read_back.value(ss.field(model, "IDStr", i)) if model else ""
             names[i] = name if isinstance(name, str) else ""
         kinds = {i: self._kind_of(name) for i, name in names.items()}
         self._place_battery(kinds)
@@ -90,7 +90,7 @@ class Found:
             if model.model == 1:
                 common = model
             elif model.model in _METERS:
-                says = self.facts.value(ss.field(common, "Opt")) if common else ""
+                says = self.read_back.value(ss.field(common, "Opt")) if common else ""
                 if not (isinstance(says, str) and _NOT_THE_GRID.search(says)):
                     return model
         return None
@@ -101,7 +101,7 @@ class Found:
         model = self.chain.first(714)
         kinds: dict[str, list[int]] = {"pv": [], "battery": []}
         for i in range(ss.modules(model) if model else 0):
-            kind = self.facts.word(ss.field(model, "PrtTyp", i).address) if model else None
+            kind = self.read_back.word(ss.field(model, "PrtTyp", i).address) if model else None
             if kind in (_PANELS_PORT, _BATTERY_PORT):
                 kinds["pv" if kind == _PANELS_PORT else "battery"].append(i)
         return kinds
@@ -131,7 +131,7 @@ class Found:
         model = self.chain.first(160)
         alive = [i for i, kind in self.modules.items() if kind in _BATTERY_KINDS]
         return model is not None and any(
-            self.facts.number(ss.apart(ss.field(model, p, i))) is not None
+            self.read_back.number(ss.apart(ss.field(model, p, i))) is not None
             for i in alive
             for p in ("DCW", "DCV")
         )
@@ -144,7 +144,7 @@ class Found:
         return self.battery or named or hybrid or self.storage_124 is not None
 
 
-async def probe(unit: Unit, chain: ss.Chain) -> Facts:
+async def probe(unit: Unit, chain: ss.Chain) -> ReadBack:
     """Read once what decides what the device is: identity, ratings, names of modules."""
     wanted: list[Field] = []
     for model in chain.models:
@@ -158,7 +158,7 @@ async def probe(unit: Unit, chain: ss.Chain) -> Facts:
             await _probe_apart(unit, block, wanted, raw)
         else:
             raw[block] = data
-    return Facts(raw)
+    return ReadBack(raw)
 
 
 async def _probe_apart(

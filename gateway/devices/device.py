@@ -1,4 +1,4 @@
-"""A Modbus device at work: profile + link + clock behind the `Device` protocol."""
+"""A Modbus device at work: profile + connection + clock behind the `Device` protocol."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from datetime import datetime
 from gateway.clock import Clock
 from gateway.devices import IntentStore, ReleaseReport
 from gateway.devices.counters import Counters, Memory
-from gateway.devices.holder import Holder
+from gateway.devices.datasheet import ControlSheet, Identity, Profile, Source
 from gateway.devices.identify import bind_profile, identify
-from gateway.devices.profile import ControlSheet, Identity, Profile, Source
-from gateway.devices.reader import LayoutChanged, Reader
+from gateway.devices.poller import LayoutChanged, Poller
+from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.link import Unit
+from gateway.modbus.connection import Unit
 from gateway.modbus.refusals import NOT_THERE, Refused
 from gateway.modbus.registers import Block, Missing, Value
 from gateway.supervise import Backoff
@@ -47,8 +47,8 @@ class ModbusDevice:
         self._intents, self._clock, self._control = intents, clock, control
         self._counters = Counters(name, clock)
         self._source: Source | None = None
-        self._holders: dict[Control, Holder] = {}
-        self._reader: Reader | None = None
+        self._leases: dict[Control, SetpointLease] = {}
+        self._poller: Poller | None = None
         self._blocks: dict[Block, float] = {}  # when which registers were read last
         self._backoff = Backoff(1.0, 60.0, rng=random.Random(name))  # noqa: S311 - jitter
         self._failures = 0
@@ -66,14 +66,14 @@ class ModbusDevice:
     @property
     def sleeps_at_night(self) -> bool:
         """See `gateway.devices.Device.sleeps_at_night`."""
-        return self.profile.connection.sleeps_at_night
+        return self.profile.communication.sleeps_at_night
 
     async def poll(self) -> tuple[Reading, ...]:
         """See `gateway.devices.Device.poll`."""
         try:
             self._may_try()
-            reader = await self._open()
-            values = await reader.read(self._clock.monotonic())
+            poller = await self._open()
+            values = await poller.read(self._clock.monotonic())
         except DeviceError as error:
             raise self._lost(error) from error
         self._failures, self._retry_at = 0, float("-inf")
@@ -88,10 +88,10 @@ class ModbusDevice:
         try:
             self._may_try()
             await self._open()
-            holder = self._holders.get(control) if self._control else None
-            if holder is None:
+            lease = self._leases.get(control) if self._control else None
+            if lease is None:
                 raise DeviceError(f"cannot set {control.value}")
-            await holder.hold(value)
+            await lease.hold(value)
         except Refused as error:
             raise DeviceError(f"{self.name}: {error}") from error
         except DeviceError as error:
@@ -103,37 +103,37 @@ class ModbusDevice:
         try:
             await self._open()
         except DeviceError as error:
-            owed = any(holder.owed for holder in self._holders.values()) or self._owed()
+            owed = any(lease.owed for lease in self._leases.values()) or self._owed()
             problems = [f"cannot be reached, so not released: {error}"]
             return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
-        for control, holder in self._holders.items():
+        for control, lease in self._leases.items():
             if not controls or control in controls:
                 try:
-                    problems += await holder.release()
+                    problems += await lease.release()
                 except DeviceError as error:  # one control never holds up another
                     problems.append(f"{control.value}: {error}")
         return ReleaseReport(self.name, not problems, tuple(problems))
 
     async def close(self) -> None:
         """Let go of the connection."""
-        await self._unit.link.close()
+        await self._unit.connection.close()
 
     def may_be(self, profiles: Iterable[Profile]) -> None:
         """The profiles that 'auto' chooses from."""
         self._known = tuple(profiles)
 
     def remember(self, memory: Memory) -> None:
-        """Let the counters go on from where a former life of ours saw them."""
+        """Let the counters go on from where a previous run saw them."""
         self._counters = Counters(self.name, self._clock, memory)
 
     # -- inside --
 
     def _check_effect(self, values: Mapping[str, Value]) -> None:
         """A write can be accepted and ignored; only the measured power tells."""
-        holder, power = self._holders.get(Control.BATTERY_POWER), values.get("battery_power_w")
+        lease, power = self._leases.get(Control.BATTERY_POWER), values.get("battery_power_w")
         soc = values.get("battery_soc_pct")
-        if holder and isinstance(power, int | float) and isinstance(soc, int | float):
-            holder.judge(power, soc)
+        if lease and isinstance(power, int | float) and isinstance(soc, int | float):
+            lease.judge(power, soc)
 
     def _owed(self) -> bool:
         try:
@@ -160,21 +160,21 @@ class ModbusDevice:
             away = self._clock.monotonic() - self._answered
             moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in NOT_THERE
             if moved or away > _REBIND_S:
-                self._reader = None
-            for holder in self._holders.values():
-                holder.doubt()
+                self._poller = None
+            for lease in self._leases.values():
+                lease.doubt()
         return DeviceError(f"{self.name}: {error}")
 
-    async def _open(self) -> Reader:
-        """The reader of the bound device; it is bound when first reached, by one task at a time."""
-        if self._reader is None:
+    async def _open(self) -> Poller:
+        """The poller of the bound device; it is bound when first reached, by one task at a time."""
+        if self._poller is None:
             async with self._opening:
-                if self._reader is None:
-                    self._reader = await self._bind()
-        return self._reader
+                if self._poller is None:
+                    self._poller = await self._bind()
+        return self._poller
 
-    async def _bind(self) -> Reader:
-        """Find the registers, and undo what a former life of ours left forced."""
+    async def _bind(self) -> Poller:
+        """Find the registers, and undo what a previous run left forced."""
         profile = self.profile
         if profile.key == "auto":
             found = await identify(self._unit, self._known)
@@ -183,33 +183,33 @@ class ModbusDevice:
             profile = self.profile = found[0]
         source = await bind_profile(self._unit, profile)
         offered = source.controls if self._control else ()
-        known = {*self._holders, *self._pending()}  # what is forced must never be lost from sight
+        known = {*self._leases, *self._pending()}  # what is forced must never be lost from sight
         has = [s for s in offered if s.control in known or await self._has(s)]
         self._take_controls(has)
         self._source = source
-        for holder in self._holders.values():
-            if holder.owed and holder.value is None:
-                await holder.release()
-        how = profile.connection
-        return Reader(self.name, source, self._unit, how, self._counters, self._blocks)
+        for lease in self._leases.values():
+            if lease.owed and lease.value is None:
+                await lease.release()
+        how = profile.communication
+        return Poller(self.name, source, self._unit, how, self._counters, self._blocks)
 
     async def _has(self, sheet: ControlSheet) -> bool:
         """Whether the device has the registers without which it cannot be steered so."""
-        for block in sheet.needs:
+        for block in sheet.required:
             if await self._unit.read_if_there(block.table, block.address, block.count) is None:
                 return False
         return True
 
     def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
-        """A holder for each control; one that holds something goes on with the new sheet."""
-        before, self._holders = self._holders, {}
+        """A lease for each control; one that holds something goes on with the new sheet."""
+        before, self._leases = self._leases, {}
         for sheet in sheets:
-            holder = before.get(sheet.control)
-            if holder is None:
-                holder = Holder(self.name, sheet, self._unit, self._intents, self._clock)
-            holder.rebind(sheet)
-            self._holders[sheet.control] = holder
-        self.controls = frozenset(self._holders)
+            lease = before.get(sheet.control)
+            if lease is None:
+                lease = SetpointLease(self.name, sheet, self._unit, self._intents, self._clock)
+            lease.rebind(sheet)
+            self._leases[sheet.control] = lease
+        self.controls = frozenset(self._leases)
 
 
 class _Waiting(DeviceError):

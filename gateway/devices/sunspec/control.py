@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import ControlSheet, Facts, Lease, Write, restore
+from gateway.devices.datasheet import ControlSheet, Lease, ReadBack, Write, restore
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
@@ -26,25 +26,25 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
     rate_sf = Field(ss.at(model, "InOutWRte_SF"), "i16", absent=frozenset({-0x8000}))
     largest = ss.field(model, "WChaMax")
 
-    def rates(percent: float, facts: Facts) -> tuple[int, int]:
-        raw = _unscaled(percent, facts, rate_sf, "InOutWRte_SF")
+    def rates(percent: float, read_back: ReadBack) -> tuple[int, int]:
+        raw = _unscaled(percent, read_back, rate_sf, "InOutWRte_SF")
         return encode(raw, "i16")[0], encode(-raw, "i16")[0]
 
-    def hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
-        reference = facts.number(largest)
+    def hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+        reference = read_back.number(largest)
         if not reference or reference < 0:
             raise DeviceError("model 124 does not state WChaMax, so no power can be set")
         percent = max(-100.0, min(100.0, 100.0 * watts / reference))
         return (
-            Write(out_rate, rates(percent, facts)),
+            Write(out_rate, rates(percent, read_back)),
             Write(revert, (LEASE_S,), optional=True, check=False),
             Write(mode, (_BOTH,)),
         )
 
-    def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    def neutral(read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
         back = saved.get(revert)
         try:
-            full = rates(100.0, facts)[0]
+            full = rates(100.0, read_back)[0]
         except DeviceError:  # asleep: the mode alone frees the battery
             return (Write(mode, (0,)),)
         return (
@@ -55,12 +55,12 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
 
     return ControlSheet(
         control=Control.BATTERY_POWER,
-        facts=(Block("holding", model.address + 2, min(model.length, 24)),),
+        read_back=(Block("holding", model.address + 2, min(model.length, 24)),),
         hold=hold,
         neutral=neutral,
-        is_neutral=lambda facts: None if (now := facts.word(mode)) is None else now == 0,
-        saved=(revert,),
-        stays=(revert,),
+        is_neutral=lambda read_back: None if (now := read_back.word(mode)) is None else now == 0,
+        restore_registers=(revert,),
+        persists_after_lease=(revert,),
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )
 
@@ -76,12 +76,12 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
     sf = Field(ss.at(model, "WMaxLimPct_SF"), "i16", absent=frozenset({-0x8000}))
     largest = ss.field(rating, "WMax" if rating.model == 121 else "WRtg")
 
-    def hold(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
-        reference = facts.number(largest)
+    def hold(watts: float, read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
+        reference = read_back.number(largest)
         if not reference or reference < 0:
             raise DeviceError("the inverter does not state WMax, so no limit can be set")
         wanted = max(0.0, min(100.0, 100.0 * watts / reference))
-        raw = _unscaled(wanted, facts, sf, "WMaxLimPct_SF")
+        raw = _unscaled(wanted, read_back, sf, "WMaxLimPct_SF")
         if saved.get(enable) == 1:
             raw = min(raw, saved[percent.address])
         return (
@@ -90,28 +90,32 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
             Write(enable, (1,)),
         )
 
-    def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    def neutral(read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
         switch = Write(enable, (saved.get(enable, 0),))
         values = (*restore(saved, percent.address), *restore(saved, revert))
         return (*values, switch) if saved.get(enable) == 1 else (switch, *values)
 
     return ControlSheet(
         control=Control.PV_LIMIT,
-        facts=(
+        read_back=(
             Block("holding", model.address + 2, min(model.length, 24)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),
         ),
         hold=hold,
         neutral=neutral,
-        saved=(percent.address, revert, enable),
-        stays=(percent.address, revert, enable),  # reverting drops a limit that was there before us
-        foreign="keep",
+        restore_registers=(percent.address, revert, enable),
+        persists_after_lease=(
+            percent.address,
+            revert,
+            enable,
+        ),  # reverting drops a limit that was there before us
+        on_foreign_setpoint="keep",
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )
 
 
-def _unscaled(value: float, facts: Facts, sf: Field, name: str) -> int:
-    power = facts.number(sf)
+def _unscaled(value: float, read_back: ReadBack, sf: Field, name: str) -> int:
+    power = read_back.number(sf)
     if power is None or not -SCALE_RANGE <= power <= SCALE_RANGE:
         raise DeviceError(f"the scale factor {name} is not usable")
     return round(value * 10.0 ** -int(power))
@@ -128,14 +132,14 @@ def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
     sf = Field(ss.at(model, "WMaxLimPct_SF"), "i16", absent=frozenset({-0x8000}))
     largest = ss.field(rating, "WMax")
 
-    def hold(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
-        reference = facts.number(largest)
+    def hold(watts: float, read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
+        reference = read_back.number(largest)
         if not reference or reference < 0:
             raise DeviceError("the inverter does not state WMax, so no limit can be set")
         wanted = max(0.0, min(100.0, 100.0 * watts / reference))
-        raw = _unscaled(wanted, facts, sf, "WMaxLimPct_SF")
+        raw = _unscaled(wanted, read_back, sf, "WMaxLimPct_SF")
         foreign = saved.get(enable) == 1
-        before = saved[percent.address] if foreign else _unscaled(100.0, facts, sf, "")
+        before = saved[percent.address] if foreign else _unscaled(100.0, read_back, sf, "")
         return (
             Write(percent.address, (min(raw, before) if foreign else raw,)),
             Write(revert, (before,), optional=True, check=False),
@@ -144,19 +148,19 @@ def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
             Write(enable, (1,)),
         )
 
-    def neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    def neutral(read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
         switch, value = Write(enable, (saved.get(enable, 0),)), restore(saved, percent.address)
         return (*value, switch) if saved.get(enable) == 1 else (switch, *value)
 
     return ControlSheet(
         control=Control.PV_LIMIT,
-        facts=(
+        read_back=(
             Block("holding", model.address + 2, min(model.length, 57)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),
         ),
         hold=hold,
         neutral=neutral,
-        saved=(percent.address, enable),
-        foreign="keep",
+        restore_registers=(percent.address, enable),
+        on_foreign_setpoint="keep",
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )

@@ -21,7 +21,7 @@ def next_step(now: datetime, terms: Terms) -> datetime:
     return floor_to(now, terms.call_period) + terms.call_period
 
 
-class CallDesk:
+class Auction:
     """Runs calls and closes gates; a step is one store transaction, so a kill repeats it whole."""
 
     def __init__(self, store: Store, terms: Terms, prices: Prices, events: Events) -> None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import exp
 from zoneinfo import ZoneInfo
 
-from simulators.noise import between, smooth, uniform
+from simulators.physics.noise import between, smooth, uniform
 
 
 @dataclass(frozen=True, slots=True)

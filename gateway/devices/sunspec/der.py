@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.devices.profile import ControlSheet, Facts, Lease, Write, restore, span, total
-from gateway.devices.sunspec_control import LEASE_S
+from gateway.devices.datasheet import ControlSheet, Lease, ReadBack, Write, restore, span, total
+from gateway.devices.sunspec.control import LEASE_S
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
@@ -36,11 +36,11 @@ class Measured:
         fields = (*self.panels, *self.batteries, self.ac)
         return plan([(f.table, *f.span) for f in fields], max_gap=30)
 
-    def losses(self, facts: Facts) -> float:
+    def losses(self, read_back: ReadBack) -> float:
         """DC minus AC power now, where all is known and the conversion is believable."""
         dc, ac = (
-            total(*(facts.value(f) for f in (*self.panels, *self.batteries))),
-            facts.value(self.ac),
+            total(*(read_back.value(f) for f in (*self.panels, *self.batteries))),
+            read_back.value(self.ac),
         )
         if not isinstance(dc, int | float) or not isinstance(ac, int | float):
             return 0.0
@@ -54,17 +54,17 @@ def battery_704(model: ss.ModelAt, rating: ss.ModelAt, measured: Measured) -> Co
     sf = Field(ss.at(model, "WSet_SF"), "i16", absent=frozenset({-0x8000}))
     largest = ss.field(rating, "WMax")
 
-    def hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    def hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
         sun, most, power = (
-            total(*(facts.value(f) for f in measured.panels)),
-            facts.number(largest),
-            facts.number(sf),
+            total(*(read_back.value(f) for f in measured.panels)),
+            read_back.number(largest),
+            read_back.number(sf),
         )
         if not isinstance(sun, int | float) or not most:
             raise DeviceError("panels or WMax cannot be read, so no AC setpoint can be made")
         if power is None or not -SCALE_RANGE <= power <= SCALE_RANGE:
             raise DeviceError("the scale factor WSet_SF is not usable")
-        wanted = round((watts + sun - measured.losses(facts)) / _STEP_W) * _STEP_W
+        wanted = round((watts + sun - measured.losses(read_back)) / _STEP_W) * _STEP_W
         raw = max(-most, min(most, wanted)) * 10.0 ** -int(power)
         return (
             Write(setpoint, encode(raw, "i32")),
@@ -74,21 +74,21 @@ def battery_704(model: ss.ModelAt, rating: ss.ModelAt, measured: Measured) -> Co
             Write(enable, (1,)),
         )
 
-    def neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    def neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
         return (Write(enable, (0,)), *restore(saved, setpoint, 2), *restore(saved, timer, 2))
 
     return ControlSheet(
         control=Control.BATTERY_POWER,
-        facts=(
+        read_back=(
             Block("holding", model.address + 2, min(model.length, 57)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),
             *measured.blocks,
         ),
         hold=hold,
         neutral=neutral,
-        is_neutral=lambda facts: None if (now := facts.word(enable)) is None else now == 0,
-        saved=(*span(setpoint, 2), *span(timer, 2)),
-        stays=(*span(setpoint, 2), *span(timer, 2)),
+        is_neutral=lambda read_back: None if (now := read_back.word(enable)) is None else now == 0,
+        restore_registers=(*span(setpoint, 2), *span(timer, 2)),
+        persists_after_lease=(*span(setpoint, 2), *span(timer, 2)),
         lease=Lease("reversion", LEASE_S, refresh_s=25.0),
-        follows=True,
+        recompute=True,
     )

@@ -30,7 +30,7 @@ class Delivery:
     quality: str
 
 
-class SettlementDesk:
+class SettlementEngine:
     """Takes meter readings in and makes the statements."""
 
     def __init__(self, store: Store, terms: Terms, prices: Prices) -> None:

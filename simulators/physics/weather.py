@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import acos, asin, cos, exp, pi, radians, sin, sqrt
 
-from simulators.noise import smooth, uniform
+from simulators.physics.noise import smooth, uniform
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore
-from gateway.devices.profile import ControlSheet, Facts, Write
+from gateway.devices.datasheet import ControlSheet, ReadBack, Write
 from gateway.errors import DeviceError, StorageError
 
 
@@ -18,7 +18,7 @@ class BudgetSpent(DeviceError):
     """A register was written as often as its device stands in a day, or nobody knows how often."""
 
 
-class FlashBudget:
+class WriteBudget:
     """What may still be written today to the flash registers of one control."""
 
     def __init__(
@@ -32,9 +32,9 @@ class FlashBudget:
         flash = self.sheet.flash
         return any(address in flash for address, _ in step.by_address)
 
-    def is_there(self, step: Write, facts: Facts) -> bool:
+    def is_there(self, step: Write, read_back: ReadBack) -> bool:
         """Whether a flash register reads already what would be written: then it is left alone."""
-        return self.in_flash(step) and all(facts.word(a) == w for a, w in step.by_address)
+        return self.in_flash(step) and all(read_back.word(a) == w for a, w in step.by_address)
 
     def check(self, steps: Iterable[Write]) -> None:
         """Raise BudgetSpent, before anything is written, if one of these writes would be too many."""

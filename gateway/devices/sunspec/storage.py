@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.devices.profile import Output, numeric, total_of_present
-from gateway.devices.sunspec_found import Found
+from gateway.devices.datasheet import Output, numeric, total_of_present
+from gateway.devices.sunspec.inventory import SunSpecInventory
 from gateway.modbus import sunspec as ss
 from gateway.modbus.registers import Field, Missing, Value
 
@@ -20,7 +20,7 @@ def counted(*values: Value) -> Value:
     return Missing.ABSENT if total == 0 else total
 
 
-def add_panels(found: Found) -> None:
+def add_panels(found: SunSpecInventory) -> None:
     """PV power where the device tells the panels' inputs from the battery's; else it is absent."""
     modules, model = found.modules, found.chain.first(160)
     panels = [i for i, kind in modules.items() if kind == "pv"]
@@ -40,7 +40,7 @@ def add_panels(found: Found) -> None:
     found.outputs.append(Output("pv_power_w", (), total_of_present))
 
 
-def add_storage(found: Found) -> None:
+def add_storage(found: SunSpecInventory) -> None:
     """State, power and ratings of the battery, if one answers."""
     if not found.battery:
         return
@@ -51,7 +51,7 @@ def add_storage(found: Found) -> None:
         for number, point in ((124, "ChaState"), (713, "SoC"), (802, "SoC"))
         if (model := chain.first(number)) and ss.has(model, point)
     ]
-    stated = [f for f in socs if found.facts.number(f) is not None]
+    stated = [f for f in socs if found.read_back.number(f) is not None]
     outputs.append(Output("battery_soc_pct", tuple((stated or socs)[:1]), _percent))
     for metric, choices in (
         ("battery_capacity_wh", ((713, "WHRtg"), (802, "WHRtg"), (120, "WHRtg"))),
@@ -74,7 +74,7 @@ def add_storage(found: Found) -> None:
         outputs.append(Output("battery_mode", (mode,), _mode))
 
 
-def _battery_power(found: Found) -> None:
+def _battery_power(found: SunSpecInventory) -> None:
     modules, model = found.modules, found.chain.first(160)
     by_kind = {k: [i for i, kind in modules.items() if kind == k] for k in modules.values()}
     used = [i for i, kind in modules.items() if kind != "pv"]
@@ -103,7 +103,7 @@ def _battery_power(found: Found) -> None:
 
 
 def _charge_and_discharge(
-    found: Found, model: ss.ModelAt, charge: Sequence[int], discharge: Sequence[int]
+    found: SunSpecInventory, model: ss.ModelAt, charge: Sequence[int], discharge: Sequence[int]
 ) -> None:
     """Two (groups of) unsigned modules, as Fronius has them."""
     powers = tuple(f for i in (*charge, *discharge) for f in _module(model, i))

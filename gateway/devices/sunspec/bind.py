@@ -7,7 +7,7 @@ Signs and meanings: SunSpec models 101-113, 120-124, 160, 201-214, 701-714, 802.
 
 from __future__ import annotations
 
-from gateway.devices.profile import (
+from gateway.devices.datasheet import (
     Identity,
     Output,
     Poll,
@@ -17,13 +17,13 @@ from gateway.devices.profile import (
     numeric,
     one,
 )
-from gateway.devices.sunspec_control import battery_124, pv_limit_123, pv_limit_704
-from gateway.devices.sunspec_der import Measured, battery_704
-from gateway.devices.sunspec_found import Found, probe
-from gateway.devices.sunspec_storage import add_panels, add_storage, counted
+from gateway.devices.sunspec.control import battery_124, pv_limit_123, pv_limit_704
+from gateway.devices.sunspec.der import Measured, battery_704
+from gateway.devices.sunspec.inventory import SunSpecInventory, probe
+from gateway.devices.sunspec.storage import add_panels, add_storage, counted
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
-from gateway.modbus.link import Unit
+from gateway.modbus.connection import Unit
 from gateway.modbus.registers import Field, Missing, Value
 
 _NOISE_W = 100.0  # between two registers that were not measured in the same moment
@@ -54,7 +54,7 @@ async def bind(unit: Unit, sheet: SunSpecSheet) -> Source:
     chain = await ss.discover(unit)
     if chain is None:
         raise DeviceError(f"{unit}: no SunSpec map at 40000, 0 or 50000")
-    found = Found(chain, await probe(unit, chain))
+    found = SunSpecInventory(chain, await probe(unit, chain))
     found.unnamed_are_panels = sheet.unnamed_are_panels
     found.battery_charge = sheet.battery_charge
     found.identity = _identity(found)
@@ -72,7 +72,7 @@ async def bind(unit: Unit, sheet: SunSpecSheet) -> Source:
     return Source(tuple(found.outputs), tuple(found.controls), found.identity, _anchors(found))
 
 
-def _anchors(found: Found) -> tuple[tuple[Field, int], ...]:
+def _anchors(found: SunSpecInventory) -> tuple[tuple[Field, int], ...]:
     """The id registers of the models that are read: a changed setting moves them all."""
     used = {f.address for o in found.outputs if o.poll == "fast" for f in o.fields}
     return tuple(
@@ -82,19 +82,19 @@ def _anchors(found: Found) -> tuple[tuple[Field, int], ...]:
     )
 
 
-def _identity(found: Found) -> Identity:
+def _identity(found: SunSpecInventory) -> Identity:
     common = found.chain.first(1)
     if common is None:
         return Identity()
 
     def text(point: str) -> str:
-        value = found.facts.value(ss.field(common, point)) if ss.has(common, point) else ""
+        value = found.read_back.value(ss.field(common, point)) if ss.has(common, point) else ""
         return value if isinstance(value, str) else ""
 
     return Identity(text("Mn"), text("Md"), text("Vr"), text("SN"))
 
 
-def _inverter(found: Found) -> None:
+def _inverter(found: SunSpecInventory) -> None:
     model = found.chain.first(103, 102, 101, 113, 112, 111, 701)
     if model is None:
         return
@@ -134,7 +134,7 @@ def _panels_beside(charge: Output, direct: Field) -> Output:
     return Output("pv_power_w", (direct, *charge.fields), panels)
 
 
-def _battery_control(found: Found) -> None:
+def _battery_control(found: SunSpecInventory) -> None:
     if found.storage_124:
         found.controls.append(battery_124(found.storage_124))
         return
@@ -150,28 +150,28 @@ def _battery_control(found: Found) -> None:
         found.controls.append(battery_704(setpoint, rating, measured))
 
 
-def _pv_limit(found: Found) -> None:
+def _pv_limit(found: SunSpecInventory) -> None:
     limit = found.chain.first(123)
     rating = found.chain.first(121) or found.chain.first(120)
     points: tuple[str, str] = ("WMaxLim_Ena", "WMaxLimPct")
-    pace: Poll = "slow"  # else it costs a request at each poll: model 160 lies between
+    poll: Poll = "slow"  # else it costs a request at each poll: model 160 lies between
     if limit is not None and rating is not None:
         found.controls.append(pv_limit_123(limit, rating))
     else:
         limit, rating = found.chain.first(704), found.chain.first(702)
-        points, pace = ("WMaxLimPctEna", "WMaxLimPct"), "fast"
+        points, poll = ("WMaxLimPctEna", "WMaxLimPct"), "fast"
         if limit is None or rating is None or found.number(limit, "WMaxLimPctEna") is None:
             return
         found.controls.append(pv_limit_704(limit, rating))
     fields = tuple(ss.field(limit, point) for point in points)
     found.outputs.append(
         Output(
-            "pv_limit_pct", fields, numeric(lambda on, percent: percent if on == 1 else 100.0), pace
+            "pv_limit_pct", fields, numeric(lambda on, percent: percent if on == 1 else 100.0), poll
         )
     )
 
 
-def _meter(found: Found) -> None:
+def _meter(found: SunSpecInventory) -> None:
     model = found.grid_meter
     if model is None:
         return

@@ -9,16 +9,15 @@ next look comes.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
-from simulators.cars import CarSchedule, CarWish
-from simulators.data import SLOT_S, Recording
-from simulators.house import (
+from simulators.data import STEP_S
+from simulators.physics.cars import CarDemand
+from simulators.physics.house import (
     Commands,
-    House,
     Inputs,
     Powers,
     State,
@@ -27,9 +26,9 @@ from simulators.house import (
     soc_pct,
     step,
 )
-from simulators.household import load_power
-from simulators.prices import PriceSeries, SyntheticPrices
-from simulators.weather import Panels, pv_power
+from simulators.physics.household import load_power
+from simulators.physics.weather import pv_power
+from simulators.scenario import Scenario
 
 
 class HasTime(Protocol):
@@ -37,31 +36,6 @@ class HasTime(Protocol):
 
     def now(self) -> datetime:
         """Aware UTC."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """One simulated home. With ``recording`` its load and PV are the recorded ones.
-
-    ``noise`` is the share by which recorded powers flicker within a quarter (its energy is kept).
-    """
-
-    start: datetime
-    seed: int = 0
-    latitude: float = 30.27
-    longitude: float = -97.74
-    time_zone: str = "America/Chicago"
-    recording: Recording | None = None
-    noise: float = 0.0
-    house: House = field(default_factory=House)
-    panels: Panels = field(default_factory=Panels)
-    soc_pct: float = 50.0
-    car: CarSchedule | None = field(default_factory=CarSchedule)
-    car_soc_pct: float = 55.0
-
-    def prices(self) -> PriceSeries:
-        """The recorded prices, or seeded ones."""
-        return self.recording.prices if self.recording else SyntheticPrices(self.seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +47,7 @@ class Truth:
     soc_pct: float
     stored_change_wh: float
     imbalance_wh: float
-    car: CarWish | None
+    car: CarDemand | None
 
 
 class Home:
@@ -107,13 +81,13 @@ class Home:
         return datetime.fromtimestamp(self._now_s, UTC)
 
     def state(self) -> State:
-        """The home at the clock's present."""
+        """The home at the clock's time."""
         self._catch_up()
         return self._view
 
     @property
     def commands(self) -> Commands:
-        """What is asked for at the clock's present."""
+        """What is asked for at the clock's time."""
         self._catch_up()
         return self._commands
 
@@ -125,7 +99,7 @@ class Home:
         return self.state().totals
 
     def truth(self) -> Truth:
-        """State, balance and the car's wish at the clock's present."""
+        """State, balance and the car's demand at the clock's time."""
         state = self.state()
         return Truth(
             time=self.now,
@@ -136,14 +110,14 @@ class Home:
             car=self.car(),
         )
 
-    def car(self) -> CarWish | None:
+    def car(self) -> CarDemand | None:
         """What the car's owner wants, or None when no car is plugged in."""
         state, schedule = self.state(), self.scenario.car
         if schedule is None or not state.car_plugged:
             return None
         car = self.house.car
         missing = car.capacity_wh * schedule.target_pct / 100.0 - state.car_stored_wh
-        return CarWish(
+        return CarDemand(
             energy_wh=max(0.0, missing) / car.charge_efficiency,
             departure=schedule.next_departure(self.now, self._zone, self.scenario.seed),
             soc_pct=100.0 * state.car_stored_wh / car.capacity_wh,
@@ -197,31 +171,31 @@ class Home:
     def _move_to(self, time_s: float) -> None:
         if time_s <= self._now_s:  # a wall clock may step back; the home does not
             return
-        grid_s = (self._done_s // SLOT_S + 1) * SLOT_S
+        grid_s = (self._done_s // STEP_S + 1) * STEP_S
         while grid_s <= time_s:
             self._done, self._done_s = self._at(grid_s), grid_s
-            grid_s += SLOT_S
+            grid_s += STEP_S
         self._now_s = time_s
         self._view = self._at(time_s)
 
     def _at(self, time_s: float) -> State:
-        """The state at ``time_s``, within the slot of the last committed one."""
+        """The state at ``time_s``, within the step_number of the last committed one."""
         dt_s = time_s - self._done_s
         if dt_s <= 0:
             return self._done
-        inputs, drive_wh = self._slot(int(self._done_s // SLOT_S))
+        inputs, drive_wh = self._step_inputs(int(self._done_s // STEP_S))
         state = self._done
         if inputs.car_plugged and not state.car_plugged:
             state = replace(state, car_stored_wh=max(3000.0, state.car_stored_wh - drive_wh))
         return step(self.house, state, self._commands, inputs, dt_s)
 
-    def _slot(self, slot: int) -> tuple[Inputs, float]:
-        """Inputs of one 10 s slot, and what a car that arrives in it has driven (Wh)."""
-        if self._inputs is not None and self._inputs[0] == slot:
+    def _step_inputs(self, step_number: int) -> tuple[Inputs, float]:
+        """Inputs of one 10 s step_number, and what a car that arrives in it has driven (Wh)."""
+        if self._inputs is not None and self._inputs[0] == step_number:
             return self._inputs[1], self._inputs[2]
         scenario, seed = self.scenario, self.scenario.seed
-        time = datetime.fromtimestamp(slot * SLOT_S, UTC)
-        middle = time + timedelta(seconds=SLOT_S / 2)
+        time = datetime.fromtimestamp(step_number * STEP_S, UTC)
+        middle = time + timedelta(seconds=STEP_S / 2)
         if scenario.recording is not None:
             load, pv = scenario.recording.powers(middle, seed, scenario.noise)
         else:
@@ -232,5 +206,5 @@ class Home:
             plugged = scenario.car.plugged(time, self._zone, seed)
             drive_wh = scenario.car.drive_wh(time, self._zone, seed)
         inputs = Inputs(pv, load, plugged)
-        self._inputs = (slot, inputs, drive_wh)
+        self._inputs = (step_number, inputs, drive_wh)
         return inputs, drive_wh

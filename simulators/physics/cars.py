@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from simulators.noise import between, uniform
+from simulators.physics.noise import between, uniform
 
 
 @dataclass(frozen=True, slots=True)
-class CarWish:
+class CarDemand:
     """``energy_wh`` more at the charger (AC) before ``departure``; ``soc_pct`` of the car."""
 
     energy_wh: float

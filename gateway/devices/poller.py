@@ -1,4 +1,4 @@
-"""The requests of one device, in three classes of pace, and what their registers mean."""
+"""The requests of one device, in three classes, and what their registers mean."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import get_args
 
 from gateway.devices.counters import OF_METER, Counters
-from gateway.devices.profile import Connection, Output, Poll, Source
+from gateway.devices.datasheet import Communication, Output, Poll, Source
 from gateway.errors import DeviceError
-from gateway.modbus.link import Table, Unit
+from gateway.modbus.connection import Table, Unit
 from gateway.modbus.refusals import SURE, Refused
 from gateway.modbus.registers import (
     Block,
@@ -46,7 +46,7 @@ class LayoutChanged(DeviceError):
     """The registers are not where they were when the device was bound: bind it again."""
 
 
-class Reader:
+class Poller:
     """Reads a bound device. A first failure ends a poll: the rest would only wait, too."""
 
     def __init__(
@@ -54,36 +54,36 @@ class Reader:
         name: str,
         source: Source,
         unit: Unit,
-        connection: Connection,
+        communication: Communication,
         counters: Counters,
         answered: dict[Block, float] | None = None,
     ) -> None:
         """``answered``: when which registers were read last; goes on over rebinding if it is given."""
         self._name, self._source, self._counters = name, source, counters
-        self._unit, self._connection = unit, connection
+        self._unit, self._communication = unit, communication
         self._outputs = {
-            pace: [_marked(o) for o in source.outputs if o.poll == pace] for pace in get_args(Poll)
+            kind: [_marked(o) for o in source.outputs if o.poll == kind] for kind in get_args(Poll)
         }
         self._holes: list[tuple[Table, int, int]] = []
         self._refused: list[Block] = []
         self._answered: dict[Block, float] = {} if answered is None else answered
         self._said: set[Block] = set()
         self._refused_until = float("-inf")
-        self._plans = {pace: self._plan(pace) for pace in self._outputs}
+        self._plans = {poll: self._plan(poll) for poll in self._outputs}
         self._slow_due = float("-inf")
         self._resting: Value | None = None  # the charger's state, while nothing flows into a car
         self._still: list[tuple[str, Value]] = []  # and what stands still in it
         self._read_at = 0.0
 
-    def _spans(self, pace: str) -> set[tuple[Table, int, int]]:
-        fields = [f for o in self._outputs[pace] for f in o.fields]
-        if pace == "fast":
+    def _spans(self, poll: str) -> set[tuple[Table, int, int]]:
+        fields = [f for o in self._outputs[poll] for f in o.fields]
+        if poll == "fast":
             fields += [f for f, _ in self._source.anchors]
         return {(f.table, *f.span) for f in fields}
 
-    def _plan(self, pace: str) -> tuple[Block, ...]:
-        how = self._connection
-        there = {s for s in self._spans(pace) if not any(b.holds(*s) for b in self._refused)}
+    def _plan(self, poll: str) -> tuple[Block, ...]:
+        how = self._communication
+        there = {s for s in self._spans(poll) if not any(b.holds(*s) for b in self._refused)}
         return plan(there, how.max_read, how.max_gap, self._holes)
 
     async def read(self, now: float) -> list[tuple[str, Value]]:
@@ -106,23 +106,23 @@ class Reader:
         self._counters.keep()
         return judged
 
-    async def _read_class(self, pace: str) -> list[tuple[str, Value]]:
-        raw = await self._read_blocks(pace)
-        if pace == "fast":
+    async def _read_class(self, poll: str) -> list[tuple[str, Value]]:
+        raw = await self._read_blocks(poll)
+        if poll == "fast":
             self._check_anchors(raw)
         return [
             (o.metric, o.combine(*(self._decode(raw, o, i) for i in range(len(o.fields)))))
-            for o in self._outputs[pace]
+            for o in self._outputs[poll]
         ]
 
-    async def _read_blocks(self, pace: str) -> dict[Block, bytes]:
+    async def _read_blocks(self, poll: str) -> dict[Block, bytes]:
         """All blocks of a class; those that are refused are parted, down to what is not there.
 
         What a device does not have is absent; a device that refuses all of a class is at fault.
         """
         raw: dict[Block, bytes] = {}
         refusals: Counter[Block] = Counter()
-        while todo := [b for b in self._plans[pace] if b not in raw]:
+        while todo := [b for b in self._plans[poll] if b not in raw]:
             for block in todo:
                 try:
                     raw[block] = await self._unit.read(block.table, block.address, block.count)
@@ -131,7 +131,7 @@ class Reader:
                     refusals[block] += 1
                     if refusal.code not in _HOLES:
                         raise
-                    if not self._part(block, refusals[block], pace):
+                    if not self._part(block, refusals[block], poll):
                         self._forgive()
                         raise
                     break
@@ -142,12 +142,12 @@ class Reader:
         self._refused.clear()
         self._plans = {p: self._plan(p) for p in self._plans}
 
-    def _part(self, block: Block, times: int, pace: str) -> bool:
+    def _part(self, block: Block, times: int, poll: str) -> bool:
         """Read ``block`` in smaller parts after the second refusal; give it up after the last.
 
         False where it must not be given up: it has answered lately, or nothing else is left.
         """
-        spans = self._spans(pace)
+        spans = self._spans(poll)
         cut = widest_gap(block, spans) or middle_cut(block, spans)
         if cut is not None and times > 1:
             self._holes.append(cut)

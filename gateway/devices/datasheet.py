@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.domain.control import Control
+from gateway.modbus.connection import BusTiming
 from gateway.modbus.frames import TidMode
-from gateway.modbus.link import Pace
 from gateway.modbus.registers import Block, Field, Missing, Value
 
 # How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
@@ -16,7 +16,7 @@ Poll = Literal["fast", "slow", "charging"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Connection:
+class Communication:
     """How a model likes to be asked. ``unit`` is the usual one; 0 and 255 are legal."""
 
     port: int = 502
@@ -31,8 +31,8 @@ class Connection:
     single_client: bool = False  # a second client is refused: stop the other one
 
     @property
-    def pace(self) -> Pace:
-        return Pace(self.timeout_s, self.connect_delay_s, self.min_gap_s, self.tid_mode)
+    def timing(self) -> BusTiming:
+        return BusTiming(self.timeout_s, self.connect_delay_s, self.min_gap_s, self.tid_mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +119,7 @@ class Write:
         return tuple((self.address + i, word) for i, word in enumerate(self.words))
 
 
-class Facts:
+class ReadBack:
     """The registers that a control depends on, as last read; indexed by address."""
 
     def __init__(self, raw: Mapping[Block, bytes]) -> None:
@@ -159,29 +159,29 @@ class ControlSheet:
     """How one control is taken, held and released, as the data sheet has it.
 
     ``hold`` gives the writes for a value, in the order in which they must be sent; ``neutral``
-    gives those that release. Both know the facts now and the words saved at takeover (address ->
-    word; empty when the setpoint is not known to be ours). ``saved`` are the addresses to remember.
-    ``stays`` are those of them that the device's own timer leaves as we set them: they are put back at
+    gives those that release. Both know the registers read now and the words saved at takeover (address ->
+    word; empty when the setpoint is not known to be ours). ``restore_registers`` are the addresses to remember.
+    ``persists_after_lease`` are those of them that the device's own timer leaves as we set them: they are put back at
     the next start, and nothing is taken that could not be remembered.
     ``flash`` are the addresses that the device keeps in flash, or of which nobody knows better:
-    written on change only, and ``max_per_day`` times at most. ``needs`` are registers without which
+    written on change only, and ``max_per_day`` times at most. ``required`` are registers without which
     a model does not have this control.
     """
 
     control: Control
-    facts: tuple[Block, ...]
-    hold: Callable[[float, Facts, Mapping[int, int]], tuple[Write, ...]]
-    neutral: Callable[[Facts, Mapping[int, int]], tuple[Write, ...]]
+    read_back: tuple[Block, ...]
+    hold: Callable[[float, ReadBack, Mapping[int, int]], tuple[Write, ...]]
+    neutral: Callable[[ReadBack, Mapping[int, int]], tuple[Write, ...]]
     lease: Lease
-    saved: tuple[int, ...] = ()
-    is_neutral: Callable[[Facts], bool | None] = lambda facts: None
-    stays: tuple[int, ...] = ()
+    restore_registers: tuple[int, ...] = ()
+    is_neutral: Callable[[ReadBack], bool | None] = lambda read_back: None
+    persists_after_lease: tuple[int, ...] = ()
     flash: tuple[int, ...] = ()
     max_per_day: int = 0
-    needs: tuple[Block, ...] = ()
+    required: tuple[Block, ...] = ()
     settle_s: float = 30.0  # until the effect can be seen in the measured power
-    foreign: Literal["clear", "keep"] = "clear"  # at start: end, or respect, what is not ours
-    follows: bool = False  # the writes depend on measured facts, so they are made anew at each hold
+    on_foreign_setpoint: Literal["clear", "keep"] = "clear"  # at start: end it, or respect it
+    recompute: bool = False  # the writes depend on what is measured: made anew at each hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +232,7 @@ class Profile:
     title: str
     kind: Literal["inverter", "hybrid", "meter", "charger", "any"]
     verified: Literal["capture", "data sheet"]
-    connection: Connection = Connection()
+    communication: Communication = Communication()
     sunspec: SunSpecSheet | None = None
     source: Source | None = None
     controls: frozenset[Control] = frozenset()  # what the model can do at best
