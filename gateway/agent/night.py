@@ -6,7 +6,7 @@ from gateway.errors import StorageError
 from gateway.market.origin import Flow, follow, resellable_wh, unknown_origin
 from gateway.metering.energy import QuarterFlow
 from gateway.planner.tariff import TariffRules
-from gateway.store import Journal
+from gateway.store.journal import Journal
 
 _KEY = "night_wh"
 

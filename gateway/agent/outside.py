@@ -20,7 +20,7 @@ from gateway.planner.outside import (
     quarters,
     verdict,
 )
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)

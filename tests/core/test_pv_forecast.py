@@ -28,7 +28,7 @@ from gateway.errors import ConfigError, ForecastError
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.planner.outside import Compared, OutsidePower, even, quarters, verdict, with_outside
 from gateway.planner.tariff import TariffRules
-from gateway.store import Journal
+from gateway.store.journal import Journal
 
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -16,7 +16,7 @@ from gateway.metering.energy import QuarterFlow
 from gateway.planner.sun import is_dark
 from gateway.planner.tariff import TariffRules
 from gateway.site.snapshot import join
-from gateway.store import Journal
+from gateway.store.journal import Journal
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 
