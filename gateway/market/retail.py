@@ -13,7 +13,7 @@ from gateway.config.tariff import Tariff
 from gateway.domain.intervals import Interval
 from gateway.domain.trade import MONEY_PER_UNIT, Metered, per_mwh, ticks
 from gateway.market.account import Prices, RetailPrices
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 
 _SECOND = timedelta(seconds=1)
 

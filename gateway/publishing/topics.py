@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 from gateway.domain.intervals import iso
 from gateway.domain.readings import METRICS, DeviceState, Quality, Snapshot
 from gateway.errors import ConfigError
+from gateway.forecasts.score import Error, ForecastScore
 from gateway.journal.book import Entry
-from gateway.planner.score import Error, ForecastScore
 
 SCHEMA = 1  # counts up when a topic or a field changes its meaning or goes away
 RESERVED = frozenset(

@@ -15,13 +15,13 @@ from gateway.devices.build import build_devices, profile
 from gateway.devices.modbus import ModbusDevice
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
+from gateway.forecasts.pv_services import pv_provider
 from gateway.journal import Journal
 from gateway.journal.file import held
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
 from gateway.service.battery import NOT_STATED, battery_spec
-from gateway.service.pv_providers import pv_provider
 
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")

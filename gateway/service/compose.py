@@ -13,26 +13,26 @@ from gateway.config import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.devices.build import build_devices
 from gateway.errors import ConfigError
+from gateway.forecasts.provided import ProviderForecast
+from gateway.forecasts.pv_services import pv_provider
 from gateway.journal import Journal
 from gateway.journal.history import History
 from gateway.market.connect import open_market
 from gateway.market.exchanges import Exchange
 from gateway.market.trader import Trader
 from gateway.planner import strategy
-from gateway.planner.sun import is_dark
 from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.service.controlling import ControlLoop
-from gateway.service.outside import OutsideForecast
 from gateway.service.present import Present
-from gateway.service.pv_providers import pv_provider
 from gateway.service.reporting import Reporting
 from gateway.service.steering import ServiceSteering
 from gateway.service.trading import TradingLoop
 from gateway.service.viewing import PageSource
 from gateway.service.wishes import PREFIX, restored
 from gateway.site.site import Site
+from gateway.sun import is_dark
 from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
@@ -72,8 +72,8 @@ class Gateway:
                     patience = Backoff(longest_s=ASK_AGAIN_S)
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
-                    if self.trading.outside is not None:
-                        self.clock.spawn(loops, self.trading.outside.run(), "pv forecast")
+                    if self.trading.pv_provider is not None:
+                        self.clock.spawn(loops, self.trading.pv_provider.run(), "pv forecast")
                     ready()
                     log.info("%s", self.describe())
             finally:
@@ -133,7 +133,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     trading = TradingLoop(present, chosen, clock, history.quarters, journal, market)
     provider = pv_provider(settings)
     if provider is not None:
-        trading.outside = OutsideForecast(provider, journal, clock)
+        trading.pv_provider = ProviderForecast(provider, journal, clock)
     page = None
     if settings.dashboard.enabled:
         source = PageSource(present, journal, history, publisher, desk, clock)

@@ -13,18 +13,18 @@ from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.trade import per_mwh, ticks
 from gateway.errors import MarketError, StorageError
+from gateway.forecasts.provided import ProviderForecast
+from gateway.forecasts.pv_provider import with_provider
+from gateway.forecasts.score import forecast_score
 from gateway.journal import Journal
 from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import Pace, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.planner.outside import with_outside
-from gateway.planner.score import forecast_score
 from gateway.service.car import car_need
 from gateway.service.clearing import Clearing, month_peak_w
 from gateway.service.night import NightOrigin
-from gateway.service.outside import OutsideForecast
 from gateway.service.present import Present
 from gateway.service.wishes import Wishes
 from gateway.supervise import Presence
@@ -58,7 +58,9 @@ class TradingLoop:
         self._tariff = present.tariff
         self._night = NightOrigin(journal, self._tariff)
         self._clearing = Clearing(journal, present)
-        self.outside: OutsideForecast | None = None  # a weather service, where one is configured
+        self.pv_provider: ProviderForecast | None = (
+            None  # a weather service, where one is configured
+        )
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
         self._forecasts: dict[datetime, Forecast] = {}
@@ -130,10 +132,10 @@ class TradingLoop:
             home,
             self._options(),
         )
-        if self.outside is not None:
+        if self.pv_provider is not None:
             past = self._past(floor_quarter(now) - HISTORY)
-            self.outside.judge(outlook.forecasts, past, now)
-            outlook = with_outside(outlook, self.outside.chosen(now))
+            self.pv_provider.judge(outlook.forecasts, past, now)
+            outlook = with_provider(outlook, self.pv_provider.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
         fault = present.battery_fault()
