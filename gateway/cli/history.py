@@ -35,7 +35,7 @@ def history(
 
     from gateway.config import load_settings
     from gateway.errors import ConfigError
-    from gateway.journal.history import History, write_csv
+    from gateway.store.history import History, write_csv
 
     path = load_settings(config).state_dir / "history.sqlite"
     if not path.exists():

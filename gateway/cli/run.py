@@ -48,8 +48,8 @@ async def _serve(settings: Settings) -> None:
     import signal
     from contextlib import suppress
 
+    from gateway.agent import compose
     from gateway.clock import WallClock
-    from gateway.service import compose
     from gateway.systemd import notify
 
     clock = WallClock(settings.time.start, settings.time.rate)

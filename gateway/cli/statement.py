@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gateway.config import Settings
-    from gateway.journal import Book, Journal
     from gateway.market.account import Statement
+    from gateway.store import Book, Journal
 
 
 def register(app: typer.Typer) -> None:
@@ -52,8 +52,8 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     import sys
 
     from gateway.errors import ConfigError
-    from gateway.journal import Journal
     from gateway.market import sheets
+    from gateway.store import Journal
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other")

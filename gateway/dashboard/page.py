@@ -15,8 +15,8 @@ from gateway.domain.intervals import floor_to, iso
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
 from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.trade import Settlement, money_text, per_mwh
-from gateway.journal.book import TenderState
-from gateway.journal.history import Minute
+from gateway.store.book import TenderState
+from gateway.store.history import Minute
 
 T = TypeVar("T")
 

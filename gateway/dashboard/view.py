@@ -11,8 +11,8 @@ from gateway.domain.control import Setpoints
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
-from gateway.journal.book import TenderState
-from gateway.journal.history import Minute
+from gateway.store.book import TenderState
+from gateway.store.history import Minute
 
 
 @dataclass(frozen=True, slots=True)

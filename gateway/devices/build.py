@@ -1,4 +1,4 @@
-"""From configuration to devices: profiles by key, one link a bus."""
+"""From configuration to devices: profiles by key, one connection a bus."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from gateway.config.settings import DeviceSettings
 from gateway.devices import IntentStore
 from gateway.devices import profiles as folder
 from gateway.devices.counters import Memory
-from gateway.devices.modbus import ModbusDevice
-from gateway.devices.profile import Profile
+from gateway.devices.datasheet import Profile
+from gateway.devices.device import ModbusDevice
 from gateway.errors import ConfigError
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.connection import BusAddress, BusTiming, Connection
 
 
 @cache
@@ -47,23 +47,27 @@ def build_devices(
 ) -> tuple[ModbusDevice, ...]:
     """The site's devices in the order of the configuration; nothing is connected yet.
 
-    Devices behind one host and port (or serial line) share one link. Counters go on over a restart
+    Devices behind one host and port (or serial line) share one connection. Counters go on over a restart
     where there is a ``memory``. Raises ConfigError.
     """
-    paces: dict[BusAddress, Pace] = {}
+    timings: dict[BusAddress, BusTiming] = {}
     for d in devices:
-        where, pace = bus_of(d), profile(d.profile).connection.pace
-        paces[where] = paces[where].slower(pace) if where in paces else pace
-    _refuse_mixed_framing(paces)
-    links = {where: Link(where, pace) for where, pace in paces.items()}
-    return tuple(_device(d, links[bus_of(d)], intents, clock, memory) for d in devices)
+        where, timing = bus_of(d), profile(d.profile).communication.timing
+        timings[where] = timings[where].slower(timing) if where in timings else timing
+    _refuse_mixed_framing(timings)
+    connections = {where: Connection(where, timing) for where, timing in timings.items()}
+    return tuple(_device(d, connections[bus_of(d)], intents, clock, memory) for d in devices)
 
 
 def _device(
-    d: DeviceSettings, link: Link, intents: IntentStore, clock: Clock, memory: Memory | None
+    d: DeviceSettings,
+    connection: Connection,
+    intents: IntentStore,
+    clock: Clock,
+    memory: Memory | None,
 ) -> ModbusDevice:
     sheet = profile(d.profile)
-    unit = link.unit(sheet.connection.unit if d.unit is None else d.unit)
+    unit = connection.unit(sheet.communication.unit if d.unit is None else d.unit)
     device = ModbusDevice(d.name, sheet, unit, intents, clock, d.control)
     if memory is not None:
         device.remember(memory)
@@ -79,9 +83,9 @@ def bus_of(device: DeviceSettings) -> BusAddress:
     return BusAddress(device.framing, host=device.host or "", port=device.port)
 
 
-def _refuse_mixed_framing(paces: dict[BusAddress, Pace]) -> None:
+def _refuse_mixed_framing(timings: dict[BusAddress, BusTiming]) -> None:
     seen: dict[str, BusAddress] = {}
-    for where in paces:
+    for where in timings:
         other = seen.setdefault(str(where), where)
         if other != where:
             raise ConfigError(f"{where}: devices on one address need the same framing and speed")

@@ -21,7 +21,7 @@ from gateway.forecasts.pv_provider import (
     verdict,
 )
 from gateway.forecasts.pv_services import ask
-from gateway.supervise import Presence
+from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class ProviderForecast:
 
     def __init__(self, provider: PvProvider, store: SettingStore, clock: Clock) -> None:
         self._provider, self._kept, self._clock = provider, store, clock
-        self._presence = Presence(f"PV forecast of {provider.name}")
+        self._availability = Availability(f"PV forecast of {provider.name}")
         self._key = f"pv_forecast.{provider.name}"
         self._rows: dict[datetime, Quantiles] = {}
         self._fetched: datetime | None = None
@@ -64,10 +64,10 @@ class ProviderForecast:
             try:
                 self._rows = quarters(await ask(self._provider, now))
                 self._fetched = now
-                self._presence.back()
+                self._availability.back()
                 self._store()
             except ForecastError as error:
-                self._presence.lost(f"{error}; the home's own forecast is used")
+                self._availability.lost(f"{error}; the home's own forecast is used")
                 await self._clock.sleep(self._provider.period.total_seconds())
 
     @property

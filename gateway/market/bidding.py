@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from gateway.domain.plan import OfferCurve
 from gateway.domain.trade import TICKS_PER_UNIT_PER_MWH, MarketRules, Side
-from gateway.journal.book import TenderState
+from gateway.store.book import TenderState
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from gateway.config.secrets import secret_file
 from gateway.config.settings import Market
 from gateway.domain.trade import ticks
 from gateway.errors import ConfigError
-from gateway.journal import Journal
 from gateway.market.bidding import BidPolicy
 from gateway.market.exchanges import Exchange, ExchangeAccess
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store import Journal
 
 GROUP = "home_energy_gateway.exchange"
 _KWH_PER_MWH = 1000

@@ -26,12 +26,12 @@ from gateway.domain.trade import (
     Transaction,
 )
 from gateway.errors import MarketError
-from gateway.journal import Journal
-from gateway.journal.bodies import tender_body, transaction_body
 from gateway.market.bidding import BidPolicy, Bids, Increment, tenders_for
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import may_cancel, may_tender, tradeable
 from gateway.market.settling import Settling
+from gateway.store import Journal
+from gateway.store.codec import tender_body, transaction_body
 
 log = logging.getLogger(__name__)
 

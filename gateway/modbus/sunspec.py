@@ -18,7 +18,7 @@ from importlib.resources import files
 from typing import Any
 
 from gateway.errors import DeviceError
-from gateway.modbus.link import Unit
+from gateway.modbus.connection import Unit
 from gateway.modbus.refusals import STRANGE
 from gateway.modbus.registers import Field, Kind, words_of
 

@@ -18,14 +18,14 @@ from contextlib import asynccontextmanager, suppress
 from gateway import __version__
 from gateway.config.settings import Mqtt
 from gateway.errors import BrokerError, ConfigError
-from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.broker import ANSWER_S, Broker, connection, password, tls_context
 from gateway.publishing.commands import MAX_BYTES
 from gateway.publishing.desk import CommandDesk
 from gateway.publishing.outbox import Outbox
 from gateway.publishing.topics import Message
-from gateway.supervise import Backoff, Presence
+from gateway.store.journal import Journal
+from gateway.supervise import Availability, Backoff
 
 _WINDOW = 100  # messages handed to the library at once
 _MOST_WAITING = 100  # commands not yet carried out, and answers not yet sent
@@ -63,7 +63,7 @@ class Publisher:
         self._inbox: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_MOST_WAITING)
         self._answers: deque[Message] = deque(maxlen=_MOST_WAITING)
         self._swept = asyncio.Event()
-        self._leftovers: set[str] = set()  # retained by a former life, kept up to date by nobody
+        self._leftovers: set[str] = set()  # retained by a previous run, kept up to date by nobody
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._online = asyncio.Event()
@@ -122,7 +122,7 @@ class Publisher:
             commands.cancel()
 
     async def _keep_connected(self) -> None:
-        broker = Presence(f"MQTT broker {self._settings.host}:{self._settings.port}")
+        broker = Availability(f"MQTT broker {self._settings.host}:{self._settings.port}")
         backoff = Backoff(first_s=0.5, longest_s=_LONGEST_RETRY_S)
         while not self._closing:
             try:
@@ -143,7 +143,7 @@ class Publisher:
                     self._wake.clear()
                     await self._wake.wait()
 
-    async def _pump(self, link: Broker, broker: Presence, backoff: Backoff) -> None:
+    async def _pump(self, link: Broker, broker: Availability, backoff: Backoff) -> None:
         """Send what is due whenever woken. Everything known goes out before we say online."""
         self._dirty = dict.fromkeys(self._latest)
         self._outbox.begin()

@@ -30,7 +30,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 - `<root>/<site>/status` is `online` or `offline`; the broker says `offline` by itself when the gateway vanishes. What is
   retained is old then. `<device>/availability` says the same of one device; both must be `online`.
 - Scalars are sent when they change. After the broker was away, all of them are sent before `status` says `online`.
-- At its start the gateway clears what a former life left retained here and what is no longer kept up to date
+- At its start the gateway clears what a previous run left retained here and what is no longer kept up to date
   (a device that was removed or does not answer yet). Commands of others are left alone.
 - `ledger/event` is not retained. Each row of the account is sent until the broker has acknowledged it, in order. After a
   crash or a lost connection rows may come again, with the same `id`: drop an `id` that you have seen.

@@ -14,7 +14,7 @@ from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
 from gateway.site.snapshot import has, join, without_chargers
-from gateway.supervise import Backoff, Presence
+from gateway.supervise import Availability, Backoff
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Site:
         self._polled: dict[str, float] = {}
         self._group: asyncio.TaskGroup | None = None
         self._running: dict[tuple[str, Control], asyncio.Task[None]] = {}
-        self._steering: dict[tuple[str, Control], Presence] = {}
+        self._steering: dict[tuple[str, Control], Availability] = {}
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """One polling loop a device: a dead one never slows the others."""
@@ -133,7 +133,7 @@ class Site:
     # -- polling --
 
     async def _poll_loop(self, device: Device) -> None:
-        presence = Presence(device.name)
+        availability = Availability(device.name)
         backoff = Backoff(first_s=self._period_s, longest_s=300.0)
         nightly = Backoff(first_s=NIGHT_S, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
@@ -145,12 +145,12 @@ class Site:
                 self._on_poll(device.name, self._clock.monotonic() - began, False)
                 state = self._states[device.name]
                 asleep = state.asleep or (device.sleeps_at_night and _dark(state))
-                presence.lost(error, expected=asleep)
+                availability.lost(error, expected=asleep)
                 self._states[device.name] = replace(_all_stale(state), asleep=asleep)
                 await self._let_go(device)
                 await self._clock.sleep((nightly if asleep else backoff).next())
             else:
-                presence.back()
+                availability.back()
                 backoff.reset()
                 nightly.reset()
 
@@ -215,8 +215,8 @@ class Site:
             # Refused or lost: whether its readings still hold, its own polls decide.
             self._steered(key).lost(error)
 
-    def _steered(self, key: tuple[str, Control]) -> Presence:
-        return self._steering.setdefault(key, Presence(f"{key[0]}: {key[1].value}"))
+    def _steered(self, key: tuple[str, Control]) -> Availability:
+        return self._steering.setdefault(key, Availability(f"{key[0]}: {key[1].value}"))
 
     def _battery_weight(self, device: Device) -> float:
         return self._states[device.name].number("battery_max_discharge_w") or 1.0

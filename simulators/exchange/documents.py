@@ -1,4 +1,4 @@
-"""The documents that come in, binding CTS-JSON/1: checked for form here, for sense by the desks."""
+"""The documents that come in, binding CTS-JSON/1: checked for form here, for sense by the market."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from pydantic.alias_generators import to_camel
 
 from gateway.domain.intervals import QUARTER, parse_utc
 from simulators.exchange import problems
-from simulators.exchange.books import Delivery
-from simulators.exchange.tenders import Asked
+from simulators.exchange.order_entry import TenderRequest
+from simulators.exchange.settlement_engine import Delivery
 
 Uid = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 
@@ -189,11 +189,11 @@ def whole_price(price: int | float) -> int:
     return int(price)
 
 
-def asked(tender: TenderType) -> Asked:
+def tender_request(tender: TenderType) -> TenderRequest:
     detail = tender.tender_detail
     if seconds(detail.interval.duration) != QUARTER.total_seconds():
         raise problems.unknown_instrument("the product is PT15M")
-    return Asked(
+    return TenderRequest(
         tender_id=tender.tender_id,
         start=detail.interval.dt_start.astimezone(UTC),
         side=tender.side,
@@ -204,11 +204,11 @@ def asked(tender: TenderType) -> Asked:
     )
 
 
-def asked_stream(tender: StreamTenderType, index: int) -> Asked:
+def stream_request(tender: StreamTenderType, index: int) -> TenderRequest:
     """The tender of one interval of a stream."""
     stream = tender.tender_detail.stream
     part = stream.stream_intervals[index]
-    return Asked(
+    return TenderRequest(
         tender_id=f"{tender.tender_id}.{part.stream_uid}",
         start=stream.stream_start.astimezone(UTC) + index * QUARTER,
         side=tender.side,

@@ -1,4 +1,4 @@
-"""The exchange without its wire: desks over one store, and the task that runs calls and settlements."""
+"""The exchange without its wire: order entry, auction and settlement over one store, and the task that runs calls and settlements."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc, quarters
 from gateway.errors import StorageError
-from gateway.supervise import Presence
-from simulators.exchange.books import SettlementDesk
-from simulators.exchange.calls import CallDesk, missed_steps, next_step
+from gateway.supervise import Availability
+from simulators.exchange.auction import Auction, missed_steps, next_step
 from simulators.exchange.events import Events
+from simulators.exchange.order_entry import OrderEntry
 from simulators.exchange.parties import Parties
+from simulators.exchange.settlement_engine import SettlementEngine
 from simulators.exchange.store import Store
-from simulators.exchange.tenders import TenderDesk
 from simulators.exchange.terms import Prices, PriceSource, Terms
 
 _DAY = timedelta(days=1)
@@ -36,10 +36,10 @@ class Market:
         self.prices = Prices(source, terms)
         self.store = Store(path, power_safe=power_safe)
         self.parties = Parties(self.store)
-        self.tenders = TenderDesk(self.store, terms, self.parties)
+        self.order_entry = OrderEntry(self.store, terms, self.parties)
         self.events = Events(self.store)
-        self.calls = CallDesk(self.store, terms, self.prices, self.events)
-        self.books = SettlementDesk(self.store, terms, self.prices)
+        self.auction = Auction(self.store, terms, self.prices, self.events)
+        self.settlement = SettlementEngine(self.store, terms, self.prices)
         self._clock = clock
 
     def now(self) -> datetime:
@@ -51,11 +51,11 @@ class Market:
     async def run(self) -> None:
         """Hold every call at its time, for ever; calls missed while down are held first."""
         with self.store.transaction():
-            self.books.begin(self._clock.now())
+            self.settlement.begin(self._clock.now())
             if self.store.mark("step") is None:
                 start = floor_to(self._clock.now(), self.terms.call_period)
                 self.store.set_mark("step", iso(start))
-        storing = Presence("the exchange's store")
+        storing = Availability("the exchange's store")
         while True:
             try:
                 for when in missed_steps(self.store.mark("step"), self._clock.now(), self.terms):
@@ -69,10 +69,10 @@ class Market:
         """Calls, gate and settlements of one call time, and the mark that they are done."""
         with self.store.transaction():
             if self.store.mark("halted") is None:
-                self.calls.step(when)
+                self.auction.step(when)
             else:
-                self.calls.close_gate(when)
-            self.books.settle_due(when)
+                self.auction.close_gate(when)
+            self.settlement.settle_due(when)
             if floor_to(when, _DAY) == when:
                 self._forget(when - self.terms.trueup_after - _DAY)
             self.store.set_mark("step", iso(when))
@@ -92,7 +92,7 @@ class Market:
     def revoke(self, party_id: str) -> int:
         """Shut a party out; the number of its resting tenders that were cancelled."""
         with self.store.transaction():
-            canceled = self.tenders.revoke(party_id)
+            canceled = self.order_entry.revoke(party_id)
         self.events.announce()
         return canceled
 
@@ -116,10 +116,10 @@ class Market:
     def settle_all(self, until: datetime) -> None:
         """Settle now every interval that ended by ``until``, without waiting for its time."""
         last = floor_to(until, QUARTER) - QUARTER
-        self.books.settle_through("PRELIM", last, max(self.now(), until))
+        self.settlement.settle_through("PRELIM", last, max(self.now(), until))
 
     def ledger(self) -> dict[str, int]:
-        return self.books.totals()
+        return self.settlement.totals()
 
     def zero_sum_error(self) -> int:
         """The sum over all parties, the retailer included: 0 or the account is broken."""

@@ -1,4 +1,4 @@
-"""What each route of the exchange does. Plain functions: (market, ask) -> status and document."""
+"""What each route of the exchange does. Plain functions: (market, request) -> status and document."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from pydantic import BaseModel
 
 from gateway.domain.intervals import QUARTER, floor_to, iso
 from simulators.exchange import documents, messages, problems
-from simulators.exchange.books import RUNS
 from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
 from simulators.exchange.parties import Party
+from simulators.exchange.settlement_engine import RUNS
 from simulators.exchange.terms import METER_DATA_PROVIDER, market_order_id
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class ApiRequest:
     """One request: who asks, the document, the query, when it was received, the signed text."""
 
     party_id: str
@@ -28,7 +28,7 @@ class Ask:
     evidence: str | None = None
 
 
-Answer = tuple[int, Json]
+ApiReply = tuple[int, Json]
 PAGE = 1000  # transactions in one answer
 
 
@@ -47,21 +47,21 @@ def _same_market(market: Market, market_id: str, segment_id: str) -> None:
         raise problems.unknown_instrument(f"no market {market_id!r} with segment {segment_id!r}")
 
 
-def create_tender(market: Market, ask: Ask) -> Answer:
-    document = documents.parse(documents.CreateTender, ask.body)
-    _same_party(ask.party_id, document.party_id)
+def create_tender(market: Market, request: ApiRequest) -> ApiReply:
+    document = documents.parse(documents.CreateTender, request.body)
+    _same_party(request.party_id, document.party_id)
     _same_market(market, document.market_id, document.segment_id)
     tender_id = document.tender.tender_id
-    order_id = market.tenders.accept(
-        ask.party_id, documents.asked(document.tender), ask.now, ask.evidence
+    order_id = market.order_entry.accept(
+        request.party_id, documents.tender_request(document.tender), request.now, request.evidence
     )
-    reply = messages.envelope(ask.party_id, document.request_id, 201, "accepted", ask.now)
+    reply = messages.envelope(request.party_id, document.request_id, 201, "accepted", request.now)
     return 201, reply | {"tenderId": tender_id, "marketOrderId": order_id}
 
 
-def create_stream_tender(market: Market, ask: Ask) -> Answer:
-    document = documents.parse(documents.CreateStreamTender, ask.body)
-    _same_party(ask.party_id, document.party_id)
+def create_stream_tender(market: Market, request: ApiRequest) -> ApiReply:
+    document = documents.parse(documents.CreateStreamTender, request.body)
+    _same_party(request.party_id, document.party_id)
     _same_market(market, document.market_id, document.segment_id)
     tender = document.tender
     created = []
@@ -69,8 +69,10 @@ def create_stream_tender(market: Market, ask: Ask) -> Answer:
         tender_id = f"{tender.tender_id}.{part.stream_uid}"
         order_id, code, text, reject = None, 201, "accepted", None
         try:
-            asked = documents.asked_stream(tender, index)
-            order_id = market.tenders.accept(ask.party_id, asked, ask.now, ask.evidence)
+            asked = documents.stream_request(tender, index)
+            order_id = market.order_entry.accept(
+                request.party_id, asked, request.now, request.evidence
+            )
         except problems.Problem as problem:
             if problem.status in (403, 503):
                 raise
@@ -81,20 +83,22 @@ def create_stream_tender(market: Market, ask: Ask) -> Answer:
                 "tenderId": tender_id,
                 "marketOrderId": order_id,
                 "ordRejReason": reject,
-                "response": messages.response(code, text, document.request_id, ask.now),
+                "response": messages.response(code, text, document.request_id, request.now),
             }
         )
     reply = messages.envelope(
-        ask.party_id, document.request_id, 201, "each interval by itself", ask.now
+        request.party_id, document.request_id, 201, "each interval by itself", request.now
     )
-    order_id = market_order_id(ask.party_id, tender.tender_id)
+    order_id = market_order_id(request.party_id, tender.tender_id)
     return 201, reply | {"marketOrderId": order_id, "createdTenders": created}
 
 
-def cancel_tender(market: Market, ask: Ask) -> Answer:
-    document = documents.parse(documents.CancelTender, ask.body)
-    _same_party(ask.party_id, document.party_id)
-    order_id, taken_back, success = market.tenders.cancel(ask.party_id, document.tender_id, ask.now)
+def cancel_tender(market: Market, request: ApiRequest) -> ApiReply:
+    document = documents.parse(documents.CancelTender, request.body)
+    _same_party(request.party_id, document.party_id)
+    order_id, taken_back, success = market.order_entry.cancel(
+        request.party_id, document.tender_id, request.now
+    )
     text = "canceled" if success else "nothing was left to cancel"
     canceled = {
         "cancelReason": "REQUESTED",
@@ -102,76 +106,78 @@ def cancel_tender(market: Market, ask: Ask) -> Answer:
         "remainingQuantity": taken_back,
         "success": success,
     }
-    reply = messages.envelope(ask.party_id, document.request_id, 200, text, ask.now)
+    reply = messages.envelope(request.party_id, document.request_id, 200, text, request.now)
     return 200, reply | {"tenderId": document.tender_id, "eiCanceledResponse": canceled}
 
 
-def deliver(market: Market, ask: Ask) -> Answer:
-    document = documents.parse(documents.Deliver, ask.body)
-    _same_party(ask.party_id, document.party_id)
+def deliver(market: Market, request: ApiRequest) -> ApiReply:
+    document = documents.parse(documents.Deliver, request.body)
+    _same_party(request.party_id, document.party_id)
     reading = documents.delivery(document)
-    metered = document.metered_party_id or ask.party_id
-    if (metered != ask.party_id or reading.quality == "REVENUE") and not _is_meter_provider(
-        market, ask
+    metered = document.metered_party_id or request.party_id
+    if (metered != request.party_id or reading.quality == "REVENUE") and not _is_meter_provider(
+        market, request
     ):
         raise problems.forbidden("only the meter data provider reports REVENUE, or for others")
     if market.parties.get(metered) is None:
         raise problems.malformed(f"meteredPartyId: {metered!r} is not registered")
-    market.books.deliver(metered, reading, ask.now, ask.evidence)
-    reply = messages.envelope(ask.party_id, document.request_id, 201, "stored", ask.now)
+    market.settlement.deliver(metered, reading, request.now, request.evidence)
+    reply = messages.envelope(request.party_id, document.request_id, 201, "stored", request.now)
     return 201, reply | {
         "measurementPointId": document.measurement_point_id,
         "interval": messages.interval(document.interval.dt_start),
     }
 
 
-def _is_meter_provider(market: Market, ask: Ask) -> bool:
-    known = market.parties.get(ask.party_id)
+def _is_meter_provider(market: Market, request: ApiRequest) -> bool:
+    known = market.parties.get(request.party_id)
     return known is not None and known.role == METER_DATA_PROVIDER
 
 
 # --- what only answers ------------------------------------------------------------------------
 
 
-def manage_market(market: Market, ask: Ask) -> Json:
-    document = documents.parse(documents.ManageReferenceData, ask.body)
-    reply = _snapshot(ask, document)
+def manage_market(market: Market, request: ApiRequest) -> Json:
+    document = documents.parse(documents.ManageReferenceData, request.body)
+    reply = _snapshot(request, document)
     return reply | {"marketReferenceData": messages.market_reference(market.terms)}
 
 
-def manage_segment(market: Market, ask: Ask) -> Json:
-    document = documents.parse(documents.ManageReferenceData, ask.body)
-    known = market.parties.get(ask.party_id)
+def manage_segment(market: Market, request: ApiRequest) -> Json:
+    document = documents.parse(documents.ManageReferenceData, request.body)
+    known = market.parties.get(request.party_id)
     most_wh = 0 if known is None else known.capacity_w // 4
     most_wh -= most_wh % market.terms.lot_wh
-    segment = messages.segment_reference(market.terms, most_wh, ask.now)
-    return _snapshot(ask, document) | {"segmentReferenceData": [segment]}
+    segment = messages.segment_reference(market.terms, most_wh, request.now)
+    return _snapshot(request, document) | {"segmentReferenceData": [segment]}
 
 
-def manage_sessions(market: Market, ask: Ask) -> Json:
-    document = documents.parse(documents.ManageReferenceData, ask.body)
+def manage_sessions(market: Market, request: ApiRequest) -> Json:
+    document = documents.parse(documents.ManageReferenceData, request.body)
     sessions = [
-        messages.session_out(market.terms, start, market.session_status(start), ask.now)
-        for start in _starts(market, ask, document)
+        messages.session_out(market.terms, start, market.session_status(start), request.now)
+        for start in _starts(market, request, document)
     ]
-    return _snapshot(ask, document) | {"sessionData": sessions}
+    return _snapshot(request, document) | {"sessionData": sessions}
 
 
-def manage_instruments(market: Market, ask: Ask) -> Json:
-    document = documents.parse(documents.ManageReferenceData, ask.body)
-    instruments = [messages.instrument_out(start) for start in _starts(market, ask, document)]
-    return _snapshot(ask, document) | {"instrumentData": instruments}
+def manage_instruments(market: Market, request: ApiRequest) -> Json:
+    document = documents.parse(documents.ManageReferenceData, request.body)
+    instruments = [messages.instrument_out(start) for start in _starts(market, request, document)]
+    return _snapshot(request, document) | {"instrumentData": instruments}
 
 
-def _snapshot(ask: Ask, document: documents.ManageReferenceData) -> Json:
-    _same_party(ask.party_id, document.party_id)
-    reply = messages.envelope(ask.party_id, document.request_id, 200, "snapshot", ask.now)
+def _snapshot(request: ApiRequest, document: documents.ManageReferenceData) -> Json:
+    _same_party(request.party_id, document.party_id)
+    reply = messages.envelope(request.party_id, document.request_id, 200, "snapshot", request.now)
     return reply | {"subscriptionActionTaken": "SNAPSHOT"}
 
 
-def _starts(market: Market, ask: Ask, document: documents.ManageReferenceData) -> list[datetime]:
+def _starts(
+    market: Market, request: ApiRequest, document: documents.ManageReferenceData
+) -> list[datetime]:
     """The instruments of the bounding interval, else those that can be traded now."""
-    now = ask.now
+    now = request.now
     first, last = now, now + market.terms.preopen
     if document.bounding_interval is not None:
         first, last = _bounds(document.bounding_interval)
@@ -192,16 +198,16 @@ def _bounds(bounding: documents.IntervalType) -> tuple[datetime, datetime]:
     return documents.span(iso(first), iso(last))
 
 
-def request_position(market: Market, ask: Ask) -> Json:
-    document = documents.parse(documents.RequestPosition, ask.body)
-    _same_party(ask.party_id, document.requestor)
-    _same_party(ask.party_id, document.position_party)
+def request_position(market: Market, request: ApiRequest) -> Json:
+    document = documents.parse(documents.RequestPosition, request.body)
+    _same_party(request.party_id, document.requestor)
+    _same_party(request.party_id, document.position_party)
     first, last = _bounds(document.bounding_interval)
     first = ceil_quarter(first)
     rows = market.store.all(
         "SELECT start, SUM(CASE side WHEN 'SELL' THEN quantity ELSE -quantity END) AS net"
         " FROM fill WHERE party_id = ? AND start >= ? AND start < ? GROUP BY start ORDER BY start",
-        ask.party_id,
+        request.party_id,
         iso(first),
         iso(ceil_quarter(last)),
     )
@@ -209,10 +215,10 @@ def request_position(market: Market, ask: Ask) -> Json:
         {"streamUid": index, "dtStart": row["start"], "streamIntervalQuantity": row["net"]}
         for index, row in enumerate(rows)
     ]
-    reply = messages.envelope(ask.party_id, document.request_id, 200, "sell +", ask.now)
+    reply = messages.envelope(request.party_id, document.request_id, 200, "sell +", request.now)
     return reply | {
         "requestor": document.requestor,
-        "positionParty": ask.party_id,
+        "positionParty": request.party_id,
         "boundingInterval": document.bounding_interval.model_dump(mode="json", by_alias=True),
         "positions": {
             "streamIntervalDuration": "PT15M",
@@ -222,31 +228,31 @@ def request_position(market: Market, ask: Ask) -> Json:
     }
 
 
-def party(market: Market, ask: Ask) -> Json:
-    known = market.parties.get(ask.party_id) or Party(ask.party_id, "home", 0)
+def party(market: Market, request: ApiRequest) -> Json:
+    known = market.parties.get(request.party_id) or Party(request.party_id, "home", 0)
     return {"partyId": known.party_id, "role": known.role, "registeredCapacity": known.capacity_w}
 
 
-def tenders(market: Market, ask: Ask) -> Json:
-    if (tender_id := ask.query.get("tenderId")) is not None:
-        found = market.tenders.find(ask.party_id, tender_id)
+def tenders(market: Market, request: ApiRequest) -> Json:
+    if (tender_id := request.query.get("tenderId")) is not None:
+        found = market.order_entry.find(request.party_id, tender_id)
         rows = [] if found is None else [found]
     else:
         rows = market.store.all(
             "SELECT * FROM tender WHERE party_id = ? AND status IN ('NEW', 'PARTIALLY_FILLED')"
             " ORDER BY start, market_order_id",
-            ask.party_id,
+            request.party_id,
         )
     return {"tenders": [messages.tender_out(row) for row in rows]}
 
 
-def transactions(market: Market, ask: Ask) -> Json:
-    after = ask.query.get("after", "0")
+def transactions(market: Market, request: ApiRequest) -> Json:
+    after = request.query.get("after", "0")
     if not (after.isascii() and after.isdigit() and len(after) < 16):
         raise problems.malformed("after is a sequence number >= 0")
     rows = market.store.all(
         "SELECT * FROM fill WHERE party_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-        ask.party_id,
+        request.party_id,
         int(after),
         PAGE + 1,
     )
@@ -258,9 +264,9 @@ def transactions(market: Market, ask: Ask) -> Json:
     }
 
 
-def prices(market: Market, ask: Ask) -> Json:
-    first, last = documents.span(ask.query.get("start", ""), ask.query.get("end", ""))
-    now = ask.now
+def prices(market: Market, request: ApiRequest) -> Json:
+    first, last = documents.span(request.query.get("start", ""), request.query.get("end", ""))
+    now = request.now
     start, found = floor_to(first, QUARTER), []
     while start < last:
         found.append(messages.prices_out(start, market.prices.posted(start, now)))
@@ -268,15 +274,15 @@ def prices(market: Market, ask: Ask) -> Json:
     return {"prices": found}
 
 
-def settlements(market: Market, ask: Ask) -> Json:
-    first, last = documents.span(ask.query.get("start", ""), ask.query.get("end", ""))
-    run = ask.query.get("run", "%")
+def settlements(market: Market, request: ApiRequest) -> Json:
+    first, last = documents.span(request.query.get("start", ""), request.query.get("end", ""))
+    run = request.query.get("run", "%")
     if run not in ("%", *RUNS):
         raise problems.malformed(f"run is one of {', '.join(RUNS)}")
     rows = market.store.all(
         "SELECT * FROM settlement WHERE party_id = ? AND start >= ? AND start < ? AND run LIKE ?"
         " ORDER BY seq",
-        ask.party_id,
+        request.party_id,
         iso(ceil_quarter(first)),
         iso(ceil_quarter(last)),
         run,
@@ -284,11 +290,13 @@ def settlements(market: Market, ask: Ask) -> Json:
     return {"settlements": [messages.settlement_out(row) for row in rows]}
 
 
-def manage_ticker(market: Market, ask: Ask) -> Json:
-    document = documents.parse(documents.ManageTicker, ask.body)
-    _same_party(ask.party_id, document.party_id)
+def manage_ticker(market: Market, request: ApiRequest) -> Json:
+    document = documents.parse(documents.ManageTicker, request.body)
+    _same_party(request.party_id, document.party_id)
     taken = document.subscription_action_requested
-    reply = messages.envelope(ask.party_id, document.request_id, 200, taken.lower(), ask.now)
+    reply = messages.envelope(
+        request.party_id, document.request_id, 200, taken.lower(), request.now
+    )
     reply |= {
         "subscriptionRequestId": document.request_id,
         "subscriptionActionTaken": taken,
@@ -296,7 +304,7 @@ def manage_ticker(market: Market, ask: Ask) -> Json:
         "lastSeq": market.events.last_seq(),
     }
     if taken != "CANCEL":
-        path = f"/cts/ticker?subscriptionId={ask.party_id}.{document.ticker_type}"
+        path = f"/cts/ticker?subscriptionId={request.party_id}.{document.ticker_type}"
         reply["multicastListenReference"] = path
     return reply
 
@@ -308,8 +316,8 @@ class Route:
     name: str
     about: str
     model: type[BaseModel] | None = None
-    write: Callable[[Market, Ask], Answer] | None = None
-    read: Callable[[Market, Ask], Json] | None = None
+    write: Callable[[Market, ApiRequest], ApiReply] | None = None
+    read: Callable[[Market, ApiRequest], Json] | None = None
     query: tuple[str, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""The exchange's HTTP face: routes, idempotency, problems. What is decided is decided in the desks."""
+"""The exchange's HTTP side: routes, idempotency, problems. What is decided is decided in market."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from simulators.exchange import messages, openapi, problems, ticker
 from simulators.exchange.access import Access
 from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
-from simulators.exchange.routes import ROUTES, Answer, Ask
+from simulators.exchange.routes import ROUTES, ApiReply, ApiRequest
 
 log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Service:
     """What every route needs: the market, and who may ask."""
 
     market: Market
     access: Access
 
 
-_DESK = web.AppKey("desk", Desk)
+_SERVICE = web.AppKey("service", Service)
 
 
 def make_app(market: Market, access: Access) -> web.Application:
     """The application with every route of the binding."""
     app = web.Application(middlewares=[_as_problems], client_max_size=256 * 1024)
-    app[_DESK] = Desk(market, access)
+    app[_SERVICE] = Service(market, access)
     app[ticker.SOCKETS] = set()
     app.on_shutdown.append(ticker.close_all)
     for route in ROUTES:
@@ -62,16 +62,16 @@ async def _as_problems(request: web.Request, handler: _Handler) -> web.StreamRes
     try:
         return await handler(request)
     except problems.Problem as problem:
-        return problem_response(request.app[_DESK].market.now(), problem)
+        return problem_response(request.app[_SERVICE].market.now(), problem)
     except StorageError as error:
         log.warning("%s", error)
-        return problem_response(request.app[_DESK].market.now(), problems.storage())
+        return problem_response(request.app[_SERVICE].market.now(), problems.storage())
     except web.HTTPException as error:
         if error.status < 400:
             raise
         kind = (error.reason or "error").lower().replace(" ", "-")
         return problem_response(
-            request.app[_DESK].market.now(), problems.Problem(kind, error.status, error.reason)
+            request.app[_SERVICE].market.now(), problems.Problem(kind, error.status, error.reason)
         )
 
 
@@ -105,31 +105,33 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def _reader(read: Callable[[Market, Ask], Json]) -> _Handler:
+def _reader(read: Callable[[Market, ApiRequest], Json]) -> _Handler:
     async def handle(request: web.Request) -> web.Response:
-        desk = request.app[_DESK]
-        party_id = desk.access.sign_in(request)
+        service = request.app[_SERVICE]
+        party_id = service.access.sign_in(request)
         body = await request.read()
-        ask = Ask(party_id, body, request.query, desk.market.now())
-        document = read(desk.market, ask)
-        return _reply(ask.now, 200, messages.dump(document | {"serverTime": iso(ask.now)}))
+        received = ApiRequest(party_id, body, request.query, service.market.now())
+        document = read(service.market, received)
+        return _reply(
+            received.now, 200, messages.dump(document | {"serverTime": iso(received.now)})
+        )
 
     return handle
 
 
-def _writer(operation: str, write: Callable[[Market, Ask], Answer]) -> _Handler:
+def _writer(operation: str, write: Callable[[Market, ApiRequest], ApiReply]) -> _Handler:
     async def handle(request: web.Request) -> web.Response:
-        desk = request.app[_DESK]
-        party_id = desk.access.sign_in(request)
+        service = request.app[_SERVICE]
+        party_id = service.access.sign_in(request)
         key = request.headers.get("Idempotency-Key", "")
         if not 0 < len(key) <= 255:
             raise problems.missing_key()
         body = await request.read()
         # From here on nothing is awaited: the time of receipt is taken after the whole body.
-        now = desk.market.now()
-        document, evidence = desk.access.open_document(party_id, request.content_type, body)
-        ask = Ask(party_id, document, request.query, now, evidence)
-        return _once(desk.market, (party_id, operation, key), ask, write)
+        now = service.market.now()
+        document, evidence = service.access.open_document(party_id, request.content_type, body)
+        received = ApiRequest(party_id, document, request.query, now, evidence)
+        return _once(service.market, (party_id, operation, key), received, write)
 
     return handle
 
@@ -137,17 +139,17 @@ def _writer(operation: str, write: Callable[[Market, Ask], Answer]) -> _Handler:
 def _once(
     market: Market,
     scope: tuple[str, str, str],
-    ask: Ask,
-    write: Callable[[Market, Ask], Answer],
+    received: ApiRequest,
+    write: Callable[[Market, ApiRequest], ApiReply],
 ) -> web.Response:
     """Carry a request out once: its answer is stored in the transaction that carries it out."""
-    fingerprint = _fingerprint(ask.body)
+    fingerprint = _fingerprint(received.body)
     with market.store.transaction():
         old = market.store.one(
             "SELECT * FROM idempotency WHERE party_id = ? AND operation = ? AND key = ?", *scope
         )
         if old is None:
-            status, text = _carry_out(market, ask, write)
+            status, text = _carry_out(market, received, write)
             market.store.insert(
                 "idempotency",
                 {
@@ -157,26 +159,28 @@ def _once(
                     "fingerprint": fingerprint,
                     "status": status,
                     "body": text,
-                    "time": iso(ask.now),
+                    "time": iso(received.now),
                 },
             )
     if old is None:  # only now is it durable
-        return _reply(ask.now, status, text)
+        return _reply(received.now, status, text)
     if old["fingerprint"] != fingerprint:
         raise problems.key_reused()
-    reply = _reply(ask.now, old["status"], old["body"])
+    reply = _reply(received.now, old["status"], old["body"])
     reply.headers["Idempotent-Replayed"] = "true"
     return reply
 
 
-def _carry_out(market: Market, ask: Ask, write: Callable[[Market, Ask], Answer]) -> tuple[int, str]:
+def _carry_out(
+    market: Market, received: ApiRequest, write: Callable[[Market, ApiRequest], ApiReply]
+) -> tuple[int, str]:
     try:
-        status, document = write(market, ask)
+        status, document = write(market, received)
     except problems.Problem as problem:
         if problem.status in (400, 503):
             raise  # not carried out, may be sent again with the same key
         status = problem.status
-        document = problem_json(ask.now, problem, _request_id(ask.body))
+        document = problem_json(received.now, problem, _request_id(received.body))
     return status, messages.dump(document)
 
 
@@ -196,22 +200,22 @@ def _request_id(body: bytes) -> str | None:
 
 
 async def _token(request: web.Request) -> web.Response:
-    desk = request.app[_DESK]
+    service = request.app[_SERVICE]
     form = await request.post()
-    answer = desk.access.issue_token(request, str(form.get("grant_type", "")))
-    reply = _reply(desk.market.now(), 200, json.dumps(answer))
+    answer = service.access.issue_token(request, str(form.get("grant_type", "")))
+    reply = _reply(service.market.now(), 200, json.dumps(answer))
     reply.headers["Cache-Control"] = "no-store"
     return reply
 
 
 async def _openapi(request: web.Request) -> web.Response:
-    return _reply(request.app[_DESK].market.now(), 200, json.dumps(openapi.describe()))
+    return _reply(request.app[_SERVICE].market.now(), 200, json.dumps(openapi.describe()))
 
 
 async def _ticker(request: web.Request) -> web.StreamResponse:
-    desk = request.app[_DESK]
-    party_id = desk.access.sign_in(request)
-    last = request.query.get("lastSeq", str(desk.market.events.last_seq()))
+    service = request.app[_SERVICE]
+    party_id = service.access.sign_in(request)
+    last = request.query.get("lastSeq", str(service.market.events.last_seq()))
     if not (last.isascii() and last.isdigit() and len(last) < 16):
         raise problems.malformed("lastSeq is a sequence number >= 0")
-    return await ticker.serve(request, desk.market, party_id, int(last))
+    return await ticker.serve(request, service.market, party_id, int(last))

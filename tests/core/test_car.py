@@ -8,13 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.config import Settings
-from gateway.control import ChargerSpec
-from gateway.domain.intervals import quarter
-from gateway.domain.plan import CarNeed, Plan, ValueCurve
-from gateway.domain.readings import Snapshot
-from gateway.planner.dispatch import DispatchInputs
-from gateway.service.car import (
+from gateway.agent.car import (
     Contactor,
     car_need,
     car_power_w,
@@ -22,7 +16,13 @@ from gateway.service.car import (
     next_at,
     whole_amperes,
 )
-from gateway.service.wishes import configured
+from gateway.agent.user_settings import configured
+from gateway.config import Settings
+from gateway.control import ChargerSpec
+from gateway.domain.intervals import quarter
+from gateway.domain.plan import CarNeed, Plan, ValueCurve
+from gateway.domain.readings import Snapshot
+from gateway.planner.dispatch import DispatchInputs
 
 CHICAGO = ZoneInfo("America/Chicago")
 NOW = datetime(2026, 6, 1, 3, 5, tzinfo=UTC)  # 22:05 the evening before, in Chicago

@@ -20,22 +20,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.agent import trading
+from gateway.agent.controlling import ControlLoop
+from gateway.agent.state import Present
+from gateway.agent.trading import TradingLoop
+from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.control import ChargerSpec
 from gateway.domain.control import Setpoints
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
-from gateway.journal import Journal
 from gateway.planner import strategy
-from gateway.service import trading
-from gateway.service.controlling import ControlLoop
-from gateway.service.present import Present
-from gateway.service.trading import TradingLoop
-from gateway.service.wishes import configured
 from gateway.site.site import Site
-from gateway.supervise import Presence
-from simulators.house import Commands, House, Inputs, State, soc_pct, step
+from gateway.store import Journal
+from gateway.supervise import Availability
+from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
 
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)  # midnight in Chicago
 ZONE = ZoneInfo("America/Chicago")
@@ -232,7 +232,7 @@ class Week:
         async with asyncio.TaskGroup() as group:
             loops = [
                 self.clock.spawn(group, control.run(), "control"),
-                self.clock.spawn(group, trade.run(Presence("plan")), "trading"),
+                self.clock.spawn(group, trade.run(Availability("plan")), "trading"),
             ]
             people = self.clock.spawn(group, self.people(), "people")
             people.add_done_callback(lambda _: [loop.cancel() for loop in loops])

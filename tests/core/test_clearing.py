@@ -10,21 +10,21 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.agent.clearing import Clearing, month_peak_w
+from gateway.agent.controlling import ControlLoop
+from gateway.agent.state import Present
+from gateway.agent.trading import TradingLoop
+from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.domain.intervals import Interval, quarter, quarter_of
 from gateway.domain.trade import Metered, Side, Transaction, ticks
-from gateway.journal import Journal
-from gateway.journal.bodies import metered_body, transaction_body
 from gateway.market.exchanges import PublishedPrices
 from gateway.planner import strategy
-from gateway.service.clearing import Clearing, month_peak_w
-from gateway.service.controlling import ControlLoop
-from gateway.service.present import Present
-from gateway.service.trading import TradingLoop
-from gateway.service.wishes import configured
 from gateway.site.site import Site
-from gateway.supervise import Presence
+from gateway.store import Journal
+from gateway.store.codec import metered_body, transaction_body
+from gateway.supervise import Availability
 from tests.core.test_car_weeks import START, Home
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -112,7 +112,7 @@ def home_for(
         async with asyncio.TaskGroup() as group:
             loops = [
                 clock.spawn(group, control.run(), "control"),
-                clock.spawn(group, trade.run(Presence("plan")), "trading"),
+                clock.spawn(group, trade.run(Availability("plan")), "trading"),
             ]
             end = clock.spawn(group, clock.sleep(hours * 3600), "end")
             end.add_done_callback(lambda _: [loop.cancel() for loop in loops])

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
+from gateway.agent.checkup import faults
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.config.tariff import Tariff
@@ -32,9 +33,8 @@ from gateway.forecasts.pv_provider import (
     with_provider,
 )
 from gateway.forecasts.pv_services import ask, pv_provider
-from gateway.journal import Journal
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.service.checkup import faults
+from gateway.store import Journal
 from gateway.tariff import TariffRules
 
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)

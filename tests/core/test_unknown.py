@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from gateway.agent.night import NightOrigin
 from gateway.config.tariff import FlatNight, Tariff
 from gateway.domain.intervals import quarter
 from gateway.domain.plan import Observed
 from gateway.domain.readings import DeviceState, Quality, Reading
-from gateway.journal import Journal
-from gateway.service.night import NightOrigin
-from gateway.site.energy import QuarterFlow
+from gateway.metering.energy import QuarterFlow
 from gateway.site.snapshot import join
+from gateway.store import Journal
 from gateway.sun import is_dark
 from gateway.tariff import TariffRules
 

@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.agent.state import Present
+from gateway.agent.steering import ServiceSteering
+from gateway.agent.user_settings import configured
+from gateway.agent.viewing import PageSource
 from gateway.clock import SimClock
 from gateway.config import Settings
 from gateway.dashboard import page
@@ -17,15 +21,11 @@ from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.readings import DeviceState
 from gateway.domain.trade import Side, Tender
-from gateway.journal import Journal
-from gateway.journal.book import TenderState
-from gateway.journal.history import History
 from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.mqtt import Publisher
-from gateway.service.present import Present
-from gateway.service.steering import ServiceSteering
-from gateway.service.viewing import PageSource
-from gateway.service.wishes import configured
+from gateway.store import Journal
+from gateway.store.book import TenderState
+from gateway.store.history import History
 from tests.dashboard.homes import NOW, snapshot, view
 
 

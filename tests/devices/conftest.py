@@ -12,10 +12,10 @@ import pytest
 
 from gateway.config.settings import DeviceSettings
 from gateway.devices.build import build_devices, profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.connection import BusAddress, BusTiming, Connection
 from tests.modbus.server import RegisterServer
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -100,10 +100,10 @@ def impatient(
     name: str = "device",
     timeout_s: float = 10.0,
 ) -> ModbusDevice:
-    """A device on a link without the pauses that the real one needs."""
+    """A device on a connection without the pauses that the real one needs."""
     sheet = profile(key)
-    link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(timeout_s))
-    return ModbusDevice(name, sheet, link.unit(sheet.connection.unit), intents, clock)
+    connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(timeout_s))
+    return ModbusDevice(name, sheet, connection.unit(sheet.communication.unit), intents, clock)
 
 
 def values(readings: tuple[Reading, ...]) -> dict[str, float | str | None]:

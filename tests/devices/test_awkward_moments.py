@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from gateway.devices.build import profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control, Setpoints
 from gateway.errors import DeviceError, StorageError
-from gateway.journal import Journal
 from gateway.site.site import Site
+from gateway.store import Journal
 from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device, impatient
 from tests.devices.test_transitions import image_of

@@ -28,7 +28,7 @@ Read = dict[str, float | str | None]
 
 
 async def read(image: Image, key: str, clock: HandClock, intents: Intents, **how: int) -> Read:
-    """One poll of ``image`` on a link without the pauses that the real device needs."""
+    """One poll of ``image`` on a connection without the pauses that the real device needs."""
     units, inputs = {image.unit: dict(image.holding)}, {image.unit: dict(image.input)}
     async with serving(RegisterServer(units, input=inputs, **how)) as server:  # type: ignore[arg-type]
         bind = device if key == "auto" else impatient

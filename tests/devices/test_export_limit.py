@@ -11,14 +11,15 @@ import pytest
 from gateway.clock import SimClock
 from gateway.control import Wish, decide
 from gateway.devices.build import profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Commitment, Control, Limits, Setpoints
-from gateway.journal import Journal
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.connection import BusAddress, BusTiming, Connection
 from gateway.site.site import Site
+from gateway.store import Journal
 from simulators.devices.registers import VendorUnit
 from simulators.devices.serve import Choice, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.devices.test_simulated_families import NOON, one_device, simulated
 
 EXPORT = Control.EXPORT_LIMIT
@@ -58,8 +59,10 @@ def on_bench(
         journal = Journal(tmp_path / "journal.db")
         sheet = profile(FAMILIES[family])
         bus = BusAddress(host="127.0.0.1", port=servers.ports.inverter)
-        link = Link(bus, Pace(10.0))  # without the pauses that the real one needs
-        one = ModbusDevice("device", sheet, link.unit(sheet.connection.unit), journal, clock)
+        connection = Connection(bus, BusTiming(10.0))  # without the pauses that the real one needs
+        one = ModbusDevice(
+            "device", sheet, connection.unit(sheet.communication.unit), journal, clock
+        )
         site = Site([one], clock, period_s=2)
         unit = next(iter(servers.inverter.units.values()))
         try:
@@ -90,7 +93,7 @@ def test_the_device_keeps_the_export_limit_itself(family: str, tmp_path: Path) -
         await bench.ticks(160, Wish())  # over a renewal
         assert home.powers().grid == pytest.approx(-1_000, abs=20)
         day = NOON.date().isoformat()
-        sheet = one._holders[EXPORT].sheet
+        sheet = one._leases[EXPORT].sheet
         spent = [journal.write_count("device", a, day) for a in sheet.flash]
         assert max(spent) == 3  # limit, none at all, limit; nothing is written again
         await bench.ticks(5, Wish(), Limits(None, None, 20, 5_000, 5_000))
@@ -195,7 +198,7 @@ def test_lost_polls_neither_lift_the_limit_nor_wear_the_flash(family: str, tmp_p
             await bench.site._let_go(one)
             assert bench.home.powers().grid == pytest.approx(-1_000, abs=20)
         day = NOON.date().isoformat()
-        sheet = one._holders[EXPORT].sheet
+        sheet = one._leases[EXPORT].sheet
         assert max(journal.write_count("device", a, day) for a in sheet.flash) == 1
         await bench.ticks(5, Wish(), Limits(None, None, 20, 5_000, 5_000))
         assert bench.home.commands.export_limit_w is None

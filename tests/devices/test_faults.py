@@ -11,7 +11,7 @@ import pytest
 
 from gateway.config.settings import DeviceSettings
 from gateway.devices.build import build_devices, bus_of, profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Reading
 from gateway.errors import ConfigError, DeviceError
 from tests.devices import captures

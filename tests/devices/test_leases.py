@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from tests.devices import captures

@@ -11,13 +11,14 @@ import pytest
 from gateway.clock import SimClock
 from gateway.config.settings import DeviceSettings
 from gateway.devices.build import build_devices, profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.devices.scan import scan
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality
-from gateway.journal import Journal
+from gateway.store import Journal
 from simulators.devices.serve import Choice, Servers, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
 BATTERY, CHARGER = Control.BATTERY_POWER, Control.CHARGE_CURRENT
@@ -46,7 +47,7 @@ def simulated(clock: SimClock, work: object) -> None:
 
 
 def one_device(port: int, key: str, journal: Journal, clock: SimClock) -> ModbusDevice:
-    unit = profile(key).connection.unit
+    unit = profile(key).communication.unit
     entry = DeviceSettings(name="device", profile=key, host="127.0.0.1", port=port, unit=unit)
     return build_devices([entry], journal, clock)[0]
 

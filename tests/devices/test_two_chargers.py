@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.agent.car import car_need, charger_spec, sessions_wh, shares_a
+from gateway.agent.user_settings import configured
 from gateway.config import Settings
 from gateway.config.settings import Car
 from gateway.control import Wish, decide
 from gateway.domain.control import Commitment, Limits
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
-from gateway.service.car import car_need, charger_spec, sessions_wh, shares_a
-from gateway.service.wishes import configured
 from gateway.site.site import Site
 from tests.devices.conftest import START, HandClock, Intents, impatient
 from tests.modbus.server import RegisterServer, serving

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from gateway.clock import SimClock
 from gateway.devices.verify import Step, tour, verify
 from gateway.domain.control import Control
-from gateway.journal import Journal
+from gateway.store import Journal
 from simulators.devices.serve import Choice, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device
 from tests.devices.test_simulated_families import NOON, one_device, simulated

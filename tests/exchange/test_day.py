@@ -7,7 +7,7 @@ import pytest
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
-from simulators.exchange.calls import replay
+from simulators.exchange.auction import replay
 from simulators.participants import start_participants
 from tests.exchange.conftest import Wire, play
 

@@ -49,7 +49,7 @@ def test_10_final_before_prelim_and_replays_change_nothing(tmp_path: Path) -> No
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         await sold(wire, clock)
         await wire.post("deliver", reading(2_000), key="d")
-        books = handle.market.books
+        books = handle.market.settlement
         books.settle_through("FINAL", T, clock.now())
         assert await rows(wire) == []
         await clock.sleep_until(PRELIM)

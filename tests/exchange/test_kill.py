@@ -16,10 +16,10 @@ import pytest
 
 from gateway.clock import SimClock, WallClock
 from gateway.domain.intervals import floor_quarter
-from simulators.exchange.calls import replay
+from simulators.exchange.auction import replay
 from simulators.exchange.market import Market
+from simulators.exchange.order_entry import TenderRequest
 from simulators.exchange.store import Store
-from simulators.exchange.tenders import Asked
 from simulators.exchange.terms import Terms
 from tests.exchange.conftest import START, T, TestPrices, tender_body
 
@@ -109,11 +109,11 @@ def test_killed_inside_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     when = START + timedelta(minutes=5)
     clock = SimClock(START)
     market = Market(clock, tmp_path / "a.db", TestPrices(), Terms())
-    market.books.begin(START)
+    market.settlement.begin(START)
     for party, side, price in (("home", "SELL", 2_000), ("fleet-depot", "BUY", 8_000)):
         market.store.insert("party", {"party_id": party, "role": "x", "capacity_w": 100_000})
-        market.tenders.accept(party, Asked("t", T, side, price, 1_000, T), START, None)
-    monkeypatch.setattr(market.books, "settle_due", dies)
+        market.order_entry.accept(party, TenderRequest("t", T, side, price, 1_000, T), START, None)
+    monkeypatch.setattr(market.settlement, "settle_due", dies)
     with pytest.raises(KeyboardInterrupt):
         market.step(when)
     assert fills(market) == []

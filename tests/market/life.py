@@ -24,10 +24,10 @@ from gateway.domain.intervals import QUARTER, floor_quarter, quarter
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.trade import Metered
 from gateway.errors import MarketError
-from gateway.journal import Entry, Journal
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import Pace, next_wake
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store import Entry, Journal
 from tests.market.stub_client import StubExchange
 from tests.market.stub_exchange import Stub, number
 

@@ -24,11 +24,11 @@ from gateway.clock import SimClock
 from gateway.domain.intervals import QUARTER, floor_quarter, quarter
 from gateway.domain.trade import Side, Tender
 from gateway.errors import MarketError
-from gateway.journal import Entry, Journal
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
 from gateway.market.schedule import Pace, next_wake
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store import Entry, Journal
 from simulators.exchange import ExchangeHandle, start_exchange
 from tests.market.life import curves, metered
 from tests.market.stub_exchange import number

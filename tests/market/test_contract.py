@@ -18,13 +18,13 @@ from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.trade import MarketRules, Metered, MeterQuality, Side, Tender
 from gateway.errors import MarketError
-from gateway.journal import Journal
 from gateway.market import exchanges
 from gateway.market.account import RetailPrices, statement
 from gateway.market.bidding import BidPolicy
 from gateway.market.exchanges import Exchange, ExchangeAccess
 from gateway.market.schedule import Pace, next_wake
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store import Journal
 from tests.market.values import T0
 from tests.market.worlds import WORLDS, World
 

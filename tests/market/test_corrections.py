@@ -10,7 +10,6 @@ from gateway.clock import SimClock
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.trade import Metered, Run
-from gateway.journal import Journal
 from gateway.market.account import RetailPrices, statement
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
@@ -18,6 +17,7 @@ from gateway.market.reconcile import differences
 from gateway.market.settlement import expected
 from gateway.market.sheets import as_csv
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store import Journal
 from tests.market.values import T0
 from tests.market.worlds import CtsWorld
 

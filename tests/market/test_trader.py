@@ -17,8 +17,8 @@ from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.plan import OfferCurve
 from gateway.domain.trade import Metered
 from gateway.errors import MarketError
-from gateway.journal import Journal
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store import Journal
 from tests.market.stub_client import StubExchange
 from tests.market.stub_exchange import Stub
 from tests.market.values import MINUTE, RULES, T0, curve

@@ -17,7 +17,7 @@ from gateway.forecasts.history import Array, History, quarter_index, quarter_sta
 from gateway.forecasts.load_pv import load_quantiles, pv_quantiles
 from gateway.forecasts.prices import learn, price_outlook
 from gateway.forecasts.score import forecast_score
-from simulators.weather import Panels, pv_power
+from simulators.physics.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
 
 EMPTY = History(0, *(np.empty(0) for _ in range(4)))

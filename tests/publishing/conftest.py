@@ -15,8 +15,8 @@ import aiomqtt
 import pytest
 
 from gateway.config.settings import Mqtt
-from gateway.journal.store import Journal
 from gateway.publishing.mqtt import Publisher
+from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle, start_broker
 
 START = datetime(2026, 6, 1, 6, tzinfo=UTC)

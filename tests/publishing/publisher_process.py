@@ -9,8 +9,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gateway.journal.store import Journal
 from gateway.publishing.mqtt import Publisher
+from gateway.store.journal import Journal
 from tests.publishing.conftest import START, mqtt
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.mqtt import Publisher
+from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
 from tests.publishing.conftest import START, Heard, listening, mqtt, running
 from tests.publishing.faults import proxy

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.journal.store import Journal
 from gateway.publishing.mqtt import Publisher
+from gateway.store.journal import Journal
 from simulators.broker import find_mosquitto, start_broker
 from tests.certificates import Authority
 from tests.publishing.conftest import listening, mqtt, running

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from gateway.clock import SimClock
 from gateway.domain.intervals import iso
-from gateway.journal.store import Journal
 from gateway.publishing.commands import (
     COMMANDS,
     Command,
@@ -27,6 +26,7 @@ from gateway.publishing.commands import (
 )
 from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.mqtt import Publisher
+from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
 from tests.publishing.conftest import Heard, listening, mqtt, running
 from tests.publishing.homes import NOON

@@ -11,12 +11,12 @@ import aiomqtt
 import pytest
 
 from gateway.domain.readings import METRICS
-from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.commands import COMMANDS, Command, parse_command
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.mqtt import Publisher
 from gateway.publishing.topics import SETTING_SCALARS, MarketState, UserSettings
+from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
 from tests.publishing.conftest import listening, mqtt, running
 from tests.publishing.homes import NOON, device, snapshot

@@ -12,7 +12,7 @@ import pytest
 from gateway.domain.intervals import quarter
 from gateway.domain.plan import Observed
 from gateway.errors import StorageError
-from gateway.journal.history import History, Minute, Prices, write_csv
+from gateway.store.history import History, Minute, Prices, write_csv
 from tests.publishing.homes import NOON, snapshot
 
 MINUTE = timedelta(minutes=1)

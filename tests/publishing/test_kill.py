@@ -8,7 +8,7 @@ import random
 import sys
 from pathlib import Path
 
-from gateway.journal.store import Journal
+from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
 from tests.publishing.conftest import listening
 from tests.publishing.test_broker_faults import LEDGER, in_order_without_loss

@@ -5,9 +5,9 @@ from __future__ import annotations
 import aiomqtt
 
 from gateway.domain.readings import DeviceState
-from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.mqtt import Publisher
+from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle, start_broker
 from tests.publishing.conftest import START, listening, mqtt, running
 from tests.publishing.homes import snapshot

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.readings import METRICS
-from gateway.journal.book import Entry
 from gateway.publishing import topics
 from gateway.publishing.commands import COMMANDS
 from gateway.publishing.reference import document
 from gateway.publishing.topics import MarketState, Message, UserSettings
+from gateway.store.book import Entry
 from tests.publishing.homes import NOON, device, snapshot
 
 DOCS = Path(__file__).parents[2] / "docs" / "mqtt.md"

@@ -12,15 +12,16 @@ from typing import Literal
 import pytest
 
 from gateway.devices.build import all_profiles, profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.connection import BusAddress, BusTiming, Connection
 from simulators.devices.faults import Fault, Faults, Kind
 from simulators.devices.serve import Choice, Servers, serve_home
-from simulators.home import Home, Scenario
-from simulators.house import Commands
+from simulators.physics.home import Home
+from simulators.physics.house import Commands
+from simulators.scenario import Scenario
 from tests.devices.conftest import HandClock, Intents
 
 FAMILIES = {  # simulated family -> profile, unit
@@ -52,8 +53,10 @@ class Bench:
         """A new life of the gateway's device."""
         sheet = profile(self.profile)
         framing: Literal["tcp", "rtu_over_tcp"] = "rtu_over_tcp" if rtu else "tcp"
-        link = Link(BusAddress(framing, host="127.0.0.1", port=self.port), Pace(timeout_s=0.05))
-        device = ModbusDevice("device", sheet, link.unit(self.unit), self.intents, self.clock)
+        connection = Connection(
+            BusAddress(framing, host="127.0.0.1", port=self.port), BusTiming(timeout_s=0.05)
+        )
+        device = ModbusDevice("device", sheet, connection.unit(self.unit), self.intents, self.clock)
         if self.profile == "auto":
             device.may_be(all_profiles().values())
         self.devices.append(device)

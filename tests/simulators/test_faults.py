@@ -15,7 +15,8 @@ from gateway.errors import ConfigError
 from simulators.devices.faults import Fault, Faults, Kind, Reply, changed, mangle, parse_fault
 from simulators.devices.framing import RtuFraming, crc16
 from simulators.devices.serve import Choice, Servers, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.simulators.conftest import HandClock, RawClient
 
 READ = struct.pack(">BHH", 3, 40069, 10)

@@ -21,7 +21,8 @@ from gateway.domain.intervals import iso
 from simulators.broker import BrokerHandle, start_broker
 from simulators.devices.serve import Servers, serve_home
 from simulators.gateway_toml import gateway_toml
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 QUICK = """publish_s = 0.5
 [control]

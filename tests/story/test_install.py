@@ -18,7 +18,8 @@ import pytest
 from gateway.clock import WallClock
 from simulators.broker import start_broker
 from simulators.devices.serve import serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 ROOT = Path(__file__).parents[2]
 NOT_HERE = ("apt", "git", "cd", "systemctl", "journalctl", "cp")  # the machine's own business
@@ -34,7 +35,7 @@ def readme_lines() -> list[list[str]]:
 
 
 def exec_start() -> list[str]:
-    unit = (ROOT / "systemd" / "energy-gateway.service").read_text()
+    unit = (ROOT / "systemd" / "energy-gateway.agent").read_text()
     found = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     assert found
     return shlex.split(found.group(1))
@@ -83,7 +84,7 @@ async def test_the_readme_leads_to_a_running_gateway(tmp_path: Path) -> None:
             if "check" in words and broker is None:
                 continue
             await run(here(words, tmp_path), said_in)
-        assert (ROOT / "systemd" / "energy-gateway.service").exists()
+        assert (ROOT / "systemd" / "energy-gateway.agent").exists()
         await watched(here(exec_start(), tmp_path), tmp_path, 1883)
     finally:
         await servers.close()

@@ -3,7 +3,7 @@
 Power in 0.1 W at 0x28, frequency in 0.1 Hz at 0x33, energy in 0.1 kWh at 0x34 and 0x4E.
 """
 
-from gateway.devices.profile import Connection, Profile, Source, one
+from gateway.devices.datasheet import Communication, Profile, Source, one
 from gateway.modbus.registers import Field
 
 
@@ -17,7 +17,7 @@ PROFILE = Profile(
     title="Carlo Gavazzi EM24 / EM340 meter",
     kind="meter",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=2.0, min_gap_s=0.05, max_gap=10, max_read=11),
+    communication=Communication(unit=1, timeout_s=2.0, min_gap_s=0.05, max_gap=10, max_read=11),
     identify=((Field(0x0B, "u16", "input"), r"^(7[0-3]|34[0-5]|16(4[89]|5[0-3]))$"),),
     source=Source(
         outputs=(

@@ -10,7 +10,16 @@ at 1100-1121 with setpoint and watchdog; it is published in one place only (davi
 and waits for a second one, or for a captured device. High-voltage models give PV and battery power in 10 W: register 0 tells them.
 """
 
-from gateway.devices.profile import Connection, Output, Profile, Source, named, numeric, one, total
+from gateway.devices.datasheet import (
+    Communication,
+    Output,
+    Profile,
+    Source,
+    named,
+    numeric,
+    one,
+    total,
+)
 from gateway.modbus.registers import Field, Value
 
 _TYPE = Field(0, "u16")
@@ -33,7 +42,7 @@ PROFILE = Profile(
     title="Deye / Sunsynk three-phase hybrid",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.05, max_gap=20, max_read=60),
+    communication=Communication(unit=1, timeout_s=3.0, min_gap_s=0.05, max_gap=20, max_read=60),
     identify=(
         (_TYPE, _TYPES),
         (Field(3, "str", count=5), r"^[0-9A-Z]{10}$"),

@@ -7,13 +7,13 @@ known controller (evcc, nathanmarlor/foxess_modbus): remote control, not setting
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     held_unless,
@@ -29,7 +29,7 @@ _ENABLE, _TIMEOUT, _POWER = 44000, 44001, 44002
 _LEASE_S = 60
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (
         Write(_TIMEOUT, (_LEASE_S,), fc=6, check=False),
         Write(_ENABLE, (1,), fc=6),
@@ -37,7 +37,7 @@ def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write
     )
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_ENABLE, (0,), fc=6), Write(_POWER, (0,), fc=6), *restore(saved, _TIMEOUT, fc=6))
 
 
@@ -46,7 +46,7 @@ PROFILE = Profile(
     title="FoxESS H3 hybrid",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=247, timeout_s=3.0, min_gap_s=0.05, max_gap=10),
+    communication=Communication(unit=247, timeout_s=3.0, min_gap_s=0.05, max_gap=10),
     identify=((Field(30000, "str", count=16), r"^H3"),),
     says=(("model", Field(30000, "str", count=16)), ("serial", Field(30016, "str", count=16))),
     controls=frozenset({Control.BATTERY_POWER}),
@@ -66,12 +66,12 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _ENABLE, 3),),
+                read_back=(Block("holding", _ENABLE, 3),),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda facts: facts.word(_ENABLE) == 0,
-                saved=(_TIMEOUT,),
-                stays=(_TIMEOUT,),
+                is_neutral=lambda read_back: read_back.word(_ENABLE) == 0,
+                restore_registers=(_TIMEOUT,),
+                persists_after_lease=(_TIMEOUT,),
                 lease=Lease("reversion", _LEASE_S, refresh_s=25.0),
             ),
         ),

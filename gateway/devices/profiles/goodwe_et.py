@@ -12,13 +12,13 @@ agree for models up to 30 kW) is a setting in flash.
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     held_unless,
@@ -99,7 +99,7 @@ def _soc(*values: Value) -> Value:
     return numeric(lambda a, b, m, n: (a * m + b * n) / (m + n))(*numbers)
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     mode = _STANDBY if abs(watts) < 1 else _DISCHARGE if watts > 0 else _CHARGE
     return (
         Write(_POWER, (min(0xFFFF, round(abs(watts))),)),
@@ -107,22 +107,22 @@ def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write
     )
 
 
-def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_MODE, (_AUTO,)), Write(_POWER, (0,)))
 
 
 _BATTERY_MODE, _BATTERY_2_MODE = Field(35184, "u16"), Field(35266, "u16")
 
 
-def _hold_export(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold_export(watts: float, read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Never wider than a limit of the owner's; more than the inverter's rating is refused by it."""
-    wanted = max(0, min(facts.number(_RATED) or 0xFFFF, round(watts)))
+    wanted = max(0, min(read_back.number(_RATED) or 0xFFFF, round(watts)))
     if saved.get(_EXPORT_ON) == 1:
         wanted = min(wanted, saved.get(_EXPORT_W, wanted))
     return (Write(_EXPORT_W, (int(wanted),)), Write(_EXPORT_ON, (1,)))
 
 
-def _neutral_export(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral_export(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Off before the power is put back; a limit that stays on is put back first."""
     switch, power = restore(saved, _EXPORT_ON), restore(saved, _EXPORT_W)
     return (*power, *switch) if saved.get(_EXPORT_ON) == 1 else (*switch, *power)
@@ -135,7 +135,7 @@ PROFILE = Profile(
     title="GoodWe ET / EH / BT / BH hybrid",
     kind="hybrid",
     verified="capture",
-    connection=Connection(unit=247, timeout_s=3.0, max_gap=50, sleeps_at_night=True),
+    communication=Communication(unit=247, timeout_s=3.0, max_gap=50, sleeps_at_night=True),
     identify=(
         # the serial number: rating, two or three letters of the family, year and number
         (Field(35003, "str", count=8), r"^\d[0-9A-Z]{4}[A-Z]{2,3}[0-9A-Z]{8,9}$"),
@@ -186,24 +186,24 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _MODE, 2),),
+                read_back=(Block("holding", _MODE, 2),),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda facts: facts.word(_MODE) == _AUTO,
-                saved=span(_MODE, 2),
+                is_neutral=lambda read_back: read_back.word(_MODE) == _AUTO,
+                restore_registers=span(_MODE, 2),
                 lease=Lease("none", refresh_s=120.0),
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
-                facts=(Block("holding", 35001, 1), Block("holding", _EXPORT_ON, 2)),
-                needs=(Block("holding", _EXPORT_ON, 2),),
+                read_back=(Block("holding", 35001, 1), Block("holding", _EXPORT_ON, 2)),
+                required=(Block("holding", _EXPORT_ON, 2),),
                 hold=_hold_export,
                 neutral=_neutral_export,
-                is_neutral=lambda facts: facts.word(_EXPORT_ON) == 0,
-                saved=span(_EXPORT_ON, 2),
+                is_neutral=lambda read_back: read_back.word(_EXPORT_ON) == 0,
+                restore_registers=span(_EXPORT_ON, 2),
                 flash=span(_EXPORT_ON, 2),
                 max_per_day=24,
-                foreign="keep",
+                on_foreign_setpoint="keep",
                 lease=Lease("none", refresh_s=300.0),
             ),
         ),

@@ -14,13 +14,13 @@ evcc and gonium agree on the addresses). These are settings in flash, without a 
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     held_unless,
@@ -79,9 +79,9 @@ _METER, _STORAGE = Field(37100, "u16"), Field(37762, "u16")
 _MAX_CHARGE, _MAX_DISCHARGE = _u32(37046), _u32(37048)
 
 
-def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     """0 W is a forced discharge of nothing: neither direction runs, and it expires too."""
-    most = facts.number(_MAX_CHARGE if watts < 0 else _MAX_DISCHARGE)
+    most = read_back.number(_MAX_CHARGE if watts < 0 else _MAX_DISCHARGE)
     power = encode(min(abs(watts), most if most is not None else abs(watts)), "u32")
     timing = (Write(_BY, (0,), fc=6), Write(_PERIOD, (_PERIOD_MIN,), fc=6))
     if watts < 0:
@@ -90,7 +90,7 @@ def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write,
     return (*timing, Write(_DISCHARGE_W, power), Write(_FORCE, (_DISCHARGE,), fc=6))
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (
         Write(_FORCE, (_STOP,), fc=6),
         Write(_CHARGE_W, (0, 0)),
@@ -103,7 +103,7 @@ def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
 _RATED = _u32(30073)
 
 
-def _owners_limit(facts: Facts, saved: Mapping[int, int]) -> float | None:
+def _owners_limit(read_back: ReadBack, saved: Mapping[int, int]) -> float | None:
     """The export limit in W that stood there before us, None if there was none."""
     mode = saved.get(_EXPORT_MODE)
     if mode in (None, _UNLIMITED):
@@ -113,24 +113,24 @@ def _owners_limit(facts: Facts, saved: Mapping[int, int]) -> float | None:
     if mode == _LIMIT_W:
         watts = saved.get(_EXPORT_W, 0) << 16 | saved.get(_EXPORT_W + 1, 0)
         return float(watts - (1 << 32) if watts >> 31 else watts)  # below 0: always some import
-    rated = facts.number(_RATED)
+    rated = read_back.number(_RATED)
     if mode == _LIMIT_PCT and rated:
         return rated * saved.get(_EXPORT_PCT, 0) / 1000
     raise DeviceError(f"the inverter limits its export by itself (47415 = {mode}); left to it")
 
 
-def _hold_export(watts: float, facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold_export(watts: float, read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Never wider than what the owner set: a limit of his that is smaller stays as it is."""
-    owners = _owners_limit(facts, saved)
+    owners = _owners_limit(read_back, saved)
     if owners is not None and watts >= owners:
-        return _neutral_export(facts, saved)
+        return _neutral_export(read_back, saved)
     return (
         Write(_EXPORT_W, encode(max(0.0, watts), "u32")),
         Write(_EXPORT_MODE, (_LIMIT_W,), fc=6),
     )
 
 
-def _neutral_export(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral_export(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (*restore(saved, _EXPORT_MODE, fc=6), *restore(saved, _EXPORT_W, 2))
 
 
@@ -139,7 +139,7 @@ PROFILE = Profile(
     title="Huawei SUN2000 with LUNA2000",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(
+    communication=Communication(
         unit=1, timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.05, max_gap=20, single_client=True
     ),
     identify=((Field(30000, "str", count=15), r"^SUN2000"),),
@@ -178,7 +178,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(
+                read_back=(
                     Block("holding", 37046, 4),
                     Block("holding", _PERIOD, 1),
                     Block("holding", _GRID_CHARGE, 1),
@@ -187,24 +187,24 @@ PROFILE = Profile(
                 ),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda facts: facts.word(_FORCE) == _STOP,
-                saved=(_GRID_CHARGE, _BY),
-                stays=(_GRID_CHARGE, _BY),
+                is_neutral=lambda read_back: read_back.word(_FORCE) == _STOP,
+                restore_registers=(_GRID_CHARGE, _BY),
+                persists_after_lease=(_GRID_CHARGE, _BY),
                 flash=(_GRID_CHARGE, _BY),
                 max_per_day=50,
                 lease=Lease("reversion", 60.0 * _PERIOD_MIN, refresh_s=45.0),
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
-                facts=(Block("holding", 30073, 2), Block("holding", _EXPORT_MODE, 4)),
-                needs=(Block("holding", _EXPORT_MODE, 4),),
+                read_back=(Block("holding", 30073, 2), Block("holding", _EXPORT_MODE, 4)),
+                required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,
                 neutral=_neutral_export,
-                is_neutral=lambda facts: facts.word(_EXPORT_MODE) == _UNLIMITED,
-                saved=span(_EXPORT_MODE, 4),
+                is_neutral=lambda read_back: read_back.word(_EXPORT_MODE) == _UNLIMITED,
+                restore_registers=span(_EXPORT_MODE, 4),
                 flash=span(_EXPORT_MODE, 4),
                 max_per_day=24,
-                foreign="keep",
+                on_foreign_setpoint="keep",
                 lease=Lease("none", refresh_s=300.0),
             ),
         ),

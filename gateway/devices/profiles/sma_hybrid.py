@@ -8,13 +8,13 @@ the fallback nothing of ours is in force; 40151 is set to 803 again at the next 
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     named,
@@ -42,7 +42,7 @@ def _u64(address: int) -> Field:
     return Field(address, "u64", absent=frozenset({2**64 - 1, 2**63}))
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     word = round(watts) & 0xFFFF_FFFF
     return (
         Write(_SETPOINT, (word >> 16, word & 0xFFFF), check=False),
@@ -50,7 +50,7 @@ def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write
     )
 
 
-def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_ACTIVE, (0, _OFF), check=False), Write(_SETPOINT, (0, 0), check=False))
 
 
@@ -59,7 +59,7 @@ PROFILE = Profile(
     title="SMA hybrid or battery inverter (own map)",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=3, timeout_s=3.0),
+    communication=Communication(unit=3, timeout_s=3.0),
     identify=((_u32(30051), r"^80\d\d$"), (_u32(30053), r"^\d{4,5}$"), (_u32(30845), r".")),
     says=(("serial", _u32(30057)),),
     controls=frozenset({Control.BATTERY_POWER}),
@@ -86,7 +86,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _SETPOINT, 4),),
+                read_back=(Block("holding", _SETPOINT, 4),),
                 hold=_hold,
                 neutral=_neutral,
                 lease=Lease("reversion", 600.0, refresh_s=60.0),

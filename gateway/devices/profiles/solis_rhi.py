@@ -10,7 +10,7 @@ renewed only by switching off and on again, that charging from the grid did not 
 them have the newer S6 models (Pho3niX90/solis_modbus#123, #158, #336, #352): of this model nobody tells.
 """
 
-from gateway.devices.profile import Connection, Output, Profile, Source, named, numeric, one
+from gateway.devices.datasheet import Communication, Output, Profile, Source, named, numeric, one
 from gateway.modbus.registers import Field, Kind, Missing, Value
 
 _STATES = {0: "waiting", 1: "starting", 2: "starting", 3: "running"}
@@ -41,7 +41,7 @@ PROFILE = Profile(
     title="Solis RHI hybrid",
     kind="hybrid",
     verified="capture",
-    connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=5),
+    communication=Communication(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=5),
     identify=(
         (_input(33000, "u16"), r"."),
         (Field(33004, "str", "input", count=8), r"^[0-9A-Z]{5}"),

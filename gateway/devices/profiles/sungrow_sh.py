@@ -14,13 +14,13 @@ SH8.0RT (AlexanderLanin/homeassistant-sungrow, its test data; numbered from 1 th
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     held_unless,
@@ -71,7 +71,7 @@ def _battery(state: Value, power: Value) -> Value:
     return numeric(signed)(state, power)
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     command = _STOP if abs(watts) < 1 else _DISCHARGE if watts > 0 else _CHARGE
     return (
         Write(_HEARTBEAT, (_LEASE_S,), check=False),
@@ -81,7 +81,7 @@ def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write
     )
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Self-consumption first: from then on command and power mean nothing."""
     return (
         Write(_EMS, (_SELF_USE,)),
@@ -96,7 +96,7 @@ PROFILE = Profile(
     title="Sungrow SH hybrid",
     kind="hybrid",
     verified="capture",
-    connection=Connection(unit=1, timeout_s=3.0, max_gap=20),
+    communication=Communication(unit=1, timeout_s=3.0, max_gap=20),
     identify=(
         (Field(4999, "u16", "input", valid=(0xD00, 0xE7F)), r"."),  # the type code of a hybrid
         (Field(4989, "str", "input", count=10), r"^[0-9A-Z]{6,}"),
@@ -127,12 +127,12 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _EMS, 3), Block("holding", _HEARTBEAT, 1)),
+                read_back=(Block("holding", _EMS, 3), Block("holding", _HEARTBEAT, 1)),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda facts: facts.word(_EMS) == _SELF_USE,
-                saved=(_HEARTBEAT,),
-                stays=(_HEARTBEAT,),
+                is_neutral=lambda read_back: read_back.word(_EMS) == _SELF_USE,
+                restore_registers=(_HEARTBEAT,),
+                persists_after_lease=(_HEARTBEAT,),
                 lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
             ),
         ),

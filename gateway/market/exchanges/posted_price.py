@@ -117,7 +117,7 @@ class PostedPrice:
         return rest.answer if rest else None
 
     async def transactions(self, after: int) -> Sequence[Transaction]:
-        # a former life may have numbered further than this one
+        # a previous run may have numbered further than this one
         self._sequence = max(self._sequence, after)
         return [fill for fill in self._fills if fill.sequence > after]
 

@@ -1,0 +1,124 @@
+"""What the loops know of the present: written by one loop each, read by all; immutable parts only."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.agent.battery import NOT_STATED, STATED, battery_spec
+from gateway.agent.user_settings import Wishes
+from gateway.config.settings import Settings
+from gateway.domain.control import Limits, Setpoints
+from gateway.domain.intervals import Interval, quarter_of
+from gateway.domain.plan import BatterySpec, Plan, ValueCurve
+from gateway.domain.readings import Snapshot
+from gateway.domain.trade import per_mwh
+from gateway.forecasts.score import ForecastScore
+from gateway.market.exchanges import PublishedPrices
+from gateway.tariff import TariffRules
+
+
+@dataclass
+class Present:
+    """The newest snapshot, setpoints, plan and published prices, and the user's standing wishes."""
+
+    settings: Settings
+    wishes: Wishes
+    snapshot: Snapshot | None = None
+    setpoints: Setpoints = field(default_factory=Setpoints)
+    plan: Plan | None = None
+    prices: Mapping[datetime, PublishedPrices] = field(default_factory=dict)
+    tariff: TariffRules = field(init=False)
+    forecast_score: ForecastScore | None = None
+    exchange_reached: bool = False
+    cleared: tuple[Interval, float] | None = None  # this quarter's clearing price, per MWh
+    ticks: int = 0
+    _ticked: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.tariff = TariffRules(self.settings.tariff, ZoneInfo(self.settings.site.time_zone))
+
+    def tick(self) -> None:
+        """A control tick is done; those who wait for one go on."""
+        self.ticks += 1
+        self._ticked.set()
+        self._ticked = asyncio.Event()
+
+    async def next_tick(self) -> None:
+        """Wait for the next control tick (never called by a participant of the clock)."""
+        await self._ticked.wait()
+
+    def published(self, interval: Interval) -> tuple[float | None, float | None]:
+        """The retailer's published import and export price of ``interval``, per MWh."""
+        known = self.prices.get(interval.start)
+        if known is None:
+            return None, None
+        return _or_none(known.import_ticks), _or_none(known.export_ticks)
+
+    def retail(self, interval: Interval) -> tuple[float | None, float | None]:
+        """What a MWh costs and earns without bidding, by the tariff; where it follows the market and
+        nothing is published, at the clearing price or, before that is known, at the expected one."""
+        schedule = self.plan.schedule if self.plan else ()
+        planned = next((c for c in schedule if c.interval == interval), None)
+        market = self.clearing_price(interval)
+        if market is None and planned is not None:
+            market = planned.market_price
+        bought, sold = self.published(interval)
+        return (
+            self.tariff.import_price(interval, market, bought),
+            self.tariff.export_price(interval, market, sold),
+        )
+
+    def clearing_price(self, interval: Interval) -> float | None:
+        """The market price of ``interval`` per MWh, as far as it is known yet."""
+        return self.cleared[1] if self.cleared and self.cleared[0] == interval else None
+
+    def value(self, now: datetime) -> ValueCurve | None:
+        """What stored energy is worth at ``now``, given the clearing price where it is known."""
+        if self.plan is None:
+            return None
+        return self.plan.value(now, self.clearing_price(quarter_of(now)))
+
+    def battery(self) -> BatterySpec | None:
+        """The battery as configured, and where the configuration is silent as it states itself."""
+        stated = {m: v for m in STATED if (v := self._stated(m)) is not None}
+        return battery_spec(self.settings.battery, stated, self.wishes.backup_reserve_pct)
+
+    def battery_fault(self) -> str:
+        """Why a battery that is measured cannot be planned, as a sentence; empty if nothing is wrong."""
+        if self.snapshot is None or self.snapshot.battery_soc_pct is None or self.battery():
+            return ""
+        return NOT_STATED
+
+    def stored_wh(self, battery: BatterySpec | None) -> float | None:
+        """Energy in the battery now; None while its state of charge is unknown."""
+        if battery is None or self.snapshot is None or self.snapshot.battery_soc_pct is None:
+            return None
+        return battery.capacity_wh * self.snapshot.battery_soc_pct / 100
+
+    def limits(self, battery: BatterySpec | None) -> Limits:
+        return Limits(
+            import_limit_w=self.settings.site.import_limit_w,
+            export_limit_w=self.wishes.export_limit_w,
+            reserve_pct=self.wishes.backup_reserve_pct,
+            max_charge_w=battery.max_charge_w if battery else None,
+            max_discharge_w=battery.max_discharge_w if battery else None,
+        )
+
+    def _stated(self, metric: str) -> float | None:
+        """The sum of what the devices state; the last good value may stand in: it does not change."""
+        if self.snapshot is None:
+            return None
+        values = [
+            r.value
+            for d in self.snapshot.devices.values()
+            if (r := d.readings.get(metric)) is not None and isinstance(r.value, int | float)
+        ]
+        return float(sum(values)) if values else None
+
+
+def _or_none(price_ticks: int | None) -> float | None:
+    return None if price_ticks is None else per_mwh(price_ticks)
