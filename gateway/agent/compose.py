@@ -8,13 +8,14 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from gateway.agent.command_handler import CommandHandler, SeenCommands
 from gateway.agent.controlling import ControlLoop
+from gateway.agent.page_source import PageSource
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import Present
 from gateway.agent.steering import ServiceSteering
 from gateway.agent.trading import TradingLoop
 from gateway.agent.user_settings import PREFIX, restored
-from gateway.agent.viewing import PageSource
 from gateway.clock import Clock
 from gateway.config import Settings
 from gateway.dashboard.server import Dashboard
@@ -26,7 +27,6 @@ from gateway.market.connect import open_market
 from gateway.market.exchanges import Exchange
 from gateway.market.trader import Trader
 from gateway.planner import strategy
-from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.site.site import Site
@@ -123,9 +123,9 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     )
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")
-    desk = CommandDesk(ServiceSteering(present, journal, clock), seen, clock)
+    handler = CommandHandler(ServiceSteering(present, journal, clock), seen, clock)
     names = [d.name for d in settings.device]
-    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, desk)
+    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, handler)
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)
@@ -136,7 +136,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
         trading.pv_provider = ProviderForecast(provider, journal, clock)
     page = None
     if settings.dashboard.enabled:
-        source = PageSource(present, journal, history, publisher, desk, clock)
+        source = PageSource(present, journal, history, publisher, handler, clock)
         page = Dashboard(settings.dashboard, source, metrics.render)
     report = Reporting(present, journal, history, publisher, metrics, clock)
     return Gateway(

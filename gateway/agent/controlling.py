@@ -25,7 +25,7 @@ from gateway.agent.state import Present
 from gateway.agent.user_settings import PREFIX
 from gateway.clock import Clock, every
 from gateway.control import ChargerSpec, Pace, Wish, decide, mode, steady
-from gateway.domain.control import Commitment, Setpoints
+from gateway.domain.control import Commitment, Reason, Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import BatterySpec, Observed
 from gateway.domain.readings import Snapshot
@@ -112,7 +112,7 @@ class ControlLoop:
         wish = replace(wish, car_rises=self._contactor.rises(self._clock.monotonic()))
         position_wh = self._journal.book.commitment(interval)
         if wishes.battery == "hold":  # the owner's hand on the battery comes before what was sold
-            wish = replace(wish, battery_w=0.0, reason="held by the user")
+            wish = replace(wish, battery_w=0.0, reason=Reason.HOLD)
             position_wh = 0
         commitment = Commitment(
             position_wh=position_wh,
@@ -196,8 +196,14 @@ class ControlLoop:
         own_w = min(battery.max_discharge_w, max(-battery.max_charge_w, net_w))
         if abs(target_w - own_w) <= self._settings.control.deadband_w:
             return Wish(car_w=car_w, curtail=curtail)  # the inverter does that by itself, faster
-        asked = "discharge" if target_w > 0 else "charge" if target_w < 0 else "rest"
-        return Wish(target_w, car_w, curtail, f"price: {asked}")
+        reason = (
+            Reason.PRICE_DISCHARGE
+            if target_w > 0
+            else Reason.PRICE_CHARGE
+            if target_w < 0
+            else Reason.PRICE_REST
+        )
+        return Wish(target_w, car_w, curtail, reason)
 
     def _meter(self, snapshot: Snapshot) -> None:
         """Quarters that have ended go to the journal; what cannot be stored now is kept and tried again."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from gateway.dashboard.view import HomeView
+from gateway.domain.control import Reason
 from gateway.domain.intervals import floor_to, iso
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
 from gateway.domain.readings import DeviceState, Quality, Snapshot
@@ -60,7 +61,7 @@ def live(view: HomeView) -> dict[str, Any]:
         "soc_pct": seen.battery_soc_pct if seen else None,
         "car_plugged": seen.car_plugged if seen else None,
         "absent": sorted(missing),
-        "reason": "" if "battery_w" in missing else view.setpoints.reason,
+        "reason": "" if "battery_w" in missing else _why(view.setpoints.reason),
         "prices": {
             "import": view.import_price_per_kwh,
             "export": view.export_price_per_kwh,
@@ -91,6 +92,12 @@ def live(view: HomeView) -> dict[str, Any]:
             if _OF.get(c.name) not in missing
         ],
     }
+
+
+def _why(reason: Reason) -> str:
+    """The reason in words; nothing to say of a battery that does what it does by itself."""
+    silent = (Reason.RELEASED, Reason.SELF_CONSUMPTION)
+    return "" if reason in silent else reason.words
 
 
 def absent(seen: Snapshot | None) -> frozenset[str]:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.dashboard.view import CommandView, HomeView
-from gateway.domain.control import Setpoints
+from gateway.domain.control import Reason, Setpoints
 from gateway.domain.intervals import Interval, quarter, quarters
 from gateway.domain.plan import (
     OfferCurve,
@@ -193,7 +193,7 @@ def view() -> HomeView:
         time_zone="America/Chicago",
         version="0.1.0",
         snapshot=snapshot(),
-        setpoints=Setpoints(battery_w=-2400, reason="price: charge"),
+        setpoints=Setpoints(battery_w=-2400, reason=Reason.PRICE_CHARGE),
         minutes=minutes(),
         plan=plan,
         capacity_wh=CAPACITY_WH,
