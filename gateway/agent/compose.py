@@ -30,8 +30,8 @@ from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.site.site import Site
-from gateway.store import Journal
 from gateway.store.history import History
+from gateway.store.journal import Journal
 from gateway.sun import is_dark
 from gateway.supervise import Backoff, supervise
 

@@ -36,8 +36,8 @@ from gateway.metering.energy import QuarterEnergy
 from gateway.planner.dispatch import DispatchInputs, battery_power_w
 from gateway.site.balance import Balance
 from gateway.site.site import Site
-from gateway.store import Journal
 from gateway.store.codec import metered_body
+from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from gateway.config.settings import Settings
 from gateway.domain.control import Limits, Setpoints
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
+from gateway.domain.price import Price
 from gateway.domain.readings import Snapshot
-from gateway.domain.trade import per_mwh
 from gateway.forecasts.score import ForecastScore
 from gateway.market.exchanges import PublishedPrices
 from gateway.tariff import TariffRules
@@ -121,4 +121,4 @@ class Present:
 
 
 def _or_none(price_ticks: int | None) -> float | None:
-    return None if price_ticks is None else per_mwh(price_ticks)
+    return None if price_ticks is None else Price(price_ticks).per_mwh

@@ -16,17 +16,17 @@ from gateway.agent.user_settings import Wishes
 from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
-from gateway.domain.trade import per_mwh, ticks
+from gateway.domain.price import Price
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
 from gateway.market.exchanges import Exchange, PublishedPrices
-from gateway.market.schedule import Pace, is_bid_time, next_wake
+from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class TradingLoop:
         self._forecasts: dict[datetime, Forecast] = {}
         self._made_past: tuple[datetime, list[Observed]] | None = None
         party = self._settings.market.party_id if self._settings.market else ""
-        self._pace = Pace.of(party)
+        self._timing = BidTiming.of(party)
 
     async def run(self, availability: Availability) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
@@ -168,17 +168,17 @@ class TradingLoop:
         await self._refresh_prices(exchange, now)
         await trader.report()
         await trader.settle()
-        if not is_bid_time(trader.rules, now, self._pace) and self._present.plan is not None:
+        if not is_bid_time(trader.rules, now, self._timing) and self._present.plan is not None:
             return
         self._present.plan = plan = self.plan(now)
         if plan is not None:
-            trader.set_floor(ticks(float(self._present.wishes.price_floor) * 1000))
+            trader.set_floor(Price.of_kwh(self._present.wishes.price_floor).ticks)
             nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
             await trader.bid(plan.offers if self._present.wishes.trading else nothing)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:
-            return next_wake(self._market[1].rules, now, self._pace)
+            return next_wake(self._market[1].rules, now, self._timing)
         period = PLAN_PERIOD
         return now - (now - floor_quarter(now)) % period + period
 
@@ -201,7 +201,7 @@ class TradingLoop:
         for row in self._observed(since):
             known = prices.get(row.interval.start)
             final = known.imbalance_ticks if known else None
-            past.append(row if final is None else replace(row, rt_price=per_mwh(final)))
+            past.append(row if final is None else replace(row, rt_price=Price(final).per_mwh))
         self._made_past = (since, past)
         return past
 
@@ -234,4 +234,8 @@ class TradingLoop:
 
 
 def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[datetime, float]:
-    return {t: per_mwh(value) for t, p in prices.items() if (value := getattr(p, name)) is not None}
+    return {
+        t: Price(value).per_mwh
+        for t, p in prices.items()
+        if (value := getattr(p, name)) is not None
+    }

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from gateway.config import Settings, load_settings
 from gateway.config.tariff import Tariff
 from gateway.domain.plan import BatterySpec
+from gateway.domain.price import mwh_price
 from gateway.sun import Place
 from gateway.tariff import TariffRules
 
@@ -92,7 +93,7 @@ def case_from(path: Path) -> Case:
         charge_efficiency=stated.charge_efficiency,
         discharge_efficiency=stated.discharge_efficiency,
         standby_w=stated.standby_w,
-        wear_per_mwh=float(stated.wear_per_kwh) * 1000,
+        wear_per_mwh=mwh_price(stated.wear_per_kwh),
     ).by_power(stated.charge_efficiency_by_power, stated.discharge_efficiency_by_power)
     return Case(
         battery=battery,

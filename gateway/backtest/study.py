@@ -27,6 +27,7 @@ from gateway.backtest.simulate import (
 )
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import iso
+from gateway.domain.price import kwh_price
 from gateway.errors import ConfigError
 from gateway.planner import strategy
 from gateway.tariff import TariffRules
@@ -160,7 +161,7 @@ def variations(case: Case) -> Sequence[tuple[str, Case]]:
         made.append((f"battery {size / 1000:g} kWh", case.with_battery(size, spec.wear_per_mwh)))
     for wear in (0.0, 20.0, 50.0):
         if wear != spec.wear_per_mwh:
-            text = f"wear {wear / 1000:g} per kWh"
+            text = f"wear {kwh_price(wear):g} per kWh"
             made.append((text, case.with_battery(spec.capacity_wh, wear)))
     for text, buy in (
         ("import flat 0.14", {"kind": "flat", "per_kwh": "0.14"}),

@@ -275,7 +275,7 @@ async def _verify(settings: DeviceSettings, watts: float, settle_s: float, state
     from gateway.devices.build import build_devices
     from gateway.devices.verify import verify
     from gateway.errors import DeviceError
-    from gateway.store import Journal
+    from gateway.store.journal import Journal
 
     if settings.profile == "auto" and settings.unit is None:
         settings = await _with_unit(settings)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from gateway.config import Settings
     from gateway.market.account import Statement
-    from gateway.store import Book, Journal
+    from gateway.store.book import Book
+    from gateway.store.journal import Journal
 
 
 def register(app: typer.Typer) -> None:
@@ -52,8 +53,8 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     import sys
 
     from gateway.errors import ConfigError
-    from gateway.market import sheets
-    from gateway.store import Journal
+    from gateway.market import statement_formats
+    from gateway.store.journal import Journal
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other")
@@ -66,9 +67,14 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         zone = ZoneInfo(settings.site.time_zone) if settings else ZoneInfo("UTC")
         account, book = _account(settings, journal, zone, start, end)
         if as_json:
-            print(json.dumps(sheets.as_json(account), indent=2))
+            print(json.dumps(statement_formats.as_json(account), indent=2))
         else:
-            print(sheets.as_csv(account) if as_csv else sheets.as_text(account, zone), end="")
+            print(
+                statement_formats.as_csv(account)
+                if as_csv
+                else statement_formats.as_text(account, zone),
+                end="",
+            )
         if reconcile:
             _reconcile(settings, book, account.start, account.end)
     finally:

@@ -14,8 +14,9 @@ from gateway.dashboard.view import HomeView
 from gateway.domain.control import Reason
 from gateway.domain.intervals import floor_to, iso
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
+from gateway.domain.price import Price, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
-from gateway.domain.trade import Settlement, money_text, per_mwh
+from gateway.domain.trade import Settlement, money_text
 from gateway.store.book import TenderState
 from gateway.store.history import Minute
 
@@ -139,7 +140,7 @@ def day(view: HomeView) -> dict[str, Any]:
                 "start": iso(t.interval.start),
                 "side": t.side.value,
                 "quantity_wh": t.quantity_wh,
-                "price_per_kwh": per_mwh(t.price_ticks) / 1000,
+                "price_per_kwh": Price(t.price_ticks).per_kwh,
                 "money": money_text(t.money),
             },
             lambda t: t.interval.start,
@@ -206,9 +207,9 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
     columns["battery_soc_pct"] = [
         _rounded(100 * c.stored_wh / capacity) if capacity else None for c in schedule
     ]
-    columns["import_price_per_kwh"] = [_rounded(c.import_price / 1000) for c in schedule]
-    columns["export_price_per_kwh"] = [_rounded(c.export_price / 1000) for c in schedule]
-    columns["market_price_per_kwh"] = [_rounded(c.market_price / 1000) for c in schedule]
+    columns["import_price_per_kwh"] = [_rounded(kwh_price(c.import_price)) for c in schedule]
+    columns["export_price_per_kwh"] = [_rounded(kwh_price(c.export_price)) for c in schedule]
+    columns["market_price_per_kwh"] = [_rounded(kwh_price(c.market_price)) for c in schedule]
     columns["stored_value_per_kwh"] = [_value(plan, c) for c in schedule]
     return columns
 
@@ -216,13 +217,13 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
 def _value(plan: Plan | None, step: PlannedInterval) -> float | None:
     """The value of one more stored kWh at the interval's end, with what is planned to be stored."""
     curve = plan.value(step.interval.start) if plan else None
-    return _rounded(curve.at(step.stored_wh) / 1000) if curve else None
+    return _rounded(kwh_price(curve.at(step.stored_wh))) if curve else None
 
 
 def _offer(offer: OfferCurve | None) -> dict[str, Any] | None:
     if offer is None:
         return None
-    steps = [{"price_per_kwh": s.price_per_mwh / 1000, "net_wh": s.net_wh} for s in offer.steps]
+    steps = [{"price_per_kwh": kwh_price(s.price_per_mwh), "net_wh": s.net_wh} for s in offer.steps]
     return {"start": iso(offer.interval.start), "end": iso(offer.interval.end), "steps": steps}
 
 
@@ -232,7 +233,7 @@ def _tender(state: TenderState, now: datetime) -> dict[str, Any]:
         "start": iso(tender.interval.start),
         "side": tender.side.value,
         "quantity_wh": tender.quantity_wh,
-        "price_per_kwh": per_mwh(tender.price_ticks) / 1000,
+        "price_per_kwh": Price(tender.price_ticks).per_kwh,
         "filled_wh": state.filled_wh,
         "state": _fate(state, now),
     }

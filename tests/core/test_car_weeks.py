@@ -33,7 +33,7 @@ from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
 from gateway.planner import strategy
 from gateway.site.site import Site
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from gateway.supervise import Availability
 from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
 

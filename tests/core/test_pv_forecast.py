@@ -34,7 +34,7 @@ from gateway.forecasts.pv_provider import (
 )
 from gateway.forecasts.pv_services import ask, pv_provider
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from gateway.tariff import TariffRules
 
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)

@@ -14,7 +14,7 @@ from gateway.domain.plan import Observed
 from gateway.domain.readings import DeviceState, Quality, Reading
 from gateway.metering.energy import QuarterFlow
 from gateway.site.snapshot import join
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from gateway.sun import is_dark
 from gateway.tariff import TariffRules
 

@@ -23,9 +23,9 @@ from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.readings import DeviceState
 from gateway.domain.trade import Side, Tender
 from gateway.publishing.mqtt import Publisher
-from gateway.store import Journal
 from gateway.store.book import TenderState
 from gateway.store.history import History
+from gateway.store.journal import Journal
 from tests.dashboard.homes import NOW, snapshot, view
 
 

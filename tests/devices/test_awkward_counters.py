@@ -8,7 +8,7 @@ import pytest
 
 from gateway.config.settings import DeviceSettings
 from gateway.devices.build import build_devices
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, values
 from tests.devices.test_sunspec_variants import Words, chain, common, model, u32
 from tests.modbus.server import RegisterServer, serving

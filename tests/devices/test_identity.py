@@ -188,7 +188,7 @@ async def test_check_leaves_a_device_of_one_client_to_the_running_gateway(tmp_pa
         running = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from gateway.store import Journal;"
+            "import sys; from pathlib import Path; from gateway.store.journal import Journal;"
             "Journal(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()",
             str(state / "journal.sqlite"),
             stdin=asyncio.subprocess.PIPE,

@@ -15,7 +15,7 @@ from gateway.devices.device import ModbusDevice
 from gateway.devices.scan import scan
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
