@@ -17,7 +17,7 @@ from gateway.agent.steering import ServiceSteering
 from gateway.agent.trading import TradingLoop
 from gateway.agent.user_settings import PREFIX, restored
 from gateway.clock import Clock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.devices.build import build_devices
 from gateway.errors import ConfigError
@@ -116,7 +116,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     journal = Journal(settings.state_dir / "journal.sqlite")
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
-    devices = build_devices(settings.device, journal, clock, memory=journal)
+    devices = build_devices([d.plain() for d in settings.device], journal, clock, memory=journal)
     place = settings.site.place
     site = Site(
         devices, clock, settings.control.period_s, metrics.polled, lambda now: is_dark(place, now)

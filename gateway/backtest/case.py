@@ -7,7 +7,8 @@ from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.config import Settings, load_settings
+from gateway.config.load import load_settings
+from gateway.config.settings import Settings
 from gateway.config.tariff import Tariff
 from gateway.domain.plan import BatterySpec
 from gateway.domain.price import mwh_price

@@ -17,7 +17,7 @@ from gateway.agent.car import (
     whole_amperes,
 )
 from gateway.agent.user_settings import configured
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.control import ChargerSpec
 from gateway.domain.intervals import quarter
 from gateway.domain.plan import CarNeed, Plan, ValueCurve

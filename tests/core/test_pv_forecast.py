@@ -18,7 +18,7 @@ from aiohttp import web
 
 from gateway.agent.checkup import faults
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import QUARTER, Interval, floor_quarter, quarter
 from gateway.domain.plan import Forecast, Observed
