@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.agent.battery import NOT_STATED, battery_spec
-from gateway.agent.pv_providers import pv_provider
 from gateway.clock import WallClock
 from gateway.config.load import line_of
 from gateway.config.settings import Settings
@@ -17,6 +16,7 @@ from gateway.devices.build import build_devices, profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
+from gateway.forecasts.pv_services import pv_provider
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
