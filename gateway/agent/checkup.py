@@ -75,7 +75,9 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         seen: dict[str, float] = {}
         try:
             running = held(settings.state_dir / "journal.sqlite")
-            for i, device in enumerate(build_devices(settings.device, journal, clock)):
+            for i, device in enumerate(
+                build_devices([d.address for d in settings.device], journal, clock)
+            ):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue

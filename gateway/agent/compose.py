@@ -116,7 +116,7 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     journal = Journal(settings.state_dir / "journal.sqlite")
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
-    devices = build_devices(settings.device, journal, clock, memory=journal)
+    devices = build_devices([d.address for d in settings.device], journal, clock, memory=journal)
     place = settings.site.place
     site = Site(
         devices, clock, settings.control.period_s, metrics.polled, lambda now: is_dark(place, now)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.config.tariff import Tariff
+from gateway.domain.device_address import DeviceAddress
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -84,6 +85,12 @@ class DeviceSettings(_Part):
         if self.framing != "rtu" and self.host is None:
             raise ValueError("host is missing, e.g. host = 'inverter.lan'")
         return self
+
+    @property
+    def address(self) -> DeviceAddress:
+        """The same as a plain value, for the rooms that load no pydantic."""
+        values = self.model_dump()
+        return DeviceAddress(**values | {"host": self.host or "", "serial": str(self.serial or "")})
 
 
 class Battery(_Part):
