@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 if TYPE_CHECKING:
+    from gateway.config.guard import DeviceConfig
     from gateway.devices.scan import Finding
-    from gateway.domain.device_address import DeviceAddress
     from gateway.domain.readings import Reading
 
 Host = Annotated[str, typer.Option(help="name or address of the device")]
@@ -152,7 +152,7 @@ def read(  # noqa: PLR0913, PLR0917 - one option each
 
 def _settings(
     host: str, port: int, unit: int | None, profile: str, name: str, framing: str = "tcp"
-) -> DeviceAddress:
+) -> DeviceConfig:
     from pydantic import ValidationError
 
     from gateway.config.settings import DeviceSettings
@@ -162,13 +162,13 @@ def _settings(
     try:
         return DeviceSettings(
             name=name, profile=profile, host=host, port=port, unit=unit, framing=kind
-        ).address
+        ).plain()
     except ValidationError as error:
         fault = error.errors()[0]
         raise ConfigError(f"--{fault['loc'][0]}: {fault['msg']}") from error
 
 
-async def _read(settings: DeviceAddress, once: bool, as_json: bool, every_s: float) -> None:
+async def _read(settings: DeviceConfig, once: bool, as_json: bool, every_s: float) -> None:
     from gateway.clock import WallClock, every
     from gateway.devices.build import build_devices
 
@@ -186,12 +186,12 @@ async def _read(settings: DeviceAddress, once: bool, as_json: bool, every_s: flo
         await device.close()
 
 
-async def _with_unit(settings: DeviceAddress) -> DeviceAddress:
+async def _with_unit(settings: DeviceConfig) -> DeviceConfig:
     """The first unit behind the address that we know, where neither unit nor profile is given."""
     from gateway.devices.scan import scan
     from gateway.errors import DeviceError
 
-    looking = scan(settings.host, settings.port)
+    looking = scan(settings.host or "", settings.port)
     async with aclosing(looking):  # the device may take one connection only
         async for found in looking:
             return replace(settings, unit=found.unit, profile=found.profile.key)
@@ -268,13 +268,13 @@ def verify(  # noqa: PLR0913, PLR0917 - one option each
         raise typer.Exit(1)
 
 
-async def _verify(settings: DeviceAddress, watts: float, settle_s: float, state: Path) -> int:
+async def _verify(settings: DeviceConfig, watts: float, settle_s: float, state: Path) -> int:
     """The number of transitions that failed."""
     from gateway.clock import WallClock
     from gateway.devices.build import build_devices
     from gateway.devices.verify import verify
     from gateway.errors import DeviceError
-    from gateway.store import Journal
+    from gateway.store.journal import Journal
 
     if settings.profile == "auto" and settings.unit is None:
         settings = await _with_unit(settings)

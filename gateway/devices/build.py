@@ -10,12 +10,12 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from gateway.clock import Clock
+from gateway.config.guard import DeviceConfig
 from gateway.devices import IntentStore
 from gateway.devices import profiles as folder
 from gateway.devices.counters import Memory
 from gateway.devices.datasheet import Profile
 from gateway.devices.device import ModbusDevice
-from gateway.domain.device_address import DeviceAddress
 from gateway.errors import ConfigError
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
@@ -44,7 +44,7 @@ def profile(key: str) -> Profile:
 
 
 def build_devices(
-    devices: Sequence[DeviceAddress],
+    devices: Sequence[DeviceConfig],
     intents: IntentStore | None,
     clock: Clock,
     memory: Memory | None = None,
@@ -66,7 +66,7 @@ def build_devices(
 
 
 def _device(
-    d: DeviceAddress,
+    d: DeviceConfig,
     connection: Connection,
     intents: IntentStore | None,
     clock: Clock,
@@ -77,11 +77,11 @@ def _device(
     return ModbusDevice(d.name, sheet, unit, intents if d.control else None, clock, memory)
 
 
-def bus_of(device: DeviceAddress) -> BusAddress:
+def bus_of(device: DeviceConfig) -> BusAddress:
     """Where the device's bus is."""
     if device.framing == "rtu":
-        return BusAddress("rtu", serial=device.serial, baud=device.baud, parity=device.parity)
-    return BusAddress(device.framing, host=device.host, port=device.port)
+        return BusAddress("rtu", serial=device.serial or "", baud=device.baud, parity=device.parity)
+    return BusAddress(device.framing, host=device.host or "", port=device.port)
 
 
 def _refuse_mixed_framing(timings: dict[BusAddress, BusTiming]) -> None:

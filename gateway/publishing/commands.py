@@ -74,8 +74,15 @@ def failed(command: Command, code: str, message: str) -> CommandResult:
     return CommandResult(command.id, "error", code, message)
 
 
+class Handler(Protocol):
+    """Where commands arrive, whoever sent them: checked, done once, answered. The agent implements it."""
+
+    async def handle(self, name: str, payload: bytes, retained: bool = False) -> CommandResult:
+        """The answer to what came on ``cmd/<name>``. Never raises for what a sender or a device does."""
+
+
 class Steering(Protocol):
-    """Carries commands out; the service implements it."""
+    """Carries commands out; the agent implements it."""
 
     async def apply(self, command: Command) -> CommandResult:
         """Do it, read the device back, and say so with `done` or `failed`. Never raises."""

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices, profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
-from gateway.domain.device_address import DeviceAddress
 from gateway.domain.readings import Quality, Reading
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
@@ -87,7 +87,7 @@ def device(
     **settings: Any,
 ) -> ModbusDevice:
     """A device on the test's server."""
-    entry = DeviceAddress(
+    entry = DeviceConfig(
         name="device", profile=profile, host="127.0.0.1", port=server.port, **settings
     )
     return build_devices([entry], intents, clock)[0]

@@ -20,7 +20,7 @@ from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from tests.devices.test_transitions import PASSING, image_of
 from tests.modbus.server import RegisterServer, serving
 

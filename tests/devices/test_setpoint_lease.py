@@ -17,7 +17,7 @@ from gateway.errors import DeviceError, StorageError
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
 from gateway.modbus.registers import Block
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, Intents, impatient
 from tests.modbus.server import RegisterServer, serving
 

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.agent.command_handler import CommandHandler, SeenCommands
 from gateway.clock import SimClock
 from gateway.domain.intervals import iso
 from gateway.publishing.commands import (
@@ -24,7 +25,6 @@ from gateway.publishing.commands import (
     failed,
     parse_command,
 )
-from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
@@ -151,18 +151,18 @@ def home() -> Home:
 
 
 @pytest.fixture
-def desk(home: Home, tmp_path: Path) -> CommandDesk:
-    return CommandDesk(home, SeenCommands(tmp_path / "commands.sqlite"), SimClock(NOON))
+def handler(home: Home, tmp_path: Path) -> CommandHandler:
+    return CommandHandler(home, SeenCommands(tmp_path / "commands.sqlite"), SimClock(NOON))
 
 
 async def test_one_id_is_done_once_even_over_a_restart(
-    home: Home, desk: CommandDesk, tmp_path: Path
+    home: Home, handler: CommandHandler, tmp_path: Path
 ) -> None:
-    first = await desk.handle("price_floor", text("0.05"))
+    first = await handler.handle("price_floor", text("0.05"))
     assert (first.status, first.applied) == ("ok", Decimal("0.05"))
-    again = await desk.handle("price_floor", text("0.05"))
+    again = await handler.handle("price_floor", text("0.05"))
     assert (again.id, again.status, again.applied) == ("c1", "ok", "0.05")
-    reborn = CommandDesk(
+    reborn = CommandHandler(
         home, SeenCommands(tmp_path / "commands.sqlite"), SimClock(NOON + timedelta(seconds=5))
     )
     assert (await reborn.handle("price_floor", text("0.05"))).status == "ok"
@@ -175,8 +175,8 @@ async def test_an_interrupted_command_is_not_done_twice(home: Home, tmp_path: Pa
     seen = SeenCommands(tmp_path / "commands.sqlite")
     assert seen.begin("c1", NOON) is None  # and then the power went
     seen.close()
-    desk = CommandDesk(home, SeenCommands(tmp_path / "commands.sqlite"), SimClock(NOON))
-    result = await desk.handle("trading", text(False))
+    handler = CommandHandler(home, SeenCommands(tmp_path / "commands.sqlite"), SimClock(NOON))
+    result = await handler.handle("trading", text(False))
     assert (result.status, result.code) == ("error", "interrupted")
     assert home.done == []
 
@@ -189,7 +189,7 @@ async def test_ids_are_forgotten_after_a_day(tmp_path: Path) -> None:
 
 
 async def test_over_the_broker(
-    home: Home, desk: CommandDesk, broker: BrokerHandle, journal: Journal
+    home: Home, handler: CommandHandler, broker: BrokerHandle, journal: Journal
 ) -> None:
     place = "energy/home/cmd"
 
@@ -199,7 +199,7 @@ async def test_over_the_broker(
     async with aiomqtt.Client("127.0.0.1", broker.port) as sender:
         # A retained command from before our time, and one that comes while we are there.
         await sender.publish(f"{place}/battery", text("hold"), 1, True)
-        publisher = Publisher(mqtt(broker.port), "home", journal, desk=desk)
+        publisher = Publisher(mqtt(broker.port), "home", journal, handler=handler)
         async with listening(broker.port, f"{place}/+/result") as heard, running(publisher):
             await heard.until(lambda h: answers(h, "battery", 1))
             assert heard.json(f"{place}/battery/result")[0]["code"] == "retained"
@@ -223,9 +223,9 @@ async def test_over_the_broker(
 
 
 async def test_a_burst_of_commands_is_bounded(
-    home: Home, desk: CommandDesk, broker: BrokerHandle, journal: Journal
+    home: Home, handler: CommandHandler, broker: BrokerHandle, journal: Journal
 ) -> None:
-    publisher = Publisher(mqtt(broker.port), "home", journal, desk=desk)
+    publisher = Publisher(mqtt(broker.port), "home", journal, handler=handler)
     async with aiomqtt.Client("127.0.0.1", broker.port) as sender, running(publisher):
         await publisher.wait_connected(20)
         async with listening(broker.port, "energy/home/cmd/trading/result") as heard:

@@ -28,11 +28,6 @@ function drawLive(live) {
 
 const NAMES = { pv_w: "Solar", load_w: "Home", grid_w: "Grid, import positive", battery_w: "Battery, discharge positive", charger_w: "Car" };
 
-// What control calls its reasons, in words; others stand for themselves.
-const REASONS = { "price: rest": "the battery rests: later is better",
-  "price: charge": "the battery charges: energy is cheap now", "price: discharge": "the battery gives: energy is dear now",
-  "committed delivery": "delivering what was sold", reserve: "the battery is at its backup reserve" };
-
 function story(live) {
   const { grid_w: grid, battery_w: battery } = live.power;
   if (grid === null) return "The grid meter does not answer; the gateway stays on the safe side.";
@@ -41,8 +36,7 @@ function story(live) {
   if (battery !== null && Math.abs(battery) > 50) {
     parts.push(battery < 0 ? `charging ${power(-battery)}` : `discharging ${power(battery)}`);
   }
-  const reason = REASONS[live.reason] ?? live.reason;
-  const why = reason && reason !== "released" ? ` (${reason})` : "";
+  const why = live.reason ? ` (${live.reason})` : "";
   return parts.join(", ") + why + ".";
 }
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import make_app
 from gateway.dashboard import server
-from gateway.dashboard.guard import known_host, same_origin
+from gateway.dashboard.access import known_host, same_origin
 from gateway.dashboard.password import hashed, matches
 
 CHEAP = 2**4  # scrypt's cost in tests

@@ -10,22 +10,22 @@ from pathlib import Path
 
 import pytest
 
+from gateway.agent.command_handler import CommandHandler, SeenCommands
+from gateway.agent.page_source import PageSource
 from gateway.agent.state import Present
 from gateway.agent.steering import ServiceSteering
 from gateway.agent.user_settings import configured
-from gateway.agent.viewing import PageSource
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.dashboard import page
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.readings import DeviceState
 from gateway.domain.trade import Side, Tender
-from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.mqtt import Publisher
-from gateway.store import Journal
 from gateway.store.book import TenderState
 from gateway.store.history import History
+from gateway.store.journal import Journal
 from tests.dashboard.homes import NOW, snapshot, view
 
 
@@ -40,11 +40,11 @@ def make(folder: Path, **more: object) -> tuple[Present, PageSource]:
     )
     clock, journal = SimClock(NOW), Journal(folder / "journal.sqlite")
     present, history = Present(settings, configured(settings)), History(folder / "history.sqlite")
-    desk = CommandDesk(
+    handler = CommandHandler(
         ServiceSteering(present, journal, clock), SeenCommands(folder / "commands.sqlite"), clock
     )
     publisher = Publisher(settings.mqtt, "home", journal)
-    return present, PageSource(present, journal, history, publisher, desk, clock)
+    return present, PageSource(present, journal, history, publisher, handler, clock)
 
 
 async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class SeenCommands:
         self._db.close()
 
 
-class CommandDesk:
+class CommandHandler:
     """Takes commands from anywhere, one after the other."""
 
     def __init__(self, steering: Steering, seen: SeenCommands, clock: Clock) -> None:

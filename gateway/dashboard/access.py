@@ -47,7 +47,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
-class Guard:
+class Access:
     """Checks every request. Without a ``password_hash`` there is no login (loopback only)."""
 
     clock: Clock

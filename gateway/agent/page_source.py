@@ -7,16 +7,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway import __version__
+from gateway.agent.command_handler import CommandHandler
 from gateway.agent.state import Present
 from gateway.agent.status import local_midnight, market_state
 from gateway.clock import Clock
 from gateway.dashboard.view import CommandView, HomeView
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.publishing.commands import COMMANDS
-from gateway.publishing.desk import CommandDesk
 from gateway.publishing.mqtt import Publisher
-from gateway.store import Journal
 from gateway.store.history import History, Minute
+from gateway.store.journal import Journal
 
 _RECENT = timedelta(hours=24)
 
@@ -30,11 +30,11 @@ class PageSource:
         journal: Journal,
         history: History,
         publisher: Publisher,
-        desk: CommandDesk,
+        handler: CommandHandler,
         clock: Clock,
     ) -> None:
         self._present, self._journal, self._history = present, journal, history
-        self._publisher, self._desk, self._clock = publisher, desk, clock
+        self._publisher, self._handler, self._clock = publisher, handler, clock
         self._made: tuple[int, HomeView] | None = None
         self._minutes: tuple[datetime, list[Minute]] | None = None
 
@@ -49,7 +49,7 @@ class PageSource:
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """A command of the page goes the way of every command."""
-        return (await self._desk.handle(name, payload)).body()
+        return (await self._handler.handle(name, payload)).body()
 
     def _view(self, now: datetime) -> HomeView:
         present, book, settings = self._present, self._journal.book, self._present.settings
