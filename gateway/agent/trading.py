@@ -13,11 +13,11 @@ from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
 from gateway.agent.outside import OutsideForecast
 from gateway.agent.state import Present
-from gateway.agent.user_settings import Wishes
 from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.trade import per_mwh, ticks
+from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
 from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import Pace, is_bid_time, next_wake
@@ -97,7 +97,7 @@ class TradingLoop:
                 known = asked
                 self._present.plan = self.plan(self._clock.now())
 
-    def _asked(self) -> tuple[bool | None, Wishes]:
+    def _asked(self) -> tuple[bool | None, UserSettings]:
         """What people ask of the plan: a car at the charger, and their wishes."""
         snapshot = self._present.snapshot
         return (snapshot.car_plugged if snapshot else None), self._present.wishes
