@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 from gateway.config.settings import Battery
 from gateway.domain.plan import BatterySpec
+from gateway.domain.price import mwh_price
 
 STATED = ("battery_capacity_wh", "battery_max_charge_w", "battery_max_discharge_w")
 NOT_STATED = (
     "no device states the battery's size and power: set battery.capacity_wh and "
     "battery.max_charge_w; until then its energy is neither planned nor sold"
 )
-_KWH_PER_MWH = 1000
 
 
 def battery_spec(
@@ -36,5 +36,5 @@ def battery_spec(
         charge_efficiency=own.charge_efficiency,
         discharge_efficiency=own.discharge_efficiency,
         standby_w=own.standby_w,
-        wear_per_mwh=float(own.wear_per_kwh) * _KWH_PER_MWH,
+        wear_per_mwh=mwh_price(own.wear_per_kwh),
     ).by_power(own.charge_efficiency_by_power, own.discharge_efficiency_by_power)

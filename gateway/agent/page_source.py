@@ -14,8 +14,8 @@ from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.publishing.mqtt import Publisher
-from gateway.store import Journal
 from gateway.store.history import History, Minute
+from gateway.store.journal import Journal
 
 _RECENT = timedelta(hours=24)
 

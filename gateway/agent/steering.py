@@ -9,7 +9,7 @@ from gateway.domain.command_specs import COMMANDS
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
 from gateway.publishing.commands import Command, CommandResult, done, failed
-from gateway.store import Journal
+from gateway.store.journal import Journal
 
 TICKS = 3  # decide and apply; poll; and one more, as a poll may be under way
 POWER_MARGIN_W = 200.0  # of a held battery: its own consumption and the meter's noise

@@ -15,9 +15,10 @@ from gateway.domain.command_specs import COMMANDS, CommandSpec
 from gateway.domain.control import Reason
 from gateway.domain.intervals import floor_to, iso
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
+from gateway.domain.price import Price, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.setting_kinds import Choice, Kind, Number
-from gateway.domain.trade import Settlement, money_text, per_mwh
+from gateway.domain.trade import Settlement, money_text
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
 from gateway.store.history import Minute
@@ -164,7 +165,7 @@ def day(view: HomeView) -> dict[str, Any]:
                 "start": iso(t.interval.start),
                 "side": t.side.value,
                 "quantity_wh": t.quantity_wh,
-                "price_per_kwh": per_mwh(t.price_ticks) / 1000,
+                "price_per_kwh": Price(t.price_ticks).per_kwh,
                 "money": money_text(t.money),
             },
             lambda t: t.interval.start,
@@ -215,10 +216,10 @@ def _columns(rows: Sequence[tuple[datetime, dict[str, float | None]]]) -> dict[s
 
 
 def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
-    """The course of the plan as mean powers, from the running interval on."""
+    """The schedule of the plan as mean powers, from the running interval on."""
     plan = view.plan
-    course = [c for c in plan.course if view.time < c.interval.end <= end] if plan else []
-    columns: dict[str, Any] = {"time": [c.interval.start.timestamp() for c in course]}
+    schedule = [c for c in plan.schedule if view.time < c.interval.end <= end] if plan else []
+    columns: dict[str, Any] = {"time": [c.interval.start.timestamp() for c in schedule]}
     powers: dict[str, Callable[[PlannedInterval], float]] = {
         "pv_w": lambda c: c.pv_wh,
         "load_w": lambda c: c.load_wh + c.car_wh,
@@ -226,28 +227,28 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
         "battery_w": lambda c: c.battery_wh,
     }
     for name, energy in powers.items():
-        columns[name] = [_rounded(energy(c) / c.interval.hours) for c in course]
+        columns[name] = [_rounded(energy(c) / c.interval.hours) for c in schedule]
     capacity = view.capacity_wh
     columns["battery_soc_pct"] = [
-        _rounded(100 * c.stored_wh / capacity) if capacity else None for c in course
+        _rounded(100 * c.stored_wh / capacity) if capacity else None for c in schedule
     ]
-    columns["import_price_per_kwh"] = [_rounded(c.import_price / 1000) for c in course]
-    columns["export_price_per_kwh"] = [_rounded(c.export_price / 1000) for c in course]
-    columns["market_price_per_kwh"] = [_rounded(c.market_price / 1000) for c in course]
-    columns["stored_value_per_kwh"] = [_value(plan, c) for c in course]
+    columns["import_price_per_kwh"] = [_rounded(kwh_price(c.import_price)) for c in schedule]
+    columns["export_price_per_kwh"] = [_rounded(kwh_price(c.export_price)) for c in schedule]
+    columns["market_price_per_kwh"] = [_rounded(kwh_price(c.market_price)) for c in schedule]
+    columns["stored_value_per_kwh"] = [_value(plan, c) for c in schedule]
     return columns
 
 
 def _value(plan: Plan | None, step: PlannedInterval) -> float | None:
     """The value of one more stored kWh at the interval's end, with what is planned to be stored."""
     curve = plan.value(step.interval.start) if plan else None
-    return _rounded(curve.at(step.stored_wh) / 1000) if curve else None
+    return _rounded(kwh_price(curve.at(step.stored_wh))) if curve else None
 
 
 def _offer(offer: OfferCurve | None) -> dict[str, Any] | None:
     if offer is None:
         return None
-    steps = [{"price_per_kwh": s.price_per_mwh / 1000, "net_wh": s.net_wh} for s in offer.steps]
+    steps = [{"price_per_kwh": kwh_price(s.price_per_mwh), "net_wh": s.net_wh} for s in offer.steps]
     return {"start": iso(offer.interval.start), "end": iso(offer.interval.end), "steps": steps}
 
 
@@ -257,7 +258,7 @@ def _tender(state: TenderState, now: datetime) -> dict[str, Any]:
         "start": iso(tender.interval.start),
         "side": tender.side.value,
         "quantity_wh": tender.quantity_wh,
-        "price_per_kwh": per_mwh(tender.price_ticks) / 1000,
+        "price_per_kwh": Price(tender.price_ticks).per_kwh,
         "filled_wh": state.filled_wh,
         "state": _fate(state, now),
     }

@@ -21,7 +21,7 @@ from gateway.domain.intervals import iso
 from gateway.domain.readings import METRICS, DeviceState, Quality, Snapshot
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import ConfigError
-from gateway.planner.score import Error, ForecastScore
+from gateway.forecasts.score import Error, ForecastScore
 from gateway.store.book import Entry
 
 SCHEMA = 1  # counts up when a topic or a field changes its meaning or goes away

@@ -16,16 +16,16 @@ from gateway.agent.state import Present
 from gateway.agent.steering import ServiceSteering
 from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.dashboard import page
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.readings import DeviceState
 from gateway.domain.trade import Side, Tender
 from gateway.publishing.mqtt import Publisher
-from gateway.store import Journal
 from gateway.store.book import TenderState
 from gateway.store.history import History
+from gateway.store.journal import Journal
 from tests.dashboard.homes import NOW, snapshot, view
 
 

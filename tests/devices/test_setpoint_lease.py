@@ -16,7 +16,7 @@ from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
 from gateway.modbus.connection import BusAddress, BusTiming, Connection
 from gateway.modbus.registers import Block
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, Intents, impatient
 from tests.modbus.server import RegisterServer, serving
 
