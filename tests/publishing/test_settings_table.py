@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.agent.user_settings import configured, differences, restored
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.dashboard import page
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
