@@ -137,7 +137,7 @@ class ControlLoop:
         if self._present.wishes.charge_now and snapshot.car_plugged is False:
             self._present.wishes = replace(self._present.wishes, charge_now=False)
             with suppress(StorageError):
-                self._journal.setting(PREFIX + "charge_now", "False")
+                self._journal.setting(PREFIX + "charge_now", "false")
 
     def _car_w(self, snapshot: Snapshot, now: datetime, charger: ChargerSpec) -> float | None:
         """What the car should take; None = there is none. One that has its wish is paused (0)."""

@@ -9,13 +9,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from gateway.agent.battery import NOT_STATED, STATED, battery_spec
-from gateway.agent.user_settings import Wishes
 from gateway.config.settings import Settings
 from gateway.domain.control import Limits, Setpoints
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.price import Price
 from gateway.domain.readings import Snapshot
+from gateway.domain.user_settings import UserSettings
 from gateway.forecasts.score import ForecastScore
 from gateway.market.exchanges import PublishedPrices
 from gateway.tariff import TariffRules
@@ -26,7 +26,7 @@ class Present:
     """The newest snapshot, setpoints, plan and published prices, and the user's standing wishes."""
 
     settings: Settings
-    wishes: Wishes
+    wishes: UserSettings
     snapshot: Snapshot | None = None
     setpoints: Setpoints = field(default_factory=Setpoints)
     plan: Plan | None = None
