@@ -17,13 +17,14 @@ class NightOrigin:
     def __init__(self, journal: Journal, tariff: TariffRules) -> None:
         self._journal, self._tariff = journal, tariff
         self._has_night = tariff.tariff.flat_night is not None
+        self._known_wh = _stored(journal)  # None: nothing is known, all of it counts as of the night
 
     def follow(self, flow: QuarterFlow, stored_wh: float | None) -> None:
         """Count a quarter that has ended; without a flat night there is nothing to count.
 
         Where neither the charge nor its origin is known, nothing is noted: all of it stays unknown.
         """
-        if not self._has_night or (stored_wh is None and not self._is_known()):
+        if not self._has_night or (stored_wh is None and self._known_wh is None):
             return
         interval = flow.observed.interval
         metered = self._journal.book.metered.get(interval.start)
@@ -42,22 +43,20 @@ class NightOrigin:
             self._journal.setting(_KEY, str(night_wh))
         except StorageError:
             return  # no bid goes out either while nothing can be stored
+        self._known_wh = night_wh
 
     def resellable_wh(self, stored_wh: float) -> float:
         """What of the stored energy may be offered."""
         return resellable_wh(stored_wh, self._night_wh(stored_wh)) if self._has_night else stored_wh
 
-    def _is_known(self) -> bool:
-        try:
-            return self._journal.setting(_KEY) is not None
-        except StorageError:
-            return False
-
     def _night_wh(self, stored_wh: float) -> int:
-        try:
-            known = self._journal.setting(_KEY)
-        except StorageError:
-            known = None  # unknown: all of it counts as of the night
-        if known is None:
+        if self._known_wh is None:
             return unknown_origin(stored_wh, has_flat_night=self._has_night)
-        return int(known)
+        return self._known_wh
+
+
+def _stored(journal: Journal) -> int | None:
+    try:
+        return int(journal.setting(_KEY) or "")
+    except (StorageError, ValueError):
+        return None
