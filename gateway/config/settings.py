@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.config.tariff import Tariff
+from gateway.domain.readings import Role
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -76,6 +77,11 @@ class DeviceSettings(_Part):
     baud: int = Field(9600, description="of a serial line")
     parity: Literal["N", "E", "O"] = Field("N", description="of a serial line")
     control: bool = Field(True, description="false = read only, never written")
+    role: Role | None = Field(
+        None,
+        description="what its power stands for, where that is not clear: `grid` for the meter of the "
+        "connection, `submeter` for one of a part of the load; or `pv`, `battery`, `charger`",
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -247,3 +253,18 @@ class Settings(_Part):
             if names.count(name) > 1:
                 raise ValueError(f"two devices are named {name!r}; names must differ")
         return self
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> Self:
+        grids = [d.name for d in self.device if d.role is Role.GRID]
+        if len(grids) > 1:
+            raise ValueError(
+                f"{' and '.join(grids)} both have role = 'grid'; the home has one connection: "
+                "leave it at the meter of the connection, and write 'submeter' at the other"
+            )
+        return self
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """The roles that are set, by device name."""
+        return {d.name: d.role for d in self.device if d.role is not None}
