@@ -16,7 +16,7 @@ from gateway.agent.page_source import PageSource
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import ServiceSteering
-from gateway.agent.stores import Stores, open_stores
+from gateway.agent.stores import open_stores
 from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import PREFIX, SettingsKeeper, restored
 from gateway.clock import Clock
@@ -68,9 +68,9 @@ class Agent:
             self.exchange = market[0]
         provider = pv_provider(settings)
         self._provider = None if provider is None else ProviderForecast(provider, journal, clock)
-        past = Past(history.quarters, journal, self._clearing, origin)
+        past = Past(history.quarters, journal, self._clearing, origin, self._provider)
         chosen = strategy(settings.planner.strategy)
-        self.trading = TradingLoop(keeper, chosen, clock, past, market, self._provider, self.order)
+        self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()
         self.page: Dashboard | None = None
         if settings.dashboard.enabled:

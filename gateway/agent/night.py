@@ -17,7 +17,9 @@ class NightOrigin:
     def __init__(self, journal: Journal, tariff: TariffRules) -> None:
         self._journal, self._tariff = journal, tariff
         self._has_night = tariff.tariff.flat_night is not None
-        self._known_wh = _stored(journal)  # None: nothing is known, all of it counts as of the night
+        self._known_wh = _stored(
+            journal
+        )  # None: nothing is known, all of it counts as of the night
 
     def follow(self, flow: QuarterFlow, stored_wh: float | None) -> None:
         """Count a quarter that has ended; without a flat night there is nothing to count.

@@ -90,7 +90,10 @@ class PageSource:
 
     def _offer(self, now: datetime) -> OfferCurve | None:
         """What is really tendered of the next curve: sells, and buys where the home may buy."""
-        market, offer = self._keeper.state.settings.market, _next_offer(self._keeper.state.plan, now)
+        market, offer = (
+            self._keeper.state.settings.market,
+            _next_offer(self._keeper.state.plan, now),
+        )
         if market is None or offer is None or not self._keeper.state.user.trading:
             return None
         steps = tuple(s for s in offer.steps if s.net_wh > 0 or market.buy)

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
-from gateway.config.for_control import battery_assumptions
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, sized, stored_wh
 from gateway.domain.control import BatteryAssumptions, Setpoints
@@ -36,9 +35,7 @@ class HomeRules:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         zone = ZoneInfo(settings.site.time_zone)
-        return cls(
-            settings, TariffRules(settings.tariff, zone), battery_assumptions(settings.battery)
-        )
+        return cls(settings, TariffRules(settings.tariff, zone), settings.battery.assumed())
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ class Past:
     journal: Journal
     clearing: Clearing
     origin: NightOrigin
+    pv_provider: ProviderForecast | None = None  # a weather service, judged by what came
 
 
 class TradingLoop:
@@ -59,13 +60,12 @@ class TradingLoop:
         clock: Clock,
         past: Past,
         market: tuple[Exchange, Trader] | None = None,
-        pv_provider: ProviderForecast | None = None,
         order: Callable[[], None] = lambda: None,
     ) -> None:
-        """``order`` tells the guard what a round has changed; ``pv_provider`` is a weather service."""
+        """``order`` tells the guard what a round has changed."""
         self._keeper, self._strategy, self._clock = keeper, strategy, clock
         self._past_of, self._market, self._order = past, market, order
-        self._pv_provider = pv_provider
+        self._pv_provider = past.pv_provider
         self._write_plan, self._write_prices = keeper.writer("plan"), keeper.writer("prices")
         self._write_score = keeper.writer("forecast_score")
         self._write_reached = keeper.writer("exchange_reached")

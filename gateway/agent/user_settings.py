@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-
 from contextlib import suppress
 
 from gateway.agent.state import StateKeeper

@@ -163,18 +163,7 @@ class AgentProcess:
             env=environment,
             start_new_session=True,  # Ctrl-C is the guard's; it ends the child in good order
         )
-        limits = self._limits
-        with suppress(OSError, ValueError):  # gone already, or a kernel that does not let us
-            for what, most in (
-                (resource.RLIMIT_NOFILE, limits.files),
-                (resource.RLIMIT_DATA, 2 * limits.memory),
-                (resource.RLIMIT_CORE, 0),
-            ):
-                hard = resource.prlimit(process.pid, what)[1]
-                most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-                resource.prlimit(process.pid, what, (most, most))
-        with suppress(OSError):  # when memory gets short, the child goes first
-            Path(f"/proc/{process.pid}/oom_score_adj").write_text("800")
+        _limit(process.pid, self._limits)
         return process
 
     async def _hear(self, reader: asyncio.StreamReader, availability: Availability) -> str:
@@ -207,6 +196,20 @@ class AgentProcess:
             used = resident_bytes(pid)
             if used > self._limits.memory:
                 return f"it used {used // 1024 // 1024} MB"
+
+
+def _limit(pid: int, limits: AgentLimits) -> None:
+    with suppress(OSError, ValueError):  # gone already, or a kernel that does not let us
+        for what, most in (
+            (resource.RLIMIT_NOFILE, limits.files),
+            (resource.RLIMIT_DATA, 2 * limits.memory),
+            (resource.RLIMIT_CORE, 0),
+        ):
+            hard = resource.prlimit(pid, what)[1]
+            allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.prlimit(pid, what, (allowed, allowed))
+    with suppress(OSError):  # when memory gets short, the child goes first
+        Path(f"/proc/{pid}/oom_score_adj").write_text("800")
 
 
 def resident_bytes(pid: int) -> int:

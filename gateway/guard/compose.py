@@ -89,7 +89,9 @@ def _locked(path: Path) -> int | None:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        log.error("%s cannot be written (%s): what is set may not be undone after a crash", path, error)
+        log.error(
+            "%s cannot be written (%s): what is set may not be undone after a crash", path, error
+        )
         return None
     try:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

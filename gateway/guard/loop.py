@@ -16,7 +16,7 @@ from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, MeterCounters, Order
 from gateway.domain.readings import Snapshot
 from gateway.guard.orders import OrderIntake
-from gateway.ipc.messages import GuardReport, PollResult
+from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
 from gateway.site.site import Site
 
@@ -92,12 +92,11 @@ class GuardLoop:
         return decision.setpoints
 
     def _report(self, snapshot: Snapshot, order: Order | None) -> GuardReport:
-        polls = tuple(PollResult(*result) for result in self._site.take_polls())
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
             setpoints=self._memory.setpoints,
             settings=self._intake.settings,
             order_holds=order is not None,
-            polls=polls,
+            polls=self._site.take_polls(),
         )

@@ -12,6 +12,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import timedelta
+from itertools import pairwise
 
 from gateway.clock import Clock
 from gateway.domain.order import IntervalTerms, Order, StandingSettings
@@ -132,7 +133,7 @@ def _is_curve(curve: ValueCurve) -> bool:
     grid, values = curve.stored_wh, curve.value_per_mwh
     if not 0 < len(grid) == len(values) <= MOST_POINTS:
         return False
-    rises = all(a < b for a, b in zip(grid, grid[1:], strict=False))
+    rises = all(a < b for a, b in pairwise(grid))
     return rises and all(math.isfinite(x) and abs(x) <= MOST_PRICE for x in (*grid, *values))
 
 

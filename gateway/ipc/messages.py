@@ -13,7 +13,7 @@ import msgspec
 
 from gateway.domain.control import Setpoints
 from gateway.domain.order import Order, StandingSettings
-from gateway.domain.readings import Snapshot
+from gateway.domain.readings import Poll, Snapshot
 from gateway.errors import GatewayError
 
 VERSION = 1
@@ -23,15 +23,6 @@ Body = TypeVar("Body")
 
 class MessageError(GatewayError):
     """A message that is not of the form that was agreed; the text says what is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class PollResult:
-    """How one poll of a device went, for the metrics."""
-
-    device: str
-    seconds: float
-    answered: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +39,7 @@ class GuardReport:
     setpoints: Setpoints
     settings: StandingSettings
     order_holds: bool
-    polls: tuple[PollResult, ...] = ()
+    polls: tuple[Poll, ...] = ()
     alarms: tuple[str, ...] = ()
 
 

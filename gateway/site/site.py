@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from gateway.clock import Clock, every
 from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
-from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
-from gateway.site.snapshot import has, join, without_chargers
+from gateway.site.roles import Roles, has, unclear
+from gateway.site.snapshot import join, without_chargers
 from gateway.supervise import Availability, Backoff
 
 log = logging.getLogger(__name__)
@@ -22,6 +24,7 @@ RELEASE_LIMIT_S = 6.0  # real seconds; all of a stop must be done within 10
 DARK_W = 50.0  # less from the panels is dusk: what lives on them may fall asleep
 NIGHT_S = 60.0  # between the first tries to wake it
 LONGEST_POLL_S = 15.0  # readings that were not renewed for so long (or three periods) are stale
+MOST_POLLS = 1000  # that nobody asked for are counted no longer
 
 
 class Site:
@@ -32,15 +35,19 @@ class Site:
         devices: Sequence[Device],
         clock: Clock,
         period_s: float,
-        on_poll: Callable[[str, float, bool], None] = lambda *_: None,
         is_dark: Callable[[datetime], bool] = lambda _: False,
+        roles: Roles | None = None,
     ) -> None:
-        """``on_poll`` is told of every poll: device, seconds, whether it was answered.
-
-        ``is_dark`` tells whether the sun is below the horizon; False where nobody knows.
+        """``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
+        are those that the configuration gives to devices.
         """
         self.devices = tuple(devices)
-        self._on_poll, self._is_dark = on_poll, is_dark
+        self._is_dark = is_dark
+        self._polls: list[Poll] = []
+        self._tried: set[str] = set()
+        self._all_tried = asyncio.Event()
+        self._roles = roles or {}
+        self._unclear = ""
         self._clock, self._period_s = clock, period_s
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
@@ -56,6 +63,18 @@ class Site:
         for device in self.devices:
             self._clock.spawn(group, self._poll_loop(device), name=f"poll {device.name}")
 
+    async def looked_at(self, limit_s: float) -> None:
+        """Until each device has been tried once and, if it answers, is neutral; ``limit_s`` real seconds
+        at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._all_tried.wait()
+
+    def take_polls(self) -> tuple[Poll, ...]:
+        """How the polls since the last call went."""
+        polls, self._polls = tuple(self._polls), []
+        return polls
+
     def observe(self) -> Snapshot:
         """The home now, from the latest readings; what was not renewed in time is stale."""
         oldest = self._clock.monotonic() - max(LONGEST_POLL_S, 3 * self._period_s)
@@ -64,7 +83,17 @@ class Site:
             for name, state in self._states.items()
         }
         now = self._clock.now()
-        return join(now, states, dark=self._is_dark(now))
+        controls = {d.name: d.controls for d in self.devices}
+        dark = self._is_dark(now)
+        snapshot = join(now, states, dark=dark, roles=self._roles, controls=controls)
+        self._say_unclear(unclear(snapshot))
+        return snapshot
+
+    def _say_unclear(self, what: str) -> None:
+        """Once; a meter that is silent for a while takes nothing back."""
+        if what and what != self._unclear:
+            self._unclear = what
+            log.error("%s; until then the grid is not known and nothing is steered by it", what)
 
     def keeps_export(self) -> bool:
         """Whether every inverter with panels holds the export limit itself now, as far as it says.
@@ -140,9 +169,9 @@ class Site:
             began = self._clock.monotonic()
             try:
                 await self._poll(device)
-                self._on_poll(device.name, self._clock.monotonic() - began, True)
+                self._note_poll(device.name, began, answered=True)
             except DeviceError as error:
-                self._on_poll(device.name, self._clock.monotonic() - began, False)
+                self._note_poll(device.name, began, answered=False)
                 state = self._states[device.name]
                 asleep = state.asleep or (device.sleeps_at_night and _dark(state))
                 availability.lost(error, expected=asleep)
@@ -178,6 +207,13 @@ class Site:
         report = await device.release(held)
         if report.neutral:
             self._held -= {(device.name, control) for control in held}
+
+    def _note_poll(self, device: str, began: float, *, answered: bool) -> None:
+        self._tried.add(device)
+        if len(self._tried) == len(self.devices):
+            self._all_tried.set()
+        if len(self._polls) < MOST_POLLS:
+            self._polls.append(Poll(device, self._clock.monotonic() - began, answered))
 
     # -- applying --
 
