@@ -8,23 +8,22 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.agent.pv_providers import pv_provider
 from gateway.clock import WallClock
-from gateway.config import Settings
-from gateway.config.for_control import battery_assumptions
 from gateway.config.load import line_of
+from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, sized
 from gateway.devices.build import build_devices, profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
+from gateway.forecasts.pv_services import pv_provider
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
 from gateway.site.roles import unclear
 from gateway.site.snapshot import join
-from gateway.store import Journal
 from gateway.store.file import held
+from gateway.store.journal import Journal
 
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
@@ -78,7 +77,9 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         states: dict[str, DeviceState] = {}
         try:
             running = held(settings.state_dir / "journal.sqlite")
-            for i, device in enumerate(build_devices(settings.device, journal, clock)):
+            for i, device in enumerate(
+                build_devices([d.plain() for d in settings.device], journal, clock)
+            ):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue
@@ -86,7 +87,7 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                 finding, good = await _device(device, where)
                 yield finding
                 states[device.name] = DeviceState(device.name, online=True, readings=good)
-            home = join(clock.now(), states, roles=settings.roles)
+            home = join(clock.now(), states, roles=settings.for_guard().roles())
             if open_question := unclear(home):
                 where = _at(path, text, ("device", 0, "name"), "")
                 yield Finding("grid meter", False, f"{where}{open_question}")
@@ -119,7 +120,7 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
 
 
 def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:
-    assumed = battery_assumptions(settings.battery)
+    assumed = settings.for_guard().battery
     spec = combined(sized(home.batteries, assumed), assumed, settings.site.reserve_pct)
     if spec is None:
         return Finding("battery", False, f"{where}{NOT_STATED}")

@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.agent.user_settings import Wishes
-from gateway.config.for_control import battery_assumptions
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, sized, stored_wh
 from gateway.domain.control import Limits, Setpoints
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
+from gateway.domain.price import Price
 from gateway.domain.readings import BatteryState, Snapshot
-from gateway.domain.trade import per_mwh
+from gateway.domain.user_settings import UserSettings
+from gateway.forecasts.score import ForecastScore
 from gateway.market.exchanges import PublishedPrices
-from gateway.planner.score import ForecastScore
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 
 
 @dataclass
@@ -27,7 +26,7 @@ class Present:
     """The newest snapshot, setpoints, plan and published prices, and the user's standing wishes."""
 
     settings: Settings
-    wishes: Wishes
+    wishes: UserSettings
     snapshot: Snapshot | None = None
     setpoints: Setpoints = field(default_factory=Setpoints)
     plan: Plan | None = None
@@ -40,7 +39,7 @@ class Present:
     _ticked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self._assumed = battery_assumptions(self.settings.battery)
+        self._assumed = self.settings.for_guard().battery
         self.tariff = TariffRules(self.settings.tariff, ZoneInfo(self.settings.site.time_zone))
 
     def tick(self) -> None:
@@ -63,8 +62,8 @@ class Present:
     def retail(self, interval: Interval) -> tuple[float | None, float | None]:
         """What a MWh costs and earns without bidding, by the tariff; where it follows the market and
         nothing is published, at the clearing price or, before that is known, at the expected one."""
-        course = self.plan.course if self.plan else ()
-        planned = next((c for c in course if c.interval == interval), None)
+        schedule = self.plan.schedule if self.plan else ()
+        planned = next((c for c in schedule if c.interval == interval), None)
         market = self.clearing_price(interval)
         if market is None and planned is not None:
             market = planned.market_price
@@ -115,4 +114,4 @@ class Present:
 
 
 def _or_none(price_ticks: int | None) -> float | None:
-    return None if price_ticks is None else per_mwh(price_ticks)
+    return None if price_ticks is None else Price(price_ticks).per_mwh

@@ -26,14 +26,14 @@ from gateway.agent.state import Present
 from gateway.agent.trading import TradingLoop
 from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.control import ChargerSpec
 from gateway.domain.control import Setpoints
 from gateway.domain.plan import Observed
 from gateway.domain.readings import BatteryState, ChargerState, Snapshot
 from gateway.planner import strategy
 from gateway.site.site import Site
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from gateway.supervise import Availability
 from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
 

@@ -25,9 +25,10 @@ from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.trade import Metered
 from gateway.errors import MarketError
 from gateway.market.exchanges import Exchange
-from gateway.market.schedule import Pace, next_wake
+from gateway.market.schedule import BidTiming, next_wake
 from gateway.market.trader import Trader, TraderSettings
-from gateway.store import Entry, Journal
+from gateway.store.book import Entry
+from gateway.store.journal import Journal
 from tests.market.stub_client import StubExchange
 from tests.market.stub_exchange import Stub, number
 
@@ -103,7 +104,7 @@ async def trade(
     trader = Trader(exchange, journal, clock, TraderSettings("home"))
     await trader.start()
     while clock.now() < plan.end:
-        await clock.sleep_until(next_wake(trader.rules, clock.now(), Pace()))
+        await clock.sleep_until(next_wake(trader.rules, clock.now(), BidTiming()))
         tell()
         try:
             await trader.bid(curves(plan.seed, clock.now()))

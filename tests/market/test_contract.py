@@ -22,9 +22,9 @@ from gateway.market import exchanges
 from gateway.market.account import RetailPrices, statement
 from gateway.market.bidding import BidPolicy
 from gateway.market.exchanges import Exchange, ExchangeAccess
-from gateway.market.schedule import Pace, next_wake
+from gateway.market.schedule import BidTiming, next_wake
 from gateway.market.trader import Trader, TraderSettings
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from tests.market.values import T0
 from tests.market.worlds import WORLDS, World
 
@@ -252,7 +252,7 @@ def test_a_trader_trades_on_it(play: Play, restarts: bool) -> None:
         )
         end = FIRST.end + timedelta(minutes=40)
         while p.clock.now() < end:
-            await p.clock.sleep_until(next_wake(p.rules, p.clock.now(), Pace()))
+            await p.clock.sleep_until(next_wake(p.rules, p.clock.now(), BidTiming()))
             if restarts:
                 journal.close()
                 journal, exchange = Journal(p.path / "home.db"), p.connect()

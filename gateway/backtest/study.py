@@ -14,22 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from gateway.config.tariff import Tariff
-from gateway.domain.intervals import iso
-from gateway.errors import ConfigError
-from gateway.planner import strategy
-from gateway.planner.backtest.case import Case
-from gateway.planner.backtest.data import Series
-from gateway.planner.backtest.foresight import perfect_foresight
-from gateway.planner.backtest.sessions import sessions_of
-from gateway.planner.backtest.simulate import (
+from gateway.backtest.case import Case
+from gateway.backtest.data import Series
+from gateway.backtest.foresight import perfect_foresight
+from gateway.backtest.sessions import sessions_of
+from gateway.backtest.simulate import (
     Outcome,
     Progress,
     no_battery,
     self_consumption,
     simulate,
 )
-from gateway.planner.tariff import TariffRules
+from gateway.config.tariff import Tariff
+from gateway.domain.intervals import iso
+from gateway.domain.price import kwh_price
+from gateway.errors import ConfigError
+from gateway.planner import strategy
+from gateway.tariff import TariffRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def _car(study: Study) -> dict[str, int]:
 
 
 def write_schedule(path: Path, study: Study) -> None:
-    """The strategy's course as CSV; ``cash`` is export less import less wear."""
+    """The strategy's schedule as CSV; ``cash`` is export less import less wear."""
     ours = study.ours
     columns = (
         np.maximum(-ours.discharge, 0),
@@ -160,7 +161,7 @@ def variations(case: Case) -> Sequence[tuple[str, Case]]:
         made.append((f"battery {size / 1000:g} kWh", case.with_battery(size, spec.wear_per_mwh)))
     for wear in (0.0, 20.0, 50.0):
         if wear != spec.wear_per_mwh:
-            text = f"wear {wear / 1000:g} per kWh"
+            text = f"wear {kwh_price(wear):g} per kWh"
             made.append((text, case.with_battery(spec.capacity_wh, wear)))
     for text, buy in (
         ("import flat 0.14", {"kind": "flat", "per_kwh": "0.14"}),

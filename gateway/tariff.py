@@ -13,17 +13,17 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.tariff import (
     FlatPrice,
-    Price,
     PublishedPrice,
+    RetailPrice,
     Tariff,
     TimeOfUsePeriod,
     TimeOfUsePrice,
     WholesalePrice,
 )
 from gateway.domain.intervals import Interval
+from gateway.domain.price import mwh_price
 
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_PER_MWH = 1000.0  # tariffs are written per kWh
 
 
 class Terms(NamedTuple):
@@ -75,26 +75,14 @@ class TariffRules:
             return False
         return _in_window(interval.start.astimezone(self.zone).time(), night.start, night.end)
 
-    def follows_market(self, *, importing: bool) -> bool:
-        """Whether the price depends on the interval's market price."""
-        price = self.tariff.import_price if importing else self.tariff.export_price
-        return isinstance(price, WholesalePrice | PublishedPrice)
-
-    @property
-    def monthly_fees(self) -> float:
-        """Fixed fees a month, in currency units, tax included."""
-        night = self.tariff.flat_night
-        fees = self.tariff.monthly_fee + (night.monthly_fee if night else 0)
-        return float(fees) * (1 + float(self.tariff.tax_pct) / 100)
-
-    def _terms(self, price: Price, interval: Interval, published: float | None) -> Terms:
+    def _terms(self, price: RetailPrice, interval: Interval, published: float | None) -> Terms:
         match price:
             case FlatPrice():
-                return Terms(float(price.per_kwh) * _PER_MWH, 0.0)
+                return Terms(mwh_price(price.per_kwh), 0.0)
             case TimeOfUsePrice():
                 return Terms(self._time_of_use(price, interval), 0.0)
             case WholesalePrice():
-                return Terms(float(price.adder_per_kwh) * _PER_MWH, float(price.factor))
+                return Terms(mwh_price(price.adder_per_kwh), float(price.factor))
             case PublishedPrice():
                 return Terms(0.0, 1.0) if published is None else Terms(published, 0.0)
 
@@ -103,8 +91,8 @@ class TariffRules:
         weekday, month = _WEEKDAYS[local.weekday()], local.month
         for period in price.periods:
             if _matches(period, local.time(), weekday, month):
-                return float(period.per_kwh) * _PER_MWH
-        return float(price.otherwise_per_kwh) * _PER_MWH
+                return mwh_price(period.per_kwh)
+        return mwh_price(price.otherwise_per_kwh)
 
 
 def _applied(terms: Terms, market: float | None) -> float | None:

@@ -7,11 +7,13 @@ from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.config import Settings, load_settings
+from gateway.config.load import load_settings
+from gateway.config.settings import Settings
 from gateway.config.tariff import Tariff
 from gateway.domain.plan import BatterySpec
-from gateway.planner.sun import Place
-from gateway.planner.tariff import TariffRules
+from gateway.domain.price import mwh_price
+from gateway.sun import Place
+from gateway.tariff import TariffRules
 
 _CAPACITY_WH = 13_500.0
 _POWER_W = 5_000.0
@@ -92,7 +94,7 @@ def case_from(path: Path) -> Case:
         charge_efficiency=stated.charge_efficiency,
         discharge_efficiency=stated.discharge_efficiency,
         standby_w=stated.standby_w,
-        wear_per_mwh=float(stated.wear_per_kwh) * 1000,
+        wear_per_mwh=mwh_price(stated.wear_per_kwh),
     ).by_power(stated.charge_efficiency_by_power, stated.discharge_efficiency_by_power)
     return Case(
         battery=battery,
