@@ -37,7 +37,7 @@ def test_known_values_and_no_others() -> None:
     assert ("device_up", "meter") not in scrape(metrics)
     seen = snapshot()
     lost = replace(device("charger", online=False, charger_power_w=5.0), asleep=True)
-    seen.devices["charger"] = lost
+    seen.devices["charger"] = lost  # type: ignore[index]
     market = MarketState(NOON, "USD", trading=True, position_wh=250, account_total="-1.50")
     metrics.show(seen, market, Counts(tenders=3, settled_money=-150_000_000, mqtt_connected=True))
     metrics.polled("meter", 0.02, answered=True)
@@ -68,9 +68,9 @@ def test_a_metric_in_any_unit_reaches_every_place(unit: str) -> None:
     """A row that is added to the table needs no other place, whatever its unit."""
     row = Metric("rack_inlet_x", unit, "how it is at the inlet")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(METRICS, row.name, row)  # type: ignore[arg-type]
+        patch.setitem(METRICS, row.name, row)
         seen = snapshot()
-        seen.devices["rack"] = device("rack", rack_inlet_x=21.5)
+        seen.devices["rack"] = device("rack", rack_inlet_x=21.5)  # type: ignore[index]
         metrics = Metrics()
         metrics.show(seen, None, Counts())
         found = {
