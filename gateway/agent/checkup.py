@@ -87,7 +87,7 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                 finding, good = await _device(device, where)
                 yield finding
                 states[device.name] = DeviceState(device.name, online=True, readings=good)
-            home = join(clock.now(), states, roles=settings.roles)
+            home = join(clock.now(), states, roles=settings.for_guard().roles())
             if open_question := unclear(home):
                 where = _at(path, text, ("device", 0, "name"), "")
                 yield Finding("grid meter", False, f"{where}{open_question}")
@@ -120,7 +120,7 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
 
 
 def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:
-    assumed = settings.battery.assumed()
+    assumed = settings.for_guard().battery
     spec = combined(sized(home.batteries, assumed), assumed, settings.site.reserve_pct)
     if spec is None:
         return Finding("battery", False, f"{where}{NOT_STATED}")

@@ -35,7 +35,7 @@ class HomeRules:
     @classmethod
     def of(cls, settings: Settings) -> Self:
         zone = ZoneInfo(settings.site.time_zone)
-        return cls(settings, TariffRules(settings.tariff, zone), settings.battery.assumed())
+        return cls(settings, TariffRules(settings.tariff, zone), settings.for_guard().battery)
 
 
 @dataclass(frozen=True, slots=True)

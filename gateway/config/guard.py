@@ -31,6 +31,7 @@ class DeviceConfig:
     baud: int = 9600
     parity: Literal["N", "E", "O"] = "N"
     control: bool = True
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,6 @@ class GuardSettings:
     departure_energy_wh: float = 0.0
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
     charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
-    roles: dict[str, Role] = field(default_factory=dict)
     timing: Timing = field(default_factory=Timing)
     clock_start: datetime | None = None
     clock_rate: float = 1.0
@@ -77,7 +77,7 @@ class GuardSettings:
         )
 
     def control(self) -> ControlSettings:
-        """What control knows of the home as long as this configuration holds."""
+        """What a decision is made with, as long as this configuration holds."""
         return ControlSettings(
             zone=ZoneInfo(self.time_zone),
             import_limit_w=self.import_limit_w,
@@ -88,3 +88,7 @@ class GuardSettings:
             dwell_s=self.timing.dwell_s,
             car_dwell_s=self.timing.car_dwell_s,
         )
+
+    def roles(self) -> dict[str, Role]:
+        """The roles that devices were given, by name."""
+        return {d.name: d.role for d in self.devices if d.role is not None}

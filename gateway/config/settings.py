@@ -14,13 +14,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from gateway.config.guard import DeviceConfig, GuardSettings, Timing
 from gateway.config.tariff import Tariff
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions
-from gateway.domain.price import mwh_price
 from gateway.domain.readings import Role
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
+_KWH_PER_MWH = 1000
 
 
 class _Part(BaseModel):
@@ -107,6 +107,7 @@ class DeviceSettings(_Part):
             self.baud,
             self.parity,
             self.control,
+            self.role,
         )
 
 
@@ -135,20 +136,6 @@ class Battery(_Part):
         if not all(0 < efficiency <= 1 for _, efficiency in curve):
             raise ValueError("an efficiency lies between 0 and 1, e.g. 0.95")
         return curve
-
-    def assumed(self) -> BatteryAssumptions:
-        """The same as plain values."""
-        return BatteryAssumptions(
-            self.capacity_wh,
-            self.max_charge_w,
-            self.max_discharge_w,
-            self.charge_efficiency,
-            self.discharge_efficiency,
-            self.charge_efficiency_by_power,
-            self.discharge_efficiency_by_power,
-            self.standby_w,
-            mwh_price(self.wear_per_kwh),
-        )
 
 
 class Car(_Part):
@@ -292,11 +279,6 @@ class GuardPart(BaseModel):
             )
         return self
 
-    @property
-    def roles(self) -> dict[str, Role]:
-        """The roles that are set, by device name."""
-        return {d.name: d.role for d in self.device if d.role is not None}
-
     def for_guard(self) -> GuardSettings:
         """The same as the plain values that the guard's process is handed."""
         own, battery, car, control = self.site, self.battery, self.car, self.control
@@ -310,9 +292,18 @@ class GuardPart(BaseModel):
             import_limit_w=own.import_limit_w,
             departure=car.departure,
             departure_energy_wh=car.energy_wh,
-            battery=battery.assumed(),
+            battery=BatteryAssumptions(
+                battery.capacity_wh,
+                battery.max_charge_w,
+                battery.max_discharge_w,
+                battery.charge_efficiency,
+                battery.discharge_efficiency,
+                battery.charge_efficiency_by_power,
+                battery.discharge_efficiency_by_power,
+                battery.standby_w,
+                float(battery.wear_per_kwh) * _KWH_PER_MWH,
+            ),
             charger=ChargerAssumptions(car.phases, car.volts, car.min_current_a, car.max_current_a),
-            roles=self.roles,
             timing=Timing(
                 control.period_s, control.deadband_w, control.dwell_s, control.car_dwell_s
             ),

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.metrics import METRICS
+
 
 class Quality(StrEnum):
     """Why a reading may or may not be used. Only GOOD readings carry a value into decisions."""
@@ -15,44 +17,6 @@ class Quality(StrEnum):
     STALE = "stale"  # was good; the device has not answered since
     ABSENT = "absent"  # the device says that it does not implement this
     BAD = "bad"  # an error, or a value that cannot be
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A name that readings, topics and history share, with its unit (SI or %), and what it is."""
-
-    name: str
-    unit: str
-    about: str
-
-
-METRICS: Mapping[str, Metric] = {
-    m.name: m
-    for m in (
-        Metric("ac_power_w", "W", "inverter AC output, to the home +"),
-        Metric("pv_power_w", "W", "what the panels give"),
-        Metric("pv_energy_wh", "Wh", "lifetime PV energy"),
-        Metric("battery_power_w", "W", "battery, discharge +, charge -"),
-        Metric("battery_soc_pct", "%", "state of charge"),
-        Metric("battery_capacity_wh", "Wh", "usable capacity as the device states it"),
-        Metric("battery_charge_wh", "Wh", "lifetime energy charged"),
-        Metric("battery_discharge_wh", "Wh", "lifetime energy discharged"),
-        Metric("battery_max_charge_w", "W", "largest charge power the device accepts"),
-        Metric("battery_max_discharge_w", "W", "largest discharge power the device accepts"),
-        Metric("grid_power_w", "W", "grid connection, import +, export -"),
-        Metric("grid_import_wh", "Wh", "lifetime energy imported"),
-        Metric("grid_export_wh", "Wh", "lifetime energy exported"),
-        Metric("grid_frequency_hz", "Hz", "grid frequency"),
-        Metric("charger_power_w", "W", "power into the car"),
-        Metric("charger_energy_wh", "Wh", "lifetime energy into cars"),
-        Metric("charger_session_wh", "Wh", "energy into the car since it was plugged in"),
-        Metric("charger_state", "", "idle | plugged | charging | error"),
-        Metric("load_power_w", "W", "all consumption of the home, the car included"),
-        Metric("inverter_state", "", "the inverter's own operating state"),
-        Metric("battery_mode", "", "auto | held: whether an external setpoint is active"),
-        Metric("pv_limit_pct", "%", "active limit of generation, 100 = none"),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Guard:
             clock,
             timing.period_s,
             lambda now: is_dark(place, now),
-            settings.roles,
+            settings.roles(),
         )
         self.loop = GuardLoop(
             self.site, self.intake, settings.control(), clock, timing.period_s, on_report

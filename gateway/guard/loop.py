@@ -10,7 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from gateway.clock import Clock, every
-from gateway.control import ControlMemory, DecisionInputs, decide
+from gateway.control.decide import decide
+from gateway.control.inputs import ControlMemory, DecisionInputs
 from gateway.domain.control import ControlSettings
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, MeterCounters, Order

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Settings
 from gateway.config.load import load_settings
+from gateway.config.settings import Settings
 from gateway.control.batteries import combined, sized, stored_wh
 from gateway.domain.control import BatteryAssumptions, Control
 from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading, Role, Snapshot
@@ -154,4 +154,4 @@ def test_two_grids_are_refused_with_what_to_write(tmp_path: Path) -> None:
 def test_roles_are_those_that_are_written() -> None:
     devices = [{"name": "a", "host": "x", "role": "submeter"}, {"name": "b", "host": "x"}]
     settings = Settings.model_validate({"device": devices, "state_dir": Path("s")})
-    assert settings.roles == {"a": Role.SUBMETER}
+    assert settings.for_guard().roles() == {"a": Role.SUBMETER}
