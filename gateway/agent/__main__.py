@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
+import asyncio
 import logging
-import os
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 
+from gateway.agent.serve import serve
+from gateway.clock import wall_clock_of
+from gateway.errors import ConfigError, JournalBroken
+from gateway.systemd import set_up_logs
+
 EXIT_CONFIG, EXIT_ACCOUNT = 2, 3  # a person must act: the guard does not try again at once
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def main() -> int:
     """Run until SIGTERM or until the guard is gone."""
-    _die_with_the_guard()
     words = _parser().parse_args()
-    import asyncio  # noqa: PLC0415 - after the above: the guard may be gone before this is loaded
-
-    from gateway.agent.serve import serve  # noqa: PLC0415
-    from gateway.clock import wall_clock_of  # noqa: PLC0415
-    from gateway.errors import ConfigError, JournalBroken  # noqa: PLC0415
-    from gateway.systemd import set_up_logs  # noqa: PLC0415
-
     set_up_logs(getattr(logging, words.log_level.upper()), as_json=words.log_json)
     try:
         asyncio.run(serve(words.config, wall_clock_of(words.clock), words.fd))
@@ -36,15 +29,6 @@ def main() -> int:
         logging.getLogger("gateway.agent").error("%s", error)
         return EXIT_ACCOUNT
     return 0
-
-
-def _die_with_the_guard() -> None:
-    """However the guard ends, this process must not go on: a second agent would trade beside it."""
-    parent = os.getppid()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(0)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -20,12 +20,14 @@ import msgspec
 from gateway.clock import WallClock
 from gateway.config.guard import GuardSettings
 from gateway.errors import ConfigError
-from gateway.guard.agent_process import AgentProcess, agent_command
+from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
 from gateway.guard.compose import Guard
 from gateway.ipc.messages import GuardReport
 from gateway.systemd import notify, set_up_logs
 
 log = logging.getLogger(__name__)
+
+LIMITS = AgentLimits()
 
 
 def main() -> int:
@@ -54,7 +56,7 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
             process.report(report)
 
     guard = Guard(settings, clock, on_report)
-    process = AgentProcess(command, guard.intake, WallClock())
+    process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,6 +8,7 @@ it has no name, so nobody else can connect to it.
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import logging
 import os
 import resource
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 MOST_UNSENT = 256 * 1024  # bytes of reports that wait for a child that does not read
 MOST_FRAMES_A_S = 100  # an agent sends one or two orders a second
 _LOOK_S = 1.0
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_LIBC = ctypes.CDLL(None)
 NO_RETRY_SOON = frozenset({2, 3})  # exit codes by which the agent says that a person must act
 
 
@@ -162,6 +165,7 @@ class AgentProcess:
             pass_fds=(fd,),
             env=environment,
             start_new_session=True,  # Ctrl-C is the guard's; it ends the child in good order
+            preexec_fn=_end_with_the_parent,  # noqa: PLW1509 - this process has one thread
         )
         _limit(process.pid, self._limits)
         return process
@@ -177,7 +181,7 @@ class AgentProcess:
                 self._intake.take(ORDERS.decode(frame))
             except MessageError as error:
                 return f"it sent what is no order: {error}"
-            self._heard = max(self._heard, self._clock.monotonic())
+            self._heard = self._clock.monotonic()
             availability.back()
             count += 1
             now = self._clock.monotonic()
@@ -196,6 +200,11 @@ class AgentProcess:
             used = resident_bytes(pid)
             if used > self._limits.memory:
                 return f"it used {used // 1024 // 1024} MB"
+
+
+def _end_with_the_parent() -> None:
+    """In the child, before the program: however the guard ends, no agent goes on without it."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _limit(pid: int, limits: AgentLimits) -> None:

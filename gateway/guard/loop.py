@@ -12,7 +12,7 @@ from datetime import datetime
 from gateway.clock import Clock, every
 from gateway.control.decide import decide
 from gateway.control.inputs import ControlMemory, DecisionInputs
-from gateway.domain.control import ControlSettings
+from gateway.domain.control import ControlSettings, Setpoints
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, MeterCounters, Order
 from gateway.domain.readings import Snapshot
@@ -74,7 +74,7 @@ class GuardLoop:
             self._ticks += 1
             self._on_report(self._report(snapshot, order))
 
-    def _decide(self, snapshot: Snapshot, order: Order | None, now: datetime) -> object:
+    def _decide(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
         terms = None if order is None else order.at(now)
         decision = decide(
             DecisionInputs(
