@@ -24,7 +24,7 @@ from gateway.errors import GatewayError, JournalBroken, StorageError
 from gateway.store import checkpoint
 from gateway.store.book import Book, Entry
 from gateway.store.chain import GENESIS, canonical, chained
-from gateway.store.file import JournalFile
+from gateway.store.ledger_file import LedgerFile
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class Journal:
         checkpoint_every: int = checkpoint.EVERY,
     ) -> None:
         self._path, self._every = path, checkpoint_every
-        self._file = JournalFile(path, read_only=read_only)
+        self._file = LedgerFile(path, read_only=read_only)
         self._db = self._file.db
         self.book, self._checkpoint_seq = Book(), 0
         self._last_seq, self._last_hash = 0, GENESIS
@@ -163,23 +163,6 @@ class Journal:
         """The broker has acknowledged these entries. After a power cut some may go out once more."""
         with self._file.forgetting():
             self._db.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in seqs])
-
-    def setting(self, name: str, value: str | None = None) -> str | None:
-        """A small durable value (a user's standing command); given ``value`` it is stored first."""
-        if value is not None:
-            with self._file.transaction():
-                self._db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
-        rows = self._ask("SELECT value FROM setting WHERE name = ?", name)
-        return str(rows[0][0]) if rows else None
-
-    def settings(self, prefix: str) -> dict[str, str]:
-        """All stored values whose name begins with ``prefix``, without it."""
-        rows = self._ask("SELECT name, value FROM setting ORDER BY name")
-        return {
-            str(name)[len(prefix) :]: str(value)
-            for name, value in rows
-            if str(name).startswith(prefix)
-        }
 
     def close(self) -> None:
         """Let go of the file; harmless when repeated."""
