@@ -13,7 +13,7 @@ from gateway.control import LEAST_CAR_W, ChargerSpec
 from gateway.domain.plan import CarNeed, Plan
 from gateway.domain.readings import Snapshot
 from gateway.planner.car import car_power_w as worth_power_w
-from gateway.planner.dispatch import Now
+from gateway.planner.dispatch import DispatchInputs
 
 RISE_S = 30.0  # a car follows a raised current within some seconds (IEC 61851: 5 s, some need more)
 SLACK = 1.25  # a car that needs more than 1 / SLACK of the time that is left no longer waits
@@ -96,7 +96,9 @@ def is_urgent(need: CarNeed, now: datetime) -> bool:
     return (need.departure - now).total_seconds() < SLACK * needed_s + SLACK_S
 
 
-def car_power_w(plan: Plan | None, need: CarNeed, moment: Now | None, now: datetime) -> float:
+def car_power_w(
+    plan: Plan | None, need: CarNeed, moment: DispatchInputs | None, now: datetime
+) -> float:
     """The car's power now by the value of another Wh in it against the present price.
 
     A plan that does not know the car (none yet, or made before it came) lets it wait while there is

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.agent.battery import NOT_STATED, battery_spec
-from gateway.agent.pv_providers import pv_provider
 from gateway.clock import WallClock
-from gateway.config import Settings
 from gateway.config.load import line_of
+from gateway.config.settings import Settings
 from gateway.devices.build import build_devices, profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
+from gateway.forecasts.pv_services import pv_provider
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
@@ -75,7 +75,9 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         seen: dict[str, float] = {}
         try:
             running = held(settings.state_dir / "journal.sqlite")
-            for i, device in enumerate(build_devices(settings.device, journal, clock)):
+            for i, device in enumerate(
+                build_devices([d.plain() for d in settings.device], journal, clock)
+            ):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue

@@ -33,7 +33,7 @@ from gateway.domain.trade import Metered, MeterQuality
 from gateway.errors import StorageError
 from gateway.metering.counters import Metering
 from gateway.metering.energy import QuarterEnergy
-from gateway.planner.dispatch import Now, battery_power_w
+from gateway.planner.dispatch import DispatchInputs, battery_power_w
 from gateway.site.balance import Balance
 from gateway.site.site import Site
 from gateway.store.codec import metered_body
@@ -157,7 +157,9 @@ class ControlLoop:
             power_w = whole_amperes(power_w, charger)
         return self._contactor.calm(power_w, need, urgent=is_urgent(need, now), at=at)
 
-    def _moment(self, net_w: float, now: datetime, exportable_w: float | None) -> Now | None:
+    def _moment(
+        self, net_w: float, now: datetime, exportable_w: float | None
+    ) -> DispatchInputs | None:
         """The home at this moment for the plan's values; None while a price is not known."""
         plan, limits = self._present.plan, self._present.limits(None)
         import_price, export_price = self._present.retail(quarter_of(now))
@@ -165,7 +167,7 @@ class ControlLoop:
             return None
         peak_w = plan.import_limit_w if plan else None
         bounds = [w for w in (limits.import_limit_w, peak_w) if w is not None]
-        return Now(
+        return DispatchInputs(
             import_price,
             export_price,
             net_w,

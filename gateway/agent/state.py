@@ -16,9 +16,9 @@ from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.price import Price
 from gateway.domain.readings import Snapshot
+from gateway.forecasts.score import ForecastScore
 from gateway.market.exchanges import PublishedPrices
-from gateway.planner.score import ForecastScore
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 
 
 @dataclass
@@ -61,8 +61,8 @@ class Present:
     def retail(self, interval: Interval) -> tuple[float | None, float | None]:
         """What a MWh costs and earns without bidding, by the tariff; where it follows the market and
         nothing is published, at the clearing price or, before that is known, at the expected one."""
-        course = self.plan.course if self.plan else ()
-        planned = next((c for c in course if c.interval == interval), None)
+        schedule = self.plan.schedule if self.plan else ()
+        planned = next((c for c in schedule if c.interval == interval), None)
         market = self.clearing_price(interval)
         if market is None and planned is not None:
             market = planned.market_price

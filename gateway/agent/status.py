@@ -23,7 +23,7 @@ def market_state(present: Present, journal: Journal, now: datetime) -> MarketSta
     bought, sold = present.retail(interval)
     following = interval.next()
     midnight = local_midnight(now, present.settings.site.time_zone)
-    planned = next((c for c in plan.course if c.interval == following), None) if plan else None
+    planned = next((c for c in plan.schedule if c.interval == following), None) if plan else None
     return MarketState(
         time=now,
         currency=present.settings.tariff.currency,

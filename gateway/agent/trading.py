@@ -11,7 +11,6 @@ from zoneinfo import ZoneInfo
 from gateway.agent.car import car_need
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.outside import OutsideForecast
 from gateway.agent.state import Present
 from gateway.agent.user_settings import Wishes
 from gateway.clock import Clock
@@ -19,13 +18,14 @@ from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.errors import MarketError, StorageError
+from gateway.forecasts.provided import ProviderForecast
+from gateway.forecasts.pv_provider import with_provider
+from gateway.forecasts.score import forecast_score
 from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.planner.outside import with_outside
-from gateway.planner.score import forecast_score
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
@@ -58,7 +58,9 @@ class TradingLoop:
         self._tariff = present.tariff
         self._night = NightOrigin(journal, self._tariff)
         self._clearing = Clearing(journal, present)
-        self.outside: OutsideForecast | None = None  # a weather service, where one is configured
+        self.pv_provider: ProviderForecast | None = (
+            None  # a weather service, where one is configured
+        )
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
         self._forecasts: dict[datetime, Forecast] = {}
@@ -130,10 +132,10 @@ class TradingLoop:
             home,
             self._options(),
         )
-        if self.outside is not None:
+        if self.pv_provider is not None:
             past = self._past(floor_quarter(now) - HISTORY)
-            self.outside.judge(outlook.forecasts, past, now)
-            outlook = with_outside(outlook, self.outside.chosen(now))
+            self.pv_provider.judge(outlook.forecasts, past, now)
+            outlook = with_provider(outlook, self.pv_provider.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
         fault = present.battery_fault()

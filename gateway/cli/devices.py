@@ -176,7 +176,7 @@ async def _read(settings: DeviceSettings, once: bool, as_json: bool, every_s: fl
     if settings.profile == "auto" and settings.unit is None:
         settings = await _with_unit(settings)
     calm = settings.model_copy(update={"control": False})
-    device = build_devices([calm], NoIntents(), clock)[0]
+    device = build_devices([calm.plain()], NoIntents(), clock)[0]
     try:
         async for _ in every(clock, every_s):
             readings = await device.poll()
@@ -281,7 +281,7 @@ async def _verify(settings: DeviceSettings, watts: float, settle_s: float, state
         settings = await _with_unit(settings)
     journal = Journal(state / "verify.db")
     clock = WallClock()
-    device = build_devices([settings], journal, clock)[0]
+    device = build_devices([settings.plain()], journal, clock)[0]
     failed = 0
     try:
         await device.poll()

@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.config import Settings
+    from gateway.config.settings import Settings
     from gateway.market.account import Statement
     from gateway.store.book import Book
     from gateway.store.journal import Journal
@@ -83,7 +83,7 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
 def _settings(config: Path, state: Path | None) -> Settings | None:
     """The configuration; None only where the folder is given and there is no file."""
-    from gateway.config import load_settings
+    from gateway.config.load import load_settings
 
     return None if state is not None and not config.exists() else load_settings(config)
 

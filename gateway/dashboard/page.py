@@ -191,10 +191,10 @@ def _columns(rows: Sequence[tuple[datetime, dict[str, float | None]]]) -> dict[s
 
 
 def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
-    """The course of the plan as mean powers, from the running interval on."""
+    """The schedule of the plan as mean powers, from the running interval on."""
     plan = view.plan
-    course = [c for c in plan.course if view.time < c.interval.end <= end] if plan else []
-    columns: dict[str, Any] = {"time": [c.interval.start.timestamp() for c in course]}
+    schedule = [c for c in plan.schedule if view.time < c.interval.end <= end] if plan else []
+    columns: dict[str, Any] = {"time": [c.interval.start.timestamp() for c in schedule]}
     powers: dict[str, Callable[[PlannedInterval], float]] = {
         "pv_w": lambda c: c.pv_wh,
         "load_w": lambda c: c.load_wh + c.car_wh,
@@ -202,15 +202,15 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
         "battery_w": lambda c: c.battery_wh,
     }
     for name, energy in powers.items():
-        columns[name] = [_rounded(energy(c) / c.interval.hours) for c in course]
+        columns[name] = [_rounded(energy(c) / c.interval.hours) for c in schedule]
     capacity = view.capacity_wh
     columns["battery_soc_pct"] = [
-        _rounded(100 * c.stored_wh / capacity) if capacity else None for c in course
+        _rounded(100 * c.stored_wh / capacity) if capacity else None for c in schedule
     ]
-    columns["import_price_per_kwh"] = [_rounded(kwh_price(c.import_price)) for c in course]
-    columns["export_price_per_kwh"] = [_rounded(kwh_price(c.export_price)) for c in course]
-    columns["market_price_per_kwh"] = [_rounded(kwh_price(c.market_price)) for c in course]
-    columns["stored_value_per_kwh"] = [_value(plan, c) for c in course]
+    columns["import_price_per_kwh"] = [_rounded(kwh_price(c.import_price)) for c in schedule]
+    columns["export_price_per_kwh"] = [_rounded(kwh_price(c.export_price)) for c in schedule]
+    columns["market_price_per_kwh"] = [_rounded(kwh_price(c.market_price)) for c in schedule]
+    columns["stored_value_per_kwh"] = [_value(plan, c) for c in schedule]
     return columns
 
 

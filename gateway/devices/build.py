@@ -9,7 +9,7 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 from gateway.clock import Clock
-from gateway.config.settings import DeviceSettings
+from gateway.config.guard import DeviceConfig
 from gateway.devices import IntentStore
 from gateway.devices import profiles as folder
 from gateway.devices.counters import Memory
@@ -40,7 +40,7 @@ def profile(key: str) -> Profile:
 
 
 def build_devices(
-    devices: Sequence[DeviceSettings],
+    devices: Sequence[DeviceConfig],
     intents: IntentStore,
     clock: Clock,
     memory: Memory | None = None,
@@ -60,7 +60,7 @@ def build_devices(
 
 
 def _device(
-    d: DeviceSettings,
+    d: DeviceConfig,
     connection: Connection,
     intents: IntentStore,
     clock: Clock,
@@ -76,7 +76,7 @@ def _device(
     return device
 
 
-def bus_of(device: DeviceSettings) -> BusAddress:
+def bus_of(device: DeviceConfig) -> BusAddress:
     """Where the device's bus is."""
     if device.framing == "rtu":
         return BusAddress("rtu", serial=str(device.serial), baud=device.baud, parity=device.parity)

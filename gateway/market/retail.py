@@ -14,7 +14,7 @@ from gateway.domain.intervals import Interval
 from gateway.domain.price import Price
 from gateway.domain.trade import MONEY_PER_UNIT, Metered
 from gateway.market.account import Prices, RetailPrices
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 
 _SECOND = timedelta(seconds=1)
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 from gateway.domain.intervals import iso
 from gateway.domain.readings import METRICS, DeviceState, Quality, Snapshot
 from gateway.errors import ConfigError
-from gateway.planner.score import Error, ForecastScore
+from gateway.forecasts.score import Error, ForecastScore
 from gateway.store.book import Entry
 
 SCHEMA = 1  # counts up when a topic or a field changes its meaning or goes away

@@ -26,7 +26,7 @@ from gateway.agent.state import Present
 from gateway.agent.trading import TradingLoop
 from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.control import ChargerSpec
 from gateway.domain.control import Setpoints
 from gateway.domain.plan import Observed

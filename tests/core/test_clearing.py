@@ -16,7 +16,7 @@ from gateway.agent.state import Present
 from gateway.agent.trading import TradingLoop
 from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.domain.intervals import Interval, quarter, quarter_of
 from gateway.domain.price import Price
 from gateway.domain.trade import Metered, Side, Transaction

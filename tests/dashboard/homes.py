@@ -59,7 +59,7 @@ def battery_w(time: datetime) -> float:
     )
 
 
-def course(start: datetime, end: datetime) -> tuple[PlannedInterval, ...]:
+def schedule(start: datetime, end: datetime) -> tuple[PlannedInterval, ...]:
     steps, stored = [], 0.86 * CAPACITY_WH
     for interval in quarters(start, end):
         power = battery_w(interval.start)
@@ -184,7 +184,7 @@ def view() -> HomeView:
     steps = tuple(OfferStep(p, w) for p, w in ((20.0, -300), (31.0, 200), (42.0, 520), (68.0, 900), (97.0, 1250)))  # fmt: skip
     offer = OfferCurve(quarter(start + timedelta(minutes=30)), steps)
     plan = Plan(
-        NOW, "value", values(start, end), offers=(offer,), course=course(start, end),
+        NOW, "value", values(start, end), offers=(offer,), schedule=schedule(start, end),
         notes=("the charger does not answer: the car's wish cannot be planned",),
     )  # fmt: skip
     return HomeView(

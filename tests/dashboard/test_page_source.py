@@ -16,7 +16,7 @@ from gateway.agent.state import Present
 from gateway.agent.steering import ServiceSteering
 from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.dashboard import page
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep

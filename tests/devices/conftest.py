@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.config.settings import DeviceSettings
+from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices, profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
@@ -86,7 +86,7 @@ def device(
     **settings: Any,
 ) -> ModbusDevice:
     """A device on the test's server."""
-    entry = DeviceSettings(
+    entry = DeviceConfig(
         name="device", profile=profile, host="127.0.0.1", port=server.port, **settings
     )
     return build_devices([entry], intents, clock)[0]

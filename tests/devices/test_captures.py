@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import make_app
-from gateway.config import load_settings
+from gateway.config.load import load_settings
 from gateway.devices.scan import as_toml, scan
 from gateway.domain.readings import METRICS, Quality
 from tests.devices import captures

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from gateway.agent.checkup import checkup
 from gateway.cli import make_app
-from gateway.config import load_settings
+from gateway.config.load import load_settings
 from gateway.devices.build import all_profiles
 from gateway.devices.identify import identify
 from gateway.devices.scan import Finding, scan

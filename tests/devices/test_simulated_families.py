@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gateway.clock import SimClock
-from gateway.config.settings import DeviceSettings
+from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices, profile
 from gateway.devices.device import ModbusDevice
 from gateway.devices.scan import scan
@@ -48,7 +48,7 @@ def simulated(clock: SimClock, work: object) -> None:
 
 def one_device(port: int, key: str, journal: Journal, clock: SimClock) -> ModbusDevice:
     unit = profile(key).communication.unit
-    entry = DeviceSettings(name="device", profile=key, host="127.0.0.1", port=port, unit=unit)
+    entry = DeviceConfig(name="device", profile=key, host="127.0.0.1", port=port, unit=unit)
     return build_devices([entry], journal, clock)[0]
 
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.agent.car import car_need, charger_spec, sessions_wh, shares_a
 from gateway.agent.user_settings import configured
-from gateway.config import Settings
-from gateway.config.settings import Car
+from gateway.config.settings import Car, Settings
 from gateway.control import Wish, decide
 from gateway.domain.control import Commitment, Limits
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import Interval, quarter
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 
 CHICAGO = ZoneInfo("America/Chicago")
 

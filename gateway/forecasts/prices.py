@@ -19,7 +19,7 @@ from math import erf, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.planner.history import DAY, Array, History
+from gateway.forecasts.history import DAY, Array, History
 
 _WINDOW = 28 * DAY  # deviations are forgotten after four weeks
 _COUNTED = 60 * DAY  # transitions change slowly, so they may be counted over longer

@@ -20,7 +20,7 @@ from gateway.config.secrets import credential
 from gateway.config.settings import Settings
 from gateway.domain.intervals import QUARTER, Interval
 from gateway.errors import ConfigError, ForecastError
-from gateway.planner.outside import OutsidePower, PvProvider, even
+from gateway.forecasts.pv_provider import ProvidedPower, PvProvider, even
 
 TIMEOUT_S = 20.0
 _LONGEST_SPAN = timedelta(hours=2)  # Forecast.Solar: a longer step is the night between two days
@@ -53,7 +53,7 @@ class ForecastSolar:
     period: timedelta = timedelta(minutes=30)
     keeps: timedelta = timedelta(hours=12)
 
-    async def fetch(self, now: datetime) -> Sequence[OutsidePower]:
+    async def fetch(self, now: datetime) -> Sequence[ProvidedPower]:
         p = self.panels
         place = f"{p.latitude:g}/{p.longitude:g}/{p.tilt_deg:g}/{p.azimuth_deg:g}"
         key = f"/{self.key}" if self.key else ""
@@ -64,7 +64,7 @@ class ForecastSolar:
         for (start, _), (end, wh) in pairwise(with_times):
             if end - start <= _LONGEST_SPAN:
                 hours = (end - start).total_seconds() / 3600
-                rows.append(OutsidePower(Interval(start, end), even(wh / hours)))
+                rows.append(ProvidedPower(Interval(start, end), even(wh / hours)))
         return rows
 
 
@@ -79,7 +79,7 @@ class OpenMeteo:
     period: timedelta = timedelta(hours=1)
     keeps: timedelta = timedelta(hours=12)
 
-    async def fetch(self, now: datetime) -> Sequence[OutsidePower]:
+    async def fetch(self, now: datetime) -> Sequence[ProvidedPower]:
         p = self.panels
         query = {
             "latitude": f"{p.latitude:g}",
@@ -101,7 +101,7 @@ class OpenMeteo:
             end = datetime.fromtimestamp(int(moment), UTC)
             # Tilted irradiance can come out below zero at dusk (open-meteo/open-meteo#1355).
             power_w = max(float(irradiance), 0.0) / 1000 * p.peak_w * _PERFORMANCE
-            rows.append(OutsidePower(Interval(end - QUARTER, end), even(power_w)))
+            rows.append(ProvidedPower(Interval(end - QUARTER, end), even(power_w)))
         return rows
 
 
@@ -116,7 +116,7 @@ class Solcast:
     period: timedelta = timedelta(hours=3)
     keeps: timedelta = timedelta(hours=18)
 
-    async def fetch(self, now: datetime) -> Sequence[OutsidePower]:
+    async def fetch(self, now: datetime) -> Sequence[ProvidedPower]:
         url = f"{self.url}/rooftop_sites/{self.site_id}/forecasts"
         headers = {"Authorization": f"Bearer {self.key}"}
         answer = await get_json(self.name, url, {"format": "json", "hours": "48"}, headers)
@@ -127,11 +127,11 @@ class Solcast:
             low = min(1000 * float(row.get("pv_estimate10", row["pv_estimate"])), middle)
             high = max(1000 * float(row.get("pv_estimate90", row["pv_estimate"])), middle)
             span = Interval(end - timedelta(minutes=minutes), end)
-            rows.append(OutsidePower(span, (low, middle, high)))
+            rows.append(ProvidedPower(span, (low, middle, high)))
         return rows
 
 
-async def ask(provider: PvProvider, now: datetime) -> Sequence[OutsidePower]:
+async def ask(provider: PvProvider, now: datetime) -> Sequence[ProvidedPower]:
     """The provider's forecast; whatever is wrong with its answer is a ForecastError."""
     try:
         rows = await provider.fetch(now)

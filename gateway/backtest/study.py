@@ -14,23 +14,23 @@ from typing import Any
 
 import numpy as np
 
-from gateway.config.tariff import Tariff
-from gateway.domain.intervals import iso
-from gateway.domain.price import kwh_price
-from gateway.errors import ConfigError
-from gateway.planner import strategy
-from gateway.planner.backtest.case import Case
-from gateway.planner.backtest.data import Series
-from gateway.planner.backtest.foresight import perfect_foresight
-from gateway.planner.backtest.sessions import sessions_of
-from gateway.planner.backtest.simulate import (
+from gateway.backtest.case import Case
+from gateway.backtest.data import Series
+from gateway.backtest.foresight import perfect_foresight
+from gateway.backtest.sessions import sessions_of
+from gateway.backtest.simulate import (
     Outcome,
     Progress,
     no_battery,
     self_consumption,
     simulate,
 )
-from gateway.planner.tariff import TariffRules
+from gateway.config.tariff import Tariff
+from gateway.domain.intervals import iso
+from gateway.domain.price import kwh_price
+from gateway.errors import ConfigError
+from gateway.planner import strategy
+from gateway.tariff import TariffRules
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ def _car(study: Study) -> dict[str, int]:
 
 
 def write_schedule(path: Path, study: Study) -> None:
-    """The strategy's course as CSV; ``cash`` is export less import less wear."""
+    """The strategy's schedule as CSV; ``cash`` is export less import less wear."""
     ours = study.ours
     columns = (
         np.maximum(-ours.discharge, 0),

@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 import numpy as np
 
+from gateway.backtest.case import CarHabit, Case
+from gateway.backtest.data import Series
 from gateway.domain.plan import CarNeed
-from gateway.planner.backtest.case import CarHabit, Case
-from gateway.planner.backtest.data import Series
-from gateway.planner.history import Array
+from gateway.forecasts.history import Array
 
 HOURS = 0.25
 

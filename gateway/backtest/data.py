@@ -13,7 +13,7 @@ import numpy as np
 
 from gateway.domain.intervals import QUARTER, floor_quarter, iso, parse_utc
 from gateway.errors import ConfigError
-from gateway.planner.history import Array, slot, slot_start
+from gateway.forecasts.history import Array, quarter_index, quarter_start
 
 COLUMNS = ("load_wh", "pv_wh", "rt_price_per_mwh", "da_price_per_mwh")
 # No market that we know of clears above this (Australia's cap is about 17,500 AUD, Texas's 5,000 USD).
@@ -28,7 +28,7 @@ _MOST_WH = 25_000.0  # 100 kW over a quarter-hour: more than a home's connection
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Quarter-hours without gaps: ``first`` is the `slot` of index 0; Wh and prices per MWh."""
+    """Quarter-hours without gaps: ``first`` is the `quarter_index` of index 0; Wh and prices per MWh."""
 
     first: int
     load: Array
@@ -40,7 +40,7 @@ class Series:
         return int(self.load.size)
 
     def start(self, index: int) -> datetime:
-        return slot_start(self.first + index)
+        return quarter_start(self.first + index)
 
     def head(self, count: int) -> Series:
         """The first ``count`` intervals."""
@@ -92,7 +92,7 @@ def read_series(path: Path, *, accept_units: bool = False) -> Series:
     table = np.array(rows)
     if not accept_units:
         _ask_about_units(path, table, numbers)
-    return Series(slot(starts[0]), *(table[:, i].copy() for i in range(4)))
+    return Series(quarter_index(starts[0]), *(table[:, i].copy() for i in range(4)))
 
 
 def _columns(path: Path, header: Sequence[str]) -> list[int]:

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from gateway.backtest.study import Study
 from gateway.errors import ConfigError
-from gateway.planner.backtest.study import Study
-from gateway.planner.history import Array
+from gateway.forecasts.history import Array
 
 _WORST_DAYS = 12
 

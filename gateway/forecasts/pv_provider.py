@@ -1,7 +1,7 @@
-"""The port for PV forecasts from outside: weather services. Optional; the home's own forecast stands.
+"""The port for PV forecasts of weather services. Optional; the home's own forecast stands.
 
 A provider gives mean powers over spans of any length. They are brought to quarter-hours here, and the
-better of own and outside forecast, by what both erred in the last days, goes into the plan.
+better of own and the provider's, by what both erred in the last days, goes into the plan.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LEAST_COMPARED = 48  # quarter-hours of daylight: about a day
 
 
 @dataclass(frozen=True, slots=True)
-class OutsidePower:
+class ProvidedPower:
     """Expected mean AC power of the panels over ``span``, W: 0.1, 0.5 and 0.9 quantile."""
 
     span: Interval
@@ -30,7 +30,7 @@ class OutsidePower:
 
 
 class PvProvider(Protocol):
-    """A source of PV forecasts. The adapters live in `gateway.agent.pv_providers`."""
+    """A source of PV forecasts. The adapters live in `gateway.forecasts.pv_services`."""
 
     @property
     def name(self) -> str:
@@ -44,7 +44,7 @@ class PvProvider(Protocol):
     def keeps(self) -> timedelta:
         """For how long a forecast is worth using."""
 
-    async def fetch(self, now: datetime) -> Sequence[OutsidePower]:
+    async def fetch(self, now: datetime) -> Sequence[ProvidedPower]:
         """The coming powers; raises `gateway.errors.ForecastError` when the service gives none."""
 
 
@@ -53,7 +53,7 @@ def even(power_w: float) -> Quantiles:
     return power_w * (1 - _SPREAD), power_w, power_w * (1 + _SPREAD)
 
 
-def quarters(rows: Iterable[OutsidePower]) -> dict[datetime, Quantiles]:
+def quarters(rows: Iterable[ProvidedPower]) -> dict[datetime, Quantiles]:
     """Wh by start of the quarter-hour; only quarters that are covered whole."""
     energy: dict[datetime, list[float]] = {}
     covered: dict[datetime, timedelta] = {}
@@ -78,7 +78,7 @@ class Compared:
     """What both forecasts said of one past quarter-hour some hours before, and what came. Wh."""
 
     own_wh: float
-    outside_wh: float
+    provider_wh: float
     real_wh: float
 
 
@@ -87,30 +87,30 @@ class Verdict:
     """Mean absolute errors, Wh a quarter-hour; None while too little could be compared."""
 
     own: float | None = None
-    outside: float | None = None
+    provider: float | None = None
 
     @property
-    def outside_is_better(self) -> bool:
+    def provider_is_better(self) -> bool:
         """Not before it is measured: nobody knows how the panels were described to the service."""
-        return self.own is not None and self.outside is not None and self.outside < self.own
+        return self.own is not None and self.provider is not None and self.provider < self.own
 
 
 def verdict(rows: Sequence[Compared]) -> Verdict:
     """Which forecast erred less; nights, where both are right, do not count."""
-    day = [r for r in rows if max(r.own_wh, r.outside_wh, r.real_wh) > 1.0]
+    day = [r for r in rows if max(r.own_wh, r.provider_wh, r.real_wh) > 1.0]
     if len(day) < _LEAST_COMPARED:
         return Verdict()
     return Verdict(
         fmean(abs(r.own_wh - r.real_wh) for r in day),
-        fmean(abs(r.outside_wh - r.real_wh) for r in day),
+        fmean(abs(r.provider_wh - r.real_wh) for r in day),
     )
 
 
-def with_outside(outlook: Outlook, outside: Mapping[datetime, Quantiles]) -> Outlook:
-    """The outlook with the outside forecast of PV; the coming hour stays the home's own, which sees
+def with_provider(outlook: Outlook, provided: Mapping[datetime, Quantiles]) -> Outlook:
+    """The outlook with the provider's forecast of PV; the coming hour stays the home's own, which sees
     what the panels do now."""
-    if not outside:
+    if not provided:
         return outlook
     near, far = outlook.forecasts[:_OWN_QUARTERS], outlook.forecasts[_OWN_QUARTERS:]
-    replaced = (replace(f, pv_wh=outside.get(f.interval.start, f.pv_wh)) for f in far)
+    replaced = (replace(f, pv_wh=provided.get(f.interval.start, f.pv_wh)) for f in far)
     return replace(outlook, forecasts=(*near, *replaced))

@@ -1,4 +1,4 @@
-"""Keeps the outside PV forecast fresh, and judges it against the home's own."""
+"""Keeps the provider's PV forecast fresh, and judges it against the home's own."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Protocol
 
-from gateway.agent.pv_providers import ask
 from gateway.clock import Clock
 from gateway.domain.intervals import iso, parse_utc
 from gateway.domain.plan import Forecast, Observed
 from gateway.errors import ForecastError, StorageError
-from gateway.planner.outside import (
+from gateway.forecasts.pv_provider import (
     Compared,
     PvProvider,
     Quantiles,
@@ -20,7 +20,7 @@ from gateway.planner.outside import (
     quarters,
     verdict,
 )
-from gateway.store.journal import Journal
+from gateway.forecasts.pv_services import ask
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
@@ -29,19 +29,26 @@ AHEAD = timedelta(hours=6)  # both are judged by what they said so long before
 JUDGED_OVER = timedelta(days=7)
 
 
-class OutsideForecast:
+class SettingStore(Protocol):
+    """Small durable values by name, such as the journal's file keeps."""
+
+    def setting(self, name: str, value: str | None = None) -> str | None:
+        """The stored value; given ``value`` it is stored first. Raises StorageError."""
+
+
+class ProviderForecast:
     """One provider's PV forecast. It replaces the home's own while it is fresh and errs less.
 
     The newest answer is kept over restarts, so that none of a day's few requests is wasted.
     """
 
-    def __init__(self, provider: PvProvider, journal: Journal, clock: Clock) -> None:
-        self._provider, self._journal, self._clock = provider, journal, clock
+    def __init__(self, provider: PvProvider, store: SettingStore, clock: Clock) -> None:
+        self._provider, self._kept, self._clock = provider, store, clock
         self._availability = Availability(f"PV forecast of {provider.name}")
         self._key = f"pv_forecast.{provider.name}"
         self._rows: dict[datetime, Quantiles] = {}
         self._fetched: datetime | None = None
-        self._said: dict[datetime, tuple[float, float]] = {}  # own and outside, Wh
+        self._said: dict[datetime, tuple[float, float]] = {}  # own and provided, Wh
         self._verdict = Verdict()
         self._used = False
         self._restore()
@@ -70,7 +77,7 @@ class OutsideForecast:
 
     def chosen(self, now: datetime) -> Mapping[datetime, Quantiles]:
         """Wh by quarter-hour to plan with; empty while the home's own forecast is the better one."""
-        use = self._fresh(now) and self._verdict.outside_is_better
+        use = self._fresh(now) and self._verdict.provider_is_better
         if use != self._used:
             self._used = use
             log.info("PV forecast: %s is used", self._provider.name if use else "the home's own")
@@ -105,13 +112,13 @@ class OutsideForecast:
         assert self._fetched is not None  # noqa: S101 - set just before
         rows = {iso(start): wh for start, wh in self._rows.items()}
         try:
-            self._journal.setting(self._key, json.dumps({"at": iso(self._fetched), "rows": rows}))
+            self._kept.setting(self._key, json.dumps({"at": iso(self._fetched), "rows": rows}))
         except StorageError:
             return  # only a restart would miss it
 
     def _restore(self) -> None:
         try:
-            stored = json.loads(self._journal.setting(self._key) or "{}")
+            stored = json.loads(self._kept.setting(self._key) or "{}")
             rows = stored.get("rows", {}).items()
             self._rows = {parse_utc(t): (wh[0], wh[1], wh[2]) for t, wh in rows}
             self._fetched = parse_utc(stored["at"]) if "at" in stored else None

@@ -18,19 +18,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.domain.plan import BatterySpec
-from gateway.errors import ConfigError
-from gateway.planner.backtest.case import Case
-from gateway.planner.backtest.data import Series
-from gateway.planner.backtest.sessions import HOURS, Session, sessions_of
-from gateway.planner.backtest.simulate import (
-    Course,
+from gateway.backtest.case import Case
+from gateway.backtest.data import Series
+from gateway.backtest.sessions import HOURS, Session, sessions_of
+from gateway.backtest.simulate import (
     Outcome,
+    Schedule,
     months_of,
     outcome,
     retail_prices,
 )
-from gateway.planner.history import Array
+from gateway.domain.plan import BatterySpec
+from gateway.errors import ConfigError
+from gateway.forecasts.history import Array
 
 Index = NDArray[np.int64]
 _BIG_WH = 50_000.0  # more than any home moves in a quarter-hour
@@ -39,7 +39,7 @@ _CHARGE, _DISCHARGE, _IMPORT, _EXPORT, _STORED, _CAR = range(6)
 
 
 def perfect_foresight(series: Series, case: Case) -> Outcome:
-    """The best course in hindsight; raises ConfigError when highspy is not installed."""
+    """The best schedule in hindsight; raises ConfigError when highspy is not installed."""
     try:
         import highspy  # noqa: PLC0415 - an extra, needed only here
     except ImportError as error:
@@ -49,7 +49,7 @@ def perfect_foresight(series: Series, case: Case) -> Outcome:
     x = _solve(highspy, _programme(highspy, series, case), _exclusive(series, case))
     columns = x[: 6 * len(series)].reshape(6, len(series))
     discharge = columns[_DISCHARGE] - columns[_CHARGE]
-    return outcome("perfect", series, case, Course(discharge, columns[_CAR], columns[_STORED]))
+    return outcome("perfect", series, case, Schedule(discharge, columns[_CAR], columns[_STORED]))
 
 
 def _programme(highspy: Any, series: Series, case: Case) -> Any:

@@ -20,18 +20,18 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = 96  # quarter-hours
 
 
-def slot(time: datetime) -> int:
+def quarter_index(time: datetime) -> int:
     """Quarter-hours since the Unix epoch."""
     return (time - EPOCH) // QUARTER
 
 
-def slot_start(index: int) -> datetime:
+def quarter_start(index: int) -> datetime:
     return EPOCH + index * QUARTER
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """``first`` is the `slot` of index 0; the arrays end at the last interval that is over.
+    """``first`` is the `quarter_index` of index 0; the arrays end at the last interval that is over.
 
     ``da`` is the day-ahead price of the same past intervals, NaN where never published.
     """
@@ -64,9 +64,9 @@ def history_of(
     keep: timedelta = timedelta(days=60),
 ) -> History:
     """What was observed before ``now``, at most ``keep`` back; gaps are NaN."""
-    end = slot(now)
+    end = quarter_index(now)
     earliest = end - keep // QUARTER
-    rows = [(slot(o.interval.start), o) for o in observed if o.interval.end <= now]
+    rows = [(quarter_index(o.interval.start), o) for o in observed if o.interval.end <= now]
     rows = [(i, o) for i, o in rows if i >= earliest]
     first = min((i for i, _ in rows), default=end)
     load, pv, rt, da = (np.full(end - first, np.nan) for _ in range(4))
@@ -75,6 +75,6 @@ def history_of(
         pv[i - first] = np.nan if o.pv_wh is None else o.pv_wh
         rt[i - first] = np.nan if o.rt_price is None else o.rt_price
     for i in range(end - first):
-        price = day_ahead.get(slot_start(first + i))
+        price = day_ahead.get(quarter_start(first + i))
         da[i] = np.nan if price is None else price
     return History(first, load, pv, rt, da)

@@ -7,12 +7,13 @@ from datetime import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from gateway.config import Settings, load_settings
+from gateway.config.load import load_settings
+from gateway.config.settings import Settings
 from gateway.config.tariff import Tariff
 from gateway.domain.plan import BatterySpec
 from gateway.domain.price import mwh_price
-from gateway.planner.sun import Place
-from gateway.planner.tariff import TariffRules
+from gateway.sun import Place
+from gateway.tariff import TariffRules
 
 _CAPACITY_WH = 13_500.0
 _POWER_W = 5_000.0

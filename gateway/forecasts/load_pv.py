@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gateway.planner.history import DAY, Array, History
-from gateway.planner.sun import Place, clear_sky_wm2
+from gateway.forecasts.clear_sky import clear_sky_wm2
+from gateway.forecasts.history import DAY, Array, History
+from gateway.sun import Place
 
 LOW, HIGH = 0.1, 0.9
 _DAYS = 7

@@ -16,22 +16,22 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gateway.backtest.case import Case
+from gateway.backtest.data import Series
+from gateway.backtest.sessions import HOURS, Session, at_once, sessions_of
 from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.plan import CarNeed, Outlook, Plan, ValueCurve
+from gateway.forecasts.history import Array, History
 from gateway.planner import Strategy
-from gateway.planner.backtest.case import Case
-from gateway.planner.backtest.data import Series
-from gateway.planner.backtest.sessions import HOURS, Session, at_once, sessions_of
 from gateway.planner.car import best_charge
-from gateway.planner.course import (
-    Slot,
-    Worth,
+from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
+from gateway.planner.schedule import (
+    DispatchInterval,
+    ValueIntegral,
     after_interval,
     best_discharge,
     discharge_bounds,
 )
-from gateway.planner.history import Array, History
-from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
 
 _PUBLISHED = time(13, 30)  # local; then the next day's day-ahead prices are known
 Progress = Callable[[int, int], None]
@@ -74,7 +74,7 @@ def retail_prices(series: Series, case: Case) -> Prices:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class Schedule:
     """What battery and car did in each interval (AC Wh; stored Wh at the end)."""
 
     discharge: Array
@@ -83,17 +83,17 @@ class Course:
 
 
 def outcome(
-    name: str, series: Series, case: Case, course: Course, value: Array | None = None
+    name: str, series: Series, case: Case, schedule: Schedule, value: Array | None = None
 ) -> Outcome:
-    """Counts the money of a course."""
+    """Counts the money of a schedule."""
     prices = retail_prices(series, case)
-    discharge = course.discharge
-    grid = series.load + course.car - series.pv - discharge
+    discharge = schedule.discharge
+    grid = series.load + schedule.car - series.pv - discharge
     cash = -np.where(grid > 0, grid * prices.imports, grid * prices.exports)
     cash -= case.battery.wear_per_mwh * np.maximum(discharge, 0)
     cash -= 1e6 * _demand_charge(series, case, grid)
     value = np.full(len(series), np.nan) if value is None else value
-    return Outcome(name, discharge, course.car, course.stored, grid, cash / 1e6, value)
+    return Outcome(name, discharge, schedule.car, schedule.stored, grid, cash / 1e6, value)
 
 
 def months_of(series: Series, case: Case) -> Array:
@@ -120,7 +120,7 @@ def no_battery(series: Series, case: Case) -> Outcome:
     """The home without storage; a car charges when it arrives."""
     zero = np.zeros(len(series))
     car = at_once(sessions_of(series, case), len(series))
-    return outcome("none", series, case, Course(zero, car, zero))
+    return outcome("none", series, case, Schedule(zero, car, zero))
 
 
 def self_consumption(series: Series, case: Case) -> Outcome:
@@ -137,7 +137,7 @@ def self_consumption(series: Series, case: Case) -> Outcome:
             x = min(net, spec.max_discharge_w * HOURS, left)
         stored = after_interval(stored, x, HOURS, spec)
         moved[i], held[i] = x, stored
-    return outcome("greedy", series, case, Course(moved, car, held))
+    return outcome("greedy", series, case, Schedule(moved, car, held))
 
 
 def simulate(
@@ -145,7 +145,7 @@ def simulate(
 ) -> Outcome:
     """The strategy's run over the whole series."""
     run = Replay(series, case)
-    moved, taken, held, worth = (np.empty(len(series)) for _ in range(4))
+    moved, taken, held, valued = (np.empty(len(series)) for _ in range(4))
     plan: Plan | None = None
     for i in range(len(series)):
         if plan is None or i % case.replan_quarters == 0 or run.arrives(i):
@@ -155,10 +155,10 @@ def simulate(
             raise ValueError("the plan ends before the next plan is made")
         taken[i] = run.charge_car(i, plan)
         moved[i] = run.step(i, curve, taken[i])
-        held[i], worth[i] = run.stored, curve.at(run.stored)
+        held[i], valued[i] = run.stored, curve.at(run.stored)
         if progress and (i % 96 == 95 or i + 1 == len(series)):
             progress(i + 1, len(series))
-    return outcome(planner.name, series, case, Course(moved, taken, held), worth)
+    return outcome(planner.name, series, case, Schedule(moved, taken, held), valued)
 
 
 class Replay:
@@ -244,8 +244,8 @@ class Replay:
             return 0.0
         net = float(s.load[i] - s.pv[i])
         buy, sell = float(self._prices.imports[i]), float(self._prices.exports[i])
-        slot = Slot(HOURS, net, buy, sell, None, self._limit)
-        x = best_charge(Worth.of_curve(curve), since, slot, need)
+        step = DispatchInterval(HOURS, net, buy, sell, None, self._limit)
+        x = best_charge(ValueIntegral.of_curve(curve), since, step, need)
         self._charged += x
         return x
 
@@ -255,7 +255,7 @@ class Replay:
         spec = case.battery
         net = float(s.load[i] - s.pv[i]) + car_wh
         night = case.tariff.tariff.flat_night is not None
-        slot = Slot(
+        step = DispatchInterval(
             hours=HOURS,
             net_wh=net,
             import_price=float(self._prices.imports[i]),
@@ -264,13 +264,15 @@ class Replay:
             import_limit_w=self._limit,
             exportable_wh=self.resellable * spec.discharge_efficiency if night else None,
         )
-        worth = Worth.of_curve(curve)
-        return self._moved(i, best_discharge(worth, self.stored, slot, spec), net)
+        integral = ValueIntegral.of_curve(curve)
+        return self._moved(i, best_discharge(integral, self.stored, step, spec), net)
 
     def follow(self, i: int, discharge_wh: float) -> float:
         """A schedule's AC Wh as far as power and stored energy allow; returns what was done."""
         net = float(self._series.load[i] - self._series.pv[i])
-        low, high = discharge_bounds(self.stored, Slot(HOURS, net, 0.0, 0.0), self._case.battery)
+        low, high = discharge_bounds(
+            self.stored, DispatchInterval(HOURS, net, 0.0, 0.0), self._case.battery
+        )
         return self._moved(i, min(max(discharge_wh, low), high), net)
 
     def _moved(self, i: int, x: float, net: float) -> float:
