@@ -20,8 +20,8 @@ from gateway.forecasts.pv_services import pv_provider
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
-from gateway.store.file import held
 from gateway.store.journal import Journal
+from gateway.store.lock import held
 
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")

@@ -15,8 +15,9 @@ from gateway.dashboard.view import CommandView, HomeView
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.publishing.commands import COMMANDS
 from gateway.publishing.mqtt import Publisher
-from gateway.store.history import History, Minute
+from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.store.minutes import Minute
 
 _RECENT = timedelta(hours=24)
 

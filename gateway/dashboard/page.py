@@ -18,7 +18,7 @@ from gateway.domain.price import Price, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.trade import Settlement, money_text
 from gateway.store.book import TenderState
-from gateway.store.history import Minute
+from gateway.store.minutes import Minute
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from gateway.errors import ConfigError, StorageError
 
 log = logging.getLogger(__name__)
 
-Migration = tuple[str, ...] | Callable[[sqlite3.Connection, Path], None]
+Migration = str | Callable[[sqlite3.Connection, Path], None]
 
 
 class Database:
@@ -72,13 +72,11 @@ class Database:
             try:
                 yield
             except BaseException:
-                if self.db.in_transaction:
-                    self.db.execute("ROLLBACK")
+                self._roll_back()
                 raise
             self.db.execute("COMMIT")
         except sqlite3.Error as error:
-            if self.db.in_transaction:
-                self.db.execute("ROLLBACK")
+            self._roll_back()
             raise StorageError(f"{self.path}: cannot store: {error}") from error
 
     @contextmanager
@@ -97,6 +95,11 @@ class Database:
         finally:
             with suppress(sqlite3.Error):  # of a file that was closed meanwhile
                 self.db.execute(f"PRAGMA synchronous={self._synchronous}")
+
+    def _roll_back(self) -> None:
+        with suppress(sqlite3.Error):  # of a file that was closed meanwhile
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
 
     def close(self) -> None:
         """Let go of the file; harmless when repeated."""
@@ -134,7 +137,7 @@ def _upgrade(db: sqlite3.Connection, path: Path, migrations: Sequence[Migration]
             if callable(migration):
                 migration(db, path)
             else:
-                for statement in migration:
+                for statement in migration.split(";"):
                     db.execute(statement)
             db.execute(f"PRAGMA user_version = {number}")
         except BaseException:

@@ -24,17 +24,17 @@ def _settings_move_out(db: sqlite3.Connection, path: Path) -> None:
 
 
 _MIGRATIONS = (
-    (
-        "CREATE TABLE IF NOT EXISTS entry (seq INTEGER PRIMARY KEY, time TEXT NOT NULL,"
-        " kind TEXT NOT NULL, body TEXT NOT NULL, hash TEXT NOT NULL) STRICT",
-        "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY REFERENCES entry(seq)) STRICT",
-        "CREATE TABLE IF NOT EXISTS checkpoint (seq INTEGER PRIMARY KEY, state TEXT NOT NULL) STRICT",
-        "CREATE TABLE IF NOT EXISTS intent (device TEXT, control TEXT, restore TEXT NOT NULL,"
-        " time TEXT NOT NULL, PRIMARY KEY (device, control)) STRICT",
-        "CREATE TABLE IF NOT EXISTS flash_write (device TEXT, register INTEGER, day TEXT,"
-        " count INTEGER NOT NULL, PRIMARY KEY (device, register, day)) STRICT",
-        "CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
-    ),
+    """
+CREATE TABLE IF NOT EXISTS entry (seq INTEGER PRIMARY KEY, time TEXT NOT NULL, kind TEXT NOT
+  NULL, body TEXT NOT NULL, hash TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY REFERENCES entry(seq)) STRICT;
+CREATE TABLE IF NOT EXISTS checkpoint (seq INTEGER PRIMARY KEY, state TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS intent (device TEXT, control TEXT, restore TEXT NOT NULL, time TEXT
+  NOT NULL, PRIMARY KEY (device, control)) STRICT;
+CREATE TABLE IF NOT EXISTS flash_write (device TEXT, register INTEGER, day TEXT, count INTEGER
+  NOT NULL, PRIMARY KEY (device, register, day)) STRICT;
+CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT
+""",
     _settings_move_out,
 )
 
@@ -46,6 +46,8 @@ class LedgerFile(Database):
     """
 
     def __init__(self, path: Path, *, read_only: bool) -> None:
+        if read_only and not path.exists():
+            raise StorageError(f"{path}: there is no journal here")
         self._lock = None if read_only else Lock(path)
         try:
             super().__init__(path, _MIGRATIONS, read_only=read_only)

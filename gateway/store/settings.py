@@ -14,9 +14,7 @@ from gateway.store.database import Database, replaceable
 
 FILE = "settings.sqlite"  # in the state folder
 _MIGRATIONS = (
-    (
-        "CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
-    ),
+    "CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
 )
 
 
@@ -30,9 +28,7 @@ class SettingsStore:
         """The value stored as ``name``; given ``value`` it is stored first. Raises StorageError."""
         if value is not None:
             with self._file.transaction():
-                self._file.db.execute(
-                    "INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value)
-                )
+                self._file.db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
         rows = self._ask("SELECT value FROM setting WHERE name = ?", name)
         return str(rows[0][0]) if rows else None
 

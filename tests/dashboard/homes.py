@@ -22,7 +22,7 @@ from gateway.domain.plan import (
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
 from gateway.store.book import TenderState
-from gateway.store.history import Minute
+from gateway.store.minutes import Minute
 
 MIDNIGHT = datetime(2026, 6, 15, 5, tzinfo=UTC)  # in Chicago
 NOW = MIDNIGHT + timedelta(hours=14, minutes=37, seconds=12)
