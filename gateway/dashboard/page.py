@@ -14,6 +14,7 @@ from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS, CommandSpec
 from gateway.domain.control import Reason
 from gateway.domain.intervals import floor_to, iso
+from gateway.domain.metrics import title, unit_of
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
 from gateway.domain.price import Price, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
@@ -187,6 +188,7 @@ def _device(device: DeviceState) -> dict[str, Any]:
         "readings": [
             {
                 "metric": r.metric,
+                "title": title(r.metric, unit_of(r.unit).suffix),
                 "value": r.value if device.online and r.quality is Quality.GOOD else None,
                 "unit": r.unit,
                 "quality": r.quality.value,

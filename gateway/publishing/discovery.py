@@ -15,24 +15,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from gateway.domain.readings import METRICS, Snapshot
+from gateway.domain.metrics import METRICS, title, unit_of
+from gateway.domain.readings import Snapshot
 from gateway.domain.setting_kinds import Choice, Kind, Number, Switch, TimeOfDay
 from gateway.domain.user_settings import SETTINGS, Setting
 from gateway.publishing.topics import Message
 
 _ORIGIN = "Home energy gateway"
 _KINDS = (("battery_", "battery"), ("grid_", "meter"), ("charger_", "charger"))  # else inverter
-_DIAGNOSTIC = frozenset(
-    {
-        "battery_capacity_wh",
-        "battery_max_charge_w",
-        "battery_max_discharge_w",
-        "battery_mode",
-        "grid_frequency_hz",
-        "inverter_state",
-        "pv_limit_pct",
-    }
-)
 _NOT_KNOWN = "{{ 'None' if value == 'null' else value }}"
 # What Home Assistant sends: checked, expiring and unique like any other command.
 _AROUND = (
@@ -136,7 +126,7 @@ def _market(home: HomeToDiscover, commands: bool) -> Message:
     }.items():
         parts[name] = {
             "platform": "sensor",
-            "name": _title(name),
+            "name": title(name, "_per_kwh" if name.endswith("_per_kwh") else "_wh"),
             "state_topic": f"{home.base}/market/state",
             "value_template": f"{{{{ value_json.{name} }}}}",
             **about,
@@ -151,23 +141,20 @@ def _market(home: HomeToDiscover, commands: bool) -> Message:
 def _sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) -> Component:
     known = METRICS[metric]
     template = f"{{{{ value_json.{metric} }}}}"
-    part: Component = {"platform": "sensor", "name": _title(metric)}
-    if known.unit == "Wh" and metric != "battery_capacity_wh":
-        template = _kwh(metric)
-        part |= {"device_class": "energy", "unit_of_measurement": "kWh"}
-        part["state_class"] = "total_increasing"
-    elif known.unit == "Wh":
-        template = _kwh(metric)
-        part |= {"device_class": "energy_storage", "unit_of_measurement": "kWh"}
-        part["state_class"] = "measurement"
-    elif metric == "charger_state":
-        part |= {"device_class": "enum", "options": ["idle", "plugged", "charging", "error"]}
-    elif known.unit:
-        part |= {"unit_of_measurement": known.unit, "state_class": "measurement"}
-        part |= _CLASSES.get(known.unit, {})
-        if metric == "battery_soc_pct":
-            part["device_class"] = "battery"
-    if metric in _DIAGNOSTIC:
+    part: Component = {"platform": "sensor", "name": known.title}
+    unit, state_class = known.unit, "total_increasing" if known.counts else "measurement"
+    if unit == "Wh":  # its usual unit there is kWh
+        template, unit = _kwh(metric), "kWh"
+    if unit:
+        part |= {"unit_of_measurement": unit, "state_class": state_class}
+    device_class = known.device_class or unit_of(known.unit).device_class
+    if device_class == "energy" and not known.counts:
+        device_class = "energy_storage"
+    if device_class:
+        part["device_class"] = device_class
+    if known.choices:
+        part |= {"device_class": "enum", "options": list(known.choices)}
+    if known.detail:
         part["entity_category"] = "diagnostic"
     return {
         **part,
@@ -177,9 +164,6 @@ def _sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) 
         **_available(home, device if owned else None),
         **_identity(home, "sensor", f"{device}_{metric}"),
     }
-
-
-_CLASSES = {"W": {"device_class": "power"}, "Hz": {"device_class": "frequency"}}
 
 
 def _kwh(metric: str) -> str:
@@ -278,15 +262,3 @@ def _config(
     }
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Message(f"{home.prefix}/device/{place}/config", text.encode(), 1, True)
-
-
-_UNITS = ("_w", "_wh", "_pct", "_hz", "_per_kwh")
-_WORDS = {"pv": "PV", "soc": "state of charge", "ac": "AC"}
-
-
-def _title(name: str) -> str:
-    """``battery_soc_pct`` -> ``Battery state of charge``."""
-    for unit in _UNITS:
-        name = name.removesuffix(unit)
-    words = " ".join(_WORDS.get(word, word) for word in name.split("_"))
-    return words[0].upper() + words[1:]

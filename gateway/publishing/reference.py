@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Sequence
 
 from gateway.domain.command_specs import COMMANDS
-from gateway.domain.readings import METRICS
+from gateway.domain.metrics import METRICS
 from gateway.domain.user_settings import SETTINGS
 from gateway.publishing.commands import MAX_BYTES, MAX_SKEW, MAX_TTL_S
 from gateway.publishing.topics import FORECAST_SCALARS, MARKET_SCALARS, SITE_SCALARS

@@ -18,7 +18,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.domain.intervals import iso
-from gateway.domain.readings import METRICS, DeviceState, Quality, Snapshot
+from gateway.domain.metrics import METRICS
+from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import ConfigError
 from gateway.forecasts.score import Error, ForecastScore

@@ -95,7 +95,7 @@ async def test_devices(page: Page) -> None:
     await expect(page.locator(".device").nth(1)).to_contain_text("1 bad reading")
     await page.locator(".device summary").first.focus()
     await page.keyboard.press("Enter")
-    await expect(page.locator(".device").first).to_contain_text("battery soc pct")
+    await expect(page.locator(".device").first).to_contain_text("Battery state of charge")
     await expect(page.locator(".device").first).to_contain_text("86.4 %")
 
 

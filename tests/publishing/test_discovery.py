@@ -11,7 +11,7 @@ import aiomqtt
 import pytest
 
 from gateway.domain.command_specs import COMMANDS
-from gateway.domain.readings import METRICS
+from gateway.domain.metrics import METRICS
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.publishing import topics
 from gateway.publishing.commands import Command, parse_command

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.command_specs import COMMANDS
-from gateway.domain.readings import METRICS
+from gateway.domain.metrics import METRICS
 from gateway.domain.user_settings import UserSettings
 from gateway.publishing import topics
 from gateway.publishing.reference import document
