@@ -13,8 +13,6 @@ import socket
 import sys
 from typing import TextIO
 
-_USEC = 1_000_000
-
 
 def notify(state: str) -> bool:
     """Send ``READY=1``, ``WATCHDOG=1``, ``STOPPING=1`` or ``STATUS=...``; False without systemd."""
@@ -30,14 +28,6 @@ def notify(state: str) -> bool:
         logging.getLogger(__name__).debug("systemd cannot be told %s: %s", state, error)
         return False
     return True
-
-
-def watchdog_s() -> float | None:
-    """How long systemd waits for ``WATCHDOG=1`` before it ends us; None when it does not."""
-    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
-        return None
-    text = os.environ.get("WATCHDOG_USEC", "")
-    return int(text) / _USEC if text.isdigit() and int(text) else None
 
 
 class JournalFormatter(logging.Formatter):

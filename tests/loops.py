@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 _GRACE_S = 0.002  # real time in which the kernel may still hand over what is on its way
@@ -73,3 +73,9 @@ class LeapingLoop(asyncio.SelectorEventLoop):
 
     def _one_less(self, _work: object) -> None:
         self.others -= 1
+
+
+def run(main: Coroutine[Any, Any, None]) -> None:
+    """`asyncio.run` on this loop, for a test that is no coroutine itself."""
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(main)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.agent.user_settings import Wishes
 from gateway.config.settings import Car
 from gateway.control import LEAST_CAR_W, ChargerSpec
 from gateway.domain.plan import CarNeed, Plan
 from gateway.domain.readings import Snapshot
+from gateway.domain.user_settings import UserSettings
 from gateway.planner.car import car_power_w as worth_power_w
-from gateway.planner.dispatch import Now
+from gateway.planner.dispatch import DispatchInputs
 
 RISE_S = 30.0  # a car follows a raised current within some seconds (IEC 61851: 5 s, some need more)
 SLACK = 1.25  # a car that needs more than 1 / SLACK of the time that is left no longer waits
@@ -36,7 +36,7 @@ def sessions_wh(snapshot: Snapshot) -> dict[str, float]:
 
 
 def shares_a(
-    total_a: float | None, car: Car, wishes: Wishes, snapshot: Snapshot
+    total_a: float | None, car: Car, wishes: UserSettings, snapshot: Snapshot
 ) -> tuple[tuple[str, float], ...]:
     """What each of several chargers gets of ``total_a``, in whole amperes; empty where there is one.
 
@@ -60,7 +60,7 @@ def shares_a(
     return tuple((name, parts.get(name, 0.0)) for name in chargers)
 
 
-def car_need(car: Car, wishes: Wishes, snapshot: Snapshot, zone: ZoneInfo) -> CarNeed | None:
+def car_need(car: Car, wishes: UserSettings, snapshot: Snapshot, zone: ZoneInfo) -> CarNeed | None:
     """The energy still wanted before the next departure; None without a car or when it is done.
 
     The wish is that of each car. A charger that does not count its session is asked for the whole of
@@ -96,7 +96,9 @@ def is_urgent(need: CarNeed, now: datetime) -> bool:
     return (need.departure - now).total_seconds() < SLACK * needed_s + SLACK_S
 
 
-def car_power_w(plan: Plan | None, need: CarNeed, moment: Now | None, now: datetime) -> float:
+def car_power_w(
+    plan: Plan | None, need: CarNeed, moment: DispatchInputs | None, now: datetime
+) -> float:
     """The car's power now by the value of another Wh in it against the present price.
 
     A plan that does not know the car (none yet, or made before it came) lets it wait while there is

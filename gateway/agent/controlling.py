@@ -25,7 +25,7 @@ from gateway.agent.state import Present
 from gateway.agent.user_settings import PREFIX
 from gateway.clock import Clock, every
 from gateway.control import ChargerSpec, Pace, Wish, decide, mode, steady
-from gateway.domain.control import Commitment, Setpoints
+from gateway.domain.control import Commitment, Reason, Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import BatterySpec, Observed
 from gateway.domain.readings import Snapshot
@@ -33,11 +33,11 @@ from gateway.domain.trade import Metered, MeterQuality
 from gateway.errors import StorageError
 from gateway.metering.counters import Metering
 from gateway.metering.energy import QuarterEnergy
-from gateway.planner.dispatch import Now, battery_power_w
+from gateway.planner.dispatch import DispatchInputs, battery_power_w
 from gateway.site.balance import Balance
 from gateway.site.site import Site
-from gateway.store import Journal
 from gateway.store.codec import metered_body
+from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
@@ -112,7 +112,7 @@ class ControlLoop:
         wish = replace(wish, car_rises=self._contactor.rises(self._clock.monotonic()))
         position_wh = self._journal.book.commitment(interval)
         if wishes.battery == "hold":  # the owner's hand on the battery comes before what was sold
-            wish = replace(wish, battery_w=0.0, reason="held by the user")
+            wish = replace(wish, battery_w=0.0, reason=Reason.HOLD)
             position_wh = 0
         commitment = Commitment(
             position_wh=position_wh,
@@ -137,7 +137,7 @@ class ControlLoop:
         if self._present.wishes.charge_now and snapshot.car_plugged is False:
             self._present.wishes = replace(self._present.wishes, charge_now=False)
             with suppress(StorageError):
-                self._journal.setting(PREFIX + "charge_now", "False")
+                self._journal.setting(PREFIX + "charge_now", "false")
 
     def _car_w(self, snapshot: Snapshot, now: datetime, charger: ChargerSpec) -> float | None:
         """What the car should take; None = there is none. One that has its wish is paused (0)."""
@@ -157,7 +157,9 @@ class ControlLoop:
             power_w = whole_amperes(power_w, charger)
         return self._contactor.calm(power_w, need, urgent=is_urgent(need, now), at=at)
 
-    def _moment(self, net_w: float, now: datetime, exportable_w: float | None) -> Now | None:
+    def _moment(
+        self, net_w: float, now: datetime, exportable_w: float | None
+    ) -> DispatchInputs | None:
         """The home at this moment for the plan's values; None while a price is not known."""
         plan, limits = self._present.plan, self._present.limits(None)
         import_price, export_price = self._present.retail(quarter_of(now))
@@ -165,7 +167,7 @@ class ControlLoop:
             return None
         peak_w = plan.import_limit_w if plan else None
         bounds = [w for w in (limits.import_limit_w, peak_w) if w is not None]
-        return Now(
+        return DispatchInputs(
             import_price,
             export_price,
             net_w,
@@ -178,7 +180,7 @@ class ControlLoop:
         self, snapshot: Snapshot, battery: BatterySpec | None, now: datetime, car_w: float | None
     ) -> Wish:
         """What the plan's value of stored energy asks for at the present prices."""
-        stored_wh, curve = self._present.stored_wh(battery), self._present.value(now)
+        stored_wh, curve = self._present.stored_wh(), self._present.value(now)
         export_price = self._present.retail(quarter_of(now))[1]
         curtail = export_price is not None and export_price < 0
         if curve is None or battery is None or stored_wh is None:
@@ -194,8 +196,14 @@ class ControlLoop:
         own_w = min(battery.max_discharge_w, max(-battery.max_charge_w, net_w))
         if abs(target_w - own_w) <= self._settings.control.deadband_w:
             return Wish(car_w=car_w, curtail=curtail)  # the inverter does that by itself, faster
-        asked = "discharge" if target_w > 0 else "charge" if target_w < 0 else "rest"
-        return Wish(target_w, car_w, curtail, f"price: {asked}")
+        reason = (
+            Reason.PRICE_DISCHARGE
+            if target_w > 0
+            else Reason.PRICE_CHARGE
+            if target_w < 0
+            else Reason.PRICE_REST
+        )
+        return Wish(target_w, car_w, curtail, reason)
 
     def _meter(self, snapshot: Snapshot) -> None:
         """Quarters that have ended go to the journal; what cannot be stored now is kept and tried again."""
@@ -209,7 +217,7 @@ class ControlLoop:
             self._unstored += [m for m in closed if m.interval.start not in known]
         self._store_metered(snapshot.time)
         if done is not None:
-            self._origin.follow(done, self._present.stored_wh(self._present.battery()))
+            self._origin.follow(done, self._present.stored_wh())
 
     def _store_metered(self, now: datetime) -> None:
         while self._unstored:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from gateway.errors import StorageError
 from gateway.market.origin import Flow, follow, resellable_wh, unknown_origin
 from gateway.metering.energy import QuarterFlow
-from gateway.planner.tariff import TariffRules
-from gateway.store import Journal
+from gateway.store.journal import Journal
+from gateway.tariff import TariffRules
 
 _KEY = "night_wh"
 

@@ -33,7 +33,7 @@ def history(
     """
     import sys
 
-    from gateway.config import load_settings
+    from gateway.config.load import load_settings
     from gateway.errors import ConfigError
     from gateway.store.history import History, write_csv
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from gateway.domain.control import Commitment, Limits, Setpoints
+from gateway.domain.control import Commitment, Limits, Reason, Setpoints
 from gateway.domain.readings import Snapshot
 
 # Close to the end of an interval a small rest of energy would ask for a huge power; below this the
@@ -21,7 +21,7 @@ LEAST_CAR_W = 100.0
 
 
 # Reasons that may wait for the dwell time; limits and commitments never do.
-PRICED = ("self-consumption", "price: discharge", "price: charge", "price: rest")
+PRICED = (Reason.SELF_CONSUMPTION, Reason.PRICE_DISCHARGE, Reason.PRICE_CHARGE, Reason.PRICE_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Wish:
     battery_w: float | None = None
     car_w: float | None = None
     curtail: bool = False
-    reason: str = "self-consumption"
+    reason: Reason = Reason.SELF_CONSUMPTION
     car_rises: bool = False  # the car was told to take more and may not do so yet
 
 
@@ -75,7 +75,7 @@ def decide(
             pv_limit_w=pv_limit_w,
             export_limit_w=export_limit_w,
             charge_current_a=current_a,
-            reason="released: meter or battery unknown",
+            reason=Reason.NOT_MEASURED,
         )
     target_w, reason = _battery_target(snapshot, commitment, wish)
     if target_w is not None:
@@ -86,7 +86,7 @@ def decide(
         # Released, the inverter would go below our reserve: hold it at zero discharge instead.
         surplus_w = -(snapshot.grid_w + snapshot.battery_w)
         target_w = -min(_or_none(limits.max_charge_w), max(0.0, surplus_w))
-        reason = "reserve"
+        reason = Reason.RESERVE
     return Setpoints(
         battery_w=None if target_w is None else round(target_w),
         pv_limit_w=pv_limit_w,
@@ -136,7 +136,7 @@ def mode(setpoints: Setpoints) -> str:
 
 def _battery_target(
     snapshot: Snapshot, commitment: Commitment, wish: Wish
-) -> tuple[float | None, str]:
+) -> tuple[float | None, Reason]:
     """Battery power for the commitment if there is one, else the wish; None = released."""
     assert snapshot.grid_w is not None and snapshot.battery_w is not None  # noqa: S101, PT018
     if commitment.position_wh == 0 or commitment.delivered_wh is None:
@@ -144,7 +144,7 @@ def _battery_target(
     rest_wh = commitment.position_wh - commitment.delivered_wh
     export_w = rest_wh * 3600 / max(commitment.left_s, SHORTEST_LEFT_S)
     # Whatever the home does now, the battery makes up the difference to the wanted export.
-    return snapshot.battery_w + snapshot.grid_w + export_w, "committed delivery"
+    return snapshot.battery_w + snapshot.grid_w + export_w, Reason.DELIVERY
 
 
 def _coming_w(
@@ -158,23 +158,23 @@ def _coming_w(
 
 def _within(
     battery_w: float, snapshot: Snapshot, limits: Limits, coming_w: float = 0.0
-) -> tuple[float, str]:
+) -> tuple[float, Reason | None]:
     """``battery_w`` narrowed by power, fuse, export limit and reserve, and the rule that did it last."""
     assert snapshot.grid_w is not None and snapshot.battery_w is not None  # noqa: S101, PT018
     assert snapshot.battery_soc_pct is not None  # noqa: S101
-    why = ""
+    why: Reason | None = None
     without_w = snapshot.grid_w + snapshot.battery_w  # import if the battery did nothing
     low, high = -_or_none(limits.max_charge_w), _or_none(limits.max_discharge_w)
     if snapshot.battery_soc_pct <= limits.reserve_pct and battery_w > 0:
-        battery_w, why = 0.0, "reserve"
+        battery_w, why = 0.0, Reason.RESERVE
     if limits.export_limit_w is not None:
         high_export = without_w + limits.export_limit_w
         if battery_w > high_export:
-            battery_w, why = high_export, "export limit"
+            battery_w, why = high_export, Reason.EXPORT_LIMIT
     if limits.import_limit_w is not None:
         low_import = without_w + coming_w - limits.import_limit_w
         if battery_w < low_import:
-            battery_w, why = low_import, "fuse"
+            battery_w, why = low_import, Reason.FUSE
     return min(high, max(low, battery_w)), why
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.domain.control import Control
-from gateway.modbus.connection import BusTiming
+from gateway.modbus.address import BusTiming
 from gateway.modbus.frames import TidMode
 from gateway.modbus.registers import Block, Field, Missing, Value
 
@@ -239,6 +239,7 @@ class Profile:
     identify: tuple[tuple[Field, str], ...] = ()
     says: tuple[tuple[Literal["model", "version", "serial"], Field], ...] = ()
     maker: str = ""
+    choices: tuple[Profile, ...] = ()  # profiles among which the device itself decides: 'auto'
 
 
 def restore(

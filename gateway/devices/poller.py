@@ -11,8 +11,8 @@ from typing import get_args
 from gateway.devices.counters import OF_METER, Counters
 from gateway.devices.datasheet import Communication, Output, Poll, Source
 from gateway.errors import DeviceError
-from gateway.modbus.connection import Table, Unit
-from gateway.modbus.refusals import SURE, Refused
+from gateway.modbus.address import Table
+from gateway.modbus.exceptions import SURE, Refused
 from gateway.modbus.registers import (
     Block,
     Field,
@@ -23,6 +23,7 @@ from gateway.modbus.registers import (
     plan,
     widest_gap,
 )
+from gateway.modbus.unit import Unit
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,10 @@ from gateway.devices.counters import LIFETIME
 from gateway.devices.datasheet import Identity, Profile
 from gateway.devices.identify import bind_profile, identify
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection, Unit
-from gateway.modbus.refusals import HungUp, Unreachable
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
+from gateway.modbus.exceptions import HungUp, Unreachable
+from gateway.modbus.unit import Unit
 
 # 1 most; 2, 3, 4 further inverters of one maker, SMA's own map; 126, 127 SMA SunSpec; 200, 201, 240,
 # 241 Fronius meters; 71 Kostal; 247 GoodWe, FoxESS; 255 KEBA, Webasto; 100 Victron; 50 Mennekes;

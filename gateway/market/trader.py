@@ -30,8 +30,8 @@ from gateway.market.bidding import BidPolicy, Bids, Increment, tenders_for
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import may_cancel, may_tender, tradeable
 from gateway.market.settling import Settling
-from gateway.store import Journal
 from gateway.store.codec import tender_body, transaction_body
+from gateway.store.journal import Journal
 
 log = logging.getLogger(__name__)
 

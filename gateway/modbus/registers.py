@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from gateway.modbus.connection import Table
+from gateway.modbus.address import Table
 
 Words = Literal["big", "little"]
 Kind = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "acc32", "acc64", "str"]

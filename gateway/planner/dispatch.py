@@ -14,7 +14,7 @@ _NEVER = 1e9  # W; stands for 'no limit'
 
 
 @dataclass(frozen=True, slots=True)
-class Now:
+class DispatchInputs:
     """The home at this moment: prices per MWh, powers W.
 
     ``net_load_w`` is load minus PV without the battery. ``exportable_w`` is the most that the battery
@@ -29,7 +29,9 @@ class Now:
     exportable_w: float | None = None
 
 
-def battery_power_w(curve: ValueCurve, stored_wh: float, now: Now, spec: BatterySpec) -> float:
+def battery_power_w(
+    curve: ValueCurve, stored_wh: float, inputs: DispatchInputs, spec: BatterySpec
+) -> float:
     """The battery's best AC power at this moment, W, discharge +.
 
     Discharges where a Wh earns more than v / eta + wear, charges where it costs less than eta * v;
@@ -37,26 +39,26 @@ def battery_power_w(curve: ValueCurve, stored_wh: float, now: Now, spec: Battery
     storing energy is worth less than that; the reserve is kept always.
     """
     value = curve.at(stored_wh)
-    low, high = _bounds(stored_wh, now, spec)
-    net = now.net_load_w
+    low, high = _bounds(stored_wh, inputs, spec)
+    net = inputs.net_load_w
     bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
     kinks = {low, high, *(min(max(w, low), high) for w in (0.0, net, *bends))}
-    return max(sorted(kinks, key=abs), key=lambda p: _worth(p, value, now, spec))
+    return max(sorted(kinks, key=abs), key=lambda p: _earned(p, value, inputs, spec))
 
 
-def _worth(power: float, value: float, now: Now, spec: BatterySpec) -> float:
+def _earned(power: float, value: float, inputs: DispatchInputs, spec: BatterySpec) -> float:
     """Money a second (times a constant) at battery power ``power``, with stored energy at ``value``."""
-    grid = now.net_load_w - power
-    cash = -grid * (now.import_price if grid > 0 else now.export_price)
+    grid = inputs.net_load_w - power
+    cash = -grid * (inputs.import_price if grid > 0 else inputs.export_price)
     return cash - max(power, 0.0) * spec.wear_per_mwh + value * spec.change_wh(power, 1.0)
 
 
-def _bounds(stored_wh: float, now: Now, spec: BatterySpec) -> tuple[float, float]:
+def _bounds(stored_wh: float, inputs: DispatchInputs, spec: BatterySpec) -> tuple[float, float]:
     """The smallest and largest allowed battery power, W."""
-    net = now.net_load_w
-    import_limit = _NEVER if now.import_limit_w is None else now.import_limit_w
-    export_limit = _NEVER if now.export_limit_w is None else now.export_limit_w
-    exportable = _NEVER if now.exportable_w is None else now.exportable_w
+    net = inputs.net_load_w
+    import_limit = _NEVER if inputs.import_limit_w is None else inputs.import_limit_w
+    export_limit = _NEVER if inputs.export_limit_w is None else inputs.export_limit_w
+    exportable = _NEVER if inputs.exportable_w is None else inputs.exportable_w
     can_charge = spec.max_charge_w if stored_wh < spec.capacity_wh else 0.0
     can_discharge = spec.max_discharge_w if stored_wh > spec.reserve_wh else 0.0
     low = max(-can_charge, min(0.0, net - import_limit))

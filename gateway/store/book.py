@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.intervals import Interval, parse_utc
-from gateway.domain.trade import Metered, Settlement, Side, Tender, Transaction
+from gateway.domain.trade import Metered, Settlement, Tender, Transaction
 from gateway.store.codec import metered_of, settlement_of, tender_of, transaction_of
 
 KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
@@ -75,11 +75,6 @@ class Book:
     def position_wh(self, interval: Interval) -> int:
         """Net quantity sold (+) or bought (-) in fills."""
         return self._net.get(interval.start, 0)
-
-    def open_sell_wh(self, interval: Interval) -> int:
-        """Energy that open or unanswered sell tenders may still commit."""
-        states = self._by_interval.get(interval.start, ())
-        return sum(s.open_wh for s in states if s.tender.side is Side.SELL)
 
     def commitment(self, interval: Interval) -> int:
         """What control must deliver at the meter, Wh net (export +)."""

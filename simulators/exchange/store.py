@@ -7,7 +7,7 @@ Times are stored as `gateway.domain.intervals.iso` text (what is compared to the
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -113,10 +113,6 @@ class Store:
             f"INSERT INTO {table} ({columns}) VALUES ({marks})",  # noqa: S608 - own names only
             tuple(row.values()),
         )
-
-    def insert_all(self, table: str, rows: Sequence[dict[str, Any]]) -> None:
-        for row in rows:
-            self.insert(table, row)
 
     def mark(self, name: str) -> str | None:
         """A named moment or state of the market; read from memory, every request asks for some."""

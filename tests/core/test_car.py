@@ -17,12 +17,12 @@ from gateway.agent.car import (
     whole_amperes,
 )
 from gateway.agent.user_settings import configured
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.control import ChargerSpec
 from gateway.domain.intervals import quarter
 from gateway.domain.plan import CarNeed, Plan, ValueCurve
 from gateway.domain.readings import Snapshot
-from gateway.planner.dispatch import Now
+from gateway.planner.dispatch import DispatchInputs
 
 CHICAGO = ZoneInfo("America/Chicago")
 NOW = datetime(2026, 6, 1, 3, 5, tzinfo=UTC)  # 22:05 the evening before, in Chicago
@@ -68,8 +68,8 @@ def plan(*values: float) -> Plan:
     return Plan(NOW, "x", (), car_values=(curve,))
 
 
-def at(price: float, net_w: float = 400, limit_w: float | None = None) -> Now:
-    return Now(price, 20.0, net_w, import_limit_w=limit_w)
+def at(price: float, net_w: float = 400, limit_w: float | None = None) -> DispatchInputs:
+    return DispatchInputs(price, 20.0, net_w, import_limit_w=limit_w)
 
 
 def test_the_car_charges_while_another_wh_in_it_is_worth_the_price() -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.control import ChargerSpec, Pace, Wish, decide, steady
-from gateway.domain.control import Commitment, Limits, Setpoints
+from gateway.domain.control import Commitment, Limits, Reason, Setpoints
 from gateway.domain.readings import Snapshot
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -41,22 +41,22 @@ def home(
 @pytest.mark.parametrize(
     ("case", "snapshot", "commitment", "wish", "battery_w", "reason"),
     [
-        ("no wish: the inverter keeps the meter at zero", home(), NONE, Wish(), None, "self-consumption"),
-        ("a wish passes", home(), NONE, Wish(2_000, reason="price"), 2_000, "price"),
-        ("meter lost: released", home(grid=None), NONE, Wish(2_000), None, "released: meter or battery unknown"),
-        ("charge lost: released", home(soc=None), NONE, Wish(2_000), None, "released: meter or battery unknown"),
-        ("500 Wh sold, a quarter left: 2 kW out, and the 500 W of load", home(), Commitment(500, 0, 900), Wish(), 2_500, "committed delivery"),
-        ("half delivered at half time", home(battery=2_500, grid=-2_000), Commitment(500, 250, 450), Wish(), 2_500, "committed delivery"),
-        ("behind: more power for the rest", home(battery=2_500, grid=-2_000), Commitment(500, 200, 450), Wish(), 2_900, "committed delivery"),
-        ("done early: battery only covers the house", home(battery=2_500, grid=-2_000), Commitment(500, 500, 100), Wish(), 500, "committed delivery"),
-        ("ahead: takes the surplus back", home(pv=3_000, battery=0, grid=-2_500), Commitment(100, 150, 450), Wish(), -2_900, "committed delivery"),
-        ("never below the reserve for a commitment", home(soc=20), Commitment(500, 0, 900), Wish(), 0, "reserve"),
-        ("export limit beats the commitment", home(), Commitment(2_000, 0, 900), Wish(), 5_000, "export limit"),
-        ("export limit with surplus PV", home(pv=4_000, battery=0, grid=-3_500), Commitment(2_000, 0, 900), Wish(), 1_500, "export limit"),
-        ("delivered so far unknown: the wish, no blind chase", home(), Commitment(500, None, 900), Wish(), None, "self-consumption"),
-        ("at the reserve self-consumption is held", home(soc=20), NONE, Wish(), 0, "reserve"),
-        ("at the reserve surplus still charges", home(pv=3_000, grid=-2_500, soc=20), NONE, Wish(), -2_500, "reserve"),
-        ("bought 250 Wh: takes 1 kW", home(grid=0), Commitment(-250, 0, 900), Wish(), -1_000, "committed delivery"),
+        ("no wish: the inverter keeps the meter at zero", home(), NONE, Wish(), None, Reason.SELF_CONSUMPTION),
+        ("a wish passes", home(), NONE, Wish(2_000, reason=Reason.PRICE_DISCHARGE), 2_000, Reason.PRICE_DISCHARGE),
+        ("meter lost: released", home(grid=None), NONE, Wish(2_000), None, Reason.NOT_MEASURED),
+        ("charge lost: released", home(soc=None), NONE, Wish(2_000), None, Reason.NOT_MEASURED),
+        ("500 Wh sold, a quarter left: 2 kW out, and the 500 W of load", home(), Commitment(500, 0, 900), Wish(), 2_500, Reason.DELIVERY),
+        ("half delivered at half time", home(battery=2_500, grid=-2_000), Commitment(500, 250, 450), Wish(), 2_500, Reason.DELIVERY),
+        ("behind: more power for the rest", home(battery=2_500, grid=-2_000), Commitment(500, 200, 450), Wish(), 2_900, Reason.DELIVERY),
+        ("done early: battery only covers the house", home(battery=2_500, grid=-2_000), Commitment(500, 500, 100), Wish(), 500, Reason.DELIVERY),
+        ("ahead: takes the surplus back", home(pv=3_000, battery=0, grid=-2_500), Commitment(100, 150, 450), Wish(), -2_900, Reason.DELIVERY),
+        ("never below the reserve for a commitment", home(soc=20), Commitment(500, 0, 900), Wish(), 0, Reason.RESERVE),
+        ("export limit beats the commitment", home(), Commitment(2_000, 0, 900), Wish(), 5_000, Reason.EXPORT_LIMIT),
+        ("export limit with surplus PV", home(pv=4_000, battery=0, grid=-3_500), Commitment(2_000, 0, 900), Wish(), 1_500, Reason.EXPORT_LIMIT),
+        ("delivered so far unknown: the wish, no blind chase", home(), Commitment(500, None, 900), Wish(), None, Reason.SELF_CONSUMPTION),
+        ("at the reserve self-consumption is held", home(soc=20), NONE, Wish(), 0, Reason.RESERVE),
+        ("at the reserve surplus still charges", home(pv=3_000, grid=-2_500, soc=20), NONE, Wish(), -2_500, Reason.RESERVE),
+        ("bought 250 Wh: takes 1 kW", home(grid=0), Commitment(-250, 0, 900), Wish(), -1_000, Reason.DELIVERY),
     ],
 )  # fmt: skip
 def test_battery(
@@ -65,7 +65,7 @@ def test_battery(
     commitment: Commitment,
     wish: Wish,
     battery_w: int | None,
-    reason: str,
+    reason: Reason,
 ) -> None:
     out = decide(snapshot, commitment, wish, LIMITS)
     assert (out.battery_w, out.reason) == (battery_w, reason), case
@@ -156,8 +156,8 @@ def test_small_changes_are_not_written() -> None:
 
 def test_an_old_power_that_breaks_the_fuse_is_not_kept() -> None:
     limits = Limits(10_000, None, 20, 5_000, 5_000)
-    old = Setpoints(battery_w=-5_000, reason="price: charge")
-    new = Setpoints(battery_w=1_000, reason="price: discharge")
+    old = Setpoints(battery_w=-5_000, reason=Reason.PRICE_CHARGE)
+    new = Setpoints(battery_w=1_000, reason=Reason.PRICE_DISCHARGE)
     pace = Pace(50, stayed_s=5, dwell_s=30)
     assert steady(new, old, pace, home(grid=11_000), limits) == new
     assert steady(new, old, pace, home(grid=1_000), limits).battery_w == -5_000
@@ -172,17 +172,17 @@ def test_below_the_reserve_the_sun_charges_a_battery_that_states_no_limits() -> 
 @pytest.mark.parametrize(
     ("case", "reason", "stayed_s", "changes"),
     [
-        ("a price may not flap", "price: charge", 10, False),
-        ("it may change after its time", "price: charge", 30, True),
-        ("a commitment does not wait", "committed delivery", 10, True),
-        ("nor does the reserve", "reserve", 10, True),
-        ("nor a lost meter", "released: meter or battery unknown", 10, True),
+        ("a price may not flap", Reason.PRICE_CHARGE, 10, False),
+        ("it may change after its time", Reason.PRICE_CHARGE, 30, True),
+        ("a commitment does not wait", Reason.DELIVERY, 10, True),
+        ("nor does the reserve", Reason.RESERVE, 10, True),
+        ("nor a lost meter", Reason.NOT_MEASURED, 10, True),
     ],
 )
 def test_a_mode_that_prices_chose_stays_a_while(
-    case: str, reason: str, stayed_s: float, changes: bool
+    case: str, reason: Reason, stayed_s: float, changes: bool
 ) -> None:
-    old = Setpoints(battery_w=2_000, reason="price: discharge")
+    old = Setpoints(battery_w=2_000, reason=Reason.PRICE_DISCHARGE)
     new = Setpoints(battery_w=-2_000, reason=reason)
     assert (keep(new, old, stayed_s) == new) is changes, case
 
@@ -194,7 +194,7 @@ FUSE = replace(LIMITS, import_limit_w=8_000)
 def test_the_battery_gives_way_to_the_car_under_the_fuse() -> None:
     """A battery that fills itself at night must not keep the car from its departure."""
     filling = home(battery=-5_000, grid=6_000, plugged=True)  # load 1 kW
-    wish = Wish(-5_000, car_w=11_040, reason="price: charge", car_rises=True)
+    wish = Wish(-5_000, car_w=11_040, reason=Reason.PRICE_CHARGE, car_rises=True)
     out = decide(filling, NONE, wish, FUSE, CHARGER)
     assert out.charge_current_a == 10  # 6.9 of the 7 kW that the house leaves
     assert out.battery_w == -100  # before the car draws

@@ -12,7 +12,7 @@ from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control, Setpoints
 from gateway.errors import DeviceError, StorageError
 from gateway.site.site import Site
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device, impatient
 from tests.devices.test_transitions import image_of

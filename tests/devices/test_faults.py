@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.config.settings import DeviceSettings
+from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices, bus_of, profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Reading
@@ -148,10 +148,10 @@ async def test_two_units_behind_one_port_share_one_connection(
 ) -> None:
     async with serving(RegisterServer(captures.verto(), one_client=True)) as server:
         entries = [
-            DeviceSettings(
+            DeviceConfig(
                 name="inverter", profile="fronius-gen24", host="127.0.0.1", port=server.port
             ),
-            DeviceSettings(
+            DeviceConfig(
                 name="meter", profile="sunspec-meter", host="127.0.0.1", port=server.port, unit=200
             ),
         ]
@@ -170,8 +170,8 @@ def test_an_unknown_profile_is_one_clear_line() -> None:
 
 def test_mixed_framing_on_one_address_is_refused(clock: HandClock, intents: Intents) -> None:
     entries = [
-        DeviceSettings(name="a", profile="auto", host="bus.lan"),
-        DeviceSettings(name="b", profile="auto", host="bus.lan", framing="rtu_over_tcp", unit=2),
+        DeviceConfig(name="a", profile="auto", host="bus.lan"),
+        DeviceConfig(name="b", profile="auto", host="bus.lan", framing="rtu_over_tcp", unit=2),
     ]
     assert bus_of(entries[0]) != bus_of(entries[1])
     with pytest.raises(ConfigError, match="same framing"):

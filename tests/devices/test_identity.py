@@ -14,12 +14,13 @@ from typer.testing import CliRunner
 
 from gateway.agent.checkup import checkup
 from gateway.cli import make_app
-from gateway.config import load_settings
+from gateway.config.load import load_settings
 from gateway.devices.build import all_profiles
 from gateway.devices.identify import identify
 from gateway.devices.scan import Finding, scan
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from tests.devices.conftest import HandClock, Intents, device, values
 from tests.devices.test_sunspec_variants import chain, common, inverter
 from tests.devices.vendor_images import IMAGES, Image, goodwe, sdm630, sma
@@ -188,7 +189,7 @@ async def test_check_leaves_a_device_of_one_client_to_the_running_gateway(tmp_pa
         running = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from gateway.store import Journal;"
+            "import sys; from pathlib import Path; from gateway.store.journal import Journal;"
             "Journal(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()",
             str(state / "journal.sqlite"),
             stdin=asyncio.subprocess.PIPE,

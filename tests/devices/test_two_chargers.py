@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from gateway.agent.car import car_need, charger_spec, sessions_wh, shares_a
 from gateway.agent.user_settings import configured
-from gateway.config import Settings
-from gateway.config.settings import Car
+from gateway.config.settings import Car, Settings
 from gateway.control import Wish, decide
 from gateway.domain.control import Commitment, Limits
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
@@ -153,10 +152,9 @@ async def test_a_charger_that_is_only_read_is_load_to_the_other(
     servers = [RegisterServer({255: words}) for words in boxes]
     async with serving(servers[0]), serving(servers[1]):
         left, right = (
-            impatient(server, "keba-p30", clock, intents, name)
-            for server, name in zip(servers, ("left", "right"), strict=True)
+            impatient(server, "keba-p30", clock, store, name)
+            for server, name, store in zip(servers, ("left", "right"), (intents, None), strict=True)
         )
-        right._control, right.controls = False, frozenset()
         site = Site([left, right], clock, period_s=2)
         async with asyncio.TaskGroup() as group:
             site._group = group

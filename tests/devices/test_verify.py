@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.clock import SimClock
 from gateway.devices.verify import Step, tour, verify
 from gateway.domain.control import Control
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario

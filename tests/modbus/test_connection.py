@@ -8,9 +8,10 @@ import random
 import pytest
 
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
+from gateway.modbus.exceptions import Refused
 from gateway.modbus.frames import TidMode
-from gateway.modbus.refusals import Refused
 from gateway.modbus.registers import words_of
 from tests.modbus.faults import FAULTS, RTU_FAULTS, exception, silent
 from tests.modbus.server import Fault, RegisterServer, serving

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.modbus.registers import words_of
 from tests.modbus.server import RegisterServer, crc
 from tests.waiting import HANG_S

@@ -10,12 +10,14 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from gateway.domain.readings import METRICS
+from gateway.domain.command_specs import COMMANDS
+from gateway.domain.metrics import METRICS
+from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.publishing import topics
-from gateway.publishing.commands import COMMANDS, Command, parse_command
+from gateway.publishing.commands import Command, parse_command
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.mqtt import Publisher
-from gateway.publishing.topics import SETTING_SCALARS, MarketState, UserSettings
+from gateway.publishing.topics import MarketState
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
 from tests.publishing.conftest import connected, delivered, listening, mqtt, running
@@ -84,7 +86,7 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
             assert part["availability"][0]["topic"] == "energy/home/status"
 
 
-@pytest.mark.parametrize("setting", SETTING_SCALARS)
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_what_home_assistant_sends_is_a_valid_command(setting: str) -> None:
     part = components()[f"energy_gateway_home_{setting}"]
     command = part["command_topic"].rsplit("/", 1)[1]

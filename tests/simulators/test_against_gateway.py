@@ -11,12 +11,13 @@ from typing import Literal
 
 import pytest
 
-from gateway.devices.build import all_profiles, profile
+from gateway.devices.build import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from simulators.devices.faults import Fault, Faults, Kind
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
@@ -56,9 +57,13 @@ class Bench:
         connection = Connection(
             BusAddress(framing, host="127.0.0.1", port=self.port), BusTiming(timeout_s=0.05)
         )
-        device = ModbusDevice("device", sheet, connection.unit(self.unit), self.intents, self.clock)
-        if self.profile == "auto":
-            device.may_be(all_profiles().values())
+        device = ModbusDevice(
+            "device",
+            sheet,
+            connection.unit(self.unit),
+            self.intents,
+            self.clock,
+        )
         self.devices.append(device)
         return device
 

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.errors import JournalBroken, StorageError
-from gateway.store import Journal, checkpoint
+from gateway.store import checkpoint
 from gateway.store.book import Book
 from gateway.store.chain import canonical
+from gateway.store.journal import Journal
 from tests.store.history import T0, write_history
 
 Tamper = Callable[[sqlite3.Connection], object]

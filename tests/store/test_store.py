@@ -17,8 +17,9 @@ from gateway.domain.control import Control
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.errors import StorageError
 from gateway.market.account import book_of
-from gateway.store import Journal, checkpoint
+from gateway.store import checkpoint
 from gateway.store.book import Book
+from gateway.store.journal import Journal
 from tests.store.history import T0, one_interval, write_history
 
 FORK = multiprocessing.get_context("fork")

@@ -23,8 +23,8 @@ from gateway.devices.sunspec.inventory import SunSpecInventory, probe
 from gateway.devices.sunspec.storage import add_panels, add_storage, counted
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
-from gateway.modbus.connection import Unit
 from gateway.modbus.registers import Field, Missing, Value
+from gateway.modbus.unit import Unit
 
 _NOISE_W = 100.0  # between two registers that were not measured in the same moment
 _STATES_10X = {

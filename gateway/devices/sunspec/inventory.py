@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 from gateway.devices.datasheet import ControlSheet, Identity, Output, ReadBack
 from gateway.modbus import sunspec as ss
-from gateway.modbus.connection import Unit
 from gateway.modbus.registers import Block, Field, plan
+from gateway.modbus.unit import Unit
 
 _PROBED = {
     1: ("Mn", "Md", "Opt", "Vr", "SN"),
