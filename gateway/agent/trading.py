@@ -110,7 +110,7 @@ class TradingLoop:
         if snapshot is None:
             return None
         battery = present.battery()
-        stored_wh = present.stored_wh(battery)
+        stored_wh = present.stored_wh()
         if battery is not None and stored_wh is None:
             battery = None  # its state of charge is unknown: nothing may be planned on it
         if present.wishes.battery == "hold":

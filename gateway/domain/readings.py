@@ -60,11 +60,82 @@ class DeviceState:
         return reading.value if isinstance(reading.value, str) else None
 
 
+class Role(StrEnum):
+    """What a device's power stands for, where the device itself does not say it."""
+
+    GRID = "grid"  # the grid connection
+    PV = "pv"
+    BATTERY = "battery"
+    CHARGER = "charger"
+    SUBMETER = "submeter"  # a part of the load, in no sum
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryState:
+    """One battery. Powers W (discharge +), None = not known.
+
+    ``capacity_wh`` and the two limits are as the device states them, None where it does not.
+    ``steerable``: a power can be asked of it; else it is a part of the home as any other.
+    """
+
+    name: str
+    power_w: float | None
+    soc_pct: float | None
+    capacity_wh: float | None = None
+    max_charge_w: float | None = None
+    max_discharge_w: float | None = None
+    steerable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerState:
+    """One charger. ``plugged``: a car stands there; ``session_wh`` what that car has got so far.
+
+    None = not known (a charger that does not count has no ``session_wh`` for ever). ``steerable``: a
+    current can be asked of it; else it is load.
+    """
+
+    name: str
+    power_w: float | None
+    plugged: bool | None
+    session_wh: float | None = None
+    steerable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InverterState:
+    """What brings energy of panels or batteries to the home's wires, W, None = not known.
+
+    ``tells_ac``: it measures its AC output (also when that is not known at this moment).
+    """
+
+    name: str
+    pv_w: float | None
+    ac_w: float | None
+    tells_ac: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MeterState:
+    """One meter. ``role`` None: it might be the grid's or another, and nobody said which.
+
+    ``power_w`` of what it feeds is +; counters Wh.
+    """
+
+    name: str
+    role: Role | None
+    power_w: float | None
+    import_wh: float | None
+    export_wh: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The home at one moment. A field is None when any part of its sum is missing.
+    """The home at one moment: its devices, and the sums that can be trusted.
 
-    ``*_w`` in W by the sign convention of `gateway.domain`; counters in Wh.
+    A sum is None when any part of it is missing. ``*_w`` in W by the sign convention of
+    `gateway.domain`; counters in Wh. ``battery_soc_pct`` is weighted by capacity where all
+    batteries state theirs.
     """
 
     time: datetime
@@ -79,3 +150,7 @@ class Snapshot:
     car_session_wh: float | None
     grid_import_wh: float | None
     grid_export_wh: float | None
+    batteries: tuple[BatteryState, ...] = ()
+    chargers: tuple[ChargerState, ...] = ()
+    inverters: tuple[InverterState, ...] = ()
+    meters: tuple[MeterState, ...] = ()

@@ -54,7 +54,7 @@ class Field:
 
     ``address`` 0-based; ``count`` only for text. The raw number is tested against ``absent``, then
     scaled by ``scale`` and by ten to the signed register at ``scale_at`` (read in the same request),
-    then shifted by ``offset`` and tested against ``valid``.
+    then tested against ``valid``.
     """
 
     address: int
@@ -62,7 +62,6 @@ class Field:
     table: Table = "holding"
     words: Words = "big"
     scale: float = 1
-    offset: float = 0
     absent: frozenset[float] = frozenset()
     valid: tuple[float, float] | None = None
     scale_at: int | None = None
@@ -105,7 +104,6 @@ class Field:
             if not -SCALE_RANGE <= power <= SCALE_RANGE:
                 return Missing.BAD
             value = scaled(value, power)
-        value += self.offset
         if self.valid and not self.valid[0] <= value <= self.valid[1]:
             return Missing.BAD
         return value  # type: ignore[no-any-return]  # struct gives Any

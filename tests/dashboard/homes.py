@@ -21,7 +21,7 @@ from gateway.domain.plan import (
     PlannedInterval,
     ValueCurve,
 )
-from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading, Snapshot
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
@@ -136,7 +136,7 @@ def snapshot() -> Snapshot:
     devices = {d.name: d for d in (inverter, meter, charger)}
     return Snapshot(
         NOW, devices, 5630.0, -2400.0, 86.4, -2710.0, 520.0, 0.0, False, None,
-        4_120_000.0, 9_341_250.0,
+        4_120_000.0, 9_341_250.0, (BatteryState("inverter", -2400.0, 86.4),),
     )  # fmt: skip
 
 
