@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.agent.user_settings import Wishes
 from gateway.config.settings import Car
 from gateway.control import LEAST_CAR_W, ChargerSpec
 from gateway.domain.plan import CarNeed, Plan
 from gateway.domain.readings import Snapshot
+from gateway.domain.user_settings import UserSettings
 from gateway.planner.car import car_power_w as worth_power_w
 from gateway.planner.dispatch import DispatchInputs
 
@@ -36,7 +36,7 @@ def sessions_wh(snapshot: Snapshot) -> dict[str, float]:
 
 
 def shares_a(
-    total_a: float | None, car: Car, wishes: Wishes, snapshot: Snapshot
+    total_a: float | None, car: Car, wishes: UserSettings, snapshot: Snapshot
 ) -> tuple[tuple[str, float], ...]:
     """What each of several chargers gets of ``total_a``, in whole amperes; empty where there is one.
 
@@ -60,7 +60,7 @@ def shares_a(
     return tuple((name, parts.get(name, 0.0)) for name in chargers)
 
 
-def car_need(car: Car, wishes: Wishes, snapshot: Snapshot, zone: ZoneInfo) -> CarNeed | None:
+def car_need(car: Car, wishes: UserSettings, snapshot: Snapshot, zone: ZoneInfo) -> CarNeed | None:
     """The energy still wanted before the next departure; None without a car or when it is done.
 
     The wish is that of each car. A charger that does not count its session is asked for the whole of

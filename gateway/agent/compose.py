@@ -119,7 +119,12 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     devices = build_devices([d.plain() for d in settings.device], journal, clock, memory=journal)
     place = settings.site.place
     site = Site(
-        devices, clock, settings.control.period_s, metrics.polled, lambda now: is_dark(place, now)
+        devices,
+        clock,
+        settings.control.period_s,
+        metrics.polled,
+        lambda now: is_dark(place, now),
+        settings.for_guard().roles(),
     )
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")

@@ -137,7 +137,7 @@ class ControlLoop:
         if self._present.wishes.charge_now and snapshot.car_plugged is False:
             self._present.wishes = replace(self._present.wishes, charge_now=False)
             with suppress(StorageError):
-                self._journal.setting(PREFIX + "charge_now", "False")
+                self._journal.setting(PREFIX + "charge_now", "false")
 
     def _car_w(self, snapshot: Snapshot, now: datetime, charger: ChargerSpec) -> float | None:
         """What the car should take; None = there is none. One that has its wish is paused (0)."""
@@ -180,7 +180,7 @@ class ControlLoop:
         self, snapshot: Snapshot, battery: BatterySpec | None, now: datetime, car_w: float | None
     ) -> Wish:
         """What the plan's value of stored energy asks for at the present prices."""
-        stored_wh, curve = self._present.stored_wh(battery), self._present.value(now)
+        stored_wh, curve = self._present.stored_wh(), self._present.value(now)
         export_price = self._present.retail(quarter_of(now))[1]
         curtail = export_price is not None and export_price < 0
         if curve is None or battery is None or stored_wh is None:
@@ -217,7 +217,7 @@ class ControlLoop:
             self._unstored += [m for m in closed if m.interval.start not in known]
         self._store_metered(snapshot.time)
         if done is not None:
-            self._origin.follow(done, self._present.stored_wh(self._present.battery()))
+            self._origin.follow(done, self._present.stored_wh())
 
     def _store_metered(self, now: datetime) -> None:
         while self._unstored:

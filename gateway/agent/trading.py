@@ -12,11 +12,11 @@ from gateway.agent.car import car_need
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
 from gateway.agent.state import Present
-from gateway.agent.user_settings import Wishes
 from gateway.clock import Clock
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
+from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
@@ -99,7 +99,7 @@ class TradingLoop:
                 known = asked
                 self._present.plan = self.plan(self._clock.now())
 
-    def _asked(self) -> tuple[bool | None, Wishes]:
+    def _asked(self) -> tuple[bool | None, UserSettings]:
         """What people ask of the plan: a car at the charger, and their wishes."""
         snapshot = self._present.snapshot
         return (snapshot.car_plugged if snapshot else None), self._present.wishes
@@ -110,7 +110,7 @@ class TradingLoop:
         if snapshot is None:
             return None
         battery = present.battery()
-        stored_wh = present.stored_wh(battery)
+        stored_wh = present.stored_wh()
         if battery is not None and stored_wh is None:
             battery = None  # its state of charge is unknown: nothing may be planned on it
         if present.wishes.battery == "hold":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from gateway.clock import Clock
@@ -17,9 +17,9 @@ from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.connection import Unit
-from gateway.modbus.refusals import NOT_THERE, Refused
+from gateway.modbus.exceptions import NOT_THERE, Refused
 from gateway.modbus.registers import Block, Missing, Value
+from gateway.modbus.unit import Unit
 from gateway.supervise import Backoff
 
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
@@ -37,15 +37,18 @@ class ModbusDevice:
         name: str,
         profile: Profile,
         unit: Unit,
-        intents: IntentStore,
+        intents: IntentStore | None,
         clock: Clock,
-        control: bool = True,
+        memory: Memory | None = None,
     ) -> None:
+        """Without ``intents`` it is read only, never written.
+
+        With a ``memory`` the counters go on from where a previous run saw them.
+        """
         self.name, self.profile = name, profile
-        self._known: tuple[Profile, ...] = ()
         self._unit = unit
-        self._intents, self._clock, self._control = intents, clock, control
-        self._counters = Counters(name, clock)
+        self._intents, self._clock = intents, clock
+        self._counters = Counters(name, clock, memory)
         self._source: Source | None = None
         self._leases: dict[Control, SetpointLease] = {}
         self._poller: Poller | None = None
@@ -56,7 +59,7 @@ class ModbusDevice:
         self._answered = float("-inf")
         self._opening = asyncio.Lock()
         # what can be steered: by the profile until the device was seen, then as found there
-        self.controls = profile.controls if control else frozenset[Control]()
+        self.controls = profile.controls if intents else frozenset[Control]()
 
     @property
     def identity(self) -> Identity:
@@ -88,7 +91,7 @@ class ModbusDevice:
         try:
             self._may_try()
             await self._open()
-            lease = self._leases.get(control) if self._control else None
+            lease = self._leases.get(control)
             if lease is None:
                 raise DeviceError(f"cannot set {control.value}")
             await lease.hold(value)
@@ -116,15 +119,7 @@ class ModbusDevice:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        await self._unit.connection.close()
-
-    def may_be(self, profiles: Iterable[Profile]) -> None:
-        """The profiles that 'auto' chooses from."""
-        self._known = tuple(profiles)
-
-    def remember(self, memory: Memory) -> None:
-        """Let the counters go on from where a previous run saw them."""
-        self._counters = Counters(self.name, self._clock, memory)
+        await self._unit.bus.close()
 
     # -- inside --
 
@@ -137,13 +132,13 @@ class ModbusDevice:
 
     def _owed(self) -> bool:
         try:
-            return bool(self._intents.pending(self.name))
+            return bool(self._intents and self._intents.pending(self.name))
         except StorageError:
             return True  # not known: say that it may not be neutral
 
     def _pending(self) -> Collection[Control]:
         try:
-            return self._intents.pending(self.name)
+            return self._intents.pending(self.name) if self._intents else ()
         except StorageError:
             return ()
 
@@ -176,13 +171,13 @@ class ModbusDevice:
     async def _bind(self) -> Poller:
         """Find the registers, and undo what a previous run left forced."""
         profile = self.profile
-        if profile.key == "auto":
-            found = await identify(self._unit, self._known)
+        if profile.choices:
+            found = await identify(self._unit, profile.choices)
             if found is None:
                 raise DeviceError("the device is none that we know; name its profile")
             profile = self.profile = found[0]
         source = await bind_profile(self._unit, profile)
-        offered = source.controls if self._control else ()
+        offered = source.controls if self._intents else ()
         known = {*self._leases, *self._pending()}  # what is forced must never be lost from sight
         has = [s for s in offered if s.control in known or await self._has(s)]
         self._take_controls(has)
@@ -203,6 +198,8 @@ class ModbusDevice:
     def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
         """A lease for each control; one that holds something goes on with the new sheet."""
         before, self._leases = self._leases, {}
+        if self._intents is None:
+            return
         for sheet in sheets:
             lease = before.get(sheet.control)
             if lease is None:

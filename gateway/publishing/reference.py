@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from gateway.domain.readings import METRICS
-from gateway.publishing.commands import COMMANDS, MAX_BYTES, MAX_SKEW, MAX_TTL_S
-from gateway.publishing.topics import (
-    FORECAST_SCALARS,
-    MARKET_SCALARS,
-    SETTING_SCALARS,
-    SITE_SCALARS,
-)
+from gateway.domain.command_specs import COMMANDS
+from gateway.domain.metrics import METRICS
+from gateway.domain.user_settings import SETTINGS
+from gateway.publishing.commands import MAX_BYTES, MAX_SKEW, MAX_TTL_S
+from gateway.publishing.topics import FORECAST_SCALARS, MARKET_SCALARS, SITE_SCALARS
 
 _ABOUT = """\
 # MQTT
@@ -114,7 +111,10 @@ def document() -> str:
     site = [(f"`site/{n}`", unit, about) for n, (_, unit, about) in SITE_SCALARS.items()]
     market = [(f"`market/{n}`", unit, about) for n, (unit, about) in MARKET_SCALARS.items()]
     forecast = [(f"`forecast/{n}`", unit, what) for n, (unit, what) in FORECAST_SCALARS.items()]
-    settings = [(f"`settings/{n}`", unit, about) for n, (unit, about) in SETTING_SCALARS.items()]
+    settings = [
+        (f"`settings/{s.name}`", s.kind.unit, f"{s.kind.looks}: {s.about}".removeprefix(": "))
+        for s in SETTINGS.values()
+    ]
     commands = [(f"`cmd/{n}`", f"`{s.allowed}`", s.unit, s.about) for n, s in COMMANDS.items()]
     head = ("Topic", "Unit", "What it is")
     parts = [

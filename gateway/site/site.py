@@ -13,7 +13,8 @@ from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
-from gateway.site.snapshot import has, join, without_chargers
+from gateway.site.roles import Roles, has, unclear
+from gateway.site.snapshot import join, without_chargers
 from gateway.supervise import Availability, Backoff
 
 log = logging.getLogger(__name__)
@@ -34,13 +35,17 @@ class Site:
         period_s: float,
         on_poll: Callable[[str, float, bool], None] = lambda *_: None,
         is_dark: Callable[[datetime], bool] = lambda _: False,
+        roles: Roles | None = None,
     ) -> None:
         """``on_poll`` is told of every poll: device, seconds, whether it was answered.
 
-        ``is_dark`` tells whether the sun is below the horizon; False where nobody knows.
+        ``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
+        are those that the configuration gives to devices.
         """
         self.devices = tuple(devices)
         self._on_poll, self._is_dark = on_poll, is_dark
+        self._roles = roles or {}
+        self._unclear = ""
         self._clock, self._period_s = clock, period_s
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
@@ -64,7 +69,17 @@ class Site:
             for name, state in self._states.items()
         }
         now = self._clock.now()
-        return join(now, states, dark=self._is_dark(now))
+        controls = {d.name: d.controls for d in self.devices}
+        dark = self._is_dark(now)
+        snapshot = join(now, states, dark=dark, roles=self._roles, controls=controls)
+        self._say_unclear(unclear(snapshot))
+        return snapshot
+
+    def _say_unclear(self, what: str) -> None:
+        """Once; a meter that is silent for a while takes nothing back."""
+        if what and what != self._unclear:
+            self._unclear = what
+            log.error("%s; until then the grid is not known and nothing is steered by it", what)
 
     def keeps_export(self) -> bool:
         """Whether every inverter with panels holds the export limit itself now, as far as it says.

@@ -30,7 +30,7 @@ from gateway.config.settings import Settings
 from gateway.control import ChargerSpec
 from gateway.domain.control import Setpoints
 from gateway.domain.plan import Observed
-from gateway.domain.readings import Snapshot
+from gateway.domain.readings import BatteryState, ChargerState, Snapshot
 from gateway.planner import strategy
 from gateway.site.site import Site
 from gateway.store.journal import Journal
@@ -124,6 +124,8 @@ class Home:
         return Snapshot(
             self.clock.now(), {}, p.pv, p.battery, soc_pct(self.physics, self.state), p.grid,
             p.load, p.ev, self.plugged, self.state.session_wh, t.grid_import, t.grid_export,
+            (BatteryState("battery", p.battery, soc_pct(self.physics, self.state)),),
+            (ChargerState("charger", p.ev, self.plugged, self.state.session_wh),),
         )  # fmt: skip
 
     def keeps_export(self) -> bool:

@@ -13,7 +13,8 @@ from gateway.control import Wish, decide
 from gateway.devices.build import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Commitment, Control, Limits, Setpoints
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.site.site import Site
 from gateway.store.journal import Journal
 from simulators.devices.registers import VendorUnit

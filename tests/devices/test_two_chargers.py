@@ -152,10 +152,9 @@ async def test_a_charger_that_is_only_read_is_load_to_the_other(
     servers = [RegisterServer({255: words}) for words in boxes]
     async with serving(servers[0]), serving(servers[1]):
         left, right = (
-            impatient(server, "keba-p30", clock, intents, name)
-            for server, name in zip(servers, ("left", "right"), strict=True)
+            impatient(server, "keba-p30", clock, store, name)
+            for server, name, store in zip(servers, ("left", "right"), (intents, None), strict=True)
         )
-        right._control, right.controls = False, frozenset()
         site = Site([left, right], clock, period_s=2)
         async with asyncio.TaskGroup() as group:
             site._group = group

@@ -20,6 +20,7 @@ from gateway.errors import MarketError
 from gateway.market.trader import Trader, TraderSettings
 from gateway.store.book import Book
 from gateway.store.journal import Journal
+from tests import loops
 from tests.market.stub_client import StubExchange
 from tests.market.stub_exchange import Stub
 from tests.market.values import MINUTE, RULES, T0, curve
@@ -83,7 +84,7 @@ def play(tmp_path: Path, story: Story, start: timedelta = timedelta(0)) -> None:
             await exchange.close()
             await runner.cleanup()
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 def test_a_tender_is_stored_sent_answered_and_stored_again(tmp_path: Path) -> None:
