@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.agent.car import car_need
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
+from gateway.control.charging import needs, together
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
@@ -72,6 +72,7 @@ class TradingLoop:
         self._settings = keeper.state.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
+        self._control = self._settings.for_guard().control()
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
         self._forecasts: dict[datetime, Forecast] = {}
@@ -139,7 +140,7 @@ class TradingLoop:
             battery=battery,
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
-            car=car_need(self._settings.car, state.user, snapshot, self._zone),
+            car=together(needs(snapshot.chargers, state.user.standing(), self._control, now)),
             export_limit_w=state.user.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),

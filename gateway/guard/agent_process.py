@@ -165,7 +165,7 @@ class AgentProcess:
             pass_fds=(fd,),
             env=environment,
             start_new_session=True,  # Ctrl-C is the guard's; it ends the child in good order
-            preexec_fn=_end_with_the_parent,  # noqa: PLW1509 - this process has one thread
+            preexec_fn=_end_with_the_parent,
         )
         _limit(process.pid, self._limits)
         return process

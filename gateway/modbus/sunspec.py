@@ -149,11 +149,6 @@ async def _head(unit: Unit, address: int) -> tuple[int, ...]:
     return ()
 
 
-def known(model: int) -> bool:
-    """Whether the model's definition is at hand; vendor models' are not."""
-    return _definition(model) is not None
-
-
 def has(model: ModelAt, point: str) -> bool:
     """Whether the model's definition and its stated length reach that point."""
     definition = _definition(model.model)

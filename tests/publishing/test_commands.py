@@ -30,8 +30,9 @@ from gateway.publishing.commands import (
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
-from tests.publishing.conftest import Heard, listening, mqtt, running
+from tests.publishing.conftest import Heard, connected, delivered, listening, mqtt, running
 from tests.publishing.homes import NOON
+from tests.waiting import HANG_S
 
 
 def text(value: Any, **changed: Any) -> bytes:
@@ -204,7 +205,7 @@ async def test_over_the_broker(
     def answers(heard: Heard, name: str, count: int) -> bool:
         return len(heard.of(f"{place}/{name}/result")) >= count
 
-    async with aiomqtt.Client("127.0.0.1", broker.port) as sender:
+    async with aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as sender:
         # A retained command from before our time, and one that comes while we are there.
         await sender.publish(f"{place}/battery", text("hold"), 1, True)
         publisher = Publisher(mqtt(broker.port), "home", journal, handler=handler)
@@ -234,12 +235,15 @@ async def test_a_burst_of_commands_is_bounded(
     home: Home, handler: CommandHandler, broker: BrokerHandle, journal: Journal
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal, handler=handler)
-    async with aiomqtt.Client("127.0.0.1", broker.port) as sender, running(publisher):
-        await publisher.wait_connected(20)
+    async with (
+        aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as sender,
+        running(publisher),
+    ):
+        await connected(publisher)
         async with listening(broker.port, "energy/home/cmd/trading/result") as heard:
             for n in range(400):
                 await sender.publish("energy/home/cmd/trading", text(True, id=f"b{n}"), 0)
             await sender.publish("energy/home/cmd/trading", text(True, id="last"), 1)
             await heard.until(lambda h: len(h.messages) >= 20)
             assert publisher._inbox.qsize() <= 100
-            assert await publisher.flush(20)
+            await delivered(publisher)

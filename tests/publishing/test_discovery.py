@@ -20,8 +20,9 @@ from gateway.publishing.mqtt import Publisher
 from gateway.publishing.topics import MarketState
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
-from tests.publishing.conftest import listening, mqtt, running
+from tests.publishing.conftest import connected, delivered, listening, mqtt, running
 from tests.publishing.homes import NOON, device, snapshot
+from tests.waiting import HANG_S
 
 HOME = HomeToDiscover("energy/home", "home", "0.1.0")
 EVERYTHING = (("inverter", tuple(METRICS)), ("meter", ("grid_power_w", "grid_import_wh")))
@@ -110,15 +111,15 @@ async def test_it_is_published_again_when_home_assistant_starts(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with running(publisher), listening(broker.port, "homeassistant/device/#") as heard:
-        await publisher.wait_connected(20)
+        await connected(publisher)
         messages = discovery_messages(HOME, discovered(snapshot()))
         publisher.publish(messages)
-        await publisher.flush()
+        await delivered(publisher)
         publisher.publish(discovery_messages(HOME, discovered(snapshot())))
-        await publisher.flush()
+        await delivered(publisher)
         await heard.until(lambda h: len(h.messages) >= len(messages))
         assert len(heard.messages) == len(messages)
-        async with aiomqtt.Client("127.0.0.1", broker.port) as assistant:
+        async with aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as assistant:
             await assistant.publish("homeassistant/status", "offline", 1)
             await assistant.publish("homeassistant/status", "online", 1)
         await heard.until(lambda h: len(h.messages) >= 2 * len(messages))

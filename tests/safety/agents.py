@@ -32,7 +32,9 @@ EATS_MEMORY = _HEAD + (
 )
 FLOODS = _HEAD + "while True:\n    send()\n"
 TALKS_NONSENSE = _HEAD + "send()\nlink.sendall(b'\\x00\\x00\\x00\\x04nope')\nsignal.pause()\n"
-CLAIMS_TOO_MUCH = _HEAD + "send()\nlink.sendall(b'\\xff\\xff\\xff\\xff' + b'x' * 100)\nsignal.pause()\n"
+CLAIMS_TOO_MUCH = (
+    _HEAD + "send()\nlink.sendall(b'\\xff\\xff\\xff\\xff' + b'x' * 100)\nsignal.pause()\n"
+)
 HANGS_UP = _HEAD + "send()\nlink.close()\nsignal.pause()\n"
 ENDS_AT_ONCE = _HEAD + "sys.exit(1)\n"
 DIES = _HEAD + "send()\nos.kill(os.getpid(), signal.SIGSEGV)\n"
