@@ -46,7 +46,7 @@ class Agent:
     ``hear`` takes each report of the guard; ``send`` hands it orders.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, send: Callable[[Order], None]) -> None:
+    def __init__(self, settings: Settings, clock: Clock, send: Callable[[Order], object]) -> None:
         """Opens the files; nothing runs yet. Raises ConfigError."""
         self._stack = AsyncExitStack()
         self.settings, self.clock, self._send = settings, clock, send
@@ -56,9 +56,9 @@ class Agent:
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
         origin = NightOrigin(journal, keeper.state.rules.tariff)
-        user_settings = SettingsKeeper(keeper, journal)
-        self._metering = MeteringLoop(keeper, journal, self._clearing, origin, user_settings, clock)
-        steering = ServiceSteering(keeper, user_settings, journal, clock, self.order)
+        self.user = SettingsKeeper(keeper, journal)
+        self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
+        steering = ServiceSteering(keeper, self.user, journal, clock, self.order)
         handler = CommandHandler(steering, stores.seen, clock)
         names = [d.name for d in settings.device]
         self.publisher = Publisher(settings.mqtt, settings.site.name, journal, names, handler)

@@ -156,7 +156,8 @@ class Guarded:
         await self.ended()
 
     async def ended(self) -> int:
-        assert self.process is not None and self._listening is not None
+        assert self.process is not None
+        assert self._listening is not None
         async with asyncio.timeout(PATIENCE_S):
             code = await self.process.wait()
             await self._listening
@@ -204,7 +205,6 @@ async def guarded(family: str, folder: Path, more: str = "") -> AsyncIterator[Gu
     clock = WallClock()
     home = Home(clock, Scenario(start=clock.now(), soc_pct=60, car=None))
     servers = await serve_home(home, choice=Choice(inverter=family))
-    folder.mkdir(parents=True, exist_ok=True)
     config, state = folder / "gateway.toml", folder / "state"
     config.write_text(toml(family, servers, state, more))
     place = Guarded(family, home, servers, config, state)

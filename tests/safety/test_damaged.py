@@ -6,12 +6,14 @@ import json
 import resource
 import sqlite3
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gateway.agent.stores import COMMANDS, JOURNAL
 from gateway.guard.compose import FILE
+from gateway.store.journal import Journal
 from tests.safety import agents
 from tests.safety.guarded import FAMILIES, Guarded, guarded
 
@@ -82,10 +84,6 @@ async def killed_while_held(place: Guarded) -> None:
 
 
 def _with_an_entry(place: Guarded) -> None:
-    from datetime import UTC, datetime
-
-    from gateway.store.journal import Journal
-
     journal = Journal(place.state / JOURNAL)
     journal.append("note", {"text": "here"}, datetime(2026, 6, 1, tzinfo=UTC))
     journal.close()
