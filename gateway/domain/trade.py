@@ -50,6 +50,7 @@ class MarketRules:
     cancel_closure_lead: timedelta
     call_period: timedelta
     guard: timedelta  # nothing is sent this close before a closure
+    deviation_fee_ticks: int = 0  # of a deviation beyond the deadband
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +156,7 @@ class Settlement:
     uncontracted_money: int  # surplus without a position x published export price
     fee_money: int  # deviation fee, <= 0
     reverses: str | None = None
+    estimated: bool = False  # a meter reading was missing
 
     @property
     def total_money(self) -> int:

@@ -112,6 +112,7 @@ def settlement_body(s: Settlement) -> dict[str, Any]:
         "uncontracted_money_e8": s.uncontracted_money,
         "fee_money_e8": s.fee_money,
         "reverses": s.reverses,
+        "estimated": s.estimated,
     }
 
 
@@ -128,4 +129,5 @@ def settlement_of(body: Mapping[str, Any]) -> Settlement:
         int(body["uncontracted_money_e8"]),
         int(body["fee_money_e8"]),
         body["reverses"],
+        bool(body.get("estimated", False)),  # rows of 0.1 do not say
     )
