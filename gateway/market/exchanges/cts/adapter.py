@@ -26,6 +26,7 @@ from gateway.market.exchanges import ExchangeAccess, PublishedPrices
 from gateway.market.exchanges.bounded import (
     Json,
     flag,
+    loads,
     moment,
     rows,
     said,
@@ -38,6 +39,7 @@ from gateway.market.exchanges.cts.documents import (
     prices_in,
     rules_in,
     settlement_in,
+    tender_in,
     tender_out,
     transaction_in,
 )
@@ -130,6 +132,24 @@ class CtsExchange:
                     order_id, state = text(row["marketOrderId"]), text(row["ordStatus"])
                     return TenderAnswer(tender_id, True, order_id, 201, state)
             return None
+
+    async def open_tenders(self) -> Sequence[str]:
+        answer = await self._get("tenders", {})
+        with understood("the open tenders"):
+            return [text(row["tenderId"]) for row in rows(answer["tenders"], _PAGE_ROWS)]
+
+    async def signed_tender(self, tender_id: str) -> Tender | None:
+        """Without a credential nothing proves that a tender is ours."""
+        if self._line.credential is None:
+            return None
+        answer = await self._get("tenders", {"tenderId": tender_id})
+        with understood("a signed tender"):
+            for row in rows(answer["tenders"], _PAGE_ROWS):
+                signed = row.get("signedDocument")
+                if row["tenderId"] == tender_id and isinstance(signed, str):
+                    document = self._line.credential.signed_by_us(signed.encode("ascii"))
+                    return None if document is None else tender_in(loads(document)["tender"])
+        return None
 
     async def transactions(self, after: int) -> Sequence[Transaction]:
         found: list[Transaction] = []

@@ -16,6 +16,7 @@ from gateway.market.exchanges.bounded import (
     MOST_TICKS,
     Json,
     flag,
+    moment,
     price_ticks,
     quarter_hour,
     span,
@@ -49,6 +50,19 @@ def tender_out(tender: Tender) -> Json:
             "quantity": tender.quantity_wh,
         },
     }
+
+
+def tender_in(tender: Any) -> Tender:
+    """The inverse of `tender_out`."""
+    detail = tender["tenderDetail"]
+    return Tender(
+        tender_id=text(tender["tenderId"]),
+        interval=quarter_hour(detail["interval"]),
+        side=Side(text(tender["side"])),
+        quantity_wh=whole(detail["quantity"], 1, _MOST_WH),
+        price_ticks=price_ticks(detail["price"]),
+        expires=moment(tender["expirationTime"]),
+    )
 
 
 def rules_in(market: Any, segment: Any) -> MarketRules:

@@ -113,6 +113,14 @@ class PostedPrice:
         rest = self._rests.get(tender_id)
         return rest.answer if rest else None
 
+    async def open_tenders(self) -> Sequence[str]:
+        return [name for name, rest in self._rests.items() if rest.open_wh]
+
+    async def signed_tender(self, tender_id: str) -> Tender | None:
+        """There is nobody but us."""
+        rest = self._rests.get(tender_id)
+        return rest.tender if rest else None
+
     async def transactions(self, after: int) -> Sequence[Transaction]:
         # a previous run may have numbered further than this one
         self._sequence = max(self._sequence, after)
