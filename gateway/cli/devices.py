@@ -43,6 +43,7 @@ def scan(
     """
     from gateway.devices.scan import as_toml
     from gateway.errors import ConfigError
+    from gateway.escape import printable
 
     addresses = [_address(text) for text in hosts]
     numbers = _numbers(units)
@@ -50,13 +51,13 @@ def scan(
         raise ConfigError(f"{out} exists; move it away or name another file with --out")
     findings, problems = asyncio.run(_scan(addresses, numbers))
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {printable(problem)}", file=sys.stderr)
     if as_json:
         print(json.dumps([_finding(f) for f in findings], indent=2))
     else:
         for f in findings:
             says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
-            print(f"{f.host}:{f.port} unit {f.unit}: {says} -> profile {f.profile.key}")
+            print(f"{f.host}:{f.port} unit {f.unit}: {printable(says)} -> profile {f.profile.key}")
         if findings:
             out.write_text(as_toml(findings), encoding="utf-8")
             print(f"wrote {out}")

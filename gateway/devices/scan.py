@@ -11,6 +11,7 @@ from gateway.devices.counters import LIFETIME
 from gateway.devices.datasheet import Identity, Profile
 from gateway.devices.identify import bind_profile, identify
 from gateway.errors import DeviceError
+from gateway.escape import toml_comment, toml_text
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
 from gateway.modbus.exceptions import HungUp, Unreachable
@@ -146,10 +147,10 @@ def devices_toml(findings: Sequence[Finding]) -> str:
         name = kind if counts[kind] == 1 else f"{kind}-{counts[kind]}"
         says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
         lines += [
-            f"[[device]]    # {says}" if says else "[[device]]",
+            f"[[device]]    # {toml_comment(says)}" if says else "[[device]]",
             f'name = "{name}"',
             f'profile = "{f.profile.key}"',
-            f'host = "{f.host}"',
+            f"host = {toml_text(f.host)}",
             *([f"port = {f.port}"] if f.port != 502 else []),
             f"unit = {f.unit}",
             "",

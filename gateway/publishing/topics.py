@@ -22,6 +22,7 @@ from gateway.domain.metrics import METRICS
 from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import ConfigError
+from gateway.escape import topic_level
 from gateway.forecasts.score import Error, ForecastScore
 from gateway.store.book import Entry
 
@@ -218,7 +219,7 @@ def settings_messages(base: str, settings: UserSettings) -> list[Message]:
 def result_message(base: str, name: str, result: Mapping[str, Any]) -> Message:
     """The answer to a command."""
     text = json.dumps(result, separators=(",", ":"), ensure_ascii=False, default=str)
-    return Message(f"{base}/cmd/{name}/result", text.encode(), 1, False)
+    return Message(f"{base}/cmd/{topic_level(name)}/result", text.encode(), 1, False)
 
 
 def ledger_message(base: str, entry: Entry) -> Message:
