@@ -26,15 +26,19 @@ from gateway.publishing.commands import (
     failed,
     parse_command,
 )
+from gateway.store.database import Database, replaceable
 
 log = logging.getLogger(__name__)
 
 _REMEMBER = timedelta(hours=24)
 _APPLY_S = 30.0  # real seconds for a device to do it and be read back
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS command (id TEXT PRIMARY KEY, time INTEGER NOT NULL, result TEXT) STRICT;
-CREATE INDEX IF NOT EXISTS command_time ON command (time);
-"""
+_MIGRATIONS = (
+    """
+CREATE TABLE IF NOT EXISTS command (id TEXT PRIMARY KEY, time INTEGER NOT NULL, result TEXT)
+  STRICT
+""",
+    "CREATE INDEX IF NOT EXISTS command_time ON command (time)",
+)
 
 
 class SeenCommands:
@@ -42,13 +46,8 @@ class SeenCommands:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"{path}: commands cannot be remembered: {error}") from error
+        self._file = replaceable(path, lambda: Database(path, _MIGRATIONS, busy_s=0.2))
+        self._db = self._file.db
 
     def begin(self, command_id: str, now: datetime) -> CommandResult | None:
         """Remember the id; the former answer when it is known already."""
@@ -79,7 +78,7 @@ class SeenCommands:
             raise StorageError(f"{self._path}: cannot store: {error}") from error
 
     def close(self) -> None:
-        self._db.close()
+        self._file.close()
 
 
 @dataclass

@@ -14,8 +14,9 @@ from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.publishing.mqtt import Publisher
-from gateway.store.history import History, Minute
+from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.store.minutes import Minute
 
 _RECENT = timedelta(hours=24)
 

@@ -11,6 +11,8 @@ from gateway.modbus.address import BusTiming
 from gateway.modbus.frames import TidMode
 from gateway.modbus.registers import Block, Field, Missing, Value
 
+_LEAST_HZ, _MOST_HZ = 40.0, 70.0
+
 # How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
 Poll = Literal["fast", "slow", "charging"]
 
@@ -48,6 +50,56 @@ class Output:
 def one(metric: str, source: Field, poll: Poll = "fast") -> Output:
     """A reading that is one field."""
     return Output(metric, (source,), lambda value: value, poll)
+
+
+def frequency(source: Field, poll: Poll = "fast") -> Output:
+    """The grid's: a sleeping inverter says 0 Hz, it measures none. No grid is far from 50 or 60."""
+
+    def measured(value: Value) -> Value:
+        if not isinstance(value, int | float):
+            return value
+        if value == 0:
+            return Missing.ABSENT
+        return value if _LEAST_HZ <= value <= _MOST_HZ else Missing.BAD
+
+    return Output("grid_frequency_hz", (source,), measured, poll)
+
+
+def counted(value: Value) -> Value:
+    """A lifetime count of 0 is one that is not kept, or not yet, at wake-up."""
+    return Missing.ABSENT if value == 0 else value
+
+
+def lifetime(metric: str, source: Field, poll: Poll = "fast") -> Output:
+    """A counter of energy that is one field."""
+    return Output(metric, (source,), counted, poll)
+
+
+def grid_counters(
+    bought: Field,
+    sold: Field | None = None,
+    poll: Poll = "fast",
+    while_present: Field | None = None,
+) -> tuple[Output, ...]:
+    """A meter's counters of import and export. A new one shows 0 of one direction for long.
+
+    So 0 is a count only where the other direction shows that energy is counted at all.
+    ``while_present``: a status that is 0 while the meter is not heard.
+    """
+
+    def judged(value: Value, other: Value = Missing.ABSENT, present: Value = 1) -> Value:
+        if present == 0 or isinstance(present, Missing):
+            return Missing.ABSENT
+        alive = isinstance(other, int | float) and other > 0
+        return value if alive else counted(value)
+
+    status = (while_present,) if while_present else ()
+    if sold is None:
+        return (Output("grid_import_wh", (bought,), judged, poll),)
+    return (
+        Output("grid_import_wh", (bought, sold, *status), judged, poll),
+        Output("grid_export_wh", (sold, bought, *status), judged, poll),
+    )
 
 
 def numeric(combine: Callable[..., Value]) -> Callable[..., Value]:
@@ -134,7 +186,7 @@ class ReadBack:
 
     def word(self, address: int) -> int | None:
         """The raw holding register, None where it was not read."""
-        value = self.value(Field(address, "u16"))
+        value = self.value(Field(address, "u16", plain=True))
         return value if isinstance(value, int) else None
 
     def number(self, field: Field) -> float | None:

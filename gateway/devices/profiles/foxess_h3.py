@@ -16,6 +16,7 @@ from gateway.devices.datasheet import (
     ReadBack,
     Source,
     Write,
+    grid_counters,
     held_unless,
     numeric,
     one,
@@ -61,7 +62,7 @@ PROFILE = Profile(
             one("battery_power_w", Field(31036, "i16")),
             one("battery_soc_pct", Field(31038, "u16", valid=(0, 100))),
             Output("battery_mode", (Field(_ENABLE, "u16"),), held_unless(0)),
-            one("grid_import_wh", Field(32012, "u32", scale=100)),
+            *grid_counters(Field(32012, "u32", scale=100)),
         ),
         controls=(
             ControlSheet(

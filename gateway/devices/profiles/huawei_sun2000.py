@@ -23,7 +23,10 @@ from gateway.devices.datasheet import (
     ReadBack,
     Source,
     Write,
+    frequency,
+    grid_counters,
     held_unless,
+    lifetime,
     named,
     one,
     restore,
@@ -33,8 +36,6 @@ from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, Missing, Value, encode
 
-_I32_ABSENT = frozenset({0x7FFF_FFFF, -0x8000_0000})
-_U32_ABSENT = frozenset({0xFFFF_FFFF})
 _PERIOD, _GRID_CHARGE, _FORCE, _BY = 47083, 47087, 47100, 47246
 _CHARGE_W, _DISCHARGE_W = 47247, 47249
 _STOP, _CHARGE, _DISCHARGE = 0, 1, 2
@@ -44,11 +45,11 @@ _UNLIMITED, _NO_EXPORT, _LIMIT_W, _LIMIT_PCT = 0, 5, 6, 7
 
 
 def _i32(address: int, scale: float = 1) -> Field:
-    return Field(address, "i32", scale=scale, absent=_I32_ABSENT, valid=(-1e6, 1e6))
+    return Field(address, "i32", scale=scale, valid=(-1e6, 1e6))
 
 
 def _u32(address: int, scale: float = 1) -> Field:
-    return Field(address, "u32", scale=scale, absent=_U32_ABSENT)
+    return Field(address, "u32", scale=scale)
 
 
 _STATES = {
@@ -152,7 +153,7 @@ PROFILE = Profile(
         outputs=(
             one("ac_power_w", _i32(32080)),
             one("pv_power_w", _i32(32064)),
-            one("grid_frequency_hz", Field(32085, "u16", scale=0.01, absent=frozenset({0xFFFF}))),
+            frequency(Field(32085, "u16", scale=0.01)),
             Output("inverter_state", (Field(32089, "u16"),), named(_STATES)),
             Output("grid_power_w", (_METER, _i32(37113)), _heard_export),
             # both storage units together
@@ -161,16 +162,15 @@ PROFILE = Profile(
                 "battery_soc_pct",
                 (
                     _STORAGE,
-                    Field(37760, "u16", scale=0.1, absent=frozenset({0xFFFF}), valid=(0, 100)),
+                    Field(37760, "u16", scale=0.1, valid=(0, 100)),
                 ),
                 _heard,
             ),
             Output("battery_mode", (Field(_FORCE, "u16"),), held_unless(_STOP)),
-            one("pv_energy_wh", _u32(32106, 10), "slow"),
-            Output("grid_export_wh", (_METER, _u32(37119, 10)), _heard),
-            Output("grid_import_wh", (_METER, _u32(37121, 10)), _heard),
-            one("battery_charge_wh", _u32(37780, 10), "slow"),
-            one("battery_discharge_wh", _u32(37782, 10), "slow"),
+            lifetime("pv_energy_wh", _u32(32106, 10), "slow"),
+            *grid_counters(_u32(37121, 10), _u32(37119, 10), while_present=_METER),
+            lifetime("battery_charge_wh", _u32(37780, 10), "slow"),
+            lifetime("battery_discharge_wh", _u32(37782, 10), "slow"),
             one("battery_capacity_wh", _u32(37758), "slow"),
             one("battery_max_charge_w", _MAX_CHARGE, "slow"),
             one("battery_max_discharge_w", _MAX_DISCHARGE, "slow"),

@@ -19,7 +19,7 @@ from gateway.devices.datasheet import (
     Source,
     SunSpecSheet,
     Write,
-    one,
+    lifetime,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, encode
@@ -50,9 +50,9 @@ PROFILE = Profile(
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            one("pv_energy_wh", _energy(1056), "slow"),
-            one("battery_charge_wh", _energy(1046), "slow"),
-            one("battery_discharge_wh", _energy(1048), "slow"),
+            lifetime("pv_energy_wh", _energy(1056), "slow"),
+            lifetime("battery_charge_wh", _energy(1046), "slow"),
+            lifetime("battery_discharge_wh", _energy(1048), "slow"),
         ),
         controls=(
             ControlSheet(

@@ -27,8 +27,8 @@ from gateway.devices.datasheet import (
     Source,
     SunSpecSheet,
     Write,
+    lifetime,
     numeric,
-    one,
     restore,
     span,
 )
@@ -193,8 +193,8 @@ PROFILE = Profile(
             Output("battery_capacity_wh", (*_RATED, *_RATED), _installed(_capacity), "slow"),
             _sum("battery_max_charge_w", 0x44, (0, 1e6), poll="slow"),
             _sum("battery_max_discharge_w", 0x46, (0, 1e6), poll="slow"),
-            one("battery_discharge_wh", Field(0xE176, "u64", words="little"), "slow"),
-            one("battery_charge_wh", Field(0xE17A, "u64", words="little"), "slow"),
+            lifetime("battery_discharge_wh", Field(0xE176, "u64", words="little"), "slow"),
+            lifetime("battery_charge_wh", Field(0xE17A, "u64", words="little"), "slow"),
         ),
         controls=(
             ControlSheet(

@@ -21,6 +21,8 @@ from gateway.devices.datasheet import (
     ReadBack,
     Source,
     Write,
+    grid_counters,
+    lifetime,
     named,
     numeric,
     one,
@@ -87,9 +89,8 @@ PROFILE = Profile(
             Output("inverter_state", (Field(9, "u16", "input"),), named(_STATES)),
             one("battery_soc_pct", Field(28, "u16", "input", valid=(0, 100))),
             Output("grid_power_w", (_input(70, "i32"),), numeric(lambda w: -w)),
-            one("grid_export_wh", _input(72, "u32", 10)),
-            one("grid_import_wh", _input(74, "u32", 10)),
-            one("pv_energy_wh", _input(148, "u32", 100), "slow"),
+            *grid_counters(_input(74, "u32", 10), _input(72, "u32", 10)),
+            lifetime("pv_energy_wh", _input(148, "u32", 100), "slow"),
         ),
         controls=(
             ControlSheet(

@@ -23,7 +23,10 @@ from gateway.devices.datasheet import (
     ReadBack,
     Source,
     Write,
+    frequency,
+    grid_counters,
     held_unless,
+    lifetime,
     named,
     numeric,
     one,
@@ -55,8 +58,7 @@ _CHARGING_BIT, _DISCHARGING_BIT = 2, 4
 
 
 def _input(address: int, kind: Kind, scale: float = 1) -> Field:
-    absent = frozenset({0x7FFF_FFFF, 0xFFFF_FFFF}) if kind.endswith("32") else frozenset({0x7FFF})
-    return Field(address, kind, "input", words="little", scale=scale, absent=absent)
+    return Field(address, kind, "input", words="little", scale=scale)
 
 
 def _battery(state: Value, power: Value) -> Value:
@@ -115,14 +117,13 @@ PROFILE = Profile(
             ),
             Output("inverter_state", (Field(12999, "u16", "input"),), named(_STATES)),
             Output("battery_mode", (Field(_EMS, "u16"),), held_unless(_SELF_USE)),
-            one("grid_frequency_hz", Field(5241, "u16", "input", scale=0.01, valid=(40, 70))),
+            frequency(Field(5241, "u16", "input", scale=0.01)),
             one("battery_soc_pct", Field(13022, "u16", "input", scale=0.1, valid=(0, 100))),
-            one("pv_energy_wh", _input(13002, "u32", 100), "slow"),
-            one("battery_discharge_wh", _input(13026, "u32", 100), "slow"),
-            one("battery_charge_wh", _input(13040, "u32", 100), "slow"),
+            lifetime("pv_energy_wh", _input(13002, "u32", 100), "slow"),
+            lifetime("battery_discharge_wh", _input(13026, "u32", 100), "slow"),
+            lifetime("battery_charge_wh", _input(13040, "u32", 100), "slow"),
             one("battery_capacity_wh", Field(5638, "u16", "input", scale=10), "slow"),
-            one("grid_import_wh", _input(13036, "u32", 100)),
-            one("grid_export_wh", _input(13045, "u32", 100)),
+            *grid_counters(_input(13036, "u32", 100), _input(13045, "u32", 100)),
         ),
         controls=(
             ControlSheet(

@@ -13,6 +13,8 @@ from gateway.devices.datasheet import (
     Poll,
     Source,
     SunSpecSheet,
+    frequency,
+    grid_counters,
     named,
     numeric,
     one,
@@ -103,7 +105,7 @@ def _inverter(found: SunSpecInventory) -> None:
     power = ss.field(model, "W")
     found.outputs.append(one("ac_power_w", power))
     if ss.has(model, "Hz"):
-        found.outputs.append(one("grid_frequency_hz", ss.field(model, "Hz")))
+        found.outputs.append(frequency(ss.field(model, "Hz")))
     if ss.has(model, state):
         found.outputs.append(Output("inverter_state", (ss.field(model, state),), named(names)))
     if found.battery_charge:
@@ -175,19 +177,9 @@ def _meter(found: SunSpecInventory) -> None:
     model = found.grid_meter
     if model is None:
         return
-    # The standard leaves the sign to the maker: SolarEdge counts export as +, most import.
-    sign = -1 if "solaredge" in found.identity.manufacturer.lower() else 1
-    power = ss.field(model, "W")
+    power, sign = ss.field(model, "W"), found.quirk.meter_sign
     found.outputs.append(Output("grid_power_w", (power,), numeric(lambda w: sign * w)))
     bought, sold = ss.field(model, "TotWhImp"), ss.field(model, "TotWhExp")
-    found.outputs.append(Output("grid_import_wh", (bought, sold), _pair))
-    found.outputs.append(Output("grid_export_wh", (sold, bought), _pair))
+    found.outputs += grid_counters(bought, sold)
     if ss.has(model, "Hz") and not any(o.metric == "grid_frequency_hz" for o in found.outputs):
-        found.outputs.append(one("grid_frequency_hz", ss.field(model, "Hz")))
-
-
-def _pair(value: Value, other: Value) -> Value:
-    """A meter's counter: 0 is believed only when its twin shows that energy is counted at all."""
-    if value == 0 and (other == 0 or isinstance(other, Missing)):
-        return Missing.ABSENT
-    return value
+        found.outputs.append(frequency(ss.field(model, "Hz")))
