@@ -26,6 +26,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
 from simulators.exchange import problems
+from simulators.exchange.jose import ALGORITHM, JOSE_TYPE, from64, split
 from simulators.exchange.ledger import Registered
 from simulators.exchange.limits import Limits, TokenBuckets
 from simulators.exchange.market import Market
@@ -34,8 +35,6 @@ from simulators.exchange.rows import Batch
 from simulators.exchange.terms import epoch_ms
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-ALGORITHM = "Ed25519"  # the name of RFC 9864 for EdDSA on that curve
-JOSE_TYPE = "cts+jose"
 TOKEN_LIFE = timedelta(hours=1)
 KEY_OVERLAP = timedelta(days=1)  # so long the former key is believed after a rotation
 _TOKEN_KEY = "token_key"  # noqa: S105 - the name of a mark
@@ -167,7 +166,7 @@ class Access:
                 return body, None
             raise problems.bad_signature("send the document as JWS, Content-Type application/jose")
         try:
-            header, payload, signature, said = _split(body)
+            header, payload, signature, said = split(body)
             key = self._key(party, header)
             key.verify(signature, said)
         except (ValueError, TypeError, RecursionError, InvalidSignature):
@@ -203,28 +202,10 @@ class Access:
         return known
 
 
-def _split(body: bytes) -> tuple[dict[str, Any], bytes, bytes, bytes]:
-    """Header, payload, signature of a compact JWS, and what the signature is of; ValueError."""
-    said, _, signature = body.rpartition(b".")
-    header, dot, payload = said.partition(b".")
-    if not dot or b"." in payload:
-        raise ValueError("three parts")
-    found = json.loads(_from64(header))
-    if not isinstance(found, dict):
-        raise TypeError("a header is an object")
-    return found, _from64(payload), _from64(signature), said
-
-
-def _from64(text: bytes) -> bytes:
-    """Base64url without padding, and nothing else."""
-    padded = text + b"=" * (-len(text) % 4)
-    return base64.b64decode(padded, altchars=b"-_", validate=True)
-
-
 def _public(keys: str) -> dict[str, tuple[Ed25519PublicKey, int | None]]:
     return {
         key["jwk"]["kid"]: (
-            Ed25519PublicKey.from_public_bytes(_from64(key["jwk"]["x"].encode())),
+            Ed25519PublicKey.from_public_bytes(from64(key["jwk"]["x"].encode())),
             key["until_ms"],
         )
         for key in json.loads(keys)
