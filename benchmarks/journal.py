@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 from gateway.domain.intervals import QUARTER, iso
-from gateway.store import Journal
 from gateway.store.chain import canonical
+from gateway.store.journal import Journal
 from tests.store.history import T0, Items, one_interval
 
 

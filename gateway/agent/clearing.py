@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.agent.state import Present
 from gateway.domain.intervals import Interval
-from gateway.domain.trade import per_mwh
-from gateway.store import Journal
+from gateway.domain.price import Price
+from gateway.store.journal import Journal
 
 
 class Clearing:
@@ -32,12 +32,12 @@ class Clearing:
             return self._found[1]
         published = self._present.prices.get(interval.start)
         ticks = published.imbalance_ticks if published else None
-        return None if ticks is None else per_mwh(ticks)
+        return None if ticks is None else Price(ticks).per_mwh
 
     def _of_fills(self, interval: Interval) -> float | None:
         fills = self._journal.book.transactions.values()
         ours = [t for t in fills if t.interval == interval]
-        return per_mwh(max(ours, key=lambda t: t.sequence).price_ticks) if ours else None
+        return Price(max(ours, key=lambda t: t.sequence).price_ticks).per_mwh if ours else None
 
 
 def month_peak_w(journal: Journal, zone: ZoneInfo, now: datetime) -> float:

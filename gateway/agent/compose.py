@@ -8,31 +8,31 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from gateway.agent.command_handler import CommandHandler, SeenCommands
 from gateway.agent.controlling import ControlLoop
-from gateway.agent.outside import OutsideForecast
-from gateway.agent.pv_providers import pv_provider
+from gateway.agent.page_source import PageSource
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import Present
 from gateway.agent.steering import ServiceSteering
 from gateway.agent.trading import TradingLoop
 from gateway.agent.user_settings import PREFIX, restored
-from gateway.agent.viewing import PageSource
 from gateway.clock import Clock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.devices.build import build_devices
 from gateway.errors import ConfigError
+from gateway.forecasts.provided import ProviderForecast
+from gateway.forecasts.pv_services import pv_provider
 from gateway.market.connect import open_market
 from gateway.market.exchanges import Exchange
 from gateway.market.trader import Trader
 from gateway.planner import strategy
-from gateway.planner.sun import is_dark
-from gateway.publishing.desk import CommandDesk, SeenCommands
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.site.site import Site
-from gateway.store import Journal
 from gateway.store.history import History
+from gateway.store.journal import Journal
+from gateway.sun import is_dark
 from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
@@ -72,8 +72,8 @@ class Gateway:
                     patience = Backoff(longest_s=ASK_AGAIN_S)
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
-                    if self.trading.outside is not None:
-                        self.clock.spawn(loops, self.trading.outside.run(), "pv forecast")
+                    if self.trading.pv_provider is not None:
+                        self.clock.spawn(loops, self.trading.pv_provider.run(), "pv forecast")
                     ready()
                     log.info("%s", self.describe())
             finally:
@@ -116,16 +116,21 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     journal = Journal(settings.state_dir / "journal.sqlite")
     history = History(settings.state_dir / "history.sqlite")
     metrics = Metrics()
-    devices = build_devices(settings.device, journal, clock, memory=journal)
+    devices = build_devices([d.plain() for d in settings.device], journal, clock, memory=journal)
     place = settings.site.place
     site = Site(
-        devices, clock, settings.control.period_s, metrics.polled, lambda now: is_dark(place, now)
+        devices,
+        clock,
+        settings.control.period_s,
+        metrics.polled,
+        lambda now: is_dark(place, now),
+        settings.for_guard().roles(),
     )
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")
-    desk = CommandDesk(ServiceSteering(present, journal, clock), seen, clock)
+    handler = CommandHandler(ServiceSteering(present, journal, clock), seen, clock)
     names = [d.name for d in settings.device]
-    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, desk)
+    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, handler)
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)
@@ -133,10 +138,10 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     trading = TradingLoop(present, chosen, clock, history.quarters, journal, market)
     provider = pv_provider(settings)
     if provider is not None:
-        trading.outside = OutsideForecast(provider, journal, clock)
+        trading.pv_provider = ProviderForecast(provider, journal, clock)
     page = None
     if settings.dashboard.enabled:
-        source = PageSource(present, journal, history, publisher, desk, clock)
+        source = PageSource(present, journal, history, publisher, handler, clock)
         page = Dashboard(settings.dashboard, source, metrics.render)
     report = Reporting(present, journal, history, publisher, metrics, clock)
     return Gateway(

@@ -7,22 +7,22 @@ from zoneinfo import ZoneInfo
 
 from gateway.agent.state import Present
 from gateway.domain.intervals import quarter_of
+from gateway.domain.price import kwh_price
 from gateway.domain.trade import money_text
 from gateway.publishing.topics import MarketState
-from gateway.store import Journal
+from gateway.store.journal import Journal
 
 
 def market_state(present: Present, journal: Journal, now: datetime) -> MarketState:
     """Positions, prices and the account at ``now``."""
     interval, plan, book = quarter_of(now), present.plan, journal.book
-    battery = present.battery()
-    stored_wh = present.stored_wh(battery)
+    stored_wh = present.stored_wh()
     curve = present.value(now)
     value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
     bought, sold = present.retail(interval)
     following = interval.next()
     midnight = local_midnight(now, present.settings.site.time_zone)
-    planned = next((c for c in plan.course if c.interval == following), None) if plan else None
+    planned = next((c for c in plan.schedule if c.interval == following), None) if plan else None
     return MarketState(
         time=now,
         currency=present.settings.tariff.currency,
@@ -46,4 +46,4 @@ def local_midnight(now: datetime, zone: str) -> datetime:
 
 
 def _per_kwh(per_mwh: float | None) -> float | None:
-    return None if per_mwh is None else round(per_mwh / 1000, 6)
+    return None if per_mwh is None else round(kwh_price(per_mwh), 6)

@@ -8,25 +8,25 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.agent.car import car_need
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.outside import OutsideForecast
 from gateway.agent.state import Present
-from gateway.agent.user_settings import Wishes
 from gateway.clock import Clock
+from gateway.control.charging import needs, together
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
-from gateway.domain.trade import per_mwh, ticks
+from gateway.domain.price import Price
+from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
+from gateway.forecasts.provided import ProviderForecast
+from gateway.forecasts.pv_provider import with_provider
+from gateway.forecasts.score import forecast_score
 from gateway.market.exchanges import Exchange, PublishedPrices
-from gateway.market.schedule import Pace, is_bid_time, next_wake
+from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.planner.outside import with_outside
-from gateway.planner.score import forecast_score
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
@@ -58,13 +58,16 @@ class TradingLoop:
         self._tariff = present.tariff
         self._night = NightOrigin(journal, self._tariff)
         self._clearing = Clearing(journal, present)
-        self.outside: OutsideForecast | None = None  # a weather service, where one is configured
+        self._control = self._settings.for_guard().control()
+        self.pv_provider: ProviderForecast | None = (
+            None  # a weather service, where one is configured
+        )
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
         self._forecasts: dict[datetime, Forecast] = {}
         self._made_past: tuple[datetime, list[Observed]] | None = None
         party = self._settings.market.party_id if self._settings.market else ""
-        self._pace = Pace.of(party)
+        self._timing = BidTiming.of(party)
 
     async def run(self, availability: Availability) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
@@ -97,7 +100,7 @@ class TradingLoop:
                 known = asked
                 self._present.plan = self.plan(self._clock.now())
 
-    def _asked(self) -> tuple[bool | None, Wishes]:
+    def _asked(self) -> tuple[bool | None, UserSettings]:
         """What people ask of the plan: a car at the charger, and their wishes."""
         snapshot = self._present.snapshot
         return (snapshot.car_plugged if snapshot else None), self._present.wishes
@@ -108,7 +111,7 @@ class TradingLoop:
         if snapshot is None:
             return None
         battery = present.battery()
-        stored_wh = present.stored_wh(battery)
+        stored_wh = present.stored_wh()
         if battery is not None and stored_wh is None:
             battery = None  # its state of charge is unknown: nothing may be planned on it
         if present.wishes.battery == "hold":
@@ -117,7 +120,7 @@ class TradingLoop:
             battery=battery,
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._night.resellable_wh(stored_wh or 0.0),
-            car=car_need(self._settings.car, present.wishes, snapshot, self._zone),
+            car=together(needs(snapshot.chargers, present.wishes.standing(), self._control, now)),
             export_limit_w=present.wishes.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
             month_peak_w=month_peak_w(self._journal, self._zone, now),
@@ -130,10 +133,10 @@ class TradingLoop:
             home,
             self._options(),
         )
-        if self.outside is not None:
+        if self.pv_provider is not None:
             past = self._past(floor_quarter(now) - HISTORY)
-            self.outside.judge(outlook.forecasts, past, now)
-            outlook = with_outside(outlook, self.outside.chosen(now))
+            self.pv_provider.judge(outlook.forecasts, past, now)
+            outlook = with_provider(outlook, self.pv_provider.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
         fault = present.battery_fault()
@@ -166,17 +169,17 @@ class TradingLoop:
         await self._refresh_prices(exchange, now)
         await trader.report()
         await trader.settle()
-        if not is_bid_time(trader.rules, now, self._pace) and self._present.plan is not None:
+        if not is_bid_time(trader.rules, now, self._timing) and self._present.plan is not None:
             return
         self._present.plan = plan = self.plan(now)
         if plan is not None:
-            trader.set_floor(ticks(float(self._present.wishes.price_floor) * 1000))
+            trader.set_floor(Price.of_kwh(self._present.wishes.price_floor).ticks)
             nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
             await trader.bid(plan.offers if self._present.wishes.trading else nothing)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:
-            return next_wake(self._market[1].rules, now, self._pace)
+            return next_wake(self._market[1].rules, now, self._timing)
         period = PLAN_PERIOD
         return now - (now - floor_quarter(now)) % period + period
 
@@ -199,7 +202,7 @@ class TradingLoop:
         for row in self._observed(since):
             known = prices.get(row.interval.start)
             final = known.imbalance_ticks if known else None
-            past.append(row if final is None else replace(row, rt_price=per_mwh(final)))
+            past.append(row if final is None else replace(row, rt_price=Price(final).per_mwh))
         self._made_past = (since, past)
         return past
 
@@ -232,4 +235,8 @@ class TradingLoop:
 
 
 def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[datetime, float]:
-    return {t: per_mwh(value) for t, p in prices.items() if (value := getattr(p, name)) is not None}
+    return {
+        t: Price(value).per_mwh
+        for t, p in prices.items()
+        if (value := getattr(p, name)) is not None
+    }

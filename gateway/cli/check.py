@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from gateway.config import Settings
+    from gateway.config.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def check(
     Example: energy-gateway check --config /etc/energy-gateway/gateway.toml
     """
     from gateway.agent.checkup import faults
-    from gateway.config import load_settings
+    from gateway.config.load import load_settings
     from gateway.errors import ConfigError
 
     settings = load_settings(config)

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import asyncio
 
-    from gateway.config import Settings
+    from gateway.config.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def run(
     import asyncio
     import logging
 
-    from gateway.config import load_settings
+    from gateway.config.load import load_settings
     from gateway.errors import ConfigError
     from gateway.systemd import set_up_logs
 

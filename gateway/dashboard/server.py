@@ -17,7 +17,7 @@ from gateway.clock import Clock, WallClock
 from gateway.config.secrets import credential
 from gateway.config.settings import Dashboard as DashboardSettings
 from gateway.dashboard import page
-from gateway.dashboard.guard import COOKIE, Guard, Handler, is_loopback
+from gateway.dashboard.access import COOKIE, Access, Handler, is_loopback
 from gateway.dashboard.password import matches
 from gateway.dashboard.view import HomeSource, HomeView
 from gateway.errors import ConfigError
@@ -46,7 +46,9 @@ class Dashboard:
     ) -> None:
         self._settings, self._source, self._metrics = settings, source, metrics
         self._clock = clock or WallClock()
-        self._guard = Guard(self._clock, _password_hash(settings), frozenset(settings.names or ()))
+        self._access = Access(
+            self._clock, _password_hash(settings), frozenset(settings.names or ())
+        )
         self._runner: web.AppRunner | None = None
         self._streams: set[asyncio.Task[Any]] = set()
         self.port = settings.port
@@ -74,7 +76,7 @@ class Dashboard:
             self._runner = None
 
     def _app(self) -> web.Application:
-        app = web.Application(middlewares=[self._guard.middleware()], client_max_size=_MOST_BYTES)
+        app = web.Application(middlewares=[self._access.middleware()], client_max_size=_MOST_BYTES)
         app.add_routes(
             [
                 web.get("/", _file("index.html", "text/html")),
@@ -98,14 +100,14 @@ class Dashboard:
         return web.Response(text=page, content_type="text/html")
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
-        wait_s = self._guard.blocked_s()
+        wait_s = self._access.blocked_s()
         if wait_s > 0:
             headers = {"Location": "/login?wait", "Retry-After": str(round(wait_s) + 1)}
             return web.Response(
                 status=429, text=_TOO_MANY, headers=headers, content_type="text/html"
             )
         form = await request.post()
-        token = await self._guard.login(str(form.get("password", "")))
+        token = await self._access.login(str(form.get("password", "")))
         if token is None:
             return web.Response(status=303, headers={"Location": "/login?wrong"})
         response = web.Response(status=303, headers={"Location": "/"})
@@ -120,7 +122,7 @@ class Dashboard:
         return response
 
     async def _logout(self, request: web.Request) -> web.StreamResponse:
-        self._guard.logout(request)
+        self._access.logout(request)
         response = web.Response(status=303, headers={"Location": "/login"})
         response.del_cookie(COOKIE)
         return response
@@ -130,7 +132,7 @@ class Dashboard:
         return _json(self._now(view) if view else {})
 
     def _now(self, view: HomeView) -> dict[str, Any]:
-        return page.live(view) | {"login": self._guard.password_hash is not None}
+        return page.live(view) | {"login": self._access.password_hash is not None}
 
     async def _day(self, _request: web.Request) -> web.StreamResponse:
         view = self._source.latest()

@@ -13,8 +13,9 @@ from gateway.domain.trade import Metered, Run, Settlement
 from gateway.errors import MarketError
 from gateway.market.exchanges import Exchange
 from gateway.market.settlement import excess_wh, expected
-from gateway.store import Book, Journal
+from gateway.store.book import Book
 from gateway.store.codec import metered_body, settlement_body
+from gateway.store.journal import Journal
 
 log = logging.getLogger(__name__)
 

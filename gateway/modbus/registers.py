@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from gateway.modbus.link import Table
+from gateway.modbus.address import Table
 
 Words = Literal["big", "little"]
 Kind = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "acc32", "acc64", "str"]
@@ -41,6 +41,15 @@ _STRUCTS = {
     "acc32": struct.Struct(">I"),
     "acc64": struct.Struct(">Q"),
 }
+# No home measures the extreme of a type: makers mark with it what a device does not have.
+MARKERS: Mapping[Kind, frozenset[float]] = {
+    "u16": frozenset({0xFFFF}),
+    "i16": frozenset({-0x8000, 0x7FFF}),
+    "u32": frozenset({0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF}),
+    "i32": frozenset({-0x8000_0000, 0x7FFF_FFFF}),
+    "u64": frozenset({2**64 - 1, 2**63}),
+    "i64": frozenset({-(2**63)}),
+}
 _SCALE = _STRUCTS["i16"]
 SCALE_RANGE = 10  # SunSpec: a scale factor is -10..10
 _SCALE_ABSENT = -0x8000
@@ -52,9 +61,10 @@ _DECIMAL = tuple(10.0**n for n in range(SCALE_RANGE + 1))
 class Field:
     """One value in a table of registers.
 
-    ``address`` 0-based; ``count`` only for text. The raw number is tested against ``absent``, then
+    ``address`` 0-based; ``count`` only for text. The raw number is tested against ``absent`` (which
+    takes in the usual markers of its type, unless every word is a value: ``plain``), then
     scaled by ``scale`` and by ten to the signed register at ``scale_at`` (read in the same request),
-    then shifted by ``offset`` and tested against ``valid``.
+    then tested against ``valid``.
     """
 
     address: int
@@ -62,11 +72,16 @@ class Field:
     table: Table = "holding"
     words: Words = "big"
     scale: float = 1
-    offset: float = 0
     absent: frozenset[float] = frozenset()
     valid: tuple[float, float] | None = None
     scale_at: int | None = None
     count: int = 1
+    plain: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.plain:
+            marks = self.absent | MARKERS.get(self.kind, frozenset())
+            object.__setattr__(self, "absent", marks)
 
     @property
     def size(self) -> int:
@@ -105,7 +120,6 @@ class Field:
             if not -SCALE_RANGE <= power <= SCALE_RANGE:
                 return Missing.BAD
             value = scaled(value, power)
-        value += self.offset
         if self.valid and not self.valid[0] <= value <= self.valid[1]:
             return Missing.BAD
         return value  # type: ignore[no-any-return]  # struct gives Any

@@ -20,7 +20,7 @@ from gateway.errors import BrokerError, ConfigError
 from gateway.publishing.topics import Message
 
 ANSWER_S = 5.0  # an acknowledgement that takes longer counts as a lost broker
-_MOST_HEARD = 2000  # not yet looked at; a former life's retained topics come all at once
+_MOST_HEARD = 2000  # not yet looked at; a previous run's retained topics come all at once
 _KEEPALIVE_S = 15
 
 # Small messages and an acknowledgement to wait for: with Nagle's algorithm each round takes 40 ms.

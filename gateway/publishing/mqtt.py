@@ -20,8 +20,7 @@ from gateway.config.settings import Mqtt
 from gateway.errors import BrokerError, ConfigError
 from gateway.publishing import topics
 from gateway.publishing.broker import ANSWER_S, Broker, connection, password, tls_context
-from gateway.publishing.commands import MAX_BYTES
-from gateway.publishing.desk import CommandDesk
+from gateway.publishing.commands import MAX_BYTES, Handler
 from gateway.publishing.outbox import Outbox
 from gateway.publishing.topics import Message
 from gateway.store.journal import Journal
@@ -35,7 +34,7 @@ _LONGEST_RETRY_S = 3.0  # state is back within 5 s after the broker is
 class Publisher:
     """Keeps one home's topics at the broker up to date. Run `run` as a task; hand over `publish`.
 
-    ``devices`` are their names, for ``/info``; without a ``desk`` no commands are taken. Counters: ``sent`` messages, ``losses`` of the broker.
+    ``devices`` are their names, for ``/info``; without a ``handler`` no commands are taken. Counters: ``sent`` messages, ``losses`` of the broker.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class Publisher:
         site: str,
         journal: Journal,
         devices: Iterable[str] = (),
-        desk: CommandDesk | None = None,
+        handler: Handler | None = None,
     ) -> None:
         topics.check_names(devices := tuple(devices))
         self.base = topics.base_topic(settings.root, site)
@@ -58,12 +57,12 @@ class Publisher:
         tls_context(settings)
         self._latest: dict[str, Message] = {self._info.topic: self._info}
         self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
-        self._desk = desk
+        self._handler = handler
         self._birth = f"{settings.discovery_prefix}/status" if settings.home_assistant else None
         self._inbox: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_MOST_WAITING)
         self._answers: deque[Message] = deque(maxlen=_MOST_WAITING)
         self._swept = asyncio.Event()
-        self._leftovers: set[str] = set()  # retained by a former life, kept up to date by nobody
+        self._leftovers: set[str] = set()  # retained by a previous run, kept up to date by nobody
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._online = asyncio.Event()
@@ -214,7 +213,7 @@ class Publisher:
     async def _subscribe(self, link: Broker) -> None:
         if self._birth:
             await link.subscribe(self._birth)
-        if self._desk:
+        if self._handler:
             await link.subscribe(f"{self.base}/cmd/+")
 
     async def _listen(self, link: Broker) -> None:
@@ -242,10 +241,10 @@ class Publisher:
         self.wake()
 
     async def _carry_out(self) -> None:
-        while self._desk:
+        while self._handler:
             topic, payload, retained = await self._inbox.get()
             name = topic.rsplit("/", 1)[-1]
-            result = await self._desk.handle(name, payload, retained)
+            result = await self._handler.handle(name, payload, retained)
             self._answers.append(topics.result_message(self.base, name, result.body()))
             self.wake()
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from gateway.domain.readings import METRICS
-from gateway.publishing.commands import COMMANDS, MAX_BYTES, MAX_SKEW, MAX_TTL_S
-from gateway.publishing.topics import (
-    FORECAST_SCALARS,
-    MARKET_SCALARS,
-    SETTING_SCALARS,
-    SITE_SCALARS,
-)
+from gateway.domain.command_specs import COMMANDS
+from gateway.domain.metrics import METRICS
+from gateway.domain.user_settings import SETTINGS
+from gateway.publishing.commands import MAX_BYTES, MAX_SKEW, MAX_TTL_S
+from gateway.publishing.topics import FORECAST_SCALARS, MARKET_SCALARS, SITE_SCALARS
 
 _ABOUT = """\
 # MQTT
@@ -30,7 +27,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 - `<root>/<site>/status` is `online` or `offline`; the broker says `offline` by itself when the gateway vanishes. What is
   retained is old then. `<device>/availability` says the same of one device; both must be `online`.
 - Scalars are sent when they change. After the broker was away, all of them are sent before `status` says `online`.
-- At its start the gateway clears what a former life left retained here and what is no longer kept up to date
+- At its start the gateway clears what a previous run left retained here and what is no longer kept up to date
   (a device that was removed or does not answer yet). Commands of others are left alone.
 - `ledger/event` is not retained. Each row of the account is sent until the broker has acknowledged it, in order. After a
   crash or a lost connection rows may come again, with the same `id`: drop an `id` that you have seen.
@@ -114,7 +111,10 @@ def document() -> str:
     site = [(f"`site/{n}`", unit, about) for n, (_, unit, about) in SITE_SCALARS.items()]
     market = [(f"`market/{n}`", unit, about) for n, (unit, about) in MARKET_SCALARS.items()]
     forecast = [(f"`forecast/{n}`", unit, what) for n, (unit, what) in FORECAST_SCALARS.items()]
-    settings = [(f"`settings/{n}`", unit, about) for n, (unit, about) in SETTING_SCALARS.items()]
+    settings = [
+        (f"`settings/{s.name}`", s.kind.unit, f"{s.kind.looks}: {s.about}".removeprefix(": "))
+        for s in SETTINGS.values()
+    ]
     commands = [(f"`cmd/{n}`", f"`{s.allowed}`", s.unit, s.about) for n, s in COMMANDS.items()]
     head = ("Topic", "Unit", "What it is")
     parts = [

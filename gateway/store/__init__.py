@@ -1,6 +1,1 @@
-"""The account book: append-only, hash-chained, in SQLite; restart = replay."""
-
-from gateway.store.book import Book, Entry
-from gateway.store.journal import Journal
-
-__all__ = ["Book", "Entry", "Journal"]
+"""What is kept: the journal (the account), the history, small settings. Each in a file of its own."""

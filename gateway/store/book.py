@@ -3,7 +3,7 @@
 Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``, ``cancelled``,
 ``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``price``
 (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
-``imbalance_ticks``), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
+``imbalance_ticks``), ``origin`` (what of the stored energy is of the flat-rate night), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
 `gateway.store.checkpoint`).
 
 The book holds the intervals of the last `KEPT` time and the tenders of the last `TENDERS_KEPT`; what
@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.domain.intervals import Interval, parse_utc
-from gateway.domain.trade import Metered, Settlement, Side, Tender, Transaction
+from gateway.domain.trade import Metered, Settlement, Tender, Transaction
 from gateway.store.codec import metered_of, settlement_of, tender_of, transaction_of
 
 KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
@@ -69,17 +69,13 @@ class Book:
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
+    night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
     _net: dict[datetime, int] = field(default_factory=dict)
     _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
 
     def position_wh(self, interval: Interval) -> int:
         """Net quantity sold (+) or bought (-) in fills."""
         return self._net.get(interval.start, 0)
-
-    def open_sell_wh(self, interval: Interval) -> int:
-        """Energy that open or unanswered sell tenders may still commit."""
-        states = self._by_interval.get(interval.start, ())
-        return sum(s.open_wh for s in states if s.tender.side is Side.SELL)
 
     def commitment(self, interval: Interval) -> int:
         """What control must deliver at the meter, Wh net (export +)."""
@@ -205,6 +201,9 @@ class Book:
     def _price(self, body: Mapping[str, Any]) -> None:
         self.prices[parse_utc(body["start"])] = body
 
+    def _origin(self, body: Mapping[str, Any]) -> None:
+        self.night_wh = int(body["night_wh"])
+
 
 _FOLDS = {
     "tender": Book._tender,
@@ -216,4 +215,5 @@ _FOLDS = {
     "delivered": Book._delivered,
     "settlement": Book._settlement,
     "price": Book._price,
+    "origin": Book._origin,
 }

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.errors import ConfigError
 from simulators.data import Recording, read_csv
 from simulators.scenario import Scenario

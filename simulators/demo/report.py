@@ -11,7 +11,7 @@ from gateway.domain.intervals import QUARTER, Interval, quarter
 from gateway.domain.trade import money_text
 from gateway.errors import ConfigError
 from gateway.market.account import RetailPrices, Statement, book_of, statement
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 from simulators.demo.alone import Alone, alone
 from simulators.demo.options import CAR_WH
 from simulators.demo.world import World

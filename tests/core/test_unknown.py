@@ -13,10 +13,10 @@ from gateway.domain.intervals import quarter
 from gateway.domain.plan import Observed
 from gateway.domain.readings import DeviceState, Quality, Reading
 from gateway.metering.energy import QuarterFlow
-from gateway.planner.sun import is_dark
-from gateway.planner.tariff import TariffRules
 from gateway.site.snapshot import join
-from gateway.store import Journal
+from gateway.store.journal import Journal
+from gateway.sun import is_dark
+from gateway.tariff import TariffRules
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

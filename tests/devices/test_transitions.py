@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 
 from gateway.devices.build import all_profiles
-from gateway.devices.profile import ControlSheet, Profile
+from gateway.devices.datasheet import ControlSheet, Profile
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from tests.devices.conftest import HandClock, Intents, impatient
@@ -65,7 +65,7 @@ def image_of(profile: Profile) -> dict[int, int]:
     """Every register near those that the sheet touches, 0 except where stated."""
     words = dict.fromkeys(itertools.chain(range(700, 1100), range(5000, 6010)), 0)
     for sheet in sheets(profile):
-        for block in sheet.facts:
+        for block in sheet.read_back:
             words |= dict.fromkeys(range(block.address - 2, block.end + 30), 0)
     extra = {
         "abb-terra-ac": range(0x4100, 0x4110),
@@ -96,7 +96,7 @@ async def test_all_transitions_end_neutral(
     profile: Profile, sheet: ControlSheet, clock: HandClock, intents: Intents
 ) -> None:
     words = image_of(profile)
-    unit = profile.connection.unit
+    unit = profile.communication.unit
     before = dict(words)
     async with serving(RegisterServer({unit: words}, input={unit: words})) as server:
         one = impatient(server, profile.key, clock, intents)
@@ -125,7 +125,7 @@ async def test_a_former_lifes_setpoint_is_undone_at_the_next_start(
     profile: Profile, sheet: ControlSheet, clock: HandClock, intents: Intents
 ) -> None:
     words = image_of(profile)
-    unit = profile.connection.unit
+    unit = profile.communication.unit
     before = dict(words)
     async with serving(RegisterServer({unit: words}, input={unit: words})) as server:
         first = impatient(server, profile.key, clock, intents)
@@ -175,7 +175,7 @@ async def test_a_day_of_one_setpoint_writes_each_flash_register_once(
     profile: Profile, sheet: ControlSheet, clock: HandClock, intents: Intents
 ) -> None:
     words = image_of(profile)
-    unit = profile.connection.unit
+    unit = profile.communication.unit
     async with serving(RegisterServer({unit: words}, input={unit: words})) as server:
         one = impatient(server, profile.key, clock, intents)
         for value in MODES[sheet.control]:
@@ -194,13 +194,13 @@ async def test_a_day_of_one_setpoint_writes_each_flash_register_once(
 def test_every_profile_is_whole() -> None:
     for key, profile in all_profiles().items():
         assert profile.sunspec or profile.source, key
-        assert 0 <= profile.connection.unit <= 255
+        assert 0 <= profile.communication.unit <= 255
         for sheet in profile.source.controls if profile.source else ():
             assert sheet.control in profile.controls
             lease = sheet.lease
             assert lease.kind == "none" or lease.refresh_s < lease.seconds / 2, key
             assert bool(sheet.flash) == (sheet.max_per_day > 0), key
-            assert set(sheet.stays) <= set(sheet.saved), key
+            assert set(sheet.persists_after_lease) <= set(sheet.restore_registers), key
         for output in profile.source.outputs if profile.source else ():
             for field in output.fields:
-                assert field.span[1] - field.span[0] <= profile.connection.max_read
+                assert field.span[1] - field.span[0] <= profile.communication.max_read

@@ -14,6 +14,7 @@ import aiohttp
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle, Terms, start_exchange
+from tests import loops
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 T = START + timedelta(hours=1)  # the instrument most tests trade
@@ -124,7 +125,7 @@ def play(
 ) -> None:
     """Run a story against a running exchange on a simulated clock."""
     how = {"terms": terms or Terms(), "insecure": insecure, "client_ca": client_ca}
-    asyncio.run(_play(tmp_path, story, prices or TestPrices(), start, how))
+    loops.run(_play(tmp_path, story, prices or TestPrices(), start, how))
 
 
 async def _play(

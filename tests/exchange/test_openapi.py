@@ -32,6 +32,7 @@ from simulators.exchange.routes import ROUTES
 from simulators.exchange.server import make_app
 from simulators.exchange.sqlite_ledger import SqliteLedger
 from tests.exchange.conftest import START, T, TestPrices, Wire, play, tender_body
+from tests.waiting import HANG_S
 
 CHECKS = [
     not_a_server_error,
@@ -84,7 +85,7 @@ def served(path: Path) -> Iterator[str]:
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
     try:
-        assert started.wait(30)
+        assert started.wait(HANG_S)
         yield ready[0]
     finally:
         loops[0].call_soon_threadsafe(end.set)

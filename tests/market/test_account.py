@@ -21,9 +21,10 @@ from gateway.market.account import RetailPrices, Statement, book_of, statement
 from gateway.market.reconcile import differences
 from gateway.market.retail import demand_money, fees_money, retail_prices
 from gateway.market.settlement import expected
-from gateway.market.sheets import as_csv, as_json, as_text
-from gateway.store import Entry, Journal
+from gateway.market.statement_formats import as_csv, as_json, as_text
+from gateway.store.book import Entry
 from gateway.store.codec import metered_body, settlement_body, transaction_body
+from gateway.store.journal import Journal
 from tests.market.values import T0
 from tests.store.history import one_interval
 

@@ -14,7 +14,7 @@ from gateway.domain.intervals import iso
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
 from gateway.market.reconcile import differences
-from gateway.store import Journal
+from gateway.store.journal import Journal
 from simulators.exchange import start_exchange
 from tests.market.network import Run, Town
 from tests.market.values import T0

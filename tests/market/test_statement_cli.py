@@ -21,6 +21,7 @@ import pytest
 
 from gateway.clock import WallClock
 from simulators.exchange import start_exchange
+from tests import loops
 from tests.market.network import FORK, Run, Town
 from tests.market.values import T0
 from tests.market.worlds import SteadyPrices
@@ -126,7 +127,7 @@ def serve(path: Path, pipe: Any) -> None:
             handle = await start_exchange(clock, group, path, SteadyPrices())
             pipe.send(handle.url)
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 @pytest.fixture

@@ -12,14 +12,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.backtest.case import CarHabit, Case, evaluation_case
+from gateway.backtest.data import Series
+from gateway.backtest.foresight import perfect_foresight
+from gateway.backtest.sessions import sessions_of
+from gateway.backtest.simulate import no_battery, self_consumption, simulate
 from gateway.config.tariff import Tariff
 from gateway.planner import strategy
-from gateway.planner.backtest.case import CarHabit, Case, evaluation_case
-from gateway.planner.backtest.data import Series
-from gateway.planner.backtest.foresight import perfect_foresight
-from gateway.planner.backtest.sessions import sessions_of
-from gateway.planner.backtest.simulate import no_battery, self_consumption, simulate
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 from tests.planner.conftest import made_series
 
 NIGHT_CAR = CarHabit(9_000, time(18), time(7), 7_400, 1_400)

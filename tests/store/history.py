@@ -9,8 +9,8 @@ from typing import Any
 
 from gateway.domain.intervals import QUARTER, Interval, iso
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
-from gateway.store import Journal
 from gateway.store.codec import metered_body, settlement_body, tender_body, transaction_body
+from gateway.store.journal import Journal
 
 T0 = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -17,8 +17,9 @@ from gateway.domain.control import Control
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.errors import StorageError
 from gateway.market.account import book_of
-from gateway.store import Journal, checkpoint
+from gateway.store import checkpoint
 from gateway.store.book import Book
+from gateway.store.journal import Journal
 from tests.store.history import T0, one_interval, write_history
 
 FORK = multiprocessing.get_context("fork")
@@ -222,8 +223,6 @@ def test_intents_and_flash_writes_survive(tmp_path: Path) -> None:
     assert again.write_count("inverter", 40001, "2026-06-01") == 2
     again.forget("inverter", Control.PV_LIMIT)
     assert again.pending("inverter") == {}
-    assert again.setting("mode") is None
-    assert again.setting("mode", "away") == "away"
 
 
 def test_what_only_forgets_does_not_wait_for_the_disk(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from gateway.cli import init
 from gateway.clock import WallClock
-from gateway.config import load_settings
+from gateway.config.load import load_settings
 from simulators.devices.serve import serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario

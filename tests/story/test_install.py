@@ -35,7 +35,7 @@ def readme_lines() -> list[list[str]]:
 
 
 def exec_start() -> list[str]:
-    unit = (ROOT / "systemd" / "energy-gateway.agent").read_text()
+    unit = (ROOT / "systemd" / "energy-gateway.service").read_text()
     found = re.search(r"^ExecStart=(.*)$", unit, re.MULTILINE)
     assert found
     return shlex.split(found.group(1))
@@ -84,7 +84,7 @@ async def test_the_readme_leads_to_a_running_gateway(tmp_path: Path) -> None:
             if "check" in words and broker is None:
                 continue
             await run(here(words, tmp_path), said_in)
-        assert (ROOT / "systemd" / "energy-gateway.agent").exists()
+        assert (ROOT / "systemd" / "energy-gateway.service").exists()
         await watched(here(exec_start(), tmp_path), tmp_path, 1883)
     finally:
         await servers.close()

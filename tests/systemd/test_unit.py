@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "systemd"
-UNIT, SERIAL = FOLDER / "energy-gateway.agent", FOLDER / "energy-gateway-serial.conf"
+UNIT, SERIAL = FOLDER / "energy-gateway.service", FOLDER / "energy-gateway-serial.conf"
 
 
 def exposure(unit: Path) -> float:
@@ -35,13 +35,13 @@ def test_exposure() -> None:
 
 
 def test_exposure_with_a_serial_port(tmp_path: Path) -> None:
-    merged = tmp_path / "energy-gateway.agent"
+    merged = tmp_path / "energy-gateway.service"
     merged.write_text(UNIT.read_text() + "\n" + SERIAL.read_text())
     assert 1.2 < exposure(merged) <= 1.6
 
 
 def test_a_careless_unit_would_be_noticed(tmp_path: Path) -> None:
-    careless = tmp_path / "energy-gateway.agent"
+    careless = tmp_path / "energy-gateway.service"
     careless.write_text(re.sub(r"(?m)^(Protect|Private|Restrict)\w+=.*\n", "", UNIT.read_text()))
     assert exposure(careless) > 2
 

@@ -7,15 +7,16 @@ known controller (evcc, nathanmarlor/foxess_modbus): remote control, not setting
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
+    grid_counters,
     held_unless,
     numeric,
     one,
@@ -29,7 +30,7 @@ _ENABLE, _TIMEOUT, _POWER = 44000, 44001, 44002
 _LEASE_S = 60
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (
         Write(_TIMEOUT, (_LEASE_S,), fc=6, check=False),
         Write(_ENABLE, (1,), fc=6),
@@ -37,7 +38,7 @@ def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write
     )
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_ENABLE, (0,), fc=6), Write(_POWER, (0,), fc=6), *restore(saved, _TIMEOUT, fc=6))
 
 
@@ -46,7 +47,7 @@ PROFILE = Profile(
     title="FoxESS H3 hybrid",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=247, timeout_s=3.0, min_gap_s=0.05, max_gap=10),
+    communication=Communication(unit=247, timeout_s=3.0, min_gap_s=0.05, max_gap=10),
     identify=((Field(30000, "str", count=16), r"^H3"),),
     says=(("model", Field(30000, "str", count=16)), ("serial", Field(30016, "str", count=16))),
     controls=frozenset({Control.BATTERY_POWER}),
@@ -61,17 +62,17 @@ PROFILE = Profile(
             one("battery_power_w", Field(31036, "i16")),
             one("battery_soc_pct", Field(31038, "u16", valid=(0, 100))),
             Output("battery_mode", (Field(_ENABLE, "u16"),), held_unless(0)),
-            one("grid_import_wh", Field(32012, "u32", scale=100)),
+            *grid_counters(Field(32012, "u32", scale=100)),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _ENABLE, 3),),
+                read_back=(Block("holding", _ENABLE, 3),),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda facts: facts.word(_ENABLE) == 0,
-                saved=(_TIMEOUT,),
-                stays=(_TIMEOUT,),
+                is_neutral=lambda read_back: read_back.word(_ENABLE) == 0,
+                restore_registers=(_TIMEOUT,),
+                persists_after_lease=(_TIMEOUT,),
                 lease=Lease("reversion", _LEASE_S, refresh_s=25.0),
             ),
         ),

@@ -9,13 +9,13 @@ written in whole amperes on change only. Firmware 60.3 swaps bytes by mistake; i
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     named,
@@ -29,14 +29,14 @@ _FORCE_NEUTRAL, _FORCE_OFF, _FORCE_ON = 0, 1, 2
 _STATES = {0: "error", 1: "idle", 2: "charging", 3: "plugged", 4: "plugged"}
 
 
-def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Whole amperes, rounded down; below 6 A pause."""
     if amps < 6:
         return (Write(_FORCE, (_FORCE_OFF,)),)
     return (Write(_AMPERE_VOLATILE, (min(32, int(amps)),)), Write(_FORCE, (_FORCE_ON,)))
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     before = saved.get(_AMPERE_VOLATILE)
     return (
         Write(_FORCE, (saved.get(_FORCE, _FORCE_NEUTRAL),)),
@@ -54,7 +54,7 @@ PROFILE = Profile(
         (Field(100, "u16", "input"), r"^[0-4]$"),
     ),
     says=(("serial", Field(304, "str", "input", count=6)),),
-    connection=Connection(unit=1, timeout_s=3.0, max_gap=12),
+    communication=Communication(unit=1, timeout_s=3.0, max_gap=12),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
         outputs=(
@@ -66,15 +66,15 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                facts=(
+                read_back=(
                     Block("holding", _AMPERE_VOLATILE, 1),
                     Block("holding", _FORCE, 1),
                 ),
                 hold=_hold,
                 neutral=_neutral,
-                foreign="keep",
-                saved=(_AMPERE_VOLATILE, _FORCE),
-                is_neutral=lambda facts: facts.word(_FORCE) == _FORCE_NEUTRAL,
+                on_foreign_setpoint="keep",
+                restore_registers=(_AMPERE_VOLATILE, _FORCE),
+                is_neutral=lambda read_back: read_back.word(_FORCE) == _FORCE_NEUTRAL,
                 lease=Lease("none", refresh_s=60.0),
             ),
         ),

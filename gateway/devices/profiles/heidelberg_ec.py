@@ -6,13 +6,13 @@ it from standby, in which it would not answer. Both stay until the next start. C
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     named,
@@ -38,12 +38,12 @@ _STATES = {
 }
 
 
-def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     tenths = round(amps * 10) if amps >= 6 else 0
     return (Write(_STANDBY, (_NO_STANDBY,)), Write(_CURRENT, (min(160, tenths),)))
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (*restore(saved, _CURRENT), *restore(saved, _STANDBY))
 
 
@@ -52,7 +52,7 @@ PROFILE = Profile(
     title="Heidelberg Energy Control charger",
     kind="charger",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=2.0, min_gap_s=0.05),
+    communication=Communication(unit=1, timeout_s=2.0, min_gap_s=0.05),
     identify=(
         (Field(4, "u16", "input", valid=(0x100, 0x10F)), r"."),  # version of the register layout
         (Field(5, "u16", "input", valid=(2, 11)), r"."),
@@ -69,12 +69,12 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                facts=(Block("holding", _STANDBY, 1), Block("holding", _CURRENT, 1)),
+                read_back=(Block("holding", _STANDBY, 1), Block("holding", _CURRENT, 1)),
                 hold=_hold,
                 neutral=_neutral,
-                foreign="keep",
-                saved=(_STANDBY, _CURRENT),
-                stays=(_STANDBY, _CURRENT),
+                on_foreign_setpoint="keep",
+                restore_registers=(_STANDBY, _CURRENT),
+                persists_after_lease=(_STANDBY, _CURRENT),
                 lease=Lease("heartbeat", 15.0, refresh_s=7.0),
             ),
         ),

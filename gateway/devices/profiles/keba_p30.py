@@ -9,13 +9,13 @@ current of 0 in 5004 (evcc-io/evcc#20860). The timeout stays as we set it until 
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     numeric,
@@ -44,7 +44,7 @@ def _state(charging: Value, cable: Value) -> Value:
     return numeric(name)(charging, cable)
 
 
-def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Below 6 A the standard knows no charging: pause."""
     lease = (
         Write(_FAILSAFE_CURRENT, (_MAX_MA,), fc=6, optional=True, check=False),
@@ -57,7 +57,7 @@ def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write,
     return (*lease, current, Write(_ENABLE, (1,), fc=6))
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (
         Write(_ENABLE, (1,), fc=6),
         Write(_CURRENT, (_MAX_MA,), fc=6),
@@ -72,7 +72,7 @@ PROFILE = Profile(
     verified="data sheet",
     identify=((Field(1016, "u32"), r"^3\d{5}$"), (Field(1000, "u32"), r"^[0-5]$")),
     says=(("serial", Field(1014, "u32")), ("model", Field(1016, "u32"))),
-    connection=Connection(unit=255, timeout_s=3.0),
+    communication=Communication(unit=255, timeout_s=3.0),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
         outputs=(
@@ -84,12 +84,12 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                facts=(Block("holding", 1602, 2),),
+                read_back=(Block("holding", 1602, 2),),
                 hold=_hold,
                 neutral=_neutral,
-                foreign="keep",
-                saved=(1603,),
-                stays=(1603,),
+                on_foreign_setpoint="keep",
+                restore_registers=(1603,),
+                persists_after_lease=(1603,),
                 lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
             ),
         ),

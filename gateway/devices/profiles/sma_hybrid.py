@@ -8,15 +8,18 @@ the fallback nothing of ours is in force; 40151 is set to 803 again at the next 
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
+    frequency,
+    grid_counters,
+    lifetime,
     named,
     numeric,
     one,
@@ -31,18 +34,18 @@ _STATES = {35: "fault", 303: "off", 307: "running", 455: "warning"}
 
 
 def _i32(address: int) -> Field:
-    return Field(address, "i32", absent=frozenset({-0x8000_0000}))
+    return Field(address, "i32")
 
 
 def _u32(address: int, valid: tuple[float, float] | None = None) -> Field:
-    return Field(address, "u32", absent=frozenset({0xFFFF_FFFF, 0x8000_0000}), valid=valid)
+    return Field(address, "u32", valid=valid)
 
 
 def _u64(address: int) -> Field:
-    return Field(address, "u64", absent=frozenset({2**64 - 1, 2**63}))
+    return Field(address, "u64")
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     word = round(watts) & 0xFFFF_FFFF
     return (
         Write(_SETPOINT, (word >> 16, word & 0xFFFF), check=False),
@@ -50,7 +53,7 @@ def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write
     )
 
 
-def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_ACTIVE, (0, _OFF), check=False), Write(_SETPOINT, (0, 0), check=False))
 
 
@@ -59,7 +62,7 @@ PROFILE = Profile(
     title="SMA hybrid or battery inverter (own map)",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=3, timeout_s=3.0),
+    communication=Communication(unit=3, timeout_s=3.0),
     identify=((_u32(30051), r"^80\d\d$"), (_u32(30053), r"^\d{4,5}$"), (_u32(30845), r".")),
     says=(("serial", _u32(30057)),),
     controls=frozenset({Control.BATTERY_POWER}),
@@ -75,18 +78,17 @@ PROFILE = Profile(
             one("battery_soc_pct", _u32(30845, (0, 100))),
             Output("grid_power_w", (_u32(30865), _u32(30867)), numeric(lambda i, e: i - e)),
             Output("inverter_state", (_u32(30201),), named(_STATES)),
-            one("grid_frequency_hz", Field(30803, "u32", scale=0.01, valid=(40, 70))),
-            one("grid_import_wh", _u32(30581)),
-            one("grid_export_wh", _u32(30583)),
-            one("battery_charge_wh", _u64(31397), "slow"),
-            one("battery_discharge_wh", _u64(31401), "slow"),
+            frequency(Field(30803, "u32", scale=0.01)),
+            *grid_counters(_u32(30581), _u32(30583)),
+            lifetime("battery_charge_wh", _u64(31397), "slow"),
+            lifetime("battery_discharge_wh", _u64(31401), "slow"),
             one("battery_capacity_wh", _u32(40187), "slow"),
-            one("pv_energy_wh", _u64(30513), "slow"),
+            lifetime("pv_energy_wh", _u64(30513), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _SETPOINT, 4),),
+                read_back=(Block("holding", _SETPOINT, 4),),
                 hold=_hold,
                 neutral=_neutral,
                 lease=Lease("reversion", 600.0, refresh_s=60.0),

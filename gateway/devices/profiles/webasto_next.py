@@ -6,13 +6,13 @@ else the charger takes its fail-safe current.
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     numeric,
@@ -38,12 +38,12 @@ def _state(charging: Value, cable: Value) -> Value:
     return numeric(name)(charging, cable)
 
 
-def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     current = int(amps) if amps >= 6 else 0
     return (Write(_ALIVE, (1,), fc=6, check=False), Write(_CURRENT, (min(32, current),), fc=6))
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return restore(saved, _CURRENT, fc=6)
 
 
@@ -52,7 +52,7 @@ PROFILE = Profile(
     title="Webasto Next / Unite charger",
     kind="charger",
     verified="data sheet",
-    connection=Connection(unit=255, timeout_s=3.0),
+    communication=Communication(unit=255, timeout_s=3.0),
     identify=(
         (Field(190, "str", "input", count=10), r"^[A-Za-z]{3}"),  # the brand
         (Field(1001, "u16", "input"), r"^[01]$"),
@@ -76,12 +76,12 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                facts=(Block("holding", _CURRENT, 1),),
+                read_back=(Block("holding", _CURRENT, 1),),
                 hold=_hold,
                 neutral=_neutral,
-                foreign="keep",
-                saved=(_CURRENT,),
-                stays=(_CURRENT,),
+                on_foreign_setpoint="keep",
+                restore_registers=(_CURRENT,),
+                persists_after_lease=(_CURRENT,),
                 lease=Lease("heartbeat", 20.0, refresh_s=5.0),
             ),
         ),
