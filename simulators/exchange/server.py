@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -172,11 +173,11 @@ def _request_id(body: bytes) -> str | None:
 
 async def _token(request: web.Request) -> web.Response:
     service = request.app[_SERVICE]
-    try:
-        form = await request.post()
-    except (ValueError, LookupError, AssertionError):  # no form, or in no known alphabet
-        raise problems.malformed("send a form, application/x-www-form-urlencoded") from None
-    issued = service.access.issue_token(request, str(form.get("grant_type", "")))
+    body = await request.read()
+    if request.content_type != "application/x-www-form-urlencoded" or not body.isascii():
+        raise problems.malformed("send a form, application/x-www-form-urlencoded")
+    form = parse_qs(body.decode("ascii"))
+    issued = service.access.issue_token(request, form.get("grant_type", [""])[0])
     reply = _reply(service.market.now(), 200, json.dumps(issued))
     reply.headers["Cache-Control"] = "no-store"
     return reply

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,10 +106,13 @@ class SqliteLedger:
             self._storing = False
             return
         loop = asyncio.get_running_loop()
-        work = self._thread.submit(self._store, [batch for batch, _ in taken])
-        work.add_done_callback(lambda done: loop.call_soon_threadsafe(self._stored, taken, done))
+        batches = [batch for batch, _ in taken]
+        work = loop.run_in_executor(self._thread, self._store, batches)
+        work.add_done_callback(lambda done: self._stored(taken, done))
 
-    def _stored(self, taken: list[_Waiting], done: Future[None]) -> None:
+    def _stored(self, taken: list[_Waiting], done: asyncio.Future[None]) -> None:
+        if done.cancelled():  # the loop ends
+            return
         error = done.exception()
         if error is None:
             for _, future in taken:
