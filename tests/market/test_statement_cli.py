@@ -25,6 +25,7 @@ from tests import loops
 from tests.market.network import FORK, Run, Town
 from tests.market.values import T0
 from tests.market.worlds import SteadyPrices
+from tests.waiting import HANG_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,7 +61,7 @@ def run(town: Town, *options: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_S,
         check=False,
     )
 
