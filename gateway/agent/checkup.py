@@ -22,8 +22,8 @@ from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
 from gateway.site.roles import unclear
 from gateway.site.snapshot import join
-from gateway.store.file import held
 from gateway.store.journal import Journal
+from gateway.store.lock import held
 
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")

@@ -14,8 +14,9 @@ from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.publishing.mqtt import Publisher
-from gateway.store.history import History, Minute
+from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.store.minutes import Minute
 
 _RECENT = timedelta(hours=24)
 
@@ -48,7 +49,7 @@ class PageSource:
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """A command of the page goes the way of every command."""
-        return (await self._handler.handle(name, payload)).body()
+        return (await self._handler.handle(name, payload, source="page")).body()
 
     def _view(self, now: datetime) -> HomeView:
         present, book, settings = self._present, self._journal.book, self._present.settings

@@ -14,8 +14,9 @@ from gateway.publishing import topics
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
-from gateway.store.history import History, Prices
+from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.store.minutes import Prices
 from gateway.systemd import notify
 
 

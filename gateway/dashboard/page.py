@@ -22,7 +22,7 @@ from gateway.domain.setting_kinds import Choice, Kind, Number
 from gateway.domain.trade import Settlement, money_text
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
-from gateway.store.history import Minute
+from gateway.store.minutes import Minute
 
 T = TypeVar("T")
 

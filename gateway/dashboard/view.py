@@ -13,7 +13,7 @@ from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
-from gateway.store.history import Minute
+from gateway.store.minutes import Minute
 
 
 @dataclass(frozen=True, slots=True)

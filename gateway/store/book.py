@@ -3,7 +3,7 @@
 Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``, ``cancelled``,
 ``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``price``
 (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
-``imbalance_ticks``), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
+``imbalance_ticks``), ``origin`` (what of the stored energy is of the flat-rate night), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
 `gateway.store.checkpoint`).
 
 The book holds the intervals of the last `KEPT` time and the tenders of the last `TENDERS_KEPT`; what
@@ -69,6 +69,7 @@ class Book:
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
+    night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
     _net: dict[datetime, int] = field(default_factory=dict)
     _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
 
@@ -200,6 +201,9 @@ class Book:
     def _price(self, body: Mapping[str, Any]) -> None:
         self.prices[parse_utc(body["start"])] = body
 
+    def _origin(self, body: Mapping[str, Any]) -> None:
+        self.night_wh = int(body["night_wh"])
+
 
 _FOLDS = {
     "tender": Book._tender,
@@ -211,4 +215,5 @@ _FOLDS = {
     "delivered": Book._delivered,
     "settlement": Book._settlement,
     "price": Book._price,
+    "origin": Book._origin,
 }

@@ -24,6 +24,7 @@ from gateway.store.codec import (
     transaction_of,
 )
 
+FORMAT = 2  # of the state; a start that finds another number reads everything
 EVERY = 5000  # entries between two checkpoints: about four days of trading
 
 
@@ -39,6 +40,7 @@ def dump(book: Book) -> str:
         "last_sequence": book.last_sequence,
         "tender_count": book.tender_count,
         "settled_money": book.settled_money,
+        "night_wh": book.night_wh,
     }
     return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -62,6 +64,7 @@ def load(text: str) -> Book:
     book.last_sequence = int(state["last_sequence"])
     book.tender_count = int(state["tender_count"])
     book.settled_money = int(state["settled_money"])
+    book.night_wh = None if state["night_wh"] is None else int(state["night_wh"])
     return book
 
 

@@ -94,6 +94,11 @@ def metered_of(body: Mapping[str, Any]) -> Metered:
     )
 
 
+def origin_body(interval: Interval, night_wh: int) -> dict[str, Any]:
+    """What of the stored energy is of the flat-rate night when ``interval`` has ended."""
+    return {**_span(interval), "night_wh": night_wh}
+
+
 def settlement_body(s: Settlement) -> dict[str, Any]:
     return {
         **_span(s.interval),

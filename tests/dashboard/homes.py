@@ -25,7 +25,7 @@ from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading,
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
-from gateway.store.history import Minute
+from gateway.store.minutes import Minute
 
 MIDNIGHT = datetime(2026, 6, 15, 5, tzinfo=UTC)  # in Chicago
 NOW = MIDNIGHT + timedelta(hours=14, minutes=37, seconds=12)
@@ -190,7 +190,7 @@ def view() -> HomeView:
         time_zone="America/Chicago",
         version="0.1.0",
         snapshot=snapshot(),
-        setpoints=Setpoints(battery_w=-2400, reason=Reason.PRICE_CHARGE),
+        setpoints=Setpoints(batteries_w={"inverter": -2400}, reason=Reason.PRICE_CHARGE),
         minutes=minutes(),
         plan=plan,
         capacity_wh=CAPACITY_WH,

@@ -119,7 +119,7 @@ async def test_a_device_that_refuses_to_be_read_but_takes_writes_is_released(
         async with asyncio.TaskGroup() as group:
             site._group = group
             await site._poll(one)
-            await site.apply(Setpoints(battery_w=2_000))
+            await site.apply(Setpoints(batteries_w={one.name: 2_000}))
             assert words[MODE] == 12
             for address in [a for a in words if 35_000 <= a < 36_100]:
                 del words[address]  # a new firmware refuses these blocks

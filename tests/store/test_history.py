@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,8 @@ import pytest
 from gateway.domain.intervals import quarter
 from gateway.domain.plan import Observed
 from gateway.errors import StorageError
-from gateway.store.history import History, Minute, Prices, write_csv
+from gateway.store.history import History
+from gateway.store.minutes import Minute, Prices, write_csv
 from tests.publishing.homes import NOON, snapshot
 
 MINUTE = timedelta(minutes=1)
@@ -51,12 +52,33 @@ def test_quarters_come_back_in_order_and_may_be_corrected(tmp_path: Path) -> Non
 
 def test_old_minutes_go(tmp_path: Path) -> None:
     history = History(tmp_path / "history.sqlite", keep_days=2)
-    for hour in range(24 * 5):
-        history.add(replace(snapshot(), time=NOON + timedelta(hours=hour)))
+    run(history, NOON, days=5)
     history.close()
     left = History(tmp_path / "history.sqlite").minutes(NOON, NOON + timedelta(days=9))
     assert NOON + timedelta(days=2) <= left[0].time <= NOON + timedelta(days=3)
-    assert left[-1].time == NOON + timedelta(hours=24 * 5 - 1)
+    assert left[-1].time == NOON + timedelta(days=5) - MINUTE
+
+
+def run(history: History, start: datetime, days: float) -> None:
+    for minute in range(round(days * 24 * 60)):
+        history.add(replace(snapshot(), time=start + minute * MINUTE))
+
+
+def test_a_clock_that_was_years_ahead_for_a_while_costs_nothing_of_the_past(tmp_path: Path) -> None:
+    history, wrong = History(tmp_path / "history.sqlite", keep_days=9), NOON.replace(year=2036)
+    run(history, NOON, days=1)
+    history.add_quarter(Observed(quarter(NOON), 100.0, 50.0))
+    run(history, wrong, days=20 / 24 / 60)
+    history.add_quarter(Observed(quarter(wrong), 1.0, 1.0))
+    run(history, NOON + timedelta(days=1), days=1)
+    history.close()
+    again = History(tmp_path / "history.sqlite", keep_days=9)
+    run(again, NOON + timedelta(days=2), days=1)
+    again.close()
+    last = History(tmp_path / "history.sqlite", keep_days=9)
+    last.add(replace(snapshot(), time=NOON + timedelta(days=3)))
+    assert len(last.minutes(NOON, NOON + timedelta(days=3))) == 3 * 24 * 60
+    assert [q.interval.start for q in last.quarters(NOON)] == [NOON], "nothing is of the future"
 
 
 def test_a_full_disk_costs_nobody_anything(
@@ -78,7 +100,7 @@ def test_a_full_disk_costs_nobody_anything(
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match="history cannot be opened"):
+    with pytest.raises(StorageError, match="cannot be opened"):
         History(tmp_path / "file" / "history.sqlite")
 
 
