@@ -150,7 +150,7 @@ def test_reconciled_with_the_exchange(town: Town, exchange: str) -> None:
     assert "the exchange's account is the same" in same.stderr
     db = sqlite3.connect(town.exchange / "exchange.db")
     db.execute(
-        "UPDATE fill SET quantity = quantity + 10 WHERE party_id = 'home' AND seq = (SELECT min(seq) FROM fill WHERE party_id = 'home')"
+        "UPDATE fill SET quantity = quantity + 10 WHERE seq = (SELECT MIN(seq) FROM fill JOIN party ON number = party WHERE party_id = 'home')"
     )
     db.commit()
     db.close()
