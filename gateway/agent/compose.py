@@ -130,7 +130,8 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     seen = SeenCommands(settings.state_dir / "commands.sqlite")
     handler = CommandHandler(ServiceSteering(present, journal, clock), seen, clock)
     names = [d.name for d in settings.device]
-    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, handler)
+    memory = settings.state_dir / "mqtt_topics.json"
+    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, handler, memory)
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)

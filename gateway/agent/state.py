@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, sized, stored_wh
-from gateway.domain.control import Limits, Setpoints
+from gateway.domain.control import Setpoints
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.price import Price
@@ -102,15 +102,6 @@ class Present:
     def stored_wh(self) -> float | None:
         """Energy in all batteries now; None while a state of charge or a size is unknown."""
         return stored_wh(self.batteries())
-
-    def limits(self, battery: BatterySpec | None) -> Limits:
-        return Limits(
-            import_limit_w=self.settings.site.import_limit_w,
-            export_limit_w=self.wishes.export_limit_w,
-            reserve_pct=self.wishes.backup_reserve_pct,
-            max_charge_w=battery.max_charge_w if battery else None,
-            max_discharge_w=battery.max_discharge_w if battery else None,
-        )
 
 
 def _or_none(price_ticks: int | None) -> float | None:

@@ -8,11 +8,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.agent.car import car_need
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
 from gateway.agent.state import Present
 from gateway.clock import Clock
+from gateway.control.charging import needs, together
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
@@ -58,6 +58,7 @@ class TradingLoop:
         self._tariff = present.tariff
         self._night = NightOrigin(journal, self._tariff)
         self._clearing = Clearing(journal, present)
+        self._control = self._settings.for_guard().control()
         self.pv_provider: ProviderForecast | None = (
             None  # a weather service, where one is configured
         )
@@ -119,7 +120,7 @@ class TradingLoop:
             battery=battery,
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._night.resellable_wh(stored_wh or 0.0),
-            car=car_need(self._settings.car, present.wishes, snapshot, self._zone),
+            car=together(needs(snapshot.chargers, present.wishes.standing(), self._control, now)),
             export_limit_w=present.wishes.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
             month_peak_w=month_peak_w(self._journal, self._zone, now),

@@ -7,6 +7,7 @@ reserve is never drained for one that is not.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -73,6 +74,81 @@ def stored_wh(batteries: Sequence[BatteryState]) -> float | None:
         if b.capacity_wh is not None and b.soc_pct is not None
     ]
     return sum(parts) if parts and len(parts) == len(batteries) else None
+
+
+def at_reserve(battery: BatteryState, reserve_pct: float) -> bool:
+    """Whether nothing may be taken from it but for the fuse."""
+    return battery.soc_pct is not None and battery.soc_pct <= reserve_pct
+
+
+def can_give_w(battery: BatteryState, reserve_pct: float) -> float:
+    """The most it may give now, W; no limit where nobody states one (the device has its own)."""
+    return 0.0 if at_reserve(battery, reserve_pct) else most_w(battery.max_discharge_w)
+
+
+def most_w(limit_w: float | None) -> float:
+    """A limit that nobody states is none."""
+    return math.inf if limit_w is None else limit_w
+
+
+def split(total_w: int, batteries: Sequence[BatteryState], reserve_pct: float) -> dict[str, int]:
+    """``total_w`` for each battery, by what it can still give or take; the parts add up to it.
+
+    Discharge goes by the energy above the reserve, so that all reach it together, and what those
+    cannot give (the fuse asked for more) is taken from the others; charge goes by the room left.
+    """
+    sign = 1 if total_w > 0 else -1
+    if sign > 0:
+        spare = [_energy(b, (b.soc_pct or 0.0) - reserve_pct) for b in batteries]
+        caps = [can_give_w(b, reserve_pct) for b in batteries]
+        rest = [most_w(b.max_discharge_w) for b in batteries]
+    else:
+        spare = [_energy(b, 100.0 - (b.soc_pct or 0.0)) for b in batteries]
+        caps = rest = [most_w(b.max_charge_w) for b in batteries]
+    parts = _poured(abs(total_w), spare, caps)
+    missing = abs(total_w) - sum(parts)
+    if missing > 0.5:
+        left = [r - p for r, p in zip(rest, parts, strict=True)]
+        more = _poured(missing, [1.0] * len(parts), left)
+        parts = [p + m for p, m in zip(parts, more, strict=True)]
+    whole = _whole(abs(total_w), parts)
+    return {b.name: sign * w for b, w in zip(batteries, whole, strict=True)}
+
+
+def _energy(battery: BatteryState, pct: float) -> float:
+    """A weight for ``pct`` of a battery's charge: Wh, or as if all were alike in size."""
+    return max(pct, 0.0) * (battery.capacity_wh or 1.0)
+
+
+def _poured(total: float, weights: Sequence[float], caps: Sequence[float]) -> list[float]:
+    """``total`` shared by weight, no part above its cap; less where all caps are reached."""
+    parts = [0.0] * len(weights)
+    open_ones = [i for i, (w, c) in enumerate(zip(weights, caps, strict=True)) if w > 0 and c > 0]
+    left = total
+    while open_ones and left > 1e-9:
+        weight = sum(weights[i] for i in open_ones)
+        full = [i for i in open_ones if left * weights[i] / weight >= caps[i]]
+        if not full:
+            for i in open_ones:
+                parts[i] = left * weights[i] / weight
+            break
+        for i in full:
+            parts[i] = caps[i]
+            left -= caps[i]
+        open_ones = [i for i in open_ones if i not in full]
+    return parts
+
+
+def _whole(total: int, parts: Sequence[float]) -> list[int]:
+    """``parts`` in whole W that add up to ``total`` (what no cap leaves room for goes to the largest)."""
+    whole = [math.floor(p) for p in parts]
+    order = sorted(range(len(parts)), key=lambda i: whole[i] - parts[i])
+    missing = total - sum(whole)
+    for i in order[: max(0, min(missing, len(order)))]:
+        whole[i] += 1
+    if rest := total - sum(whole):
+        whole[max(range(len(whole)), key=whole.__getitem__)] += rest
+    return whole
 
 
 def _shared(total: float | None, stated: Sequence[float | None]) -> list[float | None]:

@@ -17,13 +17,13 @@ from gateway.domain.readings import Snapshot
 class ContactorMemory:
     """Whether a charger's contactor is closed by our wish, since when, and when more was last allowed.
 
-    Times of a monotonic clock, s. ``power_w`` is what was wanted last.
+    Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse.
     """
 
     charging: bool = False
     since_s: float = -math.inf
     raised_s: float = -math.inf
-    power_w: float = 0.0
+    current_a: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     DELIVERY = "delivery"
     HOLD = "hold"
     RESERVE = "reserve"
+    NOT_RESOLD = "not_resold"
     EXPORT_LIMIT = "export_limit"
     IMPORT_LIMIT = "import_limit"
     FUSE = "fuse"
@@ -57,6 +58,7 @@ _WORDS = {
     Reason.DELIVERY: "delivering what was sold",
     Reason.HOLD: "the battery is held by the user",
     Reason.RESERVE: "the battery is at its backup reserve",
+    Reason.NOT_RESOLD: "the stored energy stays at home",
     Reason.EXPORT_LIMIT: "no more may be fed into the grid",
     Reason.IMPORT_LIMIT: "no more may be drawn from the grid",
     Reason.FUSE: "the fuse carries no more",
@@ -68,49 +70,28 @@ _PRICED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Setpoints:
-    """The decision of one control tick for the whole home. None = released to the device itself.
+    """What every device is asked for at one tick; what is not named or None is released to itself.
 
-    ``battery_w`` discharge +, charge -. ``reason`` says which rule decided.
+    ``batteries_w`` by name, discharge +, charge -; ``chargers_a`` by name, A per phase, 0 = pause.
     ``export_limit_w`` is for devices that keep such a limit by themselves, ``pv_limit_w`` for a home
-    that has none or whose device does not keep it now. ``charge_current_a`` is the sum over all
-    cars; with more than one charger ``charge_shares_a`` says what each of them gets, by name.
+    that has none or whose device does not keep it now. ``reason`` says which rule decided the battery.
     """
 
-    battery_w: int | None = None
+    batteries_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    chargers_a: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     pv_limit_w: int | None = None
     export_limit_w: int | None = None
-    charge_current_a: float | None = None
-    charge_shares_a: tuple[tuple[str, float], ...] = ()
     reason: Reason = Reason.RELEASED
 
+    @property
+    def battery_w(self) -> int | None:
+        """All batteries together; None = released."""
+        return sum(self.batteries_w.values()) if self.batteries_w else None
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The ordered chain fuse > grid operator > reserve; all powers W and >= 0, None = no such limit.
-
-    ``max_charge_w`` / ``max_discharge_w`` are the battery's, None where nobody states them.
-    ``import_limit_w`` is the fuse at the grid connection, ``export_limit_w`` the smallest of the
-    connection agreement, the user's limit and the grid operator's.
-    """
-
-    import_limit_w: float | None
-    export_limit_w: float | None
-    reserve_pct: float
-    max_charge_w: float | None
-    max_discharge_w: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Commitment:
-    """What was sold (+) or bought (-) for the present interval, and how far its delivery is.
-
-    ``position_wh`` net export; ``delivered_wh`` net export so far, None while unknown;
-    ``left_s`` seconds to the interval's end.
-    """
-
-    position_wh: int
-    delivered_wh: float | None
-    left_s: float
+    @property
+    def charge_current_a(self) -> float | None:
+        """All chargers together; None = released."""
+        return sum(self.chargers_a.values()) if self.chargers_a else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,21 +69,6 @@ def join(
     )
 
 
-def without_chargers(snapshot: Snapshot, names: Collection[str]) -> Snapshot:
-    """``snapshot`` as if these chargers were any other load of the home."""
-    if not names:
-        return snapshot
-    devices = {name: state for name, state in snapshot.devices.items() if name not in names}
-    states = tuple(devices.values())
-    return replace(
-        snapshot,
-        devices=devices,
-        charger_w=_sum(states, "charger_power_w"),
-        car_plugged=_plugged(states),
-        car_session_wh=_sum(states, "charger_session_wh"),
-    )
-
-
 def _in_the_dark(state: DeviceState, time: datetime) -> DeviceState:
     if not state.asleep or has(state, "battery_power_w"):
         return state

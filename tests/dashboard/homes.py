@@ -190,7 +190,7 @@ def view() -> HomeView:
         time_zone="America/Chicago",
         version="0.1.0",
         snapshot=snapshot(),
-        setpoints=Setpoints(battery_w=-2400, reason=Reason.PRICE_CHARGE),
+        setpoints=Setpoints(batteries_w={"inverter": -2400}, reason=Reason.PRICE_CHARGE),
         minutes=minutes(),
         plan=plan,
         capacity_wh=CAPACITY_WH,

@@ -61,7 +61,7 @@ def test_a_battery_that_cannot_be_read_any_more_is_let_go_by_the_polling(
 
             async def watch() -> None:
                 await clock.sleep(20)
-                await site.apply(Setpoints(battery_w=2000))
+                await site.apply(Setpoints(batteries_w={one.name: 2000}))
                 modes.append(words[EMS_MODE])
                 for address in [a for a in words if 35_000 <= a < 37_100]:
                     del words[address]  # a new firmware refuses all measurements

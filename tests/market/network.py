@@ -147,7 +147,7 @@ class Life:
             self.clock, group, self.town.exchange, SteadyPrices(), port=self.port
         )
         self.port = int(handle.url.rsplit(":", 1)[1])
-        handle.market.store._db.set_trace_callback(lambda _sql: self.fate.step("both") and None)
+        handle.store._writer.set_trace_callback(lambda _sql: self.fate.step("both") and None)
         self.handle = handle
 
     async def fall(self) -> None:
