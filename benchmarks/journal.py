@@ -17,9 +17,9 @@ import time
 from pathlib import Path
 
 from gateway.domain.intervals import QUARTER, iso
-from gateway.journal import Journal
-from gateway.journal.chain import canonical
-from tests.journal.history import T0, Items, one_interval
+from gateway.store.chain import canonical
+from gateway.store.journal import Journal
+from tests.store.history import T0, Items, one_interval
 
 
 def intervals(count: int) -> list[Items]:

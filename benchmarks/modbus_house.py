@@ -17,15 +17,14 @@ import struct
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection as Pipe
 
 from gateway.clock import WallClock, every
-from gateway.devices.intents import NoIntents
-from gateway.devices.modbus import ModbusDevice
-from gateway.devices.profile import Connection as Line
-from gateway.devices.profile import Profile, Source, one
+from gateway.devices.datasheet import Communication, Profile, Source, one
+from gateway.devices.device import ModbusDevice
 from gateway.errors import DeviceError
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.modbus.registers import Field
 
 DEVICES, BLOCKS, REGISTERS = 5, 3, 40  # 5 x 3 x 40 = 600 registers
@@ -50,7 +49,7 @@ class Server(asyncio.Protocol):
         self.transport.write(head + words)
 
 
-def serve(ports: Connection) -> None:
+def serve(ports: Pipe) -> None:
     async def run() -> None:
         loop = asyncio.get_running_loop()
         servers = [await loop.create_server(Server, "127.0.0.1", 0) for _ in range(DEVICES)]
@@ -69,12 +68,12 @@ def device(number: int, port: int, sick: bool) -> ModbusDevice:
         title="bench",
         kind="any",
         verified="data sheet",
-        connection=Line(max_gap=10),
+        communication=Communication(max_gap=10),
         source=Source(tuple(one(f"metric_{i}", f) for i, f in enumerate(fields))),
     )
-    link = Link(BusAddress(host="127.0.0.1", port=port), Pace(timeout_s=2.0))
-    unit = link.unit(9 if sick else 1)
-    return ModbusDevice(f"device-{number}", sheet, unit, NoIntents(), WallClock())
+    connection = Connection(BusAddress(host="127.0.0.1", port=port), BusTiming(timeout_s=2.0))
+    unit = connection.unit(9 if sick else 1)
+    return ModbusDevice(f"device-{number}", sheet, unit, None, WallClock())
 
 
 async def poll(device: ModbusDevice, polls: int, took: list[float]) -> None:

@@ -14,11 +14,12 @@ import multiprocessing
 import struct
 import time
 from collections.abc import Awaitable, Callable
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection as Pipe
 
 from pymodbus.client import AsyncModbusTcpClient
 
-from gateway.modbus.link import BusAddress, Link
+from gateway.modbus.address import BusAddress
+from gateway.modbus.connection import Connection
 
 COUNT = 100
 _ANSWER = bytes((3, 2 * COUNT)) + struct.pack(f">{COUNT}H", *range(COUNT))
@@ -35,7 +36,7 @@ class _Server(asyncio.Protocol):
         self.transport.write(head + _ANSWER)  # type: ignore[attr-defined]
 
 
-def serve(port: Connection) -> None:
+def serve(port: Pipe) -> None:
     async def run() -> None:
         server = await asyncio.get_running_loop().create_server(_Server, "127.0.0.1", 0)
         port.send(server.sockets[0].getsockname()[1])
@@ -45,10 +46,10 @@ def serve(port: Connection) -> None:
 
 
 async def link_loop(port: int, reads: int) -> None:
-    link = Link(BusAddress(host="127.0.0.1", port=port))
+    connection = Connection(BusAddress(host="127.0.0.1", port=port))
     for _ in range(reads):
-        await link.read(1, "holding", 0, COUNT)
-    await link.close()
+        await connection.read(1, "holding", 0, COUNT)
+    await connection.close()
 
 
 async def pymodbus_loop(port: int, reads: int) -> None:

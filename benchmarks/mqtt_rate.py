@@ -21,9 +21,9 @@ import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
 from gateway.config.settings import Mqtt
-from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.mqtt import Publisher
+from gateway.store.journal import Journal
 from simulators.broker import start_broker
 from tests.publishing.homes import snapshot
 

@@ -25,7 +25,8 @@ from simulators.demo.options import Options
 from simulators.demo.run import SETTLED_AFTER
 from simulators.demo.world import World, run_world
 from simulators.devices.serve import serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 START = datetime(2026, 6, 1, 5, tzinfo=UTC)
 

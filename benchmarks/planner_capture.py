@@ -23,19 +23,19 @@ from pathlib import Path
 
 import numpy as np
 
-from gateway.domain.plan import Outlook
-from gateway.planner import strategy
-from gateway.planner.backtest.case import Case, evaluation_case
-from gateway.planner.backtest.data import Series, read_series
-from gateway.planner.backtest.foresight import perfect_foresight
-from gateway.planner.backtest.simulate import (
-    Course,
+from gateway.backtest.case import Case, evaluation_case
+from gateway.backtest.data import Series, read_series
+from gateway.backtest.foresight import perfect_foresight
+from gateway.backtest.simulate import (
     Replay,
+    Schedule,
     no_battery,
     outcome,
     self_consumption,
     simulate,
 )
+from gateway.domain.plan import Outlook
+from gateway.planner import strategy
 
 HERE = Path(__file__).parent
 FILE = "data/ercot_south_2024_jun_oct.csv"
@@ -125,8 +125,8 @@ def follow(series: Series, case: Case, running: Peer) -> tuple[float, float, int
             schedule = answer or [0.0] * case.replan_quarters
         moved[i] = replay.follow(i, schedule[part])
         held[i] = replay.stored
-    course = Course(moved, np.zeros(len(series)), held)
-    return outcome("peer", series, case, course).total, float(np.median(seconds)), silent
+    done = Schedule(moved, np.zeros(len(series)), held)
+    return outcome("peer", series, case, done).total, float(np.median(seconds)), silent
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
     python benchmarks/planner_speed.py
 
 A plan covers 36 h at 15 min with battery and car: values over 17 price scenarios and 3 net-load cases,
-offers and the expected course. HiGHS solves one linear programme with the expected values only: one
+offers and the expected schedule. HiGHS solves one linear programme with the expected values only: one
 schedule, no values under uncertainty, no offers. Times are CPU time, so that a busy machine matters
 less; the memory is what the process grew by from before the planner was imported.
 """
@@ -25,11 +25,11 @@ def main() -> None:
     before = peak_mb()
     import numpy as np  # noqa: PLC0415 - its memory counts too
 
+    from gateway.backtest.case import evaluation_case  # noqa: PLC0415
+    from gateway.backtest.data import Series  # noqa: PLC0415
+    from gateway.backtest.simulate import Replay  # noqa: PLC0415
     from gateway.domain.plan import CarNeed  # noqa: PLC0415
     from gateway.planner import strategy  # noqa: PLC0415
-    from gateway.planner.backtest.case import evaluation_case  # noqa: PLC0415
-    from gateway.planner.backtest.data import Series  # noqa: PLC0415
-    from gateway.planner.backtest.simulate import Replay  # noqa: PLC0415
 
     rng = np.random.default_rng(1)
     count = 30 * 96
@@ -62,8 +62,8 @@ def main() -> None:
 def highs(series: object, case: object, ours: float) -> None:
     """One deterministic programme of 144 intervals, battery only."""
     try:
-        from gateway.planner.backtest.data import Series  # noqa: PLC0415
-        from gateway.planner.backtest.foresight import perfect_foresight  # noqa: PLC0415
+        from gateway.backtest.data import Series  # noqa: PLC0415
+        from gateway.backtest.foresight import perfect_foresight  # noqa: PLC0415
 
         assert isinstance(series, Series)  # noqa: S101
         window = series.part(len(series) - 144, len(series))

@@ -25,7 +25,8 @@ from gateway.clock import WallClock
 from simulators.broker import start_broker
 from simulators.devices.serve import serve_home
 from simulators.gateway_toml import gateway_toml
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 GATEWAY = "import sys; from gateway.cli import main; sys.argv[0] = 'energy-gateway'; main()"
 BARE = """

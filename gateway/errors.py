@@ -41,7 +41,7 @@ class MarketError(RetryableError):
 
 
 class ForecastError(RetryableError):
-    """An outside forecast could not be had; the text says why, never with a key in it."""
+    """A provider's forecast could not be had; the text says why, never with a key in it."""
 
 
 class StorageError(GatewayError):

@@ -33,7 +33,7 @@ class Backoff:
 
 
 @dataclass
-class Presence:
+class Availability:
     """Says once when ``name`` is lost and once when it returns."""
 
     name: str
@@ -58,27 +58,27 @@ class Presence:
 
 async def supervise(
     name: str,
-    job: Callable[[Presence], Awaitable[None]],
+    job: Callable[[Availability], Awaitable[None]],
     clock: Clock,
     backoff: Backoff | None = None,
     healthy_s: float = 60.0,
 ) -> None:
     """Run ``job`` until it returns; restart it after a `RetryableError`.
 
-    The job is handed its `Presence` and says ``back()`` when it works again.
+    The job is handed its `Availability` and says ``back()`` when it works again.
     The backoff starts again after ``healthy_s`` without failure. Any other error is a bug and
     passes through: the process ends and the next start replays the journal.
     """
     backoff = backoff or Backoff()
-    presence = Presence(name)
+    availability = Availability(name)
     while True:
         began = clock.monotonic()
         try:
-            await job(presence)
+            await job(availability)
             return
         except RetryableError as error:
             if clock.monotonic() - began >= healthy_s:
                 backoff.reset()
-                presence.present = True
-            presence.lost(error)
+                availability.present = True
+            availability.lost(error)
         await clock.sleep(backoff.next())

@@ -13,7 +13,9 @@ import socket
 import sys
 from typing import TextIO
 
-_USEC = 1_000_000
+from gateway.escape import printable
+
+_LONGEST = 2000  # characters of a message
 
 
 def notify(state: str) -> bool:
@@ -32,15 +34,15 @@ def notify(state: str) -> bool:
     return True
 
 
-def watchdog_s() -> float | None:
-    """How long systemd waits for ``WATCHDOG=1`` before it ends us; None when it does not."""
-    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()):
-        return None
-    text = os.environ.get("WATCHDOG_USEC", "")
-    return int(text) / _USEC if text.isdigit() and int(text) else None
+class LineFormatter(logging.Formatter):
+    """One line a message, whatever strangers put into it; only a traceback has more."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = printable(record.message, _LONGEST)
+        return super().formatMessage(record)
 
 
-class JournalFormatter(logging.Formatter):
+class JournalFormatter(LineFormatter):
     """``<priority>`` before each line (sd-daemon(3)); journald itself adds the time."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -73,9 +75,7 @@ def set_up_logs(
     elif os.environ.get("JOURNAL_STREAM"):
         handler.setFormatter(JournalFormatter("%(message)s"))
     else:
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-        )
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from gateway.domain.intervals import QUARTER, floor_quarter, iso, parse_utc
 from gateway.errors import ConfigError
-from simulators.noise import between
+from simulators.physics.noise import between
 from simulators.prices import Prices, RecordedPrices
 
 COLUMNS = ("start", "load_wh", "pv_wh", "rt_price_per_mwh", "da_price_per_mwh")
-SLOT_S = 10
-_SLOTS = 900 // SLOT_S
+STEP_S = 10
+_STEPS = 900 // STEP_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,8 @@ class Recording:
         index = int(offset_s // 900)
         load, pv = self.load_wh[index] * 4.0, self.pv_wh[index] * 4.0
         if noise > 0:
-            slot = int(offset_s % 900) // SLOT_S
-            mirror, sign = (slot, 1) if slot < _SLOTS // 2 else (_SLOTS - 1 - slot, -1)
+            step = int(offset_s % 900) // STEP_S
+            mirror, sign = (step, 1) if step < _STEPS // 2 else (_STEPS - 1 - step, -1)
             load *= 1 + sign * between(-noise, noise, seed, 40, index, mirror)
             pv *= 1 + sign * between(-noise, noise, seed, 41, index, mirror)
         return load, pv

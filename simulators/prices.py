@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol
 
 from gateway.domain.intervals import floor_quarter, floor_to, iso
 from gateway.errors import ConfigError
-from simulators.noise import between, smooth, uniform
+from simulators.physics.noise import between, smooth, uniform
 
 _HOUR = timedelta(hours=1)
 

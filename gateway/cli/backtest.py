@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from gateway.planner.backtest.case import Case
-    from gateway.planner.backtest.data import Series
-    from gateway.planner.backtest.study import Study
+    from gateway.backtest.case import Case
+    from gateway.backtest.data import Series
+    from gateway.backtest.study import Study
 
 
 def register(app: typer.Typer) -> None:
@@ -46,10 +46,10 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
 
     Example: energy-gateway backtest --data home.csv --report home.html
     """
+    from gateway.backtest.case import case_from, evaluation_case
+    from gateway.backtest.data import read_series
+    from gateway.backtest.study import summary, write_json, write_schedule
     from gateway.errors import ConfigError
-    from gateway.planner.backtest.case import case_from, evaluation_case
-    from gateway.planner.backtest.data import read_series
-    from gateway.planner.backtest.study import summary, write_json, write_schedule
 
     for path in (json, schedule, report):
         if path is not None and not path.parent.is_dir():
@@ -68,7 +68,7 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
     if schedule is not None:
         write_schedule(schedule, study)
     if report is not None:
-        from gateway.planner.backtest.page import write_page
+        from gateway.backtest.page import write_page
 
         write_page(report, study, result)
 
@@ -77,7 +77,7 @@ def _with_progress(series: Series, case: Case, strategy: str, label: str) -> Stu
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from gateway.planner.backtest.study import compare
+    from gateway.backtest.study import compare
 
     columns = (
         TextColumn("{task.description}"),
@@ -100,7 +100,7 @@ def _sweep(series: Series, case: Case, strategy: str) -> list[dict[str, Any]]:
     from rich.console import Console
     from rich.progress import Progress
 
-    from gateway.planner.backtest.study import sweep
+    from gateway.backtest.study import sweep
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("sweep")

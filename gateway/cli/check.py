@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from gateway.config import Settings
+    from gateway.config.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -29,9 +29,9 @@ def check(
 
     Example: energy-gateway check --config /etc/energy-gateway/gateway.toml
     """
-    from gateway.config import load_settings
+    from gateway.agent.checkup import faults
+    from gateway.config.load import load_settings
     from gateway.errors import ConfigError
-    from gateway.service.checkup import faults
 
     settings = load_settings(config)
     text = config.read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def check(
 
 
 async def _ask(config: Path, text: str, settings: Settings) -> bool:
-    from gateway.service.checkup import checkup
+    from gateway.agent.checkup import checkup
 
     well = True
     async for finding in checkup(config, text, settings):

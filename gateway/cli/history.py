@@ -33,9 +33,10 @@ def history(
     """
     import sys
 
-    from gateway.config import load_settings
+    from gateway.config.load import load_settings
     from gateway.errors import ConfigError
-    from gateway.journal.history import History, write_csv
+    from gateway.store.history import History
+    from gateway.store.minutes import write_csv
 
     path = load_settings(config).state_dir / "history.sqlite"
     if not path.exists():

@@ -26,7 +26,7 @@ def init(
 
     Example: energy-gateway init --out /etc/energy-gateway/gateway.toml
     """
-    from gateway.config import load_settings
+    from gateway.config.load import load_settings
     from gateway.devices.scan import devices_toml
     from gateway.errors import ConfigError
 

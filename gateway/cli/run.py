@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     import asyncio
 
-    from gateway.config import Settings
+    from gateway.config.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def run(
     import asyncio
     import logging
 
-    from gateway.config import load_settings
+    from gateway.config.load import load_settings
     from gateway.errors import ConfigError
     from gateway.systemd import set_up_logs
 
@@ -48,8 +48,8 @@ async def _serve(settings: Settings) -> None:
     import signal
     from contextlib import suppress
 
+    from gateway.agent import compose
     from gateway.clock import WallClock
-    from gateway.service import compose
     from gateway.systemd import notify
 
     clock = WallClock(settings.time.start, settings.time.rate)

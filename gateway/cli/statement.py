@@ -11,9 +11,10 @@ import typer
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.config import Settings
-    from gateway.journal import Book, Journal
+    from gateway.config.settings import Settings
     from gateway.market.account import Statement
+    from gateway.store.book import Book
+    from gateway.store.journal import Journal
 
 
 def register(app: typer.Typer) -> None:
@@ -52,8 +53,8 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     import sys
 
     from gateway.errors import ConfigError
-    from gateway.journal import Journal
-    from gateway.market import sheets
+    from gateway.market import statement_formats
+    from gateway.store.journal import Journal
 
     if as_json and as_csv:
         raise ConfigError("--json and --csv exclude each other")
@@ -66,9 +67,14 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         zone = ZoneInfo(settings.site.time_zone) if settings else ZoneInfo("UTC")
         account, book = _account(settings, journal, zone, start, end)
         if as_json:
-            print(json.dumps(sheets.as_json(account), indent=2))
+            print(json.dumps(statement_formats.as_json(account), indent=2))
         else:
-            print(sheets.as_csv(account) if as_csv else sheets.as_text(account, zone), end="")
+            print(
+                statement_formats.as_csv(account)
+                if as_csv
+                else statement_formats.as_text(account, zone),
+                end="",
+            )
         if reconcile:
             _reconcile(settings, book, account.start, account.end)
     finally:
@@ -77,7 +83,7 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
 def _settings(config: Path, state: Path | None) -> Settings | None:
     """The configuration; None only where the folder is given and there is no file."""
-    from gateway.config import load_settings
+    from gateway.config.load import load_settings
 
     return None if state is not None and not config.exists() else load_settings(config)
 

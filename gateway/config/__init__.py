@@ -1,6 +1,1 @@
-"""gateway.toml -> Settings; read only by the composition."""
-
-from gateway.config.load import load_settings
-from gateway.config.settings import Settings
-
-__all__ = ["Settings", "load_settings"]
+"""The configuration: gateway.toml, checked, and as plain values for the guard. Import its modules by name."""

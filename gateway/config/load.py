@@ -7,12 +7,15 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.config.settings import Settings
+from gateway.config.guard import GuardSettings
+from gateway.config.settings import GuardPart, Settings
 from gateway.errors import ConfigError
+
+Part = TypeVar("Part", bound=GuardPart)
 
 
 def load_settings(path: Path, defaults: Mapping[str, Any] | None = None) -> Settings:
@@ -20,6 +23,15 @@ def load_settings(path: Path, defaults: Mapping[str, Any] | None = None) -> Sett
 
     ``defaults`` stand in for whole top-level tables that the file leaves out.
     """
+    return _load(path, Settings, defaults or {})
+
+
+def load_guard_settings(path: Path) -> GuardSettings:
+    """What keeps the home safe, whatever else is wrong in the file; raises ConfigError for its own part."""
+    return _load(path, GuardPart, {}).for_guard()
+
+
+def _load(path: Path, model: type[Part], defaults: Mapping[str, Any]) -> Part:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -31,7 +43,7 @@ def load_settings(path: Path, defaults: Mapping[str, Any] | None = None) -> Sett
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     try:
-        return Settings.model_validate({**(defaults or {}), **raw})
+        return model.model_validate({**defaults, **raw})
     except ValidationError as error:
         lines = [_explain(path, text, fault["loc"], fault) for fault in error.errors()]
         raise ConfigError("\n".join(lines)) from error

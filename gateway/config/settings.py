@@ -11,12 +11,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.config.guard import DeviceConfig, GuardSettings, Timing
 from gateway.config.tariff import Tariff
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions
+from gateway.domain.readings import Role
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
 Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
+_KWH_PER_MWH = 1000
 
 
 class _Part(BaseModel):
@@ -76,6 +80,11 @@ class DeviceSettings(_Part):
     baud: int = Field(9600, description="of a serial line")
     parity: Literal["N", "E", "O"] = Field("N", description="of a serial line")
     control: bool = Field(True, description="false = read only, never written")
+    role: Role | None = Field(
+        None,
+        description="what its power stands for, where that is not clear: `grid` for the meter of the "
+        "connection, `submeter` for one of a part of the load; or `pv`, `battery`, `charger`",
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -84,6 +93,22 @@ class DeviceSettings(_Part):
         if self.framing != "rtu" and self.host is None:
             raise ValueError("host is missing, e.g. host = 'inverter.lan'")
         return self
+
+    def plain(self) -> DeviceConfig:
+        """The same without the checks, for rooms that need no library for it."""
+        return DeviceConfig(
+            self.name,
+            self.profile,
+            self.host,
+            self.port,
+            self.unit,
+            self.framing,
+            None if self.serial is None else str(self.serial),
+            self.baud,
+            self.parity,
+            self.control,
+            self.role,
+        )
 
 
 class Battery(_Part):
@@ -223,20 +248,16 @@ class TimeSettings(_Part):
     rate: float = Field(1.0, gt=0, le=10_000, description="simulated seconds a second")
 
 
-class Settings(_Part):
-    """The whole configuration."""
+class GuardPart(BaseModel):
+    """The tables that keep the home safe. What is wrong elsewhere in the file does not concern them."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, allow_inf_nan=False)
 
     site: Site = Site()
     device: tuple[DeviceSettings, ...] = Field(min_length=1)
     battery: Battery = Battery()
     car: Car = Car()
-    mqtt: Mqtt = Mqtt()
-    tariff: Tariff = Tariff()
-    market: Market | None = None
-    planner: Planner = Planner()
-    pv_forecast: PvForecast | None = None
     control: Control = Control()
-    dashboard: Dashboard = Dashboard()
     time: TimeSettings = TimeSettings()
     state_dir: Path = Field(Path("state"), description="journal and history; systemd sets its own")
 
@@ -247,3 +268,58 @@ class Settings(_Part):
             if names.count(name) > 1:
                 raise ValueError(f"two devices are named {name!r}; names must differ")
         return self
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> Self:
+        grids = [d.name for d in self.device if d.role is Role.GRID]
+        if len(grids) > 1:
+            raise ValueError(
+                f"{' and '.join(grids)} both have role = 'grid'; the home has one connection: "
+                "leave it at the meter of the connection, and write 'submeter' at the other"
+            )
+        return self
+
+    def for_guard(self) -> GuardSettings:
+        """The same as the plain values that the guard's process is handed."""
+        own, battery, car, control = self.site, self.battery, self.car, self.control
+        return GuardSettings(
+            devices=tuple(d.plain() for d in self.device),
+            state_dir=str(self.state_dir),
+            time_zone=own.time_zone,
+            place=own.place,
+            reserve_pct=own.reserve_pct,
+            export_limit_w=own.export_limit_w,
+            import_limit_w=own.import_limit_w,
+            departure=car.departure,
+            departure_energy_wh=car.energy_wh,
+            battery=BatteryAssumptions(
+                battery.capacity_wh,
+                battery.max_charge_w,
+                battery.max_discharge_w,
+                battery.charge_efficiency,
+                battery.discharge_efficiency,
+                battery.charge_efficiency_by_power,
+                battery.discharge_efficiency_by_power,
+                battery.standby_w,
+                float(battery.wear_per_kwh) * _KWH_PER_MWH,
+            ),
+            charger=ChargerAssumptions(car.phases, car.volts, car.min_current_a, car.max_current_a),
+            timing=Timing(
+                control.period_s, control.deadband_w, control.dwell_s, control.car_dwell_s
+            ),
+            clock_start=self.time.start,
+            clock_rate=self.time.rate,
+        )
+
+
+class Settings(GuardPart):
+    """The whole configuration."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    mqtt: Mqtt = Mqtt()
+    tariff: Tariff = Tariff()
+    market: Market | None = None
+    planner: Planner = Planner()
+    pv_forecast: PvForecast | None = None
+    dashboard: Dashboard = Dashboard()

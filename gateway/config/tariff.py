@@ -55,7 +55,7 @@ class PublishedPrice(_Part):
     kind: Literal["published"]
 
 
-Price = Annotated[
+RetailPrice = Annotated[
     FlatPrice | TimeOfUsePrice | WholesalePrice | PublishedPrice, Field(discriminator="kind")
 ]
 
@@ -72,8 +72,8 @@ class Tariff(_Part):
     """What a Wh costs and earns without trading."""
 
     currency: str = "USD"
-    import_price: Price = FlatPrice(kind="flat", per_kwh=Decimal("0.14"))
-    export_price: Price = PublishedPrice(kind="published")
+    import_price: RetailPrice = FlatPrice(kind="flat", per_kwh=Decimal("0.14"))
+    export_price: RetailPrice = PublishedPrice(kind="published")
     flat_night: FlatNight | None = None
     monthly_fee: Decimal = Decimal(0)
     demand_charge_per_kw: Decimal = Decimal(0)

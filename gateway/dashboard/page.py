@@ -11,12 +11,18 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from gateway.dashboard.view import HomeView
+from gateway.domain.command_specs import COMMANDS, CommandSpec
+from gateway.domain.control import Reason
 from gateway.domain.intervals import floor_to, iso
+from gateway.domain.metrics import title, unit_of
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
+from gateway.domain.price import Price, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
-from gateway.domain.trade import Settlement, money_text, per_mwh
-from gateway.journal.book import TenderState
-from gateway.journal.history import Minute
+from gateway.domain.setting_kinds import Choice, Kind, Number
+from gateway.domain.trade import Settlement, money_text
+from gateway.domain.user_settings import UserSettings
+from gateway.store.book import TenderState
+from gateway.store.minutes import Minute
 
 T = TypeVar("T")
 
@@ -25,12 +31,7 @@ _PARTS = {
     "battery_w": "battery_power_w",
     "charger_w": "charger_state",
 }
-_OF = {  # commands that are for one part
-    "backup_reserve_pct": "battery_w",
-    "battery": "battery_w",
-    "charge_now": "charger_w",
-    "departure": "charger_w",
-}
+_OF = {"battery": "battery_w", "car": "charger_w"}  # what a setting is about -> its power
 _STEP = timedelta(minutes=5)
 _ROWS = 40  # of each table; the whole account is on the command line
 _MEASURED = ("pv_w", "load_w", "grid_w", "battery_w", "charger_w", "battery_soc_pct")
@@ -60,7 +61,7 @@ def live(view: HomeView) -> dict[str, Any]:
         "soc_pct": seen.battery_soc_pct if seen else None,
         "car_plugged": seen.car_plugged if seen else None,
         "absent": sorted(missing),
-        "reason": "" if "battery_w" in missing else view.setpoints.reason,
+        "reason": "" if "battery_w" in missing else _why(view.setpoints.reason),
         "prices": {
             "import": view.import_price_per_kwh,
             "export": view.export_price_per_kwh,
@@ -76,21 +77,54 @@ def live(view: HomeView) -> dict[str, Any]:
         "devices": [_device(d) for d in seen.devices.values()] if seen else [],
         "notes": [*view.notes, *(view.plan.notes if view.plan else ())],
         "commands": [
-            {
-                "name": c.name,
-                "about": c.about,
-                "form": c.form,
-                "unit": c.unit,
-                "allowed": c.allowed,
-                "value": c.value,
-                "least": c.least,
-                "most": c.most,
-                "choices": list(c.choices),
-            }
-            for c in view.commands
-            if _OF.get(c.name) not in missing
+            _command(spec, view.settings) for spec in COMMANDS.values() if _is_there(spec, view)
         ],
     }
+
+
+def _is_there(spec: CommandSpec, view: HomeView) -> bool:
+    """Whether the home has what the command is about; a market counts where there is an exchange."""
+    part = spec.settings[0].part
+    if part == "market":
+        return view.trading is not None
+    return _OF.get(part) not in absent(view.snapshot)
+
+
+def _command(spec: CommandSpec, user: UserSettings) -> dict[str, Any]:
+    """A form: one control for each setting that the command sets, with what holds now."""
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "about": spec.about,
+        "fields": [
+            {
+                "key": setting.key,
+                "title": setting.title,
+                "form": setting.kind.form,
+                "unit": setting.kind.unit,
+                "value": user.shown(setting.name),
+                **_bounds(setting.kind),
+            }
+            for setting in spec.settings
+        ],
+    }
+
+
+def _bounds(kind: Kind) -> dict[str, Any]:
+    """What the control lets in."""
+    match kind:
+        case Number():
+            return {"least": kind.least, "most": kind.most, "optional": kind.optional}
+        case Choice():
+            return {"choices": list(kind.choices)}
+        case _:
+            return {}
+
+
+def _why(reason: Reason) -> str:
+    """The reason in words; nothing to say of a battery that does what it does by itself."""
+    silent = (Reason.RELEASED, Reason.SELF_CONSUMPTION)
+    return "" if reason in silent else reason.words
 
 
 def absent(seen: Snapshot | None) -> frozenset[str]:
@@ -132,7 +166,7 @@ def day(view: HomeView) -> dict[str, Any]:
                 "start": iso(t.interval.start),
                 "side": t.side.value,
                 "quantity_wh": t.quantity_wh,
-                "price_per_kwh": per_mwh(t.price_ticks) / 1000,
+                "price_per_kwh": Price(t.price_ticks).per_kwh,
                 "money": money_text(t.money),
             },
             lambda t: t.interval.start,
@@ -154,6 +188,7 @@ def _device(device: DeviceState) -> dict[str, Any]:
         "readings": [
             {
                 "metric": r.metric,
+                "title": title(r.metric, unit_of(r.unit).suffix),
                 "value": r.value if device.online and r.quality is Quality.GOOD else None,
                 "unit": r.unit,
                 "quality": r.quality.value,
@@ -183,10 +218,10 @@ def _columns(rows: Sequence[tuple[datetime, dict[str, float | None]]]) -> dict[s
 
 
 def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
-    """The course of the plan as mean powers, from the running interval on."""
+    """The schedule of the plan as mean powers, from the running interval on."""
     plan = view.plan
-    course = [c for c in plan.course if view.time < c.interval.end <= end] if plan else []
-    columns: dict[str, Any] = {"time": [c.interval.start.timestamp() for c in course]}
+    schedule = [c for c in plan.schedule if view.time < c.interval.end <= end] if plan else []
+    columns: dict[str, Any] = {"time": [c.interval.start.timestamp() for c in schedule]}
     powers: dict[str, Callable[[PlannedInterval], float]] = {
         "pv_w": lambda c: c.pv_wh,
         "load_w": lambda c: c.load_wh + c.car_wh,
@@ -194,28 +229,28 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
         "battery_w": lambda c: c.battery_wh,
     }
     for name, energy in powers.items():
-        columns[name] = [_rounded(energy(c) / c.interval.hours) for c in course]
+        columns[name] = [_rounded(energy(c) / c.interval.hours) for c in schedule]
     capacity = view.capacity_wh
     columns["battery_soc_pct"] = [
-        _rounded(100 * c.stored_wh / capacity) if capacity else None for c in course
+        _rounded(100 * c.stored_wh / capacity) if capacity else None for c in schedule
     ]
-    columns["import_price_per_kwh"] = [_rounded(c.import_price / 1000) for c in course]
-    columns["export_price_per_kwh"] = [_rounded(c.export_price / 1000) for c in course]
-    columns["market_price_per_kwh"] = [_rounded(c.market_price / 1000) for c in course]
-    columns["stored_value_per_kwh"] = [_value(plan, c) for c in course]
+    columns["import_price_per_kwh"] = [_rounded(kwh_price(c.import_price)) for c in schedule]
+    columns["export_price_per_kwh"] = [_rounded(kwh_price(c.export_price)) for c in schedule]
+    columns["market_price_per_kwh"] = [_rounded(kwh_price(c.market_price)) for c in schedule]
+    columns["stored_value_per_kwh"] = [_value(plan, c) for c in schedule]
     return columns
 
 
 def _value(plan: Plan | None, step: PlannedInterval) -> float | None:
     """The value of one more stored kWh at the interval's end, with what is planned to be stored."""
     curve = plan.value(step.interval.start) if plan else None
-    return _rounded(curve.at(step.stored_wh) / 1000) if curve else None
+    return _rounded(kwh_price(curve.at(step.stored_wh))) if curve else None
 
 
 def _offer(offer: OfferCurve | None) -> dict[str, Any] | None:
     if offer is None:
         return None
-    steps = [{"price_per_kwh": s.price_per_mwh / 1000, "net_wh": s.net_wh} for s in offer.steps]
+    steps = [{"price_per_kwh": kwh_price(s.price_per_mwh), "net_wh": s.net_wh} for s in offer.steps]
     return {"start": iso(offer.interval.start), "end": iso(offer.interval.end), "steps": steps}
 
 
@@ -225,7 +260,7 @@ def _tender(state: TenderState, now: datetime) -> dict[str, Any]:
         "start": iso(tender.interval.start),
         "side": tender.side.value,
         "quantity_wh": tender.quantity_wh,
-        "price_per_kwh": per_mwh(tender.price_ticks) / 1000,
+        "price_per_kwh": Price(tender.price_ticks).per_kwh,
         "filled_wh": state.filled_wh,
         "state": _fate(state, now),
     }

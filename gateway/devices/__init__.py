@@ -66,7 +66,7 @@ class IntentStore(Protocol):
         """The device is neutral again."""
 
     def pending(self, device: str) -> dict[Control, str]:
-        """What a former life of ours may have left forced: control -> restore text."""
+        """What a previous run may have left forced: control -> restore text."""
 
     def write_count(self, device: str, register: int, day: str) -> int:
         """Writes to a flash register counted on ``day`` (YYYY-MM-DD)."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gateway.devices.profile import Identity, Profile, Source, SunSpecSheet
-from gateway.devices.sunspec import bind
+from gateway.devices.datasheet import Identity, Profile, Source, SunSpecSheet
+from gateway.devices.sunspec.bind import bind
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.modbus.link import Unit
-from gateway.modbus.refusals import STRANGE, Silent
+from gateway.modbus.exceptions import STRANGE, Silent
 from gateway.modbus.registers import Field, Missing, Value
 from gateway.modbus.sunspec import discover
+from gateway.modbus.unit import Unit
 
 
 async def bind_profile(unit: Unit, profile: Profile) -> Source:
@@ -52,7 +52,7 @@ async def identify(
     except Silent:
         if not patient:
             raise
-        candidates = [p for p in candidates if p.connection.unit == unit.number]
+        candidates = [p for p in candidates if p.communication.unit == unit.number]
     return await _by_map(unit, candidates, patient)
 
 

@@ -8,11 +8,14 @@ from dataclasses import dataclass
 
 from gateway.devices.build import all_profiles
 from gateway.devices.counters import LIFETIME
+from gateway.devices.datasheet import Identity, Profile
 from gateway.devices.identify import bind_profile, identify
-from gateway.devices.profile import Identity, Profile
 from gateway.errors import DeviceError
-from gateway.modbus.link import BusAddress, Link, Pace, Unit
-from gateway.modbus.refusals import HungUp, Unreachable
+from gateway.escape import toml_comment, toml_text
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
+from gateway.modbus.exceptions import HungUp, Unreachable
+from gateway.modbus.unit import Unit
 
 # 1 most; 2, 3, 4 further inverters of one maker, SMA's own map; 126, 127 SMA SunSpec; 200, 201, 240,
 # 241 Fronius meters; 71 Kostal; 247 GoodWe, FoxESS; 255 KEBA, Webasto; 100 Victron; 50 Mennekes;
@@ -20,8 +23,10 @@ from gateway.modbus.refusals import HungUp, Unreachable
 USUAL_UNITS = (1, 2, 3, 4, 126, 127, 200, 201, 240, 241, 71, 247, 255, 100, 50, 0)
 _SLOW_UNITS = (1, 0)
 _HANGS = 3  # unit numbers after which a device that hangs up does so for all
-_IMPATIENT = Pace(timeout_s=1.0)
-_PATIENT = Pace(timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.1)  # as Huawei's dongle wants it
+_IMPATIENT = BusTiming(timeout_s=1.0)
+_PATIENT = BusTiming(
+    timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.1
+)  # as Huawei's dongle wants it
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +52,9 @@ async def scan(
     address = BusAddress(host=host, port=port)
     slow = [unit for unit in _SLOW_UNITS if unit in units]
     hung_up: HungUp | None = None
-    for pace, tried in ((_IMPATIENT, units), (_PATIENT, slow)):
+    for timing, tried in ((_IMPATIENT, units), (_PATIENT, slow)):
         try:
-            async with aclosing(_look(Link(address, pace), tried)) as looking:
+            async with aclosing(_look(Connection(address, timing), tried)) as looking:
                 found = False
                 async for finding in looking:
                     found = True
@@ -62,13 +67,13 @@ async def scan(
         raise hung_up
 
 
-async def _look(link: Link, units: Sequence[int]) -> AsyncGenerator[Finding, None]:
+async def _look(connection: Connection, units: Sequence[int]) -> AsyncGenerator[Finding, None]:
     known: list[tuple[Finding, bytes]] = []
     hung_up: HungUp | None = None
     hangs = 0
     try:
         for number in units:
-            unit = link.unit(number)
+            unit = connection.unit(number)
             try:
                 found = await identify(unit, all_profiles().values(), patient=True)
                 counted = b"" if found is None else await _counted(unit, *found)
@@ -78,21 +83,21 @@ async def _look(link: Link, units: Sequence[int]) -> AsyncGenerator[Finding, Non
                 continue
             except HungUp as error:  # or only for this unit number
                 hung_up, hangs = error, hangs + 1
-                if not known and (hangs == _HANGS or link.pace is _PATIENT):
+                if not known and (hangs == _HANGS or connection.timing is _PATIENT):
                     raise
                 continue
             except DeviceError:
                 continue
             if found is None:
                 continue
-            finding = Finding(link.address.host, link.address.port, number, *found)
+            finding = Finding(connection.address.host, connection.address.port, number, *found)
             if not any(_same(finding, counted, *other) for other in known):
                 known.append((finding, counted))
                 yield finding
         if hung_up and not known:
             raise hung_up
     finally:
-        await link.close()
+        await connection.close()
 
 
 async def _counted(unit: Unit, profile: Profile, identity: Identity) -> bytes:
@@ -142,10 +147,10 @@ def devices_toml(findings: Sequence[Finding]) -> str:
         name = kind if counts[kind] == 1 else f"{kind}-{counts[kind]}"
         says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
         lines += [
-            f"[[device]]    # {says}" if says else "[[device]]",
+            f"[[device]]    # {toml_comment(says)}" if says else "[[device]]",
             f'name = "{name}"',
             f'profile = "{f.profile.key}"',
-            f'host = "{f.host}"',
+            f"host = {toml_text(f.host)}",
             *([f"port = {f.port}"] if f.port != 502 else []),
             f"unit = {f.unit}",
             "",

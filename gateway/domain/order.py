@@ -41,19 +41,14 @@ class MeterCounters:
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """One order. Prices per MWh, None = not known; a ``position_wh`` is net export (sold +).
+class IntervalTerms:
+    """What holds in one delivery interval. Prices per MWh, None = not known.
 
-    ``interval`` is the delivery interval that position, prices and values are of;
-    ``start_counters`` what the grid meter had counted at its start (None: delivery is not steered).
-    ``value`` is the value of stored energy over the energy in all batteries together, ``car_value``
-    over the energy that cars still get. ``resellable`` is False while all stored energy must stay at
-    home. ``peak_import_w`` is the import that a demand charge leaves free.
+    ``position_wh`` is net export (sold +); ``start_counters`` what the grid meter had counted at the
+    interval's start (None while it has not begun). ``value`` is the value of stored energy over the
+    energy in all batteries together, ``car_value`` over the energy that the cars still get.
     """
 
-    made_at: datetime
-    valid_until: datetime
-    settings: StandingSettings
     interval: Interval
     position_wh: int = 0
     start_counters: MeterCounters | None = None
@@ -61,5 +56,23 @@ class Order:
     export_price: float | None = None
     value: ValueCurve | None = None
     car_value: ValueCurve | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order: the standing settings, and the terms of the present interval and those that follow.
+
+    ``resellable`` is False while all stored energy must stay at home. ``peak_import_w`` is the
+    import that a demand charge leaves free.
+    """
+
+    made_at: datetime
+    valid_until: datetime
+    settings: StandingSettings
+    terms: tuple[IntervalTerms, ...] = ()
     resellable: bool = True
     peak_import_w: float | None = None
+
+    def at(self, time: datetime) -> IntervalTerms | None:
+        """The terms of the interval that contains ``time``; None where the order does not reach."""
+        return next((t for t in self.terms if time in t.interval), None)

@@ -193,7 +193,7 @@ class PriceValues:
 
 @dataclass(frozen=True, slots=True)
 class PlannedInterval:
-    """The expected course, for people and the dashboard; it commits nobody."""
+    """The expected schedule, for people and the dashboard; it commits nobody."""
 
     interval: Interval
     load_wh: float
@@ -209,14 +209,14 @@ class PlannedInterval:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Values of stored energy now and later, the offer curves and the expected course."""
+    """Values of stored energy now and later, the offer curves and the expected schedule."""
 
     made_at: datetime
     strategy: str
     values: tuple[ValueCurve, ...]  # [0] holds for the interval of made_at; value at its END
     car_values: tuple[ValueCurve, ...] = ()  # over Wh charged since the plan was made, for the car
     offers: tuple[OfferCurve, ...] = ()
-    course: tuple[PlannedInterval, ...] = ()
+    schedule: tuple[PlannedInterval, ...] = ()
     notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
     import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free

@@ -14,7 +14,6 @@ from enum import StrEnum
 from gateway.domain.intervals import Interval
 
 MONEY_PER_UNIT = 10**8
-TICKS_PER_UNIT_PER_MWH = 100
 
 
 class Side(StrEnum):
@@ -168,13 +167,3 @@ def money_text(money: int) -> str:
     whole, fraction = divmod(abs(money), MONEY_PER_UNIT)
     digits = f"{fraction:08d}".rstrip("0").ljust(2, "0")
     return f"{sign}{whole}.{digits}"
-
-
-def ticks(price_per_mwh: float) -> int:
-    """The nearest whole tick to a price in currency units per MWh."""
-    return round(price_per_mwh * TICKS_PER_UNIT_PER_MWH)
-
-
-def per_mwh(price_ticks: int) -> float:
-    """A price in currency units per MWh, for the planner and for people."""
-    return price_ticks / TICKS_PER_UNIT_PER_MWH

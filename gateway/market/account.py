@@ -12,13 +12,13 @@ from datetime import datetime
 
 from gateway.domain.intervals import Interval, parse_utc
 from gateway.domain.trade import Metered, Settlement, Transaction, money_text
-from gateway.journal.book import Book, Entry
 from gateway.market.settlement import (
     delivered_wh,
     retail_import_wh,
     retail_money,
     uncontracted_wh,
 )
+from gateway.store.book import Book, Entry
 
 
 @dataclass(frozen=True, slots=True)

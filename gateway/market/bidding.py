@@ -7,13 +7,13 @@ What is filled, open or not yet answered counts: the sum never exceeds the top o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gateway.domain.plan import OfferCurve
-from gateway.domain.trade import TICKS_PER_UNIT_PER_MWH, MarketRules, Side
-from gateway.journal.book import TenderState
+from gateway.domain.price import Price
+from gateway.domain.trade import MarketRules, Side
+from gateway.store.book import TenderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,11 +270,10 @@ def _is_free(state: TenderState, side: Side) -> bool:
 
 def _snap(price_per_mwh: float, rules: MarketRules, *, up: bool) -> int:
     """Onto the market's price grid, never to our loss: sells up, buys down."""
-    exact = price_per_mwh * TICKS_PER_UNIT_PER_MWH
-    whole = math.ceil(exact - 1e-6) if up else math.floor(exact + 1e-6)
-    return _round(whole, rules, up=up)
+    whole = Price.at_least(price_per_mwh) if up else Price.at_most(price_per_mwh)
+    return _round(whole.ticks, rules, up=up)
 
 
 def _round(price_ticks: int, rules: MarketRules, *, up: bool) -> int:
-    step = max(1, int(rules.tick_per_mwh * TICKS_PER_UNIT_PER_MWH))
+    step = max(1, Price.of_mwh(rules.tick_per_mwh).ticks)
     return -(-price_ticks // step) * step if up else price_ticks // step * step

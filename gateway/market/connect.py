@@ -8,22 +8,21 @@ from importlib.metadata import entry_points
 from gateway.clock import Clock
 from gateway.config.secrets import secret_file
 from gateway.config.settings import Market
-from gateway.domain.trade import ticks
+from gateway.domain.price import Price
 from gateway.errors import ConfigError
-from gateway.journal import Journal
 from gateway.market.bidding import BidPolicy
 from gateway.market.exchanges import Exchange, ExchangeAccess
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store.journal import Journal
 
 GROUP = "home_energy_gateway.exchange"
-_KWH_PER_MWH = 1000
 
 
 def open_market(settings: Market, journal: Journal, clock: Clock) -> tuple[Exchange, Trader]:
     """The exchange and the trader of ``[market]``; ConfigError names the adapters that there are."""
     exchange = open_exchange(settings, clock)
-    floor = ticks(float(settings.price_floor_per_kwh) * _KWH_PER_MWH)
-    policy = BidPolicy(floor_ticks=floor, allow_buy=settings.buy)
+    floor = Price.of_kwh(settings.price_floor_per_kwh)
+    policy = BidPolicy(floor_ticks=floor.ticks, allow_buy=settings.buy)
     return exchange, Trader(exchange, journal, clock, TraderSettings(settings.party_id, policy))
 
 

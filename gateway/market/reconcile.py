@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 
 from gateway.domain.intervals import Interval, iso
 from gateway.domain.trade import Settlement, Transaction, money_text
-from gateway.journal.book import Book
+from gateway.store.book import Book
 
 
 class _Dated(Protocol):

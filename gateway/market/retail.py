@@ -11,9 +11,10 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import Interval
-from gateway.domain.trade import MONEY_PER_UNIT, Metered, per_mwh, ticks
+from gateway.domain.price import Price
+from gateway.domain.trade import MONEY_PER_UNIT, Metered
 from gateway.market.account import Prices, RetailPrices
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 
 _SECOND = timedelta(seconds=1)
 
@@ -66,9 +67,9 @@ def demand_money(tariff: Tariff, zone: ZoneInfo, metered: Iterable[Metered]) -> 
     return -round(sum(peaks.values(), Fraction(0)) * per_kw * MONEY_PER_UNIT)
 
 
-def _per_mwh(price_ticks: int | None) -> float | None:
-    return None if price_ticks is None else per_mwh(price_ticks)
+def _per_mwh(ticks: int | None) -> float | None:
+    return None if ticks is None else Price(ticks).per_mwh
 
 
 def _ticks(price_per_mwh: float | None) -> int | None:
-    return None if price_per_mwh is None else ticks(price_per_mwh)
+    return None if price_per_mwh is None else Price.of_mwh(price_per_mwh).ticks

@@ -16,7 +16,7 @@ from gateway.domain.trade import MarketRules
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class BidTiming:
     """How long before a call to bid, beyond the market's guard, and how soon after to look.
 
     ``jitter_s`` differs from home to home, so that not all homes send in one second.
@@ -27,8 +27,8 @@ class Pace:
     after_s: float = 10.0
 
     @classmethod
-    def of(cls, party_id: str) -> Pace:
-        """The usual pace, with a jitter of 0 to 10 s that is the party's own and never changes."""
+    def of(cls, party_id: str) -> BidTiming:
+        """The usual timing, with a jitter of 0 to 10 s that is the party's own and never changes."""
         spread = int.from_bytes(hashlib.sha256(party_id.encode()).digest()[:2], "big")
         return cls(jitter_s=spread % 10_000 / 1000)
 
@@ -49,26 +49,26 @@ def tradeable(rules: MarketRules, interval: Interval, now: datetime) -> bool:
     return soon and may_tender(rules, interval, now)
 
 
-def next_wake(rules: MarketRules, now: datetime, pace: Pace) -> datetime:
+def next_wake(rules: MarketRules, now: datetime, timing: BidTiming) -> datetime:
     """The next moment to bid (before a call) or to look (after a call); always later than ``now``."""
-    lead = _lead(rules, pace)
-    after = timedelta(seconds=pace.after_s)
+    lead = _lead(rules, timing)
+    after = timedelta(seconds=timing.after_s)
     calls = list(_calls(rules, now - after, now + rules.call_period + QUARTER + lead))
     wakes = [call - lead for call in calls] + [call + after for call in calls]
     return min(wake for wake in wakes if wake > now)
 
 
-def is_bid_time(rules: MarketRules, now: datetime, pace: Pace) -> bool:
+def is_bid_time(rules: MarketRules, now: datetime, timing: BidTiming) -> bool:
     """Whether ``now`` is at the bidding side of the next call: within its lead."""
-    lead = _lead(rules, pace)
+    lead = _lead(rules, timing)
     return any(call - lead <= now < call for call in _calls(rules, now, now + lead + QUARTER))
 
 
-def _lead(rules: MarketRules, pace: Pace) -> timedelta:
+def _lead(rules: MarketRules, timing: BidTiming) -> timedelta:
     """The time before a call that leaves room for cancels and for the guard."""
     cancels = max(timedelta(0), rules.cancel_closure_lead - rules.gate_closure_lead)
     least = rules.guard + cancels + timedelta(seconds=5)
-    return max(timedelta(seconds=pace.lead_s), least) + timedelta(seconds=pace.jitter_s)
+    return max(timedelta(seconds=timing.lead_s), least) + timedelta(seconds=timing.jitter_s)
 
 
 def _calls(rules: MarketRules, after: datetime, until: datetime) -> Iterator[datetime]:

@@ -11,10 +11,11 @@ from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, iso
 from gateway.domain.trade import Metered, Run, Settlement
 from gateway.errors import MarketError
-from gateway.journal import Book, Journal
-from gateway.journal.bodies import metered_body, settlement_body
 from gateway.market.exchanges import Exchange
 from gateway.market.settlement import excess_wh, expected
+from gateway.store.book import Book
+from gateway.store.codec import metered_body, settlement_body
+from gateway.store.journal import Journal
 
 log = logging.getLogger(__name__)
 

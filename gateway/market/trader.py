@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, Interval, iso
@@ -26,14 +26,16 @@ from gateway.domain.trade import (
     Transaction,
 )
 from gateway.errors import MarketError
-from gateway.journal import Journal
-from gateway.journal.bodies import tender_body, transaction_body
 from gateway.market.bidding import BidPolicy, Bids, Increment, tenders_for
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import may_cancel, may_tender, tradeable
 from gateway.market.settling import Settling
+from gateway.store.codec import tender_body, transaction_body
+from gateway.store.journal import Journal
 
 log = logging.getLogger(__name__)
+
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Trader:
         self._settling = Settling(exchange, journal, clock)
         self._suspended = False
         self._refusal: str | None = None  # why the last tender was refused; None: it was taken
-        self._identity = _identity(journal, settings.party_id, clock.now())
+        self._identity = ""  # of this start, see `_name`
 
     @property
     def rules(self) -> MarketRules:
@@ -211,12 +213,22 @@ class Trader:
             if not may_tender(self.rules, interval, now):
                 continue
             expires = interval.start - self.rules.gate_closure_lead
-            tender_id = f"{self._identity}-{number}"
             quantity, price = piece.quantity_wh, piece.price_ticks
-            tenders.append(Tender(tender_id, interval, piece.side, quantity, price, expires))
+            name = self._name(number)
+            tenders.append(Tender(name, interval, piece.side, quantity, price, expires))
         if tenders:
             self._journal.append_all([("tender", tender_body(t)) for t in tenders], now)
         return tenders
+
+    def _name(self, number: int) -> str:
+        """A tender id that is never used again, not even after a restore of an old journal.
+
+        The moment of this start's first tender, in microseconds, when the exchange's clock has just
+        agreed with ours; and the journal's number. A restore takes the number back, never the time.
+        """
+        if not self._identity:
+            self._identity = f"{(self._clock.now() - _EPOCH) // _MICROSECOND:x}"
+        return f"{self._settings.party_id}-{self._identity}-{number}"
 
     async def _send(self, tenders: Sequence[Tender]) -> None:
         if tenders:
@@ -261,9 +273,3 @@ class Trader:
             "reason": answer.reason,
         }
         self._journal.append("cancelled", body, self._clock.now())
-
-
-def _identity(journal: Journal, party_id: str, now: datetime) -> str:
-    """What makes our tender ids unique for ever: the party and when this journal began."""
-    known = journal.setting("trader")
-    return known or journal.setting("trader", f"{party_id}-{iso(now)}") or party_id

@@ -1,1 +1,1 @@
-"""Registers over the wire: link, pure decoding, SunSpec, scan."""
+"""Registers over the wire: connection, pure decoding, SunSpec, scan."""

@@ -18,9 +18,9 @@ from importlib.resources import files
 from typing import Any
 
 from gateway.errors import DeviceError
-from gateway.modbus.link import Unit
-from gateway.modbus.refusals import STRANGE
+from gateway.modbus.exceptions import STRANGE
 from gateway.modbus.registers import Field, Kind, words_of
+from gateway.modbus.unit import Unit
 
 BASES = (40000, 0, 50000)
 _SUNS = (0x5375, 0x6E53)
@@ -83,11 +83,10 @@ class ModelAt:
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """All models of a unit. ``complete`` is False where the walk ended without an end marker."""
+    """All models of a unit."""
 
     base: int
     models: tuple[ModelAt, ...]
-    complete: bool = True
 
     def first(self, *ids: int) -> ModelAt | None:
         """The first model with the earliest of ``ids`` that the device has."""
@@ -131,16 +130,14 @@ async def _walk(unit: Unit, base: int) -> Chain:
     address = base + 2
     while len(models) < _MOST_MODELS and address < 0xFFFE:
         head = await _head(unit, address)
-        if not head or (len(head) == 1 and head[0] != _END):
-            return Chain(base, tuple(models), complete=False)
-        if head[0] == _END:
-            return Chain(base, tuple(models))
+        if not head or len(head) == 1 or head[0] == _END:
+            break
         found = ModelAt(head[0], address, head[1])
         if found.end > 0xFFFF:
-            return Chain(base, tuple(models), complete=False)
+            break
         models.append(found)
         address = found.end
-    return Chain(base, tuple(models), complete=False)
+    return Chain(base, tuple(models))
 
 
 async def _head(unit: Unit, address: int) -> tuple[int, ...]:
@@ -150,11 +147,6 @@ async def _head(unit: Unit, address: int) -> tuple[int, ...]:
         if head is not None:
             return words_of(head)
     return ()
-
-
-def known(model: int) -> bool:
-    """Whether the model's definition is at hand; vendor models' are not."""
-    return _definition(model) is not None
 
 
 def has(model: ModelAt, point: str) -> bool:

@@ -19,7 +19,7 @@ class Strategy(Protocol):
     name: str
 
     def plan(self, outlook: Outlook) -> Plan:
-        """Values of stored energy, offer curves and the expected course over the outlook.
+        """Values of stored energy, offer curves and the expected schedule over the outlook.
 
         Feasible for any outlook: within power and energy limits, never below the reserve.
         """

@@ -14,10 +14,9 @@ from datetime import datetime
 import numpy as np
 
 from gateway.domain.plan import BatterySpec, CarNeed, Outlook, ValueCurve
-from gateway.planner.course import Slot, Worth, best_discharge
-from gateway.planner.dispatch import Now
-from gateway.planner.history import Array
+from gateway.forecasts.history import Array
 from gateway.planner.induction import Problem, marginal_values, scenario_chances
+from gateway.planner.schedule import DispatchInterval, ValueIntegral, best_discharge
 
 MISSED = 1e5  # per MWh not charged at departure: above any market's cap
 _POINTS = 49
@@ -53,14 +52,14 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
     mine = _car_problem(problem, hours[:steps], car, outlook)
     ends = marginal_values(mine, _as_battery(car), grid)
     means = np.einsum("tk,tks->ts", scenario_chances(weights, mine.transitions, steps), ends)
-    worths = Worth.of_rows(grid, means)
+    integrals = ValueIntegral.of_rows(grid, means)
     charged = 0.0
     energy = [0.0] * count
     for t in range(steps):
         f = outlook.forecasts[t]
         net = f.load_wh[1] - f.pv_wh[1]
         late = EARLIER * t
-        slot = Slot(
+        step = DispatchInterval(
             float(hours[t]),
             net,
             f.import_price + late,
@@ -68,7 +67,7 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
             None,
             outlook.import_limit_w,
         )
-        energy[t] = best_charge(worths[t], charged, slot, car)
+        energy[t] = best_charge(integrals[t], charged, step, car)
         charged += energy[t]
     points = tuple(grid.tolist())
     values = tuple(
@@ -78,46 +77,26 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
     return CarPlan(energy, values, missing_note(car, charged, outlook))
 
 
-def best_charge(worth: Worth, charged_wh: float, slot: Slot, car: CarNeed) -> float:
+def best_charge(
+    integral: ValueIntegral, charged_wh: float, step: DispatchInterval, car: CarNeed
+) -> float:
     """The car's best AC energy in the interval, Wh: nothing, or between its least and most power."""
-    most = min(car.max_power_w * slot.hours, car.energy_wh - charged_wh)
-    if slot.import_limit_w is not None:
-        most = min(most, max(slot.import_limit_w * slot.hours - slot.net_wh, 0.0))
-    least = min(car.min_power_w * slot.hours, car.energy_wh - charged_wh)
+    most = min(car.max_power_w * step.hours, car.energy_wh - charged_wh)
+    if step.import_limit_w is not None:
+        most = min(most, max(step.import_limit_w * step.hours - step.net_wh, 0.0))
+    least = min(car.min_power_w * step.hours, car.energy_wh - charged_wh)
     if most < least or most <= 0:
         return 0.0
-    free = replace(_as_battery(car), max_charge_w=most / slot.hours)
-    wished = -best_discharge(worth, charged_wh, slot, free)
+    free = replace(_as_battery(car), max_charge_w=most / step.hours)
+    wished = -best_discharge(integral, charged_wh, step, free)
     candidates = (0.0, least, min(max(wished, least), most))
 
     def gain(x: float) -> float:
-        grid_wh = slot.net_wh + x
-        price = slot.import_price if grid_wh > 0 else slot.export_price
-        return worth.of(charged_wh + x) - grid_wh * price
+        grid_wh = step.net_wh + x
+        price = step.import_price if grid_wh > 0 else step.export_price
+        return integral.of(charged_wh + x) - grid_wh * price
 
     return max(candidates, key=gain)
-
-
-def car_power_w(curve: ValueCurve, now: Now, car: CarNeed) -> float:
-    """The car's best charging power at this moment, W; ``car`` is what it needs now.
-
-    The curve ends at what it needed when the plan was made: the difference was charged since.
-    ``now.net_load_w`` is load minus PV, without car and battery.
-    """
-    most = car.max_power_w
-    if now.import_limit_w is not None:
-        most = min(most, now.import_limit_w - now.net_load_w)
-    if car.energy_wh <= 0 or most < car.min_power_w:
-        return 0.0
-    value = curve.at(max(curve.stored_wh[-1] - car.energy_wh, 0.0))
-    surplus = min(max(-now.net_load_w, car.min_power_w), most)
-
-    def gain(power: float) -> float:
-        grid = now.net_load_w + power
-        price = now.import_price if grid > 0 else now.export_price
-        return value * power - grid * price
-
-    return max((0.0, surplus, car.min_power_w, most), key=gain)
 
 
 def plugged_hours(start: datetime, end: datetime, now: datetime, car: CarNeed) -> float:

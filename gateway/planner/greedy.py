@@ -10,7 +10,8 @@ import numpy as np
 
 from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, Outlook, Plan, ValueCurve
 from gateway.planner.car import MISSED, missing_note, plugged_hours
-from gateway.planner.course import Worth, cautious_net, expected_course, to_steps
+from gateway.planner.offers import cautious_net, to_steps
+from gateway.planner.schedule import ValueIntegral, expected_schedule
 
 
 class GreedyStrategy:
@@ -19,13 +20,13 @@ class GreedyStrategy:
     name = "greedy"
 
     def plan(self, outlook: Outlook) -> Plan:
-        """Values, offers and course; pure."""
+        """Values, offers and schedule; pure."""
         spec = outlook.battery or BatterySpec(1, 0, 0, 0)
         grid = np.linspace(spec.reserve_wh, max(spec.capacity_wh, spec.reserve_wh + 1), 2)
         car_wh, notes = _charge_at_once(outlook)
         levels = [_level(f, spec) for f in outlook.forecasts]
-        worths = Worth.of_rows(grid, np.repeat(np.array(levels)[:, None], 2, axis=1))
-        course = expected_course(outlook, worths, car_wh, outlook.battery)
+        integrals = ValueIntegral.of_rows(grid, np.repeat(np.array(levels)[:, None], 2, axis=1))
+        schedule = expected_schedule(outlook, integrals, car_wh, outlook.battery)
         values = tuple(
             ValueCurve(f.interval, tuple(grid.tolist()), (level, level))
             for f, level in zip(outlook.forecasts, levels, strict=True)
@@ -36,7 +37,7 @@ class GreedyStrategy:
             values=values,
             car_values=_car_values(outlook),
             offers=_offers(outlook, spec, car_wh),
-            course=course,
+            schedule=schedule,
             notes=notes,
             import_limit_w=outlook.import_limit_w,
         )

@@ -11,11 +11,11 @@ import numpy as np
 
 from gateway.domain.intervals import Interval, floor_quarter
 from gateway.domain.plan import BatterySpec, CarNeed, Forecast, Observed, Outlook
-from gateway.planner.forecast import load_quantiles, pv_quantiles
-from gateway.planner.history import Array, History, history_of, slot, slot_start
-from gateway.planner.prices import PriceOutlook, price_outlook
-from gateway.planner.sun import Place
-from gateway.planner.tariff import TariffRules, Terms
+from gateway.forecasts.history import Array, History, history_of, quarter_index, quarter_start
+from gateway.forecasts.load_pv import load_quantiles, pv_quantiles
+from gateway.forecasts.prices import PriceOutlook, price_outlook
+from gateway.sun import Place
+from gateway.tariff import TariffRules, Terms
 
 # Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
 _BELOW_PEAK = 0.95
@@ -84,9 +84,9 @@ def outlook_from(
     options: Options,
 ) -> Outlook:
     """The same from a ready `History` that ends at the interval of ``now``."""
-    first = slot(floor_quarter(now))
+    first = quarter_index(floor_quarter(now))
     steps = max(round(options.horizon_h * 4), 1)
-    starts = [slot_start(first + i) for i in range(steps + 1)]
+    starts = [quarter_start(first + i) for i in range(steps + 1)]
     intervals = [Interval(a, b) for a, b in pairwise(starts)]
     ahead = np.array([prices.day_ahead.get(i.start, np.nan) for i in intervals])
     cleared = {0: prices.cleared[starts[0]]} if starts[0] in prices.cleared else None

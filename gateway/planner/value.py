@@ -14,9 +14,8 @@ from gateway.domain.plan import (
     PriceValues,
     ValueCurve,
 )
+from gateway.forecasts.history import Array
 from gateway.planner.car import car_plan
-from gateway.planner.course import Stock, Worth, expected_course, offer_curve
-from gateway.planner.history import Array
 from gateway.planner.induction import (
     Problem,
     coarsened,
@@ -24,6 +23,8 @@ from gateway.planner.induction import (
     marginal_values,
     scenario_chances,
 )
+from gateway.planner.offers import OfferBudget, offer_curve
+from gateway.planner.schedule import ValueIntegral, expected_schedule
 
 _POINTS = 64
 _FINE, _SPAN = 48, 4  # quarter-hours for twelve hours, then hours
@@ -39,7 +40,7 @@ class ValueStrategy:
     name = "value"
 
     def plan(self, outlook: Outlook) -> Plan:
-        """Values, offers and course; pure."""
+        """Values, offers and schedule; pure."""
         spec = outlook.battery or no_battery()
         grid = energy_grid(spec, _POINTS)
         problem, weights = home_problem(outlook)
@@ -50,8 +51,8 @@ class ValueStrategy:
         chances = scenario_chances(weights, problem.transitions, len(outlook.forecasts))
         means = np.einsum("tk,tks->ts", chances, ends)
         points = tuple(grid.tolist())
-        course = expected_course(
-            outlook, Worth.of_rows(grid, means), car.energy_wh, outlook.battery
+        schedule = expected_schedule(
+            outlook, ValueIntegral.of_rows(grid, means), car.energy_wh, outlook.battery
         )
         return Plan(
             made_at=outlook.now,
@@ -61,8 +62,8 @@ class ValueStrategy:
                 for f, row in zip(outlook.forecasts, means.tolist(), strict=True)
             ),
             car_values=car.values,
-            offers=_offers(outlook, grid, ends, car.energy_wh, course[0].stored_wh),
-            course=course,
+            offers=_offers(outlook, grid, ends, car.energy_wh, schedule[0].stored_wh),
+            schedule=schedule,
             notes=car.notes,
             price_values=_price_values(outlook, grid, ends),
             import_limit_w=outlook.import_limit_w,
@@ -130,19 +131,19 @@ def _price_values(outlook: Outlook, grid: Array, ends: Array) -> tuple[PriceValu
 def _offers(
     outlook: Outlook, grid: Array, ends: Array, car_wh: list[float], next_wh: float
 ) -> tuple[OfferCurve, ...]:
-    stock = Stock(outlook.stored_wh, outlook.resellable_wh, outlook.stored_wh)
+    budget = OfferBudget(outlook.stored_wh, outlook.resellable_wh, outlook.stored_wh)
     made: list[OfferCurve] = []
     for t, forecast in enumerate(outlook.forecasts):
         if forecast.interval.start < outlook.now:
-            stock.stored_wh = min(stock.stored_wh, next_wh)
-            stock.filled_wh = max(stock.filled_wh, next_wh)
-            stock.resellable_wh = min(stock.resellable_wh, stock.stored_wh)
+            budget.stored_wh = min(budget.stored_wh, next_wh)
+            budget.filled_wh = max(budget.filled_wh, next_wh)
+            budget.resellable_wh = min(budget.resellable_wh, budget.stored_wh)
             continue
         if len(made) >= outlook.offer_intervals:
             break
         prices = np.array(forecast.market_scenarios or (forecast.market_price,))
-        worths = Worth.of_rows(grid, ends[t])
-        made.append(offer_curve(forecast, prices, worths, stock, outlook, car_wh[t]))
+        integrals = ValueIntegral.of_rows(grid, ends[t])
+        made.append(offer_curve(forecast, prices, integrals, budget, outlook, car_wh[t]))
     return tuple(made)
 
 

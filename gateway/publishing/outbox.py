@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from gateway.errors import StorageError
-from gateway.journal.store import Journal
 from gateway.publishing import topics
 from gateway.publishing.topics import Message
-from gateway.supervise import Presence
+from gateway.store.journal import Journal
+from gateway.supervise import Availability
 
 
 class Outbox:
@@ -18,7 +18,7 @@ class Outbox:
 
     def __init__(self, journal: Journal, base: str) -> None:
         self._journal, self._base = journal, base
-        self._storage = Presence("the outbox of the journal")
+        self._storage = Availability("the outbox of the journal")
         self._empty_to = -1  # journal sequence up to which nothing is left
         self._out: list[int] = []  # sequences that are on the way
         self._taken: list[int] = []  # acknowledged by the broker, not yet noted in the journal

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gateway.clock import Clock
     from simulators.devices.faults import Faults
     from simulators.devices.serve import Choice, Ports
-    from simulators.home import Home
+    from simulators.physics.home import Home
 
 
 def register(app: typer.Typer) -> None:
@@ -50,7 +50,8 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     from gateway.errors import ConfigError
     from simulators.data import read_csv
     from simulators.devices.serve import Choice, Ports
-    from simulators.home import Home, Scenario
+    from simulators.physics.home import Home
+    from simulators.scenario import Scenario
 
     if "list" in (inverter, meter, charger):
         _print_families()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from gateway.domain.intervals import Interval, quarters
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 STEP_S = 10
 

@@ -46,5 +46,5 @@ def _view(world: World) -> Table:
     )
     table.add_row("grid (+ takes)", f"{power.grid:7.0f} W")
     table.add_row("sold for this quarter-hour", f"{book.position_wh(quarter_of(now)):7d} Wh")
-    table.add_row("decided by", present.setpoints.reason)
+    table.add_row("decided by", present.setpoints.reason.words)
     return table

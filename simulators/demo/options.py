@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.errors import ConfigError
 from simulators.data import Recording, read_csv
-from simulators.home import Scenario
+from simulators.scenario import Scenario
 
 START = datetime(2026, 6, 1, 5, tzinfo=UTC)  # midnight in Austin, Texas
 CAR_WH = 10_000.0

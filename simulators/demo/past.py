@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.intervals import quarters
 from gateway.domain.plan import Observed
-from simulators.home import Scenario
-from simulators.household import load_power
-from simulators.weather import pv_power
+from simulators.physics.household import load_power
+from simulators.physics.weather import pv_power
+from simulators.scenario import Scenario
 
 DAYS = 14
 _SAMPLE = timedelta(minutes=1)

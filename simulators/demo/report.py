@@ -11,11 +11,11 @@ from gateway.domain.intervals import QUARTER, Interval, quarter
 from gateway.domain.trade import money_text
 from gateway.errors import ConfigError
 from gateway.market.account import RetailPrices, Statement, book_of, statement
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 from simulators.demo.alone import Alone, alone
 from simulators.demo.options import CAR_WH
 from simulators.demo.world import World
-from simulators.house import Totals
+from simulators.physics.house import Totals
 
 BALANCE_SHARE = 0.001  # of load
 
@@ -91,7 +91,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Stock:
+class OpeningState:
     """The house as physics has it at the end of the days, taken at that very moment."""
 
     totals: Totals
@@ -99,12 +99,12 @@ class Stock:
     stored_change_wh: float
 
 
-def take_stock(world: World) -> Stock:
+def opening_state(world: World) -> OpeningState:
     truth = world.home.truth()
-    return Stock(truth.state.totals, truth.soc_pct, truth.stored_change_wh)
+    return OpeningState(truth.state.totals, truth.soc_pct, truth.stored_change_wh)
 
 
-async def make_report(world: World, stock: Stock) -> Report:
+async def make_report(world: World, opening: OpeningState) -> Report:
     """Put the house's physics, the gateway's account and the exchange's ledger side by side."""
     settings = world.gateway.settings
     rules = TariffRules(settings.tariff, ZoneInfo(settings.site.time_zone))
@@ -129,13 +129,13 @@ async def make_report(world: World, stock: Stock) -> Report:
         settings.tariff.currency,
     )
     without = alone(world.scenario, world.end, CAR_WH, settings.site.reserve_pct, retail)
-    t = stock.totals
-    battery_losses = t.charge - t.discharge - stock.stored_change_wh
+    t = opening.totals
+    battery_losses = t.charge - t.discharge - opening.stored_change_wh
     losses = t.losses - battery_losses
     load = t.load + t.ev
     balance = load + losses - t.pv - t.grid_import + t.grid_export - (t.discharge - t.charge)
     capacity_wh = world.scenario.house.battery.capacity_wh
-    more_wh = (stock.soc_pct - without.soc_pct) / 100 * capacity_wh
+    more_wh = (opening.soc_pct - without.soc_pct) / 100 * capacity_wh
     last_price = retail(quarter(world.end - QUARTER))[0]
     car_wh = (
         t.ev - without.ev_wh
@@ -147,7 +147,7 @@ async def make_report(world: World, stock: Stock) -> Report:
         t,
         losses,
         balance,
-        stock.soc_pct,
+        opening.soc_pct,
         account,
         without,
         more_wh + car_wh,

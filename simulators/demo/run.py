@@ -20,7 +20,7 @@ from gateway.clock import WallClock
 from gateway.errors import ConfigError
 from simulators.demo.live import go_on
 from simulators.demo.options import Options
-from simulators.demo.report import Report, make_report, take_stock
+from simulators.demo.report import Report, make_report, opening_state
 from simulators.demo.text import statement_text
 from simulators.demo.world import World, run_world
 
@@ -77,9 +77,9 @@ async def _play(world: World, console: Console) -> Report:
             bar.update(task, completed=(now - world.start).total_seconds(), description=text)
 
         await world.play(world.end, progress)
-        stock = take_stock(world)
+        opening = opening_state(world)
         await world.play(world.end + SETTLED_AFTER, progress)
-    return await make_report(world, stock)
+    return await make_report(world, opening)
 
 
 def _show(

@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from gateway.agent import Gateway, compose
 from gateway.clock import SimClock
-from gateway.service import Gateway, compose
 from simulators.broker import start_broker
 from simulators.demo.options import Addresses, Options, gateway_settings
 from simulators.demo.past import past_of
 from simulators.devices.serve import Servers, serve_home
 from simulators.exchange.start import ExchangeHandle, start_exchange
-from simulators.home import Home, Scenario
 from simulators.participants import start_participants
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 STEP_S = 60.0
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from gateway.errors import ConfigError
-from simulators.noise import uniform
+from simulators.physics.noise import uniform
 
 
 class Kind(StrEnum):

@@ -24,7 +24,7 @@ from simulators.devices.solax import SolaxHybrid
 from simulators.devices.sungrow import SungrowHybrid
 from simulators.devices.sunspec import BASES
 from simulators.devices.view import Lifetime, View
-from simulators.home import Home
+from simulators.physics.home import Home
 
 Units = Callable[[Callable[[], View]], dict[int, Unit]]  # given what makes a device's view
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from math import nan
 
-from simulators.home import Home
-from simulators.house import Powers, soc_pct
-from simulators.noise import smooth
+from simulators.physics.home import Home
+from simulators.physics.house import Powers, soc_pct
+from simulators.physics.noise import smooth
 
 _BLIND = Powers(**{f.name: nan for f in fields(Powers)})
 _TOTAL_OF = {"charger": "ev"}  # counters whose name differs from that of the total

@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.domain.intervals import QUARTER
-from simulators.household import load_power
 from simulators.participants.client import Bid
 from simulators.participants.trader import INTERVALS, NOTHING, View, falling
-from simulators.weather import Panels, pv_power
+from simulators.physics.household import load_power
+from simulators.physics.weather import Panels, pv_power
 
 _MIDDLE = timedelta(minutes=7, seconds=30)
 

@@ -14,7 +14,7 @@ from typing import Protocol
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, floor_quarter, iso
 from gateway.errors import MarketError
-from gateway.supervise import Presence, supervise
+from gateway.supervise import Availability, supervise
 from simulators.participants.client import Bid, Client, Posted, Venue
 
 _WAKE = timedelta(minutes=8)  # after the quarter-hour: 7 minutes before the next delivery
@@ -79,7 +79,7 @@ class Participant:
         finally:
             await self._client.close()
 
-    async def _trade(self, presence: Presence) -> None:
+    async def _trade(self, availability: Availability) -> None:
         while True:
             now = self._clock.now()
             wake = floor_quarter(now) + _WAKE
@@ -88,7 +88,7 @@ class Participant:
             await self._catch_up()
             await self._report(current - QUARTER)
             await self._tender(current)
-            presence.back()
+            availability.back()
 
     async def _catch_up(self) -> None:
         more = True

@@ -10,21 +10,23 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from gateway.agent.clearing import Clearing, month_peak_w
+from gateway.agent.controlling import ControlLoop
+from gateway.agent.state import Present
+from gateway.agent.trading import TradingLoop
+from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.domain.intervals import Interval, quarter, quarter_of
-from gateway.domain.trade import Metered, Side, Transaction, ticks
-from gateway.journal import Journal
-from gateway.journal.bodies import metered_body, transaction_body
+from gateway.domain.price import Price
+from gateway.domain.trade import Metered, Side, Transaction
 from gateway.market.exchanges import PublishedPrices
 from gateway.planner import strategy
-from gateway.service.clearing import Clearing, month_peak_w
-from gateway.service.controlling import ControlLoop
-from gateway.service.present import Present
-from gateway.service.trading import TradingLoop
-from gateway.service.wishes import configured
 from gateway.site.site import Site
-from gateway.supervise import Presence
+from gateway.store.codec import metered_body, transaction_body
+from gateway.store.journal import Journal
+from gateway.supervise import Availability
+from tests import loops
 from tests.core.test_car_weeks import START, Home
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -46,7 +48,7 @@ def settings_of(folder: Path, tariff: dict[str, Any]) -> Settings:
 
 
 def fill(number: int, interval: Interval, price_per_mwh: float) -> dict[str, Any]:
-    price = ticks(price_per_mwh)
+    price = Price.of_mwh(price_per_mwh).ticks
     return transaction_body(Transaction(f"t{number}", number, "x", interval, Side.SELL, 10, price))
 
 
@@ -60,7 +62,7 @@ def test_the_last_call_told_most(tmp_path: Path, journal: Journal) -> None:
     present = Present(settings, configured(settings))
     clearing = Clearing(journal, present)
     assert clearing.price(NOW) is None
-    present.prices = {NOW.start: PublishedPrices(NOW, None, None, None, ticks(33.0))}
+    present.prices = {NOW.start: PublishedPrices(NOW, None, None, None, Price.of_mwh(33.0).ticks)}
     assert clearing.price(NOW) == 33.0
     for number, price in enumerate((50.0, 70.0, 60.0), start=1):
         journal.append("transaction", fill(number, NOW, price), START)
@@ -112,12 +114,12 @@ def home_for(
         async with asyncio.TaskGroup() as group:
             loops = [
                 clock.spawn(group, control.run(), "control"),
-                clock.spawn(group, trade.run(Presence("plan")), "trading"),
+                clock.spawn(group, trade.run(Availability("plan")), "trading"),
             ]
             end = clock.spawn(group, clock.sleep(hours * 3600), "end")
             end.add_done_callback(lambda _: [loop.cancel() for loop in loops])
 
-    asyncio.run(play())
+    loops.run(play())
     return home, present
 
 

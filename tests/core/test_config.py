@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import load_settings
+from gateway.config.load import load_settings
 from gateway.errors import ConfigError
 
 USUAL = """

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
-from gateway.site.energy import QuarterEnergy
+from gateway.metering.energy import QuarterEnergy
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.trade import Metered, MeterQuality
-from gateway.site.metering import Metering
+from gateway.metering.counters import Metering
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 

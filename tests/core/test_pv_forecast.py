@@ -16,19 +16,26 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
+from gateway.agent.checkup import faults
 from gateway.clock import SimClock
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import QUARTER, Interval, floor_quarter, quarter
 from gateway.domain.plan import Forecast, Observed
 from gateway.errors import ConfigError, ForecastError
-from gateway.journal import Journal
+from gateway.forecasts.provided import ProviderForecast
+from gateway.forecasts.pv_provider import (
+    Compared,
+    ProvidedPower,
+    even,
+    quarters,
+    verdict,
+    with_provider,
+)
+from gateway.forecasts.pv_services import ask, pv_provider
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.planner.outside import Compared, OutsidePower, even, quarters, verdict, with_outside
-from gateway.planner.tariff import TariffRules
-from gateway.service.checkup import faults
-from gateway.service.outside import OutsideForecast
-from gateway.service.pv_providers import ask, pv_provider
+from gateway.store.journal import Journal
+from gateway.tariff import TariffRules
 
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -205,17 +212,17 @@ def test_check_says_it_before_the_start(tmp_path: Path) -> None:
     assert "needs site.latitude, site.longitude and peak_w" in said
 
 
-async def run_until(forecast: OutsideForecast, clock: SimClock, end: datetime) -> None:
+async def run_until(forecast: ProviderForecast, clock: SimClock, end: datetime) -> None:
     async with asyncio.TaskGroup() as group:
         task = clock.spawn(group, forecast.run(), "forecast")
         stop = clock.spawn(group, clock.sleep_until(end), "end")
         stop.add_done_callback(lambda _: task.cancel())
 
 
-def outside(url: str, tmp_path: Path, clock: SimClock, journal: Journal) -> OutsideForecast:
+def provided(url: str, tmp_path: Path, clock: SimClock, journal: Journal) -> ProviderForecast:
     provider = pv_provider(settings_of(url, tmp_path))
     assert provider is not None
-    return OutsideForecast(provider, journal, clock)
+    return ProviderForecast(provider, journal, clock)
 
 
 async def test_it_asks_no_more_often_than_allowed_also_over_a_restart(
@@ -225,12 +232,12 @@ async def test_it_asks_no_more_often_than_allowed_also_over_a_restart(
     caplog.set_level(logging.INFO)
     async with serving(Service(forecast_solar())) as service:
         await run_until(
-            outside(service.url, tmp_path, clock, journal),
+            provided(service.url, tmp_path, clock, journal),
             clock,
             NOW + timedelta(hours=2, minutes=10),
         )
         assert len(service.asked) == 5  # one each half hour
-        again = outside(service.url, tmp_path, clock, journal)
+        again = provided(service.url, tmp_path, clock, journal)
         await run_until(again, clock, clock.now() + timedelta(minutes=10))
         assert len(service.asked) == 5, "the stored answer is young enough"
         service.status = 503
@@ -250,7 +257,7 @@ async def test_a_clock_that_is_set_back_makes_it_ask_again(tmp_path: Path) -> No
     async with serving(Service(forecast_solar())) as service:
         ahead = SimClock(NOW + timedelta(days=7))
         service.answer["result"] |= {"2026-06-09T12:00Z": 0, "2026-06-09T13:00Z": 5}
-        forecast = outside(service.url, tmp_path, ahead, journal)
+        forecast = provided(service.url, tmp_path, ahead, journal)
         await run_until(forecast, ahead, ahead.now() + timedelta(minutes=1))
         assert len(service.asked) == 1
         forecast._verdict = verdict([Compared(60.0, 225.0, 200.0)] * 48)
@@ -267,7 +274,7 @@ async def test_both_are_judged_by_what_they_said_six_hours_ahead(tmp_path: Path)
     """The trading loop makes three plans a quarter-hour; each says it of the same one."""
     journal, clock = Journal(tmp_path / "journal.sqlite"), SimClock(NOW)
     async with serving(Service(forecast_solar())) as service:
-        forecast = outside(service.url, tmp_path, clock, journal)
+        forecast = provided(service.url, tmp_path, clock, journal)
         await run_until(forecast, clock, NOW + timedelta(seconds=1))
     for i in range(30):
         moment = NOW + timedelta(minutes=5 * i)
@@ -288,7 +295,7 @@ async def test_the_better_one_is_used_once_it_is_known_and_not_when_stale(tmp_pa
     journal, clock = Journal(tmp_path / "journal.sqlite"), SimClock(NOW)
     truth = 225.0  # what the service says of noon; our own says 60
     async with serving(Service(forecast_solar())) as service:
-        forecast = outside(service.url, tmp_path, clock, journal)
+        forecast = provided(service.url, tmp_path, clock, journal)
         await run_until(forecast, clock, NOW + timedelta(minutes=1))
     assert forecast.chosen(NOW) == {}, "nothing was compared yet"
     # six hours ahead, quarter by quarter; service: 100 (400 Wh an hour) but for noon's 225
@@ -300,10 +307,10 @@ async def test_the_better_one_is_used_once_it_is_known_and_not_when_stale(tmp_pa
     end = NOW + timedelta(hours=11)
     assert forecast.verdict.own is None, "too little was compared: not half a day"
     rows = [Compared(60.0, truth, 200.0)] * 48
-    assert verdict(rows).outside_is_better
-    assert not verdict([Compared(60.0, truth, 70.0)] * 48).outside_is_better
-    assert not verdict([Compared(60.0, truth, 200.0)] * 47).outside_is_better
-    assert not verdict([Compared(0.0, 0.0, 0.0)] * 500).outside_is_better
+    assert verdict(rows).provider_is_better
+    assert not verdict([Compared(60.0, truth, 70.0)] * 48).provider_is_better
+    assert not verdict([Compared(60.0, truth, 200.0)] * 47).provider_is_better
+    assert not verdict([Compared(0.0, 0.0, 0.0)] * 500).provider_is_better
     forecast._verdict = verdict(rows)
     assert forecast.chosen(end)[NOON][1] == truth
     assert forecast.chosen(NOW + timedelta(hours=13)) == {}, "stale"
@@ -317,13 +324,13 @@ def forecasts_from(moment: datetime, pv_wh: float) -> list[Forecast]:
 
 
 def test_the_plan_sees_it_from_the_second_hour_on() -> None:
-    rows = quarters([OutsidePower(Interval(NOW, NOW + timedelta(hours=3)), even(4_000))])
+    rows = quarters([ProvidedPower(Interval(NOW, NOW + timedelta(hours=3)), even(4_000))])
     assert rows[NOW] == pytest.approx((700, 1000, 1300))
     assert len(rows) == 12
-    ragged = [OutsidePower(Interval(NOW, NOW + timedelta(minutes=20)), even(4_000))]
+    ragged = [ProvidedPower(Interval(NOW, NOW + timedelta(minutes=20)), even(4_000))]
     assert list(quarters(ragged)) == [NOW], "a quarter that is covered in part is not known"
     rules = TariffRules(Tariff(), ZoneInfo("UTC"))
     own = build_outlook(NOW, [], KnownPrices(), rules, Home(None), Options(6.0))
-    middles = [f.pv_wh[1] for f in with_outside(own, rows).forecasts]
+    middles = [f.pv_wh[1] for f in with_provider(own, rows).forecasts]
     assert middles == [0.0] * 4 + [1000.0] * 8 + [0.0] * 12
-    assert with_outside(own, {}) is own
+    assert with_provider(own, {}) is own

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.clock import SimClock
 from gateway.errors import DeviceError
-from gateway.supervise import Backoff, Presence, supervise
+from gateway.supervise import Availability, Backoff, supervise
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -19,11 +19,11 @@ async def test_a_failing_job_is_restarted_and_logged_once(caplog: pytest.LogCapt
     caplog.set_level("INFO")
     clock, tries = SimClock(START), []
 
-    async def job(presence: Presence) -> None:
+    async def job(availability: Availability) -> None:
         tries.append(clock.monotonic())
         if len(tries) < 5:
             raise DeviceError("meter: no answer")
-        presence.back()
+        availability.back()
 
     async with asyncio.TaskGroup() as group:
         work = supervise("meter", job, clock, Backoff(first_s=2, longest_s=8, jitter=0))
@@ -38,7 +38,7 @@ async def test_a_failing_job_is_restarted_and_logged_once(caplog: pytest.LogCapt
 async def test_a_bug_is_not_hidden() -> None:
     clock = SimClock(START)
 
-    async def job(_presence: Presence) -> None:
+    async def job(_availability: Availability) -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ExceptionGroup) as caught:
@@ -50,7 +50,7 @@ async def test_a_bug_is_not_hidden() -> None:
 async def test_the_backoff_starts_again_after_a_healthy_time() -> None:
     clock, tries = SimClock(START), []
 
-    async def job(_presence: Presence) -> None:
+    async def job(_availability: Availability) -> None:
         tries.append(clock.monotonic())
         if len(tries) == 3:
             await clock.sleep(100)

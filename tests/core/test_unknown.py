@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from gateway.agent.night import NightOrigin
 from gateway.config.tariff import FlatNight, Tariff
 from gateway.domain.intervals import quarter
 from gateway.domain.plan import Observed
 from gateway.domain.readings import DeviceState, Quality, Reading
-from gateway.journal import Journal
-from gateway.planner.sun import is_dark
-from gateway.planner.tariff import TariffRules
-from gateway.service.night import NightOrigin
-from gateway.site.energy import QuarterFlow
+from gateway.metering.energy import QuarterFlow
 from gateway.site.snapshot import join
+from gateway.store.journal import Journal
+from gateway.sun import is_dark
+from gateway.tariff import TariffRules
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from gateway.config.settings import DeviceSettings
+from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices, profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from tests.modbus.server import RegisterServer
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -86,7 +87,7 @@ def device(
     **settings: Any,
 ) -> ModbusDevice:
     """A device on the test's server."""
-    entry = DeviceSettings(
+    entry = DeviceConfig(
         name="device", profile=profile, host="127.0.0.1", port=server.port, **settings
     )
     return build_devices([entry], intents, clock)[0]
@@ -96,14 +97,14 @@ def impatient(
     server: RegisterServer,
     key: str,
     clock: HandClock,
-    intents: Intents,
+    intents: Intents | None,
     name: str = "device",
     timeout_s: float = 10.0,
 ) -> ModbusDevice:
-    """A device on a link without the pauses that the real one needs."""
+    """A device on a connection without the pauses that the real one needs."""
     sheet = profile(key)
-    link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(timeout_s))
-    return ModbusDevice(name, sheet, link.unit(sheet.connection.unit), intents, clock)
+    connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(timeout_s))
+    return ModbusDevice(name, sheet, connection.unit(sheet.communication.unit), intents, clock)
 
 
 def values(readings: tuple[Reading, ...]) -> dict[str, float | str | None]:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config.settings import DeviceSettings
+from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices
-from gateway.journal import Journal
+from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, values
-from tests.devices.test_sunspec_variants import Words, chain, common, model, u32
+from tests.devices.sunspec_images import Words, chain, common, model, u32
 from tests.modbus.server import RegisterServer, serving
 
 LAP_WH = 2**32 / 1000  # of a 32-bit count in mWh, as a Fronius Verto has it
@@ -28,7 +28,7 @@ class Life:
 
     def __init__(self, server: RegisterServer, folder: Path, clock: HandClock) -> None:
         self.journal = Journal(folder / "journal.sqlite")
-        entry = DeviceSettings(
+        entry = DeviceConfig(
             name="meter", profile="sunspec-meter", host="127.0.0.1", port=server.port, unit=1
         )
         self.device = build_devices([entry], self.journal, clock, memory=self.journal)[0]

@@ -10,11 +10,11 @@ import pytest
 
 from gateway.clock import SimClock
 from gateway.devices.build import profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Quality
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.site.site import Site
-from tests.devices.conftest import Intents
 from tests.devices.vendor_images import goodwe, table, u32
 from tests.modbus.server import RegisterServer, serving
 
@@ -34,8 +34,8 @@ async def night(
     caplog.set_level(caplog_level)
     seen: list[tuple[bool, bool]] = []
     async with serving(RegisterServer(units)) as server:
-        link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(5.0))
-        one = ModbusDevice("roof", profile("goodwe-et"), link.unit(247), Intents(), clock, False)
+        connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(5.0))
+        one = ModbusDevice("roof", profile("goodwe-et"), connection.unit(247), None, clock)
         site = Site([one], clock, period_s=10)
 
         async def watch() -> None:
@@ -47,7 +47,7 @@ async def night(
             seen.append((state.asleep, state.online))
             assert state.readings["pv_power_w"].quality is Quality.STALE
             units[247] = words
-            asked = link.requests
+            asked = connection.requests
             await clock.sleep(400)
             state = site.observe().devices["roof"]
             assert state.online
@@ -59,7 +59,7 @@ async def night(
         try:
             async with asyncio.TaskGroup() as group:
                 site.start(group)
-                before = link.requests
+                before = connection.requests
                 await clock.spawn(group, watch(), "watch")
         except asyncio.CancelledError:
             pass

@@ -12,15 +12,8 @@ from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Field, Missing
 from tests.devices.conftest import HandClock, Intents, device, impatient, values
-from tests.devices.test_sunspec_variants import (
-    chain,
-    common,
-    inverter,
-    model,
-    mppt,
-    nameplate,
-    storage,
-)
+from tests.devices.sunspec_images import chain, common, model
+from tests.devices.test_sunspec_variants import inverter, mppt, nameplate, storage
 from tests.devices.vendor_images import Image, deye, f32, goodwe, huawei, table, text, u32, victron
 from tests.modbus.server import RegisterServer, serving
 
@@ -28,7 +21,7 @@ Read = dict[str, float | str | None]
 
 
 async def read(image: Image, key: str, clock: HandClock, intents: Intents, **how: int) -> Read:
-    """One poll of ``image`` on a link without the pauses that the real device needs."""
+    """One poll of ``image`` on a connection without the pauses that the real device needs."""
     units, inputs = {image.unit: dict(image.holding)}, {image.unit: dict(image.input)}
     async with serving(RegisterServer(units, input=inputs, **how)) as server:  # type: ignore[arg-type]
         bind = device if key == "auto" else impatient

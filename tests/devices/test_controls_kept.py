@@ -58,7 +58,7 @@ async def test_a_held_control_outlives_a_binding_in_which_its_registers_are_refu
     async with serving(RegisterServer({1: words}, input={1: dict(growatt().input)})) as server:
         one = impatient(server, "growatt-sph", clock, intents)
         await one.hold(BATTERY, 2_000)
-        one._reader = None  # away for more than a minute: bound anew
+        one._poller = None  # away for more than a minute: bound anew
         hidden = {a: words.pop(a) for a in (REMOTE, 30408, PERCENT, GRID_CHARGE)}
         await one.poll()
         words |= hidden

@@ -12,16 +12,18 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from gateway.agent.checkup import checkup
 from gateway.cli import make_app
-from gateway.config import load_settings
+from gateway.config.load import load_settings
 from gateway.devices.build import all_profiles
 from gateway.devices.identify import identify
 from gateway.devices.scan import Finding, scan
 from gateway.errors import DeviceError
-from gateway.modbus.link import BusAddress, Link, Pace
-from gateway.service.checkup import checkup
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from tests.devices.conftest import HandClock, Intents, device, values
-from tests.devices.test_sunspec_variants import chain, common, inverter
+from tests.devices.sunspec_images import chain, common
+from tests.devices.test_sunspec_variants import inverter
 from tests.devices.vendor_images import IMAGES, Image, goodwe, sdm630, sma
 from tests.modbus.server import RegisterServer, serving
 
@@ -70,9 +72,9 @@ async def test_a_device_is_found_by_its_registers_and_read_right(
 async def test_no_other_profile_takes_it_for_its_own(key: str) -> None:
     others = [p for k, p in all_profiles().items() if k != key]
     async with served(IMAGES[key], unit=1) as server:
-        link = Link(BusAddress(host="127.0.0.1", port=server.port), Pace(5.0))
-        assert await identify(link.unit(1), others) is None
-        await link.close()
+        connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(5.0))
+        assert await identify(connection.unit(1), others) is None
+        await connection.close()
 
 
 @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ async def test_check_leaves_a_device_of_one_client_to_the_running_gateway(tmp_pa
         running = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from gateway.journal import Journal;"
+            "import sys; from pathlib import Path; from gateway.store.journal import Journal;"
             "Journal(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()",
             str(state / "journal.sqlite"),
             stdin=asyncio.subprocess.PIPE,

@@ -15,11 +15,12 @@ import pytest
 
 from gateway.clock import WallClock
 from gateway.devices.build import profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.journal import Journal
-from gateway.modbus.link import BusAddress, Link, Pace
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
+from gateway.store.journal import Journal
 from tests.devices.test_transitions import PASSING, image_of
 from tests.modbus.server import RegisterServer, serving
 
@@ -53,9 +54,9 @@ def behind(server: RegisterServer) -> Iterator[int]:
 
 def life(key: str, port: int, path: Path) -> tuple[ModbusDevice, Journal]:
     sheet = profile(key)
-    link = Link(BusAddress(host="127.0.0.1", port=port), Pace(10.0))
+    connection = Connection(BusAddress(host="127.0.0.1", port=port), BusTiming(10.0))
     journal = Journal(path)
-    unit = link.unit(sheet.connection.unit)
+    unit = connection.unit(sheet.communication.unit)
     return ModbusDevice("device", sheet, unit, journal, WallClock()), journal
 
 
@@ -79,7 +80,7 @@ def test_the_next_life_leaves_the_device_neutral(key: str, tmp_path: Path) -> No
     words = image_of(sheet)
     before = dict(words)
     rng = random.Random(key)
-    unit = sheet.connection.unit
+    unit = sheet.communication.unit
     server = RegisterServer({unit: words}, input={unit: words})
     killed_in_hold = 0
     with behind(server) as port:

@@ -27,8 +27,9 @@ from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from simulators.devices.registers import BlockUnit
 from simulators.devices.serve import Choice, Servers, serve_home
-from simulators.home import Home, Scenario
-from simulators.house import Commands, House
+from simulators.physics.home import Home
+from simulators.physics.house import Commands, House
+from simulators.scenario import Scenario
 from tests.devices.test_kill import life
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # fork beside a thread

@@ -1,4 +1,4 @@
-"""The simulators' own faults against our link and decoding: nothing wrong is ever read.
+"""The simulators' own faults against our connection and decoding: nothing wrong is ever read.
 
 Faults that end in a timeout are in `tests/modbus`; here are those that answer, and answer wrong.
 """
@@ -10,12 +10,14 @@ from datetime import datetime
 import pytest
 
 from gateway.devices.build import profile
-from gateway.devices.modbus import ModbusDevice
+from gateway.devices.device import ModbusDevice
 from gateway.errors import DeviceError
-from gateway.modbus.link import BusAddress, Framing, Link, Pace
+from gateway.modbus.address import BusAddress, BusTiming, Framing
+from gateway.modbus.connection import Connection
 from simulators.devices.faults import Faults, Kind, parse_fault
 from simulators.devices.serve import Choice, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.devices.conftest import START, HandClock, Intents, values
 
 KINDS = (
@@ -67,7 +69,7 @@ async def test_no_fault_of_a_simulated_device_gives_a_wrong_value(
         servers = await serve_home(home, choice=choice, faults=faults)
         address = BusAddress(framing, host="127.0.0.1", port=servers.ports.inverter)
         clock, sheet = HandClock(), profile(FAMILIES[family])
-        unit = Link(address, Pace(timeout_s=0.4)).unit(sheet.connection.unit)
+        unit = Connection(address, BusTiming(timeout_s=0.4)).unit(sheet.communication.unit)
         one = ModbusDevice("device", sheet, unit, intents, clock)
         answered = 0
         for _ in range(1 if kind is None else 5):

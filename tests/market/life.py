@@ -24,12 +24,14 @@ from gateway.domain.intervals import QUARTER, floor_quarter, quarter
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.trade import Metered
 from gateway.errors import MarketError
-from gateway.journal import Entry, Journal
 from gateway.market.exchanges import Exchange
-from gateway.market.schedule import Pace, next_wake
+from gateway.market.schedule import BidTiming, next_wake
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store.book import Entry
+from gateway.store.journal import Journal
 from tests.market.stub_client import StubExchange
 from tests.market.stub_exchange import Stub, number
+from tests.waiting import HANG_S
 
 FORK = multiprocessing.get_context("fork")
 
@@ -103,7 +105,7 @@ async def trade(
     trader = Trader(exchange, journal, clock, TraderSettings("home"))
     await trader.start()
     while clock.now() < plan.end:
-        await clock.sleep_until(next_wake(trader.rules, clock.now(), Pace()))
+        await clock.sleep_until(next_wake(trader.rules, clock.now(), BidTiming()))
         tell()
         try:
             await trader.bid(curves(plan.seed, clock.now()))
@@ -152,7 +154,7 @@ class Home:
         """One life; True if it ended by itself. A killed one resumes some seconds later."""
         child = FORK.Process(target=live, args=(self.plan, kill_at, self.at, self.steps))
         child.start()
-        child.join(120)
+        child.join(HANG_S)
         if child.exitcode is None:
             child.kill()
             raise AssertionError("the life hangs")

@@ -24,11 +24,12 @@ from gateway.clock import SimClock
 from gateway.domain.intervals import QUARTER, floor_quarter, quarter
 from gateway.domain.trade import Side, Tender
 from gateway.errors import MarketError
-from gateway.journal import Entry, Journal
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
-from gateway.market.schedule import Pace, next_wake
+from gateway.market.schedule import BidTiming, next_wake
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store.book import Entry
+from gateway.store.journal import Journal
 from simulators.exchange import ExchangeHandle, start_exchange
 from tests.market.life import curves, metered
 from tests.market.stub_exchange import number
@@ -146,7 +147,7 @@ class Life:
             self.clock, group, self.town.exchange, SteadyPrices(), port=self.port
         )
         self.port = int(handle.url.rsplit(":", 1)[1])
-        handle.market.store._db.set_trace_callback(lambda _sql: self.fate.step("both") and None)
+        handle.store._writer.set_trace_callback(lambda _sql: self.fate.step("both") and None)
         self.handle = handle
 
     async def fall(self) -> None:
@@ -199,7 +200,7 @@ class Life:
                     known = False
                     await self.clock.sleep(self.fate.rng.randint(1, 300))
                     continue
-                await self.clock.sleep_until(next_wake(trader.rules, self.clock.now(), Pace()))
+                await self.clock.sleep_until(next_wake(trader.rules, self.clock.now(), BidTiming()))
                 tell()
             if not self.kinds:  # the last look, after the last call
                 await trader.reconcile()

@@ -24,6 +24,7 @@ from gateway.errors import MarketError
 from gateway.market.exchanges import PublishedPrices
 from tests.market.stub_exchange import IMBALANCE, to_transaction
 from tests.market.values import RULES
+from tests.waiting import HANG_S
 
 
 class StubExchange:
@@ -33,7 +34,7 @@ class StubExchange:
 
     async def call(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         if self.session is None:
-            self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+            self.session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=HANG_S))
         headers = {"X-Now": iso(self.clock.now())}
         try:
             async with self.session.request(

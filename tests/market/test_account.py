@@ -17,15 +17,16 @@ from hypothesis import strategies as st
 from gateway.config.tariff import FlatNight, FlatPrice, PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.intervals import QUARTER, Interval, quarter
 from gateway.domain.trade import Metered, Run, Settlement, Side, Transaction
-from gateway.journal import Entry, Journal
-from gateway.journal.bodies import metered_body, settlement_body, transaction_body
 from gateway.market.account import RetailPrices, Statement, book_of, statement
 from gateway.market.reconcile import differences
 from gateway.market.retail import demand_money, fees_money, retail_prices
 from gateway.market.settlement import expected
-from gateway.market.sheets import as_csv, as_json, as_text
-from tests.journal.history import one_interval
+from gateway.market.statement_formats import as_csv, as_json, as_text
+from gateway.store.book import Entry
+from gateway.store.codec import metered_body, settlement_body, transaction_body
+from gateway.store.journal import Journal
 from tests.market.values import T0
+from tests.store.history import one_interval
 
 END = T0 + timedelta(hours=24)
 CHICAGO = ZoneInfo("America/Chicago")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.trade import Side
-from gateway.journal.book import TenderState
 from gateway.market.bidding import BidPolicy, Bids, Increment, tenders_for
+from gateway.store.book import TenderState
 from tests.market.values import RULES, curve, state
 
 POLICY = BidPolicy()

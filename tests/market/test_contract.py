@@ -18,13 +18,14 @@ from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.trade import MarketRules, Metered, MeterQuality, Side, Tender
 from gateway.errors import MarketError
-from gateway.journal import Journal
 from gateway.market import exchanges
 from gateway.market.account import RetailPrices, statement
 from gateway.market.bidding import BidPolicy
 from gateway.market.exchanges import Exchange, ExchangeAccess
-from gateway.market.schedule import Pace, next_wake
+from gateway.market.schedule import BidTiming, next_wake
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store.journal import Journal
+from tests import loops
 from tests.market.values import T0
 from tests.market.worlds import WORLDS, World
 
@@ -86,7 +87,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Story], No
         async with asyncio.TaskGroup() as group:
             clock.spawn(group, told(), "story")
 
-    return lambda story: asyncio.run(main(story))
+    return lambda story: loops.run(main(story))
 
 
 Play = Callable[[Story], None]
@@ -252,7 +253,7 @@ def test_a_trader_trades_on_it(play: Play, restarts: bool) -> None:
         )
         end = FIRST.end + timedelta(minutes=40)
         while p.clock.now() < end:
-            await p.clock.sleep_until(next_wake(p.rules, p.clock.now(), Pace()))
+            await p.clock.sleep_until(next_wake(p.rules, p.clock.now(), BidTiming()))
             if restarts:
                 journal.close()
                 journal, exchange = Journal(p.path / "home.db"), p.connect()

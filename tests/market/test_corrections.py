@@ -10,14 +10,15 @@ from gateway.clock import SimClock
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.trade import Metered, Run
-from gateway.journal import Journal
 from gateway.market.account import RetailPrices, statement
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
 from gateway.market.reconcile import differences
 from gateway.market.settlement import expected
-from gateway.market.sheets import as_csv
+from gateway.market.statement_formats import as_csv
 from gateway.market.trader import Trader, TraderSettings
+from gateway.store.journal import Journal
+from tests import loops
 from tests.market.values import T0
 from tests.market.worlds import CtsWorld
 
@@ -72,4 +73,4 @@ def test_a_late_reading_is_corrected_exactly(tmp_path: Path) -> None:
         journal.verify()
         journal.close()
 
-    asyncio.run(main())
+    loops.run(main())

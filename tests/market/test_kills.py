@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.intervals import iso
-from gateway.journal import Journal
+from gateway.store.journal import Journal
 from tests.market.life import ExchangeProcess, Home, Plan
 from tests.market.stub_exchange import to_transaction
 from tests.market.values import T0

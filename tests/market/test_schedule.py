@@ -8,34 +8,34 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.intervals import floor_to, quarter
-from gateway.market.schedule import Pace, may_cancel, may_tender, next_wake, tradeable
+from gateway.market.schedule import BidTiming, may_cancel, may_tender, next_wake, tradeable
 from tests.market.values import MINUTE, RULES, T0
 
 SECOND = timedelta(seconds=1)
 
 
 def test_a_call_has_a_wake_before_and_one_after() -> None:
-    pace = Pace(lead_s=40, jitter_s=2, after_s=10)
-    assert next_wake(RULES, T0, pace) == T0 + 10 * SECOND
-    assert next_wake(RULES, T0 + 10 * SECOND, pace) == T0 + 5 * MINUTE - 42 * SECOND
-    assert next_wake(RULES, T0 + 5 * MINUTE - 42 * SECOND, pace) == T0 + 5 * MINUTE + 10 * SECOND
+    timing = BidTiming(lead_s=40, jitter_s=2, after_s=10)
+    assert next_wake(RULES, T0, timing) == T0 + 10 * SECOND
+    assert next_wake(RULES, T0 + 10 * SECOND, timing) == T0 + 5 * MINUTE - 42 * SECOND
+    assert next_wake(RULES, T0 + 5 * MINUTE - 42 * SECOND, timing) == T0 + 5 * MINUTE + 10 * SECOND
 
 
 def test_the_jitter_of_a_party_is_its_own_and_stays() -> None:
-    assert Pace.of("a") == Pace.of("a") != Pace.of("b")
-    assert 0 <= Pace.of("home").jitter_s < 10
+    assert BidTiming.of("a") == BidTiming.of("a") != BidTiming.of("b")
+    assert 0 <= BidTiming.of("home").jitter_s < 10
 
 
 @given(st.integers(0, 86_400_000), st.floats(0, 60), st.floats(0, 10), st.floats(0.5, 30))
 def test_every_call_is_woken_for_with_room_for_cancels_and_guard(
     ms: int, lead: float, jitter: float, after: float
 ) -> None:
-    pace, now = Pace(lead, jitter, after), T0 + timedelta(milliseconds=ms)
+    timing, now = BidTiming(lead, jitter, after), T0 + timedelta(milliseconds=ms)
     woken: list[datetime] = []
     end = now + 20 * MINUTE
     at = now
     while at < end:
-        later = next_wake(RULES, at, pace)
+        later = next_wake(RULES, at, timing)
         assert later > at
         at = later
         woken.append(at)

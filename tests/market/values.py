@@ -8,7 +8,7 @@ from decimal import Decimal
 from gateway.domain.intervals import Interval, quarter
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.trade import MarketRules, Side, Tender
-from gateway.journal.book import TenderState
+from gateway.store.book import TenderState
 
 T0 = datetime(2026, 6, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

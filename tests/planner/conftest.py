@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gateway.planner.backtest.case import Case, evaluation_case
-from gateway.planner.backtest.data import COLUMNS, Series, read_series
-from gateway.planner.history import slot_start
+from gateway.backtest.case import Case, evaluation_case
+from gateway.backtest.data import COLUMNS, Series, read_series
+from gateway.forecasts.history import quarter_start
 
 FIRST = 1_907_736  # 2024-05-30T06:00Z, local midnight at UTC-6
 
@@ -51,7 +51,7 @@ def write_csv(path: Path, series: Series) -> Path:
     for i in range(len(series)):
         values = (series.load[i], series.pv[i], series.rt[i], series.da[i])
         lines.append(
-            f"{slot_start(series.first + i):%Y-%m-%dT%H:%M:%SZ},"
+            f"{quarter_start(series.first + i):%Y-%m-%dT%H:%M:%SZ},"
             + ",".join(f"{v:.3f}" for v in values)
         )
     path.write_text("\n".join(lines) + "\n")

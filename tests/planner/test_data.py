@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.backtest.data import read_series
 from gateway.errors import ConfigError
-from gateway.planner.backtest.data import read_series
 
 HEADER = "start,load_wh,pv_wh,rt_price_per_mwh,da_price_per_mwh"
 ROWS = [f"2024-06-01T06:{m:02d}:00Z,100,0,20.5,21" for m in (0, 15, 30, 45)]

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.backtest.data import Series
 from gateway.domain.intervals import QUARTER, quarter_of
 from gateway.domain.plan import Forecast, Observed
-from gateway.planner.backtest.data import Series
-from gateway.planner.forecast import load_quantiles, pv_quantiles
-from gateway.planner.history import Array, History, slot, slot_start
-from gateway.planner.prices import learn, price_outlook
-from gateway.planner.score import forecast_score
-from gateway.planner.sun import clear_sky_wm2
-from simulators.weather import Panels, pv_power
+from gateway.forecasts.clear_sky import clear_sky_wm2
+from gateway.forecasts.history import Array, History, quarter_index, quarter_start
+from gateway.forecasts.load_pv import load_quantiles, pv_quantiles
+from gateway.forecasts.prices import learn, price_outlook
+from gateway.forecasts.score import forecast_score
+from simulators.physics.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
 
 EMPTY = History(0, *(np.empty(0) for _ in range(4)))
@@ -102,7 +102,7 @@ def test_without_a_day_ahead_price_the_past_is_the_reference() -> None:
 
 
 def test_the_score_counts_error_bias_and_coverage() -> None:
-    at = [quarter_of(slot_start(FIRST + i)) for i in range(3)]
+    at = [quarter_of(quarter_start(FIRST + i)) for i in range(3)]
     forecasts = [
         Forecast(i, (80, 100, 120), (0, 10, 20), 65, 20, 20, (10, 15, 20, 25, 90)) for i in at
     ]
@@ -143,10 +143,10 @@ AUSTIN = (30.27, -97.74)
 
 def morning(hours: int) -> tuple[History, Array]:
     """A new home's first quarter-hours from 13:00 UTC (8 in the morning), and the day after them."""
-    began = slot(datetime(2026, 6, 1, 13, tzinfo=UTC))
+    began = quarter_index(datetime(2026, 6, 1, 13, tzinfo=UTC))
     pv = np.array(
         [
-            pv_power(slot_start(began + i) + QUARTER / 2, *AUSTIN, Panels(), 4) / 4
+            pv_power(quarter_start(began + i) + QUARTER / 2, *AUSTIN, Panels(), 4) / 4
             for i in range(96 + 4 * hours)
         ]
     )

@@ -10,16 +10,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.backtest.case import Case, case_from
+from gateway.backtest.foresight import perfect_foresight
+from gateway.backtest.simulate import no_battery, self_consumption, simulate
+from gateway.control.economics import DispatchInputs, battery_power_w
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import BatterySpec, Curve, ValueCurve, efficiency_at
 from gateway.errors import ConfigError
+from gateway.forecasts.history import quarter_start
 from gateway.planner import strategy
-from gateway.planner.backtest.case import Case, case_from
-from gateway.planner.backtest.foresight import perfect_foresight
-from gateway.planner.backtest.simulate import no_battery, self_consumption, simulate
-from gateway.planner.dispatch import Now, battery_power_w
-from gateway.planner.history import slot_start
 from tests.planner.conftest import FIRST, made_series
+
+pytestmark = pytest.mark.story  # whole weeks, pure
 
 # A small inverter on a large battery: poor at little power, best at half of it.
 REAL: Curve = ((100.0, 0.55), (400.0, 0.82), (1_500.0, 0.95), (5_000.0, 0.93))
@@ -52,9 +54,9 @@ def test_an_even_curve_is_the_same_as_one_number(case: Case) -> None:
 
 
 def test_a_little_load_is_not_worth_the_inverters_losses() -> None:
-    curve = ValueCurve(quarter_of(slot_start(FIRST)), (2_700.0, 13_500.0), (100.0, 100.0))
+    curve = ValueCurve(quarter_of(quarter_start(FIRST)), (2_700.0, 13_500.0), (100.0, 100.0))
     lossy = SPEC.by_power(REAL, REAL)
-    little, much = Now(160.0, 20.0, 120.0), Now(160.0, 20.0, 2_000.0)
+    little, much = DispatchInputs(160.0, 20.0, 120.0), DispatchInputs(160.0, 20.0, 2_000.0)
     assert battery_power_w(curve, 8_000, little, SPEC) == 120
     assert battery_power_w(curve, 8_000, little, lossy) == 0  # 100 / 0.57 + 20 is more than 160
     assert battery_power_w(curve, 8_000, much, lossy) == 2_000

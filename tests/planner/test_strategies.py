@@ -15,7 +15,7 @@ from gateway.domain.intervals import quarter
 from gateway.domain.plan import BatterySpec, CarNeed, Observed, Outlook
 from gateway.planner import Strategy, strategy
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 
 START = datetime(2024, 6, 1, 6, tzinfo=UTC)
 TARIFFS = [
@@ -84,7 +84,7 @@ def test_any_outlook_gives_a_feasible_plan(name: str, outlook: Outlook) -> None:
         assert all(a >= b - 1e-6 for a, b in pairwise(curve.value_per_mwh))
         assert all(a < b for a, b in pairwise(curve.stored_wh))
     stored, spec = outlook.stored_wh, outlook.battery
-    for step in plan.course:
+    for step in plan.schedule:
         balance = step.load_wh + step.car_wh - step.pv_wh - step.battery_wh
         assert step.grid_wh == pytest.approx(balance, abs=1e-6)
         if spec:
@@ -139,7 +139,7 @@ def test_a_market_that_pays_more_than_the_retailer_raises_the_value() -> None:
         )
         plan = strategy("value").plan(outlook)
         curves.append(plan.values[0].at(9_000))
-        sold = sum(max(-c.grid_wh, 0) for c in plan.course)
+        sold = sum(max(-c.grid_wh, 0) for c in plan.schedule)
         assert (sold > 3_000) == trading
     assert curves[1] > 1.2 * curves[0]
 

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.config.tariff import Tariff
 from gateway.domain.intervals import Interval, quarter
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 
 CHICAGO = ZoneInfo("America/Chicago")
 
@@ -86,4 +86,3 @@ def test_published_price_and_night_window() -> None:
     assert tariff.export_price(local(1, 3), market=30.0) == 30.0
     assert tariff.import_price(local(1, 23)) == 0.0
     assert tariff.import_price(local(1, 6)) == pytest.approx(140)
-    assert tariff.monthly_fees == 30.0

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from gateway.backtest.case import Case
+from gateway.backtest.data import Series
+from gateway.backtest.simulate import self_consumption, simulate
 from gateway.config.tariff import Tariff
 from gateway.planner import strategy
-from gateway.planner.backtest.case import Case
-from gateway.planner.backtest.data import Series
-from gateway.planner.backtest.simulate import self_consumption, simulate
-from gateway.planner.tariff import TariffRules
+from gateway.tariff import TariffRules
 from tests.planner.conftest import FIRST
 
 

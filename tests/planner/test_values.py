@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from gateway.backtest.case import Case
+from gateway.backtest.foresight import perfect_foresight
+from gateway.backtest.simulate import retail_prices
+from gateway.control.economics import DispatchInputs, battery_power_w
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
-from gateway.planner.backtest.case import Case
-from gateway.planner.backtest.foresight import perfect_foresight
-from gateway.planner.backtest.simulate import retail_prices
-from gateway.planner.course import Slot, Worth, after_interval, best_discharge
-from gateway.planner.dispatch import Now, battery_power_w
-from gateway.planner.history import slot_start
+from gateway.forecasts.history import quarter_start
 from gateway.planner.induction import NEVER, Problem, coarsened, energy_grid, marginal_values
+from gateway.planner.schedule import DispatchInterval, ValueIntegral, after_interval, best_discharge
 from tests.planner.conftest import FIRST, made_series
 
 SPEC = BatterySpec(13_500, 2_700, 5_000, 5_000)
@@ -42,8 +42,8 @@ def test_known_prices_give_what_the_linear_programme_gives(case: Case, seed: int
     grid = energy_grid(SPEC, 200)
     ends = marginal_values(problem(net, buy, sell, 200), SPEC, grid)[:, 0]
     stored, cash = case.start_wh, 0.0
-    for t, worth in enumerate(Worth.of_rows(grid, ends)):
-        x = best_discharge(worth, stored, Slot(0.25, net[t], buy[t], sell[t]), SPEC)
+    for t, integral in enumerate(ValueIntegral.of_rows(grid, ends)):
+        x = best_discharge(integral, stored, DispatchInterval(0.25, net[t], buy[t], sell[t]), SPEC)
         left = net[t] - x
         cash -= (left * (buy[t] if left > 0 else sell[t]) + SPEC.wear_per_mwh * max(x, 0)) / 1e6
         stored = after_interval(stored, x, 0.25, SPEC)
@@ -87,7 +87,9 @@ def test_negative_prices_never_burn_what_could_be_stored(
     grid = np.linspace(2_700, 13_500, 5)
     rows = np.array([sorted(values, reverse=True)])
     buy = price + adder
-    x = best_discharge(Worth.of_rows(grid, rows)[0], stored, Slot(0.25, net, buy, price), spec)
+    x = best_discharge(
+        ValueIntegral.of_rows(grid, rows)[0], stored, DispatchInterval(0.25, net, buy, price), spec
+    )
     assert x <= max(net, 0.0) + 1e-9  # nothing is fed in from the battery
     if buy < 0:
         assert x <= 0  # what comes is stored as far as room and power allow
@@ -108,49 +110,61 @@ def test_the_best_move_beats_every_other(
     stored: float, net: float, buy: float, sell: float, values: list[float], limit: float | None
 ) -> None:
     grid = np.linspace(2_700, 13_500, 5)
-    worth = Worth.of_rows(grid, np.array([sorted(values, reverse=True)]))[0]
-    slot = Slot(0.25, net, buy, sell, limit)
+    integral = ValueIntegral.of_rows(grid, np.array([sorted(values, reverse=True)]))[0]
+    step = DispatchInterval(0.25, net, buy, sell, limit)
 
     def gain(x: float) -> float:
         left = net - x
         after = stored - (x / 0.95 if x > 0 else x * 0.95)
-        return -left * (buy if left > 0 else sell) - 20 * max(x, 0) + worth.of(after)
+        return -left * (buy if left > 0 else sell) - 20 * max(x, 0) + integral.of(after)
 
-    best = best_discharge(worth, stored, slot, SPEC)
+    best = best_discharge(integral, stored, step, SPEC)
     room, held = (13_500 - stored) / 0.95, (stored - 2_700) * 0.95
     for x in np.linspace(-min(1_250, room), min(1_250, held), 41):
         if limit is None or x - net <= limit / 4 + 1e-9:
             assert gain(best) >= gain(float(x)) - 1e-3 * (1 + abs(gain(best))) - 1e-6
 
 
-CURVE = ValueCurve(quarter_of(slot_start(FIRST)), (2_700.0, 13_500.0), (60.0, 60.0))
+CURVE = ValueCurve(quarter_of(quarter_start(FIRST)), (2_700.0, 13_500.0), (60.0, 60.0))
 
 
 @pytest.mark.parametrize(
-    ("now", "stored", "power"),
+    ("inputs", "stored", "power"),
     [
-        (Now(100, 20, 800), 8_000, 800),  # import dearer than 60/0.95 + 20: cover the load
-        (Now(70, 20, 800), 8_000, 0),  # cheaper: keep it
-        (Now(200, 150, 800), 8_000, 5_000),  # export pays: all out
-        (Now(100, 20, -900), 8_000, -900),  # surplus is worth more stored than fed in
-        (Now(100, 58, -900), 8_000, 0),  # ... but not now
-        (Now(50, 5, 800), 8_000, -5_000),  # import cheaper than 0.95 x 60: charge from the grid
-        (Now(100, 20, 800), 2_700, 0),  # reserve
-        (Now(50, 5, 800), 13_500, 0),  # full
-        (Now(50, 5, 800, import_limit_w=3_000), 8_000, -2_200),
-        (Now(200, 150, 800, export_limit_w=1_000), 8_000, 1_800),
-        (Now(200, 150, 800, exportable_w=0.0), 8_000, 800),  # flat-night energy stays at home
-        (Now(10, 5, 6_000, import_limit_w=4_000), 8_000, 2_000),  # fuse before price
-        (Now(10, -5, -6_000, export_limit_w=4_000), 8_000, -5_000),
+        (
+            DispatchInputs(100, 20, 800),
+            8_000,
+            800,
+        ),  # import dearer than 60/0.95 + 20: cover the load
+        (DispatchInputs(70, 20, 800), 8_000, 0),  # cheaper: keep it
+        (DispatchInputs(200, 150, 800), 8_000, 5_000),  # export pays: all out
+        (DispatchInputs(100, 20, -900), 8_000, -900),  # surplus is worth more stored than fed in
+        (DispatchInputs(100, 58, -900), 8_000, 0),  # ... but not now
+        (
+            DispatchInputs(50, 5, 800),
+            8_000,
+            -5_000,
+        ),  # import cheaper than 0.95 x 60: charge from the grid
+        (DispatchInputs(100, 20, 800), 2_700, 0),  # reserve
+        (DispatchInputs(50, 5, 800), 13_500, 0),  # full
+        (DispatchInputs(50, 5, 800, import_limit_w=3_000), 8_000, -2_200),
+        (DispatchInputs(200, 150, 800, export_limit_w=1_000), 8_000, 1_800),
+        (
+            DispatchInputs(200, 150, 800, exportable_w=0.0),
+            8_000,
+            800,
+        ),  # flat-night energy stays at home
+        (DispatchInputs(10, 5, 6_000, import_limit_w=4_000), 8_000, 2_000),  # fuse before price
+        (DispatchInputs(10, -5, -6_000, export_limit_w=4_000), 8_000, -5_000),
     ],
 )
-def test_dispatch(now: Now, stored: float, power: float) -> None:
-    assert battery_power_w(CURVE, stored, now, SPEC) == pytest.approx(power)
+def test_dispatch(inputs: DispatchInputs, stored: float, power: float) -> None:
+    assert battery_power_w(CURVE, stored, inputs, SPEC) == pytest.approx(power)
 
 
 def test_a_grid_of_two_points_interpolates() -> None:
-    worth = Worth.of_rows(np.array([0.0, 10.0]), np.array([[4.0, 2.0]]))[0]
-    assert worth.of(10.0) == pytest.approx(30.0)
-    assert worth.of(5.0) == pytest.approx(17.5)
-    assert worth.where(3.0) == pytest.approx(5.0)
-    assert all(a >= b for a, b in pairwise([worth.where(v) for v in (1.0, 2.5, 3.5, 9.0)]))
+    integral = ValueIntegral.of_rows(np.array([0.0, 10.0]), np.array([[4.0, 2.0]]))[0]
+    assert integral.of(10.0) == pytest.approx(30.0)
+    assert integral.of(5.0) == pytest.approx(17.5)
+    assert integral.where(3.0) == pytest.approx(5.0)
+    assert all(a >= b for a, b in pairwise([integral.where(v) for v in (1.0, 2.5, 3.5, 9.0)]))

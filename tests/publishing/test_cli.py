@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from gateway.cli import make_app
 from gateway.errors import ConfigError
-from gateway.journal.history import History
+from gateway.store.history import History
 from tests.publishing.homes import snapshot
 
 

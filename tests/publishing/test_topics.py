@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from gateway.domain.readings import DeviceState, Quality, Reading
 from gateway.errors import ConfigError
-from gateway.journal.book import Entry
 from gateway.publishing import topics
 from gateway.publishing.topics import MarketState, Message
+from gateway.store.book import Entry
 from tests.publishing.homes import NOON, device, snapshot
 
 numbers = st.none() | st.booleans() | st.integers() | st.floats() | st.text(min_size=1, max_size=9)

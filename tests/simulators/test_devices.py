@@ -10,7 +10,8 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from simulators.devices.serve import Servers, serve_home
 from simulators.devices.view import Lifetime
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.simulators.conftest import START, HandClock, RawClient
 
 

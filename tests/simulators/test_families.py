@@ -10,7 +10,8 @@ import pytest
 
 from simulators.devices.faults import Fault, Faults, Kind
 from simulators.devices.serve import INVERTERS, Choice, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.simulators.conftest import START, HandClock, RawClient
 from tests.simulators.test_devices import chain, i16
 

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.data import read_csv
-from simulators.home import Home, Scenario, Truth
+from simulators.physics.home import Home, Truth
+from simulators.scenario import Scenario
 from tests.simulators.conftest import START, HandClock
 
 

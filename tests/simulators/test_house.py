@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.house import Commands, House, Inputs, State, imbalance_wh, soc_pct, step
+from simulators.physics.house import Commands, House, Inputs, State, imbalance_wh, soc_pct, step
 
 HOUSE = House()
 limits = st.none() | st.floats(-6000, 12000)

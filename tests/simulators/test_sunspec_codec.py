@@ -6,7 +6,8 @@ import pytest
 import sunspec2.device
 
 from simulators.devices.serve import Choice, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.simulators.conftest import START, HandClock, RawClient
 
 sunspec2.device.set_model_defs_path([sunspec2.device.models_dir])

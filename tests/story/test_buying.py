@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.config import Settings
+from gateway.config.settings import Settings
 from gateway.domain.trade import Side
 from simulators.demo import world as demo
 from simulators.demo.options import Options, gateway_settings

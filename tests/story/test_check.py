@@ -12,7 +12,8 @@ import pytest
 from gateway.clock import WallClock
 from simulators.broker import free_port, start_broker
 from simulators.devices.serve import Choice, serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 CONFIG = """
 [[device]]

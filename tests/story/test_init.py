@@ -12,9 +12,10 @@ import pytest
 
 from gateway.cli import init
 from gateway.clock import WallClock
-from gateway.config import load_settings
+from gateway.config.load import load_settings
 from simulators.devices.serve import serve_home
-from simulators.home import Home, Scenario
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 PROGRAM = "import sys; from gateway.cli import main; sys.argv[0] = 'energy-gateway'; main()"
 

@@ -12,7 +12,7 @@ import pytest
 from gateway.errors import ConfigError
 from simulators.cli import main
 from simulators.demo.options import Options
-from simulators.demo.report import Report, make_report, take_stock
+from simulators.demo.report import Report, make_report, opening_state
 from simulators.demo.run import SETTLED_AFTER, run_demo
 from simulators.demo.world import World, run_world
 from tests.shared import shared_file
@@ -25,9 +25,9 @@ async def play(options: Options, folder: Path) -> tuple[Report, dict[str, bytes]
 
     async def referee(world: World) -> None:
         await world.play(world.end, lambda _: None)
-        stock = take_stock(world)
+        opening = opening_state(world)
         await world.play(world.end + SETTLED_AFTER, lambda _: None)
-        reports.append(await make_report(world, stock))
+        reports.append(await make_report(world, opening))
         async with aiomqtt.Client("127.0.0.1", world.broker_port) as client:
             await client.subscribe("energy/#")
             await client.subscribe("done")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.systemd import JournalFormatter, notify, set_up_logs, watchdog_s
+from gateway.systemd import JournalFormatter, notify, set_up_logs
 
 
 @pytest.fixture
@@ -54,18 +54,6 @@ def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert not notify("READY=1")
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "gone"))
     assert not notify("READY=1")
-
-
-@pytest.mark.parametrize(
-    ("usec", "pid", "expected"),
-    [("30000000", None, 30.0), ("30000000", "1", None), ("", None, None), ("0", None, None)],
-)
-def test_watchdog(
-    monkeypatch: pytest.MonkeyPatch, usec: str, pid: str | None, expected: float | None
-) -> None:
-    monkeypatch.setenv("WATCHDOG_USEC", usec)
-    monkeypatch.setenv("WATCHDOG_PID", pid or str(os.getpid()))
-    assert watchdog_s() == expected
 
 
 def test_journald_gets_a_priority_on_every_line() -> None:

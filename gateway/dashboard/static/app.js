@@ -28,11 +28,6 @@ function drawLive(live) {
 
 const NAMES = { pv_w: "Solar", load_w: "Home", grid_w: "Grid, import positive", battery_w: "Battery, discharge positive", charger_w: "Car" };
 
-// What control calls its reasons, in words; others stand for themselves.
-const REASONS = { "price: rest": "the battery rests: later is better",
-  "price: charge": "the battery charges: energy is cheap now", "price: discharge": "the battery gives: energy is dear now",
-  "committed delivery": "delivering what was sold", reserve: "the battery is at its backup reserve" };
-
 function story(live) {
   const { grid_w: grid, battery_w: battery } = live.power;
   if (grid === null) return "The grid meter does not answer; the gateway stays on the safe side.";
@@ -41,8 +36,7 @@ function story(live) {
   if (battery !== null && Math.abs(battery) > 50) {
     parts.push(battery < 0 ? `charging ${power(-battery)}` : `discharging ${power(battery)}`);
   }
-  const reason = REASONS[live.reason] ?? live.reason;
-  const why = reason && reason !== "released" ? ` (${reason})` : "";
+  const why = live.reason ? ` (${live.reason})` : "";
   return parts.join(", ") + why + ".";
 }
 
@@ -76,7 +70,7 @@ function drawDevices(live) {
     const head = node("summary", {}, node("b", {}, device.name),
       node("span", { class: look }, state),
       node("span", {}, device.seen ? clock(device.seen, live.time_zone) : "never seen"));
-    const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.metric.replaceAll("_", " ")),
+    const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.title),
       node("td", {}, r.value === null ? r.quality : `${typeof r.value === "number" ? Math.round(r.value * 100) / 100 : r.value} ${r.unit}`)));
     const box = node("details", { class: "device" }, head, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),

@@ -5,13 +5,13 @@ Its communication timeout (0x4106) is not read here, so what we change is also s
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     one,
@@ -31,12 +31,12 @@ def _state(value: Value) -> Value:
     return _STATES.get((value >> 8) & 0x7F, Missing.BAD)
 
 
-def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     milliamps = round(amps * 1000) if amps >= 6 else 0
     return (Write(_SET, encode(min(32_000, milliamps), "u32"), check=False),)
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     before = tuple(saved[a] for a in span(_LIMIT, 2) if a in saved)
     return (Write(_SET, before, check=False),) if len(before) == 2 else ()
 
@@ -46,7 +46,7 @@ PROFILE = Profile(
     title="ABB Terra AC charger",
     kind="charger",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=3.0),
+    communication=Communication(unit=1, timeout_s=3.0),
     identify=(
         (Field(0x4006, "u32", valid=(6_000, 80_000)), r"."),  # largest current, mA
         (Field(0x400A, "u32"), r"^(0|1|17|257|273)$"),  # cable and lock
@@ -62,11 +62,12 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                facts=(Block("holding", _LIMIT, 2),),
+                limits="charger",
+                read_back=(Block("holding", _LIMIT, 2),),
                 hold=_hold,
                 neutral=_neutral,
-                foreign="keep",
-                saved=span(_LIMIT, 2),
+                on_foreign_setpoint="keep",
+                restore_registers=span(_LIMIT, 2),
                 lease=Lease("none", refresh_s=30.0),
             ),
         ),

@@ -6,13 +6,13 @@ at the charger applies: to let go is to stop writing.
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     one,
@@ -31,11 +31,11 @@ def _state(value: Value) -> Value:
     return states.get(value[0], "error" if value[0] in "EF" else Missing.BAD)
 
 
-def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_CURRENT, encode(amps if amps >= 6 else 0, "f32")),)
 
 
-def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return ()
 
 
@@ -44,7 +44,7 @@ PROFILE = Profile(
     title="Alfen Eve charger",
     kind="charger",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=3.0),
+    communication=Communication(unit=1, timeout_s=3.0),
     identify=(
         (Field(1201, "str", count=5), r"^[A-F][12]?$"),
         (Field(1200, "u16"), r"^[01]$"),  # whether it is available
@@ -59,10 +59,11 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                facts=(Block("holding", _CURRENT, 2),),
+                limits="charger",
+                read_back=(Block("holding", _CURRENT, 2),),
                 hold=_hold,
                 neutral=_neutral,
-                foreign="keep",
+                on_foreign_setpoint="keep",
                 lease=Lease("heartbeat", 60.0, refresh_s=20.0),
             ),
         ),

@@ -1,6 +1,6 @@
 """Whatever SunSpec shows: inverter, storage and meter of the unit, by its chain of models."""
 
-from gateway.devices.profile import Connection, Profile, SunSpecSheet
+from gateway.devices.datasheet import Communication, Profile, SunSpecSheet
 from gateway.domain.control import Control
 
 PROFILE = Profile(
@@ -8,7 +8,7 @@ PROFILE = Profile(
     title="any SunSpec device, by its models",
     kind="any",
     verified="capture",
-    connection=Connection(unit=1, timeout_s=3.0, max_gap=30),
+    communication=Communication(unit=1, timeout_s=3.0, max_gap=30),
     sunspec=SunSpecSheet(battery_control=True, pv_limit=True),
     controls=frozenset({Control.BATTERY_POWER, Control.PV_LIMIT}),
 )

@@ -10,7 +10,19 @@ at 1100-1121 with setpoint and watchdog; it is published in one place only (davi
 and waits for a second one, or for a captured device. High-voltage models give PV and battery power in 10 W: register 0 tells them.
 """
 
-from gateway.devices.profile import Connection, Output, Profile, Source, named, numeric, one, total
+from gateway.devices.datasheet import (
+    Communication,
+    Output,
+    Profile,
+    Source,
+    frequency,
+    grid_counters,
+    lifetime,
+    named,
+    numeric,
+    one,
+    total,
+)
 from gateway.modbus.registers import Field, Value
 
 _TYPE = Field(0, "u16")
@@ -33,7 +45,7 @@ PROFILE = Profile(
     title="Deye / Sunsynk three-phase hybrid",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.05, max_gap=20, max_read=60),
+    communication=Communication(unit=1, timeout_s=3.0, min_gap_s=0.05, max_gap=20, max_read=60),
     identify=(
         (_TYPE, _TYPES),
         (Field(3, "str", count=5), r"^[0-9A-Z]{10}$"),
@@ -47,12 +59,11 @@ PROFILE = Profile(
             one("grid_power_w", Field(625, "i16")),
             one("ac_power_w", Field(636, "i16")),
             Output("inverter_state", (Field(500, "u16"),), named(_STATES)),
-            one("grid_frequency_hz", Field(609, "u16", scale=0.01, valid=(40, 70))),
-            one("battery_charge_wh", _u32(516), "slow"),
-            one("battery_discharge_wh", _u32(518), "slow"),
-            one("grid_import_wh", _u32(522), "slow"),
-            one("grid_export_wh", _u32(524), "slow"),
-            one("pv_energy_wh", _u32(534), "slow"),
+            frequency(Field(609, "u16", scale=0.01)),
+            lifetime("battery_charge_wh", _u32(516), "slow"),
+            lifetime("battery_discharge_wh", _u32(518), "slow"),
+            *grid_counters(_u32(522), _u32(524), "slow"),
+            lifetime("pv_energy_wh", _u32(534), "slow"),
         ),
     ),
 )

@@ -6,7 +6,7 @@ the grid with at most about 500 W (redpomodoro/fronius_modbus#87). Fronius docum
 battery setpoints; the timer is seen at work in evcc-io/evcc#33037.
 """
 
-from gateway.devices.profile import Connection, Profile, SunSpecSheet
+from gateway.devices.datasheet import Communication, Profile, SunSpecSheet
 from gateway.domain.control import Control
 
 PROFILE = Profile(
@@ -14,7 +14,7 @@ PROFILE = Profile(
     title="Fronius GEN24 / Verto hybrid",
     kind="hybrid",
     verified="capture",
-    connection=Connection(unit=1, timeout_s=3.0, max_gap=30),
+    communication=Communication(unit=1, timeout_s=3.0, max_gap=30),
     sunspec=SunSpecSheet(battery_control=True, pv_limit=True),
     maker="fronius",
     controls=frozenset({Control.BATTERY_POWER, Control.PV_LIMIT}),

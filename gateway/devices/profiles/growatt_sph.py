@@ -15,15 +15,18 @@ No export limit: 30200-30201 know only percent, and work under the same authorit
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
+    frequency,
+    grid_counters,
+    lifetime,
     named,
     numeric,
     one,
@@ -59,9 +62,9 @@ def _watts(address: int) -> Field:
     return Field(address, "u32", "input", scale=0.1, valid=(0, 1e6))
 
 
-def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Power and minutes before the switch, authority last, as the measurements have it."""
-    rated = facts.number(_RATED)
+    rated = read_back.number(_RATED)
     if not rated:
         raise DeviceError("the inverter does not state its battery power (30026)")
     percent = max(-100, min(100, round(-100 * watts / rated))) or _REST
@@ -74,9 +77,9 @@ def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write,
     )
 
 
-def _neutral(facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Without stored words only a remote control that still runs has its authority taken."""
-    forced = facts.word(_REMOTE) == 1
+    forced = read_back.word(_REMOTE) == 1
     authority = Write(_AUTHORITY, (0,), fc=6)
     return (
         *(restore(saved, _AUTHORITY, fc=6) or ((authority,) if forced else ())),
@@ -92,7 +95,7 @@ PROFILE = Profile(
     title="Growatt SPH hybrid",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=10, max_read=45),
+    communication=Communication(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=10, max_read=45),
     identify=(
         (Field(23, "str", count=5), r"^[0-9A-Z]{10}$"),  # the serial number
         (Field(1000, "u16", "input"), r"^[0-8]$"),
@@ -109,29 +112,29 @@ PROFILE = Profile(
                 numeric(lambda out, charge: out - charge),
             ),
             Output("inverter_state", (Field(1000, "u16", "input"),), named(_STATES)),
-            one("grid_frequency_hz", Field(37, "u16", "input", scale=0.01, valid=(40, 70))),
+            frequency(Field(37, "u16", "input", scale=0.01)),
             one("battery_soc_pct", Field(1014, "u16", "input", valid=(0, 100))),
             Output("grid_power_w", (_watts(1021), _watts(1029)), numeric(lambda i, e: i - e)),
-            one("grid_import_wh", _energy(1046)),
-            one("grid_export_wh", _energy(1050)),
-            one("pv_energy_wh", _energy(91), "slow"),
-            one("battery_discharge_wh", _energy(1054), "slow"),
-            one("battery_charge_wh", _energy(1058), "slow"),
+            *grid_counters(_energy(1046), _energy(1050)),
+            lifetime("pv_energy_wh", _energy(91), "slow"),
+            lifetime("battery_discharge_wh", _energy(1054), "slow"),
+            lifetime("battery_charge_wh", _energy(1058), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(
+                limits="battery",
+                read_back=(
                     Block("holding", 30026, 2),
                     Block("holding", _AUTHORITY, 1),
                     Block("holding", _REMOTE, 3),
                     Block("holding", _GRID_CHARGE, 1),  # apart: not every model has it
                 ),
-                needs=(Block("holding", _REMOTE, 3),),
+                required=(Block("holding", _REMOTE, 3),),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda facts: facts.word(_REMOTE) == 0,
-                saved=(_AUTHORITY, _GRID_CHARGE),
+                is_neutral=lambda read_back: read_back.word(_REMOTE) == 0,
+                restore_registers=(_AUTHORITY, _GRID_CHARGE),
                 flash=(_AUTHORITY, _GRID_CHARGE),
                 max_per_day=50,
                 lease=Lease("none", refresh_s=60.0),

@@ -10,16 +10,16 @@ firmware 02.20 ignores 1034 (evcc-io/evcc#31827): the effect is checked on the m
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Profile,
+    ReadBack,
     Source,
     SunSpecSheet,
     Write,
-    one,
+    lifetime,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, encode
@@ -31,11 +31,11 @@ def _energy(address: int) -> Field:
     return Field(address, "f32", words="little", valid=(0, 1e12))
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_SETPOINT, encode(watts, "f32", "little"), check=False),)
 
 
-def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return ()
 
 
@@ -44,20 +44,21 @@ PROFILE = Profile(
     title="Kostal Plenticore hybrid",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(port=1502, unit=71, timeout_s=3.0, max_gap=20, single_client=True),
+    communication=Communication(port=1502, unit=71, timeout_s=3.0, max_gap=20, single_client=True),
     sunspec=SunSpecSheet(unnamed_are_panels=True),
     maker="kostal",
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            one("pv_energy_wh", _energy(1056), "slow"),
-            one("battery_charge_wh", _energy(1046), "slow"),
-            one("battery_discharge_wh", _energy(1048), "slow"),
+            lifetime("pv_energy_wh", _energy(1056), "slow"),
+            lifetime("battery_charge_wh", _energy(1046), "slow"),
+            lifetime("battery_discharge_wh", _energy(1048), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _MODE, 1),),
+                limits="battery",
+                read_back=(Block("holding", _MODE, 1),),
                 hold=_hold,
                 neutral=_neutral,
                 lease=Lease("heartbeat", 30.0, refresh_s=10.0),

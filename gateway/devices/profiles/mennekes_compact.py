@@ -5,13 +5,13 @@ The charger falls back when the heartbeat 0x0D00 = 0x55AA is missing for 10 s.
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     named,
@@ -26,14 +26,14 @@ _STATES = {1: "idle", 2: "plugged", 3: "plugged", 4: "plugged", 5: "charging", 6
 _FULL_A = 16.0
 
 
-def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     beat = Write(_HEARTBEAT, (_TOKEN,), fc=6, check=False)
     if amps < 6:
         return (beat, Write(_RELEASE, (0,), fc=6))
     return (beat, Write(_CURRENT, encode(amps, "f32")), Write(_RELEASE, (1,), fc=6))
 
 
-def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_RELEASE, (1,), fc=6), Write(_CURRENT, encode(_FULL_A, "f32")))
 
 
@@ -42,7 +42,7 @@ PROFILE = Profile(
     title="Mennekes Amtron Compact / Start",
     kind="charger",
     verified="data sheet",
-    connection=Connection(unit=50, timeout_s=2.0),
+    communication=Communication(unit=50, timeout_s=2.0),
     identify=(
         (Field(0x0100, "u16"), r"^[1-6]$"),
         (Field(_CURRENT, "f32", valid=(0, 40)), r"."),
@@ -60,10 +60,11 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                facts=(Block("holding", _CURRENT, 2), Block("holding", _RELEASE, 1)),
+                limits="charger",
+                read_back=(Block("holding", _CURRENT, 2), Block("holding", _RELEASE, 1)),
                 hold=_hold,
                 neutral=_neutral,
-                foreign="keep",
+                on_foreign_setpoint="keep",
                 lease=Lease("heartbeat", 10.0, refresh_s=4.0),
             ),
         ),

@@ -1,6 +1,6 @@
 """Eastron SDM630 meter (RS485 or gateway, unit 1; input registers, f32 in BE words, energy in kWh)."""
 
-from gateway.devices.profile import Connection, Profile, Source, one
+from gateway.devices.datasheet import Communication, Profile, Source, frequency, grid_counters, one
 from gateway.modbus.registers import Field
 
 
@@ -13,7 +13,7 @@ PROFILE = Profile(
     title="Eastron SDM630 meter",
     kind="meter",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=2.0, min_gap_s=0.05, max_gap=30, max_read=60),
+    communication=Communication(unit=1, timeout_s=2.0, min_gap_s=0.05, max_gap=30, max_read=60),
     identify=(
         (Field(0, "f32", "input", valid=(80, 300)), r"."),  # voltage of L1
         (Field(4, "f32", "input", valid=(0, 300)), r"."),
@@ -23,9 +23,8 @@ PROFILE = Profile(
     source=Source(
         outputs=(
             one("grid_power_w", _f32(52)),
-            one("grid_frequency_hz", _f32(70)),
-            one("grid_import_wh", _f32(72, 1000)),
-            one("grid_export_wh", _f32(74, 1000)),
+            frequency(_f32(70)),
+            *grid_counters(_f32(72, 1000), _f32(74, 1000)),
         ),
     ),
 )

@@ -16,19 +16,19 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Poll,
     Profile,
+    ReadBack,
     Source,
     SunSpecSheet,
     Write,
+    lifetime,
     numeric,
-    one,
     restore,
     span,
 )
@@ -117,7 +117,7 @@ def _mode(control: Value, command: Value) -> Value:
 _CHARGE = _sum("", 0x74, (-1e5, 1e5))
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Charge and discharge are limited to the wanted power; at 0 W both limits are 0."""
     charge = encode(max(0.0, -watts), "f32", "little")
     discharge = encode(max(0.0, watts), "f32", "little")
@@ -132,7 +132,7 @@ def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write
     )
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (
         Write(_COMMAND, (_SELF_USE,), fc=6),
         *restore(saved, _CHARGE_W, 2),
@@ -143,13 +143,13 @@ def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
     )
 
 
-def _hold_export(watts: float, _facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold_export(watts: float, _read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Never wider than a limit of the owner's; what the other bits say stays."""
     mode, wanted = saved.get(_EXPORT_MODE, 0), max(0.0, watts)
     if mode & _OTHER_LIMITS or (mode & _DIRECT and saved.get(_EXPORT_BY) != _IN_ALL):
         raise DeviceError(f"the inverter limits in its own way (0xE000 = {mode:#x}); left to it")
     if mode & _DIRECT and watts >= _saved_limit(saved):
-        return _neutral_export(_facts, saved)
+        return _neutral_export(_read_back, saved)
     return (
         Write(_EXPORT_W, encode(wanted, "f32", "little")),
         Write(_EXPORT_BY, (_IN_ALL,), fc=6),
@@ -164,7 +164,7 @@ def _saved_limit(saved: Mapping[int, int]) -> float:
     return value
 
 
-def _neutral_export(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral_export(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Off before the power is put back; a limit that stays on is put back first."""
     switch = (*restore(saved, _EXPORT_MODE, fc=6), *restore(saved, _EXPORT_BY, fc=6))
     power = restore(saved, _EXPORT_W, 2)
@@ -176,7 +176,7 @@ PROFILE = Profile(
     title="SolarEdge with StorEdge battery",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(port=1502, unit=1, timeout_s=5.0, max_gap=60, single_client=True),
+    communication=Communication(port=1502, unit=1, timeout_s=5.0, max_gap=60, single_client=True),
     sunspec=SunSpecSheet(battery_charge=_CHARGE),
     maker="solaredge",
     identify=((Field(0xE100, "str", count=16), r"\w"),),
@@ -193,33 +193,35 @@ PROFILE = Profile(
             Output("battery_capacity_wh", (*_RATED, *_RATED), _installed(_capacity), "slow"),
             _sum("battery_max_charge_w", 0x44, (0, 1e6), poll="slow"),
             _sum("battery_max_discharge_w", 0x46, (0, 1e6), poll="slow"),
-            one("battery_discharge_wh", Field(0xE176, "u64", words="little"), "slow"),
-            one("battery_charge_wh", Field(0xE17A, "u64", words="little"), "slow"),
+            lifetime("battery_discharge_wh", Field(0xE176, "u64", words="little"), "slow"),
+            lifetime("battery_charge_wh", Field(0xE17A, "u64", words="little"), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _MODE, 1), Block("holding", _DEFAULT, 8)),
+                limits="battery",
+                read_back=(Block("holding", _MODE, 1), Block("holding", _DEFAULT, 8)),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda facts: facts.word(_COMMAND) == _SELF_USE,
-                saved=(_MODE, *span(_DEFAULT, 3), *span(_CHARGE_W, 4)),
-                stays=(_MODE, *span(_DEFAULT, 3)),
+                is_neutral=lambda read_back: read_back.word(_COMMAND) == _SELF_USE,
+                restore_registers=(_MODE, *span(_DEFAULT, 3), *span(_CHARGE_W, 4)),
+                persists_after_lease=(_MODE, *span(_DEFAULT, 3)),
                 flash=(_MODE, _DEFAULT),
                 max_per_day=50,
                 lease=Lease("reversion", _LEASE_S, refresh_s=120.0),
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
-                facts=(Block("holding", _EXPORT_MODE, 4),),
-                needs=(Block("holding", _EXPORT_MODE, 4),),
+                limits="grid",
+                read_back=(Block("holding", _EXPORT_MODE, 4),),
+                required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,
                 neutral=_neutral_export,
-                is_neutral=lambda facts: not (facts.word(_EXPORT_MODE) or 0) & _DIRECT,
-                saved=span(_EXPORT_MODE, 4),
+                is_neutral=lambda read_back: not (read_back.word(_EXPORT_MODE) or 0) & _DIRECT,
+                restore_registers=span(_EXPORT_MODE, 4),
                 flash=span(_EXPORT_MODE, 4),
                 max_per_day=24,
-                foreign="keep",
+                on_foreign_setpoint="keep",
                 lease=Lease("none", refresh_s=300.0),
             ),
         ),

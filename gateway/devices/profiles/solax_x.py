@@ -12,15 +12,17 @@ limit 0x42, whose unit differs between models (W or 10 W): left out.
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
+    grid_counters,
+    lifetime,
     named,
     numeric,
     one,
@@ -55,17 +57,17 @@ def _input(address: int, kind: Kind, scale: float = 1) -> Field:
     return Field(address, kind, "input", words="little", scale=scale)
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     power = encode(watts, "i32", "little")
     return (Write(_REMOTE, (_PUSH_POWER, _SET, *_UNUSED, *power), check=False),)
 
 
-def _neutral(_facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     return (Write(_REMOTE, (0,), check=False),)
 
 
-def _is_neutral(facts: Facts) -> bool | None:
-    mode = facts.number(_MODE)
+def _is_neutral(read_back: ReadBack) -> bool | None:
+    mode = read_back.number(_MODE)
     return None if mode is None else mode in _ENDED
 
 
@@ -74,7 +76,9 @@ PROFILE = Profile(
     title="Solax X1 / X3 hybrid",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=10, sleeps_at_night=True),
+    communication=Communication(
+        unit=1, timeout_s=3.0, min_gap_s=0.1, max_gap=10, sleeps_at_night=True
+    ),
     identify=((Field(7, "str", count=7), r"(?i)solax"),),
     says=(("serial", Field(0, "str", count=7)), ("model", Field(14, "str", count=7))),
     controls=frozenset({Control.BATTERY_POWER}),
@@ -85,15 +89,15 @@ PROFILE = Profile(
             Output("inverter_state", (Field(9, "u16", "input"),), named(_STATES)),
             one("battery_soc_pct", Field(28, "u16", "input", valid=(0, 100))),
             Output("grid_power_w", (_input(70, "i32"),), numeric(lambda w: -w)),
-            one("grid_export_wh", _input(72, "u32", 10)),
-            one("grid_import_wh", _input(74, "u32", 10)),
-            one("pv_energy_wh", _input(148, "u32", 100), "slow"),
+            *grid_counters(_input(74, "u32", 10), _input(72, "u32", 10)),
+            lifetime("pv_energy_wh", _input(148, "u32", 100), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("input", _ACTIVE, 1),),
-                needs=(Block("input", _ACTIVE, 1),),
+                limits="battery",
+                read_back=(Block("input", _ACTIVE, 1),),
+                required=(Block("input", _ACTIVE, 1),),
                 hold=_hold,
                 neutral=_neutral,
                 is_neutral=_is_neutral,

@@ -12,18 +12,22 @@ was unsigned with the direction in 13000: both are read right. Reads were checke
 SH8.0RT (AlexanderLanin/homeassistant-sungrow, its test data; numbered from 1 there).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
+    Poll,
     Profile,
+    ReadBack,
     Source,
     Write,
+    frequency,
+    grid_counters,
     held_unless,
+    lifetime,
     named,
     numeric,
     one,
@@ -55,8 +59,26 @@ _CHARGING_BIT, _DISCHARGING_BIT = 2, 4
 
 
 def _input(address: int, kind: Kind, scale: float = 1) -> Field:
-    absent = frozenset({0x7FFF_FFFF, 0xFFFF_FFFF}) if kind.endswith("32") else frozenset({0x7FFF})
-    return Field(address, kind, "input", words="little", scale=scale, absent=absent)
+    return Field(address, kind, "input", words="little", scale=scale)
+
+
+_CAPACITY, _VOLTS = Field(5638, "u16", "input", scale=10), Field(13019, "u16", "input")
+
+
+def _with_battery(combine: Callable[..., Value]) -> Callable[..., Value]:
+    """Absent on an inverter without a battery: its registers are there, all at 0."""
+
+    def present(capacity: Value, volts: Value, *values: Value) -> Value:
+        there = any(isinstance(v, int | float) and v > 0 for v in (capacity, volts))
+        if not there and Missing.BAD in (capacity, volts):
+            return Missing.BAD
+        return combine(*values) if there else Missing.ABSENT
+
+    return present
+
+
+def _in_battery(metric: str, field: Field, poll: Poll = "fast") -> Output:
+    return Output(metric, (_CAPACITY, _VOLTS, field), _with_battery(lambda value: value), poll)
 
 
 def _battery(state: Value, power: Value) -> Value:
@@ -71,7 +93,7 @@ def _battery(state: Value, power: Value) -> Value:
     return numeric(signed)(state, power)
 
 
-def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     command = _STOP if abs(watts) < 1 else _DISCHARGE if watts > 0 else _CHARGE
     return (
         Write(_HEARTBEAT, (_LEASE_S,), check=False),
@@ -81,7 +103,7 @@ def _hold(watts: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write
     )
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     """Self-consumption first: from then on command and power mean nothing."""
     return (
         Write(_EMS, (_SELF_USE,)),
@@ -96,7 +118,7 @@ PROFILE = Profile(
     title="Sungrow SH hybrid",
     kind="hybrid",
     verified="capture",
-    connection=Connection(unit=1, timeout_s=3.0, max_gap=20),
+    communication=Communication(unit=1, timeout_s=3.0, max_gap=20),
     identify=(
         (Field(4999, "u16", "input", valid=(0xD00, 0xE7F)), r"."),  # the type code of a hybrid
         (Field(4989, "str", "input", count=10), r"^[0-9A-Z]{6,}"),
@@ -110,29 +132,29 @@ PROFILE = Profile(
             one("grid_power_w", _input(13009, "i32", -1)),
             Output(
                 "battery_power_w",
-                (Field(13000, "u16", "input"), _input(13021, "i16")),
-                _battery,
+                (_CAPACITY, _VOLTS, Field(13000, "u16", "input"), _input(13021, "i16")),
+                _with_battery(_battery),
             ),
             Output("inverter_state", (Field(12999, "u16", "input"),), named(_STATES)),
             Output("battery_mode", (Field(_EMS, "u16"),), held_unless(_SELF_USE)),
-            one("grid_frequency_hz", Field(5241, "u16", "input", scale=0.01, valid=(40, 70))),
-            one("battery_soc_pct", Field(13022, "u16", "input", scale=0.1, valid=(0, 100))),
-            one("pv_energy_wh", _input(13002, "u32", 100), "slow"),
-            one("battery_discharge_wh", _input(13026, "u32", 100), "slow"),
-            one("battery_charge_wh", _input(13040, "u32", 100), "slow"),
-            one("battery_capacity_wh", Field(5638, "u16", "input", scale=10), "slow"),
-            one("grid_import_wh", _input(13036, "u32", 100)),
-            one("grid_export_wh", _input(13045, "u32", 100)),
+            frequency(Field(5241, "u16", "input", scale=0.01)),
+            _in_battery("battery_soc_pct", Field(13022, "u16", "input", scale=0.1, valid=(0, 100))),
+            lifetime("pv_energy_wh", _input(13002, "u32", 100), "slow"),
+            lifetime("battery_discharge_wh", _input(13026, "u32", 100), "slow"),
+            lifetime("battery_charge_wh", _input(13040, "u32", 100), "slow"),
+            lifetime("battery_capacity_wh", _CAPACITY, "slow"),
+            *grid_counters(_input(13036, "u32", 100), _input(13045, "u32", 100)),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(Block("holding", _EMS, 3), Block("holding", _HEARTBEAT, 1)),
+                limits="battery",
+                read_back=(Block("holding", _EMS, 3), Block("holding", _HEARTBEAT, 1)),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda facts: facts.word(_EMS) == _SELF_USE,
-                saved=(_HEARTBEAT,),
-                stays=(_HEARTBEAT,),
+                is_neutral=lambda read_back: read_back.word(_EMS) == _SELF_USE,
+                restore_registers=(_HEARTBEAT,),
+                persists_after_lease=(_HEARTBEAT,),
                 lease=Lease("heartbeat", _LEASE_S, refresh_s=25.0),
             ),
         ),

@@ -4,7 +4,7 @@ The standard relates OutWRte to WDisChaMax, which 124 does not hold; makers use 
 (seen on Fronius). Prove it on the device with `energy-gateway verify` before trading with it.
 """
 
-from gateway.devices.profile import Connection, Profile, SunSpecSheet
+from gateway.devices.datasheet import Communication, Profile, SunSpecSheet
 from gateway.domain.control import Control
 
 PROFILE = Profile(
@@ -12,7 +12,7 @@ PROFILE = Profile(
     title="SunSpec hybrid inverter",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=1, timeout_s=3.0, max_gap=30),
+    communication=Communication(unit=1, timeout_s=3.0, max_gap=30),
     sunspec=SunSpecSheet(battery_control=True, pv_limit=True),
     controls=frozenset({Control.BATTERY_POWER, Control.PV_LIMIT}),
 )

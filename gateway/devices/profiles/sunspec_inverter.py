@@ -1,6 +1,6 @@
 """Any SunSpec inverter: measured in full, its generation limited by model 123 where it has one."""
 
-from gateway.devices.profile import Connection, Profile, SunSpecSheet
+from gateway.devices.datasheet import Communication, Profile, SunSpecSheet
 from gateway.domain.control import Control
 
 PROFILE = Profile(
@@ -8,7 +8,7 @@ PROFILE = Profile(
     title="SunSpec inverter",
     kind="inverter",
     verified="capture",
-    connection=Connection(unit=1, timeout_s=3.0, max_gap=30, sleeps_at_night=True),
+    communication=Communication(unit=1, timeout_s=3.0, max_gap=30, sleeps_at_night=True),
     sunspec=SunSpecSheet(pv_limit=True),
     controls=frozenset({Control.PV_LIMIT}),
 )

@@ -11,13 +11,13 @@ With Dynamic ESS active (5400 = 1) control is refused: two masters would fight.
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     numeric,
@@ -31,17 +31,16 @@ from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
 
 _SETPOINT, _DYNAMIC_ESS = 2716, 5400
-_ABSENT_U16, _ABSENT_I16 = frozenset({0xFFFF}), frozenset({0x7FFF})  # a phase that is not there
-_PANELS = tuple(Field(a, "u16", absent=_ABSENT_U16) for a in (*span(808, 9), 850))
-_LOADS = tuple(Field(a, "u16", absent=_ABSENT_U16) for a in span(817, 3))
-_GRID = tuple(Field(a, "i16", absent=_ABSENT_I16) for a in span(820, 3))
+_PANELS = tuple(Field(a, "u16") for a in (*span(808, 9), 850))
+_LOADS = tuple(Field(a, "u16") for a in span(817, 3))
+_GRID = tuple(Field(a, "i16") for a in span(820, 3))
 
 
-def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
-    if facts.word(_DYNAMIC_ESS) == 1:
+def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    if read_back.word(_DYNAMIC_ESS) == 1:
         raise DeviceError("Dynamic ESS is active and would fight; switch it off to let us control")
     load, panels = (
-        total_of_present(*(facts.value(f) for f in group)) for group in (_LOADS, _PANELS)
+        total_of_present(*(read_back.value(f) for f in group)) for group in (_LOADS, _PANELS)
     )
     if not isinstance(load, int | float) or not isinstance(panels, int | float):
         raise DeviceError("loads or panels cannot be read, so no setpoint can be computed")
@@ -50,7 +49,7 @@ def _hold(watts: float, facts: Facts, _saved: Mapping[int, int]) -> tuple[Write,
     return (Write(_SETPOINT, (word >> 16, word & 0xFFFF)),)
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return restore(saved, _SETPOINT, 2)
 
 
@@ -59,7 +58,7 @@ PROFILE = Profile(
     title="Victron GX system",
     kind="hybrid",
     verified="data sheet",
-    connection=Connection(unit=100, timeout_s=3.0, max_gap=10),
+    communication=Communication(unit=100, timeout_s=3.0, max_gap=10),
     identify=((Field(800, "str", count=6), r"^[0-9a-fA-F]{12}$"),),
     says=(("serial", Field(800, "str", count=6)),),
     controls=frozenset({Control.BATTERY_POWER}),
@@ -74,7 +73,8 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                facts=(
+                limits="grid",
+                read_back=(
                     Block("holding", 808, 12),
                     Block("holding", 850, 1),
                     Block("holding", _SETPOINT, 2),
@@ -82,9 +82,9 @@ PROFILE = Profile(
                 ),
                 hold=_hold,
                 neutral=_neutral,
-                saved=span(_SETPOINT, 2),
+                restore_registers=span(_SETPOINT, 2),
                 lease=Lease("none", refresh_s=20.0),
-                follows=True,
+                recompute=True,
             ),
         ),
     ),

@@ -1,4 +1,4 @@
-"""Webasto Next / Unite and other Vestel-made chargers (Modbus TCP 502, unit 255).
+"""Webasto Next and Ampure Next chargers (Modbus TCP 502, unit 255). Energy in Wh; it tells no name.
 
 Measurements are input registers. The life bit 6000 must be set again within the timeout 2002 (s),
 else the charger takes its fail-safe current.
@@ -6,13 +6,13 @@ else the charger takes its fail-safe current.
 
 from collections.abc import Mapping
 
-from gateway.devices.profile import (
-    Connection,
+from gateway.devices.datasheet import (
+    Communication,
     ControlSheet,
-    Facts,
     Lease,
     Output,
     Profile,
+    ReadBack,
     Source,
     Write,
     numeric,
@@ -38,30 +38,27 @@ def _state(charging: Value, cable: Value) -> Value:
     return numeric(name)(charging, cable)
 
 
-def _hold(amps: float, _facts: Facts, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     current = int(amps) if amps >= 6 else 0
     return (Write(_ALIVE, (1,), fc=6, check=False), Write(_CURRENT, (min(32, current),), fc=6))
 
 
-def _neutral(_facts: Facts, saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
     return restore(saved, _CURRENT, fc=6)
 
 
 PROFILE = Profile(
     key="webasto-next",
-    title="Webasto Next / Unite charger",
+    title="Webasto Next charger",
     kind="charger",
     verified="data sheet",
-    connection=Connection(unit=255, timeout_s=3.0),
+    communication=Communication(unit=255, timeout_s=3.0),
     identify=(
-        (Field(190, "str", "input", count=10), r"^[A-Za-z]{3}"),  # the brand
+        (Field(1000, "u16", "input"), r"^[0-8]$"),
         (Field(1001, "u16", "input"), r"^[01]$"),
         (Field(1004, "u16", "input"), r"^[0-3]$"),
-    ),
-    says=(
-        ("model", Field(210, "str", "input", count=5)),
-        ("version", Field(230, "str", "input", count=50)),
-        ("serial", Field(100, "str", "input", count=25)),
+        (Field(1100, "u16", "input", valid=(6, 80)), r"."),  # largest and least current, A
+        (Field(1102, "u16", "input", valid=(6, 80)), r"."),
     ),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
@@ -70,18 +67,19 @@ PROFILE = Profile(
                 "charger_state", (Field(1001, "u16", "input"), Field(1004, "u16", "input")), _state
             ),
             one("charger_power_w", Field(1020, "u32", "input", valid=(0, 50_000))),
-            one("charger_energy_wh", Field(1036, "u32", "input", scale=100)),
+            one("charger_energy_wh", Field(1036, "u32", "input")),
             one("charger_session_wh", Field(1502, "u32", "input")),
         ),
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                facts=(Block("holding", _CURRENT, 1),),
+                limits="charger",
+                read_back=(Block("holding", _CURRENT, 1),),
                 hold=_hold,
                 neutral=_neutral,
-                foreign="keep",
-                saved=(_CURRENT,),
-                stays=(_CURRENT,),
+                on_foreign_setpoint="keep",
+                restore_registers=(_CURRENT,),
+                persists_after_lease=(_CURRENT,),
                 lease=Lease("heartbeat", 20.0, refresh_s=5.0),
             ),
         ),

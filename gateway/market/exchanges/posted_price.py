@@ -20,8 +20,8 @@ from typing import Any
 import aiohttp
 
 from gateway.domain.intervals import Interval, floor_quarter, iso, parse_utc, quarters
+from gateway.domain.price import Price
 from gateway.domain.trade import (
-    TICKS_PER_UNIT_PER_MWH,
     CancelAnswer,
     MarketRules,
     Metered,
@@ -37,9 +37,9 @@ from gateway.market.exchanges import ExchangeAccess, PublishedPrices
 from gateway.market.settlement import expected
 
 _TIMEOUT_S = 15.0
-_KWH_PER_MWH = 1000
 _LONGEST = timedelta(days=40)  # what is kept in memory
 _NEVER_TICKS = 10**9  # beyond any price
+_MOST_PER_KWH = 10_000
 
 
 def connect(access: ExchangeAccess) -> PostedPrice:
@@ -117,7 +117,7 @@ class PostedPrice:
         return rest.answer if rest else None
 
     async def transactions(self, after: int) -> Sequence[Transaction]:
-        # a former life may have numbered further than this one
+        # a previous run may have numbered further than this one
         self._sequence = max(self._sequence, after)
         return [fill for fill in self._fills if fill.sequence > after]
 
@@ -236,10 +236,10 @@ def _posted(row: Any) -> Iterator[PublishedPrices]:
 def _ticks(per_kwh: Any) -> int | None:
     if per_kwh is None:
         return None
-    price = Decimal(per_kwh) * _KWH_PER_MWH * TICKS_PER_UNIT_PER_MWH
-    if not price.is_finite() or abs(price) > _NEVER_TICKS:
+    price = Decimal(per_kwh)
+    if not price.is_finite() or abs(price) > _MOST_PER_KWH:
         raise ValueError(f"{per_kwh} is no price of a kWh")
-    return round(price)
+    return Price.of_kwh(price).ticks
 
 
 def _within(start: datetime, end: datetime) -> Iterator[Interval]:

@@ -1,0 +1,168 @@
+"""Try everything that a configuration names, once, and change nothing: for `energy-gateway check`."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.clock import WallClock
+from gateway.config.load import line_of
+from gateway.config.settings import Settings
+from gateway.control.batteries import NOT_STATED, combined, sized
+from gateway.devices.build import build_devices, profile
+from gateway.devices.device import ModbusDevice
+from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
+from gateway.forecasts.pv_services import pv_provider
+from gateway.market.connect import adapter, open_market
+from gateway.planner import strategy
+from gateway.publishing.broker import try_broker
+from gateway.site.roles import unclear
+from gateway.site.snapshot import join
+from gateway.store.journal import Journal
+from gateway.store.lock import held
+
+ANSWER_S = 15.0  # real seconds for one device; some connect slowly
+SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
+
+_TAKEN = "not asked: it takes one client only, and that is the running gateway"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was tried. ``says`` of a fault starts with file and line."""
+
+    what: str
+    good: bool
+    says: str
+
+
+def faults(path: Path, text: str, settings: Settings) -> list[str]:
+    """What is wrong without asking anybody: unknown profiles, adapters and strategies."""
+    found = []
+    for i, device in enumerate(settings.device):
+        try:
+            profile(device.profile)
+        except ConfigError as error:
+            found.append(_at(path, text, ("device", i, "profile"), str(error)))
+    if settings.market:
+        try:
+            adapter(settings.market.exchange)
+        except ConfigError as error:
+            found.append(_at(path, text, ("market", "exchange"), str(error)))
+    try:
+        strategy(settings.planner.strategy)
+    except ConfigError as error:
+        found.append(_at(path, text, ("planner", "strategy"), str(error)))
+    forecast = settings.pv_forecast
+    if forecast and forecast.provider != "solcast":  # its key may be a credential of the service
+        try:
+            pv_provider(settings)
+        except ConfigError as error:
+            found.append(_at(path, text, ("pv_forecast", "provider"), str(error)))
+    return found
+
+
+async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Finding]:
+    """Read every device once, meet the broker and the exchange. Nothing is written to a device.
+
+    ``text`` is what stands in ``path``, for the lines.
+    """
+    clock = WallClock()
+    with tempfile.TemporaryDirectory() as folder:
+        journal = Journal(Path(folder) / "journal.sqlite")
+        states: dict[str, DeviceState] = {}
+        try:
+            running = held(settings.state_dir / "journal.sqlite")
+            for i, device in enumerate(
+                build_devices([d.plain() for d in settings.device], journal, clock)
+            ):
+                if running and device.profile.communication.single_client:
+                    yield Finding(device.name, True, _TAKEN)
+                    continue
+                where = _at(path, text, ("device", i, "name"), "")
+                finding, good = await _device(device, where)
+                yield finding
+                states[device.name] = DeviceState(device.name, online=True, readings=good)
+            home = join(clock.now(), states, roles=settings.for_guard().roles())
+            if open_question := unclear(home):
+                where = _at(path, text, ("device", 0, "name"), "")
+                yield Finding("grid meter", False, f"{where}{open_question}")
+            if any(b.soc_pct is not None for b in home.batteries):
+                yield _battery(settings, home, _at(path, text, ("battery",), ""))
+            yield await _broker(settings, _at(path, text, ("mqtt",), ""))
+            if settings.market:
+                yield await _market(settings, journal, clock, _at(path, text, ("market",), ""))
+        finally:
+            journal.close()
+
+
+async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, Reading]]:
+    """How it went, and the good readings that it gave."""
+    try:
+        async with asyncio.timeout(ANSWER_S):
+            readings = await device.poll()
+    except TimeoutError:
+        return Finding(device.name, False, f"{where}no answer within {ANSWER_S:.0f} s"), {}
+    except DeviceError as error:
+        return Finding(device.name, False, f"{where}{error}"), {}
+    finally:
+        await device.close()
+    known = device.identity
+    name = " ".join(t for t in (known.manufacturer, known.model) if t) or device.profile.key
+    good = {r.metric: r for r in readings if r.quality is Quality.GOOD}
+    shown = ", ".join(_shown(good[m]) for m in SHOWN if m in good)
+    controls = ", ".join(sorted(c.value for c in device.controls)) or "nothing"
+    return Finding(device.name, True, f"{name}: {shown}; can set {controls}"), good
+
+
+def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:
+    assumed = settings.for_guard().battery
+    spec = combined(sized(home.batteries, assumed), assumed, settings.site.reserve_pct)
+    if spec is None:
+        return Finding("battery", False, f"{where}{NOT_STATED}")
+    says = (
+        f"{spec.capacity_wh:.0f} Wh, {spec.reserve_wh:.0f} Wh of it kept for outages; "
+        f"charges with {spec.max_charge_w:.0f} W, discharges with {spec.max_discharge_w:.0f} W"
+    )
+    return Finding("battery", True, says)
+
+
+async def _broker(settings: Settings, where: str) -> Finding:
+    address = f"{settings.mqtt.host}:{settings.mqtt.port}"
+    try:
+        await try_broker(settings.mqtt)
+    except (BrokerError, ConfigError) as error:
+        return Finding("MQTT broker", False, f"{where}{address}: {error}")
+    return Finding("MQTT broker", True, f"{address} takes us")
+
+
+async def _market(settings: Settings, journal: Journal, clock: WallClock, where: str) -> Finding:
+    assert settings.market is not None  # noqa: S101 - asked before
+    exchange, _ = open_market(settings.market, journal, clock)
+    try:
+        rules = await exchange.rules()
+        offset_s = (await exchange.server_time() - clock.now()).total_seconds()
+    except MarketError as error:
+        return Finding("exchange", False, f"{where}{error}")
+    finally:
+        await exchange.close()
+    says = (
+        f"{rules.market_id}, zone {rules.segment_id}, {rules.currency}; clock off {offset_s:+.2f} s"
+    )
+    return Finding("exchange", True, says)
+
+
+def _shown(reading: Reading) -> str:
+    value = reading.value
+    number = f"{value:.0f}" if isinstance(value, int | float) else str(value)
+    return f"{reading.metric} {number} {reading.unit}".rstrip()
+
+
+def _at(path: Path, text: str, keys: tuple[str | int, ...], says: str) -> str:
+    line = line_of(text, keys)
+    key = ".".join(str(k) for k in keys)
+    return f"{path}:{line}: {key}: {says}" if line else f"{path}: {key}: {says}"

@@ -1,0 +1,55 @@
+"""The clearing price of the present quarter-hour, and the month's highest import: what the journal
+already knows and the planner should."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from gateway.agent.state import Present
+from gateway.domain.intervals import Interval
+from gateway.domain.price import Price
+from gateway.store.journal import Journal
+
+
+class Clearing:
+    """Looks a quarter's clearing price up: in our own fills, else in the published prices.
+
+    An auction has one price for all, so a fill of ours tells it; the last call before the gate knew
+    most. An exchange with posted prices publishes it ahead. Where neither speaks it is not known.
+    """
+
+    def __init__(self, journal: Journal, present: Present) -> None:
+        self._journal, self._present = journal, present
+        self._found: tuple[tuple[Interval, int], float | None] | None = None
+
+    def price(self, interval: Interval) -> float | None:
+        """Per MWh; None while it is not known."""
+        key = (interval, self._journal.book.last_sequence)
+        if self._found is None or self._found[0] != key:
+            self._found = (key, self._of_fills(interval))
+        if self._found[1] is not None:
+            return self._found[1]
+        published = self._present.prices.get(interval.start)
+        ticks = published.imbalance_ticks if published else None
+        return None if ticks is None else Price(ticks).per_mwh
+
+    def _of_fills(self, interval: Interval) -> float | None:
+        fills = self._journal.book.transactions.values()
+        ours = [t for t in fills if t.interval == interval]
+        return Price(max(ours, key=lambda t: t.sequence).price_ticks).per_mwh if ours else None
+
+
+def month_peak_w(journal: Journal, zone: ZoneInfo, now: datetime) -> float:
+    """The highest mean import of a metered quarter-hour in the present local month, W.
+
+    The journal keeps 40 days of meter readings over restarts: always the whole month.
+    """
+    here = now.astimezone(zone)
+    month = (here.year, here.month)
+    imports = (
+        m.import_wh / m.interval.hours
+        for m in journal.book.metered.values()
+        if (local := m.interval.start.astimezone(zone)) and (local.year, local.month) == month
+    )
+    return max(imports, default=0.0)

@@ -1,0 +1,111 @@
+"""The present, the plan and the account as the page shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway import __version__
+from gateway.agent.command_handler import CommandHandler
+from gateway.agent.state import Present
+from gateway.agent.status import local_midnight, market_state
+from gateway.clock import Clock
+from gateway.dashboard.view import HomeView
+from gateway.domain.plan import OfferCurve, Plan
+from gateway.publishing.mqtt import Publisher
+from gateway.store.history import History
+from gateway.store.journal import Journal
+from gateway.store.minutes import Minute
+
+_RECENT = timedelta(hours=24)
+
+
+class PageSource:
+    """What the page asks for (`gateway.dashboard.view.HomeSource`). A view is made once a tick."""
+
+    def __init__(
+        self,
+        present: Present,
+        journal: Journal,
+        history: History,
+        publisher: Publisher,
+        handler: CommandHandler,
+        clock: Clock,
+    ) -> None:
+        self._present, self._journal, self._history = present, journal, history
+        self._publisher, self._handler, self._clock = publisher, handler, clock
+        self._made: tuple[int, HomeView] | None = None
+        self._minutes: tuple[datetime, list[Minute]] | None = None
+
+    def latest(self) -> HomeView | None:
+        """The home at the last control tick."""
+        tick = self._present.ticks
+        if self._present.snapshot is None:
+            return None
+        if self._made is None or self._made[0] != tick:
+            self._made = (tick, self._view(self._present.snapshot.time))
+        return self._made[1]
+
+    async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
+        """A command of the page goes the way of every command."""
+        return (await self._handler.handle(name, payload, source="page")).body()
+
+    def _view(self, now: datetime) -> HomeView:
+        present, book, settings = self._present, self._journal.book, self._present.settings
+        market = market_state(present, self._journal, self._clock.now())
+        battery = present.battery()
+        since, midnight = now - _RECENT, local_midnight(now, settings.site.time_zone)
+        links = {"Broker": self._publisher.connected}
+        trades = settings.market is not None
+        if trades:
+            links["Exchange"] = present.exchange_reached
+        return HomeView(
+            site=settings.site.name,
+            time=now,
+            time_zone=settings.site.time_zone,
+            currency=settings.tariff.currency,
+            version=__version__,
+            snapshot=present.snapshot,
+            setpoints=present.setpoints,
+            minutes=self._today(midnight, now),
+            plan=present.plan,
+            capacity_wh=battery.capacity_wh if battery else None,
+            offer=self._offer(now),
+            position_wh=market.position_wh if trades else None,
+            next_position_wh=market.next_position_wh if trades else None,
+            import_price_per_kwh=market.import_price_per_kwh,
+            export_price_per_kwh=market.export_price_per_kwh,
+            market_price_per_kwh=market.market_price_per_kwh,
+            stored_value_per_kwh=market.stored_value_per_kwh,
+            trading=market.trading if trades else None,
+            tenders=[s for s in book.tenders.values() if s.tender.interval.start >= since],
+            transactions=[t for t in book.transactions.values() if t.interval.start >= since],
+            metered=[m for m in book.metered.values() if m.interval.start >= since],
+            settlements=[s for s in book.settlements.values() if s.interval.start >= since],
+            account_money=book.settled_money if trades else None,
+            today_money=book.settled_since(midnight) if trades else None,
+            links=links,
+            settings=present.wishes,
+        )
+
+    def _offer(self, now: datetime) -> OfferCurve | None:
+        """What is really tendered of the next curve: sells, and buys where the home may buy."""
+        market, offer = self._present.settings.market, _next_offer(self._present.plan, now)
+        if market is None or offer is None or not self._present.wishes.trading:
+            return None
+        steps = tuple(s for s in offer.steps if s.net_wh > 0 or market.buy)
+        return OfferCurve(offer.interval, steps)
+
+    def _today(self, midnight: datetime, now: datetime) -> list[Minute]:
+        """Asked of the file once a minute."""
+        minute = now.replace(second=0, microsecond=0)
+        if self._minutes is None or self._minutes[0] != minute:
+            self._minutes = (minute, self._history.minutes(midnight, now))
+        return self._minutes[1]
+
+
+def _next_offer(plan: Plan | None, now: datetime) -> OfferCurve | None:
+    """The curve of the next interval that can still be offered."""
+    coming = [o for o in plan.offers if o.interval.start > now] if plan else []
+    return min(coming, key=lambda o: o.interval.start, default=None)

@@ -1,0 +1,96 @@
+"""What is told at each control tick: systemd, the history, MQTT, the metrics."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from gateway import __version__
+from gateway.agent.state import Present
+from gateway.agent.status import market_state
+from gateway.clock import Clock
+from gateway.domain.readings import Snapshot
+from gateway.errors import StorageError
+from gateway.publishing import topics
+from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
+from gateway.publishing.metrics import Counts, Metrics
+from gateway.publishing.mqtt import Publisher
+from gateway.store.history import History
+from gateway.store.journal import Journal
+from gateway.store.minutes import Prices
+from gateway.systemd import notify
+
+
+class Reporting:
+    """Called by the control loop after each tick; hands over and returns at once."""
+
+    def __init__(
+        self,
+        present: Present,
+        journal: Journal,
+        history: History,
+        publisher: Publisher,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._present, self._journal, self._history = present, journal, history
+        self._publisher, self.metrics, self._clock = publisher, metrics, clock
+        self._due = clock.monotonic()
+        self._unsent = 0
+        settings = present.settings
+        self._home = HomeToDiscover(
+            publisher.base,
+            settings.site.name,
+            __version__,
+            settings.mqtt.discovery_prefix,
+            settings.mqtt.publish_s,
+            settings.tariff.currency,
+        )
+
+    def tick(self, snapshot: Snapshot) -> None:
+        """State goes out at most every ``publish_s``, the ledger as soon as there is something."""
+        notify("WATCHDOG=1")  # fed by the control loop alone: if that hangs, systemd restarts us
+        self._publisher.wake()
+        if self._clock.monotonic() < self._due:
+            self._history.add(snapshot)
+            return
+        self._due = self._clock.monotonic() + self._present.settings.mqtt.publish_s - 1e-6
+        market = market_state(self._present, self._journal, self._clock.now())
+        self._history.add(
+            snapshot,
+            Prices(
+                market.import_price_per_kwh,
+                market.export_price_per_kwh,
+                market.stored_value_per_kwh,
+            ),
+        )
+        self._publish(snapshot, market)
+        self.metrics.show(snapshot, market, self._counts())
+
+    def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
+        base, settings = self._publisher.base, self._present.settings
+        self._publisher.publish(topics.snapshot_messages(base, snapshot))
+        self._publisher.publish(topics.settings_messages(base, self._present.wishes))
+        self._publisher.publish(topics.forecast_messages(base, self._present.forecast_score))
+        trades = settings.market is not None
+        if trades:
+            self._publisher.publish(topics.market_messages(base, market))
+        if settings.mqtt.home_assistant:
+            devices = discovered(snapshot)
+            self._publisher.publish(
+                discovery_messages(self._home, devices, commands=True, market=trades)
+            )
+
+    def _counts(self) -> Counts:
+        book = self._journal.book
+        with suppress(StorageError):  # a journal that cannot be read is said by those who write it
+            self._unsent = self._journal.unsent_count()
+        return Counts(
+            tenders=book.tender_count,
+            transactions=book.last_sequence,
+            settled_money=book.settled_money,
+            unsent_events=self._unsent,
+            mqtt_messages=self._publisher.sent,
+            mqtt_losses=self._publisher.losses,
+            mqtt_connected=self._publisher.connected,
+            control_ticks=self._present.ticks,
+        )

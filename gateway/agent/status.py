@@ -1,0 +1,49 @@
+"""The trading side of the present as other software sees it. Pure."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from gateway.agent.state import Present
+from gateway.domain.intervals import quarter_of
+from gateway.domain.price import kwh_price
+from gateway.domain.trade import money_text
+from gateway.publishing.topics import MarketState
+from gateway.store.journal import Journal
+
+
+def market_state(present: Present, journal: Journal, now: datetime) -> MarketState:
+    """Positions, prices and the account at ``now``."""
+    interval, plan, book = quarter_of(now), present.plan, journal.book
+    stored_wh = present.stored_wh()
+    curve = present.value(now)
+    value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
+    bought, sold = present.retail(interval)
+    following = interval.next()
+    midnight = local_midnight(now, present.settings.site.time_zone)
+    planned = next((c for c in plan.schedule if c.interval == following), None) if plan else None
+    return MarketState(
+        time=now,
+        currency=present.settings.tariff.currency,
+        trading=present.wishes.trading,
+        position_wh=book.position_wh(interval),
+        next_position_wh=book.position_wh(following),
+        open_tenders=book.open_tenders(now),
+        import_price_per_kwh=_per_kwh(bought),
+        export_price_per_kwh=_per_kwh(sold),
+        market_price_per_kwh=_per_kwh(planned.market_price if planned else None),
+        stored_value_per_kwh=_per_kwh(value),
+        account_today=money_text(book.settled_since(midnight)),
+        account_total=money_text(book.settled_money),
+    )
+
+
+def local_midnight(now: datetime, zone: str) -> datetime:
+    """When the present local day began, in UTC."""
+    here = now.astimezone(ZoneInfo(zone))
+    return here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _per_kwh(per_mwh: float | None) -> float | None:
+    return None if per_mwh is None else round(kwh_price(per_mwh), 6)

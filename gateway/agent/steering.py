@@ -1,0 +1,75 @@
+"""Commands become standing wishes, take effect at the next control tick, and are answered after read-back."""
+
+from __future__ import annotations
+
+from gateway.agent.state import Present
+from gateway.agent.user_settings import PREFIX, differences
+from gateway.clock import Clock
+from gateway.domain.command_specs import COMMANDS
+from gateway.domain.user_settings import UserSettings
+from gateway.errors import StorageError
+from gateway.publishing.commands import Command, CommandResult, done, failed
+from gateway.store.journal import Journal
+
+TICKS = 3  # decide and apply; poll; and one more, as a poll may be under way
+POWER_MARGIN_W = 200.0  # of a held battery: its own consumption and the meter's noise
+
+
+class ServiceSteering:
+    """Carries out what `gateway.publishing.commands` has checked."""
+
+    def __init__(self, present: Present, journal: Journal, clock: Clock) -> None:
+        self._present, self._journal, self._clock = present, journal, clock
+
+    async def apply(self, command: Command) -> CommandResult:
+        """Store the wish, let it take effect, read the home back."""
+        old = self._present.wishes
+        new = old.changed(command.changes)
+        refusal = self._refusal(command, new)
+        if refusal:
+            return failed(command, "not_possible", refusal)
+        try:
+            for name, text in differences(old, new).items():
+                self._journal.setting(PREFIX + name, text)
+            note = f"command {command.name}: {COMMANDS[command.name].shown(new)}"
+            self._journal.append("note", {"text": note}, self._clock.now())
+        except StorageError as error:
+            return failed(command, "storage", str(error))
+        self._present.wishes = new
+        for _ in range(TICKS):
+            await self._present.next_tick()
+        return self._read_back(command, new)
+
+    def _refusal(self, command: Command, new: UserSettings) -> str:
+        settings = self._present.settings
+        if command.name == "trading" and settings.market is None:
+            return "no exchange is configured; add [market] to gateway.toml"
+        limit_w = settings.site.export_limit_w
+        if command.name == "export_limit_w" and limit_w is not None:
+            wanted_w = new.export_limit_w
+            if wanted_w is None or wanted_w > limit_w:
+                return f"the connection allows {limit_w:g} W (site.export_limit_w)"
+        snapshot = self._present.snapshot
+        if command.name == "charge_now" and new.charge_now and snapshot is not None:
+            if snapshot.car_plugged is None:
+                return "no charger answers"
+            if not snapshot.car_plugged:
+                return "no car is plugged in"
+        return ""
+
+    def _read_back(self, command: Command, new: UserSettings) -> CommandResult:
+        """What the home does now; a device that should have followed and did not is an error."""
+        snapshot = self._present.snapshot
+        applied = COMMANDS[command.name].shown(new)
+        if snapshot is None:
+            return failed(command, "not_seen", "no device has answered yet; the wish is stored")
+        if command.name == "battery" and new.battery == "hold":
+            power_w = snapshot.battery_w
+            if power_w is None:
+                return failed(
+                    command, "not_seen", "the battery does not answer; the wish is stored"
+                )
+            if abs(power_w) > POWER_MARGIN_W:
+                return failed(command, "no_effect", f"the battery still moves {power_w:.0f} W")
+            applied = {"battery": "hold", "battery_power_w": power_w}
+        return done(command, applied)

@@ -1,0 +1,49 @@
+"""The user's settings at the start: the configuration's values, and over them what commands have stored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from gateway.config.settings import Settings
+from gateway.domain.user_settings import SETTINGS, UserSettings
+
+PREFIX = "setting."  # of the names under which changes are stored
+
+
+def configured(settings: Settings) -> UserSettings:
+    """What gateway.toml says; what it does not name has the default of its row."""
+    user = UserSettings(
+        backup_reserve_pct=settings.site.reserve_pct,
+        export_limit_w=settings.site.export_limit_w,
+        departure_time=settings.car.departure,
+        departure_energy_wh=settings.car.energy_wh,
+    )
+    market = settings.market
+    if market is None:
+        return user
+    return user.changed({"trading": market.trading, "price_floor": market.price_floor_per_kwh})
+
+
+def restored(settings: Settings, stored: Mapping[str, str]) -> UserSettings:
+    """The configuration's settings with the stored changes; a stored text that no longer fits is dropped."""
+    user = configured(settings)
+    for name, text in stored.items():
+        setting = SETTINGS.get(name)
+        if setting is None:
+            continue
+        try:
+            user = user.changed({name: setting.kind.read(json.loads(text))})
+        except (ValueError, RecursionError):
+            continue
+    most_w = settings.site.export_limit_w
+    if most_w is not None and (user.export_limit_w is None or user.export_limit_w > most_w):
+        user = user.changed({"export_limit_w": most_w})  # the connection's limit always holds
+    return user
+
+
+def differences(old: UserSettings, new: UserSettings) -> dict[str, str]:
+    """What changed, as text to store."""
+    return {
+        name: json.dumps(new.shown(name)) for name in SETTINGS if new.shown(name) != old.shown(name)
+    }

@@ -1,0 +1,222 @@
+"""Perfect foresight: the most that the battery could have earned, as one programme over the period.
+
+The only file that speaks highspy. Where a price lets a relaxed battery or meter run both ways at
+once for gain (export dearer than import, or negative prices with little wear), whole numbers forbid
+it; everywhere else it stays a linear programme.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.backtest.case import Case
+from gateway.backtest.data import Series
+from gateway.backtest.sessions import HOURS, Session, sessions_of
+from gateway.backtest.simulate import (
+    Outcome,
+    Schedule,
+    months_of,
+    outcome,
+    retail_prices,
+)
+from gateway.domain.plan import BatterySpec
+from gateway.errors import ConfigError
+from gateway.forecasts.history import Array
+
+Index = NDArray[np.int64]
+_BIG_WH = 50_000.0  # more than any home moves in a quarter-hour
+# Columns of the programme: six blocks of one variable an interval.
+_CHARGE, _DISCHARGE, _IMPORT, _EXPORT, _STORED, _CAR = range(6)
+
+
+def perfect_foresight(series: Series, case: Case) -> Outcome:
+    """The best schedule in hindsight; raises ConfigError when highspy is not installed."""
+    try:
+        import highspy  # noqa: PLC0415 - an extra, needed only here
+    except ImportError as error:
+        raise ConfigError(
+            "perfect foresight needs highspy: pip install 'home-energy-gateway[backtest]'"
+        ) from error
+    x = _solve(highspy, _programme(highspy, series, case), _exclusive(series, case))
+    columns = x[: 6 * len(series)].reshape(6, len(series))
+    discharge = columns[_DISCHARGE] - columns[_CHARGE]
+    return outcome("perfect", series, case, Schedule(discharge, columns[_CAR], columns[_STORED]))
+
+
+def _programme(highspy: Any, series: Series, case: Case) -> Any:
+    n, spec = len(series), case.battery
+    prices = retail_prices(series, case)
+    infinite = highspy.kHighsInf
+    limit_in = infinite if case.import_limit_w is None else case.import_limit_w * HOURS
+    limit_out = infinite if case.export_limit_w is None else case.export_limit_w * HOURS
+    # A limit that the home breaks without a battery cannot be asked of the battery.
+    net = series.load - series.pv
+    limits_in, limits_out = np.maximum(limit_in, net), np.maximum(limit_out, -net)
+    one = np.ones(n)
+    model = highspy.HighsLp()
+    sessions = sessions_of(series, case)
+    peaks = _peaks(series, case)
+    model.num_col_ = 6 * n + peaks.count
+    model.num_row_ = 2 * n + len(sessions) + peaks.months.size
+    cost = (0 * one, spec.wear_per_mwh * one, prices.imports, -prices.exports, 0 * one, 0 * one)
+    model.col_cost_ = np.concatenate([np.concatenate(cost) / 1e6, peaks.costs])
+    lower = [np.zeros(4 * n), spec.reserve_wh * one, 0 * one, np.zeros(peaks.count)]
+    model.col_lower_ = np.concatenate(lower)
+    upper = (
+        spec.max_charge_w * HOURS * one,
+        spec.max_discharge_w * HOURS * one,
+        limits_in,
+        limits_out,
+        spec.capacity_wh * one,
+        _car_limits(sessions, n),
+        np.full(peaks.count, infinite),
+    )
+    model.col_upper_ = np.concatenate(upper)
+    drain = np.full(n, -spec.standby_w * HOURS)
+    drain[0] += case.start_wh
+    rows = np.concatenate([net, drain, [s.possible_wh for s in sessions]])
+    below = np.full(peaks.months.size, -infinite)
+    zero = np.zeros(peaks.months.size)
+    model.row_lower_ = np.concatenate([rows, below])
+    model.row_upper_ = np.concatenate([rows, zero])
+    entries = _entries(n, _best_efficiency(spec))
+    for k, s in enumerate(sessions):
+        plugged = np.arange(s.first, s.end)
+        entries.append((np.full(plugged.size, 2 * n + k), plugged + _CAR * n, 1.0))
+    row = 2 * n + len(sessions) + np.arange(peaks.months.size)
+    if peaks.count:  # import in kW is at most the month's peak
+        entries.append((row, np.arange(n) + _IMPORT * n, 1 / (1000 * HOURS)))
+        entries.append((row, 6 * n + peaks.months, -1.0))
+    _fill(highspy, model, entries)
+    return model
+
+
+def _best_efficiency(spec: BatterySpec) -> tuple[float, float]:
+    """One number each way. With losses by power the best of them: then the result is a bound above
+    what foresight could earn."""
+    best_out = max((e for _, e in spec.discharge_curve), default=spec.discharge_efficiency)
+    return spec.charge_efficiency, best_out
+
+
+@dataclass(frozen=True, slots=True)
+class _Peaks:
+    """Demand charge: one variable a month, kW; ``months`` names each interval's (empty: no charge)."""
+
+    count: int
+    months: Index
+    costs: Array
+
+
+def _peaks(series: Series, case: Case) -> _Peaks:
+    charge = float(case.tariff.tariff.demand_charge_per_kw)
+    if charge <= 0:
+        return _Peaks(0, np.empty(0, dtype=np.int64), np.empty(0))
+    names, months = np.unique(months_of(series, case), return_inverse=True)
+    return _Peaks(names.size, months, np.full(names.size, charge))
+
+
+def _car_limits(sessions: Sequence[Session], count: int) -> Array:
+    limits = np.zeros(count)
+    for s in sessions:
+        limits[s.first : s.end] = s.habit.max_power_w * HOURS
+    return limits
+
+
+def _entries(n: int, efficiency: tuple[float, float]) -> list[tuple[Index, Index, float]]:
+    """Rows, columns, coefficient: the meter's balance, then stored energy step by step."""
+    t = np.arange(n)
+    return [
+        (t, t + _IMPORT * n, 1.0),
+        (t, t + _EXPORT * n, -1.0),
+        (t, t + _CHARGE * n, -1.0),
+        (t, t + _DISCHARGE * n, 1.0),
+        (t, t + _CAR * n, -1.0),
+        (t + n, t + _STORED * n, 1.0),
+        (t[1:] + n, t[:-1] + _STORED * n, -1.0),
+        (t + n, t + _CHARGE * n, -efficiency[0]),
+        (t + n, t + _DISCHARGE * n, 1 / efficiency[1]),
+    ]
+
+
+def _fill(highspy: Any, model: Any, entries: Sequence[tuple[Index, Index, float]]) -> None:
+    """The matrix, column by column."""
+    rows = np.concatenate([r for r, _, _ in entries])
+    columns = np.concatenate([c for _, c, _ in entries])
+    values = np.concatenate([np.full(r.size, v) for r, _, v in entries])
+    order = np.lexsort((rows, columns))
+    starts = np.concatenate([[0], np.cumsum(np.bincount(columns, minlength=model.num_col_))])
+    model.a_matrix_.format_ = highspy.MatrixFormat.kColwise
+    model.a_matrix_.start_ = starts
+    model.a_matrix_.index_ = rows[order]
+    model.a_matrix_.value_ = values[order]
+
+
+def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
+    """Pairs of columns of which only one may be used, where using both would pay."""
+    n, spec = len(series), case.battery
+    prices = retail_prices(series, case)
+    both_meter = prices.exports > prices.imports
+    # Charging and discharging at once turns a Wh into 1 - eta_c*eta_d Wh of consumption.
+    into, out = _best_efficiency(spec)
+    burnt = 1 / (into * out) - 1
+    both_battery = (-np.minimum(prices.imports, prices.exports) * burnt > spec.wear_per_mwh) & (
+        burnt > 0
+    )
+    pairs = [(int(t) + _IMPORT * n, int(t) + _EXPORT * n) for t in np.flatnonzero(both_meter)]
+    also = [(int(t) + _CHARGE * n, int(t) + _DISCHARGE * n) for t in np.flatnonzero(both_battery)]
+    return pairs + also
+
+
+@contextmanager
+def _banner_away() -> Iterator[None]:
+    """HiGHS greets on standard output when it is made; our output may be piped.
+
+    Into a pipe its greeting waits in the C library's own buffer, which is emptied before we return.
+    """
+    sys.stdout.flush()
+    saved, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        ctypes.CDLL(None).fflush(None)
+        os.dup2(saved, 1)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
+    with _banner_away():
+        solver = highspy.Highs()
+        solver.silent()
+    solver.setOptionValue("mip_rel_gap", 1e-5)
+    solver.setOptionValue("time_limit", 120.0)
+    solver.passModel(model)
+    upper = np.minimum(np.array(model.col_upper_), _BIG_WH)
+    for k, (first, second) in enumerate(pairs):
+        switch = model.num_col_ + k
+        solver.addVar(0.0, 1.0)
+        solver.changeColIntegrality(switch, highspy.HighsVarType.kInteger)
+        most = float(upper[first]), float(upper[second])
+        columns = np.array([first, switch]), np.array([second, switch])
+        solver.addRow(-highspy.kHighsInf, 0.0, 2, columns[0], np.array([1.0, -most[0]]))
+        solver.addRow(-highspy.kHighsInf, most[1], 2, columns[1], np.array([1.0, most[1]]))
+    solver.run()
+    status = solver.getModelStatus()
+    if (
+        not solver.getInfo().primal_solution_status
+        == highspy.SolutionStatus.kSolutionStatusFeasible
+    ):
+        raise ConfigError(
+            f"perfect foresight has no solution: {solver.modelStatusToString(status)}"
+        )
+    return np.array(solver.getSolution().col_value)

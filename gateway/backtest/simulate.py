@@ -1,0 +1,303 @@
+"""Runs a strategy, or a yardstick, through the past and counts energy and money.
+
+At each interval the strategy knows the load, PV and real-time prices of earlier intervals and the
+day-ahead prices published so far. Its answer to every possible price is fixed before the price is
+known (the values given the clearing price); the price then clears it, and control meets the load and
+PV that come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from gateway.backtest.case import Case
+from gateway.backtest.data import Series
+from gateway.backtest.sessions import HOURS, Session, at_once, sessions_of
+from gateway.domain.intervals import QUARTER, Interval
+from gateway.domain.plan import CarNeed, Outlook, Plan, ValueCurve
+from gateway.forecasts.history import Array, History
+from gateway.planner import Strategy
+from gateway.planner.car import best_charge
+from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
+from gateway.planner.schedule import (
+    DispatchInterval,
+    ValueIntegral,
+    after_interval,
+    best_discharge,
+    discharge_bounds,
+)
+
+_PUBLISHED = time(13, 30)  # local; then the next day's day-ahead prices are known
+Progress = Callable[[int, int], None]
+
+
+class Prices(NamedTuple):
+    """What a MWh cost and earned in each interval."""
+
+    imports: Array
+    exports: Array
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A run by interval: AC Wh (``discharge`` is signed, charge -), stored Wh at the end, and what
+    an ending interval's stored energy was worth to the strategy (per MWh, NaN for yardsticks)."""
+
+    name: str
+    discharge: Array
+    car: Array
+    stored: Array
+    grid: Array
+    cash: Array  # currency units: export - import - wear
+    value: Array
+
+    @property
+    def total(self) -> float:
+        return float(self.cash.sum())
+
+
+def retail_prices(series: Series, case: Case) -> Prices:
+    """The tariff over the series, at the real-time prices."""
+    buy, sell = np.empty(len(series)), np.empty(len(series))
+    for i in range(len(series)):
+        interval = Interval(series.start(i), series.start(i) + QUARTER)
+        market = float(series.rt[i])
+        buy[i] = case.tariff.import_price(interval, market) or 0.0
+        sell[i] = case.tariff.export_price(interval, market) or 0.0
+    return Prices(buy, sell)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What battery and car did in each interval (AC Wh; stored Wh at the end)."""
+
+    discharge: Array
+    car: Array
+    stored: Array
+
+
+def outcome(
+    name: str, series: Series, case: Case, schedule: Schedule, value: Array | None = None
+) -> Outcome:
+    """Counts the money of a schedule."""
+    prices = retail_prices(series, case)
+    discharge = schedule.discharge
+    grid = series.load + schedule.car - series.pv - discharge
+    cash = -np.where(grid > 0, grid * prices.imports, grid * prices.exports)
+    cash -= case.battery.wear_per_mwh * np.maximum(discharge, 0)
+    cash -= 1e6 * _demand_charge(series, case, grid)
+    value = np.full(len(series), np.nan) if value is None else value
+    return Outcome(name, discharge, schedule.car, schedule.stored, grid, cash / 1e6, value)
+
+
+def months_of(series: Series, case: Case) -> Array:
+    """A number for the local month of each interval."""
+    local = (series.start(i).astimezone(case.zone) for i in range(len(series)))
+    return np.array([12 * t.year + t.month for t in local])
+
+
+def _demand_charge(series: Series, case: Case, grid: Array) -> Array:
+    """What each interval adds to its month's peak, in money; fixed fees are left out: all pay them."""
+    charge = float(case.tariff.tariff.demand_charge_per_kw)
+    added = np.zeros(len(series))
+    if charge <= 0:
+        return added
+    months = months_of(series, case)
+    for month in np.unique(months):
+        rows = np.flatnonzero(months == month)
+        peaks = np.maximum.accumulate(np.maximum(grid[rows], 0) / HOURS / 1000)
+        added[rows] = charge * np.diff(peaks, prepend=0.0)
+    return added
+
+
+def no_battery(series: Series, case: Case) -> Outcome:
+    """The home without storage; a car charges when it arrives."""
+    zero = np.zeros(len(series))
+    car = at_once(sessions_of(series, case), len(series))
+    return outcome("none", series, case, Schedule(zero, car, zero))
+
+
+def self_consumption(series: Series, case: Case) -> Outcome:
+    """Surplus into the battery, the battery into house and car, whatever the prices."""
+    stored, spec = case.start_wh, case.battery
+    car = at_once(sessions_of(series, case), len(series))
+    moved, held = np.empty(len(series)), np.empty(len(series))
+    for i, net in enumerate((series.load + car - series.pv).tolist()):
+        room = (spec.capacity_wh - stored) / spec.charge_efficiency
+        left = max(stored - spec.reserve_wh, 0.0) * spec.discharge_efficiency
+        if net < 0:
+            x = -min(-net, spec.max_charge_w * HOURS, room)
+        else:
+            x = min(net, spec.max_discharge_w * HOURS, left)
+        stored = after_interval(stored, x, HOURS, spec)
+        moved[i], held[i] = x, stored
+    return outcome("greedy", series, case, Schedule(moved, car, held))
+
+
+def simulate(
+    series: Series, case: Case, planner: Strategy, progress: Progress | None = None
+) -> Outcome:
+    """The strategy's run over the whole series."""
+    run = Replay(series, case)
+    moved, taken, held, valued = (np.empty(len(series)) for _ in range(4))
+    plan: Plan | None = None
+    for i in range(len(series)):
+        if plan is None or i % case.replan_quarters == 0 or run.arrives(i):
+            plan = planner.plan(run.outlook(i))
+        curve = plan.value(series.start(i), float(series.rt[i]))
+        if curve is None:
+            raise ValueError("the plan ends before the next plan is made")
+        taken[i] = run.charge_car(i, plan)
+        moved[i] = run.step(i, curve, taken[i])
+        held[i], valued[i] = run.stored, curve.at(run.stored)
+        if progress and (i % 96 == 95 or i + 1 == len(series)):
+            progress(i + 1, len(series))
+    return outcome(planner.name, series, case, Schedule(moved, taken, held), valued)
+
+
+class Replay:
+    """The home while it is simulated: what is stored, of which origin, and what is published."""
+
+    def __init__(self, series: Series, case: Case) -> None:
+        self._series, self._case = series, case
+        self._prices = retail_prices(series, case)
+        self._published: dict[datetime, float] = {}
+        self._known = list(_known_until(series, case))
+        self._seen = 0
+        self._sessions = {s.first: s for s in sessions_of(series, case)}
+        self._session: Session | None = None
+        self._charged = 0.0  # in this session
+        charged = case.tariff.tariff.demand_charge_per_kw > 0
+        self._months = months_of(series, case) if charged else np.empty(0)
+        self._imported = np.zeros(len(series))
+        self._limit: float | None = case.import_limit_w
+        self._planned_at = 0.0  # ... when the plan was made
+        self.stored = case.start_wh
+        self.resellable = case.start_wh
+
+    def arrives(self, i: int) -> bool:
+        """Whether the car is plugged in at interval ``i``."""
+        return i in self._sessions
+
+    def outlook(self, i: int) -> Outlook:
+        """What may be known when interval ``i`` begins."""
+        s, case = self._series, self._case
+        for k in range(self._seen, self._known[i]):
+            self._published[s.start(k)] = float(s.da[k])
+        self._seen = self._known[i]
+        self._visit(i)
+        keep = max(i - 60 * 96, 0)
+        past = slice(keep, i)
+        history = History(s.first + keep, s.load[past], s.pv[past], s.rt[past], s.da[past])
+        home = Home(
+            battery=case.battery,
+            stored_wh=self.stored,
+            resellable_wh=self.resellable,
+            car=self._need(),
+            month_peak_w=self._month_peak(i),
+            export_limit_w=case.export_limit_w,
+            import_limit_w=case.import_limit_w,
+        )
+        options = Options(
+            case.horizon_h, quantity_quantile=case.quantity_quantile, place=case.place
+        )
+        known = KnownPrices(day_ahead=self._published)
+        made = outlook_from(s.start(i), history, known, case.tariff, home, options)
+        self._limit = made.import_limit_w
+        return made
+
+    def _month_peak(self, i: int) -> float:
+        """The month's highest quarter-hour import before interval ``i``, W."""
+        if not self._months.size:
+            return 0.0
+        same = self._months[:i] == self._months[i]
+        return float(self._imported[:i][same].max(initial=0.0)) / HOURS
+
+    def _visit(self, i: int) -> None:
+        """The car comes and goes."""
+        if self._session is not None and i >= self._session.end:
+            self._session = None
+        if i in self._sessions:
+            self._session, self._charged = self._sessions[i], 0.0
+        self._planned_at = self._charged
+
+    def _need(self) -> CarNeed | None:
+        if self._session is None:
+            return None
+        return self._session.need(self._charged, self._series.start(self._session.end))
+
+    def charge_car(self, i: int, plan: Plan) -> float:
+        """The car answers the interval's price and surplus by its value; returns AC Wh."""
+        s, session = self._series, self._session
+        if session is None or i >= session.end:
+            return 0.0
+        since = self._charged - self._planned_at
+        need = session.need(self._planned_at, s.start(session.end))
+        curve = plan.car_value(s.start(i))
+        if curve is None:  # it has what it wants
+            return 0.0
+        net = float(s.load[i] - s.pv[i])
+        buy, sell = float(self._prices.imports[i]), float(self._prices.exports[i])
+        step = DispatchInterval(HOURS, net, buy, sell, None, self._limit)
+        x = best_charge(ValueIntegral.of_curve(curve), since, step, need)
+        self._charged += x
+        return x
+
+    def step(self, i: int, curve: ValueCurve, car_wh: float) -> float:
+        """Control meets the interval's load, PV and price; returns the discharge."""
+        s, case = self._series, self._case
+        spec = case.battery
+        net = float(s.load[i] - s.pv[i]) + car_wh
+        night = case.tariff.tariff.flat_night is not None
+        step = DispatchInterval(
+            hours=HOURS,
+            net_wh=net,
+            import_price=float(self._prices.imports[i]),
+            export_price=float(self._prices.exports[i]),
+            export_limit_w=case.export_limit_w,
+            import_limit_w=self._limit,
+            exportable_wh=self.resellable * spec.discharge_efficiency if night else None,
+        )
+        integral = ValueIntegral.of_curve(curve)
+        return self._moved(i, best_discharge(integral, self.stored, step, spec), net)
+
+    def follow(self, i: int, discharge_wh: float) -> float:
+        """A schedule's AC Wh as far as power and stored energy allow; returns what was done."""
+        net = float(self._series.load[i] - self._series.pv[i])
+        low, high = discharge_bounds(
+            self.stored, DispatchInterval(HOURS, net, 0.0, 0.0), self._case.battery
+        )
+        return self._moved(i, min(max(discharge_wh, low), high), net)
+
+    def _moved(self, i: int, x: float, net: float) -> float:
+        """Counts what the battery did: energy, and of which origin the rest is."""
+        self._imported[i] = max(net - x, 0.0)
+        spec = self._case.battery
+        interval = Interval(self._series.start(i), self._series.start(i) + QUARTER)
+        self.stored = after_interval(self.stored, x, HOURS, spec)
+        if x < 0 and not self._case.tariff.is_flat_night(interval):
+            self.resellable += -x * spec.charge_efficiency
+        elif x < 0:
+            self.resellable += min(-x, max(-net, 0.0)) * spec.charge_efficiency
+        else:
+            sold = max(x - max(net, 0.0), 0.0)
+            self.resellable -= sold / spec.discharge_efficiency
+        self.resellable = min(max(self.resellable, 0.0), self.stored)
+        return x
+
+
+def _known_until(series: Series, case: Case) -> Iterator[int]:
+    """For each interval, the index up to which day-ahead prices are published when it begins."""
+    local = [series.start(i).astimezone(case.zone) for i in range(len(series))]
+    days = [t.date() for t in local]
+    borders = [i for i, (a, b) in enumerate(pairwise(days), start=1) if a != b]
+    ends = {days[i - 1]: i for i in borders}
+    for t in local:
+        day = t.date() + timedelta(days=1) if t.time() >= _PUBLISHED else t.date()
+        yield ends.get(day, len(series))

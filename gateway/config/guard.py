@@ -1,0 +1,94 @@
+"""What the guard is told: the part of gateway.toml that keeps the home safe, as plain frozen values.
+
+Made from the checked `gateway.config.settings` by `gateway.config.load`, and handed to the guard's
+process as JSON: it needs no library to check it again, and nothing of the market, the broker, the page
+or the tariff is in it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings
+from gateway.domain.order import StandingSettings
+from gateway.domain.readings import Role
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`."""
+
+    name: str
+    profile: str = "auto"
+    host: str | None = None
+    port: int = 502
+    unit: int | None = None
+    framing: Literal["tcp", "rtu_over_tcp", "rtu"] = "tcp"
+    serial: str | None = None
+    baud: int = 9600
+    parity: Literal["N", "E", "O"] = "N"
+    control: bool = True
+    role: Role | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The pace of control; see `gateway.config.settings.Control`."""
+
+    period_s: float = 2.0
+    deadband_w: float = 50.0
+    dwell_s: float = 30.0
+    car_dwell_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """All that the guard needs. ``place`` is latitude and longitude, degrees, north and east +.
+
+    The limits are those of the connection itself; the user's may only be tighter.
+    """
+
+    devices: tuple[DeviceConfig, ...]
+    state_dir: str
+    time_zone: str = "UTC"
+    place: tuple[float, float] | None = None
+    reserve_pct: float = 20.0
+    export_limit_w: float | None = None
+    import_limit_w: float | None = None
+    departure: time = time(7)
+    departure_energy_wh: float = 0.0
+    battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
+    charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
+    timing: Timing = field(default_factory=Timing)
+    clock_start: datetime | None = None
+    clock_rate: float = 1.0
+
+    def standing(self) -> StandingSettings:
+        """What holds until the user says otherwise."""
+        return StandingSettings(
+            reserve_pct=self.reserve_pct,
+            export_limit_w=self.export_limit_w,
+            import_limit_w=self.import_limit_w,
+            departure_time=self.departure,
+            departure_energy_wh=self.departure_energy_wh,
+        )
+
+    def control(self) -> ControlSettings:
+        """What a decision is made with, as long as this configuration holds."""
+        return ControlSettings(
+            zone=ZoneInfo(self.time_zone),
+            import_limit_w=self.import_limit_w,
+            export_limit_w=self.export_limit_w,
+            battery=self.battery,
+            charger=self.charger,
+            deadband_w=self.timing.deadband_w,
+            dwell_s=self.timing.dwell_s,
+            car_dwell_s=self.timing.car_dwell_s,
+        )
+
+    def roles(self) -> dict[str, Role]:
+        """The roles that devices were given, by name."""
+        return {d.name: d.role for d in self.devices if d.role is not None}

@@ -1,0 +1,251 @@
+"""A Modbus device at work: profile + connection + clock behind the `Device` protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from gateway.clock import Clock
+from gateway.devices import IntentStore, ReleaseReport
+from gateway.devices.counters import Counters, Memory
+from gateway.devices.datasheet import ControlSheet, Identity, Profile, Source
+from gateway.devices.identify import bind_profile, identify
+from gateway.devices.poller import LayoutChanged, Poller
+from gateway.devices.setpoint_lease import SetpointLease
+from gateway.domain.control import Control
+from gateway.domain.readings import Quality, Reading
+from gateway.errors import DeviceError, StorageError
+from gateway.modbus.exceptions import NOT_THERE, Refused
+from gateway.modbus.registers import Block, Missing, Value
+from gateway.modbus.unit import Unit
+from gateway.supervise import Backoff
+
+log = logging.getLogger(__name__)
+_REBIND_S = 60.0  # a device that was away so long may have been set up anew
+
+
+class ModbusDevice:
+    """One device of the site. It connects when first used; being absent is never fatal.
+
+    After a loss one more poll tries at once; then tries are spaced by a backoff, and polls in
+    between fail without touching the wire, so that a dead device costs the others nothing.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        profile: Profile,
+        unit: Unit,
+        intents: IntentStore | None,
+        clock: Clock,
+        memory: Memory | None = None,
+    ) -> None:
+        """Without ``intents`` it is read only, never written.
+
+        With a ``memory`` the counters go on from where a previous run saw them.
+        """
+        self.name, self.profile = name, profile
+        self._unit = unit
+        self._intents, self._clock = intents, clock
+        self._counters = Counters(name, clock, memory)
+        self._source: Source | None = None
+        self._leases: dict[Control, SetpointLease] = {}
+        self._poller: Poller | None = None
+        self._blocks: dict[Block, float] = {}  # when which registers were read last
+        self._backoff = Backoff(1.0, 60.0, rng=random.Random(name))  # noqa: S311 - jitter
+        self._failures = 0
+        self._retry_at = float("-inf")
+        self._answered = float("-inf")
+        self._opening = asyncio.Lock()
+        # what can be steered: by the profile until the device was seen, then as found there
+        self._controls = profile.controls if intents else frozenset[Control]()
+        self._withheld: frozenset[Control] = frozenset()  # what they would steer is not there
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """See `gateway.devices.Device.controls`; what is held stays in sight until it is let go."""
+        held = {c for c, lease in self._leases.items() if lease.value is not None or lease.owed}
+        return self._controls - (self._withheld - held)
+
+    @property
+    def identity(self) -> Identity:
+        """What the device says it is, as far as it was asked."""
+        return self._source.identity if self._source else Identity()
+
+    @property
+    def sleeps_at_night(self) -> bool:
+        """See `gateway.devices.Device.sleeps_at_night`."""
+        return self.profile.communication.sleeps_at_night
+
+    async def poll(self) -> tuple[Reading, ...]:
+        """See `gateway.devices.Device.poll`."""
+        try:
+            self._may_try()
+            poller = await self._open()
+            values = await poller.read(self._clock.monotonic())
+        except DeviceError as error:
+            raise self._lost(error) from error
+        self._failures, self._retry_at = 0, float("-inf")
+        self._answered = self._clock.monotonic()
+        self._backoff.reset()
+        self._check_presence(dict(values))
+        self._check_effect(dict(values))
+        now = self._clock.now()
+        return tuple(_reading(metric, value, now) for metric, value in values)
+
+    async def hold(self, control: Control, value: float) -> None:
+        """See `gateway.devices.Device.hold`."""
+        try:
+            self._may_try()
+            await self._open()
+            lease = self._leases.get(control)
+            if lease is None:
+                raise DeviceError(f"cannot set {control.value}")
+            if control in self._withheld:
+                problems = await lease.release() if lease.value is not None else []
+                raise DeviceError(
+                    "; ".join((f"{control.value}: nothing there to steer", *problems))
+                )
+            await lease.hold(value)
+        except Refused as error:
+            raise DeviceError(f"{self.name}: {error}") from error
+        except DeviceError as error:
+            raise DeviceError(f"{self.name}: {error}") from error
+
+    async def release(self, controls: Collection[Control] = ()) -> ReleaseReport:
+        """See `gateway.devices.Device.release`."""
+        problems: list[str] = []
+        try:
+            await self._open()
+        except DeviceError as error:
+            owed = any(lease.owed for lease in self._leases.values()) or self._owed()
+            problems = [f"cannot be reached, so not released: {error}"]
+            return ReleaseReport(self.name, not owed and not self._controls, tuple(problems))
+        for control, lease in self._leases.items():
+            if not controls or control in controls:
+                try:
+                    problems += await lease.release()
+                except DeviceError as error:  # one control never holds up another
+                    problems.append(f"{control.value}: {error}")
+        return ReleaseReport(self.name, not problems, tuple(problems))
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._unit.bus.close()
+
+    # -- inside --
+
+    def _check_presence(self, values: Mapping[str, Value]) -> None:
+        """A battery that the device says it does not have is not steered, until it answers."""
+        absent = frozenset(
+            control
+            for control, lease in self._leases.items()
+            if values.get(lease.sheet.presence) is Missing.ABSENT
+        )
+        for control in absent - self._withheld:
+            log.info("%s: %s is withheld: nothing answers there", self.name, control.value)
+        for control in self._withheld - absent:
+            log.info("%s: %s is offered again", self.name, control.value)
+        self._withheld = absent
+
+    def _check_effect(self, values: Mapping[str, Value]) -> None:
+        """A write can be accepted and ignored; only the measured power tells."""
+        lease, power = self._leases.get(Control.BATTERY_POWER), values.get("battery_power_w")
+        soc = values.get("battery_soc_pct")
+        if lease and isinstance(power, int | float) and isinstance(soc, int | float):
+            lease.judge(power, soc)
+
+    def _owed(self) -> bool:
+        try:
+            return bool(self._intents and self._intents.pending(self.name))
+        except StorageError:
+            return True  # not known: say that it may not be neutral
+
+    def _pending(self) -> Collection[Control]:
+        try:
+            return self._intents.pending(self.name) if self._intents else ()
+        except StorageError:
+            return ()
+
+    def _may_try(self) -> None:
+        left = self._retry_at - self._clock.monotonic()
+        if left > 0:
+            raise _Waiting(f"lost; next try in {left:.0f} s")
+
+    def _lost(self, error: DeviceError) -> DeviceError:
+        if not isinstance(error, _Waiting):
+            self._failures += 1
+            if self._failures > 1:
+                self._retry_at = self._clock.monotonic() + self._backoff.next()
+            away = self._clock.monotonic() - self._answered
+            moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in NOT_THERE
+            if moved or away > _REBIND_S:
+                self._poller = None
+            for lease in self._leases.values():
+                lease.doubt()
+        return DeviceError(f"{self.name}: {error}")
+
+    async def _open(self) -> Poller:
+        """The poller of the bound device; it is bound when first reached, by one task at a time."""
+        if self._poller is None:
+            async with self._opening:
+                if self._poller is None:
+                    self._poller = await self._bind()
+        return self._poller
+
+    async def _bind(self) -> Poller:
+        """Find the registers, and undo what a previous run left forced."""
+        profile = self.profile
+        if profile.choices:
+            found = await identify(self._unit, profile.choices)
+            if found is None:
+                raise DeviceError("the device is none that we know; name its profile")
+            profile = self.profile = found[0]
+        source = await bind_profile(self._unit, profile)
+        offered = source.controls if self._intents else ()
+        known = {*self._leases, *self._pending()}  # what is forced must never be lost from sight
+        has = [s for s in offered if s.control in known or await self._has(s)]
+        self._take_controls(has)
+        self._source = source
+        for lease in self._leases.values():
+            if lease.owed and lease.value is None:
+                await lease.release()
+        how = profile.communication
+        return Poller(self.name, source, self._unit, how, self._counters, self._blocks)
+
+    async def _has(self, sheet: ControlSheet) -> bool:
+        """Whether the device has the registers without which it cannot be steered so."""
+        for block in sheet.required:
+            if await self._unit.read_if_there(block.table, block.address, block.count) is None:
+                return False
+        return True
+
+    def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
+        """A lease for each control; one that holds something goes on with the new sheet."""
+        before, self._leases = self._leases, {}
+        if self._intents is None:
+            return
+        for sheet in sheets:
+            lease = before.get(sheet.control)
+            if lease is None:
+                lease = SetpointLease(self.name, sheet, self._unit, self._intents, self._clock)
+            lease.rebind(sheet)
+            self._leases[sheet.control] = lease
+        self._controls = frozenset(self._leases)
+
+
+class _Waiting(DeviceError):
+    """Not tried: the backoff has not passed."""
+
+
+def _reading(metric: str, value: Value, time: datetime) -> Reading:
+    if value is Missing.ABSENT:
+        return Reading(metric, None, Quality.ABSENT, time)
+    if isinstance(value, Missing):
+        return Reading(metric, None, Quality.BAD, time)
+    if isinstance(value, float):
+        value += 0.0  # -0.0 is 0.0
+    return Reading(metric, value, Quality.GOOD, time)

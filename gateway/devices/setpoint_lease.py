@@ -1,0 +1,303 @@
+"""Hold one control of one device as a lease, and let go of it for sure.
+
+Before the first write the words that will be changed are stored (`IntentStore`), so that a later
+run can put them back. A setpoint is written when it changes or when its lease has run for the
+sheet's refresh time; every write is read back. A setpoint that somebody else has replaced is
+reported once and not fought.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from gateway.clock import Clock
+from gateway.devices import IntentStore
+from gateway.devices.datasheet import ControlSheet, ReadBack, Write
+from gateway.devices.write_budget import BudgetSpent, WriteBudget
+from gateway.domain.control import Control
+from gateway.errors import DeviceError, StorageError
+from gateway.modbus.exceptions import Refused
+from gateway.modbus.unit import Unit
+
+log = logging.getLogger(__name__)
+_YIELD_S = 900.0  # so long we leave a device to another controller
+_VISIBLE_W = 300.0  # smaller setpoints drown in the inverter's own needs
+_FULL_PCT, _EMPTY_PCT = 97.0, 15.0  # where the battery's own limits may overrule a setpoint
+_LIMITS = (Control.PV_LIMIT, Control.EXPORT_LIMIT)  # the smaller the safer
+
+
+class SetpointLease:
+    """The state of one control: what we wrote, when, and what it replaced."""
+
+    def __init__(
+        self,
+        device: str,
+        sheet: ControlSheet,
+        unit: Unit,
+        intents: IntentStore,
+        clock: Clock,
+    ) -> None:
+        self._device, self.sheet = device, sheet
+        self._unit = unit
+        self._intents, self._clock = intents, clock
+        self._budget = WriteBudget(device, sheet, intents, clock)
+        self._read_back: ReadBack | None = None
+        self._saved: dict[int, int] = {}
+        self._sent: dict[int, int] = {}  # what we wrote last
+        self._written: dict[int, int] = {}  # the part of it that is expected to read back
+        self._value: float | None = None
+        self._renewed = float("-inf")
+        self._yielded = float("-inf")
+        self._since = 0.0
+        self._ineffective = False
+
+    @property
+    def value(self) -> float | None:
+        """What is held now, None when the control is released."""
+        return self._value
+
+    def rebind(self, sheet: ControlSheet) -> None:
+        """Go on with the control as it was found anew, perhaps at other addresses."""
+        if sheet.read_back != self.sheet.read_back:
+            self._sent, self._written, self._saved = {}, {}, {}
+        self.sheet = self._budget.sheet = sheet
+        self.doubt()
+
+    def doubt(self) -> None:
+        """The device was lost: what it holds is unknown, the next hold writes all again."""
+        self._renewed = float("-inf")
+        self._read_back = None
+
+    async def hold(self, value: float) -> None:
+        """See `gateway.devices.Device.hold`."""
+        now = self._clock.monotonic()
+        fresh = now - self._renewed < self.sheet.lease.refresh_s
+        if fresh and value == self._value and not self.sheet.recompute:
+            return
+        if now - self._yielded < _YIELD_S:
+            raise DeviceError(f"{self.sheet.control.value} is left to another controller")
+        if not fresh or self._read_back is None or self.sheet.recompute:
+            self._read_back = await self._read_registers()
+            self._take_over(self._read_back)
+        writes = self._due(
+            self.sheet.hold(value, self._read_back, self._saved), self._read_back, fresh
+        )
+        tightens = self._tightens(value)
+        if not tightens:
+            await self._check_budget(writes)
+        await self._send(writes, must=tightens)
+        if self._value is None or (value > 0) != (self._value > 0):
+            self._since = now
+        self._value = value
+        if not fresh:
+            self._renewed = now
+
+    def judge(self, power_w: float, soc_pct: float) -> None:
+        """Say once when the measured power does not follow a battery setpoint, once when it does."""
+        wanted = self._value
+        lease, age = self.sheet.lease, self._clock.monotonic() - self._renewed
+        if lease.seconds and age > lease.seconds:
+            return  # not renewed: the device may have let go
+        settled = self._clock.monotonic() - self._since >= self.sheet.settle_s
+        limit = soc_pct >= _FULL_PCT if (wanted or 0) < 0 else soc_pct <= _EMPTY_PCT
+        if wanted is None or abs(wanted) < _VISIBLE_W or not settled or limit:
+            return
+        follows = power_w * wanted > 0 and abs(power_w) > 0.1 * abs(wanted)
+        if not follows and not self._ineffective:
+            log.warning(
+                "%s: the battery setpoint of %.0f W has no effect; measured %.0f W",
+                self._device,
+                wanted,
+                power_w,
+            )
+        if follows and self._ineffective:
+            log.info("%s: the battery follows its setpoint again", self._device)
+        self._ineffective = not follows
+
+    async def release(self) -> list[str]:
+        """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
+        ours = self._value is not None or self.owed
+        if self.sheet.on_foreign_setpoint == "keep" and not ours:
+            return []
+        if self._clock.monotonic() - self._yielded < _YIELD_S:
+            return await self._left_to_another()
+        saved = self._saved or self._remembered()
+        try:
+            read_back = await self._read_registers()
+        except DeviceError as error:
+            return [f"{self.sheet.control.value}: cannot be read, so not released: {error}"]
+        problems: list[str] = []
+        try:
+            steps = self.sheet.neutral(read_back, saved)
+        except DeviceError as error:
+            return [f"{self.sheet.control.value}: {error}"]
+        for step in steps:
+            if all(read_back.word(a) == w for a, w in step.by_address):
+                continue
+            try:
+                await self._write(step, must=True)
+            except DeviceError as error:
+                problems.append(f"{self.sheet.control.value}: {error}")
+        problems += await self._not_neutral(steps)
+        if not problems:
+            self._forget()
+            self._saved, self._sent, self._written, self._value = {}, {}, {}, None
+            self._renewed = self._yielded = float("-inf")
+        return problems
+
+    @property
+    def owed(self) -> bool:
+        """Whether a previous run may have left this control forced."""
+        return bool(self._stored())
+
+    # -- inside --
+
+    async def _left_to_another(self) -> list[str]:
+        """What another controller holds is its own, but it is not neutral and we do not say so."""
+        try:
+            read_back = await self._read_registers()
+        except DeviceError as error:
+            return [f"{self.sheet.control.value}: cannot be read: {error}"]
+        if self.sheet.is_neutral(read_back) is False:
+            return [f"{self.sheet.control.value}: is held by another controller"]
+        return []
+
+    def _stored(self) -> str | None:
+        """The stored intent; a store that cannot be read must never keep a device from its release."""
+        with suppress(StorageError):
+            return self._intents.pending(self._device).get(self.sheet.control)
+        return None
+
+    async def _not_neutral(self, steps: Sequence[Write]) -> list[str]:
+        try:
+            read_back = await self._read_registers()
+        except DeviceError as error:
+            return [f"{self.sheet.control.value}: the release cannot be verified: {error}"]
+        wrong = [
+            f"{self.sheet.control.value}: register {a} reads {read_back.word(a)} instead of {w}"
+            for step in steps
+            if step.check and not step.optional
+            for a, w in step.by_address
+            if read_back.word(a) not in (w, None)
+        ]
+        if (
+            not wrong
+            and self.sheet.on_foreign_setpoint == "clear"
+            and self.sheet.is_neutral(read_back) is False
+        ):
+            return [f"{self.sheet.control.value}: the device still says that it is controlled"]
+        return wrong
+
+    def _take_over(self, read_back: ReadBack) -> None:
+        """Remember what stood there before us; notice if another controller has written since."""
+        if self._value is None:
+            words = {
+                a: w for a in self.sheet.restore_registers if (w := read_back.word(a)) is not None
+            }
+            self._saved = self._remembered() or words
+            self._remember()
+            return
+        changed = [a for a, w in self._written.items() if read_back.word(a) not in (w, None)]
+        if changed and self.sheet.is_neutral(read_back) is False:
+            self._yielded = self._clock.monotonic()
+            log.warning(
+                "%s: another controller has changed register %d; leaving %s to it for %d minutes",
+                self._device,
+                changed[0],
+                self.sheet.control.value,
+                _YIELD_S / 60,
+            )
+            self._value, self._sent, self._written, self._saved = None, {}, {}, {}
+            self._forget()
+            raise DeviceError(f"{self.sheet.control.value} was taken by another controller")
+
+    def _remember(self) -> None:
+        """Store what restores the device. Nothing that would stay is written unless it is stored."""
+        try:
+            self._intents.remember(
+                self._device, self.sheet.control, json.dumps(self._saved), self._clock.now()
+            )
+        except StorageError as error:
+            if self.sheet.lease.kind == "none" or self.sheet.persists_after_lease:
+                raise DeviceError(f"{self.sheet.control.value} is not taken: {error}") from error
+
+    def _forget(self) -> None:
+        with suppress(StorageError):  # an intent too many is undone once more at the next start
+            self._intents.forget(self._device, self.sheet.control)
+
+    def _remembered(self) -> dict[int, int]:
+        text = self._stored()
+        stored: Mapping[str, int] = json.loads(text) if text else {}
+        return {int(address): word for address, word in stored.items()}
+
+    def _due(self, writes: Sequence[Write], read_back: ReadBack, fresh: bool) -> tuple[Write, ...]:
+        """What must be sent: within the refresh time only what changed, of flash never anything else."""
+        for step in writes:
+            if step.check and self._budget.is_there(step, read_back):
+                self._written |= dict(step.by_address)
+        due = (w for w in writes if not self._budget.is_there(w, read_back))
+        return tuple(w for w in due if not fresh or self._differs(w))
+
+    def _tightens(self, value: float) -> bool:
+        """Whether this makes a limit smaller: a limit is never left too wide to spare the flash.
+
+        Each such write follows one that widened it, which the budget bounds.
+        """
+        return self.sheet.control in _LIMITS and (self._value is None or value < self._value)
+
+    async def _check_budget(self, writes: Sequence[Write]) -> None:
+        """Refuse what the flash would not stand; a battery is let go rather than held at an old power."""
+        try:
+            self._budget.check(writes)
+        except BudgetSpent:
+            if self.sheet.control is Control.BATTERY_POWER and self._value is not None:
+                await self.release()
+            raise
+
+    async def _send(self, writes: Sequence[Write], must: bool) -> None:
+        """Write and read back. On any failure the next hold starts over."""
+        if not writes:
+            return
+        try:
+            for step in writes:
+                for address, _ in step.by_address:  # until it is answered, either may stand there
+                    self._sent.pop(address, None)
+                    self._written.pop(address, None)
+                await self._write(step, must)
+                self._sent |= dict(step.by_address)
+                self._written |= dict(step.by_address) if step.check else {}
+            self._read_back = await self._read_registers()
+        except DeviceError:
+            self.doubt()
+            raise
+        for address, word in self._written.items():
+            if self._read_back.word(address) not in (word, None):
+                reads = self._read_back.word(address)
+                self.doubt()
+                raise DeviceError(
+                    f"{self.sheet.control.value}: wrote {word} to register {address}"
+                    f" but it reads {reads}"
+                )
+
+    async def _write(self, step: Write, must: bool) -> None:
+        """Write one step; ``must``: it is worth a write, whether it can be counted or not."""
+        self._budget.count(step, must)
+        try:
+            await self._unit.write(step.address, step.words, step.fc)
+        except Refused:
+            if not step.optional:
+                raise
+
+    def _differs(self, step: Write) -> bool:
+        return any(self._sent.get(a) != w for a, w in step.by_address)
+
+    async def _read_registers(self) -> ReadBack:
+        raw = {}
+        for block in self.sheet.read_back:
+            data = await self._unit.read_if_there(block.table, block.address, block.count)
+            if data is not None:  # what a model does not have, it goes without
+                raw[block] = data
+        return ReadBack(raw)

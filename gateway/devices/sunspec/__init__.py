@@ -1,0 +1,1 @@
+"""SunSpec devices: from the chain of models to readings and controls."""

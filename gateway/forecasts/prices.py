@@ -1,0 +1,247 @@
+"""The market price of the coming intervals as scenarios that follow each other.
+
+Every market has a reference that is known ahead: the day-ahead price, or where there is none the last
+week's price at that time of day, or a mean of both where that came closer to the real price in the
+last weeks. What the real price does around it is learnt from the home's own
+past: deviation / reference is turned into a normal score z by its empirical quantiles, and z moves
+from one interval to the next by a transition matrix. A spike is then simply a high z, which is likely
+followed by a high z; how likely is counted, starting from an autoregressive prior.
+
+Nothing here is fitted to any one market's data ahead of time; the prior stands for some dozen hours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import erf, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gateway.forecasts.history import DAY, Array, History
+
+_WINDOW = 28 * DAY  # deviations are forgotten after four weeks
+_COUNTED = 60 * DAY  # transitions change slowly, so they may be counted over longer
+_PRIOR_ROW = 30.0  # transitions out of a scenario that the prior stands for
+_RHO = 0.9  # prior persistence of the normal score per quarter-hour
+_TRUSTS = (1.0, 0.5, 0.0)  # in the day-ahead price
+_DOUBT_DAYS = 4  # of evidence before it is doubted
+_CLEARLY = 1.15  # times better is clearly better
+_DEAR = 12  # quarter-hours a day in which a battery of some hours sells, or buys
+_LEAST = 5.0  # per MWh: a reference below it no longer scales the deviation
+# Relative deviations before anything was seen: quiet mostly, sometimes a spike. Each counts 6 times.
+_PRIOR = np.tile(
+    [-0.6, -0.4, -0.3, -0.25, -0.2, -0.15, -0.1, -0.05, 0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 3],
+    6,
+)
+
+Slots = NDArray[np.int64]
+
+SCORES = np.linspace(-2.6, 3.4, 17)  # normal scores of the scenarios; finer towards nothing
+RANKS = np.array([0.5 * (1 + erf(z / sqrt(2))) for z in SCORES])
+
+
+def _autoregressive(rho: float) -> Array:
+    """Chances from each score to each: mass between the midpoints (Tauchen's method)."""
+    edges = (SCORES[1:] + SCORES[:-1]) / 2
+    width = sqrt(1 - rho * rho)
+    below = [[0.5 * (1 + erf((e - rho * z) / width / sqrt(2))) for e in edges] for z in SCORES]
+    return np.diff(np.array(below), axis=1, prepend=0.0, append=1.0)
+
+
+PRIOR_TRANSITIONS = _autoregressive(_RHO)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceOutlook:
+    """Scenarios [T, K] rising along K, per MWh; transitions [K, K]; weights [K] of the first."""
+
+    scenarios: Array
+    transitions: Array
+    weights: Array
+
+    def expected(self) -> Array:
+        """The mean price of each interval given what is known now."""
+        weights, means = self.weights, np.empty(self.scenarios.shape[0])
+        for t, row in enumerate(self.scenarios):
+            means[t] = weights @ row
+            weights = weights @ self.transitions
+        return means
+
+
+@dataclass(frozen=True, slots=True)
+class PriceModel:
+    """How real prices deviate from their reference, learnt from the past."""
+
+    levels: Array  # relative deviation at each score
+    transitions: Array
+    usual: Array  # by slot of the day (UTC), in place of a day-ahead price that is not known
+    week: Array  # the last week's real prices by slot of the day; NaN where nothing is known
+    trust: float = 1.0  # in the day-ahead price; the rest in the last week
+
+    def reference(self, day_ahead: Array, slots: Slots) -> Array:
+        """What deviations are counted from, for intervals at these slots of the day."""
+        published = np.where(np.isnan(day_ahead), self.usual[slots], day_ahead)
+        return _mixed(published, self.week[slots], self.trust)
+
+    def scenarios(self, reference: Array) -> Array:
+        """Prices [T, K] around the reference; strictly rising along K."""
+        apart = np.arange(SCORES.size) * 1e-6
+        spread: Array = _scale(reference)[:, None] * self.levels[None, :]
+        prices: Array = reference[:, None] + spread + apart
+        return prices
+
+    def node(self, deviation: Array) -> Array:
+        """Where relative deviations stand among the scenarios: 0 .. K-1, in between as well."""
+        apart = np.arange(SCORES.size) * 1e-9
+        place: Array = np.interp(
+            deviation, self.levels + apart, np.arange(SCORES.size, dtype=float)
+        )
+        return place
+
+
+def price_outlook(
+    history: History, day_ahead: Array, cleared: Mapping[int, float] | None = None
+) -> PriceOutlook:
+    """Scenarios for the intervals of ``day_ahead`` (NaN where it is not yet published).
+
+    ``cleared`` are market prices that are known already, by index of the coming interval.
+    """
+    model = learn(history)
+    reference = model.reference(day_ahead, (history.end + np.arange(day_ahead.size)) % DAY)
+    scenarios = model.scenarios(reference)
+    weights = _first_weights(history, model)
+    if cleared and 0 in cleared:
+        scale = _scale(reference[:1])
+        weights = _spread(float(model.node((cleared[0] - reference[:1]) / scale)[0]))
+    return PriceOutlook(scenarios, model.transitions, weights)
+
+
+def learn(history: History) -> PriceModel:
+    """The price model from what is known now."""
+    past = history.tail(_COUNTED)
+    usual = usual_day(past)
+    slots = (past.first + np.arange(len(past))) % DAY
+    published = np.where(np.isnan(past.da), usual[slots], past.da)
+    before = _week_before(past.rt)
+    trust = _trust(past, published, before[:-DAY])
+    reference = _mixed(published, before[:-DAY], trust)
+    deviation = (past.rt - reference) / _scale(reference)
+    recent = deviation[-_WINDOW:]
+    sample = np.concatenate([recent[~np.isnan(recent)], _PRIOR])
+    levels = np.quantile(sample, RANKS)
+    week = np.roll(before[-DAY:], history.end % DAY)
+    model = PriceModel(levels, PRIOR_TRANSITIONS, usual, week, trust)
+    return replace(model, transitions=_counted(model.node(deviation)))
+
+
+def _week_before(real: Array) -> Array:
+    """Of each interval, and of a day more, the mean price at that time of day in the week before.
+
+    Neighbours within half an hour are pooled, spikes are kept: where they come in the evening, the
+    evening is dear. NaN with less than two days before.
+    """
+    if not real.size:
+        return np.full(DAY, np.nan)
+    known = ~np.isnan(real)
+    kept = np.where(known, real, 0.0), known.astype(float)
+    total, count = (np.convolve(x, np.ones(5), "same")[: real.size] for x in kept)
+    sums, counts = np.zeros(real.size + DAY), np.zeros(real.size + DAY)
+    for day in range(1, 8):
+        end = real.size + DAY - day * DAY
+        if end > 0:
+            sums[day * DAY :] += total[:end]
+            counts[day * DAY :] += count[:end]
+    enough = counts >= 2 * 3
+    return np.where(enough, sums / np.maximum(counts, 1), np.nan)
+
+
+def _trust(past: History, published: Array, week: Array) -> float:
+    """How far the day-ahead price is to be believed: 1, or less where a mixture was clearly better.
+
+    Better is what would have earned more: the real price at the hours it calls dear less that at the
+    hours it calls cheap, over the last days.
+    """
+    days = min(int(np.count_nonzero(~np.isnan(week))), _WINDOW) // DAY
+    real, published, week = (x[x.size - days * DAY :] for x in (past.rt, published, week))
+    known = ~np.isnan(real)
+    if np.count_nonzero(known) < _DOUBT_DAYS * DAY:
+        return 1.0
+    low, high = np.quantile(real[known], [0.01, 0.99])
+    real = np.clip(np.where(known, real, np.median(real[known])), low, high).reshape(days, DAY)
+    spread = {t: _spread_by(_mixed(published, week, t).reshape(days, DAY), real) for t in _TRUSTS}
+    best = max(reversed(_TRUSTS), key=lambda trust: spread[trust])  # of equals the least trust
+    return best if spread[best] > _CLEARLY * max(spread[1.0], 0.0) else 1.0
+
+
+def _spread_by(expected: Array, real: Array) -> float:
+    """Real price of the hours that are expected to be dearest less that of the cheapest, by day."""
+    order = np.argsort(expected, axis=1, kind="stable")
+    by_rank = np.take_along_axis(real, order, axis=1)
+    return float((by_rank[:, -_DEAR:] - by_rank[:, :_DEAR]).mean())
+
+
+def _mixed(published: Array, week: Array, trust: float) -> Array:
+    mixed: Array = np.where(np.isnan(week), published, trust * published + (1 - trust) * week)
+    return mixed
+
+
+def usual_day(history: History) -> Array:
+    """Mean price by slot of the day (UTC) over the last week, day-ahead where known; never NaN."""
+    prices = np.where(np.isnan(history.da), history.rt, history.da)[-7 * DAY :]
+    slots = (history.end - prices.size + np.arange(prices.size)) % DAY
+    known = ~np.isnan(prices)
+    if not known.any():
+        return np.full(DAY, 40.0)  # per MWh, a usual wholesale price
+    count = np.bincount(slots[known], minlength=DAY)
+    total = np.bincount(slots[known], weights=prices[known], minlength=DAY)
+    usual: Array = np.where(count > 0, total / np.maximum(count, 1), prices[known].mean())
+    return usual
+
+
+def _scale(reference: Array) -> Array:
+    scale: Array = np.maximum(reference, _LEAST)
+    return scale
+
+
+def _counted(nodes: Array) -> Array:
+    """Transition matrix: the prior plus what was counted; a price between two nodes counts for both."""
+    size = SCORES.size
+    known = ~(np.isnan(nodes[:-1]) | np.isnan(nodes[1:]))
+    before, after = nodes[:-1][known], nodes[1:][known]
+    counts = _PRIOR_ROW * PRIOR_TRANSITIONS
+    flat = np.zeros(size * size)
+    low_b, low_a = before.astype(int), after.astype(int)
+    part_b, part_a = before - low_b, after - low_a
+    high_b, high_a = np.minimum(low_b + 1, size - 1), np.minimum(low_a + 1, size - 1)
+    for row, w_row in ((low_b, 1 - part_b), (high_b, part_b)):
+        for column, w_column in ((low_a, 1 - part_a), (high_a, part_a)):
+            flat += np.bincount(row * size + column, weights=w_row * w_column, minlength=size**2)
+    counts = counts + flat.reshape(size, size)
+    chances: Array = counts / counts.sum(axis=1, keepdims=True)
+    return chances
+
+
+def _first_weights(history: History, model: PriceModel) -> Array:
+    """Chances of the scenarios in the first coming interval, from the last known price."""
+    last = history.tail(DAY)
+    known = np.flatnonzero(~np.isnan(last.rt))
+    if not known.size:
+        return np.asarray(np.linalg.matrix_power(model.transitions, 64)[SCORES.size // 2])
+    index = int(known[-1])
+    reference = last.da[index : index + 1]
+    reference = model.reference(reference, np.array([(last.first + index) % DAY]))
+    node = model.node((last.rt[index : index + 1] - reference) / _scale(reference))
+    weights: Array = _spread(float(node[0]))
+    for _ in range(min(len(last) - index, 12)):  # it was so many intervals ago
+        weights = weights @ model.transitions
+    return weights
+
+
+def _spread(node: float) -> Array:
+    """All weight at a place between two scenarios."""
+    weights = np.zeros(SCORES.size)
+    low = min(int(node), SCORES.size - 2)
+    weights[low], weights[low + 1] = 1 - (node - low), node - low
+    return weights

@@ -1,0 +1,183 @@
+"""From values to energy: the best change of charge over one interval, and the expected schedule."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf
+
+import numpy as np
+
+from gateway.domain.plan import BatterySpec, Forecast, Outlook, PlannedInterval, ValueCurve
+from gateway.forecasts.history import Array
+
+
+class ValueIntegral:
+    """Marginal value of stored energy (per MWh, falling) over a grid of stored Wh, and its integral."""
+
+    __slots__ = ("_falling", "_grid", "_total", "_values")
+
+    def __init__(
+        self, grid: Sequence[float], values: Sequence[float], total: Sequence[float]
+    ) -> None:
+        self._grid, self._values, self._total = grid, values, total
+        self._falling = [-v for v in values]
+
+    @classmethod
+    def of_rows(cls, grid: Array, rows: Array) -> list[ValueIntegral]:
+        """One for each row of marginal values over ``grid``."""
+        cells = np.diff(grid) * (rows[:, 1:] + rows[:, :-1]) / 2
+        totals = np.zeros_like(rows)
+        np.cumsum(cells, axis=1, out=totals[:, 1:])
+        points = grid.tolist()
+        pairs = zip(rows.tolist(), totals.tolist(), strict=True)
+        return [cls(points, values, total) for values, total in pairs]
+
+    @classmethod
+    def of_curve(cls, curve: ValueCurve) -> ValueIntegral:
+        """The same from a plan's curve."""
+        rows = np.array([curve.value_per_mwh])
+        return cls.of_rows(np.array(curve.stored_wh), rows)[0]
+
+    def of(self, stored_wh: float) -> float:
+        """Value (currency units x 1e6) of the energy from the grid's begin up to ``stored_wh``."""
+        grid, values = self._grid, self._values
+        i = min(max(bisect_right(grid, stored_wh) - 1, 0), len(grid) - 2)
+        into = stored_wh - grid[i]
+        slope = (values[i + 1] - values[i]) / (grid[i + 1] - grid[i])
+        return self._total[i] + into * (values[i] + slope * into / 2)
+
+    def where(self, value: float) -> float:
+        """The stored Wh at which the marginal value has fallen to ``value``."""
+        grid, values = self._grid, self._values
+        i = bisect_left(self._falling, -value)
+        if i == 0:
+            return grid[0]
+        if i == len(grid):
+            return grid[-1]
+        part = (values[i - 1] - value) / (values[i - 1] - values[i])
+        return grid[i - 1] + part * (grid[i] - grid[i - 1])
+
+
+@dataclass(frozen=True, slots=True)
+class DispatchInterval:
+    """One interval for one decision: hours, net load (AC Wh), prices per MWh, limits in W."""
+
+    hours: float
+    net_wh: float
+    import_price: float
+    export_price: float
+    export_limit_w: float | None = None
+    import_limit_w: float | None = None
+    exportable_wh: float | None = None  # most AC Wh that the battery may feed into the grid
+
+
+def best_discharge(
+    integral: ValueIntegral, stored_wh: float, step: DispatchInterval, spec: BatterySpec
+) -> float:
+    """The battery's best AC energy over the interval, Wh, discharge +.
+
+    Cash is piecewise linear and the value of what stays is concave, so the best is at a kink of the
+    cash or where the marginal value meets one of its slopes. The smallest move wins among equals.
+    """
+    low, high = discharge_bounds(stored_wh, step, spec)
+    eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
+    bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
+    candidates = [0.0, step.net_wh, low, high, *(w * step.hours for w in bends)]
+    for price in (step.import_price, step.export_price):
+        fuller = integral.where(price / eta_c) - stored_wh
+        emptier = stored_wh - integral.where((price - spec.wear_per_mwh) * eta_d)
+        if fuller > 0:
+            candidates.append(-fuller / eta_c)
+        if emptier > 0:
+            candidates.append(emptier * eta_d)
+    best, most = 0.0, -inf
+    for candidate in candidates:
+        x = min(max(candidate, low), high)
+        grid_wh = step.net_wh - x
+        gain = -grid_wh * (step.import_price if grid_wh > 0 else step.export_price)
+        change = spec.change_wh(x, step.hours) if bends else -x / eta_d if x > 0 else -x * eta_c
+        gain += integral.of(stored_wh + change) - spec.wear_per_mwh * max(x, 0.0)
+        if gain > most + 1e-9 or (gain > most - 1e-9 and abs(x) < abs(best)):
+            best, most = x, max(gain, most)
+    return best
+
+
+def discharge_bounds(
+    stored_wh: float, step: DispatchInterval, spec: BatterySpec
+) -> tuple[float, float]:
+    """Least and most AC Wh that the battery may give in the interval, by power, energy and limits."""
+    room = max(spec.capacity_wh - stored_wh, 0.0) / spec.charge_efficiency
+    held = max(stored_wh - spec.reserve_wh, 0.0) * spec.discharge_efficiency
+    most_in = min(spec.max_charge_w * step.hours, room)
+    most_out = min(spec.max_discharge_w * step.hours, held)
+    if step.exportable_wh is not None:
+        most_out = min(most_out, max(step.net_wh, 0.0) + step.exportable_wh)
+    low, high = -most_in, most_out
+    if step.export_limit_w is not None:
+        high = max(low, min(high, step.net_wh + step.export_limit_w * step.hours))
+    if step.import_limit_w is not None:
+        low = min(high, max(low, step.net_wh - step.import_limit_w * step.hours))
+    if step.export_limit_w is None or step.net_wh + step.export_limit_w * step.hours >= 0:
+        high = max(high, min(0.0, most_out))
+    return low, high
+
+
+def after_interval(stored_wh: float, discharge_wh: float, hours: float, spec: BatterySpec) -> float:
+    """Stored energy at the interval's end."""
+    stored = stored_wh + spec.change_wh(discharge_wh, hours) - spec.standby_w * hours
+    return min(max(stored, min(spec.reserve_wh, stored_wh)), spec.capacity_wh)
+
+
+def dispatch_interval(
+    forecast: Forecast, outlook: Outlook, car_wh: float, exportable_wh: float | None
+) -> DispatchInterval:
+    """The interval as expected."""
+    sells_at = forecast.export_price
+    if outlook.trading:
+        sells_at = max(sells_at, forecast.market_price)
+    return DispatchInterval(
+        hours=forecast.interval.hours,
+        net_wh=forecast.load_wh[1] - forecast.pv_wh[1] + car_wh,
+        import_price=forecast.import_price,
+        export_price=sells_at,
+        export_limit_w=outlook.export_limit_w,
+        import_limit_w=outlook.import_limit_w,
+        exportable_wh=exportable_wh,
+    )
+
+
+def expected_schedule(
+    outlook: Outlook,
+    integrals: Sequence[ValueIntegral],
+    car_wh: Sequence[float],
+    spec: BatterySpec | None,
+) -> tuple[PlannedInterval, ...]:
+    """What will happen if everything comes as expected."""
+    stored, made = outlook.stored_wh, []
+    resellable = outlook.resellable_wh
+    night = any(f.flat_night for f in outlook.forecasts)
+    for i, forecast in enumerate(outlook.forecasts):
+        exportable = resellable * (spec.discharge_efficiency if spec else 0) if night else None
+        step = dispatch_interval(forecast, outlook, car_wh[i], exportable)
+        battery = best_discharge(integrals[i], stored, step, spec) if spec else 0.0
+        if spec:
+            stored = after_interval(stored, battery, step.hours, spec)
+            given = max(battery - max(step.net_wh, 0.0), 0.0) / spec.discharge_efficiency
+            resellable = min(max(resellable - given, 0.0), stored)
+        made.append(
+            PlannedInterval(
+                interval=forecast.interval,
+                load_wh=forecast.load_wh[1],
+                pv_wh=forecast.pv_wh[1],
+                battery_wh=battery,
+                car_wh=car_wh[i],
+                grid_wh=step.net_wh - battery,
+                stored_wh=stored,
+                import_price=forecast.import_price,
+                export_price=forecast.export_price,
+                market_price=forecast.market_price,
+            )
+        )
+    return tuple(made)

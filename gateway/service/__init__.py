@@ -1,5 +1,0 @@
-"""The composition: devices, site, journal, planner, market, MQTT; and the two loops."""
-
-from gateway.service.compose import Gateway, compose
-
-__all__ = ["Gateway", "compose"]

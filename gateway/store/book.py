@@ -1,0 +1,219 @@
+"""What the journal's entries add up to: a fold that a restart repeats.
+
+Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``, ``cancelled``,
+``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``price``
+(what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
+``imbalance_ticks``), ``origin`` (what of the stored energy is of the flat-rate night), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
+`gateway.store.checkpoint`).
+
+The book holds the intervals of the last `KEPT` time and the tenders of the last `TENDERS_KEPT`; what
+is older stays in the journal's file. So a home that has traded for ten years needs no more memory
+than one that began last month.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from gateway.domain.intervals import Interval, parse_utc
+from gateway.domain.trade import Metered, Settlement, Tender, Transaction
+from gateway.store.codec import metered_of, settlement_of, tender_of, transaction_of
+
+KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
+TENDERS_KEPT = timedelta(days=2)  # no fill comes after delivery; there are many tenders
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the account."""
+
+    seq: int
+    time: datetime
+    kind: str
+    body: Mapping[str, Any]
+
+
+@dataclass
+class TenderState:
+    """A tender and what became of it. ``answered`` is False while its fate is unknown."""
+
+    tender: Tender
+    answered: bool = False
+    accepted: bool = False
+    market_order_id: str | None = None
+    cancelling: bool = False
+    closed: bool = False
+    filled_wh: int = 0
+
+    @property
+    def open_wh(self) -> int:
+        """What may still be filled: all of an unanswered tender, nothing of a refused one."""
+        if self.closed or (self.answered and not self.accepted):
+            return 0
+        return self.tender.quantity_wh - self.filled_wh
+
+
+@dataclass
+class Book:
+    """The account's state; `add` is the only way in."""
+
+    tenders: dict[str, TenderState] = field(default_factory=dict)
+    transactions: dict[str, Transaction] = field(default_factory=dict)
+    metered: dict[datetime, Metered] = field(default_factory=dict)
+    delivered: set[datetime] = field(default_factory=set)
+    settlements: dict[str, Settlement] = field(default_factory=dict)
+    prices: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # bodies of ``price``
+    last_sequence: int = 0
+    tender_count: int = 0  # of all times: the next tender's number
+    settled_money: int = 0  # of all times, 1e-8 units to the home
+    night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
+    _net: dict[datetime, int] = field(default_factory=dict)
+    _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
+
+    def position_wh(self, interval: Interval) -> int:
+        """Net quantity sold (+) or bought (-) in fills."""
+        return self._net.get(interval.start, 0)
+
+    def commitment(self, interval: Interval) -> int:
+        """What control must deliver at the meter, Wh net (export +)."""
+        return self.position_wh(interval)
+
+    def tenders_of(self, interval: Interval) -> list[TenderState]:
+        return self._by_interval.get(interval.start, [])
+
+    def unanswered(self) -> list[TenderState]:
+        """Tenders whose fate at the exchange is unknown, oldest first."""
+        return [s for s in self.tenders.values() if not s.answered]
+
+    def cancelling(self) -> list[TenderState]:
+        """Tenders with a cancel that has no answer yet, oldest first."""
+        return [s for s in self.tenders.values() if s.cancelling]
+
+    def open_tenders(self, now: datetime) -> int:
+        """Tenders that may still be filled."""
+        states = self.tenders.values()
+        return sum(1 for s in states if s.open_wh > 0 and s.tender.expires > now)
+
+    def last_metered(self) -> Metered | None:
+        """The newest metered interval."""
+        return self.metered[max(self.metered)] if self.metered else None
+
+    def settled_since(self, start: datetime) -> int:
+        """Money settled for the intervals from ``start`` on (within the last `KEPT` days)."""
+        rows = self.settlements.values()
+        return sum(s.total_money for s in rows if s.interval.start >= start)
+
+    def undelivered(self) -> list[Metered]:
+        """Metered intervals that the exchange has not yet confirmed, oldest first."""
+        return [self.metered[start] for start in sorted(self.metered.keys() - self.delivered)]
+
+    def add(self, entry: Entry) -> None:
+        """Fold one entry in; unknown kinds are for people and change nothing."""
+        fold = _FOLDS.get(entry.kind)
+        if fold:
+            fold(self, entry.body)
+        if entry.kind == "checkpoint":
+            self.forget(entry.time)
+
+    def forget(self, now: datetime) -> None:
+        """Drop what ended long before ``now``; the file keeps it.
+
+        A tender without an answer is never dropped. Every container is replaced, not changed, so a
+        shallow copy of the book keeps what it has. Where there is trade its own time counts: a clock
+        that jumps ahead must not make us forget what was sold.
+        """
+        if self.settlements:
+            now = min(now, max(s.interval.end for s in self.settlements.values()) + TENDERS_KEPT)
+        elif self.tenders or self.transactions:
+            return
+        old, old_tender = now - KEPT, now - TENDERS_KEPT
+        self.tenders = {
+            k: s
+            for k, s in self.tenders.items()
+            if s.tender.interval.end > old_tender or not s.answered or s.cancelling
+        }
+        self._by_interval = {}
+        for state in self.tenders.values():
+            self._by_interval.setdefault(state.tender.interval.start, []).append(state)
+        kept = {k: t for k, t in self.transactions.items() if t.interval.end > old}
+        self.transactions = kept
+        self.settlements = {k: s for k, s in self.settlements.items() if s.interval.end > old}
+        self.metered = {k: m for k, m in self.metered.items() if m.interval.end > old}
+        self.delivered = self.delivered & self.metered.keys()
+        self.prices = {k: p for k, p in self.prices.items() if k >= old}
+        fills = {t.interval.start for t in kept.values()}
+        self._net = {k: v for k, v in self._net.items() if k in fills}
+
+    def _tender(self, body: Mapping[str, Any]) -> None:
+        self.restore(TenderState(tender_of(body)))
+        self.tender_count += 1
+
+    def restore(self, state: TenderState) -> None:
+        """Put a tender with its state in (from an entry or a checkpoint)."""
+        self.tenders[state.tender.tender_id] = state
+        self._by_interval.setdefault(state.tender.interval.start, []).append(state)
+
+    def _answer(self, body: Mapping[str, Any]) -> None:
+        state = self.tenders.get(body["tender_id"])
+        if state and not state.answered:  # the first answer holds
+            state.answered, state.accepted = True, bool(body["accepted"])
+            state.market_order_id = body["market_order_id"]
+
+    def _cancel(self, body: Mapping[str, Any]) -> None:
+        if state := self.tenders.get(body["tender_id"]):
+            state.cancelling = True
+
+    def _cancelled(self, body: Mapping[str, Any]) -> None:
+        if state := self.tenders.get(body["tender_id"]):
+            state.cancelling, state.closed = False, state.closed or bool(body["success"])
+
+    def _transaction(self, body: Mapping[str, Any]) -> None:
+        fill = transaction_of(body)
+        if fill.transaction_id in self.transactions:
+            return
+        self.note_fill(fill)
+        if state := self.tenders.get(fill.tender_id):
+            state.filled_wh += fill.quantity_wh
+
+    def note_fill(self, fill: Transaction) -> None:
+        """Count a fill in the position (not in its tender's state)."""
+        self.transactions[fill.transaction_id] = fill
+        self.last_sequence = max(self.last_sequence, fill.sequence)
+        start = fill.interval.start
+        self._net[start] = self._net.get(start, 0) + fill.net_wh
+
+    def _metered(self, body: Mapping[str, Any]) -> None:
+        metered = metered_of(body)
+        self.metered[metered.interval.start] = metered
+
+    def _delivered(self, body: Mapping[str, Any]) -> None:
+        self.delivered.add(parse_utc(body["start"]))
+
+    def _settlement(self, body: Mapping[str, Any]) -> None:
+        settlement = settlement_of(body)
+        if settlement.settlement_id not in self.settlements:
+            self.settled_money += settlement.total_money
+        self.settlements[settlement.settlement_id] = settlement
+
+    def _price(self, body: Mapping[str, Any]) -> None:
+        self.prices[parse_utc(body["start"])] = body
+
+    def _origin(self, body: Mapping[str, Any]) -> None:
+        self.night_wh = int(body["night_wh"])
+
+
+_FOLDS = {
+    "tender": Book._tender,
+    "answer": Book._answer,
+    "cancel": Book._cancel,
+    "cancelled": Book._cancelled,
+    "transaction": Book._transaction,
+    "metered": Book._metered,
+    "delivered": Book._delivered,
+    "settlement": Book._settlement,
+    "price": Book._price,
+    "origin": Book._origin,
+}

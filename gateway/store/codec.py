@@ -1,0 +1,131 @@
+"""The bodies of journal entries: domain values to JSON objects of text and integers, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.domain.intervals import Interval, iso, parse_utc
+from gateway.domain.trade import (
+    Metered,
+    MeterQuality,
+    Run,
+    Settlement,
+    Side,
+    Tender,
+    Transaction,
+)
+
+
+def _span(interval: Interval) -> dict[str, str]:
+    return {"start": iso(interval.start), "end": iso(interval.end)}
+
+
+def _interval(body: Mapping[str, Any]) -> Interval:
+    return Interval(parse_utc(body["start"]), parse_utc(body["end"]))
+
+
+def tender_body(t: Tender) -> dict[str, Any]:
+    return {
+        **_span(t.interval),
+        "tender_id": t.tender_id,
+        "side": t.side.value,
+        "quantity_wh": t.quantity_wh,
+        "price_ticks": t.price_ticks,
+        "expires": iso(t.expires),
+    }
+
+
+def tender_of(body: Mapping[str, Any]) -> Tender:
+    return Tender(
+        body["tender_id"],
+        _interval(body),
+        Side(body["side"]),
+        int(body["quantity_wh"]),
+        int(body["price_ticks"]),
+        parse_utc(body["expires"]),
+    )
+
+
+def transaction_body(t: Transaction) -> dict[str, Any]:
+    return {
+        **_span(t.interval),
+        "transaction_id": t.transaction_id,
+        "sequence": t.sequence,
+        "tender_id": t.tender_id,
+        "side": t.side.value,
+        "quantity_wh": t.quantity_wh,
+        "price_ticks": t.price_ticks,
+        "money_e8": t.money,
+    }
+
+
+def transaction_of(body: Mapping[str, Any]) -> Transaction:
+    return Transaction(
+        body["transaction_id"],
+        int(body["sequence"]),
+        body["tender_id"],
+        _interval(body),
+        Side(body["side"]),
+        int(body["quantity_wh"]),
+        int(body["price_ticks"]),
+    )
+
+
+def metered_body(m: Metered) -> dict[str, Any]:
+    return {
+        **_span(m.interval),
+        "import_wh": m.import_wh,
+        "export_wh": m.export_wh,
+        "import_register_wh": m.import_register_wh,
+        "export_register_wh": m.export_register_wh,
+        "quality": m.quality.value,
+    }
+
+
+def metered_of(body: Mapping[str, Any]) -> Metered:
+    return Metered(
+        _interval(body),
+        int(body["import_wh"]),
+        int(body["export_wh"]),
+        int(body["import_register_wh"]),
+        int(body["export_register_wh"]),
+        MeterQuality(body["quality"]),
+    )
+
+
+def origin_body(interval: Interval, night_wh: int) -> dict[str, Any]:
+    """What of the stored energy is of the flat-rate night when ``interval`` has ended."""
+    return {**_span(interval), "night_wh": night_wh}
+
+
+def settlement_body(s: Settlement) -> dict[str, Any]:
+    return {
+        **_span(s.interval),
+        "settlement_id": s.settlement_id,
+        "run": s.run.value,
+        "position_wh": s.position_wh,
+        "metered_wh": s.metered_wh,
+        "imbalance_price_ticks": s.imbalance_price_ticks,
+        "energy_money_e8": s.energy_money,
+        "imbalance_money_e8": s.imbalance_money,
+        "uncontracted_money_e8": s.uncontracted_money,
+        "fee_money_e8": s.fee_money,
+        "reverses": s.reverses,
+    }
+
+
+def settlement_of(body: Mapping[str, Any]) -> Settlement:
+    return Settlement(
+        body["settlement_id"],
+        _interval(body),
+        Run(body["run"]),
+        int(body["position_wh"]),
+        int(body["metered_wh"]),
+        int(body["imbalance_price_ticks"]),
+        int(body["energy_money_e8"]),
+        int(body["imbalance_money_e8"]),
+        int(body["uncontracted_money_e8"]),
+        int(body["fee_money_e8"]),
+        body["reverses"],
+    )

@@ -1,0 +1,170 @@
+"""The past of the home for people and for the forecast: minutes and quarter-hours in SQLite.
+
+It is no account: it may lose the last quarter of an hour in a crash, and it is kind to an SD card
+(rows are written in batches, without waiting for the disk). What cannot be stored is kept for a
+while and tried again; nobody who measures or steers ever waits for it or fails by it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from contextlib import suppress
+from dataclasses import astuple
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from gateway.domain.intervals import QUARTER, Interval, floor_to
+from gateway.domain.plan import Observed
+from gateway.domain.readings import Snapshot
+from gateway.store.database import Database, replaceable
+from gateway.store.minutes import Means, Minute, Prices
+from gateway.supervise import Availability
+
+log = logging.getLogger(__name__)
+
+_MINUTE = timedelta(minutes=1)
+_MINUTES_A_DAY = 24 * 60
+_BATCH = 15  # minutes in one transaction
+_MOST_PENDING = _MINUTES_A_DAY  # kept in memory while the disk is full; then the oldest go
+_MIGRATIONS = (
+    """
+CREATE TABLE IF NOT EXISTS minute (time INTEGER PRIMARY KEY, pv_w REAL, load_w REAL, grid_w
+  REAL, battery_w REAL, battery_soc_pct REAL, charger_w REAL, import_price_per_kwh REAL,
+  export_price_per_kwh REAL, stored_value_per_kwh REAL) STRICT;
+CREATE TABLE IF NOT EXISTS quarter (time INTEGER PRIMARY KEY, load_wh REAL, pv_wh REAL, rt_price
+  REAL) STRICT
+""",
+)
+_NO_PRICES = Prices()
+# By count, not by age: a clock that was years ahead for a while must not make us drop the past.
+_DROP = (
+    "DELETE FROM minute WHERE time <= (SELECT time FROM minute ORDER BY time DESC LIMIT 1 OFFSET ?)"
+)
+
+
+class History:
+    """Opens (or makes) the history in ``path``; raises StorageError if that is not possible.
+
+    The newest ``keep_days`` of minutes are kept; quarter-hours stay (a megabyte a year).
+    """
+
+    def __init__(self, path: Path, keep_days: int = 400) -> None:
+        self._keep = keep_days * _MINUTES_A_DAY
+        self._availability = Availability(f"history {path}")
+        self._file = replaceable(
+            path, lambda: Database(path, _MIGRATIONS, synchronous="NORMAL", busy_s=0.2)
+        )
+        self._db = self._file.db
+        self._means = Means()
+        self._minutes: list[Minute] = []
+        self._quarters: list[Observed] = []
+        self._written = 0  # minutes since old ones were dropped
+        self._latest: datetime | None = (
+            None  # what the clock says now; rows beyond it are of a wrong clock
+        )
+
+    def add(self, snapshot: Snapshot, prices: Prices = _NO_PRICES) -> None:
+        """Count one observation into its minute."""
+        self._latest = snapshot.time
+        minute = floor_to(snapshot.time, _MINUTE)
+        if self._means.time != minute:
+            self._close_minute()
+            self._means = Means(minute)
+        self._means.add(snapshot, prices)
+
+    def add_quarter(self, quarter: Observed) -> None:
+        """Store what a quarter-hour was; a second word on the same quarter replaces the first."""
+        self._quarters.append(quarter)
+        self.flush()
+
+    def minutes(self, since: datetime, until: datetime) -> list[Minute]:
+        """The minutes of the half-open span in order, those not yet written among them."""
+        sql = "SELECT * FROM minute WHERE time >= ? AND time < ? ORDER BY time"
+        rows = self._ask(sql, _stamp(since), _stamp(until))
+        stored = [Minute(_time(row[0]), *row[1:]) for row in rows]
+        return stored + [m for m in self._minutes if since <= m.time < until]
+
+    def quarters(self, since: datetime) -> list[Observed]:
+        """The quarter-hours from ``since`` up to now, in order."""
+        rows = self._ask("SELECT * FROM quarter WHERE time >= ? ORDER BY time", _stamp(since))
+        stored = [_observed(*row) for row in rows]
+        waiting = [q for q in self._quarters if q.interval.start >= since]
+        known = {q.interval.start: q for q in chain(stored, waiting)}
+        return [known[at] for at in sorted(known) if self._latest is None or at <= self._latest]
+
+    def _ask(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
+        """Rows of the file; none while it cannot be read: the past is a help, not a need."""
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return []
+
+    def flush(self) -> None:
+        """Write what waits; never raises (see the module)."""
+        try:
+            with self._db:
+                self._db.execute("BEGIN")
+                self._db.executemany(
+                    f"INSERT OR REPLACE INTO minute VALUES ({_marks(10)})",  # noqa: S608 - only marks
+                    [(_stamp(m.time), *astuple(m)[1:]) for m in self._minutes],
+                )
+                self._db.executemany(
+                    "INSERT OR REPLACE INTO quarter VALUES (?, ?, ?, ?)",
+                    [
+                        (_stamp(q.interval.start), q.load_wh, q.pv_wh, q.rt_price)
+                        for q in self._quarters
+                    ],
+                )
+                self._drop_old()
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            del self._minutes[:-_MOST_PENDING], self._quarters[:-_MOST_PENDING]
+            return
+        self._availability.back()
+        self._minutes.clear()
+        self._quarters.clear()
+
+    def close(self) -> None:
+        """Write what waits, the running minute too, and let go of the file."""
+        self._close_minute()
+        self.flush()
+        with suppress(sqlite3.Error):
+            self._file.close()
+
+    def _close_minute(self) -> None:
+        done = self._means.minute()
+        if done is None:
+            return
+        self._minutes.append(done)
+        if len(self._minutes) % _BATCH == 0:
+            self.flush()
+
+    def _drop_old(self) -> None:
+        """Once a day is enough."""
+        if self._written == 0 or self._written >= _MINUTES_A_DAY:
+            self._db.execute(_DROP, (self._keep,))
+            self._written = 0
+        self._written += len(self._minutes)
+
+
+def _marks(count: int) -> str:
+    return ", ".join("?" * count)
+
+
+def _stamp(time: datetime) -> int:
+    return int(time.timestamp())
+
+
+def _time(stamp: int) -> datetime:
+    return datetime.fromtimestamp(stamp, UTC)
+
+
+def _observed(
+    stamp: int, load_wh: float | None, pv_wh: float | None, rt_price: float | None
+) -> Observed:
+    start = _time(stamp)
+    return Observed(Interval(start, start + QUARTER), load_wh, pv_wh, rt_price)

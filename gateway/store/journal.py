@@ -1,0 +1,272 @@
+"""The journal's file: one SQLite database, written by one process, durable before anyone hears of it.
+
+An entry's hash is SHA-256 over the previous hash and the canonical JSON of the entry (keys sorted,
+no blanks, UTF-8), so a changed, removed or inserted row breaks the chain. Entries that others must
+hear of go to the outbox in the same transaction and leave it when the broker has acknowledged.
+Every few thousand entries a checkpoint is chained in (`gateway.store.checkpoint`), so that a
+start reads only what follows the last one.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import logging
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from gateway.domain.control import Control
+from gateway.domain.intervals import iso, parse_utc
+from gateway.errors import GatewayError, JournalBroken, StorageError
+from gateway.store import checkpoint
+from gateway.store.book import Book, Entry
+from gateway.store.chain import GENESIS, canonical, chained
+from gateway.store.ledger_file import LedgerFile
+from gateway.store.settings import FILE, SettingsStore
+
+log = logging.getLogger(__name__)
+
+
+class Journal:
+    """Opens (or makes) the journal in ``path``; raises JournalBroken if its chain is not whole.
+
+    Every write is one transaction and raises StorageError when it cannot be stored; nothing is
+    half-written then. It survives a power cut (WAL, synchronous FULL), but for what only forgets. One process writes; with ``read_only`` others
+    may look at the same time. ``checkpoint_every`` counts entries between two checkpoints.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        checkpoint_every: int = checkpoint.EVERY,
+    ) -> None:
+        self._path, self._every = path, checkpoint_every
+        self._file = LedgerFile(path, read_only=read_only)
+        self._kept = None if read_only else SettingsStore(path.with_name(FILE))
+        self._db = self._file.db
+        self.book, self._checkpoint_seq = Book(), 0
+        self._last_seq, self._last_hash = 0, GENESIS
+        try:
+            self._replay()
+        except GatewayError:
+            self.close()
+            raise
+
+    def _replay(self) -> None:
+        """Fold what is stored, from the newest checkpoint on."""
+        with self._file.reading():
+            self._resume()
+            for entry, stored in self._rows(self._last_seq):
+                self._check(entry, stored)
+                self.book.add(entry)
+                if entry.kind == "checkpoint":
+                    self._checkpoint_seq = entry.seq
+
+    def _resume(self) -> None:
+        """Begin at the newest checkpoint, if there is one of our format."""
+        row = self._db.execute(
+            "SELECT c.seq, e.time, e.kind, e.body, e.hash, c.state, p.hash FROM checkpoint c"
+            " LEFT JOIN entry e USING (seq) LEFT JOIN entry p ON p.seq = c.seq - 1"
+            " ORDER BY c.seq DESC LIMIT 1"
+        ).fetchone()
+        if row is None:
+            return
+        broken = JournalBroken(f"{self._path}: the checkpoint at row {row[0]} does not verify")
+        try:
+            entry, stored, state = self._entry(row[:4]), row[4], row[5]
+            if entry.body.get("format") != checkpoint.FORMAT:
+                return
+            if entry.body["state_sha256"] != checkpoint.digest(state):
+                raise broken
+            if chained(row[6] or GENESIS, entry) != stored:
+                raise broken
+            self.book = checkpoint.load(state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise broken from error
+        self._checkpoint_seq, self._last_seq, self._last_hash = entry.seq, entry.seq, stored
+
+    def append(self, kind: str, body: Mapping[str, Any], time: datetime) -> Entry:
+        """Store one entry, chained and in the outbox; it is durable when this returns."""
+        return self.append_all([(kind, body)], time)[0]
+
+    def append_all(
+        self, items: Iterable[tuple[str, Mapping[str, Any]]], time: datetime
+    ) -> list[Entry]:
+        """Store several entries in one transaction: all or none."""
+        entries: list[Entry] = []
+        seq, digest = self._last_seq, self._last_hash
+        with self._file.transaction():
+            for kind, body in items:
+                seq += 1
+                entry = Entry(seq, time, kind, dict(body))
+                digest = chained(digest, entry)
+                self._insert(entry, digest)
+                self._db.execute("INSERT INTO outbox VALUES (?)", (seq,))
+                entries.append(entry)
+        self._last_seq, self._last_hash = seq, digest
+        for entry in entries:
+            self.book.add(entry)
+        if self._last_seq - self._checkpoint_seq >= self._every:
+            self._add_checkpoint(time)
+        return entries
+
+    def entries(self, after: int = 0, kind: str | None = None) -> Iterator[Entry]:
+        """Stored entries in order, from the one that follows ``after``."""
+        for entry, _ in self._rows(after):
+            if kind in (None, entry.kind):
+                yield entry
+
+    def verify(self) -> int:
+        """Recompute the whole chain and what the newest checkpoint says; the number of entries.
+
+        Raises JournalBroken and names the first row that is not as it was written.
+        """
+        digest, expected, book = GENESIS, 0, Book()
+        for entry, stored in self._rows(0):
+            expected += 1
+            digest = chained(digest, entry)
+            if entry.seq != expected or digest != stored:
+                raise JournalBroken(f"{self._path}: the chain breaks at row {expected}")
+            book.add(entry)
+            if entry.seq == self._checkpoint_seq and not _vouched(entry, book):
+                raise JournalBroken(
+                    f"{self._path}: the checkpoint at row {expected} is not what its rows add to"
+                )
+        if expected < self._last_seq:
+            raise JournalBroken(f"{self._path}: rows after {expected} are gone")
+        return expected
+
+    @property
+    def head(self) -> tuple[int, str]:
+        """The last sequence number and the hash that vouches for everything before it."""
+        return self._last_seq, self._last_hash
+
+    def unsent(self, limit: int = 100) -> list[Entry]:
+        """The oldest entries that the broker has not acknowledged."""
+        rows = self._ask(
+            "SELECT e.seq, e.time, e.kind, e.body FROM outbox o JOIN entry e USING (seq)"
+            " ORDER BY seq LIMIT ?",
+            limit,
+        )
+        return [self._entry(row) for row in rows]
+
+    def unsent_count(self) -> int:
+        """How many entries wait for the broker."""
+        return int(self._ask("SELECT COUNT(*) FROM outbox")[0][0])
+
+    def mark_sent(self, *seqs: int) -> None:
+        """The broker has acknowledged these entries. After a power cut some may go out once more."""
+        with self._file.forgetting():
+            self._db.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in seqs])
+
+    def setting(self, name: str, value: str | None = None) -> str | None:
+        """See `gateway.store.settings`; on its way out of here."""
+        return self._kept.setting(name, value) if self._kept else None
+
+    def settings(self, prefix: str) -> dict[str, str]:
+        """See `gateway.store.settings`; on its way out of here."""
+        return self._kept.settings(prefix) if self._kept else {}
+
+    def close(self) -> None:
+        """Let go of the file; harmless when repeated."""
+        self._file.close()
+        if self._kept:
+            self._kept.close()
+
+    # -- IntentStore (see gateway.devices) --
+
+    def remember(self, device: str, control: Control, restore: str, time: datetime) -> None:
+        with self._file.transaction():
+            self._db.execute(
+                "INSERT OR IGNORE INTO intent VALUES (?, ?, ?, ?)",
+                (device, control.value, restore, iso(time)),
+            )
+
+    def forget(self, device: str, control: Control) -> None:
+        with self._file.forgetting():  # one that comes back releases once more, at the next start
+            self._db.execute(
+                "DELETE FROM intent WHERE device = ? AND control = ?", (device, control.value)
+            )
+
+    def pending(self, device: str) -> dict[Control, str]:
+        rows = self._ask("SELECT control, restore FROM intent WHERE device = ?", device)
+        return {Control(control): str(restore) for control, restore in rows}
+
+    def write_count(self, device: str, register: int, day: str) -> int:
+        sql = "SELECT count FROM flash_write WHERE device = ? AND register = ? AND day = ?"
+        rows = self._ask(sql, device, register, day)
+        return int(rows[0][0]) if rows else 0
+
+    def count_write(self, device: str, register: int, day: str) -> None:
+        with self._file.transaction():
+            self._db.execute(
+                "INSERT INTO flash_write VALUES (?, ?, ?, 1)"
+                " ON CONFLICT (device, register, day) DO UPDATE SET count = count + 1",
+                (device, register, day),
+            )
+
+    # -- inside --
+
+    def _ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Rows of a small table; a file that went bad while we run is StorageError, never a crash."""
+        try:
+            return self._db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"{self._path}: cannot be read: {error}") from error
+
+    def _rows(self, after: int) -> Iterator[tuple[Entry, str]]:
+        rows = self._db.execute(
+            "SELECT seq, time, kind, body, hash FROM entry WHERE seq > ? ORDER BY seq", (after,)
+        )
+        for row in rows:
+            yield self._entry(row[:4]), row[4]
+
+    def _entry(self, row: tuple[Any, ...]) -> Entry:
+        try:
+            return Entry(int(row[0]), parse_utc(row[1]), str(row[2]), json.loads(row[3]))
+        except (TypeError, ValueError) as error:
+            raise JournalBroken(f"{self._path}: row {row[0]} cannot be read: {error}") from error
+
+    def _add_checkpoint(self, time: datetime) -> None:
+        """Chain in the state after forgetting old intervals. It may wait: a failure is no loss."""
+        trial = copy.copy(self.book)
+        trial.forget(time)
+        state = checkpoint.dump(trial)
+        body = {"format": checkpoint.FORMAT, "state_sha256": checkpoint.digest(state)}
+        entry = Entry(self._last_seq + 1, time, "checkpoint", body)
+        digest = chained(self._last_hash, entry)
+        try:
+            with self._file.transaction():
+                self._insert(entry, digest)
+                self._db.execute("DELETE FROM checkpoint")
+                self._db.execute("INSERT INTO checkpoint VALUES (?, ?)", (entry.seq, state))
+        except StorageError as error:
+            log.warning("no checkpoint now: %s", error)
+            self._checkpoint_seq += self._every // 10 + 1  # not again at the very next entry
+            return
+        self._last_seq, self._last_hash, self._checkpoint_seq = entry.seq, digest, entry.seq
+        self.book.add(entry)
+
+    def _insert(self, entry: Entry, digest: str) -> None:
+        self._db.execute(
+            "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
+            (entry.seq, iso(entry.time), entry.kind, canonical(entry.body), digest),
+        )
+
+    def _check(self, entry: Entry, stored: str) -> None:
+        digest = chained(self._last_hash, entry)
+        if entry.seq != self._last_seq + 1 or digest != stored:
+            raise JournalBroken(f"{self._path}: the chain breaks at row {entry.seq}")
+        self._last_seq, self._last_hash = entry.seq, digest
+
+
+def _vouched(entry: Entry, book: Book) -> bool:
+    """Whether a checkpoint of our format has the hash of the state that its rows add to."""
+    if entry.kind != "checkpoint" or entry.body.get("format") != checkpoint.FORMAT:
+        return True
+    return bool(entry.body.get("state_sha256") == checkpoint.digest(checkpoint.dump(book)))

@@ -1,0 +1,116 @@
+"""The tariff applied: what a MWh of one interval costs and earns, by local rules.
+
+Prices are currency units per MWh (floats: the planner estimates). An interval belongs to the local
+rule that holds at its start. Taxes apply to what is bought, not to what is sold.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from gateway.config.tariff import (
+    FlatPrice,
+    PublishedPrice,
+    RetailPrice,
+    Tariff,
+    TimeOfUsePeriod,
+    TimeOfUsePrice,
+    WholesalePrice,
+)
+from gateway.domain.intervals import Interval
+from gateway.domain.price import mwh_price
+
+_WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class Terms(NamedTuple):
+    """A price per MWh that is ``base + factor * market price``."""
+
+    base: float
+    factor: float
+
+
+@dataclass(frozen=True, slots=True)
+class TariffRules:
+    """A tariff in the home's time zone."""
+
+    tariff: Tariff
+    zone: ZoneInfo
+
+    def import_price(
+        self, interval: Interval, market: float | None = None, published: float | None = None
+    ) -> float | None:
+        """What a MWh taken from the retailer costs, tax included; None when its price is unknown.
+
+        ``market`` is the interval's real-time (or expected) price, ``published`` the retailer's.
+        In the flat night window it is 0: the monthly fee covers it.
+        """
+        return _applied(self.import_terms(interval, published), market)
+
+    def export_price(
+        self, interval: Interval, market: float | None = None, published: float | None = None
+    ) -> float | None:
+        """What a MWh given to the retailer without bidding earns; None when it is unknown."""
+        return _applied(self.export_terms(interval, published), market)
+
+    def import_terms(self, interval: Interval, published: float | None = None) -> Terms:
+        """The import price as base + factor x market price."""
+        if self.is_flat_night(interval):
+            return Terms(0.0, 0.0)
+        terms = self._terms(self.tariff.import_price, interval, published)
+        tax = 1 + float(self.tariff.tax_pct) / 100
+        return Terms(terms.base * tax, terms.factor * tax)
+
+    def export_terms(self, interval: Interval, published: float | None = None) -> Terms:
+        """The export price as base + factor x market price."""
+        return self._terms(self.tariff.export_price, interval, published)
+
+    def is_flat_night(self, interval: Interval) -> bool:
+        """Whether energy imported now is covered by the night fee and must never be resold."""
+        night = self.tariff.flat_night
+        if night is None:
+            return False
+        return _in_window(interval.start.astimezone(self.zone).time(), night.start, night.end)
+
+    def _terms(self, price: RetailPrice, interval: Interval, published: float | None) -> Terms:
+        match price:
+            case FlatPrice():
+                return Terms(mwh_price(price.per_kwh), 0.0)
+            case TimeOfUsePrice():
+                return Terms(self._time_of_use(price, interval), 0.0)
+            case WholesalePrice():
+                return Terms(mwh_price(price.adder_per_kwh), float(price.factor))
+            case PublishedPrice():
+                return Terms(0.0, 1.0) if published is None else Terms(published, 0.0)
+
+    def _time_of_use(self, price: TimeOfUsePrice, interval: Interval) -> float:
+        local = interval.start.astimezone(self.zone)
+        weekday, month = _WEEKDAYS[local.weekday()], local.month
+        for period in price.periods:
+            if _matches(period, local.time(), weekday, month):
+                return mwh_price(period.per_kwh)
+        return mwh_price(price.otherwise_per_kwh)
+
+
+def _applied(terms: Terms, market: float | None) -> float | None:
+    if terms.factor == 0:
+        return terms.base
+    return None if market is None else terms.base + terms.factor * market
+
+
+def _matches(period: TimeOfUsePeriod, at: time, weekday: str, month: int) -> bool:
+    if period.days and weekday not in period.days:
+        return False
+    if period.months and month not in period.months:
+        return False
+    return _in_window(at, period.start, period.end)
+
+
+def _in_window(at: time, start: time, end: time) -> bool:
+    """Half-open; a window that ends before it starts wraps midnight; equal ends mean all day."""
+    if start < end:
+        return start <= at < end
+    return at >= start or at < end

@@ -1,0 +1,213 @@
+"""Meter readings and settlement runs: the statements of all parties, whose sum is exactly zero.
+
+A run settles one interval of all parties as columns and stores it as one batch: what is stored of
+an interval always sums to zero, whatever is killed when. Reading the rows is done beside the event
+loop, so that a run of ten thousand parties holds up nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from gateway.clock import pause
+from gateway.domain.intervals import QUARTER, floor_to, iso
+from simulators.exchange import problems
+from simulators.exchange.ledger import Ledger, SettlementColumns
+from simulators.exchange.order_entry import Receipt
+from simulators.exchange.parties import Parties
+from simulators.exchange.rows import (
+    Batch,
+    Delivery,
+    Mark,
+    Statement,
+    from_quarter,
+    to_quarter,
+    to_s,
+)
+from simulators.exchange.settlement import Columns, Rates, settle_columns
+from simulators.exchange.terms import LSE_PARTY, Prices, Terms
+
+RUNS = ("PRELIM", "FINAL", "TRUEUP")
+QUALITIES = ("ESTIMATED", "MEASURED", "REVENUE")
+_SLICE = 2_048  # statements that are made without a look at the other work
+_NO_READING = -(2**62)
+_AMOUNTS = ("position", "metered", "energy", "imbalance", "uncontracted", "fee")
+
+
+@dataclass(frozen=True, slots=True)
+class MeterReading:
+    """A meter reading of one interval: Wh and the register's end values in Wh."""
+
+    point: str
+    start: datetime
+    import_wh: int
+    export_wh: int
+    import_register: int
+    export_register: int
+    quality: str
+
+
+class SettlementEngine:
+    """Takes meter readings in and makes the statements."""
+
+    def __init__(
+        self,
+        terms: Terms,
+        prices: Prices,
+        parties: Parties,
+        marks: dict[str, str],
+        number: Callable[[], int],
+    ) -> None:
+        self._terms = terms
+        self._prices = prices
+        self._parties = parties
+        self._marks = marks
+        self._number = number
+        self._after = {
+            "PRELIM": terms.prelim_after,
+            "FINAL": terms.final_after,
+            "TRUEUP": terms.trueup_after,
+        }
+
+    def deliver(
+        self, receipt: Receipt, reading: MeterReading, older: Sequence[int], batch: Batch
+    ) -> None:
+        """Take a reading in; it must be better than the ``older`` ones (their qualities)."""
+        start = self.deliverable(reading, receipt.now)
+        quality = QUALITIES.index(reading.quality)
+        if older and quality <= max(older):
+            raise problems.conflict(
+                f"{iso(reading.start)} was reported with other content; a correction needs"
+                f" a better quality ({' < '.join(QUALITIES)})"
+            )
+        wh = reading.import_wh, reading.export_wh
+        batch.add(Delivery(start, receipt.party.number, receipt.document, *wh, quality))
+
+    def deliverable(self, reading: MeterReading, now: datetime) -> int:
+        """The quarter-hour of a reading, or a Problem where it cannot be reported."""
+        if not self._terms.is_instrument(reading.start):
+            raise problems.unknown_instrument(f"{iso(reading.start)} is off the quarter-hour grid")
+        if now < reading.start + QUARTER:
+            raise problems.conflict(f"the interval {iso(reading.start)} is not over")
+        return to_quarter(reading.start)
+
+    def begin(self, now: datetime) -> Batch:
+        """On the first start ever: everything before now needs no settlement."""
+        batch = Batch()
+        for run in RUNS:
+            if run not in self._marks:
+                self._mark(run, to_quarter(floor_to(now, QUARTER)) - 1, batch)
+        return batch
+
+    async def settle_due(self, when: datetime, ledger: Ledger) -> None:
+        """Every run that is due at ``when``, in the order of the intervals."""
+        for run in RUNS:
+            last = to_quarter(floor_to(when - self._after[run], QUARTER))
+            await self.settle_through(run, last, when, ledger)
+
+    async def settle_through(self, run: str, last: int, when: datetime, ledger: Ledger) -> None:
+        """Settle in ``run`` all quarter-hours that follow its mark, up to ``last``."""
+        if run not in self._marks:
+            return
+        if run != "PRELIM":  # never ahead of the first run
+            last = min(last, int(self._marks["PRELIM"]))
+        for start in range(int(self._marks[run]) + 1, last + 1):
+            if not self._prices.source.covers(from_quarter(start)):
+                return
+            found = await ledger.settlement_columns(start)
+            batch = await self.settle(start, run, found, when)
+            self._mark(run, start, batch)
+            await ledger.append(batch)
+
+    async def settle(self, start: int, run: str, found: SettlementColumns, when: datetime) -> Batch:
+        """The rows of one interval: only parties of which something differs from what stands."""
+        moment = from_quarter(start)
+        rates = Rates(
+            imbalance=self._prices.imbalance(moment),
+            export=self._prices.posted(moment, when).export or 0,
+            fee=self._terms.deviation_fee,
+        )
+        lse = self._parties.get(LSE_PARTY)
+        retailer = -1 if lse is None else lse.number
+        numbers, cash, estimated = _settled(found, retailer, rates)
+        standing = {row.party: row for row in found.standing}
+        batch = Batch()
+        stated = _Stated(start, run, to_s(when), rates.imbalance, self._number, batch)
+        columns = (getattr(cash, name) for name in _AMOUNTS)
+        rows = zip(*(c.tolist() for c in (numbers, estimated, *columns)), strict=True)
+        for done, (number, missing, *amounts) in enumerate(rows):
+            stated.state(number, amounts, int(missing), standing.get(number))
+            if done % _SLICE == _SLICE - 1:
+                await pause(0)  # others may be served between
+        owed = int(cash.imbalance.sum()) + int(cash.uncontracted.sum()) + int(cash.fee.sum())
+        own = [(net, energy) for party, net, energy in found.traded if party == retailer]
+        position, energy = own[0] if own else (0, 0)
+        if own or owed or retailer in standing:
+            amounts = [position, position, energy, -owed, 0, 0]
+            stated.state(retailer, amounts, 0, standing.get(retailer))
+        return batch
+
+    def _mark(self, name: str, start: int, batch: Batch) -> None:
+        self._marks[name] = str(start)
+        batch.add(Mark(name, str(start)))
+
+
+def _settled(
+    found: SettlementColumns, retailer: int, rates: Rates
+) -> tuple[np.ndarray, Columns, np.ndarray]:
+    """Party numbers, their money, and whether their reading is missing, but for the retailer."""
+    traded = _columns([row for row in found.traded if row[0] != retailer], 3)
+    metered = _columns([row for row in found.metered if row[0] != retailer], 2)
+    numbers = np.union1d(traded[0], metered[0])
+    position, energy = np.zeros_like(numbers), np.zeros_like(numbers)
+    counted = np.full_like(numbers, _NO_READING)
+    at = np.searchsorted(numbers, traded[0])
+    position[at], energy[at] = traded[1], traded[2]
+    counted[np.searchsorted(numbers, metered[0])] = metered[1]
+    estimated = counted == _NO_READING
+    counted = np.where(estimated, position, counted)  # as delivered, until a reading comes
+    return (
+        numbers,
+        settle_columns(position, energy, counted, rates, fee_waived=found.waived),
+        estimated,
+    )
+
+
+def _columns(rows: Sequence[Sequence[int]], width: int) -> np.ndarray:
+    return np.array(rows, dtype=np.int64).reshape(-1, width).T
+
+
+@dataclass
+class _Stated:
+    """Writes the statements of one interval and run."""
+
+    start: int
+    run: str
+    time: int
+    imbalance_price: int
+    number: Callable[[], int]
+    batch: Batch
+
+    def state(
+        self, party: int, amounts: Sequence[int], estimated: int, standing: Statement | None
+    ) -> None:
+        """One that differs from what stands reverses that first."""
+        position, metered, *money = amounts
+        new = (position, metered, estimated, self.imbalance_price, *money)
+        if standing is not None:
+            old = standing[4:12]
+            if new == old:
+                return
+            back = (-old[0], -old[1], old[2], old[3], *(-amount for amount in old[4:]))
+            self._add(party, back, standing.seq)
+        self._add(party, new, None)
+
+    def _add(self, party: int, amounts: tuple[int, ...], reverses: int | None) -> None:
+        seq = self.number()
+        self.batch.add(
+            Statement(self.start, party, seq, self.run, *amounts, reverses, self.time)  # type: ignore[call-arg]
+        )

@@ -1,0 +1,1 @@
+"""The simulated home's physics: house, people, weather and car; pure but for `home`, which has a clock."""

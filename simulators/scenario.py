@@ -1,0 +1,37 @@
+"""What a simulated home is made of: place, seed, house, panels, car, and recorded data if any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from simulators.data import Recording
+from simulators.physics.cars import CarSchedule
+from simulators.physics.house import House
+from simulators.physics.weather import Panels
+from simulators.prices import PriceSeries, SyntheticPrices
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One simulated home. With ``recording`` its load and PV are the recorded ones.
+
+    ``noise`` is the share by which recorded powers flicker within a quarter (its energy is kept).
+    """
+
+    start: datetime
+    seed: int = 0
+    latitude: float = 30.27
+    longitude: float = -97.74
+    time_zone: str = "America/Chicago"
+    recording: Recording | None = None
+    noise: float = 0.0
+    house: House = field(default_factory=House)
+    panels: Panels = field(default_factory=Panels)
+    soc_pct: float = 50.0
+    car: CarSchedule | None = field(default_factory=CarSchedule)
+    car_soc_pct: float = 55.0
+
+    def prices(self) -> PriceSeries:
+        """The recorded prices, or seeded ones."""
+        return self.recording.prices if self.recording else SyntheticPrices(self.seed)

@@ -1,0 +1,147 @@
+"""The service's picture for the page, and a command of the page that goes the way of every command."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from gateway.agent.command_handler import CommandHandler, SeenCommands
+from gateway.agent.page_source import PageSource
+from gateway.agent.state import Present
+from gateway.agent.steering import ServiceSteering
+from gateway.agent.user_settings import configured
+from gateway.clock import SimClock
+from gateway.config.settings import Settings
+from gateway.dashboard import page
+from gateway.domain.intervals import iso, quarter_of
+from gateway.domain.plan import OfferCurve, OfferStep
+from gateway.domain.readings import DeviceState
+from gateway.domain.trade import Side, Tender
+from gateway.publishing.mqtt import Publisher
+from gateway.store.book import TenderState
+from gateway.store.history import History
+from gateway.store.journal import Journal
+from tests.dashboard.homes import NOW, snapshot, view
+
+
+def make(folder: Path, **more: object) -> tuple[Present, PageSource]:
+    settings = Settings.model_validate(
+        {
+            "site": {"time_zone": "America/Chicago"},
+            "device": [{"name": "inverter", "host": "127.0.0.1"}],
+            "battery": {"capacity_wh": 13_500, "max_charge_w": 5000, "max_discharge_w": 5000},
+            **more,
+        }
+    )
+    clock, journal = SimClock(NOW), Journal(folder / "journal.sqlite")
+    present, history = Present(settings, configured(settings)), History(folder / "history.sqlite")
+    handler = CommandHandler(
+        ServiceSteering(present, journal, clock), SeenCommands(folder / "commands.sqlite"), clock
+    )
+    publisher = Publisher(settings.mqtt, "home", journal)
+    return present, PageSource(present, journal, history, publisher, handler, clock)
+
+
+async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
+    present, source = make(tmp_path, market={"url": "http://127.0.0.1:1"})
+    assert source.latest() is None
+    present.snapshot, present.plan = snapshot(), view().plan
+    first = source.latest()
+    assert first is not None
+    assert source.latest() is first  # made once a tick
+    assert first.offer is not None
+    assert first.offer.interval.start > NOW
+    live, day = page.live(first), page.day(first)
+    json.dumps([live, day])
+    assert [command["name"] for command in live["commands"]][-1] == "price_floor"
+    assert live["power"]["pv_w"] == 5630
+    assert live["prices"]["stored_value"] is not None
+    assert live["links"] == {"Broker": False, "Exchange": False}
+    present.snapshot = replace(snapshot(), pv_w=None)
+    present.tick()
+    second = source.latest()
+    assert second is not None
+    assert page.live(second)["power"]["pv_w"] is None
+
+
+async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -> None:
+    present, source = make(tmp_path)
+    present.snapshot = snapshot()
+    now = source.latest()
+    assert now is not None
+    shown_names = {command["name"] for command in page.live(now)["commands"]}
+    assert "charge_now" in shown_names
+    assert "trading" not in shown_names  # there is no exchange
+    body = {"id": "p1", "ts": iso(NOW), "ttl_s": 60, "value": 35}
+
+    async def tick() -> None:
+        while present.wishes.backup_reserve_pct != 35:
+            await asyncio.sleep(0)
+        for _ in range(5):
+            await asyncio.sleep(0)
+            present.tick()
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(tick())
+        answer = await source.command("backup_reserve_pct", json.dumps(body).encode())
+    assert answer["status"] == "ok", answer
+    shown = source.latest()
+    assert shown is not None
+    fields = {c["name"]: c["fields"][0]["value"] for c in page.live(shown)["commands"]}
+    assert fields["backup_reserve_pct"] == 35
+    refused = await source.command("backup_reserve_pct", json.dumps(body | {"id": "p2", "value": 200}).encode())  # fmt: skip
+    assert refused["code"] == "out_of_range"
+
+
+@pytest.mark.parametrize("name", ["nonsense", "../etc"])
+async def test_an_unknown_command_is_refused(tmp_path: Path, name: str) -> None:
+    _, source = make(tmp_path)
+    assert (await source.command(name, b"{}"))["code"] == "unknown_command"
+
+
+@pytest.mark.parametrize(
+    ("more", "trading", "nets"),
+    [({}, True, [500]), ({"buy": True}, True, [-300, 500]), ({"buy": True}, False, None)],
+)
+async def test_the_offer_is_what_is_really_tendered(
+    tmp_path: Path, more: dict[str, bool], trading: bool, nets: list[int] | None
+) -> None:
+    present, source = make(tmp_path, market={"url": "http://127.0.0.1:1", **more})
+    plan = view().plan
+    assert plan is not None
+    steps = (OfferStep(20.0, -300), OfferStep(90.0, 500))
+    offer = OfferCurve(quarter_of(NOW).next(), steps)
+    present.snapshot, present.plan = snapshot(), replace(plan, offers=(offer,))
+    present.wishes = replace(present.wishes, trading=trading)
+    shown = source.latest()
+    assert shown is not None
+    seen = None if shown.offer is None else [step.net_wh for step in shown.offer.steps]
+    assert seen == nets
+
+
+def test_a_part_is_absent_only_when_every_device_has_answered() -> None:
+    seen = snapshot()
+    assert page.absent(seen) == frozenset()
+    meter = {"meter": seen.devices["meter"]}
+    assert page.absent(replace(seen, devices=meter)) == {"pv_w", "battery_w", "charger_w"}
+    silent = meter | {"inverter": DeviceState("inverter", online=False)}
+    assert page.absent(replace(seen, devices=silent)) == frozenset()
+    assert page.absent(None) == frozenset()
+
+
+def test_a_tender_whose_gate_has_closed_is_not_open() -> None:
+    interval = quarter_of(NOW).next()
+    tender = Tender("t", interval, Side.SELL, 100, 5_000, interval.start - timedelta(minutes=5))
+    resting = TenderState(tender, answered=True, accepted=True)
+
+    def fate(when: datetime) -> str:
+        rows = page.day(replace(view(), time=when, tenders=[resting]))["tenders"]
+        return str(rows[0]["state"])
+
+    assert fate(tender.expires - timedelta(seconds=1)) == "open"
+    assert fate(tender.expires) == "not filled"
