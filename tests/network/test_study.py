@@ -21,7 +21,7 @@ from tests.network.markets import case, scenario
 pytestmark = pytest.mark.skipif(
     not HAS_NUMBA, reason="numba is not installed: a year takes minutes"
 )
-SMALL = "--homes 3000 --years 2024 --seeds 1 --rows 10 --no-switches".split()
+SMALL = ["--homes", "3000", "--years", "2024", "--seeds", "1", "--rows", "10", "--no-switches"]
 
 
 def run(*words: str) -> tuple[int, str]:
