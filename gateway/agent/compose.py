@@ -61,7 +61,10 @@ class Agent:
         steering = ServiceSteering(keeper, self.user, journal, clock, self.order)
         handler = CommandHandler(steering, stores.seen, clock)
         names = [d.name for d in settings.device]
-        self.publisher = Publisher(settings.mqtt, settings.site.name, journal, names, handler)
+        memory = settings.state_dir / "mqtt_topics.json"
+        self.publisher = Publisher(
+            settings.mqtt, settings.site.name, journal, names, handler, memory
+        )
         self.exchange, market = None, None
         if settings.market is not None and not stores.alarm:
             market = open_market(settings.market, journal, clock)

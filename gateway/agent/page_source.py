@@ -49,7 +49,7 @@ class PageSource:
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """A command of the page goes the way of every command."""
-        return (await self._handler.handle(name, payload)).body()
+        return (await self._handler.handle(name, payload, source="page")).body()
 
     def _view(self, now: datetime) -> HomeView:
         state, book, settings = self._keeper.state, self._journal.book, self._keeper.state.settings

@@ -28,6 +28,8 @@ from gateway.domain.readings import BatteryState, ChargerState, Poll, Snapshot
 from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
 from tests.core.over_physics import OverPhysics
 
+pytestmark = pytest.mark.story  # whole weeks, pure
+
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)  # midnight in Chicago
 ZONE = ZoneInfo("America/Chicago")
 TICK_S = 60

@@ -97,7 +97,6 @@ def mqtt(port: int, **more: Any) -> Mqtt:
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that a busy machine keeps waiting is not a lost one; tests of lost ones say so."""
     monkeypatch.setattr("gateway.publishing.broker.ANSWER_S", HANG_S)
-    monkeypatch.setattr("gateway.publishing.mqtt.ANSWER_S", HANG_S)
 
 
 @pytest.fixture

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import re
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,13 @@ pytestmark = [
     # paho leaves the socket of a failed TLS handshake to the garbage collector.
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+@pytest.fixture(autouse=True)
+def sockets_of_the_library() -> Iterator[None]:
+    """Its abandoned sockets are collected here, where they are expected, not in some later test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import time, timedelta
@@ -30,7 +31,7 @@ from gateway.publishing.commands import (
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
-from tests.publishing.conftest import Heard, connected, delivered, listening, mqtt, running
+from tests.publishing.conftest import Heard, connected, listening, mqtt, running
 from tests.publishing.homes import NOON
 from tests.waiting import HANG_S
 
@@ -146,9 +147,17 @@ class Home:
 
     done: list[Command] = field(default_factory=list)
     broken: bool = False
+    read_back: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.read_back.set()
 
     async def apply(self, command: Command) -> CommandResult:
         self.done.append(command)
+        self.news.set()
+        self.news = asyncio.Event()
+        await self.read_back.wait()
         if self.broken:
             return failed(command, "device", "inverter: does not answer")
         return done(command, COMMANDS[command.name].shown(UserSettings().changed(command.changes)))
@@ -231,19 +240,44 @@ async def test_over_the_broker(
             assert not any(retained for _, _, retained in heard.messages)
 
 
-async def test_a_burst_of_commands_is_bounded(
+async def test_a_burst_is_answered_or_refused_and_a_limit_does_not_wait(
     home: Home, handler: CommandHandler, broker: BrokerHandle, journal: Journal
 ) -> None:
+    """2,000 commands at once whose read-back does not come: the hold among them is applied all the same."""
+    home.read_back.clear()
+    place = "energy/home/cmd"
     publisher = Publisher(mqtt(broker.port), "home", journal, handler=handler)
     async with (
         aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as sender,
+        listening(broker.port, f"{place}/+/result") as heard,
         running(publisher),
     ):
         await connected(publisher)
-        async with listening(broker.port, "energy/home/cmd/trading/result") as heard:
-            for n in range(400):
-                await sender.publish("energy/home/cmd/trading", text(True, id=f"b{n}"), 0)
-            await sender.publish("energy/home/cmd/trading", text(True, id="last"), 1)
-            await heard.until(lambda h: len(h.messages) >= 20)
-            assert publisher._inbox.qsize() <= 100
-            await delivered(publisher)
+        for n in range(2000):
+            await sender.publish(f"{place}/trading", text(True, id=f"b{n}"), 1)
+        await sender.publish(f"{place}/battery", text("hold", id="safe"), 1)
+        await heard.until(lambda h: len(h.messages) >= 1970)
+        while home.done[-1].id != "safe":
+            await home.news.wait()
+        assert len(home.done) == 31
+        assert {body["code"] for body in heard.json(f"{place}/trading/result")} == {"busy"}
+        home.read_back.set()
+        await heard.until(lambda h: len(h.messages) >= 2001)
+        answered = [body["id"] for body in heard.json(f"{place}/trading/result")]
+        assert sorted(answered) == sorted(f"b{n}" for n in range(2000))
+        assert heard.json(f"{place}/battery/result")[0]["status"] == "ok"
+
+
+async def test_sent_twice_while_it_waits_is_done_once_and_answered_twice(
+    home: Home, handler: CommandHandler
+) -> None:
+    home.read_back.clear()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(handler.handle("price_floor", text("0.05")))
+        second = group.create_task(handler.handle("price_floor", text("0.05")))
+        while not home.done:
+            await asyncio.sleep(0)
+        home.read_back.set()
+    assert first.result() == second.result()
+    assert first.result().status == "ok"
+    assert len(home.done) == 1

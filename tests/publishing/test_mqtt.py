@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import aiomqtt
 
 from gateway.domain.readings import DeviceState
@@ -42,10 +44,11 @@ async def test_a_home_is_seen_and_only_changes_are_sent(
         assert all(retained for _, _, retained in late.messages)
 
 
-async def test_numbers_of_a_former_life_do_not_stand_as_if_they_were_new(
-    broker: BrokerHandle, journal: Journal
+async def test_numbers_of_the_run_before_do_not_stand_as_if_they_were_new(
+    broker: BrokerHandle, journal: Journal, tmp_path: Path
 ) -> None:
-    async with running(Publisher(mqtt(broker.port), "home", journal)) as first:
+    memory = tmp_path / "topics.json"
+    async with running(Publisher(mqtt(broker.port), "home", journal, memory=memory)) as first:
         await connected(first)
         first.publish(topics.snapshot_messages(first.base, snapshot(0)))
         await delivered(first)
@@ -54,7 +57,7 @@ async def test_numbers_of_a_former_life_do_not_stand_as_if_they_were_new(
         await other.publish("energy/other/meter/grid_power_w", b"5", 1, True)
     # Now the inverter does not answer and the charger is gone from the configuration.
     silent = DeviceState("inverter", online=False)
-    async with running(Publisher(mqtt(broker.port), "home", journal)) as second:
+    async with running(Publisher(mqtt(broker.port), "home", journal, memory=memory)) as second:
         second.publish(topics.device_messages(second.base, snapshot(7).devices["meter"]))
         second.publish(topics.device_messages(second.base, silent))
         await connected(second)
