@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from gateway.clock import Clock, every
 from gateway.control.decide import decide
@@ -23,16 +23,18 @@ from gateway.site.site import Site
 
 log = logging.getLogger(__name__)
 
+BEGINNING = timedelta(seconds=15)  # of an interval: so much later its start has been missed
+
 
 class Delivery:
     """Net energy since a delivery interval began, by the meter's counters.
 
-    The order says what they were at the start; until one says so, what was seen first in the
-    interval stands for it (a tick too late at most).
+    The order says what they were at the start. Until one says so, what was seen at the beginning stands
+    for it; where the beginning was not seen, what was delivered is not known.
     """
 
     def __init__(self) -> None:
-        self._first: tuple[Interval, MeterCounters] | None = None
+        self._first: tuple[Interval, MeterCounters | None] | None = None
 
     def since_start_wh(self, snapshot: Snapshot, terms: IntervalTerms | None) -> float | None:
         """Net export so far, Wh; None while it is not known."""
@@ -40,8 +42,11 @@ class Delivery:
             return None
         counted = MeterCounters(snapshot.grid_import_wh, snapshot.grid_export_wh)
         if self._first is None or self._first[0] != terms.interval:
-            self._first = (terms.interval, counted)
+            seen = snapshot.time - terms.interval.start <= BEGINNING
+            self._first = (terms.interval, counted if seen else None)
         start = terms.start_counters or self._first[1]
+        if start is None:
+            return None
         return counted.export_wh - start.export_wh - (counted.import_wh - start.import_wh)
 
 
