@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -22,6 +23,7 @@ from gateway.modbus.registers import Block, Missing, Value
 from gateway.modbus.unit import Unit
 from gateway.supervise import Backoff
 
+log = logging.getLogger(__name__)
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
@@ -59,7 +61,14 @@ class ModbusDevice:
         self._answered = float("-inf")
         self._opening = asyncio.Lock()
         # what can be steered: by the profile until the device was seen, then as found there
-        self.controls = profile.controls if intents else frozenset[Control]()
+        self._controls = profile.controls if intents else frozenset[Control]()
+        self._withheld: frozenset[Control] = frozenset()  # what they would steer is not there
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """See `gateway.devices.Device.controls`; what is held stays in sight until it is let go."""
+        held = {c for c, lease in self._leases.items() if lease.value is not None or lease.owed}
+        return self._controls - (self._withheld - held)
 
     @property
     def identity(self) -> Identity:
@@ -82,6 +91,7 @@ class ModbusDevice:
         self._failures, self._retry_at = 0, float("-inf")
         self._answered = self._clock.monotonic()
         self._backoff.reset()
+        self._check_presence(dict(values))
         self._check_effect(dict(values))
         now = self._clock.now()
         return tuple(_reading(metric, value, now) for metric, value in values)
@@ -94,6 +104,11 @@ class ModbusDevice:
             lease = self._leases.get(control)
             if lease is None:
                 raise DeviceError(f"cannot set {control.value}")
+            if control in self._withheld:
+                problems = await lease.release() if lease.value is not None else []
+                raise DeviceError(
+                    "; ".join((f"{control.value}: nothing there to steer", *problems))
+                )
             await lease.hold(value)
         except Refused as error:
             raise DeviceError(f"{self.name}: {error}") from error
@@ -108,7 +123,7 @@ class ModbusDevice:
         except DeviceError as error:
             owed = any(lease.owed for lease in self._leases.values()) or self._owed()
             problems = [f"cannot be reached, so not released: {error}"]
-            return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
+            return ReleaseReport(self.name, not owed and not self._controls, tuple(problems))
         for control, lease in self._leases.items():
             if not controls or control in controls:
                 try:
@@ -122,6 +137,19 @@ class ModbusDevice:
         await self._unit.bus.close()
 
     # -- inside --
+
+    def _check_presence(self, values: Mapping[str, Value]) -> None:
+        """A battery that the device says it does not have is not steered, until it answers."""
+        absent = frozenset(
+            control
+            for control, lease in self._leases.items()
+            if values.get(lease.sheet.presence) is Missing.ABSENT
+        )
+        for control in absent - self._withheld:
+            log.info("%s: %s is withheld: nothing answers there", self.name, control.value)
+        for control in self._withheld - absent:
+            log.info("%s: %s is offered again", self.name, control.value)
+        self._withheld = absent
 
     def _check_effect(self, values: Mapping[str, Value]) -> None:
         """A write can be accepted and ignored; only the measured power tells."""
@@ -206,7 +234,7 @@ class ModbusDevice:
                 lease = SetpointLease(self.name, sheet, self._unit, self._intents, self._clock)
             lease.rebind(sheet)
             self._leases[sheet.control] = lease
-        self.controls = frozenset(self._leases)
+        self._controls = frozenset(self._leases)
 
 
 class _Waiting(DeviceError):

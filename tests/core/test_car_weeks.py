@@ -36,6 +36,8 @@ from gateway.store.journal import Journal
 from gateway.supervise import Availability
 from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
 
+pytestmark = pytest.mark.story  # whole weeks, pure
+
 START = datetime(2026, 11, 2, 6, tzinfo=UTC)  # midnight in Chicago
 ZONE = ZoneInfo("America/Chicago")
 TICK_S = 60

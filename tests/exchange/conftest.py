@@ -14,6 +14,7 @@ import aiohttp
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle, Terms, start_exchange
+from simulators.exchange.limits import Limits
 from tests import loops
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -122,9 +123,11 @@ def play(
     start: datetime = START,
     insecure: bool = True,
     client_ca: Path | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Run a story against a running exchange on a simulated clock."""
-    how = {"terms": terms or Terms(), "insecure": insecure, "client_ca": client_ca}
+    how: dict[str, Any] = {"terms": terms or Terms(), "insecure": insecure, "client_ca": client_ca}
+    how["limits"] = limits
     loops.run(_play(tmp_path, story, prices or TestPrices(), start, how))
 
 

@@ -25,6 +25,7 @@ from tests import loops
 from tests.market.network import FORK, Run, Town
 from tests.market.values import T0
 from tests.market.worlds import SteadyPrices
+from tests.waiting import HANG_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -60,7 +61,7 @@ def run(town: Town, *options: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_S,
         check=False,
     )
 
@@ -149,7 +150,7 @@ def test_reconciled_with_the_exchange(town: Town, exchange: str) -> None:
     assert "the exchange's account is the same" in same.stderr
     db = sqlite3.connect(town.exchange / "exchange.db")
     db.execute(
-        "UPDATE fill SET quantity = quantity + 10 WHERE party_id = 'home' AND seq = (SELECT min(seq) FROM fill WHERE party_id = 'home')"
+        "UPDATE fill SET quantity = quantity + 10 WHERE seq = (SELECT MIN(seq) FROM fill JOIN party ON number = party WHERE party_id = 'home')"
     )
     db.commit()
     db.close()

@@ -21,6 +21,8 @@ from gateway.forecasts.history import quarter_start
 from gateway.planner import strategy
 from tests.planner.conftest import FIRST, made_series
 
+pytestmark = pytest.mark.story  # whole weeks, pure
+
 # A small inverter on a large battery: poor at little power, best at half of it.
 REAL: Curve = ((100.0, 0.55), (400.0, 0.82), (1_500.0, 0.95), (5_000.0, 0.93))
 EVEN: Curve = ((1_000.0, 0.95),)

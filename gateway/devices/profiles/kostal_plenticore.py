@@ -57,6 +57,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("holding", _MODE, 1),),
                 hold=_hold,
                 neutral=_neutral,

@@ -95,6 +95,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("input", _ACTIVE, 1),),
                 required=(Block("input", _ACTIVE, 1),),
                 hold=_hold,

@@ -73,6 +73,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="grid",
                 read_back=(
                     Block("holding", 808, 12),
                     Block("holding", 850, 1),
