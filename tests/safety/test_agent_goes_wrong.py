@@ -53,11 +53,13 @@ async def test_an_agent_that_is_killed_or_stopped_leaves_the_battery_with_the_gu
         await place.until(lambda: place.held, "held")
         pid = await place.agent()
         for number in (signal.SIGKILL, signal.SIGSTOP):
+            since = len(place.said)
             signal_to(pid, number)
             await place.until(lambda pid=pid: not alive(pid), "ended")  # type: ignore[misc]
             await place.steers_on()
             assert place.held, "the user's hold is the guard's to keep"
             pid = await place.agent(other_than=pid)
+            await place.says("the agent is back", since)
         assert await place.stop() == 0
         assert not place.held
         assert not alive(pid)
