@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ from gateway.domain.intervals import QUARTER, quarter_of
 from gateway.domain.plan import Forecast, Observed
 from gateway.forecasts.clear_sky import clear_sky_wm2
 from gateway.forecasts.history import Array, History, quarter_index, quarter_start
-from gateway.forecasts.load_pv import load_quantiles, pv_quantiles
+from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.prices import learn, price_outlook
 from gateway.forecasts.score import forecast_score
 from simulators.physics.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
 
+UTC_ZONE = ZoneInfo("UTC")
 EMPTY = History(0, *(np.empty(0) for _ in range(4)))
 
 
@@ -29,7 +31,7 @@ def past(series: Series, count: int) -> History:
 
 
 def test_nothing_known_yet() -> None:
-    load, pv = load_quantiles(EMPTY, 96), pv_quantiles(EMPTY, 96)
+    load, pv = EnergyForecaster(UTC_ZONE).load(EMPTY, 96), EnergyForecaster(UTC_ZONE).pv(EMPTY, 96)
     assert (load[:, 0] < load[:, 1]).all()
     assert (load[:, 1] < load[:, 2]).all()
     assert 50 < load[:, 1].mean() < 150
@@ -45,7 +47,7 @@ def test_two_weeks_beat_yesterday_and_bracket_the_truth() -> None:
     for day in range(14, 20):
         known = past(series, day * 96)
         today = slice(day * 96, (day + 1) * 96)
-        load = load_quantiles(known, 96)
+        load = EnergyForecaster(UTC_ZONE).load(known, 96)
         errors.append(np.abs(load[:, 1] - series.load[today]).mean())
         yesterday.append(np.abs(known.load[-96:] - series.load[today]).mean())
         inside.append(
@@ -57,7 +59,7 @@ def test_two_weeks_beat_yesterday_and_bracket_the_truth() -> None:
 
 def test_no_sun_at_night_and_no_negative_energy() -> None:
     series = made_series(8)
-    pv = pv_quantiles(past(series, 7 * 96), 96)
+    pv = EnergyForecaster(UTC_ZONE).pv(past(series, 7 * 96), 96)
     assert pv.min() >= 0
     assert pv[:20].max() == 0
     assert pv[48, 1] > 300
@@ -68,7 +70,10 @@ def test_gaps_in_the_past_are_not_zero() -> None:
     load = known.load.copy()
     load[::3] = np.nan
     holes = History(known.first, load, known.pv, known.rt, known.da)
-    whole, part = load_quantiles(known, 96)[:, 1], load_quantiles(holes, 96)[:, 1]
+    whole, part = (
+        EnergyForecaster(UTC_ZONE).load(known, 96)[:, 1],
+        EnergyForecaster(UTC_ZONE).load(holes, 96)[:, 1],
+    )
     assert not np.isnan(part).any()
     assert part.mean() == pytest.approx(whole.mean(), rel=0.1)
 
@@ -156,7 +161,10 @@ def morning(hours: int) -> tuple[History, Array]:
 
 def test_the_first_sunny_hours_tell_the_rest_of_the_day() -> None:
     known, truth = morning(3)
-    blind, seeing = pv_quantiles(known, 96)[:, 1], pv_quantiles(known, 96, AUSTIN)[:, 1]
+    blind, seeing = (
+        EnergyForecaster(UTC_ZONE).pv(known, 96)[:, 1],
+        EnergyForecaster(UTC_ZONE, AUSTIN).pv(known, 96)[:, 1],
+    )
     assert seeing.sum() == pytest.approx(truth.sum(), rel=0.35)
     assert np.abs(seeing - truth).sum() < 0.5 * np.abs(blind - truth).sum()
     assert seeing[truth == 0].max() < 60  # the sun sets when it does
@@ -170,7 +178,7 @@ def test_a_known_place_never_forgets_what_the_home_measured() -> None:
     slots = (known.first + np.arange(shaded.size)) % 96
     shaded[slots < 56] = 0.0
     home = History(known.first, known.load, shaded, known.rt, known.da)
-    pv = pv_quantiles(home, 96, AUSTIN)[:, 1]
+    pv = EnergyForecaster(UTC_ZONE, AUSTIN).pv(home, 96)[:, 1]
     dark = (home.end + np.arange(96)) % 96 < 56
     assert pv[dark].max() < 0.2 * pv.max()
 
