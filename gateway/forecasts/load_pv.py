@@ -32,6 +32,7 @@ from gateway.forecasts.daily import (
 )
 from gateway.forecasts.history import DAY, Array, History
 from gateway.forecasts.regression import HIGH, LOW, Fit, fitted, persistent, predicted
+from gateway.forecasts.whereabouts import place_of
 from gateway.sun import Place
 
 _LOAD_FADE, _PV_FADE = 8.0, 12.0  # quarter-hours over which the last hour is forgotten
@@ -39,6 +40,9 @@ _USUAL_LOAD_WH = 88.0  # of a quarter-hour: about 3,000 kWh a year
 _UNKNOWN = 0.6  # spread of a home without history, share of the middle
 _UNKNOWN_DAYS = 2
 _DUSK_WM2 = 50.0  # below it hills, trees and tilt decide, not the sky
+# Wh a quarter-hour for each W/m2: 5 kW of panels at three quarters of what a clear sky would give, where
+# nothing of them is known; it counts as much as half an hour of good sun.
+_USUAL_PANELS, _DOUBT_WM2 = 0.7, 1_200.0
 _SKY_DAY = 0.25  # weight of the clear sky beside days that were measured (yesterday's is 1)
 _NIGHT_WH = 1.0  # a quarter-hour of the day whose PV never exceeded this is night
 _DAYS = 7
@@ -68,11 +72,13 @@ class EnergyForecaster:
         """PV of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
         past = _Past(believed_pv(history.pv), history.first, _PV_FADE)
         leads = np.arange(steps)
-        sky = None
-        if self._place is not None:
-            sky = clear_sky_wm2(self._place, past.end - _DAYS * DAY, _DAYS * DAY + steps)
+        known = self._place is not None
+        place = self._place or place_of(self._zone)
+        begin = past.end - _DAYS * DAY
+        sky = _Sky(clear_sky_wm2(place, begin, _DAYS * DAY + steps), _SKY_DAY if known else 0.0)
         result = self._quantiles("pv", past, leads, lambda: _plain_pv(past, leads, sky))
-        result[_night(past, leads) if sky is None else sky[-steps:] <= 0] = 0.0
+        new = np.count_nonzero(~np.isnan(past.series)) < DAY
+        result[sky.wm2[-steps:] <= 0 if known or new else _night(past, leads)] = 0.0
         return result
 
     def _quantiles(self, name: str, past: _Past, leads: Index, plain: Callable[[], Array]) -> Array:
@@ -123,39 +129,57 @@ def _plain_load(past: _Past, leads: Index) -> Array:
     return _plain(past, leads, middle)
 
 
-def _plain_pv(past: _Past, leads: Index, sky: Array | None) -> Array:
+@dataclass(frozen=True, slots=True)
+class _Sky:
+    """Clear-sky irradiance of the last seven days and what comes; what it counts beside measured days."""
+
+    wm2: Array
+    weight: float
+
+
+def _plain_pv(past: _Past, leads: Index, sky: _Sky) -> Array:
+    size, sure = _panels(past, sky)
+
     def middle(shapes: DayShapes) -> Array:
-        if sky is None:
-            return np.where(np.isnan(shapes.newer), 0.0, shapes.newer)
-        return _under_the_sky(past, shapes, sky)
+        clear = size * sky.wm2[(_DAYS - 1) * DAY : _DAYS * DAY]
+        return _under_the_sky(past, shapes, clear, sky.weight)
 
-    return _plain(past, leads, middle)
+    return _plain(past, leads, middle, _UNKNOWN + (1 - _UNKNOWN) * (1 - sure))
 
 
-def _under_the_sky(past: _Past, shapes: DayShapes, sky: Array) -> Array:
-    """Mean PV of a day to come; what the clear sky lets expect counts as a part of a day.
-
-    ``sky`` W/m2 of the last seven days and what comes. Its size in this home is learnt from the past.
-    """
+def _panels(past: _Past, sky: _Sky) -> tuple[float, float]:
+    """Wh a quarter-hour for each W/m2 of clear sky, as measured or as usual; and how sure that is, 0..1."""
     tail = past.series[-_DAYS * DAY :]
-    over = sky[_DAYS * DAY - tail.size : _DAYS * DAY]
+    if tail.size > DAY and np.isnan(tail).all():
+        return 0.0, 1.0  # nothing that measures panels: there are none
+    over = sky.wm2[_DAYS * DAY - tail.size : _DAYS * DAY]
     seen = ~np.isnan(tail) & (over > _DUSK_WM2)
-    size = float(tail[seen].sum() / over[seen].sum()) if seen.any() else 0.0
-    clear = size * sky[(_DAYS - 1) * DAY : _DAYS * DAY]
+    light = float(over[seen].sum())
+    size = (float(tail[seen].sum()) + _USUAL_PANELS * _DOUBT_WM2) / (light + _DOUBT_WM2)
+    return size, light / (light + _DOUBT_WM2)
+
+
+def _under_the_sky(past: _Past, shapes: DayShapes, clear: Array, weight: float) -> Array:
+    """Mean PV of a day to come: the days before, and what the clear sky lets expect as a part of a day;
+    where nothing was measured at that time of day, that alone."""
+    tail = past.series[-_DAYS * DAY :]
     known = np.zeros(DAY)
     for age in range(_DAYS):
         end = tail.size - age * DAY
         part = tail[max(end - DAY, 0) : max(end, 0)]
         known[DAY - part.size :] += NEWER**age * ~np.isnan(part)
-    newer = np.where(np.isnan(shapes.newer), 0.0, shapes.newer)
-    result: Array = (known * newer + _SKY_DAY * clear) / (known + _SKY_DAY)
-    return result
+    newer = np.where(known > 0, shapes.newer, 0.0)
+    result: Array = (known * newer + weight * clear) / np.maximum(known + weight, 1e-9)
+    return np.where(known > 0, result, clear)
 
 
-def _plain(past: _Past, leads: Index, middle: Callable[[DayShapes], Array]) -> Array:
+def _plain(
+    past: _Past, leads: Index, middle: Callable[[DayShapes], Array], unknown: float = _UNKNOWN
+) -> Array:
     """Quantiles of a non-negative series around the mean of the days before.
 
-    ``middle`` gives a day [96] from the shapes at the last day's quarter-hours.
+    ``middle`` gives a day [96] from the shapes at the last day's quarter-hours; ``unknown`` is the spread of
+    a home without history, as a share of that.
     """
     shapes = day_shapes(past.series, 3 * DAY)
     last_day = DayShapes(*(getattr(shapes, n)[-DAY:] for n in DayShapes.__slots__))
@@ -166,7 +190,7 @@ def _plain(past: _Past, leads: Index, middle: Callable[[DayShapes], Array]) -> A
     index = (leads - days_back(leads) * DAY) % DAY
     base = usual[index]
     expected = persistent(base, ratio, leads, past.fade)
-    low, high = _error_quantiles(past.series, usual)
+    low, high = _error_quantiles(past.series, unknown * usual)
     # Right after an interval its neighbour is known better than a whole day ahead.
     widen = np.clip(0.6 + 0.4 * leads / 16, 0.6, 1.0)
     return _ordered(
@@ -182,13 +206,12 @@ def _first_day_ratio(series: Array, usual: Array) -> Array:
     return compared(np.array([real_wh]), np.array([usual_wh]))
 
 
-def _error_quantiles(series: Array, usual: Array) -> tuple[Array, Array]:
+def _error_quantiles(series: Array, unknown: Array) -> tuple[Array, Array]:
     """Low and high error of a day ahead by quarter-hour, pooled with the neighbouring hour.
 
-    A few days do not show what a home can do; the +-60 % of a home that nobody knows counts as two
+    A few days do not show what a home can do; the spread of a home that nobody knows counts as two
     days more.
     """
-    unknown = _UNKNOWN * usual
     shapes = day_shapes(series, (_DAYS + 1) * DAY)
     errors = (shapes.last[DAY:] - shapes.newer[:-DAY]).reshape(_DAYS, DAY)
     errors = errors[np.isnan(errors).mean(axis=1) < 0.5]

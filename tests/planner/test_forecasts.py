@@ -35,7 +35,9 @@ def test_nothing_known_yet() -> None:
     assert (load[:, 0] < load[:, 1]).all()
     assert (load[:, 1] < load[:, 2]).all()
     assert 50 < load[:, 1].mean() < 150
-    assert pv.max() == 0
+    assert pv[48, 0] == 0, "there may be no panels"
+    assert 200 < pv[48, 1] < 500 < pv[48, 2], "but most homes have some kilowatts (in January)"
+    assert pv[:16].max() == 0, "which give nothing by night"
     market = price_outlook(EMPTY, np.full(96, 30.0))
     assert market.weights.sum() == pytest.approx(1)
     assert 28 < market.expected()[40] < 40
@@ -193,3 +195,45 @@ def test_every_place_has_an_ordinary_sky(latitude: float, longitude: float, firs
     assert sky.shape == (200,)
     assert (sky >= 0).all()
     assert (sky < 1100).all()
+
+
+def test_a_load_stuck_at_zero_for_a_day_is_not_believed() -> None:
+    series = made_series(12, seed=8)
+    known = past(series, 11 * 96)
+    stuck = History(known.first, known.load.copy(), known.pv, known.rt, known.da)
+    stuck.load[-96:] = 0.0
+    home = EnergyForecaster(UTC_ZONE)
+    fooled, real = home.load(stuck, 96)[:, 1], series.load[11 * 96 :]
+    assert fooled.mean() == pytest.approx(real.mean(), rel=0.15)
+
+
+def test_a_load_that_is_always_the_same_is_believed() -> None:
+    known = past(made_series(3), 3 * 96)
+    even = History(known.first, np.full(len(known), 110.0), known.pv, known.rt, known.da)
+    assert EnergyForecaster(UTC_ZONE).load(even, 96)[:, 1] == pytest.approx(110.0, rel=0.01)
+
+
+@pytest.mark.parametrize(("month", "day"), [(3, 10), (11, 3)])
+def test_the_evening_peak_stays_in_the_evening_when_the_clock_changes(month: int, day: int) -> None:
+    """Cooking starts at 18:00 by the clock; the forecast of the day after the change knows."""
+    zone = ZoneInfo("America/Chicago")
+    end = quarter_index(datetime(2024, month, day, 23, tzinfo=zone).astimezone(UTC))
+    first = end - 14 * 96
+    hours = [quarter_start(first + i).astimezone(zone).hour for i in range(15 * 96)]
+    load = np.array([800.0 if h in {18, 19} else 100.0 for h in hours])
+    none = np.full(14 * 96, np.nan)
+    known = History(first, load[: 14 * 96], none, none, none)
+    expected = EnergyForecaster(zone).load(known, 96)[:, 1]
+    assert np.abs(expected - load[14 * 96 :]).mean() < 60
+
+
+def test_the_regression_says_the_same_whenever_it_is_made() -> None:
+    """A forecaster that has run for days and one that starts now agree; the fit sees no later value."""
+    series = made_series(16, seed=6)
+    old = EnergyForecaster(UTC_ZONE)
+    for hours in range(14 * 24, 15 * 24, 5):
+        old.load(past(series, hours * 4), 96)
+    known = past(series, 15 * 96 - 8)
+    new = EnergyForecaster(UTC_ZONE)
+    np.testing.assert_array_equal(old.load(known, 96), new.load(known, 96))
+    np.testing.assert_array_equal(old.pv(known, 96), new.pv(known, 96))
