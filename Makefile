@@ -1,16 +1,23 @@
-# Two commands are all a newcomer needs: `make demo` and `make test`.
+# `make demo` shows it; `make check` before every commit; `make test` before it lands. CONTRIBUTING.md says more.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+# Tests run on this many cores.
+WORKERS ?= 2
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # With a person at the terminal the demo goes on, live, after its day.
 LIVE := $(shell [ -t 0 ] && [ -t 1 ] && echo --live)
 
-.PHONY: demo test lint types unit docs bench clean
+.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench clean
 
 demo: .venv/.demo
 	@$(BIN)/energy-sim demo $(LIVE) $(ARGS)
 
-test: lint types unit
+# Every day: what is pure and fast, within a minute.
+check: lint types fast
+
+# Everything, on what it needs.
+test: needs lint types unit
 
 lint: .venv/.test
 	$(BIN)/ruff check .
@@ -20,14 +27,44 @@ lint: .venv/.test
 types: .venv/.test
 	$(BIN)/mypy
 
+fast: .venv/.test
+	$(PYTEST) -m fast $(ARGS)
+
 unit: .venv/.test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -rs $(ARGS)
+	$(PYTEST) -rs $(ARGS)
+
+# One file (or test): make file T=tests/market/test_bidding.py
+file: .venv/.test
+	$(BIN)/python -m pytest $(T)
+
+# As `file`, on a machine that is stopped at random moments: nothing may depend on its speed.
+tired: .venv/.test
+	$(BIN)/python -m tests.tired $(T)
+
+coverage: .venv/.test needs
+	$(PYTEST) --cov --cov-report= $(ARGS)
+	$(BIN)/python -m tests.rooms_covered
+
+# Changes the code in small ways and names those that no test notices.
+mutation: .venv/.test
+	$(BIN)/python -m benchmarks.mutation $(ARGS)
+
+needs:
+	@.ci/needs
+
+docs: .venv/.docs
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -b html docs build/docs
+	@echo "build/docs/index.html"
+
+# What the next release will say.
+changes: .venv/.docs
+	$(BIN)/towncrier build --draft --version Unreleased
 
 bench: .venv/.test
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
 
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist build
 
 .venv/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; set PYTHON=..."; exit 1; }
@@ -43,3 +80,8 @@ clean:
 	@echo "Installing what the tests need (a minute or two, once) ..."
 	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
 	@touch $@ .venv/.demo
+
+.venv/.docs: pyproject.toml constraints.txt | .venv/bin/pip
+	@echo "Installing what the docs need (once) ..."
+	@$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
+	@touch $@

@@ -1,10 +1,11 @@
-"""Accepted signed tenders per second, against a bare endpoint that only verifies and commits.
+"""Accepted signed tenders per second, against a bare endpoint: verify and group commit alone.
 
     python -m benchmarks.exchange_tenders [--tenders 4000]
 
 Both servers run in a process of their own, get the same signed requests from the same client over
 plain HTTP on loopback, check every Ed25519 signature and commit every request durably (SQLite, WAL,
-synchronous FULL) before they answer. The bare one does nothing else. Target: at least half of it.
+synchronous FULL) before they answer, all that came since the last commit at once, in a thread. The
+bare one does nothing else. Target: at least 0.8 of it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from aiohttp import web
-from joserfc import jws
-from joserfc.jwk import OKPKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.clock import WallClock
 from gateway.domain.intervals import floor_quarter, iso
 from gateway.market.signing import read_credential
 from simulators.exchange import Party, start_exchange
-from simulators.exchange.access import _REGISTRY, ALGORITHM
+from simulators.exchange.jose import from64, split
+from simulators.exchange.limits import Limits
 from simulators.prices import SyntheticPrices
 
 CONNECTIONS = 16
@@ -40,7 +41,12 @@ async def serve_exchange(state: Path, pipe: Connection) -> None:
     parties = [Party(f"home-{n}", "home", 1_000_000_000) for n in range(HOMES)]
     async with asyncio.TaskGroup() as group:
         handle = await start_exchange(
-            WallClock(), group, state, SyntheticPrices(1), parties=parties
+            WallClock(),
+            group,
+            state,
+            SyntheticPrices(1),
+            parties=parties,
+            limits=Limits(requests_per_s=1e6, requests_burst=10**6),
         )
         pipe.send(handle.url)
         began = time.process_time()
@@ -51,18 +57,35 @@ async def serve_exchange(state: Path, pipe: Connection) -> None:
 
 async def serve_bare(state: Path, pipe: Connection) -> None:
     credentials = (state.parent / "exchange" / "credentials").glob("*.json")
-    keys = {f.stem: OKPKey.import_key(json.loads(f.read_text())["jwk"]) for f in credentials}
-    db = sqlite3.connect(state.with_suffix(".db"), isolation_level=None)
+    keys = {
+        f.stem: Ed25519PublicKey.from_public_bytes(
+            from64(json.loads(f.read_text())["jwk"]["x"].encode())
+        )
+        for f in credentials
+    }
+    db = sqlite3.connect(state.with_suffix(".db"), isolation_level=None, check_same_thread=False)
     db.execute("PRAGMA journal_mode=WAL")
     db.execute("PRAGMA synchronous=FULL")
     db.execute("CREATE TABLE document (id INTEGER PRIMARY KEY, party TEXT, body BLOB) STRICT")
 
+    loop, waiting, free = asyncio.get_running_loop(), list[tuple[str, bytes]](), asyncio.Lock()
+
+    def commit(rows: list[tuple[str, bytes]]) -> None:
+        db.execute("BEGIN IMMEDIATE")
+        db.executemany("INSERT INTO document (party, body) VALUES (?, ?)", rows)
+        db.execute("COMMIT")
+
     async def take(request: web.Request) -> web.Response:
         party, body = request.headers["X-Party"], await request.read()
-        found = jws.deserialize_compact(
-            body, keys[party], algorithms=[ALGORITHM], registry=_REGISTRY
-        )
-        db.execute("INSERT INTO document (party, body) VALUES (?, ?)", (party, found.payload))
+        _header, payload, signature, said = split(body)
+        keys[party].verify(signature, said)
+        mine = (party, payload)
+        waiting.append(mine)
+        async with free:
+            if mine in waiting:  # nobody has taken it along
+                rows = waiting.copy()
+                waiting.clear()
+                await loop.run_in_executor(None, commit, rows)
         return web.json_response({"accepted": True}, status=201)
 
     app = web.Application()
@@ -173,7 +196,7 @@ def main() -> None:
             f"   ratio {exchange / bare:.2f}   by processor time {bare_us / exchange_us:.2f}"
         )
     ratio, exchange, bare = sorted(found)[len(found) // 2]
-    print(f"median ratio {ratio:.2f} (target >= 0.5), {exchange:.0f} against {bare:.0f} per second")
+    print(f"median ratio {ratio:.2f} (target >= 0.8), {exchange:.0f} against {bare:.0f} per second")
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ from multiprocessing.connection import Connection as Pipe
 from gateway.clock import WallClock, every
 from gateway.devices.datasheet import Communication, Profile, Source, one
 from gateway.devices.device import ModbusDevice
-from gateway.devices.intents import NoIntents
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.modbus.registers import Field
 
 DEVICES, BLOCKS, REGISTERS = 5, 3, 40  # 5 x 3 x 40 = 600 registers
@@ -73,7 +73,7 @@ def device(number: int, port: int, sick: bool) -> ModbusDevice:
     )
     connection = Connection(BusAddress(host="127.0.0.1", port=port), BusTiming(timeout_s=2.0))
     unit = connection.unit(9 if sick else 1)
-    return ModbusDevice(f"device-{number}", sheet, unit, NoIntents(), WallClock())
+    return ModbusDevice(f"device-{number}", sheet, unit, None, WallClock())
 
 
 async def poll(device: ModbusDevice, polls: int, took: list[float]) -> None:

@@ -18,7 +18,8 @@ from multiprocessing.connection import Connection as Pipe
 
 from pymodbus.client import AsyncModbusTcpClient
 
-from gateway.modbus.connection import BusAddress, Connection
+from gateway.modbus.address import BusAddress
+from gateway.modbus.connection import Connection
 
 COUNT = 100
 _ANSWER = bytes((3, 2 * COUNT)) + struct.pack(f">{COUNT}H", *range(COUNT))

@@ -13,6 +13,10 @@ import socket
 import sys
 from typing import TextIO
 
+from gateway.escape import printable
+
+_LONGEST = 2000  # characters of a message
+
 
 def notify(state: str) -> bool:
     """Send ``READY=1``, ``WATCHDOG=1``, ``STOPPING=1`` or ``STATUS=...``; False without systemd."""
@@ -30,7 +34,15 @@ def notify(state: str) -> bool:
     return True
 
 
-class JournalFormatter(logging.Formatter):
+class LineFormatter(logging.Formatter):
+    """One line a message, whatever strangers put into it; only a traceback has more."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = printable(record.message, _LONGEST)
+        return super().formatMessage(record)
+
+
+class JournalFormatter(LineFormatter):
     """``<priority>`` before each line (sd-daemon(3)); journald itself adds the time."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -63,9 +75,7 @@ def set_up_logs(
     elif os.environ.get("JOURNAL_STREAM"):
         handler.setFormatter(JournalFormatter("%(message)s"))
     else:
-        handler.setFormatter(
-            logging.Formatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S")
-        )
+        handler.setFormatter(LineFormatter("%(asctime)s %(levelname)-7s %(message)s", "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
 
 

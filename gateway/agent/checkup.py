@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.agent.battery import NOT_STATED, battery_spec
 from gateway.clock import WallClock
 from gateway.config.load import line_of
 from gateway.config.settings import Settings
+from gateway.control.batteries import NOT_STATED, combined, sized
 from gateway.devices.build import build_devices, profile
 from gateway.devices.device import ModbusDevice
-from gateway.domain.readings import Quality, Reading
+from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
 from gateway.forecasts.pv_services import pv_provider
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
-from gateway.store.file import held
+from gateway.site.roles import unclear
+from gateway.site.snapshot import join
 from gateway.store.journal import Journal
+from gateway.store.lock import held
 
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
@@ -72,7 +74,7 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
     clock = WallClock()
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
-        seen: dict[str, float] = {}
+        states: dict[str, DeviceState] = {}
         try:
             running = held(settings.state_dir / "journal.sqlite")
             for i, device in enumerate(
@@ -84,10 +86,13 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                 where = _at(path, text, ("device", i, "name"), "")
                 finding, good = await _device(device, where)
                 yield finding
-                for metric, value in good.items():
-                    seen[metric] = seen.get(metric, 0.0) + value
-            if "battery_soc_pct" in seen:
-                yield _battery(settings, seen, _at(path, text, ("battery",), ""))
+                states[device.name] = DeviceState(device.name, online=True, readings=good)
+            home = join(clock.now(), states, roles=settings.for_guard().roles())
+            if open_question := unclear(home):
+                where = _at(path, text, ("device", 0, "name"), "")
+                yield Finding("grid meter", False, f"{where}{open_question}")
+            if any(b.soc_pct is not None for b in home.batteries):
+                yield _battery(settings, home, _at(path, text, ("battery",), ""))
             yield await _broker(settings, _at(path, text, ("mqtt",), ""))
             if settings.market:
                 yield await _market(settings, journal, clock, _at(path, text, ("market",), ""))
@@ -95,8 +100,8 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
             journal.close()
 
 
-async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, float]]:
-    """How it went, and the numbers that it gave."""
+async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, Reading]]:
+    """How it went, and the good readings that it gave."""
     try:
         async with asyncio.timeout(ANSWER_S):
             readings = await device.poll()
@@ -111,12 +116,12 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
     good = {r.metric: r for r in readings if r.quality is Quality.GOOD}
     shown = ", ".join(_shown(good[m]) for m in SHOWN if m in good)
     controls = ", ".join(sorted(c.value for c in device.controls)) or "nothing"
-    numbers = {m: float(r.value) for m, r in good.items() if isinstance(r.value, int | float)}
-    return Finding(device.name, True, f"{name}: {shown}; can set {controls}"), numbers
+    return Finding(device.name, True, f"{name}: {shown}; can set {controls}"), good
 
 
-def _battery(settings: Settings, stated: Mapping[str, float], where: str) -> Finding:
-    spec = battery_spec(settings.battery, stated, settings.site.reserve_pct)
+def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:
+    assumed = settings.for_guard().battery
+    spec = combined(sized(home.batteries, assumed), assumed, settings.site.reserve_pct)
     if spec is None:
         return Finding("battery", False, f"{where}{NOT_STATED}")
     says = (

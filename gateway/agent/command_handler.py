@@ -10,11 +10,15 @@ import asyncio
 import json
 import logging
 import sqlite3
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.domain.command_specs import COMMANDS
 from gateway.errors import StorageError
+from gateway.escape import printable
+from gateway.log_budget import LogBudget
 from gateway.publishing.commands import (
     Command,
     CommandResult,
@@ -22,14 +26,19 @@ from gateway.publishing.commands import (
     failed,
     parse_command,
 )
+from gateway.store.database import Database, replaceable
 
 log = logging.getLogger(__name__)
 
 _REMEMBER = timedelta(hours=24)
 _APPLY_S = 30.0  # real seconds for a device to do it and be read back
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS command (id TEXT PRIMARY KEY, time INTEGER NOT NULL, result TEXT) STRICT;
-"""
+_MIGRATIONS = (
+    """
+CREATE TABLE IF NOT EXISTS command (id TEXT PRIMARY KEY, time INTEGER NOT NULL, result TEXT)
+  STRICT
+""",
+    "CREATE INDEX IF NOT EXISTS command_time ON command (time)",
+)
 
 
 class SeenCommands:
@@ -37,13 +46,8 @@ class SeenCommands:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.executescript(_SCHEMA)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"{path}: commands cannot be remembered: {error}") from error
+        self._file = replaceable(path, lambda: Database(path, _MIGRATIONS, busy_s=0.2))
+        self._db = self._file.db
 
     def begin(self, command_id: str, now: datetime) -> CommandResult | None:
         """Remember the id; the former answer when it is known already."""
@@ -61,8 +65,7 @@ class SeenCommands:
         except sqlite3.Error as error:
             raise StorageError(f"{self._path}: cannot store: {error}") from error
         if row[0] is None:
-            why = "it was interrupted and may have been carried out; send it with a new id"
-            return CommandResult(command_id, "error", "interrupted", why)
+            return CommandResult(command_id, "error", "interrupted", _INTERRUPTED)
         return CommandResult(**json.loads(row[0]))
 
     def end(self, command_id: str, result: CommandResult) -> None:
@@ -75,28 +78,69 @@ class SeenCommands:
             raise StorageError(f"{self._path}: cannot store: {error}") from error
 
     def close(self) -> None:
-        self._db.close()
+        self._file.close()
+
+
+@dataclass
+class Bucket:
+    """How many commands one side may give: ``most`` at once, and one more each ``refill_s``.
+
+    It bounds what waits for a read-back and what is written to the disk, whoever sends however much.
+    """
+
+    clock: Clock
+    most: int = 30
+    refill_s: float = 2.0
+    _full_at: float = float("-inf")  # when nothing would be taken out any more
+
+    def take(self) -> bool:
+        """Take one out; False when it is empty."""
+        now = self.clock.monotonic()
+        full_at = max(self._full_at, now) + self.refill_s
+        if full_at - now > self.most * self.refill_s:
+            return False
+        self._full_at = full_at
+        return True
 
 
 class CommandHandler:
-    """Takes commands from anywhere, one after the other."""
+    """Takes commands from anywhere. Each is applied at once; only its answer waits for the read-back."""
 
     def __init__(self, steering: Steering, seen: SeenCommands, clock: Clock) -> None:
         self._steering, self._seen, self._clock = steering, seen, clock
-        self._one = asyncio.Lock()
+        self._budget = LogBudget(log, clock)
+        self._buckets: dict[tuple[str, bool], Bucket] = {}
+        self._pending: dict[str, asyncio.Future[CommandResult]] = {}
 
-    async def handle(self, name: str, payload: bytes, retained: bool = False) -> CommandResult:
+    async def handle(
+        self, name: str, payload: bytes, retained: bool = False, source: str = "mqtt"
+    ) -> CommandResult:
         """Check, apply once and answer; never raises for what a sender or a device does."""
-        async with self._one:
-            result = await self._handle(name, payload, retained)
+        result = await self._handle(name, payload, retained, source)
         level = logging.INFO if result.status == "ok" else logging.WARNING
-        log.log(level, "command %s %s: %s %s", name, result.id, result.status, result.message)
+        self._budget.say(
+            level,
+            "command %s %s: %s %s",
+            printable(name, 40),
+            result.id,
+            result.status,
+            printable(result.message),
+        )
         return result
 
-    async def _handle(self, name: str, payload: bytes, retained: bool) -> CommandResult:
+    async def _handle(
+        self, name: str, payload: bytes, retained: bool, source: str
+    ) -> CommandResult:
         command = parse_command(name, payload, self._clock.now(), retained)
         if isinstance(command, CommandResult):
             return command
+        running = self._pending.get(command.id)
+        if running is not None:  # sent twice: one answer for both
+            return await asyncio.shield(running)
+        urgent = COMMANDS[command.name].urgent
+        bucket = self._buckets.setdefault((source, urgent), Bucket(self._clock))
+        if not bucket.take():
+            return CommandResult(command.id, "rejected", "busy", _BUSY)
         try:
             known = self._seen.begin(command.id, self._clock.now())
             if known is not None:
@@ -108,9 +152,19 @@ class CommandHandler:
         return result
 
     async def _apply(self, command: Command) -> CommandResult:
+        done = self._pending[command.id] = asyncio.get_running_loop().create_future()
+        result = failed(command, "interrupted", _INTERRUPTED)
         try:
             async with asyncio.timeout(_APPLY_S):
-                return await self._steering.apply(command)
+                result = await self._steering.apply(command)
         except TimeoutError:
             why = f"no read-back within {_APPLY_S:.0f} s; look at the device"
-            return failed(command, "timeout", why)
+            result = failed(command, "timeout", why)
+        finally:
+            del self._pending[command.id]
+            done.set_result(result)
+        return result
+
+
+_BUSY = "too many commands at once; send it again in a minute"
+_INTERRUPTED = "it was interrupted and may have been carried out; send it with a new id"

@@ -119,13 +119,19 @@ async def compose(settings: Settings, clock: Clock) -> Gateway:
     devices = build_devices([d.plain() for d in settings.device], journal, clock, memory=journal)
     place = settings.site.place
     site = Site(
-        devices, clock, settings.control.period_s, metrics.polled, lambda now: is_dark(place, now)
+        devices,
+        clock,
+        settings.control.period_s,
+        metrics.polled,
+        lambda now: is_dark(place, now),
+        settings.for_guard().roles(),
     )
     present = Present(settings, restored(settings, journal.settings(PREFIX)))
     seen = SeenCommands(settings.state_dir / "commands.sqlite")
     handler = CommandHandler(ServiceSteering(present, journal, clock), seen, clock)
     names = [d.name for d in settings.device]
-    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, handler)
+    memory = settings.state_dir / "mqtt_topics.json"
+    publisher = Publisher(settings.mqtt, settings.site.name, journal, names, handler, memory)
     market: tuple[Exchange, Trader] | None = None
     if settings.market is not None:
         market = open_market(settings.market, journal, clock)

@@ -5,30 +5,31 @@ from __future__ import annotations
 from gateway.errors import StorageError
 from gateway.market.origin import Flow, follow, resellable_wh, unknown_origin
 from gateway.metering.energy import QuarterFlow
+from gateway.store.codec import origin_body
 from gateway.store.journal import Journal
 from gateway.tariff import TariffRules
 
-_KEY = "night_wh"
-
 
 class NightOrigin:
-    """The ledger of `gateway.market.origin`, kept in the journal's file over restarts."""
+    """The ledger of `gateway.market.origin`, row by row in the journal."""
 
     def __init__(self, journal: Journal, tariff: TariffRules) -> None:
         self._journal, self._tariff = journal, tariff
         self._has_night = tariff.tariff.flat_night is not None
+        self._missed = False  # a quarter could not be stored: its origin is not known
 
     def follow(self, flow: QuarterFlow, stored_wh: float | None) -> None:
         """Count a quarter that has ended; without a flat night there is nothing to count.
 
         Where neither the charge nor its origin is known, nothing is noted: all of it stays unknown.
         """
-        if not self._has_night or (stored_wh is None and not self._is_known()):
+        known = None if self._missed else self._journal.book.night_wh
+        if not self._has_night or (stored_wh is None and known is None):
             return
         interval = flow.observed.interval
         metered = self._journal.book.metered.get(interval.start)
         night_wh = follow(
-            self._night_wh(stored_wh or 0.0),
+            self._unknown(stored_wh or 0.0) if known is None else known,
             Flow(
                 night=self._tariff.is_flat_night(interval),
                 charge_wh=None if flow.charge_wh is None else round(flow.charge_wh),
@@ -38,26 +39,20 @@ class NightOrigin:
             ),
             None if stored_wh is None else round(stored_wh),
         )
+        if night_wh == known:
+            return
         try:
-            self._journal.setting(_KEY, str(night_wh))
+            self._journal.append("origin", origin_body(interval, night_wh), interval.end)
+            self._missed = False
         except StorageError:
-            return  # no bid goes out either while nothing can be stored
+            self._missed = True  # no bid goes out either while nothing can be stored
 
     def resellable_wh(self, stored_wh: float) -> float:
         """What of the stored energy may be offered."""
-        return resellable_wh(stored_wh, self._night_wh(stored_wh)) if self._has_night else stored_wh
+        if not self._has_night:
+            return stored_wh
+        known = None if self._missed else self._journal.book.night_wh
+        return resellable_wh(stored_wh, self._unknown(stored_wh) if known is None else known)
 
-    def _is_known(self) -> bool:
-        try:
-            return self._journal.setting(_KEY) is not None
-        except StorageError:
-            return False
-
-    def _night_wh(self, stored_wh: float) -> int:
-        try:
-            known = self._journal.setting(_KEY)
-        except StorageError:
-            known = None  # unknown: all of it counts as of the night
-        if known is None:
-            return unknown_origin(stored_wh, has_flat_night=self._has_night)
-        return int(known)
+    def _unknown(self, stored_wh: float) -> int:
+        return unknown_origin(stored_wh, has_flat_night=self._has_night)

@@ -11,12 +11,12 @@ from gateway.agent.command_handler import CommandHandler
 from gateway.agent.state import Present
 from gateway.agent.status import local_midnight, market_state
 from gateway.clock import Clock
-from gateway.dashboard.view import CommandView, HomeView
+from gateway.dashboard.view import HomeView
 from gateway.domain.plan import OfferCurve, Plan
-from gateway.publishing.commands import COMMANDS
 from gateway.publishing.mqtt import Publisher
-from gateway.store.history import History, Minute
+from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.store.minutes import Minute
 
 _RECENT = timedelta(hours=24)
 
@@ -49,7 +49,7 @@ class PageSource:
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """A command of the page goes the way of every command."""
-        return (await self._handler.handle(name, payload)).body()
+        return (await self._handler.handle(name, payload, source="page")).body()
 
     def _view(self, now: datetime) -> HomeView:
         present, book, settings = self._present, self._journal.book, self._present.settings
@@ -86,7 +86,7 @@ class PageSource:
             account_money=book.settled_money if trades else None,
             today_money=book.settled_since(midnight) if trades else None,
             links=links,
-            commands=self._commands(),
+            settings=present.wishes,
         )
 
     def _offer(self, now: datetime) -> OfferCurve | None:
@@ -103,32 +103,6 @@ class PageSource:
         if self._minutes is None or self._minutes[0] != minute:
             self._minutes = (minute, self._history.minutes(midnight, now))
         return self._minutes[1]
-
-    def _commands(self) -> tuple[CommandView, ...]:
-        """Every command with what now holds; those of the exchange only where there is one."""
-        holds = self._present.wishes.published()
-        no_market = self._present.settings.market is None
-        views = []
-        for name, spec in COMMANDS.items():
-            if no_market and name in ("trading", "price_floor"):
-                continue
-            value: Any = getattr(holds, name, None)
-            if name == "departure":
-                value = {"time": holds.departure_time, "energy_wh": holds.departure_energy_wh}
-            views.append(
-                CommandView(
-                    name,
-                    spec.about,
-                    spec.form,
-                    spec.unit,
-                    spec.allowed,
-                    value,
-                    spec.least,
-                    spec.most,
-                    spec.choices,
-                )
-            )
-        return tuple(views)
 
 
 def _next_offer(plan: Plan | None, now: datetime) -> OfferCurve | None:

@@ -14,8 +14,9 @@ from gateway.publishing import topics
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
-from gateway.store.history import History, Prices
+from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.store.minutes import Prices
 from gateway.systemd import notify
 
 
@@ -68,7 +69,7 @@ class Reporting:
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._present.settings
         self._publisher.publish(topics.snapshot_messages(base, snapshot))
-        self._publisher.publish(topics.settings_messages(base, self._present.wishes.published()))
+        self._publisher.publish(topics.settings_messages(base, self._present.wishes))
         self._publisher.publish(topics.forecast_messages(base, self._present.forecast_score))
         trades = settings.market is not None
         if trades:

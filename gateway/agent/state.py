@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.agent.battery import NOT_STATED, STATED, battery_spec
-from gateway.agent.user_settings import Wishes
 from gateway.config.settings import Settings
-from gateway.domain.control import Limits, Setpoints
+from gateway.control.batteries import NOT_STATED, combined, sized, stored_wh
+from gateway.domain.control import Setpoints
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.price import Price
-from gateway.domain.readings import Snapshot
+from gateway.domain.readings import BatteryState, Snapshot
+from gateway.domain.user_settings import UserSettings
 from gateway.forecasts.score import ForecastScore
 from gateway.market.exchanges import PublishedPrices
 from gateway.tariff import TariffRules
@@ -26,7 +26,7 @@ class Present:
     """The newest snapshot, setpoints, plan and published prices, and the user's standing wishes."""
 
     settings: Settings
-    wishes: Wishes
+    wishes: UserSettings
     snapshot: Snapshot | None = None
     setpoints: Setpoints = field(default_factory=Setpoints)
     plan: Plan | None = None
@@ -39,6 +39,7 @@ class Present:
     _ticked: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
+        self._assumed = self.settings.for_guard().battery
         self.tariff = TariffRules(self.settings.tariff, ZoneInfo(self.settings.site.time_zone))
 
     def tick(self) -> None:
@@ -82,10 +83,15 @@ class Present:
             return None
         return self.plan.value(now, self.clearing_price(quarter_of(now)))
 
+    def batteries(self) -> tuple[BatteryState, ...]:
+        """Each battery with its size: as configured, or else as it states itself."""
+        if self.snapshot is None:
+            return ()
+        return sized(self.snapshot.batteries, self._assumed)
+
     def battery(self) -> BatterySpec | None:
-        """The battery as configured, and where the configuration is silent as it states itself."""
-        stated = {m: v for m in STATED if (v := self._stated(m)) is not None}
-        return battery_spec(self.settings.battery, stated, self.wishes.backup_reserve_pct)
+        """All batteries as the one that is planned."""
+        return combined(self.batteries(), self._assumed, self.wishes.backup_reserve_pct)
 
     def battery_fault(self) -> str:
         """Why a battery that is measured cannot be planned, as a sentence; empty if nothing is wrong."""
@@ -93,31 +99,9 @@ class Present:
             return ""
         return NOT_STATED
 
-    def stored_wh(self, battery: BatterySpec | None) -> float | None:
-        """Energy in the battery now; None while its state of charge is unknown."""
-        if battery is None or self.snapshot is None or self.snapshot.battery_soc_pct is None:
-            return None
-        return battery.capacity_wh * self.snapshot.battery_soc_pct / 100
-
-    def limits(self, battery: BatterySpec | None) -> Limits:
-        return Limits(
-            import_limit_w=self.settings.site.import_limit_w,
-            export_limit_w=self.wishes.export_limit_w,
-            reserve_pct=self.wishes.backup_reserve_pct,
-            max_charge_w=battery.max_charge_w if battery else None,
-            max_discharge_w=battery.max_discharge_w if battery else None,
-        )
-
-    def _stated(self, metric: str) -> float | None:
-        """The sum of what the devices state; the last good value may stand in: it does not change."""
-        if self.snapshot is None:
-            return None
-        values = [
-            r.value
-            for d in self.snapshot.devices.values()
-            if (r := d.readings.get(metric)) is not None and isinstance(r.value, int | float)
-        ]
-        return float(sum(values)) if values else None
+    def stored_wh(self) -> float | None:
+        """Energy in all batteries now; None while a state of charge or a size is unknown."""
+        return stored_wh(self.batteries())
 
 
 def _or_none(price_ticks: int | None) -> float | None:

@@ -16,8 +16,7 @@ from gateway.store.journal import Journal
 def market_state(present: Present, journal: Journal, now: datetime) -> MarketState:
     """Positions, prices and the account at ``now``."""
     interval, plan, book = quarter_of(now), present.plan, journal.book
-    battery = present.battery()
-    stored_wh = present.stored_wh(battery)
+    stored_wh = present.stored_wh()
     curve = present.value(now)
     value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
     bought, sold = present.retail(interval)

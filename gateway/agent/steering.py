@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gateway.agent.state import Present
-from gateway.agent.user_settings import PREFIX, Wishes, differences
+from gateway.agent.user_settings import PREFIX, differences
 from gateway.clock import Clock
+from gateway.domain.command_specs import COMMANDS
+from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
 from gateway.publishing.commands import Command, CommandResult, done, failed
 from gateway.store.journal import Journal
@@ -24,15 +24,15 @@ class ServiceSteering:
     async def apply(self, command: Command) -> CommandResult:
         """Store the wish, let it take effect, read the home back."""
         old = self._present.wishes
-        new = old.changed(command)
+        new = old.changed(command.changes)
         refusal = self._refusal(command, new)
         if refusal:
             return failed(command, "not_possible", refusal)
         try:
             for name, text in differences(old, new).items():
                 self._journal.setting(PREFIX + name, text)
-            self._journal.append("note", {"text": f"command {command.name}: {command.value}"},
-                                 self._clock.now())  # fmt: skip
+            note = f"command {command.name}: {COMMANDS[command.name].shown(new)}"
+            self._journal.append("note", {"text": note}, self._clock.now())
         except StorageError as error:
             return failed(command, "storage", str(error))
         self._present.wishes = new
@@ -40,7 +40,7 @@ class ServiceSteering:
             await self._present.next_tick()
         return self._read_back(command, new)
 
-    def _refusal(self, command: Command, new: Wishes) -> str:
+    def _refusal(self, command: Command, new: UserSettings) -> str:
         settings = self._present.settings
         if command.name == "trading" and settings.market is None:
             return "no exchange is configured; add [market] to gateway.toml"
@@ -57,16 +57,10 @@ class ServiceSteering:
                 return "no car is plugged in"
         return ""
 
-    def _read_back(self, command: Command, new: Wishes) -> CommandResult:
+    def _read_back(self, command: Command, new: UserSettings) -> CommandResult:
         """What the home does now; a device that should have followed and did not is an error."""
         snapshot = self._present.snapshot
-        applied: Any = getattr(new.published(), command.name, None)
-        if command.name == "departure":
-            published = new.published()
-            applied = {
-                "time": published.departure_time,
-                "energy_wh": published.departure_energy_wh,
-            }
+        applied = COMMANDS[command.name].shown(new)
         if snapshot is None:
             return failed(command, "not_seen", "no device has answered yet; the wish is stored")
         if command.name == "battery" and new.battery == "hold":

@@ -8,15 +8,15 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.agent.car import car_need
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
 from gateway.agent.state import Present
-from gateway.agent.user_settings import Wishes
 from gateway.clock import Clock
+from gateway.control.charging import needs, together
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
+from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.provided import ProviderForecast
@@ -60,6 +60,7 @@ class TradingLoop:
         self._night = NightOrigin(journal, self._tariff)
         self._forecaster = EnergyForecaster(self._zone, self._settings.site.place)
         self._clearing = Clearing(journal, present)
+        self._control = self._settings.for_guard().control()
         self.pv_provider: ProviderForecast | None = (
             None  # a weather service, where one is configured
         )
@@ -101,7 +102,7 @@ class TradingLoop:
                 known = asked
                 self._present.plan = self.plan(self._clock.now())
 
-    def _asked(self) -> tuple[bool | None, Wishes]:
+    def _asked(self) -> tuple[bool | None, UserSettings]:
         """What people ask of the plan: a car at the charger, and their wishes."""
         snapshot = self._present.snapshot
         return (snapshot.car_plugged if snapshot else None), self._present.wishes
@@ -112,7 +113,7 @@ class TradingLoop:
         if snapshot is None:
             return None
         battery = present.battery()
-        stored_wh = present.stored_wh(battery)
+        stored_wh = present.stored_wh()
         if battery is not None and stored_wh is None:
             battery = None  # its state of charge is unknown: nothing may be planned on it
         if present.wishes.battery == "hold":
@@ -121,7 +122,7 @@ class TradingLoop:
             battery=battery,
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._night.resellable_wh(stored_wh or 0.0),
-            car=car_need(self._settings.car, present.wishes, snapshot, self._zone),
+            car=together(needs(snapshot.chargers, present.wishes.standing(), self._control, now)),
             export_limit_w=present.wishes.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
             month_peak_w=month_peak_w(self._journal, self._zone, now),

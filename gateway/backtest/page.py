@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 
 from gateway.backtest.study import Study
 from gateway.errors import ConfigError
+from gateway.escape import html_text
 from gateway.forecasts.history import Array
 
 _WORST_DAYS = 12
@@ -37,8 +37,8 @@ def page(study: Study, result: dict[str, Any]) -> str:
         "MONTHS": _months(result),
         "DAYS": _days(study),
         "DATA": data.replace("</", "<\\/"),
-        "ZONE": html.escape(study.case.zone.key),
-        "CURRENCY": html.escape(result["currency"]),
+        "ZONE": html_text(study.case.zone.key),
+        "CURRENCY": html_text(result["currency"]),
     }
     text = _TEMPLATE
     for key, value in parts.items():
@@ -82,7 +82,7 @@ def _summary(result: dict[str, Any]) -> str:
         ("perfect foresight", money["perfect"], 1.0),
     )
     cells = "".join(_row(label, f"{amount:.2f}", _share(part)) for label, amount, part in rows)
-    head = f"<tr><th></th><th>{html.escape(result['currency'])}</th><th>of foresight</th></tr>"
+    head = f"<tr><th></th><th>{html_text(result['currency'])}</th><th>of foresight</th></tr>"
     return f"<table>{head}{cells}</table>"
 
 
@@ -119,7 +119,7 @@ def _days(study: Study) -> str:
 
 
 def _row(label: str, *cells: str) -> str:
-    return f"<tr><td>{html.escape(label)}</td>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
+    return f"<tr><td>{html_text(label)}</td>{''.join(f'<td>{c}</td>' for c in cells)}</tr>"
 
 
 def _share(part: float | None) -> str:

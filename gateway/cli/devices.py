@@ -6,13 +6,14 @@ import asyncio
 import json
 import sys
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 if TYPE_CHECKING:
-    from gateway.config.settings import DeviceSettings
+    from gateway.config.guard import DeviceConfig
     from gateway.devices.scan import Finding
     from gateway.domain.readings import Reading
 
@@ -42,6 +43,7 @@ def scan(
     """
     from gateway.devices.scan import as_toml
     from gateway.errors import ConfigError
+    from gateway.escape import printable
 
     addresses = [_address(text) for text in hosts]
     numbers = _numbers(units)
@@ -49,13 +51,13 @@ def scan(
         raise ConfigError(f"{out} exists; move it away or name another file with --out")
     findings, problems = asyncio.run(_scan(addresses, numbers))
     for problem in problems:
-        print(f"error: {problem}", file=sys.stderr)
+        print(f"error: {printable(problem)}", file=sys.stderr)
     if as_json:
         print(json.dumps([_finding(f) for f in findings], indent=2))
     else:
         for f in findings:
             says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
-            print(f"{f.host}:{f.port} unit {f.unit}: {says} -> profile {f.profile.key}")
+            print(f"{f.host}:{f.port} unit {f.unit}: {printable(says)} -> profile {f.profile.key}")
         if findings:
             out.write_text(as_toml(findings), encoding="utf-8")
             print(f"wrote {out}")
@@ -151,7 +153,7 @@ def read(  # noqa: PLR0913, PLR0917 - one option each
 
 def _settings(
     host: str, port: int, unit: int | None, profile: str, name: str, framing: str = "tcp"
-) -> DeviceSettings:
+) -> DeviceConfig:
     from pydantic import ValidationError
 
     from gateway.config.settings import DeviceSettings
@@ -161,22 +163,20 @@ def _settings(
     try:
         return DeviceSettings(
             name=name, profile=profile, host=host, port=port, unit=unit, framing=kind
-        )
+        ).plain()
     except ValidationError as error:
         fault = error.errors()[0]
         raise ConfigError(f"--{fault['loc'][0]}: {fault['msg']}") from error
 
 
-async def _read(settings: DeviceSettings, once: bool, as_json: bool, every_s: float) -> None:
+async def _read(settings: DeviceConfig, once: bool, as_json: bool, every_s: float) -> None:
     from gateway.clock import WallClock, every
     from gateway.devices.build import build_devices
-    from gateway.devices.intents import NoIntents
 
     clock = WallClock()
     if settings.profile == "auto" and settings.unit is None:
         settings = await _with_unit(settings)
-    calm = settings.model_copy(update={"control": False})
-    device = build_devices([calm.plain()], NoIntents(), clock)[0]
+    device = build_devices([settings], None, clock)[0]
     try:
         async for _ in every(clock, every_s):
             readings = await device.poll()
@@ -187,7 +187,7 @@ async def _read(settings: DeviceSettings, once: bool, as_json: bool, every_s: fl
         await device.close()
 
 
-async def _with_unit(settings: DeviceSettings) -> DeviceSettings:
+async def _with_unit(settings: DeviceConfig) -> DeviceConfig:
     """The first unit behind the address that we know, where neither unit nor profile is given."""
     from gateway.devices.scan import scan
     from gateway.errors import DeviceError
@@ -195,7 +195,7 @@ async def _with_unit(settings: DeviceSettings) -> DeviceSettings:
     looking = scan(settings.host or "", settings.port)
     async with aclosing(looking):  # the device may take one connection only
         async for found in looking:
-            return settings.model_copy(update={"unit": found.unit, "profile": found.profile.key})
+            return replace(settings, unit=found.unit, profile=found.profile.key)
     raise DeviceError(f"{settings.host}:{settings.port}: no device that we know; name its profile")
 
 
@@ -269,7 +269,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one option each
         raise typer.Exit(1)
 
 
-async def _verify(settings: DeviceSettings, watts: float, settle_s: float, state: Path) -> int:
+async def _verify(settings: DeviceConfig, watts: float, settle_s: float, state: Path) -> int:
     """The number of transitions that failed."""
     from gateway.clock import WallClock
     from gateway.devices.build import build_devices
@@ -281,7 +281,7 @@ async def _verify(settings: DeviceSettings, watts: float, settle_s: float, state
         settings = await _with_unit(settings)
     journal = Journal(state / "verify.db")
     clock = WallClock()
-    device = build_devices([settings.plain()], journal, clock)[0]
+    device = build_devices([settings], journal, clock)[0]
     failed = 0
     try:
         await device.poll()

@@ -35,7 +35,8 @@ def history(
 
     from gateway.config.load import load_settings
     from gateway.errors import ConfigError
-    from gateway.store.history import History, write_csv
+    from gateway.store.history import History
+    from gateway.store.minutes import write_csv
 
     path = load_settings(config).state_dir / "history.sqlite"
     if not path.exists():

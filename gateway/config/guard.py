@@ -10,10 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from typing import Literal
+from zoneinfo import ZoneInfo
 
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings
 from gateway.domain.order import StandingSettings
-
-Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
+from gateway.domain.readings import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,31 +31,7 @@ class DeviceConfig:
     baud: int = 9600
     parity: Literal["N", "E", "O"] = "N"
     control: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class BatteryConfig:
-    """What is assumed of the battery where its device does not say; W, Wh, cost per MWh discharged."""
-
-    capacity_wh: float | None = None
-    max_charge_w: float | None = None
-    max_discharge_w: float | None = None
-    charge_efficiency: float = 0.95
-    discharge_efficiency: float = 0.95
-    charge_curve: Curve = ()
-    discharge_curve: Curve = ()
-    standby_w: float = 0.0
-    wear_per_mwh: float = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class ChargerConfig:
-    """The chargers and the least that a car takes; V and A of a phase."""
-
-    phases: int = 3
-    volts: float = 230.0
-    min_current_a: float = 6.0
-    max_current_a: float = 16.0
+    role: Role | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +60,8 @@ class GuardSettings:
     import_limit_w: float | None = None
     departure: time = time(7)
     departure_energy_wh: float = 0.0
-    battery: BatteryConfig = field(default_factory=BatteryConfig)
-    charger: ChargerConfig = field(default_factory=ChargerConfig)
+    battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
+    charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
     timing: Timing = field(default_factory=Timing)
     clock_start: datetime | None = None
     clock_rate: float = 1.0
@@ -98,3 +75,20 @@ class GuardSettings:
             departure_time=self.departure,
             departure_energy_wh=self.departure_energy_wh,
         )
+
+    def control(self) -> ControlSettings:
+        """What a decision is made with, as long as this configuration holds."""
+        return ControlSettings(
+            zone=ZoneInfo(self.time_zone),
+            import_limit_w=self.import_limit_w,
+            export_limit_w=self.export_limit_w,
+            battery=self.battery,
+            charger=self.charger,
+            deadband_w=self.timing.deadband_w,
+            dwell_s=self.timing.dwell_s,
+            car_dwell_s=self.timing.car_dwell_s,
+        )
+
+    def roles(self) -> dict[str, Role]:
+        """The roles that devices were given, by name."""
+        return {d.name: d.role for d in self.devices if d.role is not None}

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import time
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
@@ -94,6 +95,8 @@ def _words(annotation: Any) -> str:
         return _WORDS[annotation]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
+    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
+        return " or ".join(f"`{choice}`" for choice in annotation)
     name = getattr(annotation, "__name__", str(annotation))
     if name in ("Path", "AwareDatetime"):
         return "path" if name == "Path" else "time, UTC"

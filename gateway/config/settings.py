@@ -11,14 +11,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gateway.config.guard import (
-    BatteryConfig,
-    ChargerConfig,
-    DeviceConfig,
-    GuardSettings,
-    Timing,
-)
+from gateway.config.guard import DeviceConfig, GuardSettings, Timing
 from gateway.config.tariff import Tariff
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions
+from gateway.domain.readings import Role
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -84,6 +80,11 @@ class DeviceSettings(_Part):
     baud: int = Field(9600, description="of a serial line")
     parity: Literal["N", "E", "O"] = Field("N", description="of a serial line")
     control: bool = Field(True, description="false = read only, never written")
+    role: Role | None = Field(
+        None,
+        description="what its power stands for, where that is not clear: `grid` for the meter of the "
+        "connection, `submeter` for one of a part of the load; or `pv`, `battery`, `charger`",
+    )
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -106,6 +107,7 @@ class DeviceSettings(_Part):
             self.baud,
             self.parity,
             self.control,
+            self.role,
         )
 
 
@@ -267,6 +269,16 @@ class GuardPart(BaseModel):
                 raise ValueError(f"two devices are named {name!r}; names must differ")
         return self
 
+    @model_validator(mode="after")
+    def _one_grid(self) -> Self:
+        grids = [d.name for d in self.device if d.role is Role.GRID]
+        if len(grids) > 1:
+            raise ValueError(
+                f"{' and '.join(grids)} both have role = 'grid'; the home has one connection: "
+                "leave it at the meter of the connection, and write 'submeter' at the other"
+            )
+        return self
+
     def for_guard(self) -> GuardSettings:
         """The same as the plain values that the guard's process is handed."""
         own, battery, car, control = self.site, self.battery, self.car, self.control
@@ -280,7 +292,7 @@ class GuardPart(BaseModel):
             import_limit_w=own.import_limit_w,
             departure=car.departure,
             departure_energy_wh=car.energy_wh,
-            battery=BatteryConfig(
+            battery=BatteryAssumptions(
                 battery.capacity_wh,
                 battery.max_charge_w,
                 battery.max_discharge_w,
@@ -291,7 +303,7 @@ class GuardPart(BaseModel):
                 battery.standby_w,
                 float(battery.wear_per_kwh) * _KWH_PER_MWH,
             ),
-            charger=ChargerConfig(car.phases, car.volts, car.min_current_a, car.max_current_a),
+            charger=ChargerAssumptions(car.phases, car.volts, car.min_current_a, car.max_current_a),
             timing=Timing(
                 control.period_s, control.deadband_w, control.dwell_s, control.car_dwell_s
             ),

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hashlib
 import ipaddress
+import logging
 import secrets
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
+from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.clock import Clock
+from gateway.dashboard.attempts import Attempts
 from gateway.dashboard.password import matches
+from gateway.escape import printable
+from gateway.log_budget import LogBudget
+
+log = logging.getLogger(__name__)
 
 COOKIE = "energy_gateway_session"
 HEADERS: Mapping[str, str] = {
@@ -40,7 +45,7 @@ HEADERS: Mapping[str, str] = {
 }
 _SESSION_S = 30 * 24 * 3600.0
 _MOST_SESSIONS = 50
-_TRIES, _TRIES_IN_S = 5, 60.0
+_BODY_S = 10.0  # for the bytes of a form or a command to come
 _OPEN = frozenset({"/login", "/static/style.css", "/static/icon.svg"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -54,17 +59,22 @@ class Access:
     password_hash: str | None = None
     names: frozenset[str] = frozenset()  # of this gateway, beside what every home network gives
     _sessions: dict[str, float] = field(default_factory=dict)
-    _failures: deque[float] = field(default_factory=deque)
+    _attempts: Attempts = field(init=False)
+    _budget: LogBudget = field(init=False)
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        self._attempts = Attempts(self.clock)
+        self._budget = LogBudget(log, self.clock)
 
     def middleware(self) -> Middleware:
         """For aiohttp: refuse what is not allowed, add the headers to what is."""
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            refusal = self._refusal(request) or await self._stranger(request)
             try:
-                response = refusal or await handler(request)
+                refusal = self._refusal(request) or await self._stranger(request)
+                response = refusal or await self._answer(request, handler)
             except web.HTTPException as error:
                 response = error
             if not response.prepared:
@@ -75,24 +85,42 @@ class Access:
 
         return check
 
-    async def login(self, password: str) -> str | None:
-        """A new session's token, or None. Guesses are counted over all comers: `blocked_s`."""
-        if self.password_hash is None or self.blocked_s() > 0:
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """What the handler says, with its body read in time; a bug is one line and no detail."""
+        try:
+            if request.method not in ("GET", "HEAD"):
+                async with asyncio.timeout(_BODY_S):
+                    await request.read()
+            return await handler(request)
+        except TimeoutError:
+            raise web.HTTPRequestTimeout(text="the rest of the request did not come") from None
+        except (web.HTTPException, ConnectionError):
+            raise
+        except RequestPayloadError as error:
+            raise web.HTTPBadRequest(text="the body is broken") from error
+        except Exception as error:
+            self._budget.say(
+                logging.ERROR, "page: %s %s: %r", request.method, printable(request.path), error
+            )
+            raise web.HTTPInternalServerError(text="something is wrong in the gateway") from error
+
+    def wait_s(self, request: web.Request) -> float:
+        """0 and a guess is counted, or the seconds until the next is allowed from this address."""
+        return self._attempts.take(request.remote or "")
+
+    async def login(self, request: web.Request, password: str) -> str | None:
+        """A new session's token, or None for a wrong password. Ask `wait_s` before."""
+        if self.password_hash is None:
             return None
+        address = request.remote or ""
         async with self._one_at_a_time:  # scrypt takes memory; one guess at a time is enough
             right = await asyncio.to_thread(matches, password, self.password_hash)
         if not right:
-            self._failures.append(self.clock.monotonic())
+            self._budget.say(logging.WARNING, "page: wrong password from %s", address)
             return None
-        self._failures.clear()
+        self._attempts.succeeded(address)
+        self._budget.say(logging.INFO, "page: login from %s", address)
         return self._open_session(secrets.token_urlsafe(32))
-
-    def blocked_s(self) -> float:
-        """Seconds until the next guess is allowed; 0 = now."""
-        oldest = self.clock.monotonic() - _TRIES_IN_S
-        while self._failures and self._failures[0] <= oldest:
-            self._failures.popleft()
-        return self._failures[0] - oldest if len(self._failures) >= _TRIES else 0.0
 
     def logout(self, request: web.Request) -> None:
         self._sessions.pop(request.cookies.get(COOKIE, ""), None)
@@ -127,9 +155,11 @@ class Access:
             return True
         try:
             password = base64.b64decode(text, validate=True).decode().partition(":")[2]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # neither base64 nor text
             return False
-        token = await self.login(password)
+        if self.wait_s(request) > 0:
+            return False
+        token = await self.login(request, password)
         if token is None:
             return False
         self._sessions.pop(token)

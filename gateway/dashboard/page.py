@@ -11,14 +11,18 @@ from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from gateway.dashboard.view import HomeView
+from gateway.domain.command_specs import COMMANDS, CommandSpec
 from gateway.domain.control import Reason
 from gateway.domain.intervals import floor_to, iso
+from gateway.domain.metrics import title, unit_of
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
 from gateway.domain.price import Price, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
+from gateway.domain.setting_kinds import Choice, Kind, Number
 from gateway.domain.trade import Settlement, money_text
+from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
-from gateway.store.history import Minute
+from gateway.store.minutes import Minute
 
 T = TypeVar("T")
 
@@ -27,12 +31,7 @@ _PARTS = {
     "battery_w": "battery_power_w",
     "charger_w": "charger_state",
 }
-_OF = {  # commands that are for one part
-    "backup_reserve_pct": "battery_w",
-    "battery": "battery_w",
-    "charge_now": "charger_w",
-    "departure": "charger_w",
-}
+_OF = {"battery": "battery_w", "car": "charger_w"}  # what a setting is about -> its power
 _STEP = timedelta(minutes=5)
 _ROWS = 40  # of each table; the whole account is on the command line
 _MEASURED = ("pv_w", "load_w", "grid_w", "battery_w", "charger_w", "battery_soc_pct")
@@ -78,21 +77,48 @@ def live(view: HomeView) -> dict[str, Any]:
         "devices": [_device(d) for d in seen.devices.values()] if seen else [],
         "notes": [*view.notes, *(view.plan.notes if view.plan else ())],
         "commands": [
-            {
-                "name": c.name,
-                "about": c.about,
-                "form": c.form,
-                "unit": c.unit,
-                "allowed": c.allowed,
-                "value": c.value,
-                "least": c.least,
-                "most": c.most,
-                "choices": list(c.choices),
-            }
-            for c in view.commands
-            if _OF.get(c.name) not in missing
+            _command(spec, view.settings) for spec in COMMANDS.values() if _is_there(spec, view)
         ],
     }
+
+
+def _is_there(spec: CommandSpec, view: HomeView) -> bool:
+    """Whether the home has what the command is about; a market counts where there is an exchange."""
+    part = spec.settings[0].part
+    if part == "market":
+        return view.trading is not None
+    return _OF.get(part) not in absent(view.snapshot)
+
+
+def _command(spec: CommandSpec, user: UserSettings) -> dict[str, Any]:
+    """A form: one control for each setting that the command sets, with what holds now."""
+    return {
+        "name": spec.name,
+        "title": spec.title,
+        "about": spec.about,
+        "fields": [
+            {
+                "key": setting.key,
+                "title": setting.title,
+                "form": setting.kind.form,
+                "unit": setting.kind.unit,
+                "value": user.shown(setting.name),
+                **_bounds(setting.kind),
+            }
+            for setting in spec.settings
+        ],
+    }
+
+
+def _bounds(kind: Kind) -> dict[str, Any]:
+    """What the control lets in."""
+    match kind:
+        case Number():
+            return {"least": kind.least, "most": kind.most, "optional": kind.optional}
+        case Choice():
+            return {"choices": list(kind.choices)}
+        case _:
+            return {}
 
 
 def _why(reason: Reason) -> str:
@@ -162,6 +188,7 @@ def _device(device: DeviceState) -> dict[str, Any]:
         "readings": [
             {
                 "metric": r.metric,
+                "title": title(r.metric, unit_of(r.unit).suffix),
                 "value": r.value if device.online and r.quality is Quality.GOOD else None,
                 "unit": r.unit,
                 "quality": r.quality.value,

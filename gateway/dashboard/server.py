@@ -10,6 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -18,16 +19,19 @@ from gateway.config.secrets import credential
 from gateway.config.settings import Dashboard as DashboardSettings
 from gateway.dashboard import page
 from gateway.dashboard.access import COOKIE, Access, Handler, is_loopback
+from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.password import matches
 from gateway.dashboard.view import HomeSource, HomeView
 from gateway.errors import ConfigError
+from gateway.log_budget import LogBudget
 
 log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
 _CHARTS = {"uPlot.iife.js": "text/javascript", "uPlot.min.css": "text/css"}
 _PERIOD_S = 1.0
-_MOST_LISTENERS = 20  # open pages; each costs a stream
+_FROZEN_S = 10.0  # a stream that takes nothing for so long is dropped
+_MOST_LISTENERS = 60  # open pages; each costs a stream
 _MOST_BYTES = 16 * 1024
 
 
@@ -50,27 +54,41 @@ class Dashboard:
             self._clock, _password_hash(settings), frozenset(settings.names or ())
         )
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
+        self._door = Door(self._clock, shared=bool(settings.names))
         self._streams: set[asyncio.Task[Any]] = set()
         self.port = settings.port
 
     async def start(self) -> int:
         """Listen; the port (a free one for ``port = 0``). Raises ConfigError when it cannot."""
-        runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1)
+        runner = web.AppRunner(
+            self._app(),
+            access_log=None,
+            shutdown_timeout=1,
+            keepalive_timeout=HEADER_S,
+            lingering_time=1,
+            logger=_http_log(self._clock),
+        )
         await runner.setup()
-        place = f"dashboard.host = {self._settings.host}, port = {self._settings.port}"
+        assert runner.server is not None  # noqa: S101 - it was set up
+        host, port = self._settings.host, self._settings.port
+        loop = asyncio.get_running_loop()
         try:
-            site = web.TCPSite(runner, self._settings.host, self._settings.port)
-            await site.start()
+            self._server = await loop.create_server(self._door.watch(runner.server), host, port)
         except OSError as error:
             await runner.cleanup()
+            place = f"dashboard.host = {host}, port = {port}"
             raise ConfigError(f"{place}: cannot listen there: {error.strerror}") from error
-        self._runner, self.port = runner, runner.addresses[0][1]
-        log.info("the page is at http://%s:%d", self._settings.host, self.port)
+        self._runner, self.port = runner, self._server.sockets[0].getsockname()[1]
+        log.info("the page is at http://%s:%d", host, self.port)
         return self.port
 
     async def stop(self) -> None:
         for stream in tuple(self._streams):
             stream.cancel()
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -100,14 +118,20 @@ class Dashboard:
         return web.Response(text=page, content_type="text/html")
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
-        wait_s = self._access.blocked_s()
+        if request.content_type != "application/x-www-form-urlencoded":
+            return web.Response(status=415, text="send the form")
+        wait_s = self._access.wait_s(request)
         if wait_s > 0:
             headers = {"Location": "/login?wait", "Retry-After": str(round(wait_s) + 1)}
             return web.Response(
                 status=429, text=_TOO_MANY, headers=headers, content_type="text/html"
             )
-        form = await request.post()
-        token = await self._access.login(str(form.get("password", "")))
+        form = (await request.read()).decode(errors="replace")
+        try:
+            given = parse_qs(form, keep_blank_values=True, max_num_fields=10).get("password", [""])
+        except ValueError:
+            return web.Response(status=400, text="too many fields")
+        token = await self._access.login(request, given[0])
         if token is None:
             return web.Response(status=303, headers={"Location": "/login?wrong"})
         response = web.Response(status=303, headers={"Location": "/"})
@@ -159,11 +183,13 @@ class Dashboard:
         task = asyncio.current_task()
         if task is not None:
             self._streams.add(task)
+        if request.transport is not None:
+            request.transport.set_write_buffer_limits(high=_MOST_BYTES)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         response.headers["Cache-Control"] = "no-store"
         try:
             await response.prepare(request)
-            with suppress(ConnectionError):
+            with suppress(ConnectionError, TimeoutError):  # gone, or frozen
                 await self._stream(response)
         finally:
             self._streams.discard(task) if task else None
@@ -177,10 +203,10 @@ class Dashboard:
                 now = _event("live", self._now(view))
                 minute = view.time.replace(second=0, microsecond=0)
                 if now != sent_live:
-                    await response.write(now)
+                    await _write(response, now)
                     sent_live = now
                 if minute != sent_minute:
-                    await response.write(_event("day", page.day(view)))
+                    await _write(response, _event("day", page.day(view)))
                     sent_minute = minute
             await self._clock.sleep(_PERIOD_S)
 
@@ -240,6 +266,32 @@ def _chart_file(name: str) -> bytes:
 def _json(value: dict[str, Any], status: int = 200) -> web.Response:
     text = json.dumps(value, separators=(",", ":"), default=str)
     return web.Response(text=text, status=status, content_type="application/json")
+
+
+async def _write(response: web.StreamResponse, data: bytes) -> None:
+    """Raises TimeoutError for a page that does not read any more."""
+    async with asyncio.timeout(_FROZEN_S):
+        await response.write(data)
+
+
+def _http_log(clock: Clock) -> logging.Logger:
+    """What aiohttp says of requests that are none: a line now and then, without a traceback."""
+    quiet = logging.getLogger(f"{__name__}.http")
+    quiet.filters = [_OneLine(LogBudget(log, clock, most=1))]
+    return quiet
+
+
+class _OneLine(logging.Filter):
+    """Says the reason of a record in a budget's line, and lets the record itself go no further."""
+
+    def __init__(self, budget: LogBudget) -> None:
+        super().__init__()
+        self._budget = budget
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        why = record.exc_info[1] if record.exc_info else None
+        self._budget.say(logging.WARNING, "page: %s: %r", record.getMessage(), why)
+        return False
 
 
 def _event(kind: str, value: dict[str, Any]) -> bytes:

@@ -11,23 +11,9 @@ from gateway.domain.control import Setpoints
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
+from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
-from gateway.store.history import Minute
-
-
-@dataclass(frozen=True, slots=True)
-class CommandView:
-    """One command as a form: ``form`` is switch, number, choice or departure; ``value`` holds now."""
-
-    name: str
-    about: str
-    form: str
-    unit: str = ""
-    allowed: str = ""
-    value: Any = None
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
+from gateway.store.minutes import Minute
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +52,7 @@ class HomeView:
     today_money: int | None = None
     links: Mapping[str, bool] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    commands: tuple[CommandView, ...] = ()
+    settings: UserSettings = field(default_factory=UserSettings)
 
 
 class HomeSource(Protocol):

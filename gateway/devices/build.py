@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -16,7 +17,8 @@ from gateway.devices.counters import Memory
 from gateway.devices.datasheet import Profile
 from gateway.devices.device import ModbusDevice
 from gateway.errors import ConfigError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 
 
 @cache
@@ -24,7 +26,9 @@ def all_profiles() -> dict[str, Profile]:
     """Every profile of the folder by its key, in the order of the keys."""
     names = sorted(m.name for m in iter_modules(folder.__path__))
     found = [import_module(f"{folder.__name__}.{name}").PROFILE for name in names]
-    return {p.key: p for p in sorted(found, key=lambda p: p.key)}
+    named = tuple(p for p in found if p.key != "auto")
+    whole = (replace(p, choices=named) if p.key == "auto" else p for p in found)
+    return {p.key: p for p in sorted(whole, key=lambda p: p.key)}
 
 
 def profile(key: str) -> Profile:
@@ -41,11 +45,13 @@ def profile(key: str) -> Profile:
 
 def build_devices(
     devices: Sequence[DeviceConfig],
-    intents: IntentStore,
+    intents: IntentStore | None,
     clock: Clock,
     memory: Memory | None = None,
 ) -> tuple[ModbusDevice, ...]:
     """The site's devices in the order of the configuration; nothing is connected yet.
+
+    Without ``intents`` all of them are read only.
 
     Devices behind one host and port (or serial line) share one connection. Counters go on over a restart
     where there is a ``memory``. Raises ConfigError.
@@ -62,24 +68,19 @@ def build_devices(
 def _device(
     d: DeviceConfig,
     connection: Connection,
-    intents: IntentStore,
+    intents: IntentStore | None,
     clock: Clock,
     memory: Memory | None,
 ) -> ModbusDevice:
     sheet = profile(d.profile)
     unit = connection.unit(sheet.communication.unit if d.unit is None else d.unit)
-    device = ModbusDevice(d.name, sheet, unit, intents, clock, d.control)
-    if memory is not None:
-        device.remember(memory)
-    if sheet.key == "auto":
-        device.may_be(all_profiles().values())
-    return device
+    return ModbusDevice(d.name, sheet, unit, intents if d.control else None, clock, memory)
 
 
 def bus_of(device: DeviceConfig) -> BusAddress:
     """Where the device's bus is."""
     if device.framing == "rtu":
-        return BusAddress("rtu", serial=str(device.serial), baud=device.baud, parity=device.parity)
+        return BusAddress("rtu", serial=device.serial or "", baud=device.baud, parity=device.parity)
     return BusAddress(device.framing, host=device.host or "", port=device.port)
 
 

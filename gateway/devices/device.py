@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from gateway.clock import Clock
@@ -17,11 +18,12 @@ from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.connection import Unit
-from gateway.modbus.refusals import NOT_THERE, Refused
+from gateway.modbus.exceptions import NOT_THERE, Refused
 from gateway.modbus.registers import Block, Missing, Value
+from gateway.modbus.unit import Unit
 from gateway.supervise import Backoff
 
+log = logging.getLogger(__name__)
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
@@ -37,15 +39,18 @@ class ModbusDevice:
         name: str,
         profile: Profile,
         unit: Unit,
-        intents: IntentStore,
+        intents: IntentStore | None,
         clock: Clock,
-        control: bool = True,
+        memory: Memory | None = None,
     ) -> None:
+        """Without ``intents`` it is read only, never written.
+
+        With a ``memory`` the counters go on from where a previous run saw them.
+        """
         self.name, self.profile = name, profile
-        self._known: tuple[Profile, ...] = ()
         self._unit = unit
-        self._intents, self._clock, self._control = intents, clock, control
-        self._counters = Counters(name, clock)
+        self._intents, self._clock = intents, clock
+        self._counters = Counters(name, clock, memory)
         self._source: Source | None = None
         self._leases: dict[Control, SetpointLease] = {}
         self._poller: Poller | None = None
@@ -56,7 +61,14 @@ class ModbusDevice:
         self._answered = float("-inf")
         self._opening = asyncio.Lock()
         # what can be steered: by the profile until the device was seen, then as found there
-        self.controls = profile.controls if control else frozenset[Control]()
+        self._controls = profile.controls if intents else frozenset[Control]()
+        self._withheld: frozenset[Control] = frozenset()  # what they would steer is not there
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """See `gateway.devices.Device.controls`; what is held stays in sight until it is let go."""
+        held = {c for c, lease in self._leases.items() if lease.value is not None or lease.owed}
+        return self._controls - (self._withheld - held)
 
     @property
     def identity(self) -> Identity:
@@ -79,6 +91,7 @@ class ModbusDevice:
         self._failures, self._retry_at = 0, float("-inf")
         self._answered = self._clock.monotonic()
         self._backoff.reset()
+        self._check_presence(dict(values))
         self._check_effect(dict(values))
         now = self._clock.now()
         return tuple(_reading(metric, value, now) for metric, value in values)
@@ -88,9 +101,14 @@ class ModbusDevice:
         try:
             self._may_try()
             await self._open()
-            lease = self._leases.get(control) if self._control else None
+            lease = self._leases.get(control)
             if lease is None:
                 raise DeviceError(f"cannot set {control.value}")
+            if control in self._withheld:
+                problems = await lease.release() if lease.value is not None else []
+                raise DeviceError(
+                    "; ".join((f"{control.value}: nothing there to steer", *problems))
+                )
             await lease.hold(value)
         except Refused as error:
             raise DeviceError(f"{self.name}: {error}") from error
@@ -105,7 +123,7 @@ class ModbusDevice:
         except DeviceError as error:
             owed = any(lease.owed for lease in self._leases.values()) or self._owed()
             problems = [f"cannot be reached, so not released: {error}"]
-            return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
+            return ReleaseReport(self.name, not owed and not self._controls, tuple(problems))
         for control, lease in self._leases.items():
             if not controls or control in controls:
                 try:
@@ -116,17 +134,22 @@ class ModbusDevice:
 
     async def close(self) -> None:
         """Let go of the connection."""
-        await self._unit.connection.close()
-
-    def may_be(self, profiles: Iterable[Profile]) -> None:
-        """The profiles that 'auto' chooses from."""
-        self._known = tuple(profiles)
-
-    def remember(self, memory: Memory) -> None:
-        """Let the counters go on from where a previous run saw them."""
-        self._counters = Counters(self.name, self._clock, memory)
+        await self._unit.bus.close()
 
     # -- inside --
+
+    def _check_presence(self, values: Mapping[str, Value]) -> None:
+        """A battery that the device says it does not have is not steered, until it answers."""
+        absent = frozenset(
+            control
+            for control, lease in self._leases.items()
+            if values.get(lease.sheet.presence) is Missing.ABSENT
+        )
+        for control in absent - self._withheld:
+            log.info("%s: %s is withheld: nothing answers there", self.name, control.value)
+        for control in self._withheld - absent:
+            log.info("%s: %s is offered again", self.name, control.value)
+        self._withheld = absent
 
     def _check_effect(self, values: Mapping[str, Value]) -> None:
         """A write can be accepted and ignored; only the measured power tells."""
@@ -137,13 +160,13 @@ class ModbusDevice:
 
     def _owed(self) -> bool:
         try:
-            return bool(self._intents.pending(self.name))
+            return bool(self._intents and self._intents.pending(self.name))
         except StorageError:
             return True  # not known: say that it may not be neutral
 
     def _pending(self) -> Collection[Control]:
         try:
-            return self._intents.pending(self.name)
+            return self._intents.pending(self.name) if self._intents else ()
         except StorageError:
             return ()
 
@@ -176,13 +199,13 @@ class ModbusDevice:
     async def _bind(self) -> Poller:
         """Find the registers, and undo what a previous run left forced."""
         profile = self.profile
-        if profile.key == "auto":
-            found = await identify(self._unit, self._known)
+        if profile.choices:
+            found = await identify(self._unit, profile.choices)
             if found is None:
                 raise DeviceError("the device is none that we know; name its profile")
             profile = self.profile = found[0]
         source = await bind_profile(self._unit, profile)
-        offered = source.controls if self._control else ()
+        offered = source.controls if self._intents else ()
         known = {*self._leases, *self._pending()}  # what is forced must never be lost from sight
         has = [s for s in offered if s.control in known or await self._has(s)]
         self._take_controls(has)
@@ -203,13 +226,15 @@ class ModbusDevice:
     def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
         """A lease for each control; one that holds something goes on with the new sheet."""
         before, self._leases = self._leases, {}
+        if self._intents is None:
+            return
         for sheet in sheets:
             lease = before.get(sheet.control)
             if lease is None:
                 lease = SetpointLease(self.name, sheet, self._unit, self._intents, self._clock)
             lease.rebind(sheet)
             self._leases[sheet.control] = lease
-        self.controls = frozenset(self._leases)
+        self._controls = frozenset(self._leases)
 
 
 class _Waiting(DeviceError):

@@ -9,10 +9,10 @@ from gateway.devices.datasheet import Identity, Profile, Source, SunSpecSheet
 from gateway.devices.sunspec.bind import bind
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.modbus.connection import Unit
-from gateway.modbus.refusals import STRANGE, Silent
+from gateway.modbus.exceptions import STRANGE, Silent
 from gateway.modbus.registers import Field, Missing, Value
 from gateway.modbus.sunspec import discover
+from gateway.modbus.unit import Unit
 
 
 async def bind_profile(unit: Unit, profile: Profile) -> Source:

@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import replace
 from typing import get_args
 
-from gateway.devices.counters import OF_METER, Counters
+from gateway.devices.counters import Counters
 from gateway.devices.datasheet import Communication, Output, Poll, Source
 from gateway.errors import DeviceError
-from gateway.modbus.connection import Table, Unit
-from gateway.modbus.refusals import SURE, Refused
+from gateway.modbus.address import Table
+from gateway.modbus.exceptions import SURE, Refused
 from gateway.modbus.registers import (
     Block,
     Field,
-    Kind,
     Missing,
     Value,
     middle_cut,
     plan,
     widest_gap,
 )
+from gateway.modbus.unit import Unit
 
 log = logging.getLogger(__name__)
 
 _SLOW_S = 60.0  # what hardly changes is read so often
 _RESTING = ("idle", "plugged")  # states of a charger in which its counters and power stand still
-_COUNTED = ("pv_energy_wh", "battery_charge_wh", "battery_discharge_wh")
-_MARKERS: Mapping[Kind, frozenset[int]] = {
-    "u16": frozenset({0xFFFF}),
-    "i16": frozenset({-0x8000, 0x7FFF}),
-    "u32": frozenset({0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF}),
-    "i32": frozenset({-0x8000_0000, 0x7FFF_FFFF}),
-    "u64": frozenset({2**64 - 1}),
-    "i64": frozenset({-(2**63)}),
-}
 _HOLES = (2, 3)  # exceptions by which a device refuses a block for what is not in it, or its length
-_LEAST_HZ, _MOST_HZ = 40.0, 70.0
 _ASK_AGAIN_S = 600.0  # so long registers that a device refuses are left alone
 
 
@@ -62,7 +50,7 @@ class Poller:
         self._name, self._source, self._counters = name, source, counters
         self._unit, self._communication = unit, communication
         self._outputs = {
-            kind: [_marked(o) for o in source.outputs if o.poll == kind] for kind in get_args(Poll)
+            kind: [o for o in source.outputs if o.poll == kind] for kind in get_args(Poll)
         }
         self._holes: list[tuple[Table, int, int]] = []
         self._refused: list[Block] = []
@@ -102,7 +90,7 @@ class Poller:
             values += await self._read_class("slow")
             self._slow_due = now + _SLOW_S
         self._resting = state
-        judged = [(m, self._counters.judge(m, v)) for m, v in _without_empty_counters(values)]
+        judged = [(m, self._counters.judge(m, v)) for m, v in values]
         self._counters.keep()
         return judged
 
@@ -190,38 +178,6 @@ class Poller:
                 return self._counters.unwrap(key, value, field.modulus(data, block.address))
             return value
         return Missing.ABSENT
-
-
-def _marked(output: Output) -> Output:
-    """No home measures the extreme of a type: devices mark with it what they do not have."""
-    fields = tuple(
-        replace(f, absent=f.absent | _MARKERS.get(f.kind, frozenset())) for f in output.fields
-    )
-    if output.metric == "grid_frequency_hz":
-        return replace(output, fields=fields, combine=_frequency)
-    return replace(output, fields=fields)
-
-
-def _frequency(value: Value) -> Value:
-    """A sleeping inverter says 0 Hz: it measures none. No grid is far from 50 or 60."""
-    if not isinstance(value, int | float):
-        return value
-    if value == 0:
-        return Missing.ABSENT
-    return value if _LEAST_HZ <= value <= _MOST_HZ else Missing.BAD
-
-
-def _without_empty_counters(values: list[tuple[str, Value]]) -> list[tuple[str, Value]]:
-    """A lifetime count of 0 is one that is not kept (or not yet, at wake-up).
-
-    Of the two directions of a meter one may be 0 if the other is not.
-    """
-    known = dict(values)
-    meter = any(isinstance(v := known.get(m), int | float) and v > 0 for m in OF_METER)
-    return [
-        (m, Missing.ABSENT if v == 0 and (m in _COUNTED or (m in OF_METER and not meter)) else v)
-        for m, v in values
-    ]
 
 
 def _overlap(a: Block, b: Block) -> bool:

@@ -11,8 +11,11 @@ from gateway.devices.counters import LIFETIME
 from gateway.devices.datasheet import Identity, Profile
 from gateway.devices.identify import bind_profile, identify
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection, Unit
-from gateway.modbus.refusals import HungUp, Unreachable
+from gateway.escape import toml_comment, toml_text
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
+from gateway.modbus.exceptions import HungUp, Unreachable
+from gateway.modbus.unit import Unit
 
 # 1 most; 2, 3, 4 further inverters of one maker, SMA's own map; 126, 127 SMA SunSpec; 200, 201, 240,
 # 241 Fronius meters; 71 Kostal; 247 GoodWe, FoxESS; 255 KEBA, Webasto; 100 Victron; 50 Mennekes;
@@ -144,10 +147,10 @@ def devices_toml(findings: Sequence[Finding]) -> str:
         name = kind if counts[kind] == 1 else f"{kind}-{counts[kind]}"
         says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
         lines += [
-            f"[[device]]    # {says}" if says else "[[device]]",
+            f"[[device]]    # {toml_comment(says)}" if says else "[[device]]",
             f'name = "{name}"',
             f'profile = "{f.profile.key}"',
-            f'host = "{f.host}"',
+            f"host = {toml_text(f.host)}",
             *([f"port = {f.port}"] if f.port != 502 else []),
             f"unit = {f.unit}",
             "",

@@ -19,8 +19,8 @@ from gateway.devices.datasheet import ControlSheet, ReadBack, Write
 from gateway.devices.write_budget import BudgetSpent, WriteBudget
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.connection import Unit
-from gateway.modbus.refusals import Refused
+from gateway.modbus.exceptions import Refused
+from gateway.modbus.unit import Unit
 
 log = logging.getLogger(__name__)
 _YIELD_S = 900.0  # so long we leave a device to another controller

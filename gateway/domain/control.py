@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
+from zoneinfo import ZoneInfo
+
+from gateway.domain.plan import Curve
 
 
 class Control(StrEnum):
@@ -27,13 +32,20 @@ class Reason(StrEnum):
     DELIVERY = "delivery"
     HOLD = "hold"
     RESERVE = "reserve"
+    NOT_RESOLD = "not_resold"
     EXPORT_LIMIT = "export_limit"
+    IMPORT_LIMIT = "import_limit"
     FUSE = "fuse"
 
     @property
     def words(self) -> str:
         """The reason as half a sentence."""
         return _WORDS[self]
+
+    @property
+    def priced(self) -> bool:
+        """Whether only prices ask for it: that may wait for the dwell time, a limit never does."""
+        return self in _PRICED
 
 
 _WORDS = {
@@ -46,53 +58,101 @@ _WORDS = {
     Reason.DELIVERY: "delivering what was sold",
     Reason.HOLD: "the battery is held by the user",
     Reason.RESERVE: "the battery is at its backup reserve",
+    Reason.NOT_RESOLD: "the stored energy stays at home",
     Reason.EXPORT_LIMIT: "no more may be fed into the grid",
+    Reason.IMPORT_LIMIT: "no more may be drawn from the grid",
     Reason.FUSE: "the fuse carries no more",
 }
+_PRICED = frozenset(
+    {Reason.SELF_CONSUMPTION, Reason.PRICE_REST, Reason.PRICE_CHARGE, Reason.PRICE_DISCHARGE}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Setpoints:
-    """The decision of one control tick for the whole home. None = released to the device itself.
+    """What every device is asked for at one tick; what is not named or None is released to itself.
 
-    ``battery_w`` discharge +, charge -. ``reason`` says which rule decided.
+    ``batteries_w`` by name, discharge +, charge -; ``chargers_a`` by name, A per phase, 0 = pause.
     ``export_limit_w`` is for devices that keep such a limit by themselves, ``pv_limit_w`` for a home
-    that has none or whose device does not keep it now. ``charge_current_a`` is the sum over all
-    cars; with more than one charger ``charge_shares_a`` says what each of them gets, by name.
+    that has none or whose device does not keep it now. ``reason`` says which rule decided the battery.
     """
 
-    battery_w: int | None = None
+    batteries_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    chargers_a: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     pv_limit_w: int | None = None
     export_limit_w: int | None = None
-    charge_current_a: float | None = None
-    charge_shares_a: tuple[tuple[str, float], ...] = ()
     reason: Reason = Reason.RELEASED
 
+    @property
+    def battery_w(self) -> int | None:
+        """All batteries together; None = released."""
+        return sum(self.batteries_w.values()) if self.batteries_w else None
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The ordered chain fuse > grid operator > reserve; all powers W and >= 0, None = no such limit.
-
-    ``max_charge_w`` / ``max_discharge_w`` are the battery's, None where nobody states them.
-    ``import_limit_w`` is the fuse at the grid connection, ``export_limit_w`` the smallest of the
-    connection agreement, the user's limit and the grid operator's.
-    """
-
-    import_limit_w: float | None
-    export_limit_w: float | None
-    reserve_pct: float
-    max_charge_w: float | None
-    max_discharge_w: float | None
+    @property
+    def charge_current_a(self) -> float | None:
+        """All chargers together; None = released."""
+        return sum(self.chargers_a.values()) if self.chargers_a else None
 
 
 @dataclass(frozen=True, slots=True)
-class Commitment:
-    """What was sold (+) or bought (-) for the present interval, and how far its delivery is.
+class BatteryAssumptions:
+    """What is assumed of the batteries. Sizes are of all together; None = what the devices state.
 
-    ``position_wh`` net export; ``delivered_wh`` net export so far, None while unknown;
-    ``left_s`` seconds to the interval's end.
+    Efficiencies one way (AC to stored, stored to AC); ``wear_per_mwh`` is the cost of a MWh discharged.
     """
 
-    position_wh: int
-    delivered_wh: float | None
-    left_s: float
+    capacity_wh: float | None = None
+    max_charge_w: float | None = None
+    max_discharge_w: float | None = None
+    charge_efficiency: float = 0.95
+    discharge_efficiency: float = 0.95
+    charge_curve: Curve = ()
+    discharge_curve: Curve = ()
+    standby_w: float = 0.0
+    wear_per_mwh: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerAssumptions:
+    """How a charger's current relates to power. ``min_a`` is the least a car accepts (IEC 61851: 6 A)."""
+
+    phases: int = 3
+    volts: float = 230.0
+    min_a: float = 6.0
+    max_a: float = 16.0
+
+    @property
+    def per_ampere_w(self) -> float:
+        return self.phases * self.volts
+
+    @property
+    def min_power_w(self) -> float:
+        return self.min_a * self.per_ampere_w
+
+    @property
+    def max_power_w(self) -> float:
+        return self.max_a * self.per_ampere_w
+
+
+@dataclass(frozen=True, slots=True)
+class ControlSettings:
+    """What stays as long as the configuration does. Powers W, None = no such limit.
+
+    ``import_limit_w`` is the fuse of the connection, ``export_limit_w`` what its agreement allows.
+    ``chargers`` are those that differ from ``charger``, by name. Changes below ``deadband_w`` are not
+    made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
+    """
+
+    zone: ZoneInfo
+    import_limit_w: float | None = None
+    export_limit_w: float | None = None
+    battery: BatteryAssumptions = BatteryAssumptions()
+    charger: ChargerAssumptions = ChargerAssumptions()
+    chargers: Mapping[str, ChargerAssumptions] = field(default_factory=lambda: MappingProxyType({}))
+    deadband_w: float = 50.0
+    dwell_s: float = 30.0
+    car_dwell_s: float = 120.0
+
+    def charger_named(self, name: str) -> ChargerAssumptions:
+        """What is assumed of that charger."""
+        return self.chargers.get(name, self.charger)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from gateway.domain.metrics import METRICS
+
 
 class Quality(StrEnum):
     """Why a reading may or may not be used. Only GOOD readings carry a value into decisions."""
@@ -15,44 +17,6 @@ class Quality(StrEnum):
     STALE = "stale"  # was good; the device has not answered since
     ABSENT = "absent"  # the device says that it does not implement this
     BAD = "bad"  # an error, or a value that cannot be
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """A name that readings, topics and history share, with its unit (SI or %), and what it is."""
-
-    name: str
-    unit: str
-    about: str
-
-
-METRICS: Mapping[str, Metric] = {
-    m.name: m
-    for m in (
-        Metric("ac_power_w", "W", "inverter AC output, to the home +"),
-        Metric("pv_power_w", "W", "what the panels give"),
-        Metric("pv_energy_wh", "Wh", "lifetime PV energy"),
-        Metric("battery_power_w", "W", "battery, discharge +, charge -"),
-        Metric("battery_soc_pct", "%", "state of charge"),
-        Metric("battery_capacity_wh", "Wh", "usable capacity as the device states it"),
-        Metric("battery_charge_wh", "Wh", "lifetime energy charged"),
-        Metric("battery_discharge_wh", "Wh", "lifetime energy discharged"),
-        Metric("battery_max_charge_w", "W", "largest charge power the device accepts"),
-        Metric("battery_max_discharge_w", "W", "largest discharge power the device accepts"),
-        Metric("grid_power_w", "W", "grid connection, import +, export -"),
-        Metric("grid_import_wh", "Wh", "lifetime energy imported"),
-        Metric("grid_export_wh", "Wh", "lifetime energy exported"),
-        Metric("grid_frequency_hz", "Hz", "grid frequency"),
-        Metric("charger_power_w", "W", "power into the car"),
-        Metric("charger_energy_wh", "Wh", "lifetime energy into cars"),
-        Metric("charger_session_wh", "Wh", "energy into the car since it was plugged in"),
-        Metric("charger_state", "", "idle | plugged | charging | error"),
-        Metric("load_power_w", "W", "all consumption of the home, the car included"),
-        Metric("inverter_state", "", "the inverter's own operating state"),
-        Metric("battery_mode", "", "auto | held: whether an external setpoint is active"),
-        Metric("pv_limit_pct", "%", "active limit of generation, 100 = none"),
-    )
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +60,82 @@ class DeviceState:
         return reading.value if isinstance(reading.value, str) else None
 
 
+class Role(StrEnum):
+    """What a device's power stands for, where the device itself does not say it."""
+
+    GRID = "grid"  # the grid connection
+    PV = "pv"
+    BATTERY = "battery"
+    CHARGER = "charger"
+    SUBMETER = "submeter"  # a part of the load, in no sum
+
+
+@dataclass(frozen=True, slots=True)
+class BatteryState:
+    """One battery. Powers W (discharge +), None = not known.
+
+    ``capacity_wh`` and the two limits are as the device states them, None where it does not.
+    ``steerable``: a power can be asked of it; else it is a part of the home as any other.
+    """
+
+    name: str
+    power_w: float | None
+    soc_pct: float | None
+    capacity_wh: float | None = None
+    max_charge_w: float | None = None
+    max_discharge_w: float | None = None
+    steerable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ChargerState:
+    """One charger. ``plugged``: a car stands there; ``session_wh`` what that car has got so far.
+
+    None = not known (a charger that does not count has no ``session_wh`` for ever). ``steerable``: a
+    current can be asked of it; else it is load.
+    """
+
+    name: str
+    power_w: float | None
+    plugged: bool | None
+    session_wh: float | None = None
+    steerable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class InverterState:
+    """What brings energy of panels or batteries to the home's wires, W, None = not known.
+
+    ``tells_ac``: it measures its AC output (also when that is not known at this moment).
+    """
+
+    name: str
+    pv_w: float | None
+    ac_w: float | None
+    tells_ac: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MeterState:
+    """One meter. ``role`` None: it might be the grid's or another, and nobody said which.
+
+    ``power_w`` of what it feeds is +; counters Wh.
+    """
+
+    name: str
+    role: Role | None
+    power_w: float | None
+    import_wh: float | None
+    export_wh: float | None
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The home at one moment. A field is None when any part of its sum is missing.
+    """The home at one moment: its devices, and the sums that can be trusted.
 
-    ``*_w`` in W by the sign convention of `gateway.domain`; counters in Wh.
+    A sum is None when any part of it is missing. ``*_w`` in W by the sign convention of
+    `gateway.domain`; counters in Wh. ``battery_soc_pct`` is weighted by capacity where all
+    batteries state theirs.
     """
 
     time: datetime
@@ -115,3 +150,7 @@ class Snapshot:
     car_session_wh: float | None
     grid_import_wh: float | None
     grid_export_wh: float | None
+    batteries: tuple[BatteryState, ...] = ()
+    chargers: tuple[ChargerState, ...] = ()
+    inverters: tuple[InverterState, ...] = ()
+    meters: tuple[MeterState, ...] = ()

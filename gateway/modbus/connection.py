@@ -11,66 +11,29 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
 from gateway.errors import DeviceError
-from gateway.modbus.frames import Malformed, TidMode, answer_rtu, answer_tcp
-from gateway.modbus.refusals import (
+from gateway.modbus.address import USUAL_TIMING, BusAddress, BusTiming, Table
+from gateway.modbus.exceptions import (
     EXCEPTIONS,
     HANGS_UP,
-    NOT_THERE,
-    SURE,
     HungUp,
     Refused,
     Silent,
     Unreachable,
 )
+from gateway.modbus.frames import Malformed, TidMode, answer_rtu, answer_tcp
+from gateway.modbus.unit import Unit
 
 # pymodbus logs each lost request as an error; a loss is logged once, by the device that has it.
 logging.getLogger("pymodbus").setLevel(logging.CRITICAL)
 
-Table = Literal["holding", "input"]
-Framing = Literal["tcp", "rtu_over_tcp", "rtu"]
 _CLOSED = "the device closed the connection"
 _RTU_GAP_S = 0.02  # RTU frames are told apart by silence; a doubled answer shows up in it
-
-
-@dataclass(frozen=True, slots=True)
-class BusAddress:
-    """Where a bus is; devices with an equal address share one `Connection`."""
-
-    framing: Framing = "tcp"
-    host: str = ""
-    port: int = 502
-    serial: str = ""
-    baud: int = 9600
-    parity: str = "N"
-
-    def __str__(self) -> str:
-        return self.serial if self.framing == "rtu" else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class BusTiming:
-    """How a device likes to be asked; seconds."""
-
-    timeout_s: float = 2.0
-    connect_delay_s: float = 0.0
-    min_gap_s: float = 0.0
-    tid_mode: TidMode = TidMode.STRICT
-
-    def slower(self, other: BusTiming) -> BusTiming:
-        """What suits both of two devices on one connection."""
-        return BusTiming(
-            max(self.timeout_s, other.timeout_s),
-            max(self.connect_delay_s, other.connect_delay_s),
-            max(self.min_gap_s, other.min_gap_s),
-            self.tid_mode if other.tid_mode is TidMode.STRICT else other.tid_mode,
-        )
 
 
 class Connection:
@@ -79,7 +42,7 @@ class Connection:
     Concurrent callers are served one after the other. ``requests`` counts what was sent.
     """
 
-    def __init__(self, address: BusAddress, timing: BusTiming = BusTiming()) -> None:
+    def __init__(self, address: BusAddress, timing: BusTiming = USUAL_TIMING) -> None:
         self.address = address
         self.timing = timing
         self.requests = 0
@@ -257,39 +220,3 @@ class Connection:
         client, self._client = self._client, None
         if client is not None:
             client.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One device on a bus. Errors are those of its `Connection`."""
-
-    connection: Connection
-    number: int
-
-    async def read(self, table: Table, address: int, count: int) -> bytes:
-        """See `Connection.read`."""
-        return await self.connection.read(self.number, table, address, count)
-
-    async def read_if_there(
-        self, table: Table, address: int, count: int, codes: Sequence[int] = NOT_THERE
-    ) -> bytes | None:
-        """The registers, or None where the device says again and again that it has none such.
-
-        Any other refusal is a passing fault and is raised: what a device is must not be
-        concluded from it. A bad line refuses often: with every second request refused, six in a
-        row happen once in 64 times.
-        """
-        for _ in range(SURE):
-            try:
-                return await self.read(table, address, count)
-            except Refused as refusal:
-                if refusal.code not in codes:
-                    raise
-        return None
-
-    async def write(self, address: int, words: Sequence[int], fc: int = 16) -> None:
-        """See `Connection.write`."""
-        await self.connection.write(self.number, address, words, fc)
-
-    def __str__(self) -> str:
-        return f"{self.connection.address} unit {self.number}"

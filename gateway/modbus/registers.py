@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
-from gateway.modbus.connection import Table
+from gateway.modbus.address import Table
 
 Words = Literal["big", "little"]
 Kind = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "acc32", "acc64", "str"]
@@ -41,6 +41,15 @@ _STRUCTS = {
     "acc32": struct.Struct(">I"),
     "acc64": struct.Struct(">Q"),
 }
+# No home measures the extreme of a type: makers mark with it what a device does not have.
+MARKERS: Mapping[Kind, frozenset[float]] = {
+    "u16": frozenset({0xFFFF}),
+    "i16": frozenset({-0x8000, 0x7FFF}),
+    "u32": frozenset({0xFFFF_FFFF, 0x8000_0000, 0x7FFF_FFFF}),
+    "i32": frozenset({-0x8000_0000, 0x7FFF_FFFF}),
+    "u64": frozenset({2**64 - 1, 2**63}),
+    "i64": frozenset({-(2**63)}),
+}
 _SCALE = _STRUCTS["i16"]
 SCALE_RANGE = 10  # SunSpec: a scale factor is -10..10
 _SCALE_ABSENT = -0x8000
@@ -52,9 +61,11 @@ _DECIMAL = tuple(10.0**n for n in range(SCALE_RANGE + 1))
 class Field:
     """One value in a table of registers.
 
-    ``address`` 0-based; ``count`` only for text. The raw number is tested against ``absent``, then
+    ``address`` 0-based; ``count`` only for text. The raw number is tested against ``absent`` (which
+    takes in the usual markers of its type, unless every word is a value: ``plain``), then
+    (``size_counts``: an accumulator that its maker counts below 0) taken by its size, then
     scaled by ``scale`` and by ten to the signed register at ``scale_at`` (read in the same request),
-    then shifted by ``offset`` and tested against ``valid``.
+    then tested against ``valid``.
     """
 
     address: int
@@ -62,11 +73,17 @@ class Field:
     table: Table = "holding"
     words: Words = "big"
     scale: float = 1
-    offset: float = 0
     absent: frozenset[float] = frozenset()
     valid: tuple[float, float] | None = None
     scale_at: int | None = None
     count: int = 1
+    plain: bool = False
+    size_counts: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.plain:
+            marks = self.absent | MARKERS.get(self.kind, frozenset())
+            object.__setattr__(self, "absent", marks)
 
     @property
     def size(self) -> int:
@@ -86,18 +103,14 @@ class Field:
         at = 2 * (self.address - start)
         if self.kind == "str":
             return _text(data[at : at + 2 * self.count])
-        codec = _STRUCTS[self.kind]
-        if self.words == "little" and codec.size > 2:
-            raw = codec.unpack(swap_words(data[at : at + codec.size]))[0]
-        else:
-            raw = codec.unpack_from(data, at)[0]
+        raw = self._raw(data, at)
         if raw in self.absent:
             return Missing.ABSENT
         if raw.__class__ is float and (missing := _no_number(raw)):
             return missing
-        value = raw
+        value = self._size(raw)
         if self.scale != 1:  # a division by 100 is exact where a product with 0.01 is not
-            value = raw * self.scale if self.scale > 1 else raw / (1 / self.scale)
+            value = value * self.scale if self.scale > 1 else value / (1 / self.scale)
         if self.scale_at is not None:
             power = _SCALE.unpack_from(data, 2 * (self.scale_at - start))[0]
             if power == _SCALE_ABSENT:
@@ -105,10 +118,22 @@ class Field:
             if not -SCALE_RANGE <= power <= SCALE_RANGE:
                 return Missing.BAD
             value = scaled(value, power)
-        value += self.offset
         if self.valid and not self.valid[0] <= value <= self.valid[1]:
             return Missing.BAD
-        return value  # type: ignore[no-any-return]  # struct gives Any
+        return value
+
+    def _raw(self, data: bytes, at: int) -> float:
+        """The number as it stands there."""
+        codec = _STRUCTS[self.kind]
+        if self.words == "little" and codec.size > 2:
+            data, at = swap_words(data[at : at + codec.size]), 0
+        raw: float = codec.unpack_from(data, at)[0]
+        return raw
+
+    def _size(self, raw: float) -> float:
+        """The size of a count that runs below 0; any other number as it is."""
+        bits = 8 * _STRUCTS[self.kind].size
+        return (1 << bits) - raw if self.size_counts and raw >= 1 << bits - 1 else raw
 
     def modulus(self, data: bytes, start: int) -> float:
         """Where an accumulator of this width and scale starts again at 0."""
@@ -140,6 +165,8 @@ def swap_words(data: bytes) -> bytes:
 
 
 def _text(data: bytes) -> Value:
+    if len(data) > 2 and any(data) and not any(data[::2]):
+        data = data[1::2]  # one character a register
     text = data.split(b"\0", 1)[0].decode("ascii", "replace").strip()
     if not text or all(b == 0xFF for b in data):
         return Missing.ABSENT

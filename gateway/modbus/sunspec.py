@@ -18,9 +18,9 @@ from importlib.resources import files
 from typing import Any
 
 from gateway.errors import DeviceError
-from gateway.modbus.connection import Unit
-from gateway.modbus.refusals import STRANGE
+from gateway.modbus.exceptions import STRANGE
 from gateway.modbus.registers import Field, Kind, words_of
+from gateway.modbus.unit import Unit
 
 BASES = (40000, 0, 50000)
 _SUNS = (0x5375, 0x6E53)
@@ -147,11 +147,6 @@ async def _head(unit: Unit, address: int) -> tuple[int, ...]:
         if head is not None:
             return words_of(head)
     return ()
-
-
-def known(model: int) -> bool:
-    """Whether the model's definition is at hand; vendor models' are not."""
-    return _definition(model) is not None
 
 
 def has(model: ModelAt, point: str) -> bool:

@@ -15,7 +15,6 @@ import numpy as np
 
 from gateway.domain.plan import BatterySpec, CarNeed, Outlook, ValueCurve
 from gateway.forecasts.history import Array
-from gateway.planner.dispatch import DispatchInputs
 from gateway.planner.induction import Problem, marginal_values, scenario_chances
 from gateway.planner.schedule import DispatchInterval, ValueIntegral, best_discharge
 
@@ -98,28 +97,6 @@ def best_charge(
         return integral.of(charged_wh + x) - grid_wh * price
 
     return max(candidates, key=gain)
-
-
-def car_power_w(curve: ValueCurve, inputs: DispatchInputs, car: CarNeed) -> float:
-    """The car's best charging power at this moment, W; ``car`` is what it needs now.
-
-    The curve ends at what it needed when the plan was made: the difference was charged since.
-    ``inputs.net_load_w`` is load minus PV, without car and battery.
-    """
-    most = car.max_power_w
-    if inputs.import_limit_w is not None:
-        most = min(most, inputs.import_limit_w - inputs.net_load_w)
-    if car.energy_wh <= 0 or most < car.min_power_w:
-        return 0.0
-    value = curve.at(max(curve.stored_wh[-1] - car.energy_wh, 0.0))
-    surplus = min(max(-inputs.net_load_w, car.min_power_w), most)
-
-    def gain(power: float) -> float:
-        grid = inputs.net_load_w + power
-        price = inputs.import_price if grid > 0 else inputs.export_price
-        return value * power - grid * price
-
-    return max((0.0, surplus, car.min_power_w, most), key=gain)
 
 
 def plugged_hours(start: datetime, end: datetime, now: datetime, car: CarNeed) -> float:

@@ -8,16 +8,22 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import Any
 
 import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from gateway.config.secrets import credential
 from gateway.config.settings import Mqtt
 from gateway.config.tls import client_tls
 from gateway.errors import BrokerError, ConfigError
+from gateway.publishing.packet_limit import MOST_BYTES, PacketLimit
 from gateway.publishing.topics import Message
+
+Hear = Callable[[str, bytes, bool], None]  # topic, payload, whether it was retained
 
 ANSWER_S = 5.0  # an acknowledgement that takes longer counts as a lost broker
 _MOST_HEARD = 2000  # not yet looked at; a previous run's retained topics come all at once
@@ -26,6 +32,7 @@ _KEEPALIVE_S = 15
 # Small messages and an acknowledgement to wait for: with Nagle's algorithm each round takes 40 ms.
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 _PROTOCOLS = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
+_FAILURE = 128  # from here on a reason code says no (SUBACK of 3.1.1 and 5)
 _REFUSED = {4, 5, 134, 135}  # CONNACK codes: bad user name or password, not authorised (3.1.1, 5)
 
 _quiet = logging.getLogger("mqtt.library")  # it logs each failure; we say once what is lost
@@ -43,27 +50,29 @@ class Broker:
         with _translated(self._settings):
             await self._client.publish_all(messages)
 
-    async def subscribe(self, topic: str) -> None:
+    async def subscribe(self, topic: str) -> bool:
+        """Whether the broker lets us."""
         with _translated(self._settings):
-            await self._client.subscribe(topic, qos=1)
+            codes = await self._client.subscribe(topic, qos=1)
+        return all(getattr(code, "value", code) < _FAILURE for code in codes)
 
-    async def unsubscribe(self, topic: str) -> None:
+    async def until_lost(self) -> None:
+        """Wait; raises BrokerError when the connection is lost."""
         with _translated(self._settings):
-            await self._client.unsubscribe(topic)
-
-    async def heard(self) -> AsyncIterator[tuple[str, bytes, bool]]:
-        """Topic, payload and whether it was retained, of all that comes."""
-        with _translated(self._settings):
-            async for message in self._client.messages:
-                yield str(message.topic), bytes(message.payload or b""), message.retain
+            async for _ in self._client.messages:  # none come here: `_Client` hands them on itself
+                pass
 
 
 @asynccontextmanager
 async def connection(
-    settings: Mqtt, identifier: str, will: Message | None
+    settings: Mqtt, identifier: str, will: Message | None, hear: Hear | None = None
 ) -> AsyncIterator[Broker]:
-    """A connected broker. Raises ConfigError for a secret or certificate that cannot be used."""
+    """A connected broker; ``hear`` is called at once with whatever comes, and must return at once.
+
+    Raises ConfigError for a secret or certificate that cannot be used.
+    """
     client = _Client(
+        hear or _ignore,
         settings.host,
         settings.port,
         username=settings.username,
@@ -73,7 +82,7 @@ async def connection(
         will=aiomqtt.Will(will.topic, will.payload, will.qos, will.retain) if will else None,
         keepalive=_KEEPALIVE_S,
         timeout=ANSWER_S,
-        max_queued_incoming_messages=_MOST_HEARD,
+        properties=_limits() if settings.protocol == "5" else None,
         socket_options=[_NO_DELAY],
         logger=_quiet,
         tls_context=tls_context(settings),
@@ -89,8 +98,33 @@ async def try_broker(settings: Mqtt) -> None:
         pass
 
 
+def _limits() -> Properties:
+    """A broker that speaks MQTT 5 is told what we take, and does not send more."""
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.MaximumPacketSize = MOST_BYTES
+    return properties
+
+
+def _ignore(_topic: str, _payload: bytes, _retained: bool) -> None:
+    """Nobody listens."""
+
+
 class _Client(aiomqtt.Client):
-    """aiomqtt waits for each message with a task; this waits once for many."""
+    """aiomqtt waits for each message with a task, in both directions; this waits once for many.
+
+    It reaches into both libraries at two places that have no door of their own: what is received, and
+    where bytes come from. The tests against a real broker see when they change.
+    """
+
+    def __init__(self, hear: Hear, hostname: str, port: int, **options: Any) -> None:
+        super().__init__(hostname, port, **options)
+        self._hear = hear
+        limit = PacketLimit(self._client._sock_recv)
+        self._client._sock_recv = limit.recv  # type: ignore[method-assign]
+
+    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
+        """The library would queue it, and drop what does not fit."""
+        self._hear(message.topic, bytes(message.payload or b""), bool(message.retain))
 
     async def publish_all(self, messages: Sequence[Message]) -> None:
         """Send in order of QoS; return when the last is acknowledged, and so all before it.
@@ -127,16 +161,27 @@ def _translated(settings: Mqtt) -> Iterator[None]:
     try:
         yield
     except aiomqtt.MqttError as error:
-        raise BrokerError(_reason(error, settings)) from error
+        refused = _is_refused(error)
+        raise (BrokerRefusedError if refused else BrokerError)(_reason(error, settings)) from error
+
+
+class BrokerRefusedError(BrokerError):
+    """It answers, but does not let us in: trying again helps nothing until a person does something."""
+
+
+def _is_refused(error: BaseException) -> bool:
+    return isinstance(error, aiomqtt.MqttCodeError) and _code(error) in _REFUSED
+
+
+def _code(error: aiomqtt.MqttCodeError) -> Any:
+    return getattr(error.rc, "value", error.rc)
 
 
 def _reason(error: BaseException, settings: Mqtt) -> str:
     """One line that says what the person can do about it."""
     text = str(error)
-    if isinstance(error, aiomqtt.MqttCodeError):
-        code = getattr(error.rc, "value", error.rc)
-        if code in _REFUSED:
-            return "it refuses mqtt.username and the password"
+    if _is_refused(error):
+        return "it refuses mqtt.username and the password"
     if "SSL" in text or "certificate" in text:
         return f"TLS does not fit (mqtt.tls, mqtt.ca_file, mqtt.cert_file): {text}"
     if settings.tls and "reset" in text:

@@ -12,34 +12,24 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Protocol
 
-from pydantic import (
-    AwareDatetime,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.domain.command_specs import COMMANDS
 
 MAX_BYTES = 1024
 MAX_TTL_S = 3600
 MAX_SKEW = timedelta(seconds=60)  # a sender's clock may be ahead of ours by so much
 
-CommandValue = float | int | bool | str | Decimal | None | Mapping[str, Any]
-
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A valid wish. ``value`` has the type that `COMMANDS` gives for ``name``."""
+    """A valid command: ``changes`` are the new values of `UserSettings` by name."""
 
     id: str
     name: str
-    value: CommandValue
+    changes: Mapping[str, Any]
     ts: datetime
 
 
@@ -88,104 +78,6 @@ class Steering(Protocol):
         """Do it, read the device back, and say so with `done` or `failed`. Never raises."""
 
 
-class Departure(BaseModel):
-    """The car's wish; what is left out stays as it is."""
-
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-    time: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] | None = None
-    energy_wh: Annotated[float, Field(ge=0, le=200_000)] | None = None
-
-    @model_validator(mode="after")
-    def _something(self) -> Departure:
-        if self.time is None and self.energy_wh is None:
-            raise ValueError("give time, energy_wh or both")
-        return self
-
-
-def _switch(value: Any) -> Any:
-    """``on`` and ``off`` are words for a switch; numbers are not."""
-    if isinstance(value, str) and value.lower() in ("on", "off"):
-        return value.lower() == "on"
-    if not isinstance(value, bool):
-        raise ValueError("should be true, false, 'on' or 'off'")
-    return value
-
-
-def _number(value: Any) -> Any:
-    """A bool is a number in Python, but not in a command."""
-    if isinstance(value, bool):
-        raise ValueError("should be a number")
-    return value
-
-
-_Finite = ConfigDict(allow_inf_nan=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CommandSpec:
-    """One command: what it does, and what its value may be (in words, and to check it)."""
-
-    about: str
-    unit: str
-    form: str  # switch | number | choice | departure: how a page shows it
-    allowed: str
-    check: TypeAdapter[Any]
-    least: float | None = None
-    most: float | None = None
-    choices: tuple[str, ...] = ()
-
-
-def _number_spec(about: str, unit: str, least: float, most: float) -> CommandSpec:
-    kind = Annotated[float, Field(ge=least, le=most), BeforeValidator(_number)]
-    check: TypeAdapter[Any] = TypeAdapter(kind, config=_Finite)
-    return CommandSpec(about, unit, "number", f"{least:g} .. {most:g}", check, least, most)
-
-
-def _switch_spec(about: str) -> CommandSpec:
-    check: TypeAdapter[Any] = TypeAdapter(Annotated[bool, BeforeValidator(_switch)])
-    return CommandSpec(about, "", "switch", "true, false, 'on', 'off'", check)
-
-
-COMMANDS: Mapping[str, CommandSpec] = {
-    "backup_reserve_pct": _number_spec("state of charge that is kept for outages", "%", 0, 100),
-    "battery": CommandSpec(
-        "auto = planned and traded; hold = neither charged nor discharged by the gateway",
-        "",
-        "choice",
-        "'auto' or 'hold'",
-        TypeAdapter(Literal["auto", "hold"]),
-        choices=("auto", "hold"),
-    ),
-    "export_limit_w": _number_spec(
-        "most power that is fed into the grid (the configured limit still holds)", "W", 0, 100_000
-    ),
-    "charge_now": _switch_spec("charge the car at full power until it is full or this is off"),
-    "departure": CommandSpec(
-        "when the car leaves (local time of day) and how much energy it wants by then",
-        "",
-        "departure",
-        '{"time": "HH:MM", "energy_wh": 0 .. 200000}, one or both',
-        TypeAdapter(Departure),
-    ),
-    "trading": _switch_spec("offer surplus at the exchange; what is sold is delivered either way"),
-    "price_floor": CommandSpec(
-        "never sell below this price",
-        "currency/kWh",
-        "number",
-        "0 .. 10",
-        TypeAdapter(
-            Annotated[
-                Decimal,
-                Field(ge=0, le=10, max_digits=8, decimal_places=5),
-                BeforeValidator(_number),
-            ]
-        ),
-        0,
-        10,
-    ),
-}
-
-
 class _Envelope(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
@@ -216,13 +108,11 @@ def parse_command(
     if late:
         return late
     try:
-        value = spec.check.validate_python(envelope.value)
-    except ValidationError as error:
-        why = f"{_first_fault(error)}; {name} takes {spec.allowed} {spec.unit}".rstrip()
+        changes = spec.read(envelope.value)
+    except ValueError as error:
+        why = f"{error}; {name} takes {spec.allowed} {spec.unit}".rstrip()
         return CommandResult(envelope.id, "rejected", "out_of_range", why)
-    if isinstance(value, Departure):
-        value = value.model_dump(exclude_none=True)
-    return Command(envelope.id, name, value, envelope.ts)
+    return Command(envelope.id, name, changes, envelope.ts)
 
 
 def _too_late(envelope: _Envelope, now: datetime) -> CommandResult | None:

@@ -10,28 +10,19 @@ the JSON form that `gateway.publishing.commands` asks for. Needs Home Assistant 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from gateway.domain.readings import METRICS, Snapshot
-from gateway.publishing.commands import COMMANDS
+from gateway.domain.metrics import METRICS, title, unit_of
+from gateway.domain.readings import Snapshot
+from gateway.domain.setting_kinds import Choice, Kind, Number, Switch, TimeOfDay
+from gateway.domain.user_settings import SETTINGS, Setting
 from gateway.publishing.topics import Message
 
 _ORIGIN = "Home energy gateway"
 _KINDS = (("battery_", "battery"), ("grid_", "meter"), ("charger_", "charger"))  # else inverter
-_DIAGNOSTIC = frozenset(
-    {
-        "battery_capacity_wh",
-        "battery_max_charge_w",
-        "battery_max_discharge_w",
-        "battery_mode",
-        "grid_frequency_hz",
-        "inverter_state",
-        "pv_limit_pct",
-    }
-)
 _NOT_KNOWN = "{{ 'None' if value == 'null' else value }}"
 # What Home Assistant sends: checked, expiring and unique like any other command.
 _AROUND = (
@@ -110,14 +101,7 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
     for metric in ("pv_power_w", "load_power_w", "battery_soc_pct"):
         parts[metric] = _sensor(home, "site", metric, owned=False)
     if commands:
-        for name in ("backup_reserve_pct", "battery", "export_limit_w", "charge_now"):
-            parts[name] = _command(home, name, name)
-        departure = '{"time":"{{ value }}"}'
-        parts["departure_time"] = _text(home, "departure_time", "departure", departure)
-        energy = '{"energy_wh":{{ value }}}'
-        parts["departure_energy_wh"] = _number(
-            home, "departure_energy_wh", "departure", energy, ("Wh", 0, 200_000, 500)
-        )
+        parts |= _settings(home, lambda setting: setting.part != "market")
     return _config(home, "gateway", f"Energy gateway {home.site}", "Gateway", parts, via=False)
 
 
@@ -142,7 +126,7 @@ def _market(home: HomeToDiscover, commands: bool) -> Message:
     }.items():
         parts[name] = {
             "platform": "sensor",
-            "name": _title(name),
+            "name": title(name, "_per_kwh" if name.endswith("_per_kwh") else "_wh"),
             "state_topic": f"{home.base}/market/state",
             "value_template": f"{{{{ value_json.{name} }}}}",
             **about,
@@ -150,31 +134,27 @@ def _market(home: HomeToDiscover, commands: bool) -> Message:
             **_identity(home, "sensor", f"market_{name}"),
         }
     if commands:
-        for name in ("trading", "price_floor"):
-            parts[name] = _command(home, name, name)
+        parts |= _settings(home, lambda setting: setting.part == "market")
     return _config(home, "market", f"Energy market {home.site}", "Exchange account", parts)
 
 
 def _sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) -> Component:
     known = METRICS[metric]
     template = f"{{{{ value_json.{metric} }}}}"
-    part: Component = {"platform": "sensor", "name": _title(metric)}
-    if known.unit == "Wh" and metric != "battery_capacity_wh":
-        template = _kwh(metric)
-        part |= {"device_class": "energy", "unit_of_measurement": "kWh"}
-        part["state_class"] = "total_increasing"
-    elif known.unit == "Wh":
-        template = _kwh(metric)
-        part |= {"device_class": "energy_storage", "unit_of_measurement": "kWh"}
-        part["state_class"] = "measurement"
-    elif metric == "charger_state":
-        part |= {"device_class": "enum", "options": ["idle", "plugged", "charging", "error"]}
-    elif known.unit:
-        part |= {"unit_of_measurement": known.unit, "state_class": "measurement"}
-        part |= _CLASSES.get(known.unit, {})
-        if metric == "battery_soc_pct":
-            part["device_class"] = "battery"
-    if metric in _DIAGNOSTIC:
+    part: Component = {"platform": "sensor", "name": known.title}
+    unit, state_class = known.unit, "total_increasing" if known.counts else "measurement"
+    if unit == "Wh":  # its usual unit there is kWh
+        template, unit = _kwh(metric), "kWh"
+    if unit:
+        part |= {"unit_of_measurement": unit, "state_class": state_class}
+    device_class = known.device_class or unit_of(known.unit).device_class
+    if device_class == "energy" and not known.counts:
+        device_class = "energy_storage"
+    if device_class:
+        part["device_class"] = device_class
+    if known.choices:
+        part |= {"device_class": "enum", "options": list(known.choices)}
+    if known.detail:
         part["entity_category"] = "diagnostic"
     return {
         **part,
@@ -186,79 +166,52 @@ def _sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) 
     }
 
 
-_CLASSES = {"W": {"device_class": "power"}, "Hz": {"device_class": "frequency"}}
-
-
 def _kwh(metric: str) -> str:
     value = f"value_json.{metric}"
     return f"{{{{ ({value} / 1000) | round(3) if {value} is number else none }}}}"
 
 
-def _command(home: HomeToDiscover, name: str, command: str) -> Component:
-    spec = COMMANDS[command]
-    if spec.form == "number":
-        unit = spec.unit.replace("currency", home.currency)
-        step = 0.001 if command == "price_floor" else 100 if unit == "W" else 1
-        return _number(
-            home, name, command, "{{ value }}", (unit, spec.least or 0, spec.most or 0, step)
-        )
-    if spec.form == "switch":
-        return {
-            "platform": "switch",
-            "payload_on": "true",
-            "payload_off": "false",
-            "state_on": "true",
-            "state_off": "false",
-            **_steered(home, "switch", name, command, "{{ value }}"),
-        }
+def _settings(home: HomeToDiscover, chosen: Callable[[Setting], bool]) -> dict[str, Component]:
+    return {name: _setting(home, each) for name, each in SETTINGS.items() if chosen(each)}
+
+
+def _setting(home: HomeToDiscover, setting: Setting) -> Component:
+    """An entity that shows a setting and sets it by its command."""
+    platform, quoted, look = _control(home, setting.kind)
+    value = '"{{ value }}"' if quoted else "{{ value }}"
+    if setting.key:
+        value = f'{{"{setting.key}":{value}}}'
     return {
-        "platform": "select",
-        "options": list(spec.choices),
-        **_steered(home, "select", name, command, '"{{ value }}"'),
-    }
-
-
-def _number(
-    home: HomeToDiscover,
-    name: str,
-    command: str,
-    value: str,
-    scale: tuple[str, float, float, float],
-) -> Component:
-    unit, least, most, step = scale
-    return {
-        "platform": "number",
-        "min": least,
-        "max": most,
-        "step": step,
-        "mode": "box",
-        "unit_of_measurement": unit,
-        **_steered(home, "number", name, command, value),
-    }
-
-
-def _text(home: HomeToDiscover, name: str, command: str, value: str) -> Component:
-    return {
-        "platform": "text",
-        "pattern": "([01][0-9]|2[0-3]):[0-5][0-9]",
-        "max": 5,
-        **_steered(home, "text", name, command, value),
-    }
-
-
-def _steered(home: HomeToDiscover, platform: str, name: str, command: str, value: str) -> Component:
-    return {
-        "name": _title(name),
-        "command_topic": f"{home.base}/cmd/{command}",
-        "command_template": _AROUND % (name, value),
-        "state_topic": f"{home.base}/settings/{name}",
+        "platform": platform,
+        **look,
+        "name": setting.title,
+        "command_topic": f"{home.base}/cmd/{setting.command}",
+        "command_template": _AROUND % (setting.name, value),
+        "state_topic": f"{home.base}/settings/{setting.name}",
         "value_template": _NOT_KNOWN,
         "qos": 1,
         "retain": False,
         "entity_category": "config",
         **_available(home),
-        **_identity(home, platform, name),
+        **_identity(home, platform, setting.name),
     }
+
+
+def _control(home: HomeToDiscover, kind: Kind) -> tuple[str, bool, Component]:
+    """Home Assistant's platform for a kind, whether its value is a text in JSON, and its range."""
+    match kind:
+        case Number():
+            unit = kind.unit.replace("currency", home.currency)
+            bounds = {"min": kind.least, "max": kind.most, "step": kind.step, "mode": "box"}
+            return "number", False, bounds | {"unit_of_measurement": unit}
+        case Switch():
+            words = {"payload_on": "true", "payload_off": "false"}
+            return "switch", False, words | {"state_on": "true", "state_off": "false"}
+        case Choice():
+            return "select", True, {"options": list(kind.choices)}
+        case TimeOfDay():
+            return "text", True, {"pattern": kind.pattern, "max": 5}
+    raise NotImplementedError(f"no entity for a setting of the kind {kind.form}")
 
 
 def _connected(home: HomeToDiscover, topic: str, key: str, gone: bool = True) -> Component:
@@ -309,15 +262,3 @@ def _config(
     }
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Message(f"{home.prefix}/device/{place}/config", text.encode(), 1, True)
-
-
-_UNITS = ("_w", "_wh", "_pct", "_hz", "_per_kwh")
-_WORDS = {"pv": "PV", "soc": "state of charge", "ac": "AC"}
-
-
-def _title(name: str) -> str:
-    """``battery_soc_pct`` -> ``Battery state of charge``."""
-    for unit in _UNITS:
-        name = name.removesuffix(unit)
-    words = " ".join(_WORDS.get(word, word) for word in name.split("_"))
-    return words[0].upper() + words[1:]

@@ -12,12 +12,12 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from gateway.domain.readings import METRICS, Snapshot
+from gateway.domain import metrics as readings
+from gateway.domain.metrics import METRICS
+from gateway.domain.readings import Snapshot
 from gateway.publishing.topics import MARKET_SCALARS, MarketState
 
 _PREFIX = "energy_gateway"
-_UNITS = {"W": ("_w", "_watts"), "Wh": ("_wh", "_watt_hours"), "%": ("_pct", "_percent"), "Hz": ("_hz", "_hertz")}  # fmt: skip
-_LEVELS = frozenset({"battery_capacity_wh", "charger_session_wh"})  # Wh that may fall
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +97,14 @@ def _devices(snapshot: Snapshot) -> Iterator[Metric]:
         values = {d.name: d.number(metric.name) for d in devices if d.online}
         known = {name: value for name, value in values.items() if value is not None}
         if known and metric.unit:
-            yield _reading(metric.name, metric.unit, metric.about, known)
+            yield _reading(metric, known)
 
 
-def _reading(name: str, unit: str, about: str, values: Mapping[str, float]) -> Metric:
-    suffix, spelled = _UNITS[unit]
-    title = f"device_{name.removesuffix(suffix)}{spelled}"
-    counts = unit == "Wh" and name not in _LEVELS
-    family = _counter(title, about, ["device"]) if counts else _gauge(title, about, ["device"])
+def _reading(metric: readings.Metric, values: Mapping[str, float]) -> Metric:
+    unit = readings.unit_of(metric.unit)
+    name = f"device_{metric.name.removesuffix(unit.suffix)}_{unit.spelled}".removesuffix("_")
+    make = _counter if metric.counts == "for ever" else _gauge
+    family = make(name, metric.about, ["device"])
     for device, value in values.items():
         family.add_metric([device], value)
     return family

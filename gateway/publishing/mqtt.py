@@ -11,30 +11,35 @@ simulated day neither waits for it nor is overtaken (`Publisher.flush`).
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import logging
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 
 from gateway import __version__
 from gateway.config.settings import Mqtt
 from gateway.errors import BrokerError, ConfigError
 from gateway.publishing import topics
-from gateway.publishing.broker import ANSWER_S, Broker, connection, password, tls_context
-from gateway.publishing.commands import MAX_BYTES, Handler
+from gateway.publishing.broker import Broker, BrokerRefusedError, connection, password, tls_context
+from gateway.publishing.command_topics import CommandTopics
+from gateway.publishing.commands import Handler
 from gateway.publishing.outbox import Outbox
+from gateway.publishing.topic_memory import TopicMemory
 from gateway.publishing.topics import Message
 from gateway.store.journal import Journal
 from gateway.supervise import Availability, Backoff
 
+log = logging.getLogger(__name__)
+
 _WINDOW = 100  # messages handed to the library at once
-_MOST_WAITING = 100  # commands not yet carried out, and answers not yet sent
 _LONGEST_RETRY_S = 3.0  # state is back within 5 s after the broker is
 
 
 class Publisher:
     """Keeps one home's topics at the broker up to date. Run `run` as a task; hand over `publish`.
 
-    ``devices`` are their names, for ``/info``; without a ``handler`` no commands are taken. Counters: ``sent`` messages, ``losses`` of the broker.
+    ``devices`` are their names, for ``/info``; without a ``handler`` no commands are taken. ``memory`` is the
+    file that knows our retained topics over a restart. Counters: ``sent`` messages, ``losses`` of the broker.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Publisher:
         journal: Journal,
         devices: Iterable[str] = (),
         handler: Handler | None = None,
+        memory: Path | None = None,
     ) -> None:
         topics.check_names(devices := tuple(devices))
         self.base = topics.base_topic(settings.root, site)
@@ -57,12 +63,12 @@ class Publisher:
         tls_context(settings)
         self._latest: dict[str, Message] = {self._info.topic: self._info}
         self._dirty: dict[str, None] = {}  # topics to send, in order of their first change
-        self._handler = handler
         self._birth = f"{settings.discovery_prefix}/status" if settings.home_assistant else None
-        self._inbox: asyncio.Queue[tuple[str, bytes, bool]] = asyncio.Queue(_MOST_WAITING)
-        self._answers: deque[Message] = deque(maxlen=_MOST_WAITING)
-        self._swept = asyncio.Event()
-        self._leftovers: set[str] = set()  # retained by a previous run, kept up to date by nobody
+        self._memory = TopicMemory(memory)
+        self._discovery = f"{settings.discovery_prefix}/device/energy_gateway_{site}_"
+        self._devices = devices
+        self._commands = CommandTopics(self.base, handler, self.wake)
+        self._refused: set[str] = set()  # subscriptions that the broker does not let us make
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._online = asyncio.Event()
@@ -115,21 +121,25 @@ class Publisher:
     async def run(self) -> None:
         """Connect, pump, and connect again when the broker is lost; returns after `close`."""
         async with asyncio.TaskGroup() as group:
-            # Outlives a connection: a command that is being carried out is not broken off by it.
-            commands = group.create_task(self._carry_out(), name="mqtt commands")
+            commands = group.create_task(self._commands.run(), name="mqtt commands")
             await self._keep_connected()
             commands.cancel()
 
     async def _keep_connected(self) -> None:
         broker = Availability(f"MQTT broker {self._settings.host}:{self._settings.port}")
         backoff = Backoff(first_s=0.5, longest_s=_LONGEST_RETRY_S)
+        said = ""
         while not self._closing:
             try:
                 will = topics.status(self.base, online=False)
-                async with connection(self._settings, self._identifier, will) as link:
+                async with connection(self._settings, self._identifier, will, self._hear) as link:
                     await self._pump(link, broker, backoff)
             except (BrokerError, ConfigError) as error:  # secrets are read again each time
-                self.losses += broker.lost(error)
+                first = broker.lost(error)
+                self.losses += first
+                if not first and isinstance(error, BrokerRefusedError) and str(error) != said:
+                    log.warning("%s answers, but %s", broker.name, error)
+                said = str(error)
             finally:
                 self._online.clear()
                 self._idle.set()  # nobody waits for a broker that is away
@@ -147,19 +157,17 @@ class Publisher:
         self._dirty = dict.fromkeys(self._latest)
         self._outbox.begin()
         async with self._listening(link) as listener:
-            await self._sweep(link)
             await self._subscribe(link)
             await self._send_latest(link)
-            await self._clear_leftovers(link)
             await self._send(link, [topics.status(self.base, online=True)])
             broker.back()
             backoff.reset()
             self._online.set()
             while not self._closing and not listener.done():
                 self._wake.clear()
+                await self._send_answers(link)
                 await self._send_latest(link)
                 await self._send_outbox(link)
-                await self._send_answers(link)
                 if not self._dirty and not self._wake.is_set():
                     self._idle.set()
                 await self._wake.wait()
@@ -173,7 +181,7 @@ class Publisher:
         """
         try:
             async with asyncio.TaskGroup() as group:
-                listener = group.create_task(self._listen(link), name="mqtt listener")
+                listener = group.create_task(link.until_lost(), name="mqtt listener")
                 listener.add_done_callback(lambda _: self._wake.set())
                 try:
                     yield listener
@@ -188,51 +196,29 @@ class Publisher:
                 raise
             raise _first(lost) from lost
 
-    async def _sweep(self, link: Broker) -> None:
-        """Once a life: learn what the broker still holds of a former one.
-
-        It must not stand as if it were new. What is retained comes before the echo of our own
-        ``info``; a broker that does not let us read our topics is not waited for.
-        """
-        if self._swept.is_set():
-            return
-        everything = f"{self.base}/#"
-        await link.subscribe(everything)
-        await self._send(link, [self._info])
-        with suppress(TimeoutError):
-            async with asyncio.timeout(ANSWER_S):
-                await self._swept.wait()
-        self._swept.set()
-        await link.unsubscribe(everything)
-
-    async def _clear_leftovers(self, link: Broker) -> None:
-        old = sorted(self._leftovers - self._latest.keys())
-        self._leftovers.clear()
-        await self._send(link, [Message(topic, b"", 1, True) for topic in old])
-
     async def _subscribe(self, link: Broker) -> None:
-        if self._birth:
-            await link.subscribe(self._birth)
-        if self._handler:
-            await link.subscribe(f"{self.base}/cmd/+")
+        """Only what is for us; a broker that does not let us is still told the home's state."""
+        for topic in filter(None, (self._birth, self._commands.filter)):
+            allowed = await link.subscribe(topic)
+            if not allowed and topic not in self._refused:
+                self._refused.add(topic)
+                log.warning(
+                    "the MQTT broker does not let us subscribe to %s: give our user the right to"
+                    " read it; until then %s",
+                    topic,
+                    "Home Assistant is not told again when it starts"
+                    if topic == self._birth
+                    else "no command arrives",
+                )
+            elif allowed and topic in self._refused:
+                self._refused.discard(topic)
+                log.info("the MQTT broker lets us subscribe to %s again", topic)
 
-    async def _listen(self, link: Broker) -> None:
-        async for topic, payload, retained in link.heard():
-            if not self._swept.is_set():
-                self._hear_former(topic, retained)
-            elif topic == self._birth:
-                if payload == topics.ONLINE:
-                    self._announce()
-            elif topic.startswith(f"{self.base}/cmd/") and payload and not self._inbox.full():
-                # An empty payload only clears a retained command.
-                self._inbox.put_nowait((topic, payload[: MAX_BYTES + 1], retained))
-
-    def _hear_former(self, topic: str, retained: bool) -> None:
-        if not retained:
-            if topic == self._info.topic:
-                self._swept.set()
-        elif topic != f"{self.base}/status" and not topic.startswith(f"{self.base}/cmd/"):
-            self._leftovers.add(topic)
+    def _hear(self, topic: str, payload: bytes, retained: bool) -> None:
+        if topic == self._birth and payload == topics.ONLINE:
+            self._announce()
+        else:
+            self._commands.hear(topic, payload, retained)
 
     def _announce(self) -> None:
         """Home Assistant has started: tell it again what there is."""
@@ -240,33 +226,42 @@ class Publisher:
         self._dirty |= dict.fromkeys(t for t in self._latest if t.startswith(prefix))
         self.wake()
 
-    async def _carry_out(self) -> None:
-        while self._handler:
-            topic, payload, retained = await self._inbox.get()
-            name = topic.rsplit("/", 1)[-1]
-            result = await self._handler.handle(name, payload, retained)
-            self._answers.append(topics.result_message(self.base, name, result.body()))
-            self.wake()
-
     async def _send_answers(self, link: Broker) -> None:
-        """An answer is forgotten when the broker has it, or when too many wait."""
-        while self._answers:
-            answer = self._answers[0]
-            await self._send(link, [answer])
-            if self._answers and self._answers[0] is answer:
-                self._answers.popleft()
+        """An answer is forgotten when the broker has it."""
+        while answers := self._commands.due(_WINDOW):
+            await self._send(link, answers)
+            self._commands.sent(len(answers))
 
     async def _send_latest(self, link: Broker) -> None:
         while self._dirty:
             due = [self._latest[topic] for topic in self._dirty]
             self._dirty.clear()
+            self._memory.add(message.topic for message in due if message.retain)
             await self._send(link, due)
+        left = sorted(filter(self._is_left_over, self._memory.topics - self._latest.keys()))
+        await self._send(link, [Message(topic, b"", 1, True) for topic in left])
+        self._memory.forget(left)
+
+    def _is_left_over(self, topic: str) -> bool:
+        """Whether a topic of a run before must not stand as if it were new.
+
+        What Home Assistant knows of a device stays until the device has answered and says what it has,
+        or is gone from the configuration.
+        """
+        if not topic.startswith(self._discovery) or not self._birth:
+            return True
+        part = topic.removeprefix(self._discovery).partition("/")[0]
+        if f"{self._discovery}gateway/config" not in self._latest:
+            return False  # nothing of this run's discovery was published yet
+        owners = (name for name in self._devices if part == name or part.startswith(f"{name}_"))
+        return all(f"{self.base}/{name}/state" in self._latest for name in owners)
 
     async def _send_outbox(self, link: Broker) -> None:
         """Oldest first, a window at a time; what the broker acknowledged leaves the outbox."""
         while events := self._outbox.due(_WINDOW):
             await self._send(link, events)
             self._outbox.acknowledged()
+            await self._send_answers(link)  # no answer waits for a long account
 
     async def _send(self, link: Broker, messages: list[Message]) -> None:
         """Send in order; return when the broker has acknowledged all that ask for it (QoS 1)."""

@@ -5,14 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
-from gateway.domain.readings import METRICS
-from gateway.publishing.commands import COMMANDS, MAX_BYTES, MAX_SKEW, MAX_TTL_S
-from gateway.publishing.topics import (
-    FORECAST_SCALARS,
-    MARKET_SCALARS,
-    SETTING_SCALARS,
-    SITE_SCALARS,
-)
+from gateway.domain.command_specs import COMMANDS
+from gateway.domain.metrics import METRICS
+from gateway.domain.user_settings import SETTINGS
+from gateway.publishing.commands import MAX_BYTES, MAX_SKEW, MAX_TTL_S
+from gateway.publishing.topics import FORECAST_SCALARS, MARKET_SCALARS, SITE_SCALARS
 
 _ABOUT = """\
 # MQTT
@@ -74,6 +71,7 @@ _COMMANDS = f"""\
 - `ts`: when it was made, with a time zone; at most {MAX_SKEW.total_seconds():.0f} s ahead of the gateway's clock.
 - `ttl_s`: how long it holds, more than 0, at most {MAX_TTL_S}; 60 if left out.
 - At most {MAX_BYTES} bytes. Never retained: a retained command is refused.
+- Commands do not wait for each other: each is applied at once, and answered after its read-back.
 - `ok` comes after the device was read back, and `applied` is what it said. Limits (fuse, grid operator, reserve) stay
   above every command.
 """
@@ -89,10 +87,11 @@ _CODES = """\
 | `rejected` | `malformed` | no JSON of the form above; the message names the field |
 | `rejected` | `future` | `ts` is ahead of the gateway's clock |
 | `rejected` | `out_of_range` | the message says what is allowed |
+| `rejected` | `busy` | too many commands at once (30, and one more every two seconds; limit and hold count apart) |
 | `error` | `device` | the device refused or is lost |
 | `error` | `not_possible` | the home cannot do it now (no car, no exchange, beyond the connection's limit) |
-| `error` | `not_seen` | the wish is stored, but no device has answered yet |
-| `error` | `no_effect` | the wish is stored, but the read-back does not show it |
+| `error` | `not_seen` | the setting is stored, but no device has answered yet |
+| `error` | `no_effect` | the setting is stored, but the read-back does not show it |
 | `error` | `timeout` | no read-back in time; look at the device |
 | `error` | `storage` | nothing can be stored; the command was not done |
 | `error` | `interrupted` | the gateway ended in the middle of it; send it with a new id |
@@ -114,7 +113,10 @@ def document() -> str:
     site = [(f"`site/{n}`", unit, about) for n, (_, unit, about) in SITE_SCALARS.items()]
     market = [(f"`market/{n}`", unit, about) for n, (unit, about) in MARKET_SCALARS.items()]
     forecast = [(f"`forecast/{n}`", unit, what) for n, (unit, what) in FORECAST_SCALARS.items()]
-    settings = [(f"`settings/{n}`", unit, about) for n, (unit, about) in SETTING_SCALARS.items()]
+    settings = [
+        (f"`settings/{s.name}`", s.kind.unit, f"{s.kind.looks}: {s.about}".removeprefix(": "))
+        for s in SETTINGS.values()
+    ]
     commands = [(f"`cmd/{n}`", f"`{s.allowed}`", s.unit, s.about) for n, s in COMMANDS.items()]
     head = ("Topic", "Unit", "What it is")
     parts = [

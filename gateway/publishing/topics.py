@@ -18,8 +18,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from gateway.domain.intervals import iso
-from gateway.domain.readings import METRICS, DeviceState, Quality, Snapshot
+from gateway.domain.metrics import METRICS
+from gateway.domain.readings import DeviceState, Quality, Snapshot
+from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import ConfigError
+from gateway.escape import topic_level
 from gateway.forecasts.score import Error, ForecastScore
 from gateway.store.book import Entry
 
@@ -64,20 +67,6 @@ class MarketState:
     account_total: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UserSettings:
-    """What now holds of all that can be commanded. None = not known, or no such limit."""
-
-    backup_reserve_pct: float | None = None
-    battery: str | None = None
-    export_limit_w: float | None = None
-    charge_now: bool | None = None
-    departure_time: str | None = None
-    departure_energy_wh: float | None = None
-    trading: bool | None = None
-    price_floor: str | None = None
-
-
 # scalar under <root>/<site>/site -> (field of Snapshot, unit, what it is)
 SITE_SCALARS: Mapping[str, tuple[str, str, str]] = {
     "pv_power_w": ("pv_w", "W", "PV production"),
@@ -119,18 +108,6 @@ FORECAST_SCALARS: Mapping[str, tuple[str, str]] = {
         ("bias", "mean of forecast less what came"),
         ("inside_pct", "share that came between the low and the high quantile (80 is right)"),
     )
-}
-
-# scalar under <root>/<site>/settings -> (unit, what it is); the names are fields of UserSettings
-SETTING_SCALARS: Mapping[str, tuple[str, str]] = {
-    "backup_reserve_pct": ("%", "state of charge that is kept for outages"),
-    "battery": ("", "auto | hold"),
-    "export_limit_w": ("W", "most power that is fed into the grid; null = no limit"),
-    "charge_now": ("", "true | false: the car is charged at full power"),
-    "departure_time": ("", "HH:MM, local: when the car leaves"),
-    "departure_energy_wh": ("Wh", "what the car wants by then"),
-    "trading": ("", "true | false: surplus is offered"),
-    "price_floor": ("currency/kWh", "never sold below, exact decimal text"),
 }
 
 
@@ -234,15 +211,15 @@ def market_messages(base: str, market: MarketState) -> list[Message]:
 def settings_messages(base: str, settings: UserSettings) -> list[Message]:
     """What now holds of all that can be commanded."""
     return [
-        Message(f"{base}/settings/{name}", scalar(getattr(settings, name)), 0, True)
-        for name in SETTING_SCALARS
+        Message(f"{base}/settings/{name}", scalar(settings.shown(name)), 0, True)
+        for name in SETTINGS
     ]
 
 
 def result_message(base: str, name: str, result: Mapping[str, Any]) -> Message:
     """The answer to a command."""
     text = json.dumps(result, separators=(",", ":"), ensure_ascii=False, default=str)
-    return Message(f"{base}/cmd/{name}/result", text.encode(), 1, False)
+    return Message(f"{base}/cmd/{topic_level(name)}/result", text.encode(), 1, False)
 
 
 def ledger_message(base: str, entry: Entry) -> Message:

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gateway.domain.readings import DeviceState, Snapshot
+from gateway.domain.readings import DeviceState, Role, Snapshot
 
 log = logging.getLogger(__name__)
 
@@ -63,12 +63,11 @@ class Balance:
 
 def contradictions(snapshot: Snapshot) -> Iterator[Fault]:
     """What cannot be at this moment; nothing where a part of the comparison is not known."""
-    states = snapshot.devices.values()
-    for state in states:
+    for state in snapshot.devices.values():
         fault = _inverter(state)
         if fault:
             yield fault
-    meter = next((s.name for s in states if s.number("grid_power_w") is not None), None)
+    meter = next((m.name for m in snapshot.meters if m.role is Role.GRID), None)
     sources = list(_sources(snapshot))
     if meter is None or snapshot.grid_w is None or not sources:
         return
@@ -82,27 +81,16 @@ def contradictions(snapshot: Snapshot) -> Iterator[Fault]:
 
 def _sources(snapshot: Snapshot) -> Iterator[tuple[str, float]]:
     """What feeds the house beside the grid: AC output where inverters tell it, else panels and battery."""
-    states = [s for s in snapshot.devices.values() if "ac_power_w" in s.readings]
-    if states:
-        if any(_feeds_untold(s) for s in snapshot.devices.values()):
+    telling = {i.name: i.ac_w for i in snapshot.inverters if i.tells_ac}
+    others = [(i.name, i.pv_w) for i in snapshot.inverters if i.name not in telling]
+    others += [(b.name, b.power_w) for b in snapshot.batteries if b.name not in telling]
+    if telling:
+        # Where one feeds by an output that it does not tell, its losses are not known.
+        if any(watts is not None for _, watts in others) or None in telling.values():
             return
-        powers = [(s.name, s.number("ac_power_w")) for s in states]
-        if all(watts is not None for _, watts in powers):
-            yield from ((name, watts) for name, watts in powers if watts is not None)
-        return
-    if snapshot.pv_w is None or snapshot.battery_w is None:
-        return
-    for metric in ("pv_power_w", "battery_power_w"):
-        for state in snapshot.devices.values():
-            if (watts := state.number(metric)) is not None:
-                yield state.name, watts
-
-
-def _feeds_untold(state: DeviceState) -> bool:
-    """Whether panels or a battery feed the house by an inverter that does not tell its output."""
-    if "ac_power_w" in state.readings:
-        return False
-    return any(state.number(m) is not None for m in ("pv_power_w", "battery_power_w"))
+        yield from ((name, watts) for name, watts in telling.items() if watts is not None)
+    elif snapshot.pv_w is not None and snapshot.battery_w is not None:
+        yield from ((name, watts) for name, watts in others if watts is not None)
 
 
 def _inverter(state: DeviceState) -> Fault | None:

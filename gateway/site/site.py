@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -13,7 +13,8 @@ from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
-from gateway.site.snapshot import has, join, without_chargers
+from gateway.site.roles import Roles, has, unclear
+from gateway.site.snapshot import join
 from gateway.supervise import Availability, Backoff
 
 log = logging.getLogger(__name__)
@@ -34,13 +35,17 @@ class Site:
         period_s: float,
         on_poll: Callable[[str, float, bool], None] = lambda *_: None,
         is_dark: Callable[[datetime], bool] = lambda _: False,
+        roles: Roles | None = None,
     ) -> None:
         """``on_poll`` is told of every poll: device, seconds, whether it was answered.
 
-        ``is_dark`` tells whether the sun is below the horizon; False where nobody knows.
+        ``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
+        are those that the configuration gives to devices.
         """
         self.devices = tuple(devices)
         self._on_poll, self._is_dark = on_poll, is_dark
+        self._roles = roles or {}
+        self._unclear = ""
         self._clock, self._period_s = clock, period_s
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
@@ -64,7 +69,17 @@ class Site:
             for name, state in self._states.items()
         }
         now = self._clock.now()
-        return join(now, states, dark=self._is_dark(now))
+        controls = {d.name: d.controls for d in self.devices}
+        dark = self._is_dark(now)
+        snapshot = join(now, states, dark=dark, roles=self._roles, controls=controls)
+        self._say_unclear(unclear(snapshot))
+        return snapshot
+
+    def _say_unclear(self, what: str) -> None:
+        """Once; a meter that is silent for a while takes nothing back."""
+        if what and what != self._unclear:
+            self._unclear = what
+            log.error("%s; until then the grid is not known and nothing is steered by it", what)
 
     def keeps_export(self) -> bool:
         """Whether every inverter with panels holds the export limit itself now, as far as it says.
@@ -81,28 +96,18 @@ class Site:
             for key in keys
         )
 
-    def steered(self, snapshot: Snapshot) -> Snapshot:
-        """``snapshot`` with those chargers only that can be told to give way: the others are load."""
-        left = [
-            d.name
-            for d in self.devices
-            if Control.CHARGE_CURRENT not in d.controls
-            and has(self._states[d.name], "charger_state")
-        ]
-        return without_chargers(snapshot, left)
-
     async def apply(self, wanted: Setpoints) -> None:
         """Hold what is wanted, release what is not (and was held).
 
         Returns when all is done or after one period: a slow device goes on by itself and holds up
         nobody. A lost device is left to its lease, and released as soon as it takes writes again.
         """
-        self._start_jobs(Control.BATTERY_POWER, wanted.battery_w, self._battery_weight)
-        self._start_jobs(Control.PV_LIMIT, wanted.pv_limit_w, self._equal_weight)
-        self._start_jobs(Control.EXPORT_LIMIT, wanted.export_limit_w, None)
-        self._start_jobs(
-            Control.CHARGE_CURRENT, wanted.charge_current_a, None, dict(wanted.charge_shares_a)
-        )
+        able = len(self._able(Control.PV_LIMIT))
+        pv_w = None if wanted.pv_limit_w is None else wanted.pv_limit_w / max(1, able)
+        self._start_jobs(Control.BATTERY_POWER, wanted.batteries_w.get)
+        self._start_jobs(Control.PV_LIMIT, lambda _: pv_w)
+        self._start_jobs(Control.EXPORT_LIMIT, lambda _: wanted.export_limit_w)
+        self._start_jobs(Control.CHARGE_CURRENT, wanted.chargers_a.get)
         if self._running:
             await asyncio.wait(self._running.values(), timeout=self._period_s)
         self._running = {k: t for k, t in self._running.items() if not t.done()}
@@ -181,22 +186,20 @@ class Site:
 
     # -- applying --
 
-    def _start_jobs(
-        self,
-        control: Control,
-        value: float | None,
-        weight: Callable[[Device], float] | None,
-        named: Mapping[str, float] | None = None,
-    ) -> None:
-        """Each able device gets its part of ``value`` by weight, or what stands beside its name."""
+    def _able(self, control: Control) -> list[Device]:
+        """Those that can be asked for it now."""
+        return [d for d in self.devices if control in d.controls and self._states[d.name].online]
+
+    def _start_jobs(self, control: Control, wanted: Callable[[str], float | None]) -> None:
+        """Each able device gets what is wanted of it, by its name."""
         assert self._group is not None, "start() comes first"  # noqa: S101
-        able = [d for d in self.devices if control in d.controls and self._states[d.name].online]
-        shares = _shares(value, [weight(d) for d in able] if weight else None, len(able))
-        for device, part in zip(able, shares, strict=True):
+        for device in self._able(control):
             key = (device.name, control)
-            share = (named or {}).get(device.name, part)
             if key not in self._running:
-                job, name = self._one(device, control, share), f"{device.name} {control.value}"
+                job, name = (
+                    self._one(device, control, wanted(device.name)),
+                    f"{device.name} {control.value}",
+                )
                 self._running[key] = self._clock.spawn(self._group, job, name)
 
     async def _one(self, device: Device, control: Control, value: float | None) -> None:
@@ -217,20 +220,6 @@ class Site:
 
     def _steered(self, key: tuple[str, Control]) -> Availability:
         return self._steering.setdefault(key, Availability(f"{key[0]}: {key[1].value}"))
-
-    def _battery_weight(self, device: Device) -> float:
-        return self._states[device.name].number("battery_max_discharge_w") or 1.0
-
-    def _equal_weight(self, _device: Device) -> float:
-        return 1.0
-
-
-def _shares(value: float | None, weights: Sequence[float] | None, count: int) -> list[float | None]:
-    """``value`` for each device: split by weight, or (weights None) the same for every one."""
-    if value is None or weights is None:
-        return [value] * count
-    total = sum(weights)
-    return [value * w / total for w in weights]
 
 
 def _dark(state: DeviceState) -> bool:

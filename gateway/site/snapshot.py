@@ -6,50 +6,66 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.domain.control import Control
+from gateway.domain.readings import (
+    BatteryState,
+    ChargerState,
+    DeviceState,
+    InverterState,
+    Quality,
+    Reading,
+    Snapshot,
+)
+from gateway.site.roles import Roles, by_role, grid_value, has, having, meters
 
 _FROM_PANELS = ("pv_power_w", "ac_power_w")
+Controls = Mapping[str, Collection[Control]]
 
 
-def join(time: datetime, devices: Mapping[str, DeviceState], *, dark: bool = False) -> Snapshot:
+def join(
+    time: datetime,
+    devices: Mapping[str, DeviceState],
+    *,
+    dark: bool = False,
+    roles: Roles | None = None,
+    controls: Controls | None = None,
+) -> Snapshot:
     """The home at ``time``. Only GOOD readings count; what a device does not have is not a gap.
 
     ``dark``: the sun is below the horizon for certain. An inverter without battery that sleeps then
-    counts as 0 W; one that is silent by day, or might hold a battery, stays unknown.
-    Load is what the inverter feeds into the home plus what the grid does; where no inverter tells
-    its AC output, it is the sum of the sign convention (conversion losses then count as load).
+    counts as 0 W; one that is silent by day, or might hold a battery, stays unknown. ``roles`` are
+    those of the configuration, ``controls`` what each device can be asked (None: everything).
+    Load is what the inverters feed into the home plus what the grid does; of one that does not tell
+    its AC output, what its panels and battery give (conversion losses then count as load).
     """
-    states = tuple(_in_the_dark(s, time) if dark else s for s in devices.values())
-    grid_w = _first(states, "grid_power_w")
-    pv_w, battery_w = _sum(states, "pv_power_w"), _sum(states, "battery_power_w")
+    roles = roles or {}
+    awake = tuple(_in_the_dark(s, time) if dark else s for s in devices.values())
+    states = by_role(awake, roles)
+    grid_w = grid_value(awake, "grid_power_w", roles)
+    batteries = tuple(
+        _battery(s, _able(s, Control.BATTERY_POWER, controls)) for s in _with_battery(states)
+    )
+    chargers = tuple(
+        _charger(s, _able(s, Control.CHARGE_CURRENT, controls))
+        for s in having(states, "charger_state")
+    )
     return Snapshot(
         time=time,
         devices=dict(devices),
-        pv_w=pv_w,
-        battery_w=battery_w,
-        battery_soc_pct=_mean(states, "battery_soc_pct"),
+        pv_w=_sum(states, "pv_power_w"),
+        battery_w=_sum(states, "battery_power_w"),
+        battery_soc_pct=_soc_pct(states),
         grid_w=grid_w,
-        load_w=_load_w(states, grid_w, pv_w, battery_w),
+        load_w=_load_w(states, grid_w),
         charger_w=_sum(states, "charger_power_w"),
         car_plugged=_plugged(states),
         car_session_wh=_sum(states, "charger_session_wh"),
-        grid_import_wh=_first(states, "grid_import_wh"),
-        grid_export_wh=_first(states, "grid_export_wh"),
-    )
-
-
-def without_chargers(snapshot: Snapshot, names: Collection[str]) -> Snapshot:
-    """``snapshot`` as if these chargers were any other load of the home."""
-    if not names:
-        return snapshot
-    devices = {name: state for name, state in snapshot.devices.items() if name not in names}
-    states = tuple(devices.values())
-    return replace(
-        snapshot,
-        devices=devices,
-        charger_w=_sum(states, "charger_power_w"),
-        car_plugged=_plugged(states),
-        car_session_wh=_sum(states, "charger_session_wh"),
+        grid_import_wh=grid_value(awake, "grid_import_wh", roles),
+        grid_export_wh=grid_value(awake, "grid_export_wh", roles),
+        batteries=batteries,
+        chargers=chargers,
+        inverters=tuple(_inverter(s) for s in states if any(has(s, m) for m in _FROM_PANELS)),
+        meters=meters(awake, roles),
     )
 
 
@@ -60,56 +76,96 @@ def _in_the_dark(state: DeviceState, time: datetime) -> DeviceState:
     return replace(state, readings={**state.readings, **still})
 
 
-def _load_w(
-    states: Iterable[DeviceState],
-    grid_w: float | None,
-    pv_w: float | None,
-    battery_w: float | None,
-) -> float | None:
+def _able(state: DeviceState, control: Control, controls: Controls | None) -> bool:
+    return controls is None or control in controls.get(state.name, ())
+
+
+def _with_battery(states: Iterable[DeviceState]) -> list[DeviceState]:
+    return [s for s in states if has(s, "battery_power_w") or has(s, "battery_soc_pct")]
+
+
+def _battery(state: DeviceState, steerable: bool) -> BatteryState:
+    return BatteryState(
+        name=state.name,
+        power_w=state.number("battery_power_w"),
+        soc_pct=state.number("battery_soc_pct"),
+        capacity_wh=_stated(state, "battery_capacity_wh"),
+        max_charge_w=_stated(state, "battery_max_charge_w"),
+        max_discharge_w=_stated(state, "battery_max_discharge_w"),
+        steerable=steerable,
+    )
+
+
+def _charger(state: DeviceState, steerable: bool) -> ChargerState:
+    said = state.text("charger_state")
+    return ChargerState(
+        name=state.name,
+        power_w=state.number("charger_power_w"),
+        plugged=None if said is None else said in ("plugged", "charging"),
+        session_wh=state.number("charger_session_wh"),
+        steerable=steerable,
+    )
+
+
+def _inverter(state: DeviceState) -> InverterState:
+    return InverterState(
+        name=state.name,
+        pv_w=state.number("pv_power_w"),
+        ac_w=state.number("ac_power_w"),
+        tells_ac="ac_power_w" in state.readings,
+    )
+
+
+def _stated(state: DeviceState, metric: str) -> float | None:
+    """What is on the name plate: the last good value may stand in, for it does not change."""
+    reading = state.readings.get(metric)
+    if reading is None or not isinstance(reading.value, int | float):
+        return None
+    return float(reading.value)
+
+
+def _load_w(states: Iterable[DeviceState], grid_w: float | None) -> float | None:
     if grid_w is None:
         return None
-    ac_w = _sum(states, "ac_power_w")
-    if ac_w is not None:
-        return max(0.0, ac_w + grid_w)
-    if any("ac_power_w" in s.readings for s in states):
+    telling = [s for s in states if "ac_power_w" in s.readings]
+    others = [s for s in states if "ac_power_w" not in s.readings]
+    ac_w = _sum(telling, "ac_power_w")
+    if telling and ac_w is None:
         return None  # an inverter that should tell is silent
+    pv_w, battery_w = (_sum(others, m) for m in ("pv_power_w", "battery_power_w"))
     if battery_w is None:
-        if _having(states, "battery_power_w"):
+        if having(others, "battery_power_w"):
             return None  # there is a battery, and it is silent
         battery_w = 0.0
-    return None if pv_w is None else max(0.0, pv_w + battery_w + grid_w)
-
-
-def _having(states: Iterable[DeviceState], metric: str) -> list[DeviceState]:
-    """Devices that measure ``metric``, or did when they last answered."""
-    return [s for s in states if has(s, metric)]
-
-
-def has(state: DeviceState, metric: str) -> bool:
-    """Whether the device measures ``metric``, or did when it last answered."""
-    reading = state.readings.get(metric)
-    return reading is not None and reading.quality is not Quality.ABSENT
+    if pv_w is None:
+        if ac_w is None or having(others, "pv_power_w"):
+            return None
+        pv_w = 0.0
+    return max(0.0, (ac_w or 0.0) + pv_w + battery_w + grid_w)
 
 
 def _sum(states: Iterable[DeviceState], metric: str) -> float | None:
-    parts = [s.number(metric) for s in _having(states, metric)]
+    parts = [s.number(metric) for s in having(states, metric)]
     known = [p for p in parts if p is not None]
     return sum(known) if known and len(known) == len(parts) else None
 
 
-def _mean(states: Iterable[DeviceState], metric: str) -> float | None:
-    total, count = _sum(states, metric), len(_having(states, metric))
-    return None if total is None else total / count
-
-
-def _first(states: Iterable[DeviceState], metric: str) -> float | None:
-    """The grid has one meter: the first device that measures it, in the order of the configuration."""
-    found = _having(states, metric)
-    return found[0].number(metric) if found else None
+def _soc_pct(states: Iterable[DeviceState]) -> float | None:
+    """Of all batteries together: by capacity where each states it, else each counts alike."""
+    found = having(states, "battery_soc_pct")
+    parts = [s.number("battery_soc_pct") for s in found]
+    known = [p for p in parts if p is not None]
+    if not known or len(known) < len(parts):
+        return None
+    if len(known) == 1:
+        return known[0]
+    capacities = [_stated(s, "battery_capacity_wh") or 0.0 for s in found]
+    weights = capacities if all(capacities) else [1.0] * len(known)
+    return sum(p * w for p, w in zip(known, weights, strict=True)) / sum(weights)
 
 
 def _plugged(states: Iterable[DeviceState]) -> bool | None:
-    chargers = _having(states, "charger_state")
+    chargers = having(states, "charger_state")
     if not chargers:
         return None
     texts = [s.text("charger_state") for s in chargers]

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -20,97 +19,61 @@ from typing import Any
 from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
-from gateway.errors import StorageError
+from gateway.store.database import Database, replaceable
+from gateway.store.minutes import Means, Minute, Prices
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
 _MINUTE = timedelta(minutes=1)
+_MINUTES_A_DAY = 24 * 60
 _BATCH = 15  # minutes in one transaction
-_MOST_PENDING = 24 * 60  # minutes kept in memory while the disk is full; then the oldest go
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS minute (
-  time INTEGER PRIMARY KEY, pv_w REAL, load_w REAL, grid_w REAL, battery_w REAL,
-  battery_soc_pct REAL, charger_w REAL, import_price_per_kwh REAL, export_price_per_kwh REAL,
-  stored_value_per_kwh REAL) STRICT;
-CREATE TABLE IF NOT EXISTS quarter (
-  time INTEGER PRIMARY KEY, load_wh REAL, pv_wh REAL, rt_price REAL) STRICT;
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Prices:
-    """What a kWh cost and was worth, in currency units; None = not known."""
-
-    import_price_per_kwh: float | None = None
-    export_price_per_kwh: float | None = None
-    stored_value_per_kwh: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Minute:
-    """Means over the minute that begins at ``time``; powers W by the sign convention."""
-
-    time: datetime
-    pv_w: float | None = None
-    load_w: float | None = None
-    grid_w: float | None = None
-    battery_w: float | None = None
-    battery_soc_pct: float | None = None
-    charger_w: float | None = None
-    import_price_per_kwh: float | None = None
-    export_price_per_kwh: float | None = None
-    stored_value_per_kwh: float | None = None
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=0.2)
-    try:
-        db.execute("PRAGMA journal_mode=WAL")
-        db.execute("PRAGMA synchronous=NORMAL")
-        db.executescript(_SCHEMA)
-    except BaseException:
-        db.close()
-        raise
-    return db
+_MOST_PENDING = _MINUTES_A_DAY  # kept in memory while the disk is full; then the oldest go
+_MIGRATIONS = (
+    """
+CREATE TABLE IF NOT EXISTS minute (time INTEGER PRIMARY KEY, pv_w REAL, load_w REAL, grid_w
+  REAL, battery_w REAL, battery_soc_pct REAL, charger_w REAL, import_price_per_kwh REAL,
+  export_price_per_kwh REAL, stored_value_per_kwh REAL) STRICT;
+CREATE TABLE IF NOT EXISTS quarter (time INTEGER PRIMARY KEY, load_wh REAL, pv_wh REAL, rt_price
+  REAL) STRICT
+""",
+)
+_NO_PRICES = Prices()
+# By count, not by age: a clock that was years ahead for a while must not make us drop the past.
+_DROP = (
+    "DELETE FROM minute WHERE time <= (SELECT time FROM minute ORDER BY time DESC LIMIT 1 OFFSET ?)"
+)
 
 
 class History:
     """Opens (or makes) the history in ``path``; raises StorageError if that is not possible.
 
-    Minutes older than ``keep_days`` are dropped; quarter-hours stay (a megabyte a year).
+    The newest ``keep_days`` of minutes are kept; quarter-hours stay (a megabyte a year).
     """
 
     def __init__(self, path: Path, keep_days: int = 400) -> None:
-        self._keep = timedelta(days=keep_days)
-        self._store = Availability(f"history {path}")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._db = _opened(path)
-            except sqlite3.OperationalError:
-                raise  # no room, no right: a new file would fare no better
-            except sqlite3.DatabaseError as error:
-                aside = path.with_name(path.name + ".damaged")
-                log.error(
-                    "%s is damaged (%s); kept as %s, a new one begins", path, error, aside.name
-                )
-                path.rename(aside)
-                self._db = _opened(path)
-        except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"{path}: the history cannot be opened: {error}") from error
-        self._sums = _Sums()
+        self._keep = keep_days * _MINUTES_A_DAY
+        self._availability = Availability(f"history {path}")
+        self._file = replaceable(
+            path, lambda: Database(path, _MIGRATIONS, synchronous="NORMAL", busy_s=0.2)
+        )
+        self._db = self._file.db
+        self._means = Means()
         self._minutes: list[Minute] = []
         self._quarters: list[Observed] = []
-        self._dropped: datetime | None = None  # up to when old minutes have been dropped
+        self._written = 0  # minutes since old ones were dropped
+        self._latest: datetime | None = (
+            None  # what the clock says now; rows beyond it are of a wrong clock
+        )
 
-    def add(self, snapshot: Snapshot, prices: Prices = Prices()) -> None:
+    def add(self, snapshot: Snapshot, prices: Prices = _NO_PRICES) -> None:
         """Count one observation into its minute."""
+        self._latest = snapshot.time
         minute = floor_to(snapshot.time, _MINUTE)
-        if self._sums.time != minute:
+        if self._means.time != minute:
             self._close_minute()
-            self._sums = _Sums(minute)
-        self._sums.add(snapshot, prices)
+            self._means = Means(minute)
+        self._means.add(snapshot, prices)
 
     def add_quarter(self, quarter: Observed) -> None:
         """Store what a quarter-hour was; a second word on the same quarter replaces the first."""
@@ -125,19 +88,19 @@ class History:
         return stored + [m for m in self._minutes if since <= m.time < until]
 
     def quarters(self, since: datetime) -> list[Observed]:
-        """The quarter-hours that start at ``since`` or later, in order."""
+        """The quarter-hours from ``since`` up to now, in order."""
         rows = self._ask("SELECT * FROM quarter WHERE time >= ? ORDER BY time", _stamp(since))
         stored = [_observed(*row) for row in rows]
         waiting = [q for q in self._quarters if q.interval.start >= since]
         known = {q.interval.start: q for q in chain(stored, waiting)}
-        return [known[start] for start in sorted(known)]
+        return [known[at] for at in sorted(known) if self._latest is None or at <= self._latest]
 
     def _ask(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
         """Rows of the file; none while it cannot be read: the past is a help, not a need."""
         try:
             return self._db.execute(sql, values).fetchall()
         except sqlite3.Error as error:
-            self._store.lost(error)
+            self._availability.lost(error)
             return []
 
     def flush(self) -> None:
@@ -151,15 +114,17 @@ class History:
                 )
                 self._db.executemany(
                     "INSERT OR REPLACE INTO quarter VALUES (?, ?, ?, ?)",
-                    [(_stamp(q.interval.start), q.load_wh, q.pv_wh, q.rt_price)
-                     for q in self._quarters],
-                )  # fmt: skip
+                    [
+                        (_stamp(q.interval.start), q.load_wh, q.pv_wh, q.rt_price)
+                        for q in self._quarters
+                    ],
+                )
                 self._drop_old()
         except sqlite3.Error as error:
-            self._store.lost(error)
+            self._availability.lost(error)
             del self._minutes[:-_MOST_PENDING], self._quarters[:-_MOST_PENDING]
             return
-        self._store.back()
+        self._availability.back()
         self._minutes.clear()
         self._quarters.clear()
 
@@ -168,10 +133,10 @@ class History:
         self._close_minute()
         self.flush()
         with suppress(sqlite3.Error):
-            self._db.close()
+            self._file.close()
 
     def _close_minute(self) -> None:
-        done = self._sums.mean()
+        done = self._means.minute()
         if done is None:
             return
         self._minutes.append(done)
@@ -180,51 +145,10 @@ class History:
 
     def _drop_old(self) -> None:
         """Once a day is enough."""
-        if not self._minutes:
-            return
-        newest = self._minutes[-1].time
-        if self._dropped is None or newest - self._dropped >= timedelta(days=1):
-            self._db.execute("DELETE FROM minute WHERE time < ?", (_stamp(newest - self._keep),))
-            self._dropped = newest
-
-
-_MEASURED = ("pv_w", "load_w", "grid_w", "battery_w", "battery_soc_pct", "charger_w")
-_PRICES = ("import_price_per_kwh", "export_price_per_kwh", "stored_value_per_kwh")
-
-
-class _Sums:
-    """The running minute: sums and counts of what was known."""
-
-    def __init__(self, time: datetime | None = None) -> None:
-        self.time = time
-        self._sums: dict[str, tuple[float, int]] = {}
-
-    def add(self, snapshot: Snapshot, prices: Prices) -> None:
-        for source, names in ((snapshot, _MEASURED), (prices, _PRICES)):
-            for name in names:
-                value = getattr(source, name)
-                if value is not None:
-                    total, count = self._sums.get(name, (0.0, 0))
-                    self._sums[name] = (total + value, count + 1)
-
-    def mean(self) -> Minute | None:
-        if self.time is None:
-            return None
-        means = {name: round(total / count, 6) for name, (total, count) in self._sums.items()}
-        return Minute(self.time, **means)
-
-
-def write_csv(minutes: Iterable[Minute], write: Callable[[str], object]) -> int:
-    """Write minutes as CSV with a header; a value that is not known is an empty field."""
-    names = ["time", *_MEASURED, *_PRICES]
-    write(",".join(names) + "\n")
-    count = 0
-    for minute in minutes:
-        values = astuple(minute)[1:]
-        texts = ["" if value is None else f"{value:.6g}" for value in values]
-        write(",".join([minute.time.strftime("%Y-%m-%dT%H:%M:%SZ"), *texts]) + "\n")
-        count += 1
-    return count
+        if self._written == 0 or self._written >= _MINUTES_A_DAY:
+            self._db.execute(_DROP, (self._keep,))
+            self._written = 0
+        self._written += len(self._minutes)
 
 
 def _marks(count: int) -> str:

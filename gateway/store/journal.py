@@ -24,11 +24,10 @@ from gateway.errors import GatewayError, JournalBroken, StorageError
 from gateway.store import checkpoint
 from gateway.store.book import Book, Entry
 from gateway.store.chain import GENESIS, canonical, chained
-from gateway.store.file import JournalFile
+from gateway.store.ledger_file import LedgerFile
+from gateway.store.settings import FILE, SettingsStore
 
 log = logging.getLogger(__name__)
-
-_FORMAT = 1  # of the checkpoint's state; another number makes the next start read everything
 
 
 class Journal:
@@ -47,7 +46,8 @@ class Journal:
         checkpoint_every: int = checkpoint.EVERY,
     ) -> None:
         self._path, self._every = path, checkpoint_every
-        self._file = JournalFile(path, read_only=read_only)
+        self._file = LedgerFile(path, read_only=read_only)
+        self._kept = None if read_only else SettingsStore(path.with_name(FILE))
         self._db = self._file.db
         self.book, self._checkpoint_seq = Book(), 0
         self._last_seq, self._last_hash = 0, GENESIS
@@ -79,7 +79,7 @@ class Journal:
         broken = JournalBroken(f"{self._path}: the checkpoint at row {row[0]} does not verify")
         try:
             entry, stored, state = self._entry(row[:4]), row[4], row[5]
-            if entry.body.get("format") != _FORMAT:
+            if entry.body.get("format") != checkpoint.FORMAT:
                 return
             if entry.body["state_sha256"] != checkpoint.digest(state):
                 raise broken
@@ -165,25 +165,18 @@ class Journal:
             self._db.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in seqs])
 
     def setting(self, name: str, value: str | None = None) -> str | None:
-        """A small durable value (a user's standing command); given ``value`` it is stored first."""
-        if value is not None:
-            with self._file.transaction():
-                self._db.execute("INSERT OR REPLACE INTO setting VALUES (?, ?)", (name, value))
-        rows = self._ask("SELECT value FROM setting WHERE name = ?", name)
-        return str(rows[0][0]) if rows else None
+        """See `gateway.store.settings`; on its way out of here."""
+        return self._kept.setting(name, value) if self._kept else None
 
     def settings(self, prefix: str) -> dict[str, str]:
-        """All stored values whose name begins with ``prefix``, without it."""
-        rows = self._ask("SELECT name, value FROM setting ORDER BY name")
-        return {
-            str(name)[len(prefix) :]: str(value)
-            for name, value in rows
-            if str(name).startswith(prefix)
-        }
+        """See `gateway.store.settings`; on its way out of here."""
+        return self._kept.settings(prefix) if self._kept else {}
 
     def close(self) -> None:
         """Let go of the file; harmless when repeated."""
         self._file.close()
+        if self._kept:
+            self._kept.close()
 
     # -- IntentStore (see gateway.devices) --
 
@@ -244,7 +237,7 @@ class Journal:
         trial = copy.copy(self.book)
         trial.forget(time)
         state = checkpoint.dump(trial)
-        body = {"format": _FORMAT, "state_sha256": checkpoint.digest(state)}
+        body = {"format": checkpoint.FORMAT, "state_sha256": checkpoint.digest(state)}
         entry = Entry(self._last_seq + 1, time, "checkpoint", body)
         digest = chained(self._last_hash, entry)
         try:
@@ -274,6 +267,6 @@ class Journal:
 
 def _vouched(entry: Entry, book: Book) -> bool:
     """Whether a checkpoint of our format has the hash of the state that its rows add to."""
-    if entry.kind != "checkpoint" or entry.body.get("format") != _FORMAT:
+    if entry.kind != "checkpoint" or entry.body.get("format") != checkpoint.FORMAT:
         return True
     return bool(entry.body.get("state_sha256") == checkpoint.digest(checkpoint.dump(book)))

@@ -14,7 +14,7 @@ _STATE = Path("exchange-state")
 def register(app: typer.Typer) -> None:
     about = "Halt a running exchange, shut a party out, limit exports: to see what a gateway does."
     group = typer.Typer(help=about, no_args_is_help=True)
-    for command in (status, halt, resume, revoke, export_limit):
+    for command in (status, halt, resume, revoke, rotate_key, export_limit):
         group.command(command.__name__.replace("_", "-"))(command)
     app.add_typer(group, name="operator")
 
@@ -51,6 +51,16 @@ def revoke(
     Example: energy-sim operator revoke home
     """
     _ask(state, "revoke", party=party)
+
+
+def rotate_key(
+    party: Annotated[str, typer.Argument(help="its partyId, e.g. home")], state: State = _STATE
+) -> None:
+    """Give a party a new signing key in its credential file; the former one ends after a day.
+
+    Example: energy-sim operator rotate-key home
+    """
+    _ask(state, "rotate-key", party=party, folder=str(state.resolve() / "credentials"))
 
 
 def export_limit(

@@ -1,7 +1,8 @@
 """Who may do what: credentials, bearer tokens, and the signatures under business documents.
 
 A party proves itself with its client secret (OAuth2 client credentials) and signs what it tenders,
-cancels and delivers with its Ed25519 key. `make_credentials` is the registration office of the
+cancels and delivers with one of its Ed25519 keys. Tokens are not stored: they carry party, end and a
+code that only this exchange can make. `make_credentials` is the registration office of the
 simulation: it writes one file per party, readable by its owner only.
 """
 
@@ -17,126 +18,198 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from aiohttp import web
-from joserfc import jws
-from joserfc.errors import JoseError
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc.jwk import OKPKey
-from joserfc.registry import HeaderParameter
 
 from simulators.exchange import problems
+from simulators.exchange.jose import ALGORITHM, JOSE_TYPE, from64, split
+from simulators.exchange.ledger import Registered
+from simulators.exchange.limits import Limits, TokenBuckets
 from simulators.exchange.market import Market
 from simulators.exchange.parties import Party
+from simulators.exchange.rows import Batch
 from simulators.exchange.terms import epoch_ms
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-ALGORITHM = "Ed25519"  # the name of RFC 9864 for EdDSA on that curve
-JOSE_TYPE = "cts+jose"
 TOKEN_LIFE = timedelta(hours=1)
-_REGISTRY = jws.JWSRegistry({"iat": HeaderParameter("Issued at", "int", True)}, [ALGORITHM])
+KEY_OVERLAP = timedelta(days=1)  # so long the former key is believed after a rotation
+_TOKEN_KEY = "token_key"  # noqa: S105 - the name of a mark
 
 
 def make_credentials(market: Market, folder: Path, parties: Sequence[Party]) -> None:
     """Give each of the parties that has none a secret and a key pair: ``<folder>/<partyId>.json``."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    rows = market.store.all("SELECT party_id FROM party WHERE secret_hash IS NULL")
-    without = {row["party_id"] for row in rows}
-    for party_id in (party.party_id for party in parties if party.party_id in without):
+    for party in parties:
+        known = market.parties.get(party.party_id)
+        if known is None or known.secret_hash is not None:
+            continue
         secret = secrets.token_urlsafe(24)
-        key = OKPKey.generate_key("Ed25519", {"kid": f"{party_id}-1"}, private=True)
-        document = {
-            "client_id": party_id,
-            "client_secret": secret,
-            "jwk": key.as_dict(private=True),
-        }
-        path = folder / f"{party_id}.json"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(document, indent=2) + "\n")
-        market.store.run(
-            "UPDATE party SET secret_hash = ?, public_key = ? WHERE party_id = ?",
-            _digest(secret),
-            json.dumps(key.as_dict(private=False)),
-            party_id,
-        )
+        _give_key(market, known, folder, secret, [])
+        market.parties.set_secret(party.party_id, _digest(secret))
+
+
+def rotate_key(market: Market, folder: Path, party_id: str) -> str:
+    """A new signing key for a party, written into its file; the former ones end after a day.
+
+    Gives the new ``kid``. Raises ValueError where the party or its file is unknown.
+    """
+    known, path = market.parties.get(party_id), folder / f"{party_id}.json"
+    if known is None or not path.exists():
+        raise ValueError(f"no credential of a party {party_id!r} in {folder}")
+    secret = json.loads(path.read_text(encoding="utf-8"))["client_secret"]
+    now_ms, until_ms = epoch_ms(market.now()), epoch_ms(market.now() + KEY_OVERLAP)
+    kept = [
+        {"jwk": key["jwk"], "until_ms": min(key["until_ms"] or until_ms, until_ms)}
+        for key in json.loads(known.keys)
+        if key["until_ms"] is None or key["until_ms"] > now_ms
+    ]
+    return _give_key(market, known, folder, secret, kept)
+
+
+def _give_key(
+    market: Market, party: Registered, folder: Path, secret: str, kept: list[dict[str, Any]]
+) -> str:
+    used = [int(key["jwk"]["kid"].rpartition("-")[2]) for key in json.loads(party.keys)]
+    kid = f"{party.party_id}-{max(used, default=0) + 1}"
+    key = OKPKey.generate_key("Ed25519", {"kid": kid}, private=True)
+    document = {
+        "client_id": party.party_id,
+        "client_secret": secret,
+        "jwk": key.as_dict(private=True),
+    }
+    path = folder / f"{party.party_id}.json"
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(document, indent=2) + "\n")
+    public = {"jwk": key.as_dict(private=False), "until_ms": None}
+    market.parties.set_keys(party.party_id, json.dumps([*kept, public]))
+    return kid
 
 
 class Access:
     """Signs parties in and checks their documents. ``insecure`` also believes a bare party name."""
 
-    def __init__(self, market: Market, *, insecure: bool) -> None:
+    def __init__(self, market: Market, *, insecure: bool, limits: Limits | None = None) -> None:
+        limits, monotonic = limits or Limits(), market.monotonic
         self._market = market
         self._insecure = insecure
-        self._keys: dict[str, OKPKey] = {}
+        self._requests = TokenBuckets(limits.requests_per_s, limits.requests_burst, monotonic)
+        self._wrong = TokenBuckets(
+            limits.wrong_secrets_per_s, limits.wrong_secrets_burst, monotonic
+        )
+        self._keys: dict[str, dict[str, tuple[Ed25519PublicKey, int | None]]] = {}
+        self._read_from: dict[str, str] = {}
+        self._token_key = b""
 
-    def sign_in(self, request: web.Request) -> str:
-        """The party of the bearer token, or a Problem 401."""
+    async def open(self) -> None:
+        """Have the key that tokens are made with; the first start makes it."""
+        if _TOKEN_KEY not in self._market.marks:
+            batch = Batch()
+            self._market.mark(_TOKEN_KEY, secrets.token_hex(32), batch)
+            await self._market.ledger.append(batch)
+        self._token_key = bytes.fromhex(self._market.marks[_TOKEN_KEY])
+
+    def sign_in(self, request: web.Request) -> Registered:
+        """The party of the bearer token, or a Problem 401, or 429 where it asks too much."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise problems.unauthorized("send Authorization: Bearer <token>")
         if self._insecure and token.startswith("insecure:"):
-            return self._believed(token.removeprefix("insecure:"))
-        row = self._market.store.one("SELECT * FROM token WHERE hash = ?", _digest(token))
-        if row is None or row["expires_ms"] <= epoch_ms(self._market.now()):
-            raise problems.unauthorized("the token is unknown or has expired")
-        return str(row["party_id"])
+            party = self._believed(token.removeprefix("insecure:"))
+        else:
+            party = self._of_token(token)
+        self._requests.take(party.party_id)
+        return party
+
+    def _of_token(self, token: str) -> Registered:
+        party_id, _, rest = token.rpartition(".")[0].rpartition(".")
+        party = self._market.parties.get(party_id)
+        if party is not None and rest.isascii() and rest.isdigit() and len(rest) < 16:
+            made = self._token(party, int(rest))
+            good = hmac.compare_digest(made.encode(), token.encode("utf-8", "surrogateescape"))
+            if good and int(rest) > epoch_ms(self._market.now()):
+                return party
+        raise problems.unauthorized("the token is unknown or has expired")
+
+    def _token(self, party: Registered, until_ms: int) -> str:
+        """A new secret ends the tokens that were given for the former one."""
+        said = f"{party.party_id}.{until_ms}"
+        text = f"{said}|{party.secret_hash}".encode()
+        return f"{said}.{hmac.new(self._token_key, text, hashlib.sha256).hexdigest()}"
 
     def issue_token(self, request: web.Request, grant_type: str) -> dict[str, object]:
         """OAuth2 client credentials (RFC 6749 section 4.4) by HTTP Basic."""
         if grant_type != "client_credentials":
             raise problems.Problem("unsupported-grant-type", 400, "use client_credentials")
         client_id, secret = _basic(request.headers.get("Authorization", ""))
-        row = self._market.store.one("SELECT * FROM party WHERE party_id = ?", client_id)
-        known = "" if row is None else row["secret_hash"] or ""
-        if not hmac.compare_digest(_digest(secret), known):
+        # By address too: who guesses from elsewhere must not shut the party out.
+        guesser = f"{client_id[:64]}|{request.remote}"
+        self._wrong.check(guesser)
+        party = self._market.parties.get(client_id)
+        known = "" if party is None else party.secret_hash or ""
+        if party is None or not hmac.compare_digest(_digest(secret), known):
+            self._wrong.take(guesser)
             raise problems.unauthorized("client_id or client_secret is wrong")
-        token, now = secrets.token_urlsafe(32), self._market.now()
-        with self._market.store.transaction():
-            self._market.store.run("DELETE FROM token WHERE expires_ms <= ?", epoch_ms(now))
-            self._market.store.insert(
-                "token",
-                {
-                    "hash": _digest(token),
-                    "party_id": client_id,
-                    "expires_ms": epoch_ms(now + TOKEN_LIFE),
-                },
-            )
+        token = self._token(party, epoch_ms(self._market.now() + TOKEN_LIFE))
         life_s = int(TOKEN_LIFE.total_seconds())
         return {"access_token": token, "token_type": "Bearer", "expires_in": life_s}
 
     def open_document(
-        self, party_id: str, content_type: str, body: bytes
-    ) -> tuple[bytes, str | None]:
+        self, party: Registered, content_type: str, body: bytes
+    ) -> tuple[bytes, bytes | None]:
         """The document inside a signed body, and the signed text as evidence of it."""
         if content_type != "application/jose":
             if self._insecure:
                 return body, None
             raise problems.bad_signature("send the document as JWS, Content-Type application/jose")
         try:
-            found = jws.deserialize_compact(
-                body, self._key(party_id), algorithms=[ALGORITHM], registry=_REGISTRY
-            )
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            header, payload, signature, said = split(body)
+            key = self._key(party, header)
+            key.verify(signature, said)
+        except (ValueError, TypeError, RecursionError, InvalidSignature):
             raise problems.bad_signature("the JWS does not verify with the party's key") from None
-        if found.headers().get("typ") != JOSE_TYPE:
-            raise problems.bad_signature(f"the JWS has typ {JOSE_TYPE!r}")
-        return found.payload or b"", body.decode("ascii")
+        return payload, body
 
-    def _key(self, party_id: str) -> OKPKey:
-        if party_id not in self._keys:
-            row = self._market.store.one("SELECT * FROM party WHERE party_id = ?", party_id)
-            if row is None or row["public_key"] is None:
-                raise problems.bad_signature("no key of this party is registered")
-            self._keys[party_id] = OKPKey.import_key(json.loads(row["public_key"]))
-        return self._keys[party_id]
+    def _key(self, party: Registered, header: dict[str, Any]) -> Ed25519PublicKey:
+        """The key that ``kid`` names among those of the party."""
+        if header.get("alg") != ALGORITHM or header.get("typ") != JOSE_TYPE or "crit" in header:
+            raise problems.bad_signature(f"the JWS has alg {ALGORITHM!r} and typ {JOSE_TYPE!r}")
+        if not isinstance(header.get("iat"), int):
+            raise problems.bad_signature("the JWS has iat, the seconds when it was signed")
+        if self._read_from.get(party.party_id) != party.keys:  # new, or rotated
+            self._keys[party.party_id] = _public(party.keys)
+            self._read_from[party.party_id] = party.keys
+        key, until_ms = self._keys[party.party_id].get(str(header.get("kid")), (None, None))
+        if key is None:
+            raise problems.bad_signature("kid names no key of this party")
+        if until_ms is not None and until_ms <= epoch_ms(self._market.now()):
+            raise problems.bad_signature("kid names a key that has been replaced")
+        return key
 
-    def _believed(self, party_id: str) -> str:
+    def _believed(self, party_id: str) -> Registered:
         """Loopback only: a new name registers itself as a home."""
         if _NAME.fullmatch(party_id) is None:
             raise problems.unauthorized("a partyId has letters, digits, '-', '_', '.', at most 64")
-        if self._market.parties.get(party_id) is None:
+        known = self._market.parties.get(party_id)
+        if known is None:
             capacity_w = self._market.terms.default_capacity_w
             self._market.parties.register(Party(party_id, "home", capacity_w))
-        return party_id
+            known = self._market.parties.get(party_id)
+            assert known is not None  # noqa: S101 - it was just registered
+        return known
+
+
+def _public(keys: str) -> dict[str, tuple[Ed25519PublicKey, int | None]]:
+    return {
+        key["jwk"]["kid"]: (
+            Ed25519PublicKey.from_public_bytes(from64(key["jwk"]["x"].encode())),
+            key["until_ms"],
+        )
+        for key in json.loads(keys)
+    }
 
 
 def _basic(header: str) -> tuple[str, str]:

@@ -1,19 +1,34 @@
-"""The auction: at every call time the open books are cleared, and the fills are stored."""
+"""The auction: at every call time the open tenders are cleared, and the fills are booked.
+
+Each call is one batch of rows: after a kill, calls that are stored are not held again and the others
+are held as if nothing had been.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
-from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc
-from simulators.exchange import messages
-from simulators.exchange.clearing import Cleared, Order, clear
-from simulators.exchange.events import Events
-from simulators.exchange.store import Store
-from simulators.exchange.terms import LSE_PARTY, Prices, Terms, epoch_ms, market_order_id
+from gateway.clock import pause
+from gateway.domain.intervals import QUARTER, floor_to
+from simulators.exchange.clearing import clear_book
+from simulators.exchange.ledger import Ledger
+from simulators.exchange.names import backstop_id, call_id, market_order_id
+from simulators.exchange.order_book import Instrument, Resting, columns
+from simulators.exchange.order_entry import OrderEntry
+from simulators.exchange.parties import Parties
+from simulators.exchange.rows import (
+    Batch,
+    Call,
+    Fill,
+    Mark,
+    Session,
+    Tender,
+    from_quarter,
+    to_quarter,
+    to_s,
+)
+from simulators.exchange.terms import LSE_PARTY, Prices, Terms, epoch_ms
 
 
 def next_step(now: datetime, terms: Terms) -> datetime:
@@ -22,161 +37,101 @@ def next_step(now: datetime, terms: Terms) -> datetime:
 
 
 class Auction:
-    """Runs calls and closes gates; a step is one store transaction, so a kill repeats it whole."""
+    """Holds calls and closes gates."""
 
-    def __init__(self, store: Store, terms: Terms, prices: Prices, events: Events) -> None:
-        self._store = store
-        self._events = events
+    def __init__(
+        self,
+        terms: Terms,
+        prices: Prices,
+        entry: OrderEntry,
+        parties: Parties,
+        number: Callable[[], int],
+    ) -> None:
         self._terms = terms
         self._prices = prices
+        self._entry = entry
+        self._parties = parties
+        self._number = number
 
-    def step(self, when: datetime) -> None:
+    async def step(self, when: datetime, ledger: Ledger) -> None:
         """All calls of one moment: the instruments between the first call and the gate."""
-        opening = when + self._terms.first_call
-        if self._terms.is_instrument(opening):
-            self._session(opening, "OPEN", when)
         start = floor_to(when + self._terms.gate + QUARTER - timedelta(microseconds=1), QUARTER)
         while start <= when + self._terms.first_call:
-            self._call(start, when)
+            instrument = self._entry.book.at(to_quarter(start))
+            if instrument.last_call_s < to_s(when):
+                await ledger.append(self.call(instrument, when))
             start += QUARTER
-        self.close_gate(when)
+            await pause(0)  # others may be served between
 
-    def close_gate(self, when: datetime) -> None:
-        """The instruments whose gate is reached are closed for ever, and what is due expires."""
-        gate = floor_to(when + self._terms.gate, QUARTER)
-        if self._store.mark("gate") != iso(gate):
-            self._store.set_mark("gate", iso(gate))
-            self._session(gate, "CLOSED", when)
-        self._expire(gate, when)
-
-    def _call(self, start: datetime, when: datetime) -> None:
-        rows = self._store.all(
-            "SELECT * FROM tender WHERE start = ? AND status IN ('NEW', 'PARTIALLY_FILLED')"
-            " AND expires_ms > ? ORDER BY market_order_id",
-            iso(start),
-            epoch_ms(when),
+    def call(self, instrument: Instrument, when: datetime) -> Batch:
+        """Clear one instrument."""
+        batch, start = Batch(), from_quarter(instrument.start)
+        if start == when + self._terms.first_call:
+            batch.add(Session(self._number(), instrument.start, to_s(when), "OPEN"))
+        instrument.last_call_s = to_s(when)
+        resting = instrument.resting(epoch_ms(when))
+        lse = self._parties.get(LSE_PARTY)
+        if resting and lse is not None:
+            resting += backstop(self._prices, lse.number, start, when)
+            resting.sort(key=lambda order: order.order_id)
+        price, volume, filled = clear_book(
+            call_id(start, when), columns(resting), self._terms.lot_wh
         )
-        known = {row["market_order_id"]: dict(row) for row in rows}
-        call_id = f"{iso(start)}|{iso(when)}"
-        backstop = self._backstop(start, when) if known else {}
-        known |= backstop
-        orders = [_order(row) for row in known.values()]
-        result = clear(call_id, orders, self._terms.lot_wh)
-        self._store.insert(
-            "call",
-            {
-                "call_id": call_id,
-                "start": iso(start),
-                "time": iso(when),
-                "price": result.price,
-                "volume": result.volume,
-                "book": book_text(orders),
-                "fills": fills_text(result),
-            },
-        )
-        self._book_fills(call_id, result, known, when)
-        ticker = messages.ticker_out(iso(start), when, call_id, result.price, result.volume)
-        self._events.add(None, "TransactionTicker", ticker)
+        call = Call(self._number(), instrument.start, to_s(when), price, volume)
+        batch.add(call)
+        if price is not None:
+            for n in filled.nonzero()[0].tolist():
+                batch.add(self._fill(instrument, call, resting[n], int(filled[n])))
+        return batch
 
-    def _session(self, start: datetime, status: str, when: datetime) -> None:
-        session = messages.session_out(self._terms, start, status, when)
-        self._events.add(None, "SessionData", session)
-
-    def _book_fills(
-        self, call_id: str, result: Cleared, known: dict[str, dict[str, Any]], when: datetime
-    ) -> None:
-        seq = self._store.next_seq("fill") if result.fills else 0
-        for offset, (order_id, quantity) in enumerate(result.fills):
-            row = known[order_id]
-            fill = {
-                "seq": seq + offset,
-                "transaction_id": transaction_id(call_id, order_id),
-                "call_id": call_id,
-                "market_order_id": order_id,
-                "party_id": row["party_id"],
-                "tender_id": row["tender_id"],
-                "start": row["start"],
-                "side": row["side"],
-                "price": result.price,
-                "quantity": quantity,
-                "time": iso(when),
-            }
-            self._store.insert("fill", fill)
-            pushed = messages.create_transaction_out(fill)
-            self._events.add(row["party_id"], "EiCreateTransaction", pushed)
-            rest = row["remaining"] - quantity
-            self._store.run(
-                "UPDATE tender SET remaining = ?, status = ? WHERE market_order_id = ?",
-                rest,
-                "PARTIALLY_FILLED" if rest else "FILLED",
-                order_id,
-            )
-
-    def _backstop(self, start: datetime, when: datetime) -> dict[str, dict[str, Any]]:
-        """The retailer's two tenders of this call: buy at the export price, sell at the retail."""
-        posted = self._prices.posted(start, when)
-        made: dict[str, dict[str, Any]] = {}
-        for side, price in (("BUY", posted.export), ("SELL", posted.retail)):
-            if price is None or not self._terms.backstop_wh:
-                continue
-            tender_id = f"backstop|{iso(start)}|{iso(when)}|{side}"
-            order_id = market_order_id(LSE_PARTY, tender_id)
-            made[order_id] = {
-                "market_order_id": order_id,
-                "party_id": LSE_PARTY,
-                "tender_id": tender_id,
-                "start": iso(start),
-                "side": side,
-                "price": price,
-                "remaining": self._terms.backstop_wh,
-            }
-        return made
-
-    def _expire(self, gate: datetime, when: datetime) -> None:
-        self._store.run(
-            "UPDATE tender SET status = 'EXPIRED', remaining = 0"
-            " WHERE status IN ('NEW', 'PARTIALLY_FILLED') AND (start <= ? OR expires_ms <= ?)",
-            iso(gate),
-            epoch_ms(when),
+    def _fill(self, instrument: Instrument, call: Call, order: Resting, wh: int) -> Fill:
+        tender = order.tender
+        order.left -= wh
+        net = instrument.net_wh.get(tender.party, 0)
+        instrument.net_wh[tender.party] = net - wh if tender.buy else net + wh
+        return Fill(
+            start=tender.start,
+            party=tender.party,
+            seq=self._number(),
+            call=call.seq,
+            document=tender.document,
+            uid=tender.uid,
+            buy=tender.buy,
+            price=call.price or 0,
+            quantity=wh,
         )
 
-
-def _order(row: dict[str, Any]) -> Order:
-    return Order(row["market_order_id"], row["side"] == "BUY", row["price"], row["remaining"])
-
-
-def transaction_id(call_id: str, order_id: str) -> str:
-    return hashlib.sha256(f"{call_id}|{order_id}".encode()).hexdigest()[:32]
-
-
-def book_text(orders: Sequence[Order]) -> str:
-    """The call's input as it is logged, by order id: the same book gives the same bytes."""
-    rows = sorted((o.market_order_id, o.buy, o.price, o.quantity) for o in orders)
-    return json.dumps(rows, separators=(",", ":"))
+    def close_gate(self, when: datetime) -> Batch:
+        """The instruments whose gate is reached are closed for ever."""
+        batch, gate = Batch(), to_quarter(floor_to(when + self._terms.gate, QUARTER))
+        if gate > self._entry.last_closed:
+            batch.add(Session(self._number(), gate, to_s(when), "CLOSED"))
+            batch.add(Mark("gate", str(gate)))
+            self._entry.last_closed = gate
+        self._entry.book.close_through(gate)
+        return batch
 
 
-def fills_text(result: Cleared) -> str:
-    return json.dumps(result.fills, separators=(",", ":"))
+def backstop(prices: Prices, party: int, start: datetime, when: datetime) -> list[Resting]:
+    """The retailer's two tenders of a call: buy at the export price, sell at the retail."""
+    posted, terms = prices.posted(start, when), prices.terms
+    made: list[Resting] = []
+    for buy, price in ((1, posted.export), (0, posted.retail)):
+        if price is None or not terms.backstop_wh:
+            continue
+        wh, number = terms.backstop_wh, to_quarter(start)
+        tender = Tender(0, buy, party, number, buy, price, wh, epoch_ms(start))
+        tender_id = backstop_id(start, when, buy)
+        made.append(Resting(market_order_id(LSE_PARTY, tender_id), tender_id, tender, wh))
+    return made
 
 
-def replay(store: Store, lot: int) -> int:
-    """Clear every logged call again; the number of calls, or ValueError at the first difference."""
-    rows = store.all("SELECT * FROM call ORDER BY time, start")
-    for row in rows:
-        orders = [Order(*entry) for entry in json.loads(row["book"])]
-        result = clear(row["call_id"], orders, lot)
-        again = (result.price, result.volume, fills_text(result))
-        if again != (row["price"], row["volume"], row["fills"]):
-            raise ValueError(f"call {row['call_id']} does not replay")
-    return len(rows)
-
-
-def missed_steps(last: str | None, now: datetime, terms: Terms) -> list[datetime]:
+def missed_steps(last: datetime | None, now: datetime, terms: Terms) -> list[datetime]:
     """The call times after the stored mark that are due, at most one day back."""
     if last is None:
         return []
     steps: list[datetime] = []
-    when = max(parse_utc(last), floor_to(now - timedelta(days=1), terms.call_period))
+    when = max(last, floor_to(now - timedelta(days=1), terms.call_period))
     while (when := when + terms.call_period) <= now:
         steps.append(when)
     return steps

@@ -22,7 +22,7 @@ from pydantic.alias_generators import to_camel
 from gateway.domain.intervals import QUARTER, parse_utc
 from simulators.exchange import problems
 from simulators.exchange.order_entry import TenderRequest
-from simulators.exchange.settlement_engine import Delivery
+from simulators.exchange.settlement_engine import MeterReading
 
 Uid = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 
@@ -30,6 +30,9 @@ Uid = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+
 _FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 # Within two centuries no sum of a time and a lead can leave the calendar.
 Time = Annotated[AwareDatetime, Field(ge=_FIRST, lt=_LAST)]
+
+
+MOST_WH = 2**40  # no meter counts a TWh in a quarter-hour; so every product of a price fits 63 bits
 
 
 class _Document(BaseModel):
@@ -78,7 +81,7 @@ class CreateTender(_Request):
 class StreamInterval(_Document):
     """One interval of a stream."""
 
-    stream_uid: StrictInt
+    stream_uid: Annotated[StrictInt, Field(ge=0, lt=2**31)]
     stream_interval_price: int | float
     stream_interval_quantity: StrictInt
 
@@ -137,8 +140,8 @@ class Deliver(_Request):
 
     measurement_point_id: Uid
     interval: IntervalType
-    import_quantity: Annotated[StrictInt, Field(ge=0, lt=2**53)]
-    export_quantity: Annotated[StrictInt, Field(ge=0, lt=2**53)]
+    import_quantity: Annotated[StrictInt, Field(ge=0, lt=MOST_WH)]
+    export_quantity: Annotated[StrictInt, Field(ge=0, lt=MOST_WH)]
     import_register: Annotated[StrictInt, Field(ge=0, lt=2**53)]
     export_register: Annotated[StrictInt, Field(ge=0, lt=2**53)]
     quality: Literal["ESTIMATED", "MEASURED", "REVENUE"] = "MEASURED"
@@ -216,13 +219,14 @@ def stream_request(tender: StreamTenderType, index: int) -> TenderRequest:
         quantity=part.stream_interval_quantity,
         expires=tender.expiration_time.astimezone(UTC),
         all_or_none=tender.all_or_none,
+        uid=part.stream_uid,
     )
 
 
-def delivery(document: Deliver) -> Delivery:
+def meter_reading(document: Deliver) -> MeterReading:
     if seconds(document.interval.duration) != QUARTER.total_seconds():
         raise problems.unknown_instrument("the product is PT15M")
-    return Delivery(
+    return MeterReading(
         point=document.measurement_point_id,
         start=document.interval.dt_start.astimezone(UTC),
         import_wh=document.import_quantity,

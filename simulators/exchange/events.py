@@ -1,50 +1,52 @@
-"""What the market tells by itself, in one durable sequence that a client can resume from."""
+"""What the market tells by itself: fills, calls and sessions, in one durable sequence."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
+from collections.abc import Sequence
+from typing import Any
 
 from simulators.exchange import messages
-from simulators.exchange.store import Store
+from simulators.exchange.ledger import Ledger
+from simulators.exchange.parties import Parties
+from simulators.exchange.terms import Terms
+
+_PAGE = 500
+Frame = tuple[int, str, messages.Json]
 
 
-class Events:
-    """Rows of the ticker. ``party_id`` None is for everybody; seq rises without end."""
+class News:
+    """Wakes everybody who waits for news."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self._news = asyncio.Event()
 
-    def add(self, party_id: str | None, kind: str, payload: messages.Json) -> None:
-        """Store one event in the current transaction; `announce` after its commit."""
-        self._store.insert(
-            "event",
-            {
-                "seq": self._store.next_seq("event"),
-                "party_id": party_id,
-                "type": kind,
-                "payload": messages.dump(payload),
-            },
-        )
-
-    def after(self, party_id: str, seq: int) -> list[sqlite3.Row]:
-        """The next events that a party may hear."""
-        return self._store.all(
-            "SELECT * FROM event WHERE seq > ? AND (party_id IS NULL OR party_id = ?)"
-            " ORDER BY seq LIMIT 500",
-            seq,
-            party_id,
-        )
-
-    def last_seq(self) -> int:
-        return self._store.next_seq("event") - 1
-
     def announce(self) -> None:
-        """Wake everybody who waits for news."""
         self._news.set()
         self._news = asyncio.Event()
 
-    async def news(self) -> None:
-        """Return after the next `announce`."""
-        await self._news.wait()
+    def current(self) -> asyncio.Event:
+        """Set by the next `announce`."""
+        return self._news
+
+
+async def frames_after(
+    ledger: Ledger, parties: Parties, terms: Terms, party_id: str, seq: int
+) -> Sequence[Frame]:
+    """The next frames that a party may hear: its fills, and every call and session."""
+    party = parties.get(party_id)
+    fills: Sequence[Any] = ()
+    if party is not None:
+        fills = await ledger.fills(party.number, seq, _PAGE)
+    calls = await ledger.calls_after(seq, _PAGE)
+    sessions = await ledger.sessions_after(seq, _PAGE)
+    frames: list[Frame] = [
+        (f.seq, "EiCreateTransaction", messages.create_transaction_out(party_id, f)) for f in fills
+    ]
+    frames += [(c.seq, "TransactionTicker", messages.ticker_out(c)) for c in calls]
+    frames += [(s.seq, "SessionData", messages.session_row_out(terms, s)) for s in sessions]
+    # A full page of one kind may end before a page of another: beyond its end something is missing.
+    full = [rows[-1].seq for rows in (fills, calls, sessions) if len(rows) == _PAGE]
+    if full:
+        frames = [frame for frame in frames if frame[0] <= min(full)]
+    return sorted(frames, key=lambda frame: frame[0])

@@ -1,133 +1,180 @@
-"""The exchange without its wire: order entry, auction and settlement over one store, and the task that runs calls and settlements."""
+"""The exchange without its wire: order entry, auction and settlement over one ledger, and the task
+that holds calls and settles at their times.
+
+What is decided is in memory at once and answered when the ledger has it. Where the ledger fails,
+the memory is thrown away and loaded again: it never runs ahead of what was answered.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from pathlib import Path
+import logging
+from datetime import datetime
 
 from gateway.clock import Clock
-from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc, quarters
+from gateway.domain.intervals import QUARTER, floor_to, quarters
 from gateway.errors import StorageError
 from gateway.supervise import Availability
 from simulators.exchange.auction import Auction, missed_steps, next_step
-from simulators.exchange.events import Events
+from simulators.exchange.events import News
+from simulators.exchange.ledger import Ledger
+from simulators.exchange.order_book import OrderBook
 from simulators.exchange.order_entry import OrderEntry
-from simulators.exchange.parties import Parties
+from simulators.exchange.parties import Parties, Party
+from simulators.exchange.requests import Requests
+from simulators.exchange.retention import Retention
+from simulators.exchange.rows import Batch, Mark, Waiver, from_s, to_quarter, to_s
 from simulators.exchange.settlement_engine import SettlementEngine
-from simulators.exchange.store import Store
-from simulators.exchange.terms import Prices, PriceSource, Terms
+from simulators.exchange.terms import LSE_PARTY, Prices, PriceSource, Terms
 
-_DAY = timedelta(days=1)
+log = logging.getLogger(__name__)
 
 
 class Market:
-    """One segment's market. All methods are synchronous and durable when they return."""
+    """One segment's market. What changes something is durable when it returns."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        path: Path,
-        source: PriceSource,
-        terms: Terms,
-        *,
-        power_safe: bool = True,
-    ) -> None:
+    def __init__(self, clock: Clock, ledger: Ledger, source: PriceSource, terms: Terms) -> None:
         self.terms = terms
         self.prices = Prices(source, terms)
-        self.store = Store(path, power_safe=power_safe)
-        self.parties = Parties(self.store)
-        self.order_entry = OrderEntry(self.store, terms, self.parties)
-        self.events = Events(self.store)
-        self.auction = Auction(self.store, terms, self.prices, self.events)
-        self.settlement = SettlementEngine(self.store, terms, self.prices)
+        self.ledger = ledger
+        self.marks: dict[str, str] = {}
+        self.parties = Parties(ledger)
+        self.entry = OrderEntry(terms)
+        self.news = News()
+        self.auction = Auction(terms, self.prices, self.entry, self.parties, self.number)
+        self.settlement = SettlementEngine(
+            terms, self.prices, self.parties, self.marks, self.number
+        )
+        self.requests = Requests(ledger, self.number)
+        self._retention = Retention(terms)
         self._clock = clock
+        self._seq = 0
+        ledger.on_failure = self.load
+        self.load()
+        if self.parties.get(LSE_PARTY) is None:
+            self.parties.register(Party(LSE_PARTY, "retailer", 0))
+
+    def load(self) -> None:
+        """Begin from what the ledger has."""
+        loaded = self.ledger.load()
+        self.marks.clear()
+        self.marks |= loaded.marks
+        self.parties.load(list(loaded.parties))
+        self.entry.book = OrderBook.loaded(
+            loaded, {party.number: party.party_id for party in loaded.parties}
+        )
+        self.entry.last_closed = int(self.marks.get("gate", "-1"))
+        self._seq = max(self._seq, loaded.last_seq)
+
+    def number(self) -> int:
+        """The next number of the one sequence in which everything happens."""
+        self._seq += 1
+        return self._seq
+
+    def last_seq(self) -> int:
+        return self._seq
 
     def now(self) -> datetime:
         """Receive time. It never falls behind a call that was held: a gate stays closed."""
-        last = self.store.mark("step")
-        now = self._clock.now()
-        return now if last is None else max(now, parse_utc(last))
+        last, now = self.last_step, self._clock.now()
+        return now if last is None else max(now, last)
+
+    def monotonic(self) -> float:
+        """Seconds of the market's clock that only ever grow."""
+        return self._clock.monotonic()
+
+    @property
+    def last_step(self) -> datetime | None:
+        """The last call time that is done."""
+        last = self.marks.get("step")
+        return None if last is None else from_s(int(last))
+
+    @property
+    def halted(self) -> bool:
+        return "halted" in self.marks
 
     async def run(self) -> None:
         """Hold every call at its time, for ever; calls missed while down are held first."""
-        with self.store.transaction():
-            self.settlement.begin(self._clock.now())
-            if self.store.mark("step") is None:
-                start = floor_to(self._clock.now(), self.terms.call_period)
-                self.store.set_mark("step", iso(start))
+        await self._begin()
         storing = Availability("the exchange's store")
         while True:
             try:
-                for when in missed_steps(self.store.mark("step"), self._clock.now(), self.terms):
-                    self.step(when)
+                for when in missed_steps(self.last_step, self._clock.now(), self.terms):
+                    await self.step(when)
                 storing.back()
             except StorageError as error:
                 storing.lost(error)  # the step is held again at the next call time
             await self._clock.sleep_until(next_step(self._clock.now(), self.terms))
 
-    def step(self, when: datetime) -> None:
+    async def _begin(self) -> None:
+        batch = self.settlement.begin(self._clock.now())
+        if self.last_step is None:
+            self.mark("step", str(to_s(floor_to(self._clock.now(), self.terms.call_period))), batch)
+        await self.ledger.append(batch)
+
+    async def step(self, when: datetime) -> None:
         """Calls, gate and settlements of one call time, and the mark that they are done."""
-        with self.store.transaction():
-            if self.store.mark("halted") is None:
-                self.auction.step(when)
-            else:
-                self.auction.close_gate(when)
-            self.settlement.settle_due(when)
-            if floor_to(when, _DAY) == when:
-                self._forget(when - self.terms.trueup_after - _DAY)
-            self.store.set_mark("step", iso(when))
-        self.events.announce()
+        if not self.halted:
+            await self.auction.step(when, self.ledger)
+        await self.ledger.append(self.auction.close_gate(when))
+        self.news.announce()
+        await self.settlement.settle_due(when, self.ledger)
+        await self._retention.tidy(self.ledger, when)
+        batch = Batch()
+        self.mark("step", str(to_s(when)), batch)
+        await self.ledger.append(batch)
 
-    def _forget(self, before: datetime) -> None:
-        """Answers to idempotency keys are kept until the last settlement run is over."""
-        self.store.run("DELETE FROM idempotency WHERE time < ?", iso(before))
+    def mark(self, name: str, value: str | None, batch: Batch) -> None:
+        """Set a mark, or with None remove it; the caller stores the batch."""
+        self.marks.pop(name, None)
+        if value is not None:
+            self.marks[name] = value
+        batch.add(Mark(name, value))
 
-    def halt(self) -> None:
+    async def halt(self) -> None:
         """Take no tenders and hold no calls until `resume`; gates close in their time."""
-        self.store.set_mark("halted", iso(self.now()))
+        await self._set("halted", str(to_s(self.now())))
 
-    def resume(self) -> None:
-        self.store.set_mark("halted", None)
+    async def resume(self) -> None:
+        await self._set("halted", None)
 
-    def revoke(self, party_id: str) -> int:
+    async def _set(self, name: str, value: str | None) -> None:
+        batch = Batch()
+        self.mark(name, value, batch)
+        await self.ledger.append(batch)
+
+    async def revoke(self, party_id: str) -> int:
         """Shut a party out; the number of its resting tenders that were cancelled."""
-        with self.store.transaction():
-            canceled = self.order_entry.revoke(party_id)
-        self.events.announce()
+        batch, party = Batch(), self.parties.get(party_id)
+        if party is None:
+            raise ValueError(f"no party {party_id!r}")
+        self.parties.revoke(party_id)
+        canceled = self.entry.revoke(party, self.number(), batch)
+        await self.ledger.append(batch)
+        self.news.announce()
         return canceled
 
-    def limit_exports(self, start: datetime, end: datetime) -> int:
+    async def limit_exports(self, start: datetime, end: datetime) -> int:
         """Note an EXPORT_CAPACITY_LIMIT of the grid operator, published now, for a half-open span.
 
         Sellers of intervals whose gate has closed could not heed it: their shortfall bears no fee.
         Gives the number of such intervals.
         """
-        now, waived = self.now(), 0
-        with self.store.transaction():
-            for instrument in quarters(floor_to(start, QUARTER), end):
-                if now >= instrument.start - self.terms.gate:
-                    waived += self.store.run(
-                        "INSERT OR IGNORE INTO waiver VALUES (?, ?)",
-                        iso(instrument.start),
-                        iso(now),
-                    )
+        now, waived, batch = self.now(), 0, Batch()
+        for instrument in quarters(floor_to(start, QUARTER), end):
+            if now >= instrument.start - self.terms.gate:
+                waived += 1
+                batch.add(Waiver(to_quarter(instrument.start), to_s(now)))
+        await self.ledger.append(batch)
         return waived
 
-    def settle_all(self, until: datetime) -> None:
+    async def settle_all(self, until: datetime) -> None:
         """Settle now every interval that ended by ``until``, without waiting for its time."""
-        last = floor_to(until, QUARTER) - QUARTER
-        self.settlement.settle_through("PRELIM", last, max(self.now(), until))
-
-    def ledger(self) -> dict[str, int]:
-        return self.settlement.totals()
-
-    def zero_sum_error(self) -> int:
-        """The sum over all parties, the retailer included: 0 or the account is broken."""
-        return sum(self.ledger().values())
+        last = to_quarter(floor_to(until, QUARTER)) - 1
+        await self.settlement.settle_through("PRELIM", last, max(self.now(), until), self.ledger)
 
     def session_status(self, start: datetime) -> str:
         now, terms = self.now(), self.terms
-        if self.store.mark("halted") is not None:
+        if self.halted:
             return "HALTED"
         if now >= start - terms.gate:
             return "CLOSED"

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from gateway.domain.intervals import iso
+from simulators.exchange.ledger import Executed, TenderState
+from simulators.exchange.names import (
+    backstop_id,
+    call_id,
+    market_order_id,
+    settlement_id,
+    transaction_id,
+)
+from simulators.exchange.rows import Call, Session, Statement, from_quarter, from_s
 from simulators.exchange.terms import MARKET_PARTY, PostedPrices, Terms
 
+OPEN = ("NEW", "PARTIALLY_FILLED")
+
 Json = dict[str, Any]
+
+
+def start_out(quarter: int) -> str:
+    return iso(from_quarter(quarter))
 
 
 def interval(start: datetime | str) -> Json:
@@ -39,100 +53,146 @@ def response(code: int, text: str, ref_id: str, now: datetime) -> Json:
     }
 
 
-def tender_out(row: sqlite3.Row) -> Json:
+def tender_out(party_id: str, state: TenderState, status: str) -> Json:
     """EiTenderType with the market's state of it."""
+    canceled = state.canceled > 0
+    reason = ("SUPERVISORY" if state.supervisory else "REQUESTED") if canceled else None
     return {
-        "marketOrderId": row["market_order_id"],
-        "tenderId": row["tender_id"],
-        "side": row["side"],
+        "marketOrderId": market_order_id(party_id, state.tender_id),
+        "tenderId": state.tender_id,
+        "side": side(state.buy),
         "resourceDesignator": "ENERGY",
-        "expirationTime": iso(datetime.fromtimestamp(row["expires_ms"] / 1000, UTC)),
+        "expirationTime": iso(datetime.fromtimestamp(state.expires_ms / 1000, UTC)),
         "allOrNone": False,
         "tenderDetail": {
-            "interval": interval(row["start"]),
-            "price": row["price"],
-            "quantity": row["quantity"],
+            "interval": interval(from_quarter(state.start)),
+            "price": state.price,
+            "quantity": state.quantity,
         },
-        "ordStatus": row["status"],
-        "cancelReason": row["cancel_reason"],
-        "remainingQuantity": row["remaining"],
+        "ordStatus": status,
+        "cancelReason": reason,
+        "remainingQuantity": _left(state) if status in OPEN else 0,
     }
 
 
-def transaction_out(row: sqlite3.Row | Json) -> Json:
+def order_status(state: TenderState, gate: int, step_ms: int) -> str:
+    """The FIX word: ``gate`` is the quarter-hour that closed last, ``step_ms`` the last call time."""
+    if state.canceled:
+        return "CANCELED"
+    if not _left(state):
+        return "FILLED"
+    if state.start <= gate or state.expires_ms <= step_ms:
+        return "EXPIRED"
+    return "PARTIALLY_FILLED" if state.filled else "NEW"
+
+
+def _left(state: TenderState) -> int:
+    return state.quantity - state.filled - state.canceled
+
+
+def side(buy: int) -> str:
+    return "BUY" if buy else "SELL"
+
+
+def transaction_out(party_id: str, fill: Executed) -> Json:
     """EiTransaction; ``seq`` is the party's cursor."""
+    start, time = from_quarter(fill.start), from_s(fill.time)
+    if fill.name is None:
+        tender_id = backstop_id(start, time, fill.buy)
+    else:
+        tender_id = f"{fill.name}.{fill.uid}" if fill.stream else fill.name
+    order_id = market_order_id(party_id, tender_id)
+    name = transaction_id(call_id(start, time), order_id)
     return {
-        "seq": row["seq"],
-        "transactionId": row["transaction_id"],
-        "marketTransactionId": row["transaction_id"],
+        "seq": fill.seq,
+        "transactionId": name,
+        "marketTransactionId": name,
         "transactiveState": "TRANSACTION",
-        "callTime": row["time"],
+        "callTime": iso(time),
         "tender": {
-            "tenderId": row["tender_id"],
-            "marketOrderId": row["market_order_id"],
-            "side": row["side"],
+            "tenderId": tender_id,
+            "marketOrderId": order_id,
+            "side": side(fill.buy),
             "resourceDesignator": "ENERGY",
             "tenderDetail": {
-                "interval": interval(row["start"]),
-                "price": row["price"],
-                "quantity": row["quantity"],
+                "interval": interval(start),
+                "price": fill.price,
+                "quantity": fill.quantity,
             },
         },
     }
 
 
-def create_transaction_out(fill: Json) -> Json:
+def create_transaction_out(party_id: str, fill: Executed) -> Json:
     """EiCreateTransactionPayload, as the market pushes it; to be acknowledged, not consented to."""
+    transaction = transaction_out(party_id, fill)
     return {
-        "requestId": fill["transaction_id"],
+        "requestId": transaction["transactionId"],
         "partyId": MARKET_PARTY,
-        "counterPartyId": fill["party_id"],
-        "marketTransactionId": fill["transaction_id"],
-        "transaction": transaction_out(fill),
+        "counterPartyId": party_id,
+        "marketTransactionId": transaction["transactionId"],
+        "transaction": transaction,
     }
 
 
-def ticker_out(start: str, when: datetime, ticker_id: str, price: int | None, volume: int) -> Json:
+def ticker_out(call: Call) -> Json:
     """EiTransactionTickerType of a call: its uniform price (null = no cross) and volume."""
     return {
-        "tickerId": ticker_id,
+        "tickerId": call_id(from_quarter(call.start), from_s(call.time)),
         "tickerType": "TRANSACTIONS",
-        "interval": interval(start),
-        "price": price,
-        "quantity": volume,
+        "interval": interval(from_quarter(call.start)),
+        "price": call.price,
+        "quantity": call.volume,
         "resourceDesignator": "ENERGY",
-        "saleTime": iso(when),
+        "saleTime": iso(from_s(call.time)),
     }
 
 
-def settlement_out(row: sqlite3.Row) -> Json:
-    """A statement; money in 1e-8 USD to the party."""
+def call_out(call: Call) -> Json:
+    """A call that was held: what every party may know of it, whether it traded or not."""
     return {
-        "seq": row["seq"],
-        "settlementId": row["settlement_id"],
-        "partyId": row["party_id"],
-        "interval": interval(row["start"]),
-        "run": row["run"],
-        "position": row["position"],
-        "metered": row["metered"],
-        "estimated": bool(row["estimated"]),
-        "imbalancePrice": row["imbalance_price"],
-        "energyMoney": row["energy"],
-        "imbalanceMoney": row["imbalance"],
-        "uncontractedMoney": row["uncontracted"],
-        "feeMoney": row["fee"],
-        "reverses": row["reverses"],
-        "createdDateTime": row["time"],
+        "seq": call.seq,
+        "callId": call_id(from_quarter(call.start), from_s(call.time)),
+        "interval": interval(from_quarter(call.start)),
+        "callTime": iso(from_s(call.time)),
+        "clearingPrice": call.price,
+        "clearedQuantity": call.volume,
     }
 
 
-def prices_out(start: datetime, posted: PostedPrices) -> Json:
+def settlement_out(party_id: str, row: Statement, reversed_run: str | None) -> Json:
+    """A statement; money in 1e-8 USD to the party. The run of the row that it reverses, if any."""
+    reverses = None if reversed_run is None else settlement_id(party_id, row.start, reversed_run)
+    return {
+        "seq": row.seq,
+        "settlementId": settlement_id(party_id, row.start, row.run, reverses),
+        "partyId": party_id,
+        "interval": interval(from_quarter(row.start)),
+        "run": row.run,
+        "position": row.position,
+        "metered": row.metered,
+        "estimated": bool(row.estimated),
+        "imbalancePrice": row.imbalance_price,
+        "energyMoney": row.energy,
+        "imbalanceMoney": row.imbalance,
+        "uncontractedMoney": row.uncontracted,
+        "feeMoney": row.fee,
+        "reverses": reverses,
+        "createdDateTime": iso(from_s(row.time)),
+    }
+
+
+def prices_out(start: datetime, posted: PostedPrices, call: Call | None) -> Json:
+    """Published prices of an interval; the clearing price is that of its last call (null = none)."""
     return {
         "interval": interval(start),
         "price": posted.retail,
         "exportPrice": posted.export,
         "dayAheadPrice": posted.day_ahead,
         "imbalancePrice": posted.imbalance,
+        "clearingPrice": None if call is None else call.price,
+        "clearedQuantity": None if call is None else call.volume,
+        "callTime": None if call is None else iso(from_s(call.time)),
     }
 
 
@@ -205,6 +265,10 @@ def session_out(terms: Terms, start: datetime, status: str, now: datetime) -> Js
         "tradeableInstrumentRange": {"dtStart": iso(start), "duration": "PT15M"},
         "messageTimeStamp": iso(now),
     }
+
+
+def session_row_out(terms: Terms, row: Session) -> Json:
+    return session_out(terms, from_quarter(row.start), row.status, from_s(row.time))
 
 
 def instrument_out(start: datetime) -> Json:

@@ -59,7 +59,7 @@ def describe() -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     writes = route.write is not None
     good = "201" if writes and route.name != "cancelTender" else "200"
-    refusals = ["400", "401"]
+    refusals = ["400", "401", "429"]
     if route.model is not None:
         refusals += ["403", "404", "413"]
     if writes:
@@ -68,7 +68,12 @@ def _operation(route: Route) -> dict[str, Any]:
         "operationId": route.name,
         "summary": route.about,
         "parameters": [
-            {"name": n, "in": "query", "required": n in _REQUIRED, "schema": _QUERY[n]}
+            {
+                "name": n,
+                "in": "query",
+                "required": n in _REQUIRED and n not in route.optional,
+                "schema": _QUERY[n],
+            }
             for n in route.query
         ],
         "responses": {good: _json(f"the answer of {route.name}"), **_refusals(refusals)},
@@ -101,7 +106,7 @@ def _ticker() -> dict[str, Any]:
         ],
         "responses": {
             "101": {"description": "switching to WebSocket"},
-            **_refusals(["400", "401", "426"]),
+            **_refusals(["400", "401", "426", "429"]),
         },
     }
 
@@ -120,7 +125,7 @@ def _token() -> dict[str, Any]:
             "required": True,
             "content": {"application/x-www-form-urlencoded": {"schema": form}},
         },
-        "responses": {"200": _json("the bearer token"), **_refusals(["400", "401", "413"])},
+        "responses": {"200": _json("the bearer token"), **_refusals(["400", "401", "413", "429"])},
     }
 
 
@@ -140,7 +145,13 @@ def _json(text: str) -> dict[str, Any]:
 def _refusals(codes: list[str]) -> dict[str, Any]:
     schema = {"$ref": _REF.format(model="Problem")}
     content = {_PROBLEM: {"schema": schema}}
-    return {code: {"description": "refused", "content": content} for code in codes}
+    found: dict[str, Any] = {}
+    for code in codes:
+        found[code] = {"description": "refused", "content": content}
+        if code in ("429", "503"):
+            retry = {"schema": {"type": "integer", "minimum": 1}}
+            found[code]["headers"] = {"Retry-After": retry | {"description": "seconds"}}
+    return found
 
 
 def _problem_schema() -> dict[str, Any]:

@@ -6,7 +6,7 @@ machine is the operator, nobody else reaches it, and nothing of it is part of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,60 +15,69 @@ from aiohttp import web
 
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import ConfigError
+from simulators.exchange.access import rotate_key
 from simulators.exchange.market import Market
+from simulators.exchange.rows import from_s
 
 SOCKET = "operator.sock"
 Query = Mapping[str, str]
 
 
-def _status(market: Market, _query: Query) -> dict[str, Any]:
-    halted = market.store.mark("halted")
-    parties = market.store.all("SELECT party_id, revoked FROM party ORDER BY party_id")
-    (resting,) = market.store.all(
-        "SELECT COUNT(*) AS n FROM tender WHERE status IN ('NEW', 'PARTIALLY_FILLED')"
-    )
+async def _status(market: Market, _query: Query) -> dict[str, Any]:
+    halted, step = market.marks.get("halted"), market.last_step
+    parties = sorted(market.parties.all(), key=lambda party: party.party_id)
     return {
         "time": iso(market.now()),
-        "halted_since": halted,
-        "last_call": market.store.mark("step"),
-        "resting_tenders": resting["n"],
-        "revoked": [row["party_id"] for row in parties if row["revoked"]],
-        "parties": [row["party_id"] for row in parties],
-        "zero_sum_error": market.zero_sum_error(),
+        "halted_since": None if halted is None else iso(from_s(int(halted))),
+        "last_call": None if step is None else iso(step),
+        "resting_tenders": market.entry.book.open_count(),
+        "revoked": [party.party_id for party in parties if party.revoked],
+        "parties": [party.party_id for party in parties],
+        "zero_sum_error": sum((await market.ledger.totals()).values()),
     }
 
 
-def _halt(market: Market, query: Query) -> dict[str, Any]:
-    market.halt()
-    return _status(market, query)
+async def _halt(market: Market, query: Query) -> dict[str, Any]:
+    await market.halt()
+    return await _status(market, query)
 
 
-def _resume(market: Market, query: Query) -> dict[str, Any]:
-    market.resume()
-    return _status(market, query)
+async def _resume(market: Market, query: Query) -> dict[str, Any]:
+    await market.resume()
+    return await _status(market, query)
 
 
-def _revoke(market: Market, query: Query) -> dict[str, Any]:
+def _party(market: Market, query: Query) -> str:
     party_id = query.get("party", "")
     if market.parties.get(party_id) is None:
-        known = ", ".join(_status(market, query)["parties"])
+        known = ", ".join(sorted(party.party_id for party in market.parties.all()))
         raise ValueError(f"no party {party_id!r}; there are {known}")
-    canceled = market.revoke(party_id)
-    return {"revoked": party_id, "canceled_tenders": canceled}
+    return party_id
 
 
-def _export_limit(market: Market, query: Query) -> dict[str, Any]:
+async def _revoke(market: Market, query: Query) -> dict[str, Any]:
+    party_id = _party(market, query)
+    return {"revoked": party_id, "canceled_tenders": await market.revoke(party_id)}
+
+
+async def _rotate_key(market: Market, query: Query) -> dict[str, Any]:
+    party_id, folder = _party(market, query), Path(query.get("folder", ""))
+    return {"party": party_id, "kid": rotate_key(market, folder, party_id)}
+
+
+async def _export_limit(market: Market, query: Query) -> dict[str, Any]:
     start, end = parse_utc(query.get("start", "")), parse_utc(query.get("end", ""))
     if end <= start:
         raise ValueError("the end is not after the start")
-    return {"intervals_without_fee": market.limit_exports(start, end)}
+    return {"intervals_without_fee": await market.limit_exports(start, end)}
 
 
-ACTIONS: Mapping[str, Callable[[Market, Query], dict[str, Any]]] = {
+ACTIONS: Mapping[str, Callable[[Market, Query], Awaitable[dict[str, Any]]]] = {
     "status": _status,
     "halt": _halt,
     "resume": _resume,
     "revoke": _revoke,
+    "rotate-key": _rotate_key,
     "export-limit": _export_limit,
 }
 
@@ -81,7 +90,7 @@ async def serve_operator(market: Market, folder: Path) -> web.AppRunner:
         if action is None:
             return web.json_response({"error": f"use one of {', '.join(ACTIONS)}"}, status=404)
         try:
-            return web.json_response(action(market, request.query))
+            return web.json_response(await action(market, request.query))
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
 

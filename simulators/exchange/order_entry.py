@@ -1,24 +1,26 @@
-"""Tenders: what is accepted, refused, cancelled. Every method is one short store transaction."""
+"""Order entry: which tenders are accepted, refused, cancelled. Pure over the book in memory.
+
+What is accepted is put into the book at once and into the batch of rows that the caller stores.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.domain.intervals import iso, parse_utc
+from gateway.domain.intervals import iso
 from simulators.exchange import problems
-from simulators.exchange.parties import Parties
-from simulators.exchange.store import Store
-from simulators.exchange.terms import Terms, epoch_ms, market_order_id
+from simulators.exchange.ledger import Registered
+from simulators.exchange.order_book import OrderBook, Resting
+from simulators.exchange.rows import Batch, Cancel, Tender, from_quarter, to_quarter
+from simulators.exchange.terms import Terms, epoch_ms
 
-OPEN = ("NEW", "PARTIALLY_FILLED")
 _INT64 = 2**63
 
 
 @dataclass(frozen=True, slots=True)
 class TenderRequest:
-    """A tender as a party asks for it: ticks, Wh."""
+    """A tender as a party asks for it: ticks, Wh. ``uid`` is its number in a stream, else 0."""
 
     tender_id: str
     start: datetime
@@ -27,91 +29,74 @@ class TenderRequest:
     quantity: int
     expires: datetime
     all_or_none: bool = False
+    uid: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Who sent a document, its number, when it was received, and which of its tenders are known."""
+
+    party: Registered
+    document: int
+    now: datetime
+    known: frozenset[int] = frozenset()
 
 
 class OrderEntry:
     """Takes tenders in and back; ``now`` always is the exchange's own receive time."""
 
-    def __init__(self, store: Store, terms: Terms, parties: Parties) -> None:
-        self._store = store
-        self._parties = parties
+    def __init__(self, terms: Terms) -> None:
         self._terms = terms
+        self.book = OrderBook()
+        self.last_closed = -1  # the quarter-hour whose gate closed last
 
-    def accept(
-        self, party_id: str, asked: TenderRequest, now: datetime, evidence: str | None
-    ) -> str:
-        """Check and store one tender; its marketOrderId, or a Problem."""
-        capacity_w = self._trader(party_id)
-        order_id = market_order_id(party_id, asked.tender_id)
-        if self._store.one("SELECT 1 FROM tender WHERE market_order_id = ?", order_id):
+    def accept(self, receipt: Receipt, asked: TenderRequest, batch: Batch) -> Resting:
+        """Check one tender and take it in, or a Problem."""
+        party, start = receipt.party, to_quarter(asked.start)
+        if asked.uid in receipt.known or self.book.find(party.party_id, asked.tender_id):
             raise problems.duplicate_tender(asked.tender_id)
-        self._check_time(asked, now)
+        self._check_time(asked, receipt.now)
         self._check_terms(asked)
-        self._check_against_own(party_id, asked, capacity_w // 4, now)
-        self._store.insert(
-            "tender",
-            {
-                "market_order_id": order_id,
-                "party_id": party_id,
-                "tender_id": asked.tender_id,
-                "start": iso(asked.start),
-                "side": asked.side,
-                "price": asked.price,
-                "quantity": asked.quantity,
-                "remaining": asked.quantity,
-                "expires_ms": epoch_ms(asked.expires),
-                "status": "NEW",
-                "accepted": iso(now),
-                "evidence": evidence,
-            },
+        self._check_against_own(party, asked, start, receipt.now)
+        tender = Tender(
+            document=receipt.document,
+            uid=asked.uid,
+            party=party.number,
+            start=start,
+            buy=int(asked.side == "BUY"),
+            price=asked.price,
+            quantity=asked.quantity,
+            expires_ms=epoch_ms(asked.expires),
         )
-        return order_id
+        batch.add(tender)
+        return self.book.add(party.party_id, asked.tender_id, tender)
 
-    def cancel(self, party_id: str, tender_id: str, now: datetime) -> tuple[str, int, bool]:
-        """Take the rest back: marketOrderId, the Wh taken back, whether there was a rest."""
-        row = self.find(party_id, tender_id)
-        if row is None:
-            raise problems.unknown_tender(f"no tender {tender_id!r} of this party")
-        order_id, remaining = str(row["market_order_id"]), int(row["remaining"])
-        if row["status"] not in OPEN:
-            return order_id, 0, False
-        if now >= parse_utc(row["start"]) - self._terms.cancel_gate:
+    def cancel(self, order: Resting, seq: int, now: datetime, batch: Batch) -> int:
+        """Take the rest back: the Wh that were taken back, 0 where there was no rest."""
+        if not order.left or order.tender.expires_ms <= epoch_ms(now):
+            return 0
+        if now >= from_quarter(order.tender.start) - self._terms.cancel_gate:
             raise problems.gate_closed(f"cancels ended {self._terms.cancel_gate} before delivery")
-        self._store.run(
-            "UPDATE tender SET status = 'CANCELED', remaining = 0, cancel_reason = 'REQUESTED'"
-            " WHERE market_order_id = ?",
-            order_id,
-        )
-        return order_id, remaining, True
+        return self._take_back(order, seq, batch, supervisory=0)
 
-    def revoke(self, party_id: str) -> int:
-        """End a party's trading: no new tenders, resting ones taken back. Fills stand."""
-        self._parties.revoke(party_id)
-        return self._store.run(
-            "UPDATE tender SET status = 'CANCELED', remaining = 0, cancel_reason = 'SUPERVISORY'"
-            " WHERE party_id = ? AND status IN ('NEW', 'PARTIALLY_FILLED')",
-            party_id,
-        )
+    def revoke(self, party: Registered, seq: int, batch: Batch) -> int:
+        """Take back all that rests of a party that is shut out; the number of tenders."""
+        resting = [order for order in self.book.of(party.number) if order.left]
+        for order in resting:
+            self._take_back(order, seq, batch, supervisory=1)
+        return len(resting)
 
-    def find(self, party_id: str, tender_id: str) -> sqlite3.Row | None:
-        return self._store.one(
-            "SELECT * FROM tender WHERE market_order_id = ?", market_order_id(party_id, tender_id)
-        )
-
-    def _trader(self, party_id: str) -> int:
-        if self._store.mark("halted") is not None:
-            raise problems.halted()
-        party = self._parties.get(party_id)
-        if party is None or party.revoked:
-            raise problems.party_revoked(party_id)
-        return party.capacity_w
+    @staticmethod
+    def _take_back(order: Resting, seq: int, batch: Batch, supervisory: int) -> int:
+        taken, order.left, order.canceled = order.left, 0, True
+        batch.add(Cancel(order.tender.document, order.tender.uid, seq, taken, supervisory))
+        return taken
 
     def _check_time(self, asked: TenderRequest, now: datetime) -> None:
         terms = self._terms
         if not terms.is_instrument(asked.start):
             raise problems.unknown_instrument(f"{iso(asked.start)} is not on the quarter-hour grid")
-        last_closed = self._store.mark("gate")
-        closed = last_closed is not None and asked.start <= parse_utc(last_closed)
+        closed = to_quarter(asked.start) <= self.last_closed
         if closed or now >= asked.start - terms.gate:
             raise problems.gate_closed(f"the gate of {iso(asked.start)} closed {terms.gate} before")
         if now < asked.start - terms.preopen:
@@ -131,33 +116,24 @@ class OrderEntry:
             raise problems.price_band(f"price lies in {terms.floor} .. {terms.cap} ticks")
 
     def _check_against_own(
-        self, party_id: str, asked: TenderRequest, most_wh: int, now: datetime
+        self, party: Registered, asked: TenderRequest, start: int, now: datetime
     ) -> None:
-        own = self._store.all(
-            "SELECT side, price, remaining FROM tender WHERE party_id = ? AND start = ?"
-            " AND status IN ('NEW', 'PARTIALLY_FILLED') AND expires_ms > ?",
-            party_id,
-            iso(asked.start),
-            epoch_ms(now),
-        )
-        sign = 1 if asked.side == "SELL" else -1
-        for row in own:
+        most_wh, now_ms, buy = party.capacity_w // 4, epoch_ms(now), asked.side == "BUY"
+        sign, resting = -1 if buy else 1, 0
+        for order in self.book.own(party.number, start):
+            if not order.left or order.tender.expires_ms <= now_ms:
+                continue
+            if order.tender.buy == buy:
+                resting += order.left
             # Crossing means that the buy is at or above the sell, whichever of them is new.
-            if row["side"] != asked.side and (row["price"] - asked.price) * sign >= 0:
+            elif (order.tender.price - asked.price) * sign >= 0:
                 raise problems.self_cross("the tender crosses an own resting tender")
-        resting = sum(row["remaining"] for row in own if row["side"] == asked.side)
-        held = max(0, sign * self.position(party_id, asked.start))
+        held = max(0, sign * self.position(party.number, start))
         if asked.quantity + resting + held > most_wh:
             raise problems.exceeds_capacity(
                 f"{asked.quantity} Wh on {resting + held} Wh is above the registered {most_wh} Wh"
             )
 
-    def position(self, party_id: str, start: datetime) -> int:
-        """Net Wh traded in one interval, sell +."""
-        row = self._store.one(
-            "SELECT SUM(CASE side WHEN 'SELL' THEN quantity ELSE -quantity END) AS net"
-            " FROM fill WHERE party_id = ? AND start = ?",
-            party_id,
-            iso(start),
-        )
-        return int(row["net"] or 0) if row is not None else 0
+    def position(self, party: int, start: int) -> int:
+        """Net Wh traded in one interval whose gate has not closed, sell +."""
+        return self.book.at(start).net_wh.get(party, 0)

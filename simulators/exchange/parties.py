@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from simulators.exchange.store import Store
+from simulators.exchange.ledger import Ledger, Registered
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,37 +20,45 @@ class Party:
 class Parties:
     """Who is registered; read from memory, as every request asks for it."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: dict[str, Party] = {}
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._known: dict[str, Registered] = {}
+        self._names: dict[int, str] = {}
 
-    def get(self, party_id: str) -> Party | None:
-        if party_id not in self._known:
-            row = self._store.one("SELECT * FROM party WHERE party_id = ?", party_id)
-            if row is None:
-                return None
-            self._known[party_id] = Party(
-                party_id, row["role"], row["capacity_w"], bool(row["revoked"])
-            )
-        return self._known[party_id]
+    def load(self, parties: list[Registered]) -> None:
+        """Begin with what the ledger has."""
+        self._known, self._names = {}, {}
+        for party in parties:
+            self._note(party)
+
+    def get(self, party_id: str) -> Registered | None:
+        return self._known.get(party_id)
+
+    def name(self, number: int) -> str:
+        return self._names[number]
+
+    def all(self) -> list[Registered]:
+        return list(self._known.values())
 
     def register(self, party: Party) -> None:
         """Add or change a party; a revoked one stays revoked."""
-        with self._store.transaction():
-            self._store.run(
-                "INSERT INTO party (party_id, role, capacity_w) VALUES (?, ?, ?)"
-                " ON CONFLICT (party_id)"
-                " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
-                party.party_id,
-                party.role,
-                party.capacity_w,
-            )
-        self._known.pop(party.party_id, None)
+        known = self._known.get(party.party_id)
+        if known is None or (known.role, known.capacity_w) != (party.role, party.capacity_w):
+            self._note(self._ledger.register(party.party_id, party.role, party.capacity_w))
 
     def revoke(self, party_id: str) -> None:
-        self._store.run("UPDATE party SET revoked = 1 WHERE party_id = ?", party_id)
-        self._known.pop(party_id, None)
+        self._note(self._ledger.amend(party_id, revoked=1))
+
+    def set_secret(self, party_id: str, secret_hash: str) -> None:
+        self._note(self._ledger.amend(party_id, secret_hash=secret_hash))
+
+    def set_keys(self, party_id: str, keys: str) -> None:
+        self._note(self._ledger.amend(party_id, keys=keys))
 
     def is_revoked(self, party_id: str) -> bool:
         known = self.get(party_id)
-        return known is not None and known.revoked
+        return known is not None and bool(known.revoked)
+
+    def _note(self, party: Registered) -> None:
+        self._known[party.party_id] = party
+        self._names[party.number] = party.party_id

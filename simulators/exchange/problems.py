@@ -98,3 +98,7 @@ def halted() -> Problem:
 
 def storage() -> Problem:
     return Problem("storage", 503, "nothing can be stored now; send it again", retry_after_s=60)
+
+
+def too_many(detail: str, retry_after_s: int) -> Problem:
+    return Problem("too-many-requests", 429, detail, retry_after_s=retry_after_s)

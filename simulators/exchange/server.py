@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
+from urllib.parse import parse_qs
 
 from aiohttp import web
 
@@ -17,9 +17,12 @@ from gateway.domain.intervals import iso
 from gateway.errors import StorageError
 from simulators.exchange import messages, openapi, problems, ticker
 from simulators.exchange.access import Access
+from simulators.exchange.evidence import Stored
+from simulators.exchange.limits import spread
 from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
-from simulators.exchange.routes import ROUTES, ApiReply, ApiRequest
+from simulators.exchange.requests import Decision, Request
+from simulators.exchange.routes import ROUTES, Question, Write
 
 log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -62,17 +65,28 @@ async def _as_problems(request: web.Request, handler: _Handler) -> web.StreamRes
     try:
         return await handler(request)
     except problems.Problem as problem:
-        return problem_response(request.app[_SERVICE].market.now(), problem)
+        return _refusal(request, problem)
     except StorageError as error:
         log.warning("%s", error)
-        return problem_response(request.app[_SERVICE].market.now(), problems.storage())
+        return _refusal(request, problems.storage())
     except web.HTTPException as error:
         if error.status < 400:
             raise
         kind = (error.reason or "error").lower().replace(" ", "-")
-        return problem_response(
-            request.app[_SERVICE].market.now(), problems.Problem(kind, error.status, error.reason)
+        return _refusal(request, problems.Problem(kind, error.status, error.reason))
+
+
+def _refusal(request: web.Request, problem: problems.Problem) -> web.Response:
+    now = request.app[_SERVICE].market.now()
+    reply = _reply(now, problem.status, messages.dump(problem_json(now, problem, None)))
+    if problem.retry_after_s is not None:
+        # Spread by who asks: those who were refused together do not come back together.
+        asker = request.headers.get("Authorization", "") or str(request.remote)
+        wait_s = problem.retry_after_s
+        reply.headers["Retry-After"] = str(
+            wait_s if problem.status == 429 else spread(wait_s, asker)
         )
+    return reply
 
 
 def problem_json(now: datetime, problem: problems.Problem, request_id: str | None) -> Json:
@@ -87,13 +101,6 @@ def problem_json(now: datetime, problem: problems.Problem, request_id: str | Non
     }
 
 
-def problem_response(now: datetime, problem: problems.Problem) -> web.Response:
-    reply = _reply(now, problem.status, messages.dump(problem_json(now, problem, None)))
-    if problem.retry_after_s is not None:
-        reply.headers["Retry-After"] = str(problem.retry_after_s)
-    return reply
-
-
 def _reply(now: datetime, status: int, text: str) -> web.Response:
     kind = "application/json" if status < 400 else "application/problem+json"
     headers = {"Content-Type": kind, "Date": _date(int(now.timestamp()))}
@@ -105,105 +112,73 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def _reader(read: Callable[[Market, ApiRequest], Json]) -> _Handler:
+def _reader(read: Callable[[Market, Question], Awaitable[Json]]) -> _Handler:
     async def handle(request: web.Request) -> web.Response:
         service = request.app[_SERVICE]
-        party_id = service.access.sign_in(request)
+        party = service.access.sign_in(request)
         body = await request.read()
-        received = ApiRequest(party_id, body, request.query, service.market.now())
-        document = read(service.market, received)
-        return _reply(
-            received.now, 200, messages.dump(document | {"serverTime": iso(received.now)})
-        )
+        asked = Question(party, body, request.query, service.market.now())
+        document = await read(service.market, asked)
+        return _reply(asked.now, 200, messages.dump(document | {"serverTime": iso(asked.now)}))
 
     return handle
 
 
-def _writer(operation: str, write: Callable[[Market, ApiRequest], ApiReply]) -> _Handler:
+def _writer(operation: str, write: Write) -> _Handler:
     async def handle(request: web.Request) -> web.Response:
         service = request.app[_SERVICE]
-        party_id = service.access.sign_in(request)
+        market, party = service.market, service.access.sign_in(request)
         key = request.headers.get("Idempotency-Key", "")
-        if not 0 < len(key) <= 255:
+        if not (0 < len(key) <= 255 and key.isprintable()):
             raise problems.missing_key()
         body = await request.read()
-        # From here on nothing is awaited: the time of receipt is taken after the whole body.
-        now = service.market.now()
-        document, evidence = service.access.open_document(party_id, request.content_type, body)
-        received = ApiRequest(party_id, document, request.query, now, evidence)
-        return _once(service.market, (party_id, operation, key), received, write)
+        # The time of receipt is taken after the whole body.
+        now = market.now()
+        document, signed = service.access.open_document(party, request.content_type, body)
+        asked = Request(party, document, now, signed)
+
+        async def decide(request: Request) -> Decision:
+            return await write.decide(market, request)
+
+        stored, replayed = await market.requests.once(operation, key, asked, decide)
+        reply = _reply(now, stored.status, answer(write, stored, party.party_id))
+        if replayed:
+            reply.headers["Idempotent-Replayed"] = "true"
+        return reply
 
     return handle
 
 
-def _once(
-    market: Market,
-    scope: tuple[str, str, str],
-    received: ApiRequest,
-    write: Callable[[Market, ApiRequest], ApiReply],
-) -> web.Response:
-    """Carry a request out once: its answer is stored in the transaction that carries it out."""
-    fingerprint = _fingerprint(received.body)
-    with market.store.transaction():
-        old = market.store.one(
-            "SELECT * FROM idempotency WHERE party_id = ? AND operation = ? AND key = ?", *scope
-        )
-        if old is None:
-            status, text = _carry_out(market, received, write)
-            market.store.insert(
-                "idempotency",
-                {
-                    "party_id": scope[0],
-                    "operation": scope[1],
-                    "key": scope[2],
-                    "fingerprint": fingerprint,
-                    "status": status,
-                    "body": text,
-                    "time": iso(received.now),
-                },
-            )
-    if old is None:  # only now is it durable
-        return _reply(received.now, status, text)
-    if old["fingerprint"] != fingerprint:
-        raise problems.key_reused()
-    reply = _reply(received.now, old["status"], old["body"])
-    reply.headers["Idempotent-Replayed"] = "true"
-    return reply
-
-
-def _carry_out(
-    market: Market, received: ApiRequest, write: Callable[[Market, ApiRequest], ApiReply]
-) -> tuple[int, str]:
-    try:
-        status, document = write(market, received)
-    except problems.Problem as problem:
-        if problem.status in (400, 503):
-            raise  # not carried out, may be sent again with the same key
-        status = problem.status
-        document = problem_json(received.now, problem, _request_id(received.body))
-    return status, messages.dump(document)
-
-
-def _fingerprint(body: bytes) -> str:
-    """SHA-256 of the document with sorted keys: spelling does not make another request."""
-    try:
-        text = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
-    except (ValueError, RecursionError):
-        raise problems.malformed("the body is not JSON") from None
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+def answer(write: Write, stored: Stored, party_id: str) -> str:
+    """The one answer to a request that was carried out, whenever it is asked for."""
+    received = datetime.fromtimestamp(stored.received_ms / 1000, UTC)
+    if stored.status < 400:
+        return messages.dump(write.answer(stored, party_id, received))
+    found = stored.result
+    problem = problems.Problem(found["kind"], stored.status, found["detail"], found["reject"])
+    return messages.dump(problem_json(received, problem, _request_id(stored.payload)))
 
 
 def _request_id(body: bytes) -> str | None:
-    found = json.loads(body)
+    try:
+        found = json.loads(body)
+    except (
+        ValueError,
+        RecursionError,
+    ):  # a number or a nesting that only the stricter reader takes
+        return None
     value = found.get("requestId") if isinstance(found, dict) else None
     return value if isinstance(value, str) else None
 
 
 async def _token(request: web.Request) -> web.Response:
     service = request.app[_SERVICE]
-    form = await request.post()
-    answer = service.access.issue_token(request, str(form.get("grant_type", "")))
-    reply = _reply(service.market.now(), 200, json.dumps(answer))
+    body = await request.read()
+    if request.content_type != "application/x-www-form-urlencoded" or not body.isascii():
+        raise problems.malformed("send a form, application/x-www-form-urlencoded")
+    form = parse_qs(body.decode("ascii"))
+    issued = service.access.issue_token(request, form.get("grant_type", [""])[0])
+    reply = _reply(service.market.now(), 200, json.dumps(issued))
     reply.headers["Cache-Control"] = "no-store"
     return reply
 
@@ -214,8 +189,8 @@ async def _openapi(request: web.Request) -> web.Response:
 
 async def _ticker(request: web.Request) -> web.StreamResponse:
     service = request.app[_SERVICE]
-    party_id = service.access.sign_in(request)
-    last = request.query.get("lastSeq", str(service.market.events.last_seq()))
+    party = service.access.sign_in(request)
+    last = request.query.get("lastSeq", str(service.market.last_seq()))
     if not (last.isascii() and last.isdigit() and len(last) < 16):
         raise problems.malformed("lastSeq is a sequence number >= 0")
-    return await ticker.serve(request, service.market, party_id, int(last))
+    return await ticker.serve(request, service.market, party.party_id, int(last))

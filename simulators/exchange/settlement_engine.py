@@ -1,24 +1,45 @@
-"""Deliveries and settlement runs: the statements of all parties, whose sum is exactly zero."""
+"""Meter readings and settlement runs: the statements of all parties, whose sum is exactly zero.
+
+A run settles one interval of all parties as columns and stores it as one batch: what is stored of
+an interval always sums to zero, whatever is killed when. Reading the rows is done beside the event
+loop, so that a run of ten thousand parties holds up nobody.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.domain.intervals import QUARTER, floor_to, iso, parse_utc
+import numpy as np
+
+from gateway.clock import pause
+from gateway.domain.intervals import QUARTER, floor_to, iso
 from simulators.exchange import problems
-from simulators.exchange.settlement import Cash, Rates, settle
-from simulators.exchange.store import Store
+from simulators.exchange.ledger import Ledger, SettlementColumns
+from simulators.exchange.order_entry import Receipt
+from simulators.exchange.parties import Parties
+from simulators.exchange.rows import (
+    Batch,
+    Delivery,
+    Mark,
+    Statement,
+    from_quarter,
+    to_quarter,
+    to_s,
+)
+from simulators.exchange.settlement import Columns, Rates, settle_columns
 from simulators.exchange.terms import LSE_PARTY, Prices, Terms
 
 RUNS = ("PRELIM", "FINAL", "TRUEUP")
+QUALITIES = ("ESTIMATED", "MEASURED", "REVENUE")
+_SLICE = 2_048  # statements that are made without a look at the other work
+_NO_READING = -(2**62)
+_AMOUNTS = ("position", "metered", "energy", "imbalance", "uncontracted", "fee")
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class MeterReading:
     """A meter reading of one interval: Wh and the register's end values in Wh."""
 
     point: str
@@ -33,10 +54,19 @@ class Delivery:
 class SettlementEngine:
     """Takes meter readings in and makes the statements."""
 
-    def __init__(self, store: Store, terms: Terms, prices: Prices) -> None:
-        self._store = store
+    def __init__(
+        self,
+        terms: Terms,
+        prices: Prices,
+        parties: Parties,
+        marks: dict[str, str],
+        number: Callable[[], int],
+    ) -> None:
         self._terms = terms
         self._prices = prices
+        self._parties = parties
+        self._marks = marks
+        self._number = number
         self._after = {
             "PRELIM": terms.prelim_after,
             "FINAL": terms.final_after,
@@ -44,187 +74,140 @@ class SettlementEngine:
         }
 
     def deliver(
-        self, party_id: str, reading: Delivery, now: datetime, evidence: str | None
+        self, receipt: Receipt, reading: MeterReading, older: Sequence[int], batch: Batch
     ) -> None:
-        """Store a reading; the same again changes nothing, a better quality replaces a worse."""
+        """Take a reading in; it must be better than the ``older`` ones (their qualities)."""
+        start = self.deliverable(reading, receipt.now)
+        quality = QUALITIES.index(reading.quality)
+        if older and quality <= max(older):
+            raise problems.conflict(
+                f"{iso(reading.start)} was reported with other content; a correction needs"
+                f" a better quality ({' < '.join(QUALITIES)})"
+            )
+        wh = reading.import_wh, reading.export_wh
+        batch.add(Delivery(start, receipt.party.number, receipt.document, *wh, quality))
+
+    def deliverable(self, reading: MeterReading, now: datetime) -> int:
+        """The quarter-hour of a reading, or a Problem where it cannot be reported."""
         if not self._terms.is_instrument(reading.start):
             raise problems.unknown_instrument(f"{iso(reading.start)} is off the quarter-hour grid")
         if now < reading.start + QUARTER:
             raise problems.conflict(f"the interval {iso(reading.start)} is not over")
-        row = {
-            "party_id": party_id,
-            "start": iso(reading.start),
-            "point": reading.point,
-            "import_wh": reading.import_wh,
-            "export_wh": reading.export_wh,
-            "import_register": reading.import_register,
-            "export_register": reading.export_register,
-            "quality": reading.quality,
-        }
-        with self._store.transaction():
-            old = self._store.one(
-                "SELECT * FROM delivery WHERE party_id = ? AND start = ?", party_id, row["start"]
-            )
-            if old is not None and all(old[name] == value for name, value in row.items()):
-                return
-            if old is not None and _rank(reading.quality) <= _rank(old["quality"]):
-                raise problems.conflict(
-                    f"{iso(reading.start)} was reported with other content; a correction needs"
-                    " a better quality (ESTIMATED < MEASURED < REVENUE)"
-                )
-            self._store.run(
-                "DELETE FROM delivery WHERE party_id = ? AND start = ?", party_id, row["start"]
-            )
-            self._store.insert("delivery", row | {"time": iso(now), "evidence": evidence})
+        return to_quarter(reading.start)
 
-    def settle_due(self, when: datetime) -> None:
+    def begin(self, now: datetime) -> Batch:
+        """On the first start ever: everything before now needs no settlement."""
+        batch = Batch()
+        for run in RUNS:
+            if run not in self._marks:
+                self._mark(run, to_quarter(floor_to(now, QUARTER)) - 1, batch)
+        return batch
+
+    async def settle_due(self, when: datetime, ledger: Ledger) -> None:
         """Every run that is due at ``when``, in the order of the intervals."""
         for run in RUNS:
-            self.settle_through(run, floor_to(when - self._after[run], QUARTER), when)
+            last = to_quarter(floor_to(when - self._after[run], QUARTER))
+            await self.settle_through(run, last, when, ledger)
 
-    def settle_through(self, run: str, last: datetime, when: datetime) -> None:
-        """Settle in ``run`` all intervals that follow its mark, up to the one that starts at ``last``."""
-        mark = self._store.mark(run)
-        if mark is None:
+    async def settle_through(self, run: str, last: int, when: datetime, ledger: Ledger) -> None:
+        """Settle in ``run`` all quarter-hours that follow its mark, up to ``last``."""
+        if run not in self._marks:
             return
         if run != "PRELIM":  # never ahead of the first run
-            last = min(last, parse_utc(self._store.mark("PRELIM") or mark))
-        start = parse_utc(mark) + QUARTER
-        while start <= last and self._prices.source.covers(start):
-            with self._store.transaction():
-                self._settle(start, run, when)
-                self._store.set_mark(run, iso(start))
-            start += QUARTER
+            last = min(last, int(self._marks["PRELIM"]))
+        for start in range(int(self._marks[run]) + 1, last + 1):
+            if not self._prices.source.covers(from_quarter(start)):
+                return
+            found = await ledger.settlement_columns(start)
+            batch = await self.settle(start, run, found, when)
+            self._mark(run, start, batch)
+            await ledger.append(batch)
 
-    def begin(self, now: datetime) -> None:
-        """On the first start ever: everything before now needs no settlement."""
-        for run in RUNS:
-            if self._store.mark(run) is None:
-                self._store.set_mark(run, iso(floor_to(now, QUARTER) - QUARTER))
-
-    def _settle(self, start: datetime, run: str, when: datetime) -> None:
+    async def settle(self, start: int, run: str, found: SettlementColumns, when: datetime) -> Batch:
+        """The rows of one interval: only parties of which something differs from what stands."""
+        moment = from_quarter(start)
         rates = Rates(
-            imbalance=self._prices.imbalance(start),
-            export=self._prices.posted(start, when).export or 0,
+            imbalance=self._prices.imbalance(moment),
+            export=self._prices.posted(moment, when).export or 0,
             fee=self._terms.deviation_fee,
         )
-        waived = self._store.one("SELECT 1 FROM waiver WHERE start = ?", iso(start)) is not None
-        against_retailer = 0
-        for party_id in self._involved(start):
-            fills = self._fills(party_id, start)
-            metered = self._metered(party_id, start)
-            position = sum(net for net, _ in fills)
-            cash = settle(fills, position if metered is None else metered, rates, fee_waived=waived)
-            against_retailer += cash.against_retailer
-            row = _amounts(cash, rates, estimated=metered is None)
-            self._state(party_id, start, run, row, when)
-        own = self._fills(LSE_PARTY, start)
-        position = sum(net for net, _ in own)
-        cash = Cash(
-            position=position,
-            metered=position,
-            energy=sum(net * price for net, price in own),
-            imbalance=-against_retailer,
-            uncontracted=0,
-            fee=0,
-        )
-        if own or against_retailer or self._standing(LSE_PARTY, start):
-            self._state(LSE_PARTY, start, run, _amounts(cash, rates, estimated=False), when)
+        lse = self._parties.get(LSE_PARTY)
+        retailer = -1 if lse is None else lse.number
+        numbers, cash, estimated = _settled(found, retailer, rates)
+        standing = {row.party: row for row in found.standing}
+        batch = Batch()
+        stated = _Stated(start, run, to_s(when), rates.imbalance, self._number, batch)
+        columns = (getattr(cash, name) for name in _AMOUNTS)
+        rows = zip(*(c.tolist() for c in (numbers, estimated, *columns)), strict=True)
+        for done, (number, missing, *amounts) in enumerate(rows):
+            stated.state(number, amounts, int(missing), standing.get(number))
+            if done % _SLICE == _SLICE - 1:
+                await pause(0)  # others may be served between
+        owed = int(cash.imbalance.sum()) + int(cash.uncontracted.sum()) + int(cash.fee.sum())
+        own = [(net, energy) for party, net, energy in found.traded if party == retailer]
+        position, energy = own[0] if own else (0, 0)
+        if own or owed or retailer in standing:
+            amounts = [position, position, energy, -owed, 0, 0]
+            stated.state(retailer, amounts, 0, standing.get(retailer))
+        return batch
 
-    def _state(
-        self, party_id: str, start: datetime, run: str, row: dict[str, int], when: datetime
+    def _mark(self, name: str, start: int, batch: Batch) -> None:
+        self._marks[name] = str(start)
+        batch.add(Mark(name, str(start)))
+
+
+def _settled(
+    found: SettlementColumns, retailer: int, rates: Rates
+) -> tuple[np.ndarray, Columns, np.ndarray]:
+    """Party numbers, their money, and whether their reading is missing, but for the retailer."""
+    traded = _columns([row for row in found.traded if row[0] != retailer], 3)
+    metered = _columns([row for row in found.metered if row[0] != retailer], 2)
+    numbers = np.union1d(traded[0], metered[0])
+    position, energy = np.zeros_like(numbers), np.zeros_like(numbers)
+    counted = np.full_like(numbers, _NO_READING)
+    at = np.searchsorted(numbers, traded[0])
+    position[at], energy[at] = traded[1], traded[2]
+    counted[np.searchsorted(numbers, metered[0])] = metered[1]
+    estimated = counted == _NO_READING
+    counted = np.where(estimated, position, counted)  # as delivered, until a reading comes
+    return (
+        numbers,
+        settle_columns(position, energy, counted, rates, fee_waived=found.waived),
+        estimated,
+    )
+
+
+def _columns(rows: Sequence[Sequence[int]], width: int) -> np.ndarray:
+    return np.array(rows, dtype=np.int64).reshape(-1, width).T
+
+
+@dataclass
+class _Stated:
+    """Writes the statements of one interval and run."""
+
+    start: int
+    run: str
+    time: int
+    imbalance_price: int
+    number: Callable[[], int]
+    batch: Batch
+
+    def state(
+        self, party: int, amounts: Sequence[int], estimated: int, standing: Statement | None
     ) -> None:
-        """Write the statement; one that differs from what stands reverses that first."""
-        standing = self._standing(party_id, start)
+        """One that differs from what stands reverses that first."""
+        position, metered, *money = amounts
+        new = (position, metered, estimated, self.imbalance_price, *money)
         if standing is not None:
-            if all(standing[name] == value for name, value in row.items()):
+            old = standing[4:12]
+            if new == old:
                 return
-            negated = {
-                name: -standing[name]
-                for name in ("position", "metered", "energy", "imbalance", "uncontracted", "fee")
-            }
-            kept = {name: standing[name] for name in ("estimated", "imbalance_price")}
-            self._write(party_id, start, run, negated | kept, when, standing["settlement_id"])
-        self._write(party_id, start, run, row, when, None)
+            back = (-old[0], -old[1], old[2], old[3], *(-amount for amount in old[4:]))
+            self._add(party, back, standing.seq)
+        self._add(party, new, None)
 
-    def _write(
-        self,
-        party_id: str,
-        start: datetime,
-        run: str,
-        amounts: dict[str, int],
-        when: datetime,
-        reverses: str | None,
-    ) -> None:
-        seq = self._store.next_seq("settlement")
-        named = f"{party_id}|{iso(start)}|{run}|{reverses or ''}"
-        self._store.insert(
-            "settlement",
-            {
-                "seq": seq,
-                "settlement_id": hashlib.sha256(named.encode()).hexdigest()[:32],
-                "party_id": party_id,
-                "start": iso(start),
-                "run": run,
-                **amounts,
-                "reverses": reverses,
-                "time": iso(when),
-            },
+    def _add(self, party: int, amounts: tuple[int, ...], reverses: int | None) -> None:
+        seq = self.number()
+        self.batch.add(
+            Statement(self.start, party, seq, self.run, *amounts, reverses, self.time)  # type: ignore[call-arg]
         )
-
-    def _standing(self, party_id: str, start: datetime) -> sqlite3.Row | None:
-        return self._store.one(
-            "SELECT * FROM settlement s WHERE party_id = ? AND start = ? AND reverses IS NULL"
-            " AND NOT EXISTS (SELECT 1 FROM settlement r WHERE r.reverses = s.settlement_id)",
-            party_id,
-            iso(start),
-        )
-
-    def _involved(self, start: datetime) -> Iterator[str]:
-        rows = self._store.all(
-            "SELECT party_id FROM fill WHERE start = ? UNION"
-            " SELECT party_id FROM delivery WHERE start = ? ORDER BY party_id",
-            iso(start),
-            iso(start),
-        )
-        return (row["party_id"] for row in rows if row["party_id"] != LSE_PARTY)
-
-    def _fills(self, party_id: str, start: datetime) -> list[tuple[int, int]]:
-        rows = self._store.all(
-            "SELECT side, quantity, price FROM fill WHERE party_id = ? AND start = ? ORDER BY seq",
-            party_id,
-            iso(start),
-        )
-        sign = {"SELL": 1, "BUY": -1}
-        return [(sign[row["side"]] * row["quantity"], row["price"]) for row in rows]
-
-    def _metered(self, party_id: str, start: datetime) -> int | None:
-        row = self._store.one(
-            "SELECT * FROM delivery WHERE party_id = ? AND start = ?", party_id, iso(start)
-        )
-        return None if row is None else int(row["export_wh"] - row["import_wh"])
-
-    def totals(self) -> dict[str, int]:
-        """Money by party over all statements, 1e-8 USD."""
-        rows = self._store.all(
-            "SELECT party_id, SUM(energy + imbalance + uncontracted + fee) AS total"
-            " FROM settlement GROUP BY party_id ORDER BY party_id"
-        )
-        return {row["party_id"]: int(row["total"]) for row in rows}
-
-
-def _amounts(cash: Cash, rates: Rates, *, estimated: bool) -> dict[str, int]:
-    return {
-        "position": cash.position,
-        "metered": cash.metered,
-        "estimated": int(estimated),
-        "imbalance_price": rates.imbalance,
-        "energy": cash.energy,
-        "imbalance": cash.imbalance,
-        "uncontracted": cash.uncontracted,
-        "fee": cash.fee,
-    }
-
-
-def _rank(quality: str) -> int:
-    return ("ESTIMATED", "MEASURED", "REVENUE").index(quality)

@@ -12,13 +12,15 @@ from pathlib import Path
 from aiohttp import web
 
 from gateway.clock import Clock
-from gateway.domain.intervals import iso, parse_utc
+from gateway.domain.intervals import iso
 from gateway.errors import ConfigError
 from simulators.exchange.access import Access, make_credentials
+from simulators.exchange.limits import Limits
 from simulators.exchange.market import Market
 from simulators.exchange.parties import Party
+from simulators.exchange.rows import from_s
 from simulators.exchange.server import make_app
-from simulators.exchange.store import Store
+from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER, PriceSource, Terms
 from simulators.exchange.tls import server_context
 
@@ -44,6 +46,7 @@ class ExchangeHandle:
 
     url: str
     market: Market
+    store: SqliteLedger
     state_dir: Path
     _runner: web.AppRunner
     _task: asyncio.Task[None]
@@ -59,15 +62,16 @@ class ExchangeHandle:
 
     def ledger(self) -> dict[str, int]:
         """Settled money by party, 1e-8 USD; the sum is zero."""
-        return self.market.ledger()
+        return self.store.totals_now()
 
     @property
     def zero_sum_error(self) -> int:
-        return self.market.zero_sum_error()
+        """The sum over all parties, the retailer included: 0 or the account is broken."""
+        return sum(self.ledger().values())
 
-    def settle_all(self, until: datetime) -> None:
+    async def settle_all(self, until: datetime) -> None:
         """Settle now every interval that ended by ``until`` (for the end of a demo)."""
-        self.market.settle_all(until)
+        await self.market.settle_all(until)
 
     async def close(self) -> None:
         """Stop calls and server; the store keeps everything."""
@@ -75,20 +79,17 @@ class ExchangeHandle:
         with suppress(asyncio.CancelledError):
             await self._task
         await self._runner.cleanup()
-        self.market.store.close()
+        self.store.close()
 
 
-def last_held(state_dir: Path, market: Market | None = None) -> datetime | None:
+def last_held(state_dir: Path) -> datetime | None:
     """The last call time of a store, from which it can go on; None for a new one."""
-    if market is not None:
-        mark = market.store.mark("step")
-    elif (path := state_dir / "exchange.db").exists():
-        store = Store(path)
-        mark = store.mark("step")
-        store.close()
-    else:
-        mark = None
-    return None if mark is None else parse_utc(mark)
+    if not (path := state_dir / "exchange.db").exists():
+        return None
+    store = SqliteLedger(path)
+    mark = store.marks().get("step")
+    store.close()
+    return None if mark is None else from_s(int(mark))
 
 
 async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchange
@@ -104,6 +105,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     parties: Sequence[Party] = DEFAULT_PARTIES,
     power_safe: bool = True,
     client_ca: Path | None = None,
+    limits: Limits | None = None,
 ) -> ExchangeHandle:
     """Open the store in ``state_dir``, serve on ``port`` (0 = a free one), hold calls on ``clock``.
 
@@ -112,12 +114,11 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     """
     if insecure and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"--insecure serves on loopback only, not on {host}")
-    market = Market(
-        clock, state_dir / "exchange.db", prices, terms or Terms(), power_safe=power_safe
-    )
-    held = last_held(state_dir, market)
+    store = SqliteLedger(state_dir / "exchange.db", power_safe=power_safe)
+    market = Market(clock, store, prices, terms or Terms())
+    held = market.last_step
     if held is not None and held - clock.now() > _FAR:
-        market.store.close()
+        store.close()
         raise ConfigError(
             f"{state_dir} was already used up to {iso(held)}, it is {iso(clock.now())} now;"
             " begin later or use another folder"
@@ -126,15 +127,17 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
         market.parties.register(party)
     make_credentials(market, state_dir / "credentials", parties)
     tls = None if insecure else server_context(state_dir / "tls", host, client_ca)
-    runner = web.AppRunner(make_app(market, Access(market, insecure=insecure)), access_log=None)
+    access = Access(market, insecure=insecure, limits=limits)
+    await access.open()
+    runner = web.AppRunner(make_app(market, access), access_log=None)
     await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls).start()
     except OSError as error:
         await runner.cleanup()
-        market.store.close()
+        store.close()
         raise ConfigError(f"the exchange cannot listen on {host}:{port}: {error}") from error
     bound = runner.addresses[0][1]
     task = clock.spawn(group, market.run(), "exchange")
     scheme = "http" if insecure else "https"
-    return ExchangeHandle(f"{scheme}://{host}:{bound}", market, state_dir, runner, task)
+    return ExchangeHandle(f"{scheme}://{host}:{bound}", market, store, state_dir, runner, task)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -44,6 +43,7 @@ class Terms:
     prelim_after: timedelta = timedelta(minutes=30)
     final_after: timedelta = timedelta(hours=24)
     trueup_after: timedelta = timedelta(days=35)
+    account_kept: timedelta = timedelta(days=400)
     deviation_fee: int = 2_000  # 20 USD/MWh, in the manner of ERCOT's base-point deviation charge
     delivery_margin: int = 4_500  # retail price over day-ahead: 45 USD/MWh
     export_factor_pct: int = 90  # the retailer pays this part of day-ahead for uncontracted energy
@@ -91,11 +91,6 @@ class Prices:
 
     def _clamp(self, ticks: int) -> int:
         return max(self.terms.floor, min(self.terms.cap, ticks))
-
-
-def market_order_id(party_id: str, tender_id: str) -> str:
-    """The market's id of a tender: the same whatever arrives first, and after every restart."""
-    return hashlib.sha256(f"{party_id}|{tender_id}".encode()).hexdigest()[:32]
 
 
 def epoch_ms(time: datetime) -> int:

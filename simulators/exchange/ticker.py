@@ -6,6 +6,8 @@ import asyncio
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from simulators.exchange import messages
+from simulators.exchange.events import frames_after
 from simulators.exchange.market import Market
 
 SOCKETS = web.AppKey("sockets", set[web.WebSocketResponse])
@@ -43,13 +45,14 @@ async def _send(socket: web.WebSocketResponse, market: Market, party_id: str, la
         if market.parties.is_revoked(party_id):
             await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"party-revoked")
             return
-        rows = market.events.after(party_id, last)
+        news = market.news.current()  # what comes while we read is not missed
+        frames = await frames_after(market.ledger, market.parties, market.terms, party_id, last)
         try:
-            for row in rows:
-                text = f'{{"seq":{row["seq"]},"type":"{row["type"]}","payload":{row["payload"]}}}'
-                await socket.send_str(text)
-                last = int(row["seq"])
+            for seq, kind, payload in frames:
+                frame = {"seq": seq, "type": kind, "payload": payload}
+                await socket.send_str(messages.dump(frame))
+                last = seq
         except ConnectionError:
             return  # the client has gone; it will resume where it was
-        if not rows:
-            await market.events.news()
+        if not frames:
+            await news.wait()

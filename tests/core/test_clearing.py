@@ -26,6 +26,7 @@ from gateway.site.site import Site
 from gateway.store.codec import metered_body, transaction_body
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
+from tests import loops
 from tests.core.test_car_weeks import START, Home
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -118,7 +119,7 @@ def home_for(
             end = clock.spawn(group, clock.sleep(hours * 3600), "end")
             end.add_done_callback(lambda _: [loop.cancel() for loop in loops])
 
-    asyncio.run(play())
+    loops.run(play())
     return home, present
 
 

@@ -13,9 +13,10 @@ from playwright.async_api import Browser, async_playwright, expect
 from gateway.config.settings import Dashboard as DashboardSettings
 from gateway.dashboard.server import Dashboard
 from tests.dashboard.homes import Source
+from tests.waiting import HANG_S
 
 CHROMIUM = Path("/usr/bin/chromium")
-expect.set_options(timeout=20_000)  # only a guard; the machine may be busy
+expect.set_options(timeout=HANG_S * 1000)
 
 HAS_CHROMIUM = CHROMIUM.exists()
 FLAGS = [

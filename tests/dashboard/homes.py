@@ -7,9 +7,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
-from gateway.dashboard.view import CommandView, HomeView
+from gateway.dashboard.view import HomeView
+from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason, Setpoints
 from gateway.domain.intervals import Interval, quarter, quarters
 from gateway.domain.plan import (
@@ -19,10 +21,11 @@ from gateway.domain.plan import (
     PlannedInterval,
     ValueCurve,
 )
-from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading, Snapshot
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
+from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
-from gateway.store.history import Minute
+from gateway.store.minutes import Minute
 
 MIDNIGHT = datetime(2026, 6, 15, 5, tzinfo=UTC)  # in Chicago
 NOW = MIDNIGHT + timedelta(hours=14, minutes=37, seconds=12)
@@ -133,7 +136,7 @@ def snapshot() -> Snapshot:
     devices = {d.name: d for d in (inverter, meter, charger)}
     return Snapshot(
         NOW, devices, 5630.0, -2400.0, 86.4, -2710.0, 520.0, 0.0, False, None,
-        4_120_000.0, 9_341_250.0,
+        4_120_000.0, 9_341_250.0, (BatteryState("inverter", -2400.0, 86.4),),
     )  # fmt: skip
 
 
@@ -166,15 +169,9 @@ def trade() -> tuple[list[TenderState], list[Transaction], list[Metered], list[S
     return tenders, fills, metered, settled
 
 
-COMMANDS = (
-    CommandView("backup_reserve_pct", "state of charge that is kept for outages", "number", "%", "0 .. 100", 20.0, 0, 100),
-    CommandView("battery", "auto = planned and traded; hold = left alone by the gateway", "choice", value="auto", choices=("auto", "hold")),
-    CommandView("export_limit_w", "most power that is fed into the grid", "number", "W", "0 .. 100000", 5000.0, 0, 100_000),
-    CommandView("charge_now", "charge the car at full power", "switch", value=False),
-    CommandView("departure", "when the car leaves and how much energy it wants by then", "departure", value={"time": "07:00", "energy_wh": 10_000}),
-    CommandView("trading", "offer surplus at the exchange", "switch", value=True),
-    CommandView("price_floor", "never sell below this price", "number", "currency/kWh", "0 .. 10", "0.02", 0, 10),
-)  # fmt: skip
+SETTINGS = UserSettings(
+    export_limit_w=5000.0, departure_energy_wh=10_000, trading=True, price_floor=Decimal("0.02")
+)
 
 
 def view() -> HomeView:
@@ -193,7 +190,7 @@ def view() -> HomeView:
         time_zone="America/Chicago",
         version="0.1.0",
         snapshot=snapshot(),
-        setpoints=Setpoints(battery_w=-2400, reason=Reason.PRICE_CHARGE),
+        setpoints=Setpoints(batteries_w={"inverter": -2400}, reason=Reason.PRICE_CHARGE),
         minutes=minutes(),
         plan=plan,
         capacity_wh=CAPACITY_WH,
@@ -212,7 +209,7 @@ def view() -> HomeView:
         account_money=1_834_220_000,
         today_money=41_350_000,
         links={"Broker": True, "Exchange": True},
-        commands=COMMANDS,
+        settings=SETTINGS,
     )
 
 
@@ -233,10 +230,8 @@ class Source:
         if self.refuse:
             return {"id": body["id"], "status": "error", "code": "device", "message": self.refuse}
         assert self.now is not None
-        commands = tuple(
-            replace(c, value=body["value"]) if c.name == name else c for c in self.now.commands
-        )
-        self.now = replace(self.now, commands=commands)
+        changed = self.now.settings.changed(COMMANDS[name].read(body["value"]))
+        self.now = replace(self.now, settings=changed)
         return {
             "id": body["id"],
             "status": "ok",

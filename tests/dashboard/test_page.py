@@ -95,7 +95,7 @@ async def test_devices(page: Page) -> None:
     await expect(page.locator(".device").nth(1)).to_contain_text("1 bad reading")
     await page.locator(".device summary").first.focus()
     await page.keyboard.press("Enter")
-    await expect(page.locator(".device").first).to_contain_text("battery soc pct")
+    await expect(page.locator(".device").first).to_contain_text("Battery state of charge")
     await expect(page.locator(".device").first).to_contain_text("86.4 %")
 
 
@@ -132,6 +132,15 @@ async def test_every_command(page: Page, source: Source) -> None:
     await expect(page.locator("#command-trading [role=switch]")).to_have_attribute("aria-checked", "false")  # fmt: skip
 
 
+async def test_a_limit_is_taken_away_by_an_empty_field(page: Page, source: Source) -> None:
+    await page.locator("#command-export_limit_w input").fill("")
+    await page.locator("#command-export_limit_w button").click()
+    await expect(page.locator("#command-export_limit_w-answer")).to_have_text("Done.")
+    assert source.asked[0][1]["value"] is None
+    assert source.now is not None
+    assert source.now.settings.export_limit_w is None
+
+
 async def test_a_refused_command_says_why(page: Page, source: Source) -> None:
     source.refuse = "inverter: refused by the device (exception 3)"
     await page.locator("#command-trading [role=switch]").focus()
@@ -151,10 +160,8 @@ async def test_out_of_range_is_stopped_by_the_browser(page: Page, source: Source
 async def test_what_a_person_types_is_not_overwritten(page: Page, source: Source) -> None:
     await page.locator("#command-backup_reserve_pct input").fill("41")
     assert source.now is not None
-    commands = tuple(
-        replace(c, value=99.0) if c.form == "number" else c for c in source.now.commands
-    )
-    source.now = replace(source.now, commands=commands)
+    changed = {"backup_reserve_pct": 99.0, "export_limit_w": 99.0}
+    source.now = replace(source.now, settings=source.now.settings.changed(changed))
     await expect(page.locator("#command-export_limit_w input")).to_have_value("99")
     await expect(page.locator("#command-backup_reserve_pct input")).to_have_value("41")
 

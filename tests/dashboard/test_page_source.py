@@ -56,9 +56,9 @@ async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
     assert source.latest() is first  # made once a tick
     assert first.offer is not None
     assert first.offer.interval.start > NOW
-    assert [c.name for c in first.commands][-1] == "price_floor"
     live, day = page.live(first), page.day(first)
     json.dumps([live, day])
+    assert [command["name"] for command in live["commands"]][-1] == "price_floor"
     assert live["power"]["pv_w"] == 5630
     assert live["prices"]["stored_value"] is not None
     assert live["links"] == {"Broker": False, "Exchange": False}
@@ -74,7 +74,9 @@ async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -
     present.snapshot = snapshot()
     now = source.latest()
     assert now is not None
-    assert "trading" not in {c.name for c in now.commands}  # there is no exchange
+    shown_names = {command["name"] for command in page.live(now)["commands"]}
+    assert "charge_now" in shown_names
+    assert "trading" not in shown_names  # there is no exchange
     body = {"id": "p1", "ts": iso(NOW), "ttl_s": 60, "value": 35}
 
     async def tick() -> None:
@@ -90,7 +92,8 @@ async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -
     assert answer["status"] == "ok", answer
     shown = source.latest()
     assert shown is not None
-    assert {c.name: c.value for c in shown.commands}["backup_reserve_pct"] == 35
+    fields = {c["name"]: c["fields"][0]["value"] for c in page.live(shown)["commands"]}
+    assert fields["backup_reserve_pct"] == 35
     refused = await source.command("backup_reserve_pct", json.dumps(body | {"id": "p2", "value": 200}).encode())  # fmt: skip
     assert refused["code"] == "out_of_range"
 

@@ -15,7 +15,8 @@ from gateway.devices.build import build_devices, profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from tests.modbus.server import RegisterServer
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -96,7 +97,7 @@ def impatient(
     server: RegisterServer,
     key: str,
     clock: HandClock,
-    intents: Intents,
+    intents: Intents | None,
     name: str = "device",
     timeout_s: float = 10.0,
 ) -> ModbusDevice:

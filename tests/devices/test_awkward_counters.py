@@ -10,7 +10,7 @@ from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices
 from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, values
-from tests.devices.test_sunspec_variants import Words, chain, common, model, u32
+from tests.devices.sunspec_images import Words, chain, common, model, u32
 from tests.modbus.server import RegisterServer, serving
 
 LAP_WH = 2**32 / 1000  # of a 32-bit count in mWh, as a Fronius Verto has it

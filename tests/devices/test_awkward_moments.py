@@ -13,8 +13,8 @@ from gateway.domain.control import Control, Setpoints
 from gateway.errors import DeviceError, StorageError
 from gateway.site.site import Site
 from gateway.store.journal import Journal
-from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device, impatient
+from tests.devices.sunspec_images import hybrid
 from tests.devices.test_transitions import image_of
 from tests.modbus.faults import silent
 from tests.modbus.server import RegisterServer, serving
@@ -97,29 +97,29 @@ async def test_a_journal_damaged_while_we_run_is_said_and_not_a_crash(tmp_path: 
 async def test_an_inverter_without_its_scale_factor_is_freed_by_the_mode_alone(
     clock: HandClock, intents: Intents
 ) -> None:
-    verto = captures.verto()[1]
+    words = hybrid()[1]
     mode, scale = 40368, 40388
-    async with serving(RegisterServer({1: verto})) as server:
+    async with serving(RegisterServer({1: words})) as server:
         one = device(server, "fronius-gen24", clock, intents)
         await one.hold(BATTERY, 2_560)
-        assert verto[mode] == 3
-        verto[scale] = 0x8000  # asleep: not implemented
+        assert words[mode] == 3
+        words[scale] = 0x8000  # asleep: not implemented
         report = await one.release()
-        assert verto[mode] == 0, report
+        assert words[mode] == 0, report
         await one.close()
 
 
 async def test_a_device_that_refuses_to_be_read_but_takes_writes_is_released(
     clock: HandClock, intents: Intents
 ) -> None:
-    words = goodwe() | dict.fromkeys(range(35_000, 37_020), 0)
+    words = goodwe() | dict.fromkeys(range(35_000, 37_020), 0) | {35_184: 2}
     async with serving(RegisterServer({247: words})) as server:
         one = impatient(server, "goodwe-et", clock, intents)
         site = Site([one], clock, period_s=2)
         async with asyncio.TaskGroup() as group:
             site._group = group
             await site._poll(one)
-            await site.apply(Setpoints(battery_w=2_000))
+            await site.apply(Setpoints(batteries_w={one.name: 2_000}))
             assert words[MODE] == 12
             for address in [a for a in words if 35_000 <= a < 36_100]:
                 del words[address]  # a new firmware refuses these blocks

@@ -12,9 +12,9 @@ from gateway.clock import SimClock
 from gateway.devices.build import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Quality
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.site.site import Site
-from tests.devices.conftest import Intents
 from tests.devices.vendor_images import goodwe, table, u32
 from tests.modbus.server import RegisterServer, serving
 
@@ -35,9 +35,7 @@ async def night(
     seen: list[tuple[bool, bool]] = []
     async with serving(RegisterServer(units)) as server:
         connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(5.0))
-        one = ModbusDevice(
-            "roof", profile("goodwe-et"), connection.unit(247), Intents(), clock, False
-        )
+        one = ModbusDevice("roof", profile("goodwe-et"), connection.unit(247), None, clock)
         site = Site([one], clock, period_s=10)
 
         async def watch() -> None:

@@ -12,15 +12,8 @@ from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Field, Missing
 from tests.devices.conftest import HandClock, Intents, device, impatient, values
-from tests.devices.test_sunspec_variants import (
-    chain,
-    common,
-    inverter,
-    model,
-    mppt,
-    nameplate,
-    storage,
-)
+from tests.devices.sunspec_images import chain, common, model
+from tests.devices.test_sunspec_variants import inverter, mppt, nameplate, storage
 from tests.devices.vendor_images import Image, deye, f32, goodwe, huawei, table, text, u32, victron
 from tests.modbus.server import RegisterServer, serving
 

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 from gateway.cli import make_app
 from gateway.config.load import load_settings
 from gateway.devices.scan import as_toml, scan
-from gateway.domain.readings import METRICS, Quality
+from gateway.domain.metrics import METRICS
+from gateway.domain.readings import Quality
 from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device, values
 from tests.modbus.server import RegisterServer, serving

@@ -5,15 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.clock import SimClock
-from gateway.control import Wish, decide
+from gateway.control.decide import decide
+from gateway.control.inputs import DecisionInputs
 from gateway.devices.build import profile
 from gateway.devices.device import ModbusDevice
-from gateway.domain.control import Commitment, Control, Limits, Setpoints
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.domain.control import Control, ControlSettings, Setpoints
+from gateway.domain.intervals import quarter_of
+from gateway.domain.order import IntervalTerms, Order, StandingSettings
+from gateway.domain.readings import Snapshot
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.site.site import Site
 from gateway.store.journal import Journal
 from simulators.devices.registers import VendorUnit
@@ -23,9 +29,23 @@ from simulators.scenario import Scenario
 from tests.devices.test_simulated_families import NOON, one_device, simulated
 
 EXPORT = Control.EXPORT_LIMIT
-LIMITED = Limits(None, 1_000, 20, 5_000, 5_000)
+LIMITED = StandingSettings(reserve_pct=20, export_limit_w=1_000)
+FREE = StandingSettings(reserve_pct=20)
 FAMILIES = {"huawei": "huawei-sun2000", "goodwe": "goodwe-et", "solaredge": "solaredge-storedge"}
 HUAWEI_MODE, HUAWEI_W, HUAWEI_PCT = 47415, 47416, 47418
+
+
+def asked(
+    snapshot: Snapshot, kept: bool, settings: StandingSettings = LIMITED, *, costs: bool = False
+) -> Setpoints:
+    """What control asks for. ``costs``: surplus costs money."""
+    now = snapshot.time
+    terms = IntervalTerms(quarter_of(now), export_price=-10.0) if costs else None
+    order = Order(now, now, settings, (terms,)) if terms else None
+    control = ControlSettings(ZoneInfo("UTC"))
+    return decide(
+        DecisionInputs(snapshot, settings, order, None, control, now, 0.0, kept)
+    ).setpoints
 
 
 class Over(Exception):
@@ -39,11 +59,13 @@ class Bench:
         self.clock, self.home, self.site, self.unit = clock, home, site, unit
         self.setpoints = Setpoints()
 
-    async def ticks(self, count: int, wish: Wish, limits: Limits = LIMITED) -> None:
+    async def ticks(
+        self, count: int, settings: StandingSettings = LIMITED, *, costs: bool = False
+    ) -> None:
         """The part of the control loop that limits."""
         for _ in range(count):
             snapshot, kept = self.site.observe(), self.site.keeps_export()
-            self.setpoints = decide(snapshot, Commitment(0, None, 900), wish, limits, None, kept)
+            self.setpoints = asked(snapshot, kept, settings, costs=costs)
             await self.site.apply(self.setpoints)
             await self.clock.sleep(2)
 
@@ -85,18 +107,18 @@ def test_the_device_keeps_the_export_limit_itself(family: str, tmp_path: Path) -
     async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
         home = bench.home
         assert home.powers().grid < -3_000
-        await bench.ticks(10, Wish())
+        await bench.ticks(10)
         assert home.powers().grid == pytest.approx(-1_000, abs=20)
         assert bench.setpoints.pv_limit_w is None  # the device does it
-        await bench.ticks(10, Wish(curtail=True))
+        await bench.ticks(10, costs=True)
         assert home.powers().grid == pytest.approx(0, abs=20)
-        await bench.ticks(160, Wish())  # over a renewal
+        await bench.ticks(160)  # over a renewal
         assert home.powers().grid == pytest.approx(-1_000, abs=20)
         day = NOON.date().isoformat()
         sheet = one._leases[EXPORT].sheet
         spent = [journal.write_count("device", a, day) for a in sheet.flash]
         assert max(spent) == 3  # limit, none at all, limit; nothing is written again
-        await bench.ticks(5, Wish(), Limits(None, None, 20, 5_000, 5_000))
+        await bench.ticks(5, FREE)
         assert home.commands.export_limit_w is None
         assert home.powers().grid < -3_000
         assert not journal.pending("device")
@@ -116,10 +138,10 @@ def test_an_owners_limit_is_never_widened_and_comes_back(
         for address, value in owners.items():
             bench.unit.settings[address].value = value
         bench.unit.written(frozenset((HUAWEI_MODE,)))
-        await bench.ticks(10, Wish())
+        await bench.ticks(10)
         assert bench.home.powers().grid == pytest.approx(-held_w, abs=20)
         assert bench.setpoints.pv_limit_w is None
-        await bench.ticks(5, Wish(), Limits(None, None, 20, 5_000, 5_000))
+        await bench.ticks(5, FREE)
         assert {a: bench.unit.settings[a].value for a in owners} == owners
 
     on_bench("huawei", tmp_path, work)
@@ -128,7 +150,7 @@ def test_an_owners_limit_is_never_widened_and_comes_back(
 def test_a_device_that_does_not_keep_it_leaves_the_limit_to_the_generation(tmp_path: Path) -> None:
     async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
         bench.unit.settings[HUAWEI_MODE].value = 1  # dry contacts: the grid operator's
-        await bench.ticks(5, Wish())
+        await bench.ticks(5)
         assert not bench.site.keeps_export()
         assert bench.setpoints.pv_limit_w is not None
         assert bench.unit.settings[HUAWEI_MODE].value == 1
@@ -138,10 +160,10 @@ def test_a_device_that_does_not_keep_it_leaves_the_limit_to_the_generation(tmp_p
 
 def test_another_controller_that_changes_the_limit_is_left_alone(tmp_path: Path) -> None:
     async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
-        await bench.ticks(5, Wish())
+        await bench.ticks(5)
         bench.unit.settings[HUAWEI_W + 1].value = 300
         bench.unit.written(frozenset((HUAWEI_W + 1,)))
-        await bench.ticks(200, Wish())
+        await bench.ticks(200)
         assert bench.home.powers().grid == pytest.approx(-300, abs=20)
         assert not bench.site.keeps_export()
         assert not journal.pending("device")
@@ -170,12 +192,12 @@ def test_beside_an_inverter_that_cannot_keep_it_the_generation_is_limited(tmp_pa
                 await clock.sleep(20)
                 for _ in range(5):
                     kept, snapshot = site.keeps_export(), site.observe()
-                    asked = decide(snapshot, Commitment(0, None, 900), Wish(), LIMITED, None, kept)
-                    await site.apply(asked)
+                    setpoints = asked(snapshot, kept)
+                    await site.apply(setpoints)
                     await clock.sleep(2)
                 assert homes[0].commands.export_limit_w == 1_000  # it keeps it all the same
                 assert not kept
-                assert asked.pv_limit_w is not None
+                assert setpoints.pv_limit_w is not None
                 assert homes[1].commands.pv_limit_w is not None
                 raise Over
         except* Over:
@@ -194,13 +216,13 @@ def test_lost_polls_neither_lift_the_limit_nor_wear_the_flash(family: str, tmp_p
 
     async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
         for _ in range(30):
-            await bench.ticks(5, Wish())
+            await bench.ticks(5)
             await bench.site._let_go(one)
             assert bench.home.powers().grid == pytest.approx(-1_000, abs=20)
         day = NOON.date().isoformat()
         sheet = one._leases[EXPORT].sheet
         assert max(journal.write_count("device", a, day) for a in sheet.flash) == 1
-        await bench.ticks(5, Wish(), Limits(None, None, 20, 5_000, 5_000))
+        await bench.ticks(5, FREE)
         assert bench.home.commands.export_limit_w is None
 
     on_bench(family, tmp_path, work)
@@ -213,7 +235,7 @@ def test_an_owners_forced_import_is_never_widened(tmp_path: Path) -> None:
         owners = {HUAWEI_MODE: 6, HUAWEI_W: 0xFFFF, HUAWEI_W + 1: 0x10000 - 100}
         for address, value in owners.items():
             bench.unit.settings[address].value = value
-        await bench.ticks(10, Wish())
+        await bench.ticks(10)
         assert {a: bench.unit.settings[a].value for a in owners} == owners
 
     on_bench("huawei", tmp_path, work)
@@ -223,7 +245,7 @@ def test_the_limit_counts_as_kept_only_when_the_device_has_taken_it(tmp_path: Pa
     async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
         bench.site._held.add(("device", EXPORT))  # as while the first hold is still on its way
         assert not bench.site.keeps_export()
-        await bench.ticks(2, Wish())
+        await bench.ticks(2)
         assert bench.site.keeps_export()
 
     on_bench("huawei", tmp_path, work)

@@ -14,8 +14,8 @@ from gateway.devices.build import build_devices, bus_of, profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Reading
 from gateway.errors import ConfigError, DeviceError
-from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device, impatient, values
+from tests.devices.sunspec_images import hybrid
 from tests.modbus.faults import FAULTS, exception, silent
 from tests.modbus.server import Fault, RegisterServer, serving
 
@@ -28,7 +28,7 @@ async def test_seeded_faults_give_no_wrong_value_and_leave_the_others_alone(
 ) -> None:
     rng = random.Random(seed)
     faults = [*FAULTS.values(), *EXCEPTIONS]
-    units = captures.verto()
+    units = hybrid()
     async with serving(RegisterServer(units)) as sick, serving(RegisterServer(units)) as well:
         ill = impatient(sick, "fronius-gen24", clock, intents, "ill", 0.06)
         good = impatient(well, "fronius-gen24", clock, intents, "good")
@@ -73,7 +73,7 @@ def got_metrics(truth: dict[str, float | str | None]) -> list[str]:
 async def test_a_dead_device_costs_one_timeout_a_poll_and_then_nothing(
     clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer(captures.verto())) as server:
+    async with serving(RegisterServer(hybrid())) as server:
         one = impatient(server, "fronius-gen24", clock, intents, timeout_s=0.5)
         await one.poll()
         silence: list[Fault | None] = [silent] * 1000
@@ -89,21 +89,21 @@ async def test_a_dead_device_costs_one_timeout_a_poll_and_then_nothing(
         assert sum(steps) <= 6
         server.faults = []
         clock.seconds += 60
-        assert values(await one.poll())["battery_power_w"] == -8583
+        assert values(await one.poll())["battery_power_w"] == -8240
         await one.close()
 
 
 async def test_a_device_that_is_absent_at_the_start_comes_later(
     clock: HandClock, intents: Intents
 ) -> None:
-    server = RegisterServer(captures.verto())
+    server = RegisterServer(hybrid())
     async with serving(server):
         pass  # a port where nobody listens any more
     one = impatient(server, "fronius-gen24", clock, intents)
     with pytest.raises(DeviceError, match=r"^device: .*cannot connect$"):
         await one.poll()
     async with serving(server):
-        assert values(await one.poll())["ac_power_w"] == 2268.6
+        assert values(await one.poll())["ac_power_w"] == 1914.5
         await one.close()
 
 
@@ -111,7 +111,7 @@ async def test_registers_that_moved_are_found_again_and_never_read_at_the_old_pl
     clock: HandClock, intents: Intents
 ) -> None:
     """The owner switches the inverter from one register layout to another while we read."""
-    units = captures.verto()
+    units = hybrid()
     async with serving(RegisterServer(units)) as server:
         one = impatient(server, "fronius-gen24", clock, intents)
         truth = values(await one.poll())
@@ -130,7 +130,7 @@ async def test_registers_that_moved_are_found_again_and_never_read_at_the_old_pl
 async def test_value_and_scale_factor_come_in_one_request(
     clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer(captures.verto())) as server:
+    async with serving(RegisterServer(hybrid())) as server:
         one = impatient(server, "fronius-gen24", clock, intents)
         await one.poll()
         server.reads.clear()
@@ -146,7 +146,7 @@ async def test_value_and_scale_factor_come_in_one_request(
 async def test_two_units_behind_one_port_share_one_connection(
     clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer(captures.verto(), one_client=True)) as server:
+    async with serving(RegisterServer(hybrid(), one_client=True)) as server:
         entries = [
             DeviceConfig(
                 name="inverter", profile="fronius-gen24", host="127.0.0.1", port=server.port
@@ -181,7 +181,7 @@ def test_mixed_framing_on_one_address_is_refused(clock: HandClock, intents: Inte
 async def test_a_counter_that_wakes_up_at_zero_or_runs_backwards_is_not_believed(
     clock: HandClock, intents: Intents, caplog: pytest.LogCaptureFixture
 ) -> None:
-    units = captures.verto()
+    units = hybrid()
     meter = units[200]
     high, low = meter[40115], meter[40116]
     async with serving(RegisterServer(units)) as server:
@@ -200,7 +200,7 @@ async def test_a_counter_that_wakes_up_at_zero_or_runs_backwards_is_not_believed
 
 
 async def test_a_32_bit_counter_goes_on_over_its_wrap(clock: HandClock, intents: Intents) -> None:
-    units = captures.verto()
+    units = hybrid()
     meter = units[200]
     meter[40115], meter[40116] = 0xFFFF, 0xF000
     async with serving(RegisterServer(units)) as server:

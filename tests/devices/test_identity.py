@@ -19,9 +19,11 @@ from gateway.devices.build import all_profiles
 from gateway.devices.identify import identify
 from gateway.devices.scan import Finding, scan
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from tests.devices.conftest import HandClock, Intents, device, values
-from tests.devices.test_sunspec_variants import chain, common, inverter
+from tests.devices.sunspec_images import chain, common
+from tests.devices.test_sunspec_variants import inverter
 from tests.devices.vendor_images import IMAGES, Image, goodwe, sdm630, sma
 from tests.modbus.server import RegisterServer, serving
 

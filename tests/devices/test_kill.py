@@ -18,7 +18,8 @@ from gateway.devices.build import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.store.journal import Journal
 from tests.devices.test_transitions import PASSING, image_of
 from tests.modbus.server import RegisterServer, serving

@@ -1,4 +1,4 @@
-"""Take, hold, renew, lose, release: on a Verto's registers behind a real socket."""
+"""Take, hold, renew, lose, release: on a hybrid's registers behind a real socket."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device
+from tests.devices.sunspec_images import hybrid
 from tests.modbus.faults import exception, silent
 from tests.modbus.server import RegisterServer, serving
 
@@ -27,8 +27,8 @@ def signed(word: int) -> int:
 
 
 @pytest.fixture
-def verto() -> dict[int, int]:
-    return captures.verto()[1]
+def words() -> dict[int, int]:
+    return hybrid()[1]
 
 
 def gen24(server: RegisterServer, clock: HandClock, intents: Intents) -> ModbusDevice:
@@ -36,27 +36,27 @@ def gen24(server: RegisterServer, clock: HandClock, intents: Intents) -> ModbusD
 
 
 async def test_discharge_and_charge_are_opposite_rates_written_before_the_mode(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer({1: verto})) as server:
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         await one.hold(BATTERY, 2560)  # 10 % of 25600 W, two decimals
-        assert (signed(verto[OUT_RATE]), signed(verto[IN_RATE])) == (1000, -1000)
-        assert (verto[REVERT], verto[MODE]) == (60, 3)
+        assert (signed(words[OUT_RATE]), signed(words[IN_RATE])) == (1000, -1000)
+        assert (words[REVERT], words[MODE]) == (60, 3)
         assert [address for _, address, _ in server.writes] == [OUT_RATE, REVERT, MODE]
         await one.hold(BATTERY, -5120)
-        assert (signed(verto[OUT_RATE]), signed(verto[IN_RATE])) == (-2000, 2000)
+        assert (signed(words[OUT_RATE]), signed(words[IN_RATE])) == (-2000, 2000)
         await one.hold(BATTERY, 0)
-        assert (verto[OUT_RATE], verto[IN_RATE], verto[MODE]) == (0, 0, 3)
+        assert (words[OUT_RATE], words[IN_RATE], words[MODE]) == (0, 0, 3)
         await one.hold(BATTERY, 1e6)
-        assert signed(verto[OUT_RATE]) == 10000  # never more than 100 %
+        assert signed(words[OUT_RATE]) == 10000  # never more than 100 %
         await one.close()
 
 
 async def test_nothing_is_written_while_nothing_changes_and_the_lease_is_fresh(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer({1: verto})) as server:
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         await one.hold(BATTERY, 1000)
         server.writes.clear()
@@ -74,16 +74,16 @@ async def test_nothing_is_written_while_nothing_changes_and_the_lease_is_fresh(
 
 
 async def test_release_is_neutral_first_puts_back_and_reads_back(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    verto[REVERT] = 3600  # a timer that somebody set
-    before = dict(verto)
-    async with serving(RegisterServer({1: verto})) as server:
+    words[REVERT] = 3600  # a timer that somebody set
+    before = dict(words)
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         await one.hold(BATTERY, -3000)
         await one.hold(PV, 5000)
         assert (await one.release()).neutral
-        assert verto == before
+        assert words == before
         assert not intents.stored
         server.writes.clear()
         assert (await one.release()).neutral
@@ -92,44 +92,44 @@ async def test_release_is_neutral_first_puts_back_and_reads_back(
 
 
 async def test_a_limit_that_was_there_before_us_is_never_loosened_and_comes_back(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    assert (verto[LIMIT], verto[LIMIT_ON]) == (4645, 1)
-    async with serving(RegisterServer({1: verto})) as server:
+    assert (words[LIMIT], words[LIMIT_ON]) == (4645, 1)
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         await one.release()
-        assert verto[LIMIT_ON] == 1
-        await one.hold(PV, 17_500)
-        assert verto[LIMIT] == 4645
-        await one.hold(PV, 1_750)
-        assert (verto[LIMIT], verto[LIMIT_REVERT]) == (1000, 60)
+        assert words[LIMIT_ON] == 1
+        await one.hold(PV, 15_000)
+        assert words[LIMIT] == 4645
+        await one.hold(PV, 1_500)
+        assert (words[LIMIT], words[LIMIT_REVERT]) == (1000, 60)
         await one.release([PV])
-        assert (verto[LIMIT], verto[LIMIT_REVERT], verto[LIMIT_ON]) == (4645, 0, 1)
+        assert (words[LIMIT], words[LIMIT_REVERT], words[LIMIT_ON]) == (4645, 0, 1)
         await one.close()
 
 
 async def test_after_a_crash_the_next_life_puts_back_what_the_last_one_found(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    before = dict(verto)
-    async with serving(RegisterServer({1: verto})) as server:
+    before = dict(words)
+    async with serving(RegisterServer({1: words})) as server:
         first = gen24(server, clock, intents)
         await first.hold(BATTERY, 4000)
         await first.close()  # as if killed: no release
-        assert verto[MODE] == 3
+        assert words[MODE] == 3
         second = gen24(server, clock, intents)
         await second.poll()
-        assert verto == before
+        assert words == before
         assert not intents.stored
         await second.close()
 
 
 @pytest.mark.parametrize("kill_at", range(1, 12))
 async def test_a_crash_at_any_request_of_a_takeover_is_undone_by_the_next_life(
-    kill_at: int, verto: dict[int, int], clock: HandClock, intents: Intents
+    kill_at: int, words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    before = dict(verto)
-    async with serving(RegisterServer({1: verto})) as server:
+    before = dict(words)
+    async with serving(RegisterServer({1: words})) as server:
         first = gen24(server, clock, intents)
         await first.poll()
         server.faults = [None] * (kill_at - 1) + [silent] * 50
@@ -143,20 +143,20 @@ async def test_a_crash_at_any_request_of_a_takeover_is_undone_by_the_next_life(
         await second.poll()
         report = await second.release()
         assert report.neutral
-        assert verto == before
+        assert words == before
         await second.close()
 
 
 async def test_another_controller_is_reported_once_and_not_fought(
-    verto: dict[int, int],
+    words: dict[int, int],
     clock: HandClock,
     intents: Intents,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with serving(RegisterServer({1: verto})) as server:
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         await one.hold(BATTERY, 1000)
-        verto[OUT_RATE] = 5000  # the other one
+        words[OUT_RATE] = 5000  # the other one
         server.writes.clear()
         with caplog.at_level(logging.WARNING):
             for _ in range(5):
@@ -171,22 +171,22 @@ async def test_another_controller_is_reported_once_and_not_fought(
 
 
 async def test_a_reboot_that_lost_the_setpoint_is_healed_at_the_next_renewal(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer({1: verto})) as server:
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         await one.hold(BATTERY, 1000)
-        verto.update({MODE: 0, OUT_RATE: 10000, IN_RATE: 10000, REVERT: 0})
+        words.update({MODE: 0, OUT_RATE: 10000, IN_RATE: 10000, REVERT: 0})
         clock.seconds += 30
         await one.hold(BATTERY, 1000)
-        assert (verto[MODE], verto[REVERT]) == (3, 60)
+        assert (words[MODE], words[REVERT]) == (3, 60)
         await one.close()
 
 
 async def test_an_ignored_write_is_an_error_not_a_success(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer({1: verto}, on_write=lambda *_: -1)) as server:
+    async with serving(RegisterServer({1: words}, on_write=lambda *_: -1)) as server:
         one = gen24(server, clock, intents)
         with pytest.raises(DeviceError, match=r"wrote 3 to register|but it reads"):
             await one.hold(BATTERY, 1000)
@@ -194,29 +194,29 @@ async def test_an_ignored_write_is_an_error_not_a_success(
 
 
 async def test_a_refused_step_of_the_release_does_not_stop_the_others(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer({1: verto})) as server:
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         await one.hold(BATTERY, 1000)
         server.on_write = lambda _u, address, _w: 4 if address == OUT_RATE else None
         report = await one.release()
         assert not report.neutral
         assert "register 40375" in report.problems[0]
-        assert (verto[MODE], verto[REVERT]) == (0, 0)
+        assert (words[MODE], words[REVERT]) == (0, 0)
         server.on_write = None
         assert (await one.release()).neutral
         await one.close()
 
 
 async def test_a_setpoint_without_effect_is_said_once(
-    verto: dict[int, int],
+    words: dict[int, int],
     clock: HandClock,
     intents: Intents,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """The captured battery goes on charging at 8583 W whatever is written."""
-    async with serving(RegisterServer({1: verto})) as server:
+    """This battery goes on charging at 8240 W whatever is written."""
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         with caplog.at_level(logging.WARNING):
             for _ in range(20):
@@ -229,10 +229,10 @@ async def test_a_setpoint_without_effect_is_said_once(
 
 
 async def test_a_read_only_device_is_never_written(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
     intents.remember("device", BATTERY, json.dumps({}), clock.now())
-    async with serving(RegisterServer({1: verto})) as server:
+    async with serving(RegisterServer({1: words})) as server:
         one = device(server, "fronius-gen24", clock, intents, control=False)
         await one.poll()
         assert not one.controls
@@ -244,9 +244,9 @@ async def test_a_read_only_device_is_never_written(
 
 
 async def test_release_of_a_lost_device_says_so_and_keeps_the_intent(
-    verto: dict[int, int], clock: HandClock, intents: Intents
+    words: dict[int, int], clock: HandClock, intents: Intents
 ) -> None:
-    async with serving(RegisterServer({1: verto})) as server:
+    async with serving(RegisterServer({1: words})) as server:
         one = gen24(server, clock, intents)
         await one.hold(BATTERY, 1000)
         server.faults = [exception(11)] * 10

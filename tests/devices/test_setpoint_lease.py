@@ -14,7 +14,8 @@ from gateway.devices.datasheet import ControlSheet, Lease, ReadBack, Write
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.modbus.registers import Block
 from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, Intents, impatient
@@ -33,6 +34,7 @@ def neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...
 
 FLASH = ControlSheet(
     control=BATTERY,
+    limits="battery",
     read_back=(Block("holding", 10, 1),),
     hold=hold,
     neutral=neutral,

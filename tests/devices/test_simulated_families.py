@@ -19,6 +19,7 @@ from gateway.store.journal import Journal
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
+from tests import loops
 
 NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
 BATTERY, CHARGER = Control.BATTERY_POWER, Control.CHARGE_CURRENT
@@ -43,7 +44,7 @@ def simulated(clock: SimClock, work: object) -> None:
         async with asyncio.TaskGroup() as group:
             clock.spawn(group, work, "test")  # type: ignore[arg-type]
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def one_device(port: int, key: str, journal: Journal, clock: SimClock) -> ModbusDevice:

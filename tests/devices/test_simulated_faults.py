@@ -12,7 +12,8 @@ import pytest
 from gateway.devices.build import profile
 from gateway.devices.device import ModbusDevice
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection, Framing
+from gateway.modbus.address import BusAddress, BusTiming, Framing
+from gateway.modbus.connection import Connection
 from simulators.devices.faults import Faults, Kind, parse_fault
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home

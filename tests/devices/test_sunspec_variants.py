@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -11,52 +11,14 @@ from gateway.domain.control import Control
 from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
 from tests.devices.conftest import HandClock, Intents, device, values
+from tests.devices.sunspec_images import Words, chain, common, model, text, u32
 from tests.modbus.server import RegisterServer, serving
 
-Words = Mapping[int, int | Sequence[int]]
 ABSENT = 0x8000
-
-
-def text(words: str, registers: int) -> list[int]:
-    data = words.encode().ljust(2 * registers, b"\0")
-    return list(struct.unpack(f">{registers}H", data))
 
 
 def f32(value: float) -> list[int]:
     return list(struct.unpack(">HH", struct.pack(">f", value)))
-
-
-def u32(value: int) -> list[int]:
-    return [value >> 16, value & 0xFFFF]
-
-
-def model(number: int, length: int, points: Words, fill: int = 0xFFFF) -> list[int]:
-    """Registers of a model: id, length, then ``points`` by offset from the id, else ``fill``."""
-    words = [number, length] + [fill] * length
-    for offset, value in points.items():
-        some = [value] if isinstance(value, int) else list(value)
-        words[offset : offset + len(some)] = [w & 0xFFFF for w in some]
-    return words
-
-
-def common(
-    maker: str = "Maker", name: str = "Model", length: int = 66, serial: str = "S1", opt: str = ""
-) -> list[int]:
-    points: Words = {
-        2: text(maker, 16),
-        18: text(name, 16),
-        34: text(opt, 8),
-        42: text("1.0", 8),
-        50: text(serial, 16),
-    }
-    return model(1, length, points, fill=0)
-
-
-def chain(
-    *models: list[int], base: int = 40000, end: Sequence[int] = (0xFFFF, 0)
-) -> dict[int, int]:
-    words = [0x5375, 0x6E53, *(w for m in models for w in m), *end]
-    return {base + i: w for i, w in enumerate(words)}
 
 
 def inverter(watts: int = 3000, sf: int = 0, state: int = 4) -> list[int]:

@@ -16,8 +16,8 @@ from gateway.store.journal import Journal
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
-from tests.devices import captures
 from tests.devices.conftest import HandClock, Intents, device
+from tests.devices.sunspec_images import hybrid
 from tests.devices.test_simulated_families import NOON, one_device, simulated
 from tests.modbus.server import RegisterServer, serving
 
@@ -33,14 +33,14 @@ def test_the_tour_takes_every_ordered_pair_once(count: int) -> None:
 
 
 async def walked(obeys: bool, clock: HandClock, intents: Intents) -> tuple[list[Step], bool]:
-    words = captures.verto()[1]
+    words = hybrid()[1]
     before = dict(words)
 
     def move(_unit: int, address: int, new: list[int]) -> int | None:
         """The battery follows rate and mode, as model 124 has it."""
         words.update({address + i: w for i, w in enumerate(new)})
         rate = words[OUT_RATE] - 65536 if words[OUT_RATE] >= 32768 else words[OUT_RATE]
-        watts = rate * 256 // 100 if words[MODE] == 3 and obeys else -8583
+        watts = rate * 256 // 100 if words[MODE] == 3 and obeys else -8240
         words[CHARGE_W], words[DISCHARGE_W] = max(0, -watts), max(0, watts)
         return -1
 

@@ -14,6 +14,8 @@ import aiohttp
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle, Terms, start_exchange
+from simulators.exchange.limits import Limits
+from tests import loops
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 T = START + timedelta(hours=1)  # the instrument most tests trade
@@ -121,10 +123,12 @@ def play(
     start: datetime = START,
     insecure: bool = True,
     client_ca: Path | None = None,
+    limits: Limits | None = None,
 ) -> None:
     """Run a story against a running exchange on a simulated clock."""
-    how = {"terms": terms or Terms(), "insecure": insecure, "client_ca": client_ca}
-    asyncio.run(_play(tmp_path, story, prices or TestPrices(), start, how))
+    how: dict[str, Any] = {"terms": terms or Terms(), "insecure": insecure, "client_ca": client_ca}
+    how["limits"] = limits
+    loops.run(_play(tmp_path, story, prices or TestPrices(), start, how))
 
 
 async def _play(

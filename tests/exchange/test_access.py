@@ -38,9 +38,11 @@ def test_a_signed_tender_over_tls(tmp_path: Path) -> None:
             assert again == answer
         finally:
             await home.close()
-        row = handle.market.store.one("SELECT * FROM tender")
-        assert row is not None
-        assert row["evidence"].count(".") == 2
+        (document,) = handle.store.all("SELECT document FROM tender")
+        stored = await handle.store.evidence(document[0])
+        assert stored is not None
+        assert stored.signed is not None
+        assert stored.signed.count(b".") == 2
 
     play(tmp_path, story, insecure=False)
 
@@ -80,7 +82,7 @@ def test_what_is_not_proved_is_refused(tmp_path: Path) -> None:
         assert await send(b"\xff.\xff.", jose) == (401, "bad-signature")
         assert await send(signed, jose, "insecure:home") == (401, "unauthorized")
         assert await send(signed, jose, "") == (401, "unauthorized")
-        assert handle.market.store.all("SELECT * FROM tender") == []
+        assert handle.store.all("SELECT * FROM tender") == []
         assert await send(signed, jose) == (201, "")
 
     play(tmp_path, story, insecure=False)

@@ -1,6 +1,5 @@
 """The gateway's adapter against the running exchange: one tender's whole life."""
 
-import asyncio
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from gateway.errors import MarketError
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
 from simulators.exchange import ExchangeHandle
+from tests import loops
 from tests.exchange.conftest import START, T, Wire, play
 
 
@@ -157,4 +157,4 @@ def test_nonsense_is_a_market_error(answer: str) -> None:
             await home.close()
             await runner.cleanup()
 
-    asyncio.run(story())
+    loops.run(story())

@@ -7,7 +7,7 @@ import pytest
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
-from simulators.exchange.auction import replay
+from simulators.exchange.replay import replay
 from simulators.participants import start_participants
 from tests.exchange.conftest import Wire, play
 
@@ -20,17 +20,20 @@ def _half_day(path: Path) -> tuple[dict[str, int], list[tuple[object, ...]]]:
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         others = await start_participants(clock, wire.group, wire.url, 7)
         await clock.sleep_until(EVENING + timedelta(hours=12, minutes=10))
-        handle.settle_all(EVENING + timedelta(hours=12))
+        await handle.settle_all(EVENING + timedelta(hours=12))
         await others.close()
-        store = handle.market.store
+        store, prices = handle.store, handle.market.prices
         assert handle.zero_sum_error == 0
-        lot = handle.market.terms.lot_wh
-        assert replay(store, lot) > 500
-        store.run("UPDATE call SET fills = '[]' WHERE call_id = (SELECT MIN(call_id) FROM fill)")
+        assert replay(store, prices) > 500
+        with store.transaction() as db:
+            db.execute(
+                "UPDATE fill SET quantity = quantity + 10 WHERE seq = (SELECT MAX(seq) FROM fill)"
+            )
         with pytest.raises(ValueError, match="does not replay"):
-            replay(store, lot)
+            replay(store, prices)
         fills = store.all(
-            "SELECT party_id, start, side, price, quantity, transaction_id FROM fill ORDER BY seq"
+            "SELECT party_id, start, buy, price, quantity FROM fill"
+            " JOIN party ON number = party ORDER BY seq"
         )
         seen.append((handle.ledger(), [tuple(row) for row in fills]))
 

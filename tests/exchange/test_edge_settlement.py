@@ -10,6 +10,7 @@ import pytest
 from gateway.clock import SimClock
 from gateway.domain.intervals import iso
 from simulators.exchange import ExchangeHandle, Terms
+from simulators.exchange.rows import to_quarter
 from tests.exchange.conftest import START, T, TestPrices, Wire, play, tender_body
 
 END = T + timedelta(minutes=15)
@@ -49,14 +50,14 @@ def test_10_final_before_prelim_and_replays_change_nothing(tmp_path: Path) -> No
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         await sold(wire, clock)
         await wire.post("deliver", reading(2_000), key="d")
-        books = handle.market.settlement
-        books.settle_through("FINAL", T, clock.now())
+        settlement, quarter = handle.market.settlement, to_quarter(T)
+        await settlement.settle_through("FINAL", quarter, clock.now(), handle.store)
         assert await rows(wire) == []
         await clock.sleep_until(PRELIM)
         (prelim,) = await rows(wire)
         ledger = handle.ledger()
-        books.settle_through("PRELIM", T, clock.now())
-        handle.settle_all(END)
+        await settlement.settle_through("PRELIM", quarter, clock.now(), handle.store)
+        await handle.settle_all(END)
         await clock.sleep_until(FINAL)
         assert await rows(wire) == [prelim]  # FINAL found nothing to correct
         assert handle.ledger() == ledger
@@ -93,7 +94,7 @@ def test_11_revoked_party(tmp_path: Path) -> None:
         await wire.tender("t2", "SELL", 1_000, 7_000)
         headers = {"Authorization": "Bearer insecure:home"}
         async with wire.session.ws_connect(f"{wire.url}/cts/ticker", headers=headers) as socket:
-            assert handle.market.revoke("home") == 1
+            assert await handle.market.revoke("home") == 1
             closing = await socket.receive()
             assert closing.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
             assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
@@ -132,7 +133,7 @@ def test_12_an_export_limit_after_the_gate_waives_the_fee(tmp_path: Path) -> Non
         later = T + timedelta(minutes=30)
         await wire.tender("t2", "SELL", 2_000, 2_000, start=later)
         await clock.sleep_until(T - timedelta(minutes=4))
-        assert handle.market.limit_exports(T, later + timedelta(minutes=15)) == 1
+        assert await handle.market.limit_exports(T, later + timedelta(minutes=15)) == 1
         await clock.sleep_until(END)
         await wire.post("deliver", reading(0), key="d1")
         await clock.sleep_until(later + timedelta(minutes=16))
@@ -198,14 +199,14 @@ def test_uncontracted_surplus_gets_the_export_price(tmp_path: Path) -> None:
 def test_a_halted_market(tmp_path: Path) -> None:
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         await wire.tender("t1", "SELL", 1_000, 2_000)
-        handle.market.halt()
+        await handle.market.halt()
         status, problem, headers = await wire.tender("t2", "SELL", 1_000, 2_000)
         assert (status, problem["title"], problem["ordRejReason"]) == (503, "halted", 2)
         assert int(headers["Retry-After"]) > 0
         await clock.sleep(600)
         _, found = await wire.get("transactions", after="0")
         assert found["transactions"] == []
-        handle.market.resume()
+        await handle.market.resume()
         assert (await wire.tender("t2", "SELL", 1_000, 2_000))[0] == 201  # the same key as before
         await clock.sleep(600)
         _, found = await wire.get("transactions", after="0")
@@ -217,15 +218,15 @@ def test_a_halted_market(tmp_path: Path) -> None:
 def test_a_full_disk_loses_nothing_that_was_answered(tmp_path: Path) -> None:
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         await wire.tender("before", "SELL", 1_000, 2_000)
-        store = handle.market.store
-        (pages,) = store.all("PRAGMA page_count")
-        store.run(f"PRAGMA max_page_count = {pages[0]}")
+        store = handle.store
+        (pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+        store._writer.execute(f"PRAGMA max_page_count = {pages}")
         answers = [await wire.tender(f"t{n}", "SELL", 50, 6_000) for n in range(80)]
         refused = [n for n, (status, _, _) in enumerate(answers) if status == 503]
         assert refused
         assert answers[refused[0]][1]["title"] == "storage"
         await clock.sleep(301)  # a call time passes and cannot be stored
-        store.run("PRAGMA max_page_count = 1000000")
+        store._writer.execute("PRAGMA max_page_count = 1000000")
         status, _, headers = await wire.tender(f"t{refused[0]}", "SELL", 50, 6_000)
         assert (status, headers.get("Idempotent-Replayed")) == (201, None)
         kept = len(answers) - len(refused) + 2
@@ -278,6 +279,6 @@ def test_the_error_table(tmp_path: Path) -> None:
         assert (await wire.get("transactions", after="-1"))[0] == 400
         assert (await wire.get("settlements", start=iso(T), end=iso(T)))[0] == 400
         assert (await wire.get("prices", start="now", end=iso(T)))[0] == 400
-        assert handle.market.store.all("SELECT * FROM tender") == []
+        assert handle.store.all("SELECT * FROM tender") == []
 
     play(tmp_path, story)

@@ -12,6 +12,7 @@ from gateway.clock import SimClock
 from gateway.domain.intervals import iso
 from gateway.market.signing import read_credential
 from simulators.exchange import ExchangeHandle, Terms, start_exchange
+from tests import loops
 from tests.exchange.conftest import START, T, TestPrices, Wire, play, tender_body
 
 GATE = T - timedelta(minutes=5)
@@ -215,7 +216,7 @@ def test_7_a_clock_set_back_opens_nothing(tmp_path: Path) -> None:
 
             clock.spawn(group, story(), "story")
 
-    asyncio.run(run())
+    loops.run(run())
 
 
 def test_8_partial_fill(tmp_path: Path) -> None:

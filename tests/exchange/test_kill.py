@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import pytest
 
 from gateway.clock import SimClock, WallClock
 from gateway.domain.intervals import floor_quarter
-from simulators.exchange.auction import replay
+from simulators.exchange import Party, Terms
 from simulators.exchange.market import Market
-from simulators.exchange.order_entry import TenderRequest
-from simulators.exchange.store import Store
-from simulators.exchange.terms import Terms
+from simulators.exchange.order_entry import Receipt, TenderRequest
+from simulators.exchange.replay import replay
+from simulators.exchange.rows import Batch, Document, Fill, to_quarter
+from simulators.exchange.sqlite_ledger import SqliteLedger
+from simulators.exchange.terms import Prices
+from simulators.prices import SyntheticPrices
 from tests.exchange.conftest import START, T, TestPrices, tender_body
 
 TENDERS = 40
@@ -96,32 +98,34 @@ def test_killed_between_storing_and_answering(tmp_path: Path) -> None:
     asyncio.run(_rounds(tmp_path))
 
 
-def test_killed_inside_a_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_killed_inside_a_call(tmp_path: Path) -> None:
     """A call that was not committed is held again and gives the same fills, once."""
-
-    def fills(market: Market) -> list[tuple[object, ...]]:
-        rows = market.store.all("SELECT transaction_id, quantity, price FROM fill ORDER BY seq")
-        return [tuple(row) for row in rows]
-
-    def dies(_when: object) -> None:
-        raise KeyboardInterrupt
-
     when = START + timedelta(minutes=5)
-    clock = SimClock(START)
-    market = Market(clock, tmp_path / "a.db", TestPrices(), Terms())
-    market.settlement.begin(START)
-    for party, side, price in (("home", "SELL", 2_000), ("fleet-depot", "BUY", 8_000)):
-        market.store.insert("party", {"party_id": party, "role": "x", "capacity_w": 100_000})
-        market.order_entry.accept(party, TenderRequest("t", T, side, price, 1_000, T), START, None)
-    monkeypatch.setattr(market.settlement, "settle_due", dies)
-    with pytest.raises(KeyboardInterrupt):
-        market.step(when)
-    assert fills(market) == []
-    market.store.close()
-    market = Market(clock, tmp_path / "a.db", TestPrices(), Terms())
-    market.step(when)
-    assert len(fills(market)) == 2
-    market.store.close()
+
+    async def life(survives: bool) -> list[Any]:
+        store = SqliteLedger(tmp_path / "a.db")
+        market = Market(SimClock(START), store, TestPrices(), Terms())
+        if not survives:  # the call is the last that is decided, and is not stored
+            for party, side, price in (("home", "SELL", 2_000), ("fleet-depot", "BUY", 8_000)):
+                market.parties.register(Party(party, "x", 100_000))
+                batch, number = Batch(), market.number()
+                known = market.parties.get(party)
+                assert known is not None
+                receipt = Receipt(known, number, START)
+                batch.add(Document(number, known.number, number, 0, "t"))
+                market.entry.accept(receipt, TenderRequest("t", T, side, price, 1_000, T), batch)
+                await store.append(batch)
+            lost = market.auction.call(market.entry.book.at(to_quarter(T)), when)
+            assert sum(isinstance(row, Fill) for row in lost) == 2
+        else:
+            await market.step(when)
+            await market.auction.step(when, store)  # the mark was lost: nothing is held twice
+        fills = store.all("SELECT party, price, quantity FROM fill ORDER BY seq")
+        store.close()
+        return fills
+
+    assert asyncio.run(life(survives=False)) == []
+    assert len(asyncio.run(life(survives=True))) == 2
 
 
 async def _live(state: Path) -> None:
@@ -144,21 +148,16 @@ async def _live(state: Path) -> None:
 def test_lives_of_a_network_under_sigkill(tmp_path: Path) -> None:
     """What remains is whole: calls balance, tenders and fills agree, money sums to zero."""
     asyncio.run(_live(tmp_path))
-    store = Store(tmp_path / "exchange.db")
-    assert replay(store, Terms().lot_wh) > 50
+    store = SqliteLedger(tmp_path / "exchange.db")
+    assert replay(store, Prices(SyntheticPrices(3))) > 50
     assert store.all("SELECT 1 FROM fill")
     unbalanced = (
-        "SELECT call_id FROM fill GROUP BY call_id"
-        " HAVING SUM(CASE side WHEN 'SELL' THEN quantity ELSE -quantity END) != 0"
+        "SELECT call FROM fill GROUP BY call"
+        " HAVING SUM(CASE buy WHEN 0 THEN quantity ELSE -quantity END) != 0"
     )
     assert store.all(unbalanced) == []
-    torn = (
-        "SELECT t.tender_id FROM tender t LEFT JOIN fill f USING (market_order_id)"
-        " GROUP BY market_order_id HAVING CASE t.status"
-        " WHEN 'EXPIRED' THEN COALESCE(SUM(f.quantity), 0) > t.quantity"
-        " ELSE t.quantity - COALESCE(SUM(f.quantity), 0) != t.remaining END"
-    )
+    torn = "SELECT tender_id FROM tender_state WHERE filled + canceled > quantity"
     assert store.all(torn) == []
-    (error,) = store.all("SELECT SUM(energy + imbalance + uncontracted + fee) FROM settlement")
+    (error,) = store.all("SELECT SUM(energy + imbalance + uncontracted + fee) FROM statement")
     assert error[0] in (0, None)
     store.close()

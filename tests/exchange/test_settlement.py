@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.domain.intervals import quarter
 from gateway.domain.trade import Side, Transaction
 from gateway.market.settlement import expected
-from simulators.exchange.settlement import Rates, deadband, settle
+from simulators.exchange.settlement import Rates, deadband, settle, settle_columns
 
 RATES = Rates(imbalance=4_000, export=2_700, fee=2_000)
 
@@ -84,3 +85,25 @@ def test_the_gateway_expects_what_the_exchange_settles(
     assert (home.position_wh, home.metered_wh) == (cash.position, cash.metered)
     assert (home.energy_money, home.imbalance_money) == (cash.energy, cash.imbalance)
     assert (home.uncontracted_money, home.fee_money) == (cash.uncontracted, cash.fee)
+
+
+PARTY = st.tuples(FILLS, st.integers(-(2**40), 2**40))
+
+
+@given(st.lists(PARTY, min_size=1, max_size=8), RATE, RATE, st.integers(0, 10_000), st.booleans())
+def test_columns_settle_as_each_party_alone(
+    parties: list[tuple[list[tuple[int, int]], int]],
+    imbalance: int,
+    export: int,
+    fee: int,
+    waived: bool,
+) -> None:
+    rates = Rates(imbalance=imbalance, export=export, fee=fee)
+    position = np.array([sum(net for net, _ in fills) for fills, _ in parties], dtype=np.int64)
+    energy = np.array([sum(n * p for n, p in fills) for fills, _ in parties], dtype=np.int64)
+    metered = np.array([counted for _, counted in parties], dtype=np.int64)
+    columns = settle_columns(position, energy, metered, rates, fee_waived=waived)
+    for n, (fills, counted) in enumerate(parties):
+        cash = settle(fills, counted, rates, fee_waived=waived)
+        for name in ("position", "metered", "energy", "imbalance", "uncontracted", "fee"):
+            assert getattr(columns, name)[n] == getattr(cash, name)

@@ -47,11 +47,11 @@ def test_resume_by_sequence(tmp_path: Path) -> None:
         await wire.tender("t1", "SELL", 1_000, 2_000)
         await wire.tender("f1", "BUY", 500, 2_000, party="fleet-depot")
         await clock.sleep_until(START + timedelta(minutes=5, seconds=1))
-        first_end = handle.market.events.last_seq()
+        first_end = handle.market.last_seq()
         first = await take(wire, path, reply["lastSeq"], first_end)
         await wire.tender("t2", "SELL", 1_000, 2_000)
         await clock.sleep_until(START + timedelta(minutes=15, seconds=1))
-        last = handle.market.events.last_seq()
+        last = handle.market.last_seq()
         second = await take(wire, path, first_end, last)
         again = await take(wire, path, 0, last)
         assert [f for f in again if f["seq"] > first_end] == second

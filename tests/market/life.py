@@ -31,6 +31,7 @@ from gateway.store.book import Entry
 from gateway.store.journal import Journal
 from tests.market.stub_client import StubExchange
 from tests.market.stub_exchange import Stub, number
+from tests.waiting import HANG_S
 
 FORK = multiprocessing.get_context("fork")
 
@@ -153,7 +154,7 @@ class Home:
         """One life; True if it ended by itself. A killed one resumes some seconds later."""
         child = FORK.Process(target=live, args=(self.plan, kill_at, self.at, self.steps))
         child.start()
-        child.join(120)
+        child.join(HANG_S)
         if child.exitcode is None:
             child.kill()
             raise AssertionError("the life hangs")

@@ -147,7 +147,7 @@ class Life:
             self.clock, group, self.town.exchange, SteadyPrices(), port=self.port
         )
         self.port = int(handle.url.rsplit(":", 1)[1])
-        handle.market.store._db.set_trace_callback(lambda _sql: self.fate.step("both") and None)
+        handle.store._writer.set_trace_callback(lambda _sql: self.fate.step("both") and None)
         self.handle = handle
 
     async def fall(self) -> None:
@@ -206,6 +206,7 @@ class Life:
                 await trader.reconcile()
                 await trader.catch_up()
                 fresh = Trader(exchange, journal, self.clock, TraderSettings("home"))
+                await fresh.start()
                 await fresh.settle()  # the first of a life asks for all that may have changed
         finally:
             journal.close()

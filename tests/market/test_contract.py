@@ -25,6 +25,7 @@ from gateway.market.exchanges import Exchange, ExchangeAccess
 from gateway.market.schedule import BidTiming, next_wake
 from gateway.market.trader import Trader, TraderSettings
 from gateway.store.journal import Journal
+from tests import loops
 from tests.market.values import T0
 from tests.market.worlds import WORLDS, World
 
@@ -57,7 +58,7 @@ class Place:
 
     def connect(self) -> Exchange:
         """Another life of the adapter."""
-        module = import_module(type(self.exchange).__module__)
+        module = import_module(type(self.exchange).__module__.rpartition(".")[0])
         return module.connect(ExchangeAccess(self.world.url, "home", self.clock))  # type: ignore[no-any-return]
 
 
@@ -86,7 +87,7 @@ def play(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[Story], No
         async with asyncio.TaskGroup() as group:
             clock.spawn(group, told(), "story")
 
-    return lambda story: asyncio.run(main(story))
+    return lambda story: loops.run(main(story))
 
 
 Play = Callable[[Story], None]

@@ -18,6 +18,7 @@ from gateway.market.settlement import expected
 from gateway.market.statement_formats import as_csv
 from gateway.market.trader import Trader, TraderSettings
 from gateway.store.journal import Journal
+from tests import loops
 from tests.market.values import T0
 from tests.market.worlds import CtsWorld
 
@@ -72,4 +73,4 @@ def test_a_late_reading_is_corrected_exactly(tmp_path: Path) -> None:
         journal.verify()
         journal.close()
 
-    asyncio.run(main())
+    loops.run(main())

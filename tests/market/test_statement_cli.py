@@ -21,9 +21,11 @@ import pytest
 
 from gateway.clock import WallClock
 from simulators.exchange import start_exchange
+from tests import loops
 from tests.market.network import FORK, Run, Town
 from tests.market.values import T0
 from tests.market.worlds import SteadyPrices
+from tests.waiting import HANG_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -59,7 +61,7 @@ def run(town: Town, *options: str) -> subprocess.CompletedProcess[str]:
         env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"},
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=HANG_S,
         check=False,
     )
 
@@ -126,7 +128,7 @@ def serve(path: Path, pipe: Any) -> None:
             handle = await start_exchange(clock, group, path, SteadyPrices())
             pipe.send(handle.url)
 
-    asyncio.run(main())
+    loops.run(main())
 
 
 @pytest.fixture
@@ -148,7 +150,7 @@ def test_reconciled_with_the_exchange(town: Town, exchange: str) -> None:
     assert "the exchange's account is the same" in same.stderr
     db = sqlite3.connect(town.exchange / "exchange.db")
     db.execute(
-        "UPDATE fill SET quantity = quantity + 10 WHERE party_id = 'home' AND seq = (SELECT min(seq) FROM fill WHERE party_id = 'home')"
+        "UPDATE fill SET quantity = quantity + 10 WHERE seq = (SELECT MIN(seq) FROM fill JOIN party ON number = party WHERE party_id = 'home')"
     )
     db.commit()
     db.close()

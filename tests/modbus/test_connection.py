@@ -8,9 +8,10 @@ import random
 import pytest
 
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
+from gateway.modbus.exceptions import Refused
 from gateway.modbus.frames import TidMode
-from gateway.modbus.refusals import Refused
 from gateway.modbus.registers import words_of
 from tests.modbus.faults import FAULTS, RTU_FAULTS, exception, silent
 from tests.modbus.server import Fault, RegisterServer, serving
@@ -165,3 +166,23 @@ async def test_an_unreachable_host_is_one_clear_line() -> None:
     connection = Connection(BusAddress(host="127.0.0.1", port=1), BusTiming(0.2))
     with pytest.raises(DeviceError, match=r"^127\.0\.0\.1:1: cannot connect$"):
         await connection.read(1, "holding", 0, 1)
+
+
+@pytest.mark.parametrize("rtu", [False, True])
+async def test_bytes_that_nobody_asked_for_end_the_connection(rtu: bool) -> None:
+    """They may be the first half of an old answer: what follows on that connection is not believed."""
+    talkers: list[asyncio.StreamWriter] = []
+
+    async def right_answer(frame: bytes, writer: asyncio.StreamWriter) -> None:
+        talkers.append(writer)
+        writer.write(frame)
+
+    async with serving(RegisterServer({1: IMAGE}, rtu=rtu)) as server:
+        connection = connection_to(server)
+        server.faults = [right_answer]
+        await connection.read(1, "holding", 100, 10)
+        talkers[0].write(b"\x01\x03\x14")
+        await asyncio.wait_for(connection._noise.wait(), 10)
+        assert words_of(await connection.read(1, "holding", 200, 10)) == right(200, 10)
+        assert server.connections == 2
+        await connection.close()

@@ -40,7 +40,7 @@ def wire(*words: int) -> bytes:
 def test_what_is_encoded_is_decoded(kind: Kind, words: str, data: st.DataObject) -> None:
     value = data.draw(st.integers(*RANGES[kind]))
     sent = wire(*encode(value, kind, words))  # type: ignore[arg-type]
-    assert Field(5, kind, words=words).decode(sent, 5) == value  # type: ignore[arg-type]
+    assert Field(5, kind, words=words, plain=True).decode(sent, 5) == value  # type: ignore[arg-type]
 
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False))
@@ -152,3 +152,12 @@ def test_a_plan_never_touches_what_is_forbidden() -> None:
 
 def test_words_of_is_the_inverse_of_the_wire() -> None:
     assert words_of(wire(1, 2, 65535)) == (1, 2, 65535)
+
+
+@pytest.mark.parametrize("kind", sorted(RANGES))
+def test_the_extremes_of_a_type_are_no_measurement_unless_every_word_is_a_value(kind: Kind) -> None:
+    unsigned = kind.startswith("u")
+    extreme = RANGES[kind][1] if unsigned else RANGES[kind][0]
+    sent = wire(*encode(extreme, kind))
+    assert Field(0, kind).decode(sent, 0) is Missing.ABSENT
+    assert Field(0, kind, plain=True).decode(sent, 0) == extreme

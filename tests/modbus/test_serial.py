@@ -11,10 +11,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.errors import DeviceError
-from gateway.modbus.connection import BusAddress, BusTiming, Connection
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
 from gateway.modbus.registers import words_of
 from tests.modbus.server import RegisterServer, crc
+from tests.waiting import HANG_S
 
+pytestmark = pytest.mark.real_time  # the kernel hands over a terminal's bytes when it has time
 IMAGE = {a: a + 1 for a in range(200)}
 
 
@@ -55,7 +58,7 @@ async def line(server: RegisterServer, broken: list[int]) -> AsyncIterator[str]:
 
 async def test_registers_are_read_and_written_over_a_serial_line() -> None:
     async with line(RegisterServer({7: dict(IMAGE)}), []) as port:
-        connection = Connection(BusAddress("rtu", serial=port, baud=9600), BusTiming(5.0))
+        connection = Connection(BusAddress("rtu", serial=port, baud=9600), BusTiming(HANG_S))
         assert words_of(await connection.read(7, "holding", 10, 3)) == (11, 12, 13)
         await connection.write(7, 20, (5, 6))
         assert words_of(await connection.read(7, "holding", 20, 2)) == (5, 6)
@@ -64,7 +67,7 @@ async def test_registers_are_read_and_written_over_a_serial_line() -> None:
 
 async def test_a_broken_checksum_is_an_error_and_the_next_answer_is_right() -> None:
     async with line(RegisterServer({7: dict(IMAGE)}), [0]) as port:
-        connection = Connection(BusAddress("rtu", serial=port, baud=9600), BusTiming(5.0))
+        connection = Connection(BusAddress("rtu", serial=port, baud=9600), BusTiming(HANG_S))
         with pytest.raises(DeviceError, match="checksum"):
             await connection.read(7, "holding", 10, 3)
         assert words_of(await connection.read(7, "holding", 30, 2)) == (31, 32)

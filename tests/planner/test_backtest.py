@@ -35,6 +35,7 @@ def scrambled(series: Series, index: int, *, day_ahead_from: int) -> Series:
     return Series(series.first, load, pv, rt, da)
 
 
+@pytest.mark.story
 @pytest.mark.parametrize("name", ["greedy", "value"])
 @pytest.mark.parametrize(
     ("index", "known_until"),
@@ -58,6 +59,7 @@ def test_changing_any_future_value_changes_no_earlier_decision(
     np.testing.assert_array_equal(first.value[:index], second.value[:index])
 
 
+@pytest.mark.story
 def test_the_scramble_is_seen_afterwards(case: Case) -> None:
     series = made_series(3)
     other = scrambled(series, 120, day_ahead_from=192)
@@ -84,6 +86,7 @@ def test_energy_balances_and_limits_hold(case: Case, name: str) -> None:
     np.testing.assert_allclose(run.stored, expected, atol=1e-6)
 
 
+@pytest.mark.story
 def test_value_earns_more_than_self_consumption_and_less_than_foresight(case: Case) -> None:
     series = made_series(8, seed=3)
     none, greedy = no_battery(series, case).total, self_consumption(series, case).total
@@ -126,6 +129,7 @@ def test_foresight_is_bounded_where_export_pays_more_than_import(case: Case) -> 
     assert spent * 2_000 / 1e6 > best.total  # no more than the battery can give at that price
 
 
+@pytest.mark.story
 @settings(max_examples=6, deadline=None)
 @given(
     seed=st.integers(0, 1000),
@@ -151,6 +155,7 @@ def test_the_shared_case_is_reproduced(ercot: Series) -> None:
     assert perfect_foresight(ercot, case).total == pytest.approx(-95.34, abs=0.01)
 
 
+@pytest.mark.story
 def test_two_weeks_of_the_shared_case(ercot: Series) -> None:
     case, series = replace(evaluation_case(), replan_quarters=8), ercot.part(40 * 96, 54 * 96)
     none, best = no_battery(series, case).total, perfect_foresight(series, case).total
@@ -158,6 +163,7 @@ def test_two_weeks_of_the_shared_case(ercot: Series) -> None:
     assert (ours - none) / (best - none) > 0.7  # two weeks without any past before them
 
 
+@pytest.mark.story
 def test_a_demand_charge_is_counted_and_heeded(case: Case) -> None:
     tariff = case.tariff.tariff.model_copy(update={"demand_charge_per_kw": Decimal(10)})
     charged = replace(case, tariff=TariffRules(tariff, case.zone))

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from gateway.backtest.case import Case, case_from
 from gateway.backtest.foresight import perfect_foresight
 from gateway.backtest.simulate import no_battery, self_consumption, simulate
+from gateway.control.economics import DispatchInputs, battery_power_w
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import BatterySpec, Curve, ValueCurve, efficiency_at
 from gateway.errors import ConfigError
 from gateway.forecasts.history import quarter_start
 from gateway.planner import strategy
-from gateway.planner.dispatch import DispatchInputs, battery_power_w
 from tests.planner.conftest import FIRST, made_series
+
+pytestmark = pytest.mark.story  # whole weeks, pure
 
 # A small inverter on a large battery: poor at little power, best at half of it.
 REAL: Curve = ((100.0, 0.55), (400.0, 0.82), (1_500.0, 0.95), (5_000.0, 0.93))

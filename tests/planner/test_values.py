@@ -14,10 +14,10 @@ from hypothesis.extra import numpy as hnp
 from gateway.backtest.case import Case
 from gateway.backtest.foresight import perfect_foresight
 from gateway.backtest.simulate import retail_prices
+from gateway.control.economics import DispatchInputs, battery_power_w
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
 from gateway.forecasts.history import quarter_start
-from gateway.planner.dispatch import DispatchInputs, battery_power_w
 from gateway.planner.induction import NEVER, Problem, coarsened, energy_grid, marginal_values
 from gateway.planner.schedule import DispatchInterval, ValueIntegral, after_interval, best_discharge
 from tests.planner.conftest import FIRST, made_series

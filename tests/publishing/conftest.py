@@ -18,6 +18,7 @@ from gateway.config.settings import Mqtt
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle, start_broker
+from tests.waiting import HANG_S
 
 START = datetime(2026, 6, 1, 6, tzinfo=UTC)
 
@@ -39,9 +40,9 @@ class Heard:
     def json(self, topic: str) -> list[Any]:
         return [json.loads(payload) for payload in self.of(topic)]
 
-    async def until(self, ready: Callable[[Heard], bool], within_s: float = 60) -> None:
-        """Wait for news until ``ready``; the time is only a guard against a test that hangs."""
-        async with asyncio.timeout(within_s):
+    async def until(self, ready: Callable[[Heard], bool]) -> None:
+        """Wait for news until ``ready``."""
+        async with asyncio.timeout(HANG_S):
             while not ready(self):
                 self._news.clear()
                 await self._news.wait()
@@ -56,6 +57,7 @@ async def listening(port: int, topic: str = "#", **options: Any) -> AsyncIterato
             assert isinstance(message.payload, bytes)
             heard.add(str(message.topic), message.payload, message.retain)
 
+    options = {"timeout": HANG_S, **options}
     async with aiomqtt.Client("127.0.0.1", port, **options) as client, asyncio.TaskGroup() as group:
         await client.subscribe(topic, qos=1)
         task = group.create_task(listen(client))
@@ -70,14 +72,31 @@ async def running(publisher: Publisher) -> AsyncIterator[Publisher]:
         try:
             yield publisher
             await publisher.close()
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(HANG_S):
                 await task
         finally:
             task.cancel()
 
 
+async def connected(publisher: Publisher) -> None:
+    """Wait until the publisher has said online."""
+    assert await publisher.wait_connected(HANG_S)
+
+
+async def delivered(publisher: Publisher) -> None:
+    """Wait until the broker has all that was handed over, over as many connections as it takes."""
+    while not await publisher.flush(HANG_S):
+        await connected(publisher)
+
+
 def mqtt(port: int, **more: Any) -> Mqtt:
     return Mqtt.model_validate({"port": port, **more})
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that a busy machine keeps waiting is not a lost one; tests of lost ones say so."""
+    monkeypatch.setattr("gateway.publishing.broker.ANSWER_S", HANG_S)
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from hypothesis import strategies as st
 
 from gateway.agent.command_handler import CommandHandler, SeenCommands
 from gateway.clock import SimClock
+from gateway.domain.command_specs import COMMANDS
 from gateway.domain.intervals import iso
+from gateway.domain.setting_kinds import Number
+from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.publishing.commands import (
-    COMMANDS,
     Command,
     CommandResult,
     done,
@@ -28,8 +31,9 @@ from gateway.publishing.commands import (
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
-from tests.publishing.conftest import Heard, listening, mqtt, running
+from tests.publishing.conftest import Heard, connected, listening, mqtt, running
 from tests.publishing.homes import NOON
+from tests.waiting import HANG_S
 
 
 def text(value: Any, **changed: Any) -> bytes:
@@ -44,28 +48,28 @@ def refusal(name: str, payload: bytes, **more: Any) -> CommandResult:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "taken"),
+    ("name", "value", "changes"),
     [
-        ("backup_reserve_pct", 35, 35.0),
-        ("backup_reserve_pct", 0, 0.0),
-        ("battery", "hold", "hold"),
-        ("export_limit_w", 4200.5, 4200.5),
-        ("charge_now", True, True),
-        ("charge_now", "off", False),
-        ("trading", "ON", True),
+        ("backup_reserve_pct", 35, {"backup_reserve_pct": 35.0}),
+        ("backup_reserve_pct", 0, {"backup_reserve_pct": 0.0}),
+        ("battery", "hold", {"battery": "hold"}),
+        ("export_limit_w", 4200.5, {"export_limit_w": 4200.5}),
+        ("export_limit_w", None, {"export_limit_w": None}),
+        ("charge_now", True, {"charge_now": True}),
+        ("charge_now", "off", {"charge_now": False}),
+        ("trading", "ON", {"trading": True}),
         (
             "departure",
             {"time": "07:05", "energy_wh": 12000},
-            {"time": "07:05", "energy_wh": 12000.0},
+            {"departure_time": time(7, 5), "departure_energy_wh": 12000.0},
         ),
-        ("departure", {"energy_wh": 9000}, {"energy_wh": 9000.0}),
-        ("price_floor", "0.035", Decimal("0.035")),
-        ("price_floor", 0.1, Decimal("0.1")),
+        ("departure", {"energy_wh": 9000}, {"departure_energy_wh": 9000.0}),
+        ("price_floor", "0.035", {"price_floor": Decimal("0.035")}),
+        ("price_floor", 0.1, {"price_floor": Decimal("0.1")}),
     ],
 )
-def test_taken(name: str, value: Any, taken: Any) -> None:
-    command = parse_command(name, text(value), NOON)
-    assert command == Command("c1", name, taken, NOON)
+def test_taken(name: str, value: Any, changes: dict[str, Any]) -> None:
+    assert parse_command(name, text(value), NOON) == Command("c1", name, changes, NOON)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +87,10 @@ def test_taken(name: str, value: Any, taken: Any) -> None:
         ("departure", {"time": "07:00", "kwh": 3}),
         ("price_floor", "-0.01"),
         ("price_floor", "abc"),
+        ("price_floor", "0.0000001"),
+        ("price_floor", "1e999999999"),
+        ("export_limit_w", float("1e300")),
+        ("departure", "07:00"),
     ],
 )
 def test_out_of_range_says_what_would_be_right(name: str, value: Any) -> None:
@@ -124,11 +132,13 @@ json_values = st.recursive(
 @given(st.sampled_from(list(COMMANDS)), json_values)
 def test_any_json_value_is_taken_in_range_or_refused(name: str, value: Any) -> None:
     result = parse_command(name, text(value), NOON)
-    spec = COMMANDS[name]
-    if isinstance(result, Command) and spec.form == "number":
-        assert spec.least is not None
-        assert spec.most is not None
-        assert spec.least <= float(result.value) <= spec.most  # type: ignore[arg-type]
+    if not isinstance(result, Command):
+        return
+    for setting, taken in result.changes.items():
+        kind = SETTINGS[setting].kind
+        if isinstance(kind, Number) and taken is not None:
+            assert kind.least <= taken <= kind.most
+        assert kind.read(json.loads(json.dumps(kind.shown(taken)))) == taken
 
 
 @dataclass
@@ -137,12 +147,20 @@ class Home:
 
     done: list[Command] = field(default_factory=list)
     broken: bool = False
+    read_back: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.read_back.set()
 
     async def apply(self, command: Command) -> CommandResult:
         self.done.append(command)
+        self.news.set()
+        self.news = asyncio.Event()
+        await self.read_back.wait()
         if self.broken:
             return failed(command, "device", "inverter: does not answer")
-        return done(command, command.value)
+        return done(command, COMMANDS[command.name].shown(UserSettings().changed(command.changes)))
 
 
 @pytest.fixture
@@ -159,7 +177,7 @@ async def test_one_id_is_done_once_even_over_a_restart(
     home: Home, handler: CommandHandler, tmp_path: Path
 ) -> None:
     first = await handler.handle("price_floor", text("0.05"))
-    assert (first.status, first.applied) == ("ok", Decimal("0.05"))
+    assert (first.status, first.applied) == ("ok", "0.05")
     again = await handler.handle("price_floor", text("0.05"))
     assert (again.id, again.status, again.applied) == ("c1", "ok", "0.05")
     reborn = CommandHandler(
@@ -196,7 +214,7 @@ async def test_over_the_broker(
     def answers(heard: Heard, name: str, count: int) -> bool:
         return len(heard.of(f"{place}/{name}/result")) >= count
 
-    async with aiomqtt.Client("127.0.0.1", broker.port) as sender:
+    async with aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as sender:
         # A retained command from before our time, and one that comes while we are there.
         await sender.publish(f"{place}/battery", text("hold"), 1, True)
         publisher = Publisher(mqtt(broker.port), "home", journal, handler=handler)
@@ -222,16 +240,44 @@ async def test_over_the_broker(
             assert not any(retained for _, _, retained in heard.messages)
 
 
-async def test_a_burst_of_commands_is_bounded(
+async def test_a_burst_is_answered_or_refused_and_a_limit_does_not_wait(
     home: Home, handler: CommandHandler, broker: BrokerHandle, journal: Journal
 ) -> None:
+    """2,000 commands at once whose read-back does not come: the hold among them is applied all the same."""
+    home.read_back.clear()
+    place = "energy/home/cmd"
     publisher = Publisher(mqtt(broker.port), "home", journal, handler=handler)
-    async with aiomqtt.Client("127.0.0.1", broker.port) as sender, running(publisher):
-        await publisher.wait_connected(20)
-        async with listening(broker.port, "energy/home/cmd/trading/result") as heard:
-            for n in range(400):
-                await sender.publish("energy/home/cmd/trading", text(True, id=f"b{n}"), 0)
-            await sender.publish("energy/home/cmd/trading", text(True, id="last"), 1)
-            await heard.until(lambda h: len(h.messages) >= 20)
-            assert publisher._inbox.qsize() <= 100
-            assert await publisher.flush(20)
+    async with (
+        aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as sender,
+        listening(broker.port, f"{place}/+/result") as heard,
+        running(publisher),
+    ):
+        await connected(publisher)
+        for n in range(2000):
+            await sender.publish(f"{place}/trading", text(True, id=f"b{n}"), 1)
+        await sender.publish(f"{place}/battery", text("hold", id="safe"), 1)
+        await heard.until(lambda h: len(h.messages) >= 1970)
+        while home.done[-1].id != "safe":
+            await home.news.wait()
+        assert len(home.done) == 31
+        assert {body["code"] for body in heard.json(f"{place}/trading/result")} == {"busy"}
+        home.read_back.set()
+        await heard.until(lambda h: len(h.messages) >= 2001)
+        answered = [body["id"] for body in heard.json(f"{place}/trading/result")]
+        assert sorted(answered) == sorted(f"b{n}" for n in range(2000))
+        assert heard.json(f"{place}/battery/result")[0]["status"] == "ok"
+
+
+async def test_sent_twice_while_it_waits_is_done_once_and_answered_twice(
+    home: Home, handler: CommandHandler
+) -> None:
+    home.read_back.clear()
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(handler.handle("price_floor", text("0.05")))
+        second = group.create_task(handler.handle("price_floor", text("0.05")))
+        while not home.done:
+            await asyncio.sleep(0)
+        home.read_back.set()
+    assert first.result() == second.result()
+    assert first.result().status == "ok"
+    assert len(home.done) == 1

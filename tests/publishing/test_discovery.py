@@ -10,16 +10,19 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from gateway.domain.readings import METRICS
+from gateway.domain.command_specs import COMMANDS
+from gateway.domain.metrics import METRICS
+from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.publishing import topics
-from gateway.publishing.commands import COMMANDS, Command, parse_command
+from gateway.publishing.commands import Command, parse_command
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.mqtt import Publisher
-from gateway.publishing.topics import SETTING_SCALARS, MarketState, UserSettings
+from gateway.publishing.topics import MarketState
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
-from tests.publishing.conftest import listening, mqtt, running
+from tests.publishing.conftest import connected, delivered, listening, mqtt, running
 from tests.publishing.homes import NOON, device, snapshot
+from tests.waiting import HANG_S
 
 HOME = HomeToDiscover("energy/home", "home", "0.1.0")
 EVERYTHING = (("inverter", tuple(METRICS)), ("meter", ("grid_power_w", "grid_import_wh")))
@@ -83,7 +86,7 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
             assert part["availability"][0]["topic"] == "energy/home/status"
 
 
-@pytest.mark.parametrize("setting", SETTING_SCALARS)
+@pytest.mark.parametrize("setting", SETTINGS)
 def test_what_home_assistant_sends_is_a_valid_command(setting: str) -> None:
     part = components()[f"energy_gateway_home_{setting}"]
     command = part["command_topic"].rsplit("/", 1)[1]
@@ -108,15 +111,15 @@ async def test_it_is_published_again_when_home_assistant_starts(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with running(publisher), listening(broker.port, "homeassistant/device/#") as heard:
-        await publisher.wait_connected(20)
+        await connected(publisher)
         messages = discovery_messages(HOME, discovered(snapshot()))
         publisher.publish(messages)
-        await publisher.flush()
+        await delivered(publisher)
         publisher.publish(discovery_messages(HOME, discovered(snapshot())))
-        await publisher.flush()
+        await delivered(publisher)
         await heard.until(lambda h: len(h.messages) >= len(messages))
         assert len(heard.messages) == len(messages)
-        async with aiomqtt.Client("127.0.0.1", broker.port) as assistant:
+        async with aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as assistant:
             await assistant.publish("homeassistant/status", "offline", 1)
             await assistant.publish("homeassistant/status", "online", 1)
         await heard.until(lambda h: len(h.messages) >= 2 * len(messages))

@@ -13,21 +13,23 @@ from simulators.broker import BrokerHandle
 from tests.publishing.conftest import listening
 from tests.publishing.test_broker_faults import LEDGER, in_order_without_loss
 
-EVENTS = 1200
+LIVES, EVENTS_A_LIFE = 5, 300
+EVENTS = LIVES * EVENTS_A_LIFE
 
 
 async def test_killed_again_and_again(broker: BrokerHandle, tmp_path: Path) -> None:
     rng = random.Random(11)
     path = tmp_path / "journal.sqlite"
-    command = ["-m", "tests.publishing.publisher_process", str(path), str(broker.port), str(EVENTS)]
+    command = ["-m", "tests.publishing.publisher_process", str(path), str(broker.port)]
     async with listening(broker.port, LEDGER) as heard:
-        for _ in range(4):
-            child = await asyncio.create_subprocess_exec(sys.executable, *command)
+        for life in range(1, LIVES):
+            more = [*command, str(life * EVENTS_A_LIFE), "stay"]
+            child = await asyncio.create_subprocess_exec(sys.executable, *more)
             enough = len(heard.messages) + rng.randrange(30, 200)
             await heard.until(lambda h, enough=enough: len(h.messages) >= enough)  # type: ignore[misc]
             child.kill()
             await child.wait()
-        child = await asyncio.create_subprocess_exec(sys.executable, *command)
+        child = await asyncio.create_subprocess_exec(sys.executable, *command, str(EVENTS))
         assert await child.wait() == 0
         await heard.until(lambda h: json.loads(h.messages[-1][1])["seq"] == EVENTS)
         in_order_without_loss(heard, EVENTS)

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
+from gateway.dashboard import page
+from gateway.dashboard.view import HomeView
+from gateway.domain.metrics import METRICS, Metric
+from gateway.publishing import topics
+from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.topics import MarketState
 from tests.publishing.homes import NOON, device, snapshot
@@ -52,3 +61,28 @@ def test_known_values_and_no_others() -> None:
     assert found["settled_money", ""] == -1.5
     assert found["poll_seconds_count", "meter"] == 1
     assert found["poll_errors_total", "charger"] == 1
+
+
+@given(st.text(max_size=6))
+def test_a_metric_in_any_unit_reaches_every_place(unit: str) -> None:
+    """A row that is added to the table needs no other place, whatever its unit."""
+    row = Metric("rack_inlet_x", unit, "how it is at the inlet")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(METRICS, row.name, row)
+        seen = snapshot()
+        seen.devices["rack"] = device("rack", rack_inlet_x=21.5)  # type: ignore[index]
+        metrics = Metrics()
+        metrics.show(seen, None, Counts())
+        found = {
+            v for (name, who), v in scrape(metrics).items() if who == "rack" and "inlet" in name
+        }
+        assert found == ({21.5} if unit else set())
+        topic = {m.topic: m.payload for m in topics.snapshot_messages("b", seen)}
+        assert topic["b/rack/rack_inlet_x"] == b"21.5"
+        home = HomeToDiscover("b", "home", "1")
+        sensors = {m.topic: m.payload for m in discovery_messages(home, discovered(seen))}
+        entity = json.loads(sensors["homeassistant/device/energy_gateway_home_rack/config"])
+        assert "rack_inlet_x" in entity["components"]
+        shown = page.live(HomeView("home", NOON, snapshot=seen))["devices"][-1]["readings"][0]
+        assert (shown["value"], shown["unit"]) == (21.5, unit)
+        assert shown["title"].startswith("Rack inlet")

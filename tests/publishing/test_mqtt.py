@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import aiomqtt
 
 from gateway.domain.readings import DeviceState
@@ -9,8 +11,9 @@ from gateway.publishing import topics
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle, start_broker
-from tests.publishing.conftest import START, listening, mqtt, running
+from tests.publishing.conftest import START, connected, delivered, listening, mqtt, running
 from tests.publishing.homes import snapshot
+from tests.waiting import HANG_S
 
 
 async def test_a_home_is_seen_and_only_changes_are_sent(
@@ -18,9 +21,9 @@ async def test_a_home_is_seen_and_only_changes_are_sent(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal, ["inverter"])
     async with listening(broker.port, "energy/home/#") as heard, running(publisher):
-        assert await publisher.wait_connected(20)
+        await connected(publisher)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
-        assert await publisher.flush(20)
+        await delivered(publisher)
         await heard.until(lambda h: bool(h.of("energy/home/site/state")))
         assert heard.of("energy/home/status") == [b"online"]
         assert heard.of("energy/home/inverter/pv_power_w") == [b"3000"]
@@ -28,10 +31,10 @@ async def test_a_home_is_seen_and_only_changes_are_sent(
         assert heard.json("energy/home/info")[0]["devices"] == ["inverter"]
         sent = publisher.sent
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
-        await publisher.flush()
+        await delivered(publisher)
         assert publisher.sent == sent
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(1)))
-        await publisher.flush()
+        await delivered(publisher)
         await heard.until(lambda h: len(h.of("energy/home/site/state")) == 2)
         assert heard.of("energy/home/inverter/pv_power_w") == [b"3000", b"3001"]
         assert heard.of("energy/home/charger/charger_power_w") == [b"0"]
@@ -41,23 +44,24 @@ async def test_a_home_is_seen_and_only_changes_are_sent(
         assert all(retained for _, _, retained in late.messages)
 
 
-async def test_numbers_of_a_former_life_do_not_stand_as_if_they_were_new(
-    broker: BrokerHandle, journal: Journal
+async def test_numbers_of_the_run_before_do_not_stand_as_if_they_were_new(
+    broker: BrokerHandle, journal: Journal, tmp_path: Path
 ) -> None:
-    async with running(Publisher(mqtt(broker.port), "home", journal)) as first:
-        await first.wait_connected(20)
+    memory = tmp_path / "topics.json"
+    async with running(Publisher(mqtt(broker.port), "home", journal, memory=memory)) as first:
+        await connected(first)
         first.publish(topics.snapshot_messages(first.base, snapshot(0)))
-        await first.flush(20)
-    async with aiomqtt.Client("127.0.0.1", broker.port) as other:
+        await delivered(first)
+    async with aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as other:
         await other.publish("energy/home/cmd/trading", b"{}", 1, True)  # not ours to clear
         await other.publish("energy/other/meter/grid_power_w", b"5", 1, True)
     # Now the inverter does not answer and the charger is gone from the configuration.
     silent = DeviceState("inverter", online=False)
-    async with running(Publisher(mqtt(broker.port), "home", journal)) as second:
+    async with running(Publisher(mqtt(broker.port), "home", journal, memory=memory)) as second:
         second.publish(topics.device_messages(second.base, snapshot(7).devices["meter"]))
         second.publish(topics.device_messages(second.base, silent))
-        await second.wait_connected(20)
-        await second.flush(20)
+        await connected(second)
+        await delivered(second)
         async with listening(broker.port, "energy/#") as late:
             await late.until(lambda h: bool(h.of("energy/other/meter/grid_power_w")))
             await late.until(lambda h: bool(h.of("energy/home/cmd/trading")))
@@ -78,7 +82,7 @@ async def test_the_broker_says_offline_when_we_vanish(
 ) -> None:
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/status") as heard, running(publisher):
-        await publisher.wait_connected(20)
+        await connected(publisher)
         # Another client with our identifier takes over: the broker drops us without a goodbye.
         thief = aiomqtt.Client("127.0.0.1", broker.port, identifier="energy-gateway-home")
         async with thief:
@@ -94,11 +98,11 @@ async def test_ledger_events_leave_the_outbox_in_order_once_acknowledged(
         journal.append("note", {"text": f"event {n}"}, START)
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/ledger/event") as heard, running(publisher):
-        await publisher.wait_connected(20)
-        assert await publisher.flush(20)
+        await connected(publisher)
+        await delivered(publisher)
         assert journal.unsent() == []
         journal.append("note", {"text": "one more"}, START)
-        assert await publisher.flush(20)
+        await delivered(publisher)
         await heard.until(lambda h: len(h.messages) == 106)
         events = heard.json("energy/home/ledger/event")
         assert [event["seq"] for event in events] == list(range(1, 107))
@@ -112,9 +116,9 @@ async def test_broker_away_keeps_the_latest_only_and_everything_returns(
     broker = await start_broker()
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with running(publisher):
-        await publisher.wait_connected(20)
+        await connected(publisher)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(0)))
-        await publisher.flush()
+        await delivered(publisher)
         await broker.close()
         for step in range(1, 61):  # ten minutes at one tick in 10 s
             journal.append("note", {"step": step}, START)
@@ -126,8 +130,8 @@ async def test_broker_away_keeps_the_latest_only_and_everything_returns(
         async with listening(broker.port, "energy/home/#") as heard:
             await heard.until(lambda h: len(h.of("energy/home/ledger/event")) >= 60)
             await heard.until(lambda h: b"online" in h.of("energy/home/status"))
-            assert heard.of("energy/home/inverter/pv_power_w") == [b"3060"]
-            assert heard.of("energy/home/charger/charger_state") == [b"idle"]
+            assert set(heard.of("energy/home/inverter/pv_power_w")) == {b"3060"}
+            assert set(heard.of("energy/home/charger/charger_state")) == {b"idle"}
             steps = [event["body"]["step"] for event in heard.json("energy/home/ledger/event")]
             assert steps == list(range(1, 61))
     await broker.close()
@@ -139,9 +143,9 @@ async def test_the_embedded_broker_serves_the_demo(journal: Journal) -> None:
     journal.append("note", {"text": "hello"}, START)
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/#") as heard, running(publisher):
-        await publisher.wait_connected(20)
+        await connected(publisher)
         publisher.publish(topics.snapshot_messages(publisher.base, snapshot(3)))
-        assert await publisher.flush(20)
+        await delivered(publisher)
         await heard.until(lambda h: bool(h.of("energy/home/ledger/event")))
         await heard.until(lambda h: bool(h.of("energy/home/site/state")))
     await broker.close()

@@ -6,11 +6,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.readings import METRICS
+from gateway.domain.command_specs import COMMANDS
+from gateway.domain.metrics import METRICS
+from gateway.domain.user_settings import UserSettings
 from gateway.publishing import topics
-from gateway.publishing.commands import COMMANDS
 from gateway.publishing.reference import document
-from gateway.publishing.topics import MarketState, Message, UserSettings
+from gateway.publishing.topics import MarketState, Message
 from gateway.store.book import Entry
 from tests.publishing.homes import NOON, device, snapshot
 

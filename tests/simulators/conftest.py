@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import HANG_S
+
 START = datetime(2026, 6, 1, 5, 0, tzinfo=UTC)  # midnight in Texas
 
 
@@ -43,7 +45,7 @@ class RawClient:
 
     async def answer(self) -> tuple[int, int, bytes]:
         """Transaction id, unit and PDU of the next frame."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             head = await self.reader.readexactly(7)
             transaction, _protocol, length, unit = struct.unpack(">HHHB", head)
             return transaction, unit, await self.reader.readexactly(length - 1)

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulators.conftest import RawClient
+from tests.waiting import HANG_S
 
 PROGRAM = (sys.executable, "-c", "from simulators.cli import main; main()", "home")
 ANY_PORTS = ("--port-inverter", "0", "--port-meter", "0", "--port-charger", "0")
@@ -19,7 +20,7 @@ async def run(*options: str) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
         *PROGRAM, *options, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )
-    out, error = await asyncio.wait_for(process.communicate(), 60)
+    out, error = await asyncio.wait_for(process.communicate(), HANG_S)
     return process.returncode or 0, out.decode(), error.decode()
 
 
@@ -37,7 +38,7 @@ async def test_it_serves_until_ctrl_c() -> None:
     )
     assert process.stdout is not None
     lines: list[str] = []
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(HANG_S):
         while not lines or not lines[-1].startswith("Ctrl-C"):
             lines.append((await process.stdout.readline()).decode())
     port = int(lines[0].split("127.0.0.1:")[1].split()[0])
@@ -45,7 +46,7 @@ async def test_it_serves_until_ctrl_c() -> None:
     assert await client.read(1, 40069, 2) == (103, 50)
     await client.close()
     process.send_signal(signal.SIGINT)
-    rest, _ = await asyncio.wait_for(process.communicate(), 60)
+    rest, _ = await asyncio.wait_for(process.communicate(), HANG_S)
     assert rest.decode().strip() == "stopped"
     assert process.returncode == 0
 

@@ -18,6 +18,7 @@ from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
 from tests.simulators.conftest import HandClock, RawClient
+from tests.waiting import HANG_S
 
 READ = struct.pack(">BHH", 3, 40069, 10)
 
@@ -51,7 +52,7 @@ async def stream(servers: Servers, fault: Fault, asks: int = 1) -> bytes:
         raw.writer.write(raw.frame(1, READ))
     got = bytearray()
     good = struct.pack(">HHHB", asks + 1, 0, 23, 1) + b"\x03\x14"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         while good not in got or len(got) < got.index(good) + 29:
             piece = await raw.reader.read(4096)
             if not piece:
@@ -238,7 +239,7 @@ async def test_reboot_loses_the_setpoint(servers: Servers, home: Home, client: R
 
 
 async def rtu_answer(raw: RawClient) -> bytes:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         head = await raw.reader.readexactly(3)
         return head + await raw.reader.readexactly(head[2] + 2)
 

@@ -107,7 +107,7 @@ def test_a_checkpoint_that_lies_consistently_is_found_by_verify(tmp_path: Path) 
     journal = Journal(path)
     lying = checkpoint.load(checkpoint.dump(journal.book))
     lying.last_sequence += 1
-    body = {"format": 1, "state_sha256": checkpoint.digest(checkpoint.dump(lying))}
+    body = {"format": checkpoint.FORMAT, "state_sha256": checkpoint.digest(checkpoint.dump(lying))}
     entry = journal.append("checkpoint", body, T0 + timedelta(days=1))
     journal.close()
     state = checkpoint.dump(lying)

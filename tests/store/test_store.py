@@ -223,8 +223,6 @@ def test_intents_and_flash_writes_survive(tmp_path: Path) -> None:
     assert again.write_count("inverter", 40001, "2026-06-01") == 2
     again.forget("inverter", Control.PV_LIMIT)
     assert again.pending("inverter") == {}
-    assert again.setting("mode") is None
-    assert again.setting("mode", "away") == "away"
 
 
 def test_what_only_forgets_does_not_wait_for_the_disk(tmp_path: Path) -> None:

@@ -23,13 +23,13 @@ from simulators.devices.serve import Servers, serve_home
 from simulators.gateway_toml import gateway_toml
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
+from tests.waiting import HANG_S, eventually
 
 QUICK = """publish_s = 0.5
 [control]
 period_s = 0.5
 """
 PROGRAM = "import sys; from gateway.cli import main; sys.argv[0] = 'energy-gateway'; main()"
-PATIENCE_S = 30
 
 
 @dataclass
@@ -48,7 +48,7 @@ class House:
 
     async def until(self, topic: str, true: Callable[[str], bool]) -> str:
         """Wait for a message on ``topic`` that is as wanted."""
-        async with asyncio.timeout(PATIENCE_S), self.client() as client:
+        async with asyncio.timeout(HANG_S), self.client() as client:
             await client.subscribe(topic)
             async for message in client.messages:
                 if isinstance(message.payload, bytes) and true(message.payload.decode()):
@@ -56,7 +56,7 @@ class House:
         raise AssertionError("unreachable")
 
     async def command(self, name: str, value: Any) -> dict[str, Any]:
-        async with asyncio.timeout(PATIENCE_S), self.client() as client:
+        async with asyncio.timeout(HANG_S), self.client() as client:
             await client.subscribe(f"energy/home/cmd/{name}/result")
             body = {"id": f"c-{name}", "ts": iso(self.clock.now()), "ttl_s": 60, "value": value}
             await client.publish(f"energy/home/cmd/{name}", json.dumps(body), qos=1)
@@ -67,7 +67,7 @@ class House:
         raise AssertionError("unreachable")
 
     def client(self) -> aiomqtt.Client:
-        return aiomqtt.Client("127.0.0.1", self.broker.port)
+        return aiomqtt.Client("127.0.0.1", self.broker.port, timeout=HANG_S)
 
     @property
     def held(self) -> bool:
@@ -90,7 +90,7 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
 
 
 async def ended(process: asyncio.subprocess.Process) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(HANG_S):
         _, said = await process.communicate()
     return said.decode()
 
@@ -129,9 +129,7 @@ async def test_killed_while_it_holds_the_battery_the_next_start_makes_it_neutral
         seen: list[bool] = []
         again = await place.start()
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while place.held:
-                    await asyncio.sleep(0.01)
+            await eventually(lambda: not place.held)
             seen.append(True)
             await place.until("energy/home/settings/battery", lambda v: v == "hold")
         finally:

@@ -20,6 +20,7 @@ from simulators.broker import start_broker
 from simulators.devices.serve import serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
+from tests.waiting import HANG_S
 
 ROOT = Path(__file__).parents[2]
 NOT_HERE = ("apt", "git", "cd", "systemctl", "journalctl", "cp")  # the machine's own business
@@ -97,14 +98,17 @@ async def watched(words: list[str], folder: Path, port: int) -> None:
     """Run the unit's command, see the home over MQTT, end it as systemd would."""
     process = await asyncio.create_subprocess_exec(*words, cwd=folder, stderr=subprocess.PIPE)
     try:
-        async with asyncio.timeout(30), aiomqtt.Client("127.0.0.1", port) as client:
+        async with (
+            asyncio.timeout(HANG_S),
+            aiomqtt.Client("127.0.0.1", port, timeout=HANG_S) as client,
+        ):
             await client.subscribe("energy/home/site/battery_soc_pct")
             async for message in client.messages:
                 if message.payload != b"null":
                     break
     finally:
         process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             _, said = await process.communicate()
     assert process.returncode == 0, said.decode()
     assert "all devices are neutral" in said.decode()

@@ -70,7 +70,7 @@ function drawDevices(live) {
     const head = node("summary", {}, node("b", {}, device.name),
       node("span", { class: look }, state),
       node("span", {}, device.seen ? clock(device.seen, live.time_zone) : "never seen"));
-    const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.metric.replaceAll("_", " ")),
+    const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.title),
       node("td", {}, r.value === null ? r.quality : `${typeof r.value === "number" ? Math.round(r.value * 100) / 100 : r.value} ${r.unit}`)));
     const box = node("details", { class: "device" }, head, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),

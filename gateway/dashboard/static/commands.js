@@ -1,10 +1,6 @@
 // Steering: one row a command; the answer comes after the device was read back.
 import { node } from "./text.js";
 
-const TITLES = {
-  backup_reserve_pct: "Backup reserve", battery: "Battery", export_limit_w: "Export limit", charge_now: "Charge the car now",
-  departure: "The car leaves", trading: "Trading", price_floor: "Price floor",
-};
 const rows = new Map(); // name -> what updates it
 let gatewayTime = "";
 
@@ -16,7 +12,7 @@ export function drawCommands(place, live) {
       rows.set(command.name, row);
       place.append(row.box);
     }
-    rows.get(command.name).update(command.value);
+    rows.get(command.name).update(command.fields);
   }
   const here = new Set(live.commands.map((command) => command.name));
   for (const [name, row] of rows) row.box.hidden = !here.has(name); // a part that this home does not have
@@ -26,12 +22,18 @@ function makeRow(command, currency) {
   const id = `command-${command.name}`;
   const output = node("output", { "aria-live": "polite", id: `${id}-answer` });
   const form = node("form", { id });
-  const title = TITLES[command.name] ?? command.name;
   const box = node("div", { class: "command" },
-    node("div", {}, node("h3", { id: `${id}-title` }, title), node("p", { id: `${id}-about` }, command.about)), form, output);
-  const unit = command.unit.replace("currency", currency);
-  const { fields, read, write } = CONTROLS[command.form](command, id, unit);
-  form.append(...fields);
+    node("div", {}, node("h3", { id: `${id}-title` }, command.title), node("p", { id: `${id}-about` }, command.about)), form, output);
+  const bundled = command.fields.length > 1;
+  const controls = command.fields.map((field) => {
+    // A control that stands alone is named by the heading, one of several by its own title.
+    const name = bundled ? { "aria-label": field.title } : { "aria-labelledby": `${id}-title` };
+    return { key: field.key, ...CONTROLS[field.form](field, { ...name, "aria-describedby": `${id}-about` }, currency) };
+  });
+  const read = () => bundled ? Object.fromEntries(controls.map((c) => [c.key, c.read()])) : controls[0].read();
+  const isSwitch = !bundled && command.fields[0].form === "switch";
+  form.append(...controls.map((c) => c.element));
+  if (!isSwitch) form.append(node("button", { type: "submit", "aria-label": `Apply: ${command.title}` }, "Apply"));
   // Marked, not disabled: a disabled control would lose the keyboard's focus.
   const busy = (is) => form.setAttribute("aria-busy", String(is));
   const ask = async (value) => {
@@ -48,39 +50,37 @@ function makeRow(command, currency) {
   let dirty = false;
   form.addEventListener("input", () => { dirty = true; });
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(read()); });
-  form.querySelector('[role="switch"]')?.addEventListener("click", (event) => {
-    event.preventDefault();
-    ask(event.currentTarget.getAttribute("aria-checked") !== "true");
-  });
+  if (isSwitch) {
+    form.addEventListener("click", (event) => { event.preventDefault(); ask(!controls[0].read()); });
+  }
   // What a person is typing is not overwritten by what holds now.
-  return { box, update: (value) => { if (!dirty && !form.contains(document.activeElement) || command.form === "switch") write(value); } };
+  return { box, update: (fields) => {
+    if (isSwitch || !dirty && !form.contains(document.activeElement)) controls.forEach((c, i) => c.write(fields[i].value));
+  } };
 }
 
-const apply = (title) => node("button", { type: "submit", "aria-label": `Apply: ${title}` }, "Apply");
-
+// One control a kind of setting: what is drawn, how it is read and written.
 const CONTROLS = {
-  switch(command, id) {
-    const button = node("button", { type: "button", role: "switch", "aria-checked": "false", "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-about` });
-    return { fields: [button], read: () => null, write: (value) => button.setAttribute("aria-checked", String(value === true)) };
+  switch(field, named) {
+    const button = node("button", { type: "button", role: "switch", "aria-checked": "false", ...named });
+    return { element: button, read: () => button.getAttribute("aria-checked") === "true",
+      write: (value) => button.setAttribute("aria-checked", String(value === true)) };
   },
-  number(command, id, unit) {
-    const input = node("input", { type: "number", required: "required", min: command.least, max: command.most, step: "any",
-      "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-about`, inputmode: "decimal" });
-    return { fields: [node("label", {}, input, unit), apply(TITLES[command.name] ?? command.name)],
-      read: () => Number(input.value), write: (value) => { input.value = value ?? ""; input.placeholder = value === null ? "none" : ""; } };
+  number(field, named, currency) {
+    const [unit, scale] = field.unit === "Wh" ? ["kWh", 1000] : [field.unit.replace("currency", currency), 1];
+    const input = node("input", { type: "number", required: field.optional ? "" : "required",
+      min: field.least / scale, max: field.most / scale, step: "any", inputmode: "decimal", ...named });
+    return { element: node("label", {}, input, unit),
+      read: () => input.value === "" ? null : scale === 1 ? Number(input.value) : Math.round(Number(input.value) * scale),
+      write: (value) => { input.value = value === null ? "" : scale === 1 ? value : value / scale; input.placeholder = value === null ? "none" : ""; } };
   },
-  choice(command, id) {
-    const select = node("select", { "aria-labelledby": `${id}-title`, "aria-describedby": `${id}-about` },
-      ...command.choices.map((choice) => node("option", { value: choice }, choice)));
-    return { fields: [select, apply(TITLES[command.name] ?? command.name)],
-      read: () => select.value, write: (value) => { select.value = value ?? command.choices[0]; } };
+  choice(field, named) {
+    const select = node("select", named, ...field.choices.map((choice) => node("option", { value: choice }, choice)));
+    return { element: select, read: () => select.value, write: (value) => { select.value = value; } };
   },
-  departure(command) {
-    const time = node("input", { type: "time", required: "required" });
-    const energy = node("input", { type: "number", required: "required", min: 0, max: 200, step: "0.1", inputmode: "decimal" });
-    return { fields: [node("label", {}, "at", time), node("label", {}, "with", energy, "kWh more"), apply(TITLES[command.name])],
-      read: () => ({ time: time.value, energy_wh: Math.round(Number(energy.value) * 1000) }),
-      write: (value) => { time.value = value?.time ?? ""; energy.value = value?.energy_wh == null ? "" : value.energy_wh / 1000; } };
+  time(field, named) {
+    const input = node("input", { type: "time", required: "required", ...named });
+    return { element: node("label", {}, input), read: () => input.value, write: (value) => { input.value = value; } };
   },
 };
 

@@ -21,7 +21,10 @@ from gateway.devices.datasheet import (
     ReadBack,
     Source,
     Write,
+    frequency,
+    grid_counters,
     held_unless,
+    lifetime,
     named,
     numeric,
     one,
@@ -44,30 +47,21 @@ _STATES = {
     4: "updating",
     5: "checking",
 }
-_U32_ABSENT = frozenset({0xFFFF_FFFF})
-# Most negative or all ones: no documented marks, but nothing that these devices could measure.
-_I16_ABSENT, _I32_ABSENT = frozenset({-0x8000}), frozenset({-0x8000_0000, 0x7FFF_FFFF})
 _RATED = Field(35001, "u16", valid=(1000, 60_000))
 _POSSIBLE_W = (-200_000, 200_000)  # the largest of the family has 30 kW
 
 
 def _panel(address: int) -> Field:
-    return Field(address, "u32", absent=_U32_ABSENT, valid=(0, 100_000))
+    return Field(address, "u32", valid=(0, 100_000))
 
 
 def _signed(address: int) -> Field:
-    return Field(address, "i32", absent=_I32_ABSENT, valid=_POSSIBLE_W)
+    return Field(address, "i32", valid=_POSSIBLE_W)
 
 
 def _metered(working: Value, power: Value) -> Value:
     """The meter's power counts only while the inverter hears the meter."""
     return -power if working == 1 and isinstance(power, int | float) else Missing.ABSENT
-
-
-def _meter_counter(value: Value, other: Value) -> Value:
-    """0 is a count only where the other side shows that energy is counted at all."""
-    counted = isinstance(other, int | float) and other > 0
-    return Missing.ABSENT if value == 0 and not counted else value
 
 
 def _in_battery(mode: Value, value: Value) -> Value:
@@ -128,8 +122,6 @@ def _neutral_export(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Wri
     return (*power, *switch) if saved.get(_EXPORT_ON) == 1 else (*switch, *power)
 
 
-_METER = (Field(36017, "f32"), Field(36015, "f32"))
-
 PROFILE = Profile(
     key="goodwe-et",
     title="GoodWe ET / EH / BT / BH hybrid",
@@ -146,13 +138,13 @@ PROFILE = Profile(
     controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
     source=Source(
         outputs=(
-            one("ac_power_w", Field(35138, "i16", absent=_I16_ABSENT)),
+            one("ac_power_w", Field(35138, "i16")),
             Output(
                 "pv_power_w",
                 tuple(_panel(a) for a in (35105, 35109, 35113, 35117)),
                 total_of_present,
             ),
-            one("grid_frequency_hz", Field(35123, "u16", scale=0.01, valid=(40, 70))),
+            frequency(Field(35123, "u16", scale=0.01)),
             Output("inverter_state", (Field(35187, "u16"),), named(_STATES)),
             Output(
                 "battery_power_w",
@@ -177,15 +169,15 @@ PROFILE = Profile(
                 lambda battery, mode: _in_battery(battery, held_unless(_AUTO)(mode)),
             ),
             Output("grid_power_w", (Field(36004, "u16"), _signed(36025)), _metered),
-            Output("grid_import_wh", _METER, _meter_counter),
-            Output("grid_export_wh", (_METER[1], _METER[0]), _meter_counter),
-            one("pv_energy_wh", Field(35191, "u32", scale=100, absent=_U32_ABSENT)),
-            one("battery_charge_wh", Field(35206, "u32", scale=100, absent=_U32_ABSENT)),
-            one("battery_discharge_wh", Field(35209, "u32", scale=100, absent=_U32_ABSENT)),
+            *grid_counters(Field(36017, "f32"), Field(36015, "f32")),
+            lifetime("pv_energy_wh", Field(35191, "u32", scale=100)),
+            lifetime("battery_charge_wh", Field(35206, "u32", scale=100)),
+            lifetime("battery_discharge_wh", Field(35209, "u32", scale=100)),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("holding", _MODE, 2),),
                 hold=_hold,
                 neutral=_neutral,
@@ -195,6 +187,7 @@ PROFILE = Profile(
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
+                limits="grid",
                 read_back=(Block("holding", 35001, 1), Block("holding", _EXPORT_ON, 2)),
                 required=(Block("holding", _EXPORT_ON, 2),),
                 hold=_hold_export,

@@ -5,7 +5,8 @@ be opened by the installer. Forcible charge and discharge end by themselves afte
 47083 (minutes): that is the dead-man, written again before half of it has passed. What it leaves is
 the permission to charge from the grid (47087): that is put back at the next start. It and 47246 are
 settings, so they are written on change only and the permission is kept until we let go.
-Grid meter 37113 and battery 37765 count export and charge as + (evcc: huawei-sun2000-hybrid).
+Lifetime energy of the panels is 32108; 32106 is what left on the AC side, with the battery's discharge
+in it (wlcrs/huawei_solar#1). Grid meter 37113 and battery 37765 count export and charge as + (evcc: huawei-sun2000-hybrid).
 
 Export limit: 47415 = 6 limits the grid connection to 47416 W, 7 to 47418 x 0.1 % of the rated
 power 30073, 5 to nothing, 0 has no limit, 1 leaves it to dry contacts (wlcrs/huawei-solar-lib;
@@ -23,7 +24,10 @@ from gateway.devices.datasheet import (
     ReadBack,
     Source,
     Write,
+    frequency,
+    grid_counters,
     held_unless,
+    lifetime,
     named,
     one,
     restore,
@@ -33,8 +37,6 @@ from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, Missing, Value, encode
 
-_I32_ABSENT = frozenset({0x7FFF_FFFF, -0x8000_0000})
-_U32_ABSENT = frozenset({0xFFFF_FFFF})
 _PERIOD, _GRID_CHARGE, _FORCE, _BY = 47083, 47087, 47100, 47246
 _CHARGE_W, _DISCHARGE_W = 47247, 47249
 _STOP, _CHARGE, _DISCHARGE = 0, 1, 2
@@ -44,11 +46,16 @@ _UNLIMITED, _NO_EXPORT, _LIMIT_W, _LIMIT_PCT = 0, 5, 6, 7
 
 
 def _i32(address: int, scale: float = 1) -> Field:
-    return Field(address, "i32", scale=scale, absent=_I32_ABSENT, valid=(-1e6, 1e6))
+    return Field(address, "i32", scale=scale, valid=(-1e6, 1e6))
 
 
 def _u32(address: int, scale: float = 1) -> Field:
-    return Field(address, "u32", scale=scale, absent=_U32_ABSENT)
+    return Field(address, "u32", scale=scale)
+
+
+def _count(address: int) -> Field:
+    """The meter's counters are i32 and may run below 0: their size counts (wlcrs/huawei_solar#1310)."""
+    return Field(address, "u32", scale=10, size_counts=True)
 
 
 _STATES = {
@@ -152,7 +159,7 @@ PROFILE = Profile(
         outputs=(
             one("ac_power_w", _i32(32080)),
             one("pv_power_w", _i32(32064)),
-            one("grid_frequency_hz", Field(32085, "u16", scale=0.01, absent=frozenset({0xFFFF}))),
+            frequency(Field(32085, "u16", scale=0.01)),
             Output("inverter_state", (Field(32089, "u16"),), named(_STATES)),
             Output("grid_power_w", (_METER, _i32(37113)), _heard_export),
             # both storage units together
@@ -161,16 +168,15 @@ PROFILE = Profile(
                 "battery_soc_pct",
                 (
                     _STORAGE,
-                    Field(37760, "u16", scale=0.1, absent=frozenset({0xFFFF}), valid=(0, 100)),
+                    Field(37760, "u16", scale=0.1, valid=(0, 100)),
                 ),
                 _heard,
             ),
             Output("battery_mode", (Field(_FORCE, "u16"),), held_unless(_STOP)),
-            one("pv_energy_wh", _u32(32106, 10), "slow"),
-            Output("grid_export_wh", (_METER, _u32(37119, 10)), _heard),
-            Output("grid_import_wh", (_METER, _u32(37121, 10)), _heard),
-            one("battery_charge_wh", _u32(37780, 10), "slow"),
-            one("battery_discharge_wh", _u32(37782, 10), "slow"),
+            lifetime("pv_energy_wh", _u32(32108, 10), "slow"),
+            *grid_counters(_count(37121), _count(37119), while_present=_METER),
+            lifetime("battery_charge_wh", _u32(37780, 10), "slow"),
+            lifetime("battery_discharge_wh", _u32(37782, 10), "slow"),
             one("battery_capacity_wh", _u32(37758), "slow"),
             one("battery_max_charge_w", _MAX_CHARGE, "slow"),
             one("battery_max_discharge_w", _MAX_DISCHARGE, "slow"),
@@ -178,6 +184,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(
                     Block("holding", 37046, 4),
                     Block("holding", _PERIOD, 1),
@@ -196,6 +203,7 @@ PROFILE = Profile(
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
+                limits="grid",
                 read_back=(Block("holding", 30073, 2), Block("holding", _EXPORT_MODE, 4)),
                 required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,

@@ -19,7 +19,7 @@ from gateway.devices.datasheet import (
     Source,
     SunSpecSheet,
     Write,
-    one,
+    lifetime,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, encode
@@ -50,13 +50,14 @@ PROFILE = Profile(
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            one("pv_energy_wh", _energy(1056), "slow"),
-            one("battery_charge_wh", _energy(1046), "slow"),
-            one("battery_discharge_wh", _energy(1048), "slow"),
+            lifetime("pv_energy_wh", _energy(1056), "slow"),
+            lifetime("battery_charge_wh", _energy(1046), "slow"),
+            lifetime("battery_discharge_wh", _energy(1048), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("holding", _MODE, 1),),
                 hold=_hold,
                 neutral=_neutral,

@@ -1,6 +1,6 @@
 """Eastron SDM630 meter (RS485 or gateway, unit 1; input registers, f32 in BE words, energy in kWh)."""
 
-from gateway.devices.datasheet import Communication, Profile, Source, one
+from gateway.devices.datasheet import Communication, Profile, Source, frequency, grid_counters, one
 from gateway.modbus.registers import Field
 
 
@@ -23,9 +23,8 @@ PROFILE = Profile(
     source=Source(
         outputs=(
             one("grid_power_w", _f32(52)),
-            one("grid_frequency_hz", _f32(70)),
-            one("grid_import_wh", _f32(72, 1000)),
-            one("grid_export_wh", _f32(74, 1000)),
+            frequency(_f32(70)),
+            *grid_counters(_f32(72, 1000), _f32(74, 1000)),
         ),
     ),
 )

@@ -1,6 +1,9 @@
 """SMA hybrids and battery inverters, SMA's own map (unit 3; BE words; its SunSpec map is unit 126).
 
-Setpoint 40149 (W, discharge +) is in force while 40151 = 802; SMA renews its battery setpoints for
+Setpoint 40149 (W, out of the inverter +) is in force while 40151 = 802. It is the AC output of panels
+and battery together (an owner in evcc-io/evcc#11580; OpenEMS writes it as the inverter's power): at
+'0' the sun stops, too. So it follows the panels' measured power. Battery inverters (SBS, Sunny Island)
+have no panels: all their inputs are absent, and it is the battery's. SMA renews its battery setpoints for
 300 s and falls back by firmware after 10-30 min (evcc-io/evcc#17115). Only these two registers are
 meant for cyclic writing: other parameters are flash and not used, the export limit among them. After
 the fallback nothing of ours is in force; 40151 is set to 803 again at the next start.
@@ -12,18 +15,22 @@ from gateway.devices.datasheet import (
     Communication,
     ControlSheet,
     Lease,
+    MeasuredPower,
     Output,
     Profile,
     ReadBack,
     Source,
     Write,
+    frequency,
+    grid_counters,
+    lifetime,
     named,
     numeric,
     one,
     total_of_present,
 )
 from gateway.domain.control import Control
-from gateway.modbus.registers import Block, Field
+from gateway.modbus.registers import Block, Field, encode
 
 _SETPOINT, _ACTIVE = 40149, 40151
 _ON, _OFF = 802, 803
@@ -31,21 +38,30 @@ _STATES = {35: "fault", 303: "off", 307: "running", 455: "warning"}
 
 
 def _i32(address: int) -> Field:
-    return Field(address, "i32", absent=frozenset({-0x8000_0000}))
+    return Field(address, "i32")
 
 
 def _u32(address: int, valid: tuple[float, float] | None = None) -> Field:
-    return Field(address, "u32", absent=frozenset({0xFFFF_FFFF, 0x8000_0000}), valid=valid)
+    return Field(address, "u32", valid=valid)
 
 
 def _u64(address: int) -> Field:
-    return Field(address, "u64", absent=frozenset({2**64 - 1, 2**63}))
+    return Field(address, "u64")
 
 
-def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
-    word = round(watts) & 0xFFFF_FFFF
+_PANELS = (_i32(30773), _i32(30961), _i32(30967))
+_BATTERY = Output(
+    "battery_power_w",
+    (_u32(31393), _u32(31395)),
+    numeric(lambda charge, out: out - charge),
+)
+_MEASURED = MeasuredPower(_PANELS, _BATTERY, _i32(30775))
+
+
+def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    power = encode(_MEASURED.ac_setpoint(watts, read_back), "i32")
     return (
-        Write(_SETPOINT, (word >> 16, word & 0xFFFF), check=False),
+        Write(_SETPOINT, power, check=False),
         Write(_ACTIVE, (0, _ON), check=False),
     )
 
@@ -66,27 +82,24 @@ PROFILE = Profile(
     source=Source(
         outputs=(
             one("ac_power_w", _i32(30775)),
-            Output("pv_power_w", (_i32(30773), _i32(30961), _i32(30967)), total_of_present),
-            Output(
-                "battery_power_w",
-                (_u32(31393), _u32(31395)),
-                numeric(lambda charge, out: out - charge),
-            ),
+            Output("pv_power_w", _PANELS, total_of_present),
+            _BATTERY,
             one("battery_soc_pct", _u32(30845, (0, 100))),
             Output("grid_power_w", (_u32(30865), _u32(30867)), numeric(lambda i, e: i - e)),
             Output("inverter_state", (_u32(30201),), named(_STATES)),
-            one("grid_frequency_hz", Field(30803, "u32", scale=0.01, valid=(40, 70))),
-            one("grid_import_wh", _u32(30581)),
-            one("grid_export_wh", _u32(30583)),
-            one("battery_charge_wh", _u64(31397), "slow"),
-            one("battery_discharge_wh", _u64(31401), "slow"),
+            frequency(Field(30803, "u32", scale=0.01)),
+            *grid_counters(_u32(30581), _u32(30583)),
+            lifetime("battery_charge_wh", _u64(31397), "slow"),
+            lifetime("battery_discharge_wh", _u64(31401), "slow"),
             one("battery_capacity_wh", _u32(40187), "slow"),
-            one("pv_energy_wh", _u64(30513), "slow"),
+            lifetime("pv_energy_wh", _u64(30513), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                read_back=(Block("holding", _SETPOINT, 4),),
+                limits="inverter_ac",
+                recompute=True,
+                read_back=(Block("holding", _SETPOINT, 4), *_MEASURED.blocks),
                 hold=_hold,
                 neutral=_neutral,
                 lease=Lease("reversion", 600.0, refresh_s=60.0),

@@ -27,8 +27,8 @@ from gateway.devices.datasheet import (
     Source,
     SunSpecSheet,
     Write,
+    lifetime,
     numeric,
-    one,
     restore,
     span,
 )
@@ -193,12 +193,13 @@ PROFILE = Profile(
             Output("battery_capacity_wh", (*_RATED, *_RATED), _installed(_capacity), "slow"),
             _sum("battery_max_charge_w", 0x44, (0, 1e6), poll="slow"),
             _sum("battery_max_discharge_w", 0x46, (0, 1e6), poll="slow"),
-            one("battery_discharge_wh", Field(0xE176, "u64", words="little"), "slow"),
-            one("battery_charge_wh", Field(0xE17A, "u64", words="little"), "slow"),
+            lifetime("battery_discharge_wh", Field(0xE176, "u64", words="little"), "slow"),
+            lifetime("battery_charge_wh", Field(0xE17A, "u64", words="little"), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("holding", _MODE, 1), Block("holding", _DEFAULT, 8)),
                 hold=_hold,
                 neutral=_neutral,
@@ -211,6 +212,7 @@ PROFILE = Profile(
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
+                limits="grid",
                 read_back=(Block("holding", _EXPORT_MODE, 4),),
                 required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,

@@ -10,7 +10,18 @@ renewed only by switching off and on again, that charging from the grid did not 
 them have the newer S6 models (Pho3niX90/solis_modbus#123, #158, #336, #352): of this model nobody tells.
 """
 
-from gateway.devices.datasheet import Communication, Output, Profile, Source, named, numeric, one
+from gateway.devices.datasheet import (
+    Communication,
+    Output,
+    Profile,
+    Source,
+    frequency,
+    grid_counters,
+    lifetime,
+    named,
+    numeric,
+    one,
+)
 from gateway.modbus.registers import Field, Kind, Missing, Value
 
 _STATES = {0: "waiting", 1: "starting", 2: "starting", 3: "running"}
@@ -51,7 +62,7 @@ PROFILE = Profile(
         outputs=(
             one("ac_power_w", _input(33079, "i32")),
             one("pv_power_w", _input(33057, "u32")),
-            one("grid_frequency_hz", _input(33094, "u16", 0.01)),
+            frequency(_input(33094, "u16", 0.01)),
             Output("inverter_state", (_input(33095, "u16"),), _state),
             Output(
                 "battery_power_w",
@@ -60,11 +71,10 @@ PROFILE = Profile(
             ),
             one("battery_soc_pct", Field(33139, "u16", "input", valid=(0, 100))),
             one("grid_power_w", _input(33263, "i32", -1)),
-            one("grid_import_wh", _input(33283, "u32", 10)),
-            one("grid_export_wh", _input(33285, "u32", 10)),
-            one("pv_energy_wh", _input(33029, "u32", 1000), "slow"),
-            one("battery_charge_wh", _input(33161, "u32", 1000), "slow"),
-            one("battery_discharge_wh", _input(33165, "u32", 1000), "slow"),
+            *grid_counters(_input(33283, "u32", 10), _input(33285, "u32", 10)),
+            lifetime("pv_energy_wh", _input(33029, "u32", 1000), "slow"),
+            lifetime("battery_charge_wh", _input(33161, "u32", 1000), "slow"),
+            lifetime("battery_discharge_wh", _input(33165, "u32", 1000), "slow"),
         ),
     ),
 )

@@ -31,10 +31,9 @@ from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
 
 _SETPOINT, _DYNAMIC_ESS = 2716, 5400
-_ABSENT_U16, _ABSENT_I16 = frozenset({0xFFFF}), frozenset({0x7FFF})  # a phase that is not there
-_PANELS = tuple(Field(a, "u16", absent=_ABSENT_U16) for a in (*span(808, 9), 850))
-_LOADS = tuple(Field(a, "u16", absent=_ABSENT_U16) for a in span(817, 3))
-_GRID = tuple(Field(a, "i16", absent=_ABSENT_I16) for a in span(820, 3))
+_PANELS = tuple(Field(a, "u16") for a in (*span(808, 9), 850))
+_LOADS = tuple(Field(a, "u16") for a in span(817, 3))
+_GRID = tuple(Field(a, "i16") for a in span(820, 3))
 
 
 def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
@@ -74,6 +73,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="grid",
                 read_back=(
                     Block("holding", 808, 12),
                     Block("holding", 850, 1),

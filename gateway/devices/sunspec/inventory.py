@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from gateway.devices.datasheet import ControlSheet, Identity, Output, ReadBack
+from gateway.devices.sunspec.makers import MakerQuirk, quirk_of
 from gateway.modbus import sunspec as ss
-from gateway.modbus.connection import Unit
 from gateway.modbus.registers import Block, Field, plan
+from gateway.modbus.unit import Unit
 
 _PROBED = {
     1: ("Mn", "Md", "Opt", "Vr", "SN"),
@@ -29,12 +30,8 @@ _NAMES = (
 )
 # Names that say nothing: what stands at such an input may be panels or a battery.
 _METERS = (201, 202, 203, 204, 211, 212, 213, 214)
-_NOT_THE_GRID = re.compile(r"^(production|consumption)", re.IGNORECASE)  # SolarEdge's options
 _BATTERY_KINDS = ("charge", "discharge", "battery")
 _NEUTRAL = re.compile(r"^(string|module|input|dc|channel|ch)?[\s_-]*\d*$", re.IGNORECASE)
-# Makers that put the battery at an input without saying so (Symo Hybrid: 'String 2'; its second
-# module carries the battery in evcc-io/evcc#19078 and in hilman2/ha-sunspec2).
-_BATTERY_INPUT = ((re.compile(r"fronius symo hybrid", re.IGNORECASE), 1),)
 
 
 @dataclass
@@ -56,6 +53,11 @@ class SunSpecInventory:
         return self.read_back.number(ss.field(model, point))
 
     @property
+    def quirk(self) -> MakerQuirk:
+        """What its maker does in his own way."""
+        return quirk_of(self.identity.manufacturer, self.identity.model)
+
+    @property
     def modules(self) -> dict[int, str]:
         """Model 160: module index -> pv | charge | discharge | battery | unknown, by its name."""
         model = self.chain.first(160)
@@ -74,8 +76,7 @@ class SunSpecInventory:
 
     def _place_battery(self, kinds: dict[int, str]) -> None:
         """Names that say nothing are panels, unless a battery must stand at one of them."""
-        says = f"{self.identity.manufacturer} {self.identity.model}"
-        place = next((i for pattern, i in _BATTERY_INPUT if pattern.search(says)), None)
+        place = self.quirk.battery_input
         neutral = [i for i, kind in kinds.items() if kind == "unknown"]
         if place in neutral:
             kinds.update(dict.fromkeys(neutral, "pv") | {place: "battery"})
@@ -91,7 +92,10 @@ class SunSpecInventory:
                 common = model
             elif model.model in _METERS:
                 says = self.read_back.value(ss.field(common, "Opt")) if common else ""
-                if not (isinstance(says, str) and _NOT_THE_GRID.search(says)):
+                other = self.quirk.other_meters
+                if not other or not isinstance(says, str):
+                    return model
+                if not re.search(other, says, re.IGNORECASE):
                     return model
         return None
 

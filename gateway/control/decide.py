@@ -1,0 +1,242 @@
+"""The decision of one tick: snapshot, order and limits in; setpoints, their reason and a memory out.
+
+Missing input has a defined action, never 'keep the last value': it releases, or asks for the least.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.control import charging
+from gateway.control.batteries import (
+    at_reserve,
+    can_give_w,
+    combined,
+    most_w,
+    sized,
+    split,
+    stored_wh,
+)
+from gateway.control.damping import Damping, Target, steady, steady_shares
+from gateway.control.economics import DispatchInputs, battery_power_w
+from gateway.control.inputs import ContactorMemory, ControlMemory, Decision, DecisionInputs
+from gateway.control.limits import (
+    Limits,
+    SteeredHome,
+    export_limit_w,
+    limits_of,
+    pv_limit_w,
+    steered,
+    within,
+)
+from gateway.domain.control import Reason, Setpoints
+from gateway.domain.order import IntervalTerms, Order
+from gateway.domain.plan import CarNeed
+
+# Close to the end of an interval a small rest of energy would ask for a huge power; below this the
+# rest is spread as if so much time were left. It is less than a tick of a slow (10 s) control loop,
+# so that the last tick still makes up what the ones before left over.
+SHORTEST_LEFT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Tick:
+    """One decision's inputs with what follows from them alone."""
+
+    inputs: DecisionInputs
+    order: Order | None
+    terms: IntervalTerms | None
+    home: SteeredHome
+    limits: Limits
+
+    @property
+    def held(self) -> bool:
+        """The owner's hand on the battery comes before what was sold."""
+        return self.inputs.settings.battery == "hold"
+
+    @property
+    def position_wh(self) -> int:
+        return 0 if self.held or self.terms is None else self.terms.position_wh
+
+    @property
+    def curtail(self) -> bool:
+        """Whether surplus is worth less than nothing now."""
+        price = self.terms.export_price if self.terms else None
+        return price is not None and price < 0
+
+    def dispatch_inputs(
+        self, net_load_w: float, exportable_w: float | None
+    ) -> DispatchInputs | None:
+        """The home at this moment for the order's values; None while a price is not known."""
+        order, terms = self.order, self.terms
+        if (
+            order is None
+            or terms is None
+            or terms.import_price is None
+            or terms.export_price is None
+        ):
+            return None
+        bounds = [w for w in (self.limits.import_limit_w, order.peak_import_w) if w is not None]
+        return DispatchInputs(
+            terms.import_price,
+            terms.export_price,
+            net_load_w,
+            self.limits.export_limit_w,
+            min(bounds, default=None),
+            exportable_w,
+        )
+
+
+def decide(inputs: DecisionInputs) -> Decision:
+    """The setpoints of this tick. Without terms for the present interval there is nothing to follow."""
+    order = inputs.order
+    terms = order.at(inputs.now) if order else None
+    # What was sold is delivered from what there is: only what was not may be kept back.
+    sells = terms is not None and terms.position_wh > 0
+    limits = limits_of(
+        inputs.control, inputs.settings, resale=order is None or order.resellable or sells
+    )
+    tick = _Tick(inputs, order, terms, steered(inputs.snapshot, inputs.control), limits)
+    chargers_a, contactors, spent = _chargers(tick)
+    coming_w = charging.coming_w(
+        chargers_a, tick.home, contactors, inputs.control, inputs.monotonic_s
+    )
+    sold = tick.position_wh > 0
+    pv_w = None
+    if not inputs.keeps_export:
+        pv_w = pv_limit_w(inputs.snapshot, tick.curtail, sold, tick.limits)
+    batteries_w, reason, mode_since_s = _batteries(tick, coming_w)
+    setpoints = Setpoints(
+        batteries_w=batteries_w,
+        chargers_a=chargers_a,
+        pv_limit_w=pv_w,
+        export_limit_w=export_limit_w(tick.curtail, sold, tick.limits),
+        reason=reason,
+    )
+    return Decision(setpoints, ControlMemory(setpoints, mode_since_s, contactors, spent))
+
+
+# -- batteries --
+
+
+def _batteries(tick: _Tick, coming_w: float) -> tuple[Mapping[str, int], Reason, float]:
+    """What each battery is asked for, which rule decided, and since when the mode holds."""
+    home, limits, memory = tick.home, tick.limits, tick.inputs.memory
+    old = Target(memory.setpoints.battery_w, memory.setpoints.reason)
+    damping = Damping(
+        tick.inputs.control.deadband_w,
+        tick.inputs.control.dwell_s,
+        tick.inputs.monotonic_s - memory.mode_since_s,
+    )
+    without_w = home.without_battery_w
+    shares: Mapping[str, int] = {}
+    if not home.batteries:
+        kept = Target(None, Reason.RELEASED)
+    elif without_w is None or any(b.soc_pct is None for b in home.batteries):
+        # The owner's hold needs no measurement; all else does.
+        kept = Target(0, Reason.HOLD) if tick.held else Target(None, Reason.NOT_MEASURED)
+        shares = {b.name: 0 for b in home.batteries} if tick.held else {}
+    else:
+        kept = steady(_target(tick, without_w, coming_w), old, damping, home, limits, coming_w)
+        if kept.power_w is not None:
+            shares = split(kept.power_w, home.batteries, limits.reserve_pct)
+            before = memory.setpoints.batteries_w
+            shares = steady_shares(shares, before, damping, home.batteries, limits.reserve_pct)
+    since_s = memory.mode_since_s if kept.mode == old.mode else tick.inputs.monotonic_s
+    return shares, kept.reason, since_s
+
+
+def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
+    """What the batteries together should do now, inside every limit."""
+    power_w, reason = _wanted(tick, without_w)
+    if power_w is None:
+        if not any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries):
+            return Target(None, reason)
+        # Released, an inverter would go below our reserve: it is told what it would do else.
+        power_w, reason = without_w, Reason.RESERVE
+    power_w, why = within(power_w, tick.home, tick.limits, coming_w)
+    return Target(round(power_w), why or reason)
+
+
+def _wanted(tick: _Tick, without_w: float) -> tuple[float | None, Reason]:
+    """The user's hold, else what was sold or bought, else the price; None = self-consumption."""
+    if tick.held:
+        return 0.0, Reason.HOLD
+    delivered_wh = tick.inputs.delivered_wh
+    if tick.terms is not None and tick.position_wh and delivered_wh is not None:
+        left_s = (tick.terms.interval.end - tick.inputs.now).total_seconds()
+        rest_wh = tick.position_wh - delivered_wh
+        # Whatever the home does now, the battery makes up the difference to the wanted export.
+        return without_w + rest_wh * 3600 / max(left_s, SHORTEST_LEFT_S), Reason.DELIVERY
+    power_w = _best_w(tick, without_w)
+    if power_w is None:
+        return None, Reason.SELF_CONSUMPTION
+    if power_w == 0:
+        return power_w, Reason.PRICE_REST
+    return power_w, Reason.PRICE_DISCHARGE if power_w > 0 else Reason.PRICE_CHARGE
+
+
+def _best_w(tick: _Tick, without_w: float) -> float | None:
+    """What the value of stored energy asks for; None where the inverters do it by themselves, faster."""
+    control, terms = tick.inputs.control, tick.terms
+    batteries = sized(tick.inputs.snapshot.batteries, control.battery)
+    spec = combined(batteries, control.battery, tick.limits.reserve_pct)
+    held_wh = stored_wh(batteries)
+    if terms is None or terms.value is None or spec is None or held_wh is None:
+        return None
+    exportable_w = None if tick.order is None or tick.order.resellable else 0.0
+    moment = tick.dispatch_inputs(without_w, exportable_w)
+    if moment is None:
+        return None
+    charge_w = sum(most_w(b.max_charge_w) for b in tick.home.batteries)
+    give_w = sum(can_give_w(b, tick.limits.reserve_pct) for b in tick.home.batteries)
+    able = replace(spec, max_charge_w=charge_w, max_discharge_w=give_w)
+    power_w = battery_power_w(terms.value, held_wh, moment, able)
+    discharge_w = sum(most_w(b.max_discharge_w) for b in tick.home.batteries)
+    own_w = min(discharge_w, max(-charge_w, without_w))
+    return None if abs(power_w - own_w) <= control.deadband_w else power_w
+
+
+# -- cars --
+
+
+def _chargers(tick: _Tick) -> tuple[dict[str, float], Mapping[str, ContactorMemory], bool]:
+    """Amperes for each charger (none where no car stands), the contactors, and 'charge now' is spent."""
+    inputs, home = tick.inputs, tick.home
+    memory, control, at = inputs.memory, inputs.control, inputs.monotonic_s
+    spent = inputs.settings.charge_now and (memory.charge_now_spent or _all_left(tick))
+    if not any(c.plugged for c in home.chargers):
+        return {}, memory.contactors, spent
+    each: Mapping[str, CarNeed] = {}
+    if inputs.settings.charge_now and not spent:
+        wanted = charging.at_full_power(home.chargers, control)
+    else:
+        each = charging.needs(home.chargers, inputs.settings, control, inputs.now)
+        moment = tick.dispatch_inputs(home.without_car_w or 0.0, None)
+        curve = tick.terms.car_value if tick.terms else None
+        wanted = charging.dispatch(each, curve, moment, inputs.now)
+    shares = charging.shares_a(wanted, control)
+    contactors, rested = dict(memory.contactors), {}
+    for charger in home.chargers:
+        if charger.plugged:
+            name, share = (
+                charger.name,
+                charging.Share(
+                    shares.get(charger.name, 0.0),
+                    each.get(charger.name),
+                    charger.name in wanted.urgent,
+                ),
+            )
+            before = contactors.get(name, ContactorMemory())
+            rested[name], contactors[name] = charging.rested(
+                before, share, control.charger_named(name), at, control.car_dwell_s
+            )
+    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control)
+    return {c.name: given.get(c.name, 0.0) for c in home.chargers}, contactors, spent
+
+
+def _all_left(tick: _Tick) -> bool:
+    """Whether the car for which the user said 'charge now' has left: the next has the usual wish."""
+    chargers = tick.inputs.snapshot.chargers
+    return bool(chargers) and all(c.plugged is False for c in chargers)

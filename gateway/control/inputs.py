@@ -1,0 +1,68 @@
+"""What a decision is made from and what comes out of it: frozen values, nothing else is looked at."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+
+from gateway.domain.control import ControlSettings, Setpoints
+from gateway.domain.order import Order, StandingSettings
+from gateway.domain.readings import Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class ContactorMemory:
+    """Whether a charger's contactor is closed by our wish, since when, and when more was last allowed.
+
+    Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse.
+    """
+
+    charging: bool = False
+    since_s: float = -math.inf
+    raised_s: float = -math.inf
+    current_a: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class ControlMemory:
+    """What the next decision has to know of those before it. Times of a monotonic clock, s.
+
+    ``charge_now_spent``: the car for which the user said 'charge now' has left.
+    """
+
+    setpoints: Setpoints = field(default_factory=Setpoints)
+    mode_since_s: float = -math.inf
+    contactors: Mapping[str, ContactorMemory] = field(default_factory=lambda: MappingProxyType({}))
+    charge_now_spent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionInputs:
+    """All that one decision is made from.
+
+    ``order`` is None when there is none yet or the last has run out; ``settings`` hold in any case
+    (those of the last order, which the guard keeps). ``delivered_wh`` is the net export since the
+    delivery interval began, by the meter (None = not known). ``keeps_export``: the devices keep the
+    export limit by themselves now. ``now`` is UTC, ``monotonic_s`` of a clock that nobody sets.
+    """
+
+    snapshot: Snapshot
+    settings: StandingSettings
+    order: Order | None
+    delivered_wh: float | None
+    control: ControlSettings
+    now: datetime
+    monotonic_s: float
+    keeps_export: bool = False
+    memory: ControlMemory = ControlMemory()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the devices are asked for at this tick, and what the next decision has to know."""
+
+    setpoints: Setpoints
+    memory: ControlMemory

@@ -1,0 +1,167 @@
+"""What the user may set while the gateway runs: one table, and the values that hold now. Pure.
+
+One field of `UserSettings` is one row: its type and default, how it is checked (`setting_kinds`), its
+title and what it does. The MQTT command and its topics, Home Assistant's entity, the page's control,
+the generated reference and the stored values follow from it. What a new setting needs besides is the
+place that uses it, and `gateway.agent.user_settings.configured` where gateway.toml gives its first value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import time
+from decimal import Decimal
+from typing import Any, Literal
+
+from gateway.domain.order import StandingSettings
+from gateway.domain.setting_kinds import Choice, Kind, Number, Price, Shown, Switch, TimeOfDay
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A command that sets several settings at once; its value is an object with some of their keys."""
+
+    command: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row. ``part`` is what of the home it is about (a part that is not there is not offered).
+
+    ``urgent``: it protects the home; its command never waits behind others. ``bundle`` and ``key``: its
+    command sets others, too.
+    """
+
+    kind: Kind
+    title: str
+    about: str
+    part: Literal["battery", "car", "grid", "market"]
+    urgent: bool = False
+    bundle: Bundle | None = None
+    key: str = ""
+    name: str = ""  # of the field
+
+    @property
+    def command(self) -> str:
+        """The name of the command that sets it."""
+        return self.bundle.command if self.bundle else self.name
+
+
+def _row(default: Any, setting: Setting) -> Any:
+    return field(default=default, metadata={"setting": setting})
+
+
+_DEPARTURE = Bundle("departure", "The car leaves")
+
+
+@dataclass(frozen=True, slots=True)
+class UserSettings:
+    """What holds now. Powers W, energy Wh; ``price_floor`` in currency units per kWh."""
+
+    backup_reserve_pct: float = _row(
+        20.0,
+        Setting(
+            Number("%", 0, 100),
+            "Backup reserve",
+            "state of charge that is kept for outages",
+            part="battery",
+            urgent=True,
+        ),
+    )
+    battery: Literal["auto", "hold"] = _row(
+        "auto",
+        Setting(
+            Choice(("auto", "hold")),
+            "Battery",
+            "auto = planned and traded; hold = neither charged nor discharged by the gateway",
+            part="battery",
+            urgent=True,
+        ),
+    )
+    export_limit_w: float | None = _row(
+        None,
+        Setting(
+            Number("W", 0, 100_000, step=100, optional=True),
+            "Export limit",
+            "most power that is fed into the grid (the configured limit still holds); null = no limit",
+            part="grid",
+            urgent=True,
+        ),
+    )
+    charge_now: bool = _row(
+        False,
+        Setting(
+            Switch(),
+            "Charge the car now",
+            "charge the car at full power until it is full or this is off",
+            part="car",
+        ),
+    )
+    departure_time: time = _row(  # noqa: RUF009 - it makes a field
+        time(7),
+        Setting(
+            TimeOfDay(),
+            "Departure time",
+            "when the car leaves",
+            part="car",
+            bundle=_DEPARTURE,
+            key="time",
+        ),
+    )
+    departure_energy_wh: float = _row(
+        0.0,
+        Setting(
+            Number("Wh", 0, 200_000, step=500),
+            "Departure energy",
+            "how much energy the car wants by then",
+            part="car",
+            bundle=_DEPARTURE,
+            key="energy_wh",
+        ),
+    )
+    trading: bool = _row(
+        False,
+        Setting(
+            Switch(),
+            "Trading",
+            "offer surplus at the exchange; what is sold is delivered either way",
+            part="market",
+        ),
+    )
+    price_floor: Decimal = _row(  # noqa: RUF009 - it makes a field
+        Decimal(0),
+        Setting(
+            Price("currency/kWh", 0, 10, step=0.001),
+            "Price floor",
+            "never sell below this price",
+            part="market",
+        ),
+    )
+
+    def shown(self, name: str) -> Shown:
+        """The setting ``name`` as JSON: for topics, the page and the store."""
+        return SETTINGS[name].kind.shown(getattr(self, name))
+
+    def changed(self, values: Mapping[str, Any]) -> UserSettings:
+        """With other values of some settings, of the type that their kind gives."""
+        return replace(self, **values)
+
+    def standing(self, import_limit_w: float | None = None) -> StandingSettings:
+        """The part that the guard keeps itself, whether or not an agent runs."""
+        return StandingSettings(
+            reserve_pct=self.backup_reserve_pct,
+            battery=self.battery,
+            export_limit_w=self.export_limit_w,
+            import_limit_w=import_limit_w,
+            charge_now=self.charge_now,
+            departure_time=self.departure_time,
+            departure_energy_wh=self.departure_energy_wh,
+        )
+
+
+SETTINGS: Mapping[str, Setting] = {
+    found.name: replace(found.metadata["setting"], name=found.name)
+    for found in fields(UserSettings)
+}

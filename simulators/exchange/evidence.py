@@ -1,0 +1,140 @@
+"""Evidence: what a party sent, what it signed, and what it was answered; small, and exact to the byte.
+
+A signed document is kept as its parts: header and payload as text (they compress), the signature
+as its 64 bytes (which do not). Put together again they are the compact JWS that was received.
+Old ones are packed by the thousand, where what they have in common is kept once.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import lzma
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_SIGNATURE = 64
+_BARE, _SIGNED, _TEXT = 0, 1, 2  # unsigned; in parts; a JWS that would not come back to the byte
+# What documents have in common; a store that was written with it is read only with it.
+_COMMON = (
+    b'["deliver","deliver:2026-06-01T12:15:00Z:measured",1780315200123,201,null,'
+    b'"{\\"alg\\":\\"Ed25519\\",\\"typ\\":\\"cts+jose\\",\\"iat\\":1780315200,\\"kid\\":\\"home-1-1\\"}",'
+    b'"{\\"requestId\\": \\"deliver:2026-06-01T12:15:00Z\\", \\"partyId\\": \\"home-1\\", '
+    b'\\"counterPartyId\\": \\"exchange\\", \\"measurementPointId\\": \\"home-1-meter\\", \\"interval\\": '
+    b'{\\"dtStart\\": \\"2026-06-01T12:15:00Z\\", \\"duration\\": \\"PT15M\\"}, \\"importQuantity\\": 0, '
+    b'\\"exportQuantity\\": 120, \\"importRegister\\": 1034, \\"exportRegister\\": 2034, '
+    b'\\"quality\\": \\"MEASURED\\"}"]'
+    b'["createTender","home-1-t",1780315200123,201,null,"","{\\"requestId\\": \\"", \\"tender\\": '
+    b'{\\"tenderId\\": \\"", \\"side\\": \\"BUY\\", \\"resourceDesignator\\": \\"ENERGY\\", '
+    b'\\"expirationTime\\": \\"2026-06-01T12:30:00Z\\", \\"allOrNone\\": false, \\"tenderDetail\\": '
+    b'{\\"interval\\": {\\"dtStart\\": \\"2026-06-01T13:00:00Z\\"}, \\"price\\": 6000, \\"quantity\\": 500}}}"]'
+    b'["createStreamTender","home-1:2026-06-01T12:15:00Z:0",1780315200123,201,null,'
+    b'"{\\"alg\\":\\"Ed25519\\",\\"typ\\":\\"cts+jose\\",\\"iat\\":1780315200,\\"kid\\":\\"home-1-1\\"}",'
+    b'"{\\"requestId\\": \\"home-1:2026-06-01T12:15:00Z:0\\", \\"partyId\\": \\"home-1\\", '
+    b'\\"marketId\\": \\"charging-network\\", \\"segmentId\\": \\"LZ_SOUTH\\", \\"tender\\": {\\"tenderId\\": '
+    b'\\"home-1:2026-06-01T12:15:00Z:0\\", \\"side\\": \\"SELL\\", \\"expirationTime\\": '
+    b'\\"2026-06-01T12:38:00Z\\", \\"tenderDetail\\": {\\"stream\\": {\\"streamIntervalDuration\\": '
+    b'\\"PT15M\\", \\"streamStart\\": \\"2026-06-01T12:30:00Z\\", \\"streamIntervals\\": [{\\"streamUid\\": '
+    b'0, \\"streamIntervalPrice\\": 6000, \\"streamIntervalQuantity\\": 120}, {\\"streamUid\\": 1, '
+    b'\\"streamIntervalPrice\\": 6000, \\"streamIntervalQuantity\\": 120}, {\\"streamUid\\": 2, '
+    b'\\"streamIntervalPrice\\": 6000, \\"streamIntervalQuantity\\": 120}, {\\"streamUid\\": 3, '
+    b'\\"streamIntervalPrice\\": 6000, \\"streamIntervalQuantity\\": 120}]}}}}"]'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A request that was carried out: what it was, when it was received (ms), what was decided.
+
+    ``result`` is what the answer needs beyond the document (JSON); ``signed`` the compact JWS.
+    """
+
+    operation: str
+    key: str
+    received_ms: int
+    status: int
+    result: Any
+    payload: bytes
+    signed: bytes | None
+
+
+def encode(stored: Stored) -> bytes:
+    kind, signature, header = _parts(stored)
+    known = [stored.operation, stored.key, stored.received_ms, stored.status, stored.result]
+    text = json.dumps([*known, header, stored.payload.decode()], separators=(",", ":"))
+    press = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _COMMON)
+    return bytes([kind]) + signature + press.compress(text.encode()) + press.flush()
+
+
+def decode(body: bytes) -> Stored:
+    kind, signature, text = _split(body)
+    return _stored(kind, signature, text)
+
+
+def pack(bodies: Sequence[bytes]) -> bytes:
+    """Many of them as one; the order stays."""
+    parts = [_split(body) for body in bodies]
+    kinds = bytes(kind for kind, _, _ in parts)
+    signatures = b"".join(signature for _, signature, _ in parts)
+    texts = lzma.compress(b"\n".join(text for _, _, text in parts), format=lzma.FORMAT_XZ, preset=2)
+    return struct.pack(">I", len(parts)) + kinds + signatures + texts
+
+
+def unpack(packed: bytes) -> list[Stored]:
+    (count,) = struct.unpack_from(">I", packed)
+    kinds, offset = packed[4 : 4 + count], 4 + count
+    signatures = []
+    for kind in kinds:
+        length = _SIGNATURE if kind == _SIGNED else 0
+        signatures.append(packed[offset : offset + length])
+        offset += length
+    texts = lzma.decompress(packed[offset:]).split(b"\n")
+    return [_stored(*parts) for parts in zip(kinds, signatures, texts, strict=True)]
+
+
+def _parts(stored: Stored) -> tuple[int, bytes, str | None]:
+    if stored.signed is None:
+        return _BARE, b"", None
+    header, _, rest = stored.signed.partition(b".")
+    signature = rest.rpartition(b".")[2]
+    try:
+        plain = _from64(header).decode(), _from64(signature)
+    except (binascii.Error, UnicodeDecodeError):
+        return _TEXT, b"", stored.signed.decode("ascii")
+    if len(plain[1]) == _SIGNATURE and _jws(plain[0], stored.payload, plain[1]) == stored.signed:
+        return _SIGNED, plain[1], plain[0]
+    return _TEXT, b"", stored.signed.decode("ascii")
+
+
+def _split(body: bytes) -> tuple[int, bytes, bytes]:
+    """Kind, signature, and the text, which has no line break (JSON escapes them)."""
+    kind = body[0]
+    length = 1 + (_SIGNATURE if kind == _SIGNED else 0)
+    press = zlib.decompressobj(-15, _COMMON)
+    return kind, body[1:length], press.decompress(body[length:]) + press.flush()
+
+
+def _stored(kind: int, signature: bytes, text: bytes) -> Stored:
+    operation, key, received_ms, status, result, header, payload = json.loads(text)
+    said = payload.encode()
+    signed = None
+    if kind == _SIGNED:
+        signed = _jws(header, said, signature)
+    elif kind == _TEXT:
+        signed = header.encode("ascii")
+    return Stored(operation, key, received_ms, status, result, said, signed)
+
+
+def _jws(header: str, payload: bytes, signature: bytes) -> bytes:
+    return b".".join(
+        base64.urlsafe_b64encode(part).rstrip(b"=")
+        for part in (header.encode(), payload, signature)
+    )
+
+
+def _from64(text: bytes) -> bytes:
+    return base64.urlsafe_b64decode(text + b"=" * (-len(text) % 4))

@@ -1,0 +1,150 @@
+"""The port behind which the market keeps its rows; `sqlite_ledger` is the store of one process.
+
+Rows are appended in the order in which they were decided, and what `append` has confirmed is
+durable. Nothing reads a row before its batch was confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from simulators.exchange.evidence import Stored
+from simulators.exchange.rows import Batch, Call, Document, Session, Statement, Tender
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """A party as it is kept: ``number`` in the rows, keys as JWK with an end of validity (ms)."""
+
+    number: int
+    party_id: str
+    role: str
+    capacity_w: int
+    revoked: bool
+    secret_hash: str | None
+    keys: str  # JSON: [{"jwk": {...}, "until_ms": null}]
+
+
+class Open(NamedTuple):
+    """A tender whose gate has not closed, as it is loaded at the start."""
+
+    tender: Tender
+    name: str
+    stream: int
+    canceled: int
+    filled: int
+
+
+class TenderState(NamedTuple):
+    """A tender and what has become of it, in the words of the wire."""
+
+    tender_id: str
+    start: int
+    buy: int
+    price: int
+    quantity: int
+    expires_ms: int
+    filled: int
+    canceled: int
+    supervisory: int
+
+
+class Executed(NamedTuple):
+    """A fill as a party reads it; ``name`` and ``stream`` are None for the backstop."""
+
+    seq: int
+    start: int
+    buy: int
+    price: int
+    quantity: int
+    uid: int
+    time: int
+    name: str | None
+    stream: int | None
+
+
+class SettlementColumns(NamedTuple):
+    """All that a settlement run reads of one interval, party by party (numbers, in no order).
+
+    ``traded`` is party, net Wh (sell +), energy money; ``metered`` party, net Wh (export +);
+    ``standing`` the statements that nothing has reversed.
+    """
+
+    traded: Sequence[tuple[int, int, int]]
+    metered: Sequence[tuple[int, int]]
+    standing: Sequence[Statement]
+    waived: bool
+
+
+class Loaded(NamedTuple):
+    """What a market needs to go on: ``last_calls`` is the latest call of each open instrument."""
+
+    marks: dict[str, str]
+    last_seq: int
+    parties: Sequence[Registered]
+    tenders: Sequence[Open]
+    positions: Sequence[tuple[int, int, int]]  # start, party, net Wh
+    last_calls: dict[int, int]
+
+
+class Ledger(Protocol):
+    """Everything the market asks of its store. Raises StorageError where it fails."""
+
+    on_failure: Callable[[], None]
+
+    def append(self, batch: Batch) -> Awaitable[None]:
+        """Store all rows of the batch or none; returns when they are durable.
+
+        After a failure no batch that was handed in meanwhile is stored either: they were decided
+        on rows that do not exist. ``on_failure`` is called before anybody is told.
+        """
+
+    def load(self) -> Loaded: ...
+
+    async def document(self, key_hash: int) -> tuple[Document, Stored] | None: ...
+
+    async def known(self, party: int, name: str, stream: bool, uids: Sequence[int]) -> set[int]:
+        """Of the uids of a tender of that name (a single one has uid 0) those that exist."""
+
+    async def tender(self, party: int, tender_id: str) -> TenderState | None: ...
+
+    async def fills(self, party: int, after: int, limit: int) -> Sequence[Executed]: ...
+
+    async def calls(self, first: int, last: int) -> Sequence[Call]:
+        """The calls of the intervals from the quarter-hour ``first`` to before ``last``."""
+
+    async def calls_after(self, seq: int, limit: int) -> Sequence[Call]: ...
+
+    async def sessions_after(self, seq: int, limit: int) -> Sequence[Session]: ...
+
+    async def positions(self, party: int, first: int, last: int) -> Sequence[tuple[int, int]]: ...
+
+    async def statements(self, party: int, first: int, last: int) -> Sequence[Statement]: ...
+
+    async def deliveries(self, party: int, start: int) -> Sequence[tuple[int, int]]:
+        """Document and quality of what was reported for one interval."""
+
+    async def evidence(self, document: int) -> Stored | None: ...
+
+    async def settlement_columns(self, start: int) -> SettlementColumns: ...
+
+    async def totals(self) -> dict[str, int]:
+        """Settled money by party; the sum is zero."""
+
+    async def latest_calls(self, first: int, last: int) -> dict[int, Call]:
+        """The last call that was held for each interval of the span."""
+
+    async def compact(self) -> None:
+        """Pack the evidence that is no longer fresh."""
+
+    async def forget(self, before: int, account_before: int) -> None:
+        """Drop what nobody may ask for any more of intervals before those quarter-hours."""
+
+    def register(self, party_id: str, role: str, capacity_w: int) -> Registered: ...
+
+    def amend(self, party_id: str, **columns: Any) -> Registered:
+        """Change ``revoked``, ``secret_hash`` or ``keys`` of a party."""
+
+    def close(self) -> None: ...

@@ -1,0 +1,79 @@
+"""An auditor's look at a ledger: every call is cleared again from what is stored.
+
+The book of a call is all that was accepted before it, less what was taken back, filled or had
+expired by then, and the retailer's backstop at the published prices.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+from simulators.exchange.auction import backstop
+from simulators.exchange.clearing import Order, clear
+from simulators.exchange.names import call_id, market_order_id
+from simulators.exchange.rows import Call, Tender, from_quarter, from_s
+from simulators.exchange.sqlite_ledger import SqliteLedger
+from simulators.exchange.terms import Prices, epoch_ms
+
+_TENDERS = (
+    "SELECT t.*, s.party_id, s.tender_id, c.seq FROM tender t JOIN tender_state s"
+    " ON s.document = t.document AND s.uid = t.uid"
+    " LEFT JOIN cancel c ON c.document = t.document AND c.uid = t.uid"
+)
+
+
+def replay(ledger: SqliteLedger, prices: Prices) -> int:
+    """The number of calls that clear again to the same fills; ValueError at the first that differs."""
+    tenders: dict[int, list[_Known]] = defaultdict(list)
+    for *row, party_id, tender_id, canceled in ledger.all(_TENDERS):
+        tender = Tender(*row)
+        order_id = market_order_id(party_id, tender_id)
+        tenders[tender.start].append(_Known(tender, order_id, canceled, tender.quantity))
+    calls = [Call(*row) for row in ledger.all("SELECT * FROM call ORDER BY seq")]
+    for call in calls:
+        book = _book(tenders[call.start], call, prices)
+        orders = [Order(k.order_id, bool(k.tender.buy), k.tender.price, k.left) for k in book]
+        name = call_id(from_quarter(call.start), from_s(call.time))
+        cleared = clear(name, orders, prices.terms.lot_wh)
+        fills = ledger.all(
+            "SELECT document, uid, quantity FROM fill WHERE start = ? AND call = ?",
+            *(call.start, call.seq),
+        )
+        stored = {(document, uid): quantity for document, uid, quantity in fills}
+        known = {k.order_id: k for k in book}
+        again = {known[order_id].key: wh for order_id, wh in cleared.fills}
+        if (cleared.price, cleared.volume, again) != (call.price, call.volume, stored):
+            raise ValueError(f"call {name} does not replay")
+        for order_id, wh in cleared.fills:
+            known[order_id].left -= wh
+    return len(calls)
+
+
+@dataclass(slots=True)
+class _Known:
+    tender: Tender
+    order_id: str
+    canceled: int | None
+    left: int
+
+    @property
+    def key(self) -> tuple[int, int]:
+        return self.tender.document, self.tender.uid
+
+
+def _book(tenders: list[_Known], call: Call, prices: Prices) -> list[_Known]:
+    """What could trade in the call; ``left`` is what earlier calls left of it."""
+    when = from_s(call.time)
+    book = [
+        known
+        for known in tenders
+        if known.left
+        and known.tender.document < call.seq
+        and (known.canceled is None or known.canceled > call.seq)
+        and known.tender.expires_ms > epoch_ms(when)
+    ]
+    if book:
+        orders = backstop(prices, 0, from_quarter(call.start), when)
+        book += [_Known(order.tender, order.order_id, None, order.left) for order in orders]
+    return book

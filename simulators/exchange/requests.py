@@ -1,0 +1,137 @@
+"""One request, one answer, one document: idempotency by key.
+
+A request that changes something is decided once. Document, evidence and effects are one batch; it
+is answered when that is durable. The same key again gets the same answer, made again from what is
+stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from simulators.exchange import problems
+from simulators.exchange.evidence import Stored, encode
+from simulators.exchange.ledger import Ledger, Registered
+from simulators.exchange.rows import Batch, Document, Evidence
+from simulators.exchange.terms import epoch_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request: who asks, the document, when it was received, the compact JWS if it was one."""
+
+    party: Registered
+    body: bytes
+    now: datetime
+    signed: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided: HTTP status, what the answer needs beyond the document, and the rows.
+
+    ``name`` is the tenderId where the document tenders, ``stream`` whether for several intervals.
+    """
+
+    seq: int
+    status: int
+    result: Any
+    batch: Batch
+    name: str | None = None
+    stream: bool = False
+
+
+# Asks the ledger what it must, then numbers the document and decides without waiting for anything.
+Decide = Callable[[Request], Awaitable[Decision]]
+
+
+class Requests:
+    """Carries requests out once."""
+
+    def __init__(self, ledger: Ledger, number: Callable[[], int]) -> None:
+        self._ledger = ledger
+        self._number = number
+        self._under_way: dict[int, asyncio.Future[Stored]] = {}
+
+    async def once(
+        self, operation: str, key: str, request: Request, decide: Decide
+    ) -> tuple[Stored, bool]:
+        """What is stored of the request, and whether it was carried out before."""
+        hashed = key_hash(request.party.party_id, operation, key)
+        if (first := self._under_way.get(hashed)) is not None:
+            return _same(await asyncio.shield(first), operation, key, request), True
+        done: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+        self._under_way[hashed] = done
+        try:
+            if (found := await self._ledger.document(hashed)) is not None:
+                stored = _same(found[1], operation, key, request)
+                done.set_result(stored)
+                return stored, True
+            stored = await self._carry_out(operation, key, hashed, request, decide)
+            done.set_result(stored)
+            return stored, False
+        except BaseException as error:
+            done.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
+            done.exception()  # nobody else need wait for it
+            raise
+        finally:
+            del self._under_way[hashed]
+
+    async def _carry_out(
+        self, operation: str, key: str, hashed: int, request: Request, decide: Decide
+    ) -> Stored:
+        try:
+            decision = await decide(request)
+        except problems.Problem as problem:
+            if problem.status in (400, 429, 503):
+                raise  # not carried out, may be sent again with the same key
+            refusal = {
+                "kind": problem.kind,
+                "detail": problem.detail,
+                "reject": problem.reject,
+            }
+            decision = Decision(self._number(), problem.status, refusal, Batch())
+        stored = Stored(
+            operation=operation,
+            key=key,
+            received_ms=epoch_ms(request.now),
+            status=decision.status,
+            result=decision.result,
+            payload=request.body,
+            signed=request.signed,
+        )
+        seq, stream = decision.seq, int(decision.stream)
+        batch = Batch()
+        batch.add(Document(seq, request.party.number, hashed, stream, decision.name))
+        batch.add(Evidence(seq, encode(stored)), *decision.batch)
+        await self._ledger.append(batch)
+        return stored
+
+
+def key_hash(party_id: str, operation: str, key: str) -> int:
+    """63 bits that name a request; what is found by it is compared before it is believed."""
+    text = f"{party_id}|{operation}|{key}".encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def _same(stored: Stored, operation: str, key: str, request: Request) -> Stored:
+    """The stored request, if it is this one; spelling does not make another request."""
+    known = (stored.operation, stored.key) == (operation, key)
+    if not known or fingerprint(stored.payload) != fingerprint(request.body):
+        raise problems.key_reused()
+    return stored
+
+
+def fingerprint(body: bytes) -> bytes:
+    """The document with sorted keys, hashed."""
+    try:
+        text = json.dumps(json.loads(body), sort_keys=True, separators=(",", ":"))
+    except (ValueError, RecursionError):
+        raise problems.malformed("the body is not JSON") from None
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()

@@ -1,0 +1,197 @@
+"""The rows of the ledger, in every store the same: they are only ever added, in one order.
+
+``seq`` numbers documents, calls, fills, sessions and statements from one rising counter, so that
+the order of everything that happened is the order of the numbers. Starts are quarter-hours and
+times seconds, both since 1970 in UTC; quantities Wh, prices ticks, money 1e-8 USD, parties by number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from gateway.domain.intervals import QUARTER
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+
+
+def to_quarter(start: datetime) -> int:
+    """The number of the quarter-hour that starts then."""
+    return (start - _EPOCH) // QUARTER
+
+
+def from_quarter(number: int) -> datetime:
+    return _EPOCH + number * QUARTER
+
+
+def to_s(time: datetime) -> int:
+    return (time - _EPOCH) // _SECOND
+
+
+def from_s(seconds: int) -> datetime:
+    return _EPOCH + seconds * _SECOND
+
+
+class Document(NamedTuple):
+    """A request that was carried out. ``key_hash`` of party, operation and Idempotency-Key;
+    ``name`` the tenderId of a tender, of which a ``stream`` has several intervals."""
+
+    seq: int
+    party: int
+    key_hash: int
+    stream: int
+    name: str | None
+
+
+class Evidence(NamedTuple):
+    """What a document said, who signed it, and what was answered (`simulators.exchange.evidence`)."""
+
+    seq: int
+    body: bytes
+
+
+class Tender(NamedTuple):
+    """One interval that a document offers to buy or to sell."""
+
+    document: int
+    uid: int
+    party: int
+    start: int
+    buy: int
+    price: int
+    quantity: int
+    expires_ms: int
+
+
+class Cancel(NamedTuple):
+    """The rest of a tender that was taken back, by its party or by the market."""
+
+    document: int
+    uid: int
+    seq: int
+    quantity: int
+    supervisory: int
+
+
+class Call(NamedTuple):
+    """A call that was held: price None where nothing crossed."""
+
+    seq: int
+    start: int
+    time: int
+    price: int | None
+    volume: int
+
+
+class Fill(NamedTuple):
+    """What one tender got in a call. The retailer's backstop has document 0, uid 1 (buy) or 0."""
+
+    start: int
+    party: int
+    seq: int
+    call: int
+    document: int
+    uid: int
+    buy: int
+    price: int
+    quantity: int
+
+
+class Session(NamedTuple):
+    """An instrument was opened or closed; ``status`` is the word of the wire."""
+
+    seq: int
+    start: int
+    time: int
+    status: str
+
+
+class Delivery(NamedTuple):
+    """A meter reading; of several for an interval the one with the highest quality counts."""
+
+    start: int
+    party: int
+    document: int
+    import_wh: int
+    export_wh: int
+    quality: int
+
+
+class Statement(NamedTuple):
+    """One row of a settlement; ``reverses`` is the seq of the row that it takes back."""
+
+    start: int
+    party: int
+    seq: int
+    run: str
+    position: int
+    metered: int
+    estimated: int
+    imbalance_price: int
+    energy: int
+    imbalance: int
+    uncontracted: int
+    fee: int
+    reverses: int | None
+    time: int
+
+
+class Waiver(NamedTuple):
+    """No fee for shortfalls in this interval; ``published`` is when the grid operator said so."""
+
+    start: int
+    published: int
+
+
+class Mark(NamedTuple):
+    """A named moment or state of the market; a later one replaces it, value None removes it."""
+
+    name: str
+    value: str | None
+
+
+Row = (
+    Document
+    | Evidence
+    | Tender
+    | Cancel
+    | Call
+    | Fill
+    | Session
+    | Delivery
+    | Statement
+    | Waiver
+    | Mark
+)
+TABLES: dict[type[Any], str] = {
+    kind: kind.__name__.lower()
+    for kind in (
+        Document,
+        Evidence,
+        Tender,
+        Cancel,
+        Call,
+        Fill,
+        Session,
+        Delivery,
+        Statement,
+        Waiver,
+        Mark,
+    )
+}
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that belong together: all of them are stored or none."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, *rows: Row) -> None:
+        self.rows.extend(rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self.rows)
