@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
+from gateway.agent.state import StateKeeper
 from gateway.config.settings import Settings
 from gateway.domain.user_settings import SETTINGS, UserSettings
+from gateway.errors import StorageError
+from gateway.store.journal import Journal
 
 PREFIX = "setting."  # of the names under which changes are stored
 
@@ -47,3 +51,25 @@ def differences(old: UserSettings, new: UserSettings) -> dict[str, str]:
     return {
         name: json.dumps(new.shown(name)) for name in SETTINGS if new.shown(name) != old.shown(name)
     }
+
+
+class SettingsKeeper:
+    """The only one who changes the user's settings: stored first, then in force."""
+
+    def __init__(self, keeper: StateKeeper, journal: Journal) -> None:
+        self._keeper, self._journal = keeper, journal
+        self._write = keeper.writer("user")
+
+    def change(self, new: UserSettings, *, must_store: bool = True) -> None:
+        """Raises StorageError, and changes nothing, where it must be stored and cannot be."""
+        differing = differences(self._keeper.state.user, new)
+        if must_store:
+            self._store(differing)
+        else:
+            with suppress(StorageError):
+                self._store(differing)
+        self._write(new)
+
+    def _store(self, differing: Mapping[str, str]) -> None:
+        for name, text in differing.items():
+            self._journal.setting(PREFIX + name, text)
