@@ -225,11 +225,3 @@ def same_origin(headers: Mapping[str, str], host: str, names: frozenset[str] = f
         return True
     shown = origin.partition("://")[2]
     return bool(shown) and (shown == host or _name(shown) in names)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a listener on ``host`` is reachable from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
