@@ -151,7 +151,6 @@ class Site:
 
     async def _poll_loop(self, device: Device) -> None:
         availability = Availability(device.name)
-        backoff = Backoff(first_s=self._period_s, longest_s=300.0)
         nightly = Backoff(first_s=NIGHT_S, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
             began = self._clock.monotonic()
@@ -165,10 +164,10 @@ class Site:
                 availability.lost(error, expected=asleep)
                 self._states[device.name] = replace(_all_stale(state), asleep=asleep)
                 await self._let_go(device)
-                await self._clock.sleep((nightly if asleep else backoff).next())
+                if asleep:  # a device that is lost spaces its own tries
+                    await self._clock.sleep(nightly.next())
             else:
                 availability.back()
-                backoff.reset()
                 nightly.reset()
 
     async def _poll(self, device: Device) -> None:
