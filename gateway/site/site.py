@@ -116,10 +116,8 @@ class Site:
         Returns when all is done or after one period: a slow device goes on by itself and holds up
         nobody. A lost device is left to its lease, and released as soon as it takes writes again.
         """
-        able = len(self._able(Control.PV_LIMIT))
-        pv_w = None if wanted.pv_limit_w is None else wanted.pv_limit_w / max(1, able)
         self._start_jobs(Control.BATTERY_POWER, wanted.batteries_w.get)
-        self._start_jobs(Control.PV_LIMIT, lambda _: pv_w)
+        self._start_jobs(Control.PV_LIMIT, wanted.pv_limits_w.get)
         self._start_jobs(Control.EXPORT_LIMIT, lambda _: wanted.export_limit_w)
         self._start_jobs(Control.CHARGE_CURRENT, wanted.chargers_a.get)
         if self._running:
@@ -153,7 +151,6 @@ class Site:
 
     async def _poll_loop(self, device: Device) -> None:
         availability = Availability(device.name)
-        backoff = Backoff(first_s=self._period_s, longest_s=300.0)
         nightly = Backoff(first_s=NIGHT_S, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
             began = self._clock.monotonic()
@@ -167,10 +164,10 @@ class Site:
                 availability.lost(error, expected=asleep)
                 self._states[device.name] = replace(_all_stale(state), asleep=asleep)
                 await self._let_go(device)
-                await self._clock.sleep((nightly if asleep else backoff).next())
+                if asleep:  # a device that is lost spaces its own tries
+                    await self._clock.sleep(nightly.next())
             else:
                 availability.back()
-                backoff.reset()
                 nightly.reset()
 
     async def _poll(self, device: Device) -> None:
