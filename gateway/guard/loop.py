@@ -72,13 +72,15 @@ class GuardLoop:
     async def run(self) -> None:
         """For ever; never raises for a lost device or a full disk."""
         await self._clock.sleep(min(0.5, self._period_s / 4))  # the polls of this period come first
+        began = self._clock.monotonic()
         async for now in every(self._clock, self._period_s):
+            late_s = (self._clock.monotonic() - began) % self._period_s
             snapshot = self._site.observe()
             self._balance.look(snapshot)
             order = self._intake.current()
             await self._site.apply(self._decide(snapshot, order, now))
             self._ticks += 1
-            self._on_report(self._report(snapshot, order))
+            self._on_report(self._report(snapshot, order, late_s))
 
     def _decide(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
         terms = None if order is None else order.at(now)
@@ -100,12 +102,13 @@ class GuardLoop:
         self._memory, self._limits = decision.memory, decision.grid_limits
         return decision.setpoints
 
-    def _report(self, snapshot: Snapshot, order: Order | None) -> GuardReport:
+    def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
             setpoints=self._memory.setpoints,
             settings=self._intake.settings,
             order_holds=order is not None,
+            late_s=late_s,
             polls=self._site.take_polls(),
         )
