@@ -58,7 +58,7 @@ def broken_tariff(place: Guarded) -> None:
 DAMAGES: dict[str, tuple[Callable[[Guarded], None], str]] = {
     "journal in one letter": (journal_in_one_letter, "nothing is traded"),
     "journal is noise": (journal_is_noise, "nothing is traded"),
-    "commands are noise": (commands_are_noise, "put aside as commands.sqlite.damaged"),
+    "commands are noise": (commands_are_noise, "kept as commands.sqlite.damaged"),
     "guard's file is noise": (guard_file_is_noise, "put aside as guard.json.damaged"),
     "guard's file is nested": (guard_file_is_nested, "put aside as guard.json.damaged"),
     "unknown key in [market]": (unknown_market_key, "market.urll: unknown key"),
