@@ -18,6 +18,7 @@ from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
+from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
@@ -35,7 +36,7 @@ PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
 LOOK_PERIOD = timedelta(seconds=15)  # between two looks at what people ask for
 PRICES_BACK = timedelta(days=2)
 PRICES_AHEAD = timedelta(hours=36)
-HISTORY = timedelta(days=35)
+HISTORY = timedelta(days=60)
 SCORED_AHEAD, SCORED_OVER = 4, timedelta(days=1)  # forecasts are judged an hour ahead, over a day
 
 
@@ -72,6 +73,7 @@ class TradingLoop:
         self._settings = keeper.state.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
+        self._forecaster = EnergyForecaster(self._zone, self._settings.site.place)
         self._control = self._settings.for_guard().control()
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
@@ -241,7 +243,7 @@ class TradingLoop:
         options = Options(
             planner.horizon_h,
             quantity_quantile=planner.quantity_quantile,
-            place=self._settings.site.place,
+            forecaster=self._forecaster,
         )
         rules = self._market[1].known_rules if self._market else None
         if rules is None:
