@@ -33,7 +33,7 @@ COOKIE = "energy_gateway_session"
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
-        " manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        " worker-src 'self'; manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
     ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -225,11 +225,3 @@ def same_origin(headers: Mapping[str, str], host: str, names: frozenset[str] = f
         return True
     shown = origin.partition("://")[2]
     return bool(shown) and (shown == host or _name(shown) in names)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a listener on ``host`` is reachable from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -12,13 +12,14 @@ from datetime import datetime, timedelta
 from gateway.clock import Clock, every
 from gateway.control.decide import decide
 from gateway.control.inputs import ControlMemory, DecisionInputs
-from gateway.domain.control import ControlSettings, Setpoints
+from gateway.domain.control import ControlSettings, GridLimits, Setpoints
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, MeterCounters, Order
 from gateway.domain.readings import Snapshot
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
+from gateway.site.limit_watch import LimitWatch
 from gateway.site.site import Site
 
 log = logging.getLogger(__name__)
@@ -64,8 +65,8 @@ class GuardLoop:
     ) -> None:
         self._site, self._intake, self._settings = site, intake, settings
         self._clock, self._period_s, self._on_report = clock, period_s, on_report
-        self._memory = ControlMemory()
-        self._delivery, self._balance = Delivery(), Balance()
+        self._memory, self._limits = ControlMemory(), GridLimits()
+        self._delivery, self._balance, self._watch = Delivery(), Balance(), LimitWatch()
         self._ticks = 0
 
     async def run(self) -> None:
@@ -81,6 +82,7 @@ class GuardLoop:
 
     def _decide(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
         terms = None if order is None else order.at(now)
+        at = self._clock.monotonic()
         decision = decide(
             DecisionInputs(
                 snapshot=snapshot,
@@ -89,12 +91,13 @@ class GuardLoop:
                 delivered_wh=self._delivery.since_start_wh(snapshot, terms),
                 control=self._settings,
                 now=now,
-                monotonic_s=self._clock.monotonic(),
+                monotonic_s=at,
                 keeps_export=self._site.keeps_export(),
+                tightening=self._watch.look(snapshot.grid_w, self._limits, at),
                 memory=self._memory,
             )
         )
-        self._memory = decision.memory
+        self._memory, self._limits = decision.memory, decision.grid_limits
         return decision.setpoints
 
     def _report(self, snapshot: Snapshot, order: Order | None) -> GuardReport:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import aiomqtt
@@ -124,3 +126,34 @@ async def test_it_is_published_again_when_home_assistant_starts(
             await assistant.publish("homeassistant/status", "online", 1)
         await heard.until(lambda h: len(h.messages) >= 2 * len(messages))
         assert len(heard.messages) == 2 * len(messages)
+
+
+async def test_devices_that_are_gone_are_taken_away_and_silent_ones_stay(
+    broker: BrokerHandle, journal: Journal, tmp_path: Path
+) -> None:
+    """The charger is taken out of the configuration; at the next start the meter does not answer yet."""
+    memory, place = tmp_path / "topics.json", "homeassistant/device/energy_gateway_home_"
+    full = snapshot()
+    names = tuple(full.devices)
+    async with running(
+        Publisher(mqtt(broker.port), "home", journal, names, memory=memory)
+    ) as first:
+        await connected(first)
+        first.publish(topics.snapshot_messages(first.base, full))
+        first.publish(discovery_messages(HOME, discovered(full)))
+        await delivered(first)
+    left = {name: state for name, state in full.devices.items() if name == "inverter"}
+    second = Publisher(mqtt(broker.port), "home", journal, ["inverter", "meter"], memory=memory)
+    async with running(second), listening(broker.port, "homeassistant/device/#") as heard:
+        await connected(second)
+        await heard.until(lambda h: {t for t, _, _ in h.messages} >= {f"{place}charger/config"})
+        assert heard.of(f"{place}charger/config")[-1] != b"", "nothing is known of this run yet"
+        known = replace(full, devices=left)
+        second.publish(topics.snapshot_messages(second.base, known))
+        second.publish(discovery_messages(HOME, discovered(known)))
+        await delivered(second)
+        await heard.until(lambda h: h.of(f"{place}charger/config")[-1] == b"")
+        assert heard.of(f"{place}meter/config")[-1] != b""
+    async with listening(broker.port, "homeassistant/device/#") as late:
+        await late.until(lambda h: bool(h.of(f"{place}meter/config")))
+        assert not late.of(f"{place}charger/config")
