@@ -15,11 +15,12 @@ from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
-from gateway.agent.steering import ServiceSteering
+from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
 from gateway.agent.trading import Past, TradingLoop
-from gateway.agent.user_settings import PREFIX, SettingsKeeper, restored
+from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.clock import Clock
+from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.domain.order import Order
@@ -50,15 +51,17 @@ class Agent:
         """Opens the files; nothing runs yet. Raises ConfigError."""
         self._stack = AsyncExitStack()
         self.settings, self.clock, self._send = settings, clock, send
+        for line in complaints(settings):
+            log.warning("%s", line)
         stores = self._stores = open_stores(settings.state_dir, self._stack)
         self.journal, self.history = journal, history = stores.journal, stores.history
-        user = restored(settings, journal.settings(PREFIX))
+        user = restored(settings, stored_settings(journal))
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
         origin = NightOrigin(journal, keeper.state.rules.tariff)
         self.user = SettingsKeeper(keeper, journal)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
-        steering = ServiceSteering(keeper, self.user, journal, clock, self.order)
+        steering = HomeSteering(keeper, self.user, journal, clock, self.order)
         handler = CommandHandler(steering, stores.seen, clock)
         names = [d.name for d in settings.device]
         memory = settings.state_dir / "mqtt_topics.json"

@@ -8,16 +8,18 @@ from gateway.agent.state import StateKeeper
 from gateway.agent.user_settings import SettingsKeeper
 from gateway.clock import Clock
 from gateway.domain.command_specs import COMMANDS
-from gateway.domain.user_settings import UserSettings
+from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import StorageError
 from gateway.publishing.commands import Command, CommandResult, done, failed
 from gateway.store.journal import Journal
 
-TICKS = 3  # decide and apply; poll; and one more, as a poll may be under way
+TICKS = (
+    3  # until a device shows it: decide and apply; poll; and one more, as a poll may be under way
+)
 POWER_MARGIN_W = 200.0  # of a held battery: its own consumption and the meter's noise
 
 
-class ServiceSteering:
+class HomeSteering:
     """Carries out what `gateway.publishing.commands` has checked."""
 
     def __init__(
@@ -45,9 +47,13 @@ class ServiceSteering:
         except StorageError as error:
             return failed(command, "storage", str(error))
         self._order()
-        for _ in range(TICKS):
+        result = self._read_back(command, after_reports=0)
+        for count in range(1, TICKS + 1):
+            if result.status == "ok":
+                break
             await self._keeper.next_report()
-        return self._read_back(command, new)
+            result = self._read_back(command, after_reports=count)
+        return result
 
     def _refusal(self, command: Command, new: UserSettings) -> str:
         settings = self._keeper.state.settings
@@ -66,14 +72,25 @@ class ServiceSteering:
                 return "no car is plugged in"
         return ""
 
-    def _read_back(self, command: Command, new: UserSettings) -> CommandResult:
-        """What the home does now; a device that should have followed and did not is an error."""
-        snapshot = self._keeper.state.snapshot
-        applied = COMMANDS[command.name].shown(new)
-        if snapshot is None:
+    def _read_back(self, command: Command, after_reports: int) -> CommandResult:
+        """What holds now: the guard has it in its report, and a device that should follow does.
+
+        A setting that the guard does not keep holds as soon as it is stored.
+        """
+        state = self._keeper.state
+        applied = COMMANDS[command.name].shown(state.user)
+        kept = [SETTINGS[name].standing for name in command.changes if SETTINGS[name].standing]
+        if not kept:
+            return done(command, applied)
+        report = state.report
+        if report is None or not after_reports:
             return failed(command, "not_seen", "no device has answered yet; the setting is stored")
-        if command.name == "battery" and new.battery == "hold":
-            power_w = snapshot.battery_w
+        wanted = state.user.standing()  # a later command may have changed it again
+        if any(getattr(report.settings, name) != getattr(wanted, name) for name in kept):
+            why = "the guard has not taken it yet; the setting is stored"
+            return failed(command, "not_seen", why)
+        if command.name == "battery" and state.user.battery == "hold":
+            power_w = report.snapshot.battery_w
             if power_w is None:
                 return failed(
                     command, "not_seen", "the battery does not answer; the setting is stored"

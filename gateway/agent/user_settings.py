@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
 from gateway.agent.state import StateKeeper
 from gateway.config.settings import Settings
@@ -13,6 +14,8 @@ from gateway.errors import StorageError
 from gateway.store.journal import Journal
 
 PREFIX = "setting."  # of the names under which changes are stored
+_PREFIX_0_1 = "wish."
+_TEXTS_0_1: Mapping[str, bool | None] = {"True": True, "False": False, "None": None}
 
 
 def configured(settings: Settings) -> UserSettings:
@@ -37,13 +40,28 @@ def restored(settings: Settings, stored: Mapping[str, str]) -> UserSettings:
         if setting is None:
             continue
         try:
-            user = user.changed({name: setting.kind.read(json.loads(text))})
+            user = user.changed({name: setting.kind.read(_value(text))})
         except (ValueError, RecursionError):
             continue
     most_w = settings.site.export_limit_w
     if most_w is not None and (user.export_limit_w is None or user.export_limit_w > most_w):
         user = user.changed({"export_limit_w": most_w})  # the connection's limit always holds
     return user
+
+
+def stored_settings(journal: Journal) -> dict[str, str]:
+    """What commands have changed, by name; what 0.1 stored is older."""
+    return journal.settings(_PREFIX_0_1) | journal.settings(PREFIX)
+
+
+def _value(text: str) -> Any:
+    """JSON; 0.1 stored Python's own texts."""
+    if text in _TEXTS_0_1:
+        return _TEXTS_0_1[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def differences(old: UserSettings, new: UserSettings) -> dict[str, str]:

@@ -19,7 +19,7 @@ from gateway.devices.datasheet import ControlSheet, ReadBack, Write
 from gateway.devices.write_budget import BudgetSpent, WriteBudget
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.exceptions import Refused
+from gateway.modbus.exceptions import NOT_THERE, Refused
 from gateway.modbus.registers import Block
 from gateway.modbus.unit import Unit
 
@@ -287,6 +287,15 @@ class SetpointLease:
         self._budget.count(step, must)
         try:
             await self._unit.write(step.address, step.words, step.fc)
+        except Refused as refusal:
+            if step.fc == 16 and len(step.words) == 1 and refusal.code in NOT_THERE:
+                await self._write_single(step)  # some take single registers by function 6 only
+            elif not step.optional:
+                raise
+
+    async def _write_single(self, step: Write) -> None:
+        try:
+            await self._unit.write(step.address, step.words, 6)
         except Refused:
             if not step.optional:
                 raise

@@ -7,13 +7,14 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.agent.command_handler import CommandHandler, SeenCommands
 from gateway.agent.page_source import PageSource
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
-from gateway.agent.steering import ServiceSteering
+from gateway.agent.steering import HomeSteering
 from gateway.agent.user_settings import SettingsKeeper, configured
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
@@ -64,7 +65,7 @@ def make(folder: Path, **more: object) -> Bench:
     clock, journal = SimClock(NOW), Journal(folder / "journal.sqlite")
     keeper = StateKeeper(GatewayState(HomeRules.of(settings), configured(settings)))
     user, history = SettingsKeeper(keeper, journal), History(folder / "history.sqlite")
-    steering = ServiceSteering(keeper, user, journal, clock, lambda: None)
+    steering = HomeSteering(keeper, user, journal, clock, lambda: None)
     handler = CommandHandler(steering, SeenCommands(folder / "commands.sqlite"), clock)
     publisher = Publisher(settings.mqtt, "home", journal)
     return Bench(keeper, user, PageSource(keeper, journal, history, publisher, handler, clock))
@@ -121,6 +122,47 @@ async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -
     assert fields["backup_reserve_pct"] == 35
     refused = await source.command("backup_reserve_pct", json.dumps(body | {"id": "p2", "value": 200}).encode())  # fmt: skip
     assert refused["code"] == "out_of_range"
+
+
+async def test_the_answer_comes_with_the_first_report_that_shows_it(tmp_path: Path) -> None:
+    bench = make(tmp_path, market={"url": "http://127.0.0.1:1"})
+    bench.report(replace(snapshot(), battery_w=-2400.0))
+    body = {"id": "p1", "ts": iso(NOW), "value": "hold"}
+    async with asyncio.TaskGroup() as group:
+        asked = bench.source.command("battery", json.dumps(body).encode())
+        held = group.create_task(asked)
+        again: dict[str, Any] = {"id": "p2", "ts": iso(NOW), "value": False}
+        answer = await bench.source.command("trading", json.dumps(again).encode())
+        assert answer["status"] == "ok", "the guard has no part in it, and it waits for nobody"
+        assert not held.done()
+        old = bench.keeper.state.report
+        assert old is not None
+        bench.write_report(replace(old, tick=old.tick + 1, snapshot=snapshot()))
+        await settled()
+        assert not held.done(), "the guard still has the setting from before"
+        bench.report(replace(snapshot(), battery_w=-2400.0))
+        await settled()
+        assert not held.done(), "the battery still moves"
+        bench.report(replace(snapshot(), battery_w=30.0))
+    assert held.result()["applied"] == {"battery": "hold", "battery_power_w": 30.0}
+
+
+async def test_a_battery_that_goes_on_is_no_success(tmp_path: Path) -> None:
+    bench = make(tmp_path)
+    bench.report(snapshot())
+    body = {"id": "p1", "ts": iso(NOW), "value": "hold"}
+    async with asyncio.TaskGroup() as group:
+        held = group.create_task(bench.source.command("battery", json.dumps(body).encode()))
+        for _ in range(3):
+            await settled()
+            bench.report(replace(snapshot(), battery_w=-2400.0))
+    assert (held.result()["code"], held.result()["status"]) == ("no_effect", "error")
+
+
+async def settled() -> None:
+    """Everything that can be done now is done."""
+    for _ in range(10):
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize("name", ["nonsense", "../etc"])
