@@ -1,6 +1,7 @@
 """Changes the code in small ways and looks whether a test notices.
 
 python -m benchmarks.mutation [--sample N] [--seed S] [--room NAME ...] [--minutes M] [--workers W]
+python -m benchmarks.mutation --room connection --tests tests/modbus     quick: judged by these tests alone
 python -m benchmarks.mutation --only 'gateway/control/limits.py:41:17:a'    one mutant again, with its output
 
 The rooms are those in which a wrong line costs a battery, a fuse or money. A sample is drawn with

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -55,14 +56,18 @@ def files_of(room: str) -> list[str]:
 
 
 def same() -> set[tuple[str, str, str]]:
-    """File, text before and after of the mutants that change nothing a user could see."""
+    """File and line, before and after, of the mutants that change nothing a user could see."""
     lines = (Path(__file__).parent / "same.txt").read_text().splitlines()
     rows = [line.split(" | ") for line in lines if line and not line.startswith("#")]
     return {(file, before, after) for file, before, after, _why in rows}
 
 
-def one_line(text: str) -> str:
-    return " ".join(text.split())
+def as_row(mutant: Mutant) -> tuple[str, str, str]:
+    """File and line, before and after."""
+    text = (ROOT / mutant.file).read_bytes()
+    before, after = text.splitlines(), mutant.source(text).splitlines()
+    row = mutant.line - 1
+    return mutant.file, before[row].decode().strip(), after[row].decode().strip()
 
 
 def copy_of_the_code(folder: Path) -> None:
@@ -116,63 +121,87 @@ def draw(rooms: list[str], sample: int, seed: int) -> list[Mutant]:
     known, drawn = same(), []
     for room in rooms:
         every = [m for file in files_of(room) for m in mutants(ROOT, file)]
-        every = [m for m in every if (m.file, one_line(m.before), one_line(m.after)) not in known]
+        every = [mutant for mutant in every if as_row(mutant) not in known]
         rng = random.Random(f"{seed} {room}")
         drawn += rng.sample(every, min(len(every), -(-sample // len(rooms))))
     return drawn
 
 
-def main() -> int:
+def asked_for() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mutation")
     parser.add_argument("--sample", type=int, default=70, help="how many mutants, over all rooms")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--room", action="append", choices=ROOMS, help="default: all")
     parser.add_argument("--minutes", type=float, default=20, help="stop after this time")
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--tests", nargs="+", help="judge by these alone, without the covered run")
     parser.add_argument("--only", help="the name of one mutant, judged again with its output")
-    asked = parser.parse_args()
-    rooms = asked.room or list(ROOMS)
-    chosen = draw(rooms, asked.sample, asked.seed)
-    if asked.only:
-        file = asked.only.split(":")[0]
-        chosen = [m for m in mutants(ROOT, file) if m.name == asked.only]
-        if not chosen:
-            sys.exit(f"there is no mutant {asked.only}; the file may have changed")
-    watched = sorted({file for room in ROOMS for file in files_of(room)})
-    tests = TestsOf(ROOT, watched, FOLDER, asked.workers)
-    until = time.monotonic() + 60 * asked.minutes
-    places: SimpleQueue[Path] = SimpleQueue()
-    with tempfile.TemporaryDirectory(prefix="mutation-") as parent:
-        for n in range(asked.workers):
-            copy_of_the_code(place := Path(parent) / str(n))
-            places.put(place)
+    return parser.parse_args()
 
-        def work(mutant: Mutant) -> Fate | None:
-            if time.monotonic() > until:
-                return None
-            last = mutant.line + mutant.before.count("\n")
-            place = places.get()
-            try:
-                fate = judge(mutant, tests.of(mutant.file, mutant.line, last)[:MOST_TESTS], place)
-            finally:
-                places.put(place)
-            if asked.only:
-                print(fate.said)
-            if not fate.noticed:
-                show(fate)
-            return fate
 
-        with ThreadPoolExecutor(asked.workers) as pool:
-            fates = [fate for fate in pool.map(work, chosen) if fate is not None]
+def chosen_by(asked: argparse.Namespace, rooms: list[str]) -> list[Mutant]:
+    if not asked.only:
+        return draw(rooms, asked.sample, asked.seed)
+    found = [m for m in mutants(ROOT, asked.only.split(":")[0]) if m.name == asked.only]
+    if not found:
+        sys.exit(f"there is no mutant {asked.only}; the file may have changed")
+    return found
+
+
+def judges(asked: argparse.Namespace) -> Callable[[Mutant], list[str]]:
+    """Which tests judge a mutant. Those that fail without any change judge nothing."""
+    if not asked.tests:
+        watched = sorted({file for room in ROOMS for file in files_of(room)})
+        covering = TestsOf(ROOT, watched, FOLDER, asked.workers)
+        return lambda m: covering.of(m.file, m.line, m.line + m.before.count("\n"))
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:xdist", *asked.tests]
+    if subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode:
+        sys.exit("the tests fail without any change")
+    return lambda _: list(asked.tests)
+
+
+def report(rooms: list[str], chosen: list[Mutant], fates: list[Fate], seed: int) -> bool:
+    """Print the figures; whether one survived."""
     for room in rooms:
         here = [fate for fate in fates if fate.mutant.file in files_of(room)]
         if here:
             print(f"{sum(fate.noticed for fate in here):4} of {len(here):4} noticed  {room}")
-    survived = [fate for fate in fates if not fate.noticed]
+    noticed = sum(fate.noticed for fate in fates)
     left = len(chosen) - len(fates)
-    print(f"{len(fates) - len(survived):4} of {len(fates):4} noticed, seed {asked.seed}", end="")
+    print(f"{noticed:4} of {len(fates):4} noticed, seed {seed}", end="")
     print(f"; {left} not judged for want of time" if left else "")
-    return bool(survived)
+    return noticed < len(fates)
+
+
+def main() -> int:
+    asked = asked_for()
+    rooms = asked.room or list(ROOMS)
+    chosen = chosen_by(asked, rooms)
+    tests_of = judges(asked)
+    until = time.monotonic() + 60 * asked.minutes
+    places: SimpleQueue[Path] = SimpleQueue()
+
+    def work(mutant: Mutant) -> Fate | None:
+        if time.monotonic() > until:
+            return None
+        place = places.get()
+        try:
+            fate = judge(mutant, tests_of(mutant)[:MOST_TESTS], place)
+        finally:
+            places.put(place)
+        if asked.only:
+            print(fate.said)
+        if not fate.noticed:
+            show(fate)
+        return fate
+
+    with tempfile.TemporaryDirectory(prefix="mutation-") as parent:
+        for n in range(asked.workers):
+            copy_of_the_code(place := Path(parent) / str(n))
+            places.put(place)
+        with ThreadPoolExecutor(asked.workers) as pool:
+            fates = [fate for fate in pool.map(work, chosen) if fate is not None]
+    return report(rooms, chosen, fates, asked.seed)
 
 
 if __name__ == "__main__":

@@ -33,8 +33,8 @@ class TestsOf:
         """Test ids, the quickest first, that execute a line of ``line`` to ``last``."""
         by_line = self._data.contexts_by_lineno(str(self._root / file))
         found = {c for n in range(line, last + 1) for c in by_line.get(n, ()) if c}
-        tests = {context.split("|")[0] for context in found}
-        return sorted(tests, key=lambda test: (self._seconds.get(test, 60.0), test))
+        tests = {context.split("|")[0] for context in found} & self._seconds.keys()
+        return sorted(tests, key=lambda test: (self._seconds[test], test))
 
     def _is_of(self, key: str) -> bool:
         kept = self._folder / "key"
@@ -59,7 +59,8 @@ class TestsOf:
         seconds = {}
         for case in ET.parse(report).iter("testcase"):  # noqa: S314 - our own file
             test = f"{case.get('file')}::{case.get('name')}"
-            seconds[test] = float(case.get("time") or 0)
+            if case.find("failure") is None and case.find("error") is None:  # those cannot judge
+                seconds[test] = float(case.get("time") or 0)
         (self._folder / "seconds.json").write_text(json.dumps(seconds))
 
 

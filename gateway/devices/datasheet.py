@@ -31,6 +31,7 @@ class Communication:
     max_gap: int = 0  # unwanted registers that one request may bridge
     tid_mode: TidMode = TidMode.STRICT
     sleeps_at_night: bool = False  # silence is then no fault worth a warning
+    sleeps_without_battery: bool = False  # the same, where no battery keeps it awake
     single_client: bool = False  # a second client is refused: stop the other one
 
     @property
@@ -263,7 +264,7 @@ class MeasuredPower:
 
 # What a setpoint's register means: the battery's own power, the inverter's AC output (panels and
 # battery together), or the power at the grid connection.
-Limits = Literal["battery", "inverter_ac", "grid", "generation", "charger"]
+Limits = Literal["battery", "inverter_ac", "grid", "charger"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,20 +18,23 @@ from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.exceptions import NOT_THERE, Refused
+from gateway.modbus.exceptions import NOT_THERE, Refused, Silent
 from gateway.modbus.registers import Block, Missing, Value
 from gateway.modbus.unit import Unit
 from gateway.supervise import Backoff
 
 log = logging.getLogger(__name__)
+_LONGEST_S = 10.0  # between tries of a silent device
+_LONGEST_SHARED_S = 60.0  # on a line where others wait for its timeout
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
 class ModbusDevice:
     """One device of the site. It connects when first used; being absent is never fatal.
 
-    After a loss one more poll tries at once; then tries are spaced by a backoff, and polls in
-    between fail without touching the wire, so that a dead device costs the others nothing.
+    After a silence one more poll tries at once; then tries are spaced by a backoff (the only one that
+    a device has), and polls in between fail without touching the wire. A device that refuses, hangs up
+    or cannot be connected costs no time: each poll tries it, so that it is back with the next one.
     """
 
     def __init__(
@@ -55,13 +58,15 @@ class ModbusDevice:
         self._leases: dict[Control, SetpointLease] = {}
         self._poller: Poller | None = None
         self._blocks: dict[Block, float] = {}  # when which registers were read last
-        self._backoff = Backoff(1.0, 60.0, rng=random.Random(name))  # noqa: S311 - jitter
+        longest_s = _LONGEST_S if unit.bus.address.framing == "tcp" else _LONGEST_SHARED_S
+        self._backoff = Backoff(1.0, longest_s, rng=random.Random(name))  # noqa: S311 - jitter
         self._failures = 0
         self._retry_at = float("-inf")
         self._answered = float("-inf")
         self._opening = asyncio.Lock()
         # what can be steered: by the profile until the device was seen, then as found there
         self._controls = profile.controls if intents else frozenset[Control]()
+        self._has_battery = False
         self._withheld: frozenset[Control] = frozenset()  # what they would steer is not there
 
     @property
@@ -78,7 +83,8 @@ class ModbusDevice:
     @property
     def sleeps_at_night(self) -> bool:
         """See `gateway.devices.Device.sleeps_at_night`."""
-        return self.profile.communication.sleeps_at_night
+        how = self.profile.communication
+        return how.sleeps_at_night or (how.sleeps_without_battery and not self._has_battery)
 
     async def poll(self) -> tuple[Reading, ...]:
         """See `gateway.devices.Device.poll`."""
@@ -140,6 +146,7 @@ class ModbusDevice:
 
     def _check_presence(self, values: Mapping[str, Value]) -> None:
         """A battery that the device says it does not have is not steered, until it answers."""
+        self._has_battery = isinstance(values.get("battery_soc_pct"), int | float)
         absent = frozenset(
             control
             for control, lease in self._leases.items()
@@ -178,7 +185,7 @@ class ModbusDevice:
     def _lost(self, error: DeviceError) -> DeviceError:
         if not isinstance(error, _Waiting):
             self._failures += 1
-            if self._failures > 1:
+            if self._failures > 1 and isinstance(error, Silent):
                 self._retry_at = self._clock.monotonic() + self._backoff.next()
             away = self._clock.monotonic() - self._answered
             moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in NOT_THERE

@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 _MOST_ANSWERS = 10_000  # not yet sent; beyond it the newest are lost, and that is said
 
 
+# Mistakes of a program, of interest to nobody else; and there may be many of them.
+_OF_PROGRAMS = frozenset({"busy", "too_large", "unknown_command", "malformed", "retained"})
+
+
 class CommandTopics:
     """Below ``<base>/cmd``. ``wake`` is called when there is an answer to send."""
 
@@ -37,8 +41,12 @@ class CommandTopics:
 
     async def run(self) -> None:
         """Until cancelled; a command that is being carried out outlives the connection it came by."""
-        async with asyncio.TaskGroup() as self._group:
-            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._group = None
 
     def hear(self, topic: str, payload: bytes, retained: bool) -> bool:
         """Whether it was for us; an empty payload only clears a retained command."""
@@ -63,6 +71,9 @@ class CommandTopics:
         result = await handler.handle(name, payload, retained)
         if len(self._answers) < _MOST_ANSWERS:
             self._answers.append(topics.result_message(self._base, name, result.body()))
+            if result.status != "ok" and result.code not in _OF_PROGRAMS:
+                about = {"command": name, "code": result.code, "message": result.message}
+                self._answers.append(topics.event_message(self._base, "command_refused", about))
             self._lost = 0
         else:
             self._lost += 1

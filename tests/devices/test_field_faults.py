@@ -9,7 +9,8 @@ from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
 from tests.devices import vendor_images as images
 from tests.devices.conftest import HandClock, Intents, impatient, values
-from tests.devices.sunspec_images import chain, common, model, u32
+from tests.devices.sunspec_images import Words, chain, common, hybrid, model, u32
+from tests.devices.test_sunspec_variants import inverter
 from tests.devices.vendor_images import Image
 from tests.modbus.server import RegisterServer, serving
 
@@ -284,3 +285,119 @@ async def test_a_locked_heidelberg_is_no_error_and_can_be_asked_to_charge(
         assert (await one.release()).neutral
         assert image.holding[259] == 0  # locked as before
         await one.close()
+
+
+def kostal(order: int | None) -> dict[int, int]:
+    """A Plenticore with a battery by model 802, and its own map in the order that it is set to."""
+    bank: Words = {3: 10_000, 11: 5000, 16: 4, 47: -500, 56: -2, 63: 0}
+    words = chain(common("KOSTAL", "PLENTICORE"), inverter(), model(802, 62, bank))
+    turn = 1 if order == 1 else -1
+    points: Words = {
+        1034: [0, 0],
+        1046: images.f32(1_111.5)[::turn],
+        1048: images.f32(2_222.5)[::turn],
+        1056: images.f32(3_333.5)[::turn],
+        1080: 2,
+    }
+    return words | images.table(points) | ({} if order is None else {5: order})
+
+
+@pytest.mark.parametrize("order", [0, 1])
+async def test_kostals_order_of_words_is_read_and_not_assumed(
+    order: int, clock: HandClock, intents: Intents
+) -> None:
+    words = kostal(order)
+    async with serving(RegisterServer({71: words})) as server:
+        one = impatient(server, "kostal-plenticore", clock, intents)
+        got = values(await one.poll())
+        assert got["pv_energy_wh"] == 3_333.5
+        assert got["battery_charge_wh"] == 1_111.5
+        await one.hold(BATTERY, -1500)
+        sent = images.f32(-1500.0)
+        assert [words[1034], words[1035]] == (sent if order else sent[::-1])
+        await one.close()
+
+
+@pytest.mark.parametrize("order", [None, 7])
+async def test_kostal_is_not_steered_in_an_order_that_nobody_knows(
+    order: int | None, clock: HandClock, intents: Intents
+) -> None:
+    words = kostal(order)
+    async with serving(RegisterServer({71: words})) as server:
+        one = impatient(server, "kostal-plenticore", clock, intents)
+        assert values(await one.poll())["pv_energy_wh"] is None
+        with pytest.raises(DeviceError, match="order of its words"):
+            await one.hold(BATTERY, 1500)
+        assert not server.writes
+        await one.close()
+
+
+async def test_victrons_setpoint_is_not_written_where_it_is_ignored(
+    clock: HandClock, intents: Intents
+) -> None:
+    image = images.victron()
+    image.holding.update({2902: 3})
+    async with serving(server_of(image)) as server:
+        one = impatient(server, "victron-gx", clock, intents)
+        with pytest.raises(DeviceError, match="external control"):
+            await one.hold(BATTERY, 1000)
+        assert not server.writes
+        image.holding[2902] = 1
+        await one.hold(BATTERY, 1000)
+        assert server.writes
+        await one.close()
+
+
+async def test_solax_keeps_its_own_fall_back(clock: HandClock, intents: Intents) -> None:
+    image = images.solax()
+    image.input.update({0x100: 0, 0x124: 450})
+    image.holding.update(dict.fromkeys(range(0x7C, 0x8B), 0))
+    async with serving(server_of(image)) as server:
+        one = impatient(server, "solax-x", clock, intents)
+        assert values(await one.poll())["pv_power_w"] == 1500 + 450  # with the third input
+        await one.hold(BATTERY, 1000)
+        assert image.holding[0x88] > 0  # 0 would switch it off
+        await one.close()
+
+
+@pytest.mark.parametrize("allowed", [0, 1])
+async def test_charging_from_the_grid_is_permitted_first_and_forbidden_again(
+    allowed: int, clock: HandClock, intents: Intents
+) -> None:
+    words = hybrid()[1]
+    permit, rate = 40380, 40375
+    words[permit] = allowed
+    before = dict(words)
+    async with serving(RegisterServer({1: words})) as server:
+        one = impatient(server, "fronius-gen24", clock, intents)
+        await one.hold(BATTERY, 2000)
+        assert words[permit] == allowed  # discharging needs none
+        server.writes.clear()
+        await one.hold(BATTERY, -2000)
+        order = [address for _, address, _ in server.writes]
+        assert words[permit] == 1
+        assert (permit in order) == (not allowed)
+        assert allowed or order.index(permit) < order.index(rate)
+        assert (await one.release()).neutral
+        assert words == before
+        await one.close()
+
+
+async def test_a_device_that_takes_single_registers_by_function_6_only_is_steered(
+    clock: HandClock, intents: Intents
+) -> None:
+    words = hybrid()[1]
+    server = Singles({1: words})
+    async with serving(server):
+        one = impatient(server, "sunspec-inverter", clock, intents)
+        await one.poll()
+        await one.hold(Control.PV_LIMIT, 1500)
+        assert (words[40232], words[40236]) == (1000, 1)
+        await one.close()
+
+
+class Singles(RegisterServer):
+    """Refuses function 16, as a Kostal without a battery does."""
+
+    def answer(self, unit: int, pdu: bytes) -> bytes:
+        return bytes((pdu[0] | 0x80, 1)) if pdu[0] == 16 else super().answer(unit, pdu)

@@ -34,7 +34,6 @@ INVERTERS = {  # family -> profile, and whether the device drops a setpoint by i
     "growatt": ("growatt-sph", False),
     "solax": ("solax-x", True),
 }
-UNNAMED = ("growatt",)  # nothing in its map tells it from others
 
 
 def simulated(clock: SimClock, work: object) -> None:
@@ -69,7 +68,7 @@ def test_an_inverter_is_found_read_steered_and_let_go(family: str, tmp_path: Pat
         home = Home(clock, Scenario(NOON, seed=1))
         servers: Servers = await serve_home(home, choice=Choice(inverter=family))
         found = [f.profile.key async for f in scan("127.0.0.1", servers.ports.inverter)]
-        assert found[:1] == [key] or family in UNNAMED
+        assert found[:1] == [key]
         journal = Journal(tmp_path / "journal.db")
         one = one_device(servers.ports.inverter, key, journal, clock)
         await clock.sleep(60)

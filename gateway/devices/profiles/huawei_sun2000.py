@@ -147,7 +147,13 @@ PROFILE = Profile(
     kind="hybrid",
     verified="data sheet",
     communication=Communication(
-        unit=1, timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.05, max_gap=20, single_client=True
+        unit=1,
+        timeout_s=5.0,
+        connect_delay_s=1.5,
+        min_gap_s=0.05,
+        max_gap=20,
+        single_client=True,
+        sleeps_without_battery=True,  # it then refuses everything with exception 4
     ),
     identify=((Field(30000, "str", count=15), r"^SUN2000"),),
     says=(
