@@ -31,7 +31,7 @@ from tests.market.worlds import SteadyPrices
 HOUR = timedelta(hours=1)
 BEGINS, ENDS = T0 + 1.5 * HOUR, T0 + 2.5 * HOUR  # of the act
 HEALED = ENDS + 1.25 * HOUR  # a pause of an hour, and the quarter-hour in which it ends
-OVER = ENDS + 3.5 * HOUR
+OVER = ENDS + 2.5 * HOUR
 
 
 class Enough(Exception):
@@ -77,9 +77,10 @@ class Home:
         now = self.clock.now()
         await trader.catch_up()
         first = floor_quarter(now) + QUARTER
+        dear = 45 + 10 * (now.minute // 5 % 2)  # it changes its mind: there is something to cancel
         await trader.bid(
             [
-                OfferCurve(quarter(first + n * QUARTER), (OfferStep(-1, 500), OfferStep(45, 900)))
+                OfferCurve(quarter(first + n * QUARTER), (OfferStep(-1, 500), OfferStep(dear, 900)))
                 for n in range(3)
             ]
         )
