@@ -16,8 +16,8 @@ from gateway.clock import WallClock
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
+from tests.waiting import HANG_S
 
-PATIENCE_S = 20.0  # a hang ends here; no test asks how fast anything is
 PERIOD_S = 0.25
 # family -> profile, unit of the inverter, whether its own meter stands for the home's
 FAMILIES = {
@@ -98,7 +98,7 @@ class Guarded:
 
     async def says(self, words: str, since: int = 0) -> str:
         """Wait until a line of the log has ``words``."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(HANG_S):
             while True:
                 for line in self.said[since:]:
                     if words in line:
@@ -113,7 +113,7 @@ class Guarded:
 
     async def until(self, true: Callable[[], bool], what: str) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(HANG_S):
                 while not true():
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -162,7 +162,7 @@ class Guarded:
     async def ended(self) -> int:
         assert self.process is not None
         assert self._listening is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(HANG_S):
             code = await self.process.wait()
             await self._listening
         return code

@@ -16,6 +16,7 @@ from gateway.guard.compose import FILE
 from gateway.store.journal import Journal
 from tests.safety import agents
 from tests.safety.guarded import FAMILIES, Guarded, guarded
+from tests.waiting import HANG_S
 
 
 def journal_in_one_letter(place: Guarded) -> None:
@@ -73,7 +74,7 @@ async def killed_while_held(place: Guarded) -> None:
     await place.start()
     await place.says("gateway 'home' runs")
     await place.until((place.state / JOURNAL).exists, "opened its journal")
-    with sqlite3.connect(place.state / JOURNAL, timeout=10) as db:
+    with sqlite3.connect(place.state / JOURNAL, timeout=HANG_S) as db:
         assert db.execute("SELECT name FROM sqlite_master").fetchall()
     await place.stop()
     _with_an_entry(place)
