@@ -30,8 +30,12 @@ FAMILIES = {
     "huawei": "huawei-sun2000",
     "growatt": "growatt-sph",
     "solax": "solax-x",
+    "sma": "sma-hybrid",
+    "foxess": "foxess-h3",
 }
-WITH_METER = frozenset({"solaredge", "goodwe", "sungrow", "huawei", "growatt", "solax"})
+WITH_METER = frozenset(
+    {"solaredge", "goodwe", "sungrow", "huawei", "growatt", "solax", "sma", "foxess"}
+)
 GUARD = """
 import sys
 from gateway.guard import __main__ as program
