@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from gateway.domain.intervals import iso
+from gateway.domain import intervals
 from simulators.exchange.ledger import Executed, TenderState
 from simulators.exchange.names import (
     backstop_id,
@@ -21,6 +22,7 @@ from simulators.exchange.terms import MARKET_PARTY, PostedPrices, Terms
 OPEN = ("NEW", "PARTIALLY_FILLED")
 
 Json = dict[str, Any]
+iso = lru_cache(maxsize=256)(intervals.iso)  # an answer names its time three times
 
 
 def start_out(quarter: int) -> str:

@@ -40,6 +40,7 @@ from simulators.exchange.rows import (
     Statement,
     Tender,
 )
+from simulators.exchange.seen import SeenFilter
 from simulators.exchange.sqlite_schema import SCHEMA, VERSION
 
 _FRESH, _PACK = 2_048, 1_024  # documents that are left as they are, and that make one pack
@@ -70,6 +71,7 @@ class SqliteLedger:
             self._writer = self._connect(power_safe)
             self._reader = self._connect(power_safe)
             self._reader.execute("PRAGMA query_only = ON")
+            self._fill_filters()
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error
 
@@ -88,12 +90,26 @@ class SqliteLedger:
             db.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION};")
         return db
 
+    def _fill_filters(self) -> None:
+        (count,) = self._reader.execute("SELECT COUNT(*) FROM document").fetchone()
+        self._keys, self._names = SeenFilter((), count), SeenFilter((), count)
+        for row in self._reader.execute("SELECT key_hash, party, name FROM document"):
+            self._note(*row)
+
+    def _note(self, key_hash: int, party: int, name: str | None) -> None:
+        self._keys.add(key_hash)
+        if name is not None:
+            self._names.add(_hashed(party, name))
+
     # --- writing ------------------------------------------------------------------------------
 
     async def append(self, batch: Batch) -> None:
         """See the port."""
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[None] = loop.create_future()
+        for row in batch:
+            if type(row) is Document:
+                self._note(row.key_hash, row.party, row.name)
         self._waiting.append((batch, stored))
         if not self._storing:
             self._storing = True
@@ -260,6 +276,8 @@ class SqliteLedger:
         )
 
     async def document(self, key_hash: int) -> tuple[Document, Stored] | None:
+        if key_hash not in self._keys:
+            return None
         found = self.all("SELECT * FROM document WHERE key_hash = ?", key_hash)
         if not found:
             return None
@@ -294,6 +312,8 @@ class SqliteLedger:
         if base and (last.isdecimal() or (last[:1] == "-" and last[1:].isdecimal())):
             candidates.append((base, 1, int(last)))
         for name, stream, uid in candidates:
+            if _hashed(party, name) not in self._names:
+                continue
             rows = self.all(
                 "SELECT t.document, t.uid FROM document d JOIN tender t ON t.document = d.seq"
                 " WHERE d.party = ? AND d.name = ? AND d.stream = ? AND t.uid = ?",
@@ -423,6 +443,11 @@ _METERED = (
     "SELECT party, net FROM (SELECT party, export_wh - import_wh AS net,"
     " MAX(quality * (1 << 56) + document) FROM delivery WHERE start = ? GROUP BY party)"
 )
+
+
+def _hashed(party: int, name: str) -> int:
+    """For the filter of this process alone: the hash of a text differs in the next one."""
+    return hash((party, name)) & (2**63 - 1)
 
 
 def numbers_text(numbers: Sequence[int]) -> bytes:
