@@ -6,7 +6,7 @@ durable. Nothing reads a row before its batch was confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -142,9 +142,10 @@ class Ledger(Protocol):
     async def forget(self, before: int, account_before: int) -> None:
         """Drop what nobody may ask for any more of intervals before those quarter-hours."""
 
-    def register(self, party_id: str, role: str, capacity_w: int) -> Registered: ...
+    def register(self, parties: Sequence[tuple[str, str, int]]) -> Sequence[Registered]:
+        """Add or change parties (id, role, W), all at once; a revoked one stays revoked."""
 
-    def amend(self, party_id: str, **columns: Any) -> Registered:
-        """Change ``revoked``, ``secret_hash`` or ``keys`` of a party."""
+    def amend(self, columns: Mapping[str, Mapping[str, Any]]) -> Sequence[Registered]:
+        """Change ``revoked``, ``secret_hash`` or ``keys`` of parties, by partyId, all at once."""
 
     def close(self) -> None: ...

@@ -12,7 +12,7 @@ import itertools
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -163,30 +163,28 @@ class SqliteLedger:
                     raise StorageError(f"the exchange cannot store: {error}") from error
                 raise
 
-    def register(self, party_id: str, role: str, capacity_w: int) -> Registered:
-        """Add or change a party; a revoked one stays revoked."""
+    def register(self, parties: Sequence[tuple[str, str, int]]) -> Sequence[Registered]:
         with self.transaction() as db:
-            db.execute(
+            db.executemany(
                 "INSERT INTO party (party_id, role, capacity_w) VALUES (?, ?, ?)"
                 " ON CONFLICT (party_id)"
                 " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
-                (party_id, role, capacity_w),
+                parties,
             )
-        return self._party(party_id)
+        return [self._party(party_id) for party_id, _, _ in parties]
 
-    def amend(self, party_id: str, **columns: Any) -> Registered:
+    def amend(self, columns: Mapping[str, Mapping[str, Any]]) -> Sequence[Registered]:
         with self.transaction() as db:
-            for name, value in columns.items():
-                db.execute(
-                    f"UPDATE party SET {name} = ? WHERE party_id = ?",  # noqa: S608 - own names
-                    (value, party_id),
-                )
-        return self._party(party_id)
+            for party_id, changes in columns.items():
+                for name, value in changes.items():
+                    db.execute(
+                        f"UPDATE party SET {name} = ? WHERE party_id = ?",  # noqa: S608 - own names
+                        (value, party_id),
+                    )
+        return [self._party(party_id) for party_id in columns]
 
     def _party(self, party_id: str) -> Registered:
-        return Registered(
-            *self._reader.execute(f"{_PARTY} WHERE party_id = ?", (party_id,)).fetchone()
-        )
+        return Registered(*self.all(f"{_PARTY} WHERE party_id = ?", party_id)[0])
 
     # --- keeping it small ---------------------------------------------------------------------
 
@@ -411,6 +409,11 @@ class SqliteLedger:
                 " FROM statement s JOIN party p ON p.number = s.party GROUP BY p.party_id"
             )
         )
+
+    def checkpoint(self) -> None:
+        """Bring the log's pages into the file, so that its size is what is kept."""
+        with self._lock:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Everything that was handed in is stored first."""
