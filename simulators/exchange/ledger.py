@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from simulators.exchange.evidence import Stored
-from simulators.exchange.rows import Batch, Call, Document, Session, Statement, Tender
+from simulators.exchange.rows import Batch, Call, Document, Run, Session, Statement, Tender
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,9 @@ class Ledger(Protocol):
 
     async def positions(self, party: int, first: int, last: int) -> Sequence[tuple[int, int]]: ...
 
-    async def statements(self, party: int, first: int, last: int) -> Sequence[Statement]: ...
+    async def statements(
+        self, party: int, first: int, last: int
+    ) -> Sequence[tuple[Statement, Run]]: ...
 
     async def deliveries(self, party: int, start: int) -> Sequence[tuple[int, int]]:
         """Document and quality of what was reported for one interval."""
@@ -138,6 +140,10 @@ class Ledger(Protocol):
 
     async def compact(self) -> None:
         """Pack the evidence that is no longer fresh."""
+
+    async def prune(self, closed_before: int, since_s: int) -> None:
+        """Keep only the documents of tenders that closed before that quarter-hour and were accepted
+        since ``since_s``; forget keys whose answer the market knows without them."""
 
     async def forget(self, before: int, account_before: int) -> None:
         """Drop what nobody may ask for any more of intervals before those quarter-hours."""

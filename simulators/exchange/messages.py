@@ -16,7 +16,7 @@ from simulators.exchange.names import (
     settlement_id,
     transaction_id,
 )
-from simulators.exchange.rows import Call, Session, Statement, from_quarter, from_s
+from simulators.exchange.rows import Call, Run, Session, Statement, from_quarter, from_s
 from simulators.exchange.terms import MARKET_PARTY, PostedPrices, Terms
 
 OPEN = ("NEW", "PARTIALLY_FILLED")
@@ -162,25 +162,25 @@ def call_out(call: Call) -> Json:
     }
 
 
-def settlement_out(party_id: str, row: Statement, reversed_run: str | None) -> Json:
+def settlement_out(party_id: str, row: Statement, run: Run, reversed_run: str | None) -> Json:
     """A statement; money in 1e-8 USD to the party. The run of the row that it reverses, if any."""
     reverses = None if reversed_run is None else settlement_id(party_id, row.start, reversed_run)
     return {
         "seq": row.seq,
-        "settlementId": settlement_id(party_id, row.start, row.run, reverses),
+        "settlementId": settlement_id(party_id, row.start, run.name, reverses),
         "partyId": party_id,
         "interval": interval(from_quarter(row.start)),
-        "run": row.run,
+        "run": run.name,
         "position": row.position,
         "metered": row.metered,
         "estimated": bool(row.estimated),
-        "imbalancePrice": row.imbalance_price,
+        "imbalancePrice": run.imbalance_price,
         "energyMoney": row.energy,
         "imbalanceMoney": row.imbalance,
         "uncontractedMoney": row.uncontracted,
         "feeMoney": row.fee,
         "reverses": reverses,
-        "createdDateTime": iso(from_s(row.time)),
+        "createdDateTime": iso(from_s(run.time)),
     }
 
 

@@ -135,7 +135,7 @@ async def cancel_tender(market: Market, request: Request) -> Decision:
     batch, seq = Batch(), market.number()
     if order is not None:
         taken = market.entry.cancel(order, seq, request.now, batch)
-    return Decision(seq, 200, [taken, bool(taken)], batch)
+    return Decision(seq, 200, [taken, bool(taken)], batch, tender_id)
 
 
 def canceled_tender(stored: Stored, party_id: str, now: datetime) -> Json:
@@ -356,14 +356,12 @@ async def settlements(market: Market, asked: Question) -> Json:
     rows = await market.ledger.statements(
         asked.party.number, to_quarter(ceil_quarter(first)), to_quarter(ceil_quarter(last))
     )
-    runs = {row.seq: row.run for row in rows}
+    runs: dict[int | None, str] = {row.seq: made.name for row, made in rows}
     return {
         "settlements": [
-            messages.settlement_out(
-                asked.party.party_id, row, None if row.reverses is None else runs[row.reverses]
-            )
-            for row in rows
-            if run in (None, row.run)
+            messages.settlement_out(asked.party.party_id, row, made, runs.get(row.reverses))
+            for row, made in rows
+            if run in (None, made.name)
         ]
     }
 

@@ -23,6 +23,7 @@ from simulators.exchange.rows import (
     Batch,
     Delivery,
     Mark,
+    Run,
     Statement,
     from_quarter,
     to_quarter,
@@ -136,7 +137,8 @@ class SettlementEngine:
         numbers, cash, estimated = _settled(found, retailer, rates)
         standing = {row.party: row for row in found.standing}
         batch = Batch()
-        stated = _Stated(start, run, to_s(when), rates.imbalance, self._number, batch)
+        made = Run(self._number(), start, run, rates.imbalance, to_s(when))
+        stated = _Stated(made, self._number, batch)
         columns = (getattr(cash, name) for name in _AMOUNTS)
         rows = zip(*(c.tolist() for c in (numbers, estimated, *columns)), strict=True)
         for done, (number, missing, *amounts) in enumerate(rows):
@@ -149,6 +151,8 @@ class SettlementEngine:
         if own or owed or retailer in standing:
             amounts = [position, position, energy, -owed, 0, 0]
             stated.state(retailer, amounts, 0, standing.get(retailer))
+        if batch.rows:
+            batch.add(made)
         return batch
 
     def _mark(self, name: str, start: int, batch: Batch) -> None:
@@ -185,10 +189,7 @@ def _columns(rows: Sequence[Sequence[int]], width: int) -> np.ndarray:
 class _Stated:
     """Writes the statements of one interval and run."""
 
-    start: int
-    run: str
-    time: int
-    imbalance_price: int
+    run: Run
     number: Callable[[], int]
     batch: Batch
 
@@ -197,17 +198,17 @@ class _Stated:
     ) -> None:
         """One that differs from what stands reverses that first."""
         position, metered, *money = amounts
-        new = (position, metered, estimated, self.imbalance_price, *money)
+        new = (position, metered, estimated, *money)
         if standing is not None:
-            old = standing[4:12]
+            old = standing[4:11]
             if new == old:
                 return
-            back = (-old[0], -old[1], old[2], old[3], *(-amount for amount in old[4:]))
+            back = (-old[0], -old[1], old[2], *(-amount for amount in old[3:]))
             self._add(party, back, standing.seq)
         self._add(party, new, None)
 
     def _add(self, party: int, amounts: tuple[int, ...], reverses: int | None) -> None:
         seq = self.number()
         self.batch.add(
-            Statement(self.start, party, seq, self.run, *amounts, reverses, self.time)  # type: ignore[call-arg]
+            Statement(self.run.start, party, seq, self.run.seq, *amounts, reverses)  # type: ignore[call-arg]
         )

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import StorageError
-from simulators.exchange import evidence
+from simulators.exchange import audit, evidence
 from simulators.exchange.evidence import Stored
 from simulators.exchange.ledger import (
     Executed,
@@ -29,6 +29,7 @@ from simulators.exchange.ledger import (
     SettlementColumns,
     TenderState,
 )
+from simulators.exchange.names import name_hash
 from simulators.exchange.rows import (
     TABLES,
     Batch,
@@ -36,6 +37,7 @@ from simulators.exchange.rows import (
     Document,
     Mark,
     Row,
+    Run,
     Session,
     Statement,
     Tender,
@@ -93,13 +95,13 @@ class SqliteLedger:
     def _fill_filters(self) -> None:
         (count,) = self._reader.execute("SELECT COUNT(*) FROM document").fetchone()
         self._keys, self._names = SeenFilter((), count), SeenFilter((), count)
-        for row in self._reader.execute("SELECT key_hash, party, name FROM document"):
+        for row in self._reader.execute("SELECT key_hash, name_hash FROM document"):
             self._note(*row)
 
-    def _note(self, key_hash: int, party: int, name: str | None) -> None:
+    def _note(self, key_hash: int, named: int | None) -> None:
         self._keys.add(key_hash)
-        if name is not None:
-            self._names.add(_hashed(party, name))
+        if named is not None:
+            self._names.add(named)
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -109,7 +111,7 @@ class SqliteLedger:
         stored: asyncio.Future[None] = loop.create_future()
         for row in batch:
             if type(row) is Document:
-                self._note(row.key_hash, row.party, row.name)
+                self._note(row.key_hash, row.name_hash)
         self._waiting.append((batch, stored))
         if not self._storing:
             self._storing = True
@@ -209,15 +211,28 @@ class SqliteLedger:
             db.execute("DELETE FROM evidence WHERE seq <= ?", (seqs[-1],))
         return True
 
+    async def prune(self, closed_before: int, since_s: int) -> None:
+        await asyncio.to_thread(self._prune, closed_before, since_s)
+
+    def _prune(self, closed_before: int, since_s: int) -> None:
+        with self.transaction() as db:
+            (since,) = db.execute(_SEQ_BEFORE, (since_s,)).fetchone()
+            (until,) = db.execute(_SEQ_BEFORE, (closed_before * 900,)).fetchone()
+            gone = "DELETE FROM tender WHERE document > ? AND start < ?"
+            db.execute(gone, (since, closed_before))
+            (fresh,) = db.execute("SELECT COALESCE(MIN(seq), 0) FROM evidence").fetchone()
+            db.execute(
+                "DELETE FROM document WHERE seq > ? AND seq < ? AND name IS NULL",
+                (since, min(until, fresh)),
+            )
+
     async def forget(self, before: int, account_before: int) -> None:
         await asyncio.to_thread(self._forget, before, account_before)
 
     def _forget(self, before: int, account_before: int) -> None:
         with self.transaction() as db:
             # Documents have no time of their own: the last call before that time divides them.
-            (last,) = db.execute(
-                "SELECT COALESCE(MAX(seq), 0) FROM call WHERE time < ?", (before * 900,)
-            ).fetchone()
+            (last,) = db.execute(_SEQ_BEFORE, (before * 900,)).fetchone()
             filled = "SELECT document FROM fill"
             for table, column in (("document", "seq"), ("tender", "document")):
                 db.execute(
@@ -227,7 +242,7 @@ class SqliteLedger:
             db.execute("DELETE FROM cancel WHERE seq <= ?", (last,))
             db.execute("DELETE FROM pack WHERE last <= ?", (last,))
             db.execute("DELETE FROM session WHERE seq <= ?", (last,))
-            for table in ("fill", "delivery", "statement", "call", "waiver"):
+            for table in ("fill", "delivery", "statement", "run", "call", "waiver"):
                 db.execute(f"DELETE FROM {table} WHERE start < ?", (account_before,))  # noqa: S608
 
     # --- reading ------------------------------------------------------------------------------
@@ -299,38 +314,66 @@ class SqliteLedger:
         names = {name: None} if not stream else {f"{name}.{uid}": uid for uid in uids}
         found: set[int] = set()
         for tender_id, uid in names.items():
-            if self._find(party, tender_id) is not None:
+            if await self._find(party, tender_id) is not None:
                 found.add(0 if uid is None else uid)
         return found
 
-    def _find(self, party: int, tender_id: str) -> tuple[int, int] | None:
-        """Document and uid of a tender: a single one, or an interval of a stream."""
+    async def _find(self, party: int, tender_id: str) -> Tender | None:
+        """A tender by its name: a single one, or an interval of a stream."""
         base, _, last = tender_id.rpartition(".")
-        candidates = [(tender_id, 0, 0)]
-        if base and (last.isdecimal() or (last[:1] == "-" and last[1:].isdecimal())):
-            candidates.append((base, 1, int(last)))
-        for name, stream, uid in candidates:
-            if _hashed(party, name) not in self._names:
+        candidates = [(tender_id, 0)]
+        if base and last.isascii() and last.isdigit():
+            candidates.append((base, 1))
+        for name, stream in candidates:
+            if (hashed := name_hash(party, name)) not in self._names:
                 continue
-            rows = self.all(
-                "SELECT t.document, t.uid FROM document d JOIN tender t ON t.document = d.seq"
-                " WHERE d.party = ? AND d.name = ? AND d.stream = ? AND t.uid = ?",
-                *(party, name, stream, uid),
+            documents = self.all(
+                "SELECT seq FROM document WHERE name_hash = ? AND party = ? AND name = ?"
+                " AND stream = ?",
+                *(hashed, party, name, stream),
             )
-            if rows:
-                return rows[0][0], rows[0][1]
+            for (seq,) in documents:
+                found = await self._tender_of(seq, party, int(last) if stream else 0, tender_id)
+                if found is not None:
+                    return found
         return None
 
+    async def _tender_of(self, seq: int, party: int, uid: int, tender_id: str) -> Tender | None:
+        """By its row, and where that is no longer kept, by its document."""
+        rows = self.all("SELECT * FROM tender WHERE document = ? AND uid = ?", seq, uid)
+        if rows:
+            return Tender(*rows[0])
+        stored = await self.evidence(seq)
+        said = () if stored is None else audit.accepted(seq, party, stored)
+        return next((found.tender for found in said if found.tender_id == tender_id), None)
+
     async def tender(self, party: int, tender_id: str) -> TenderState | None:
-        found = self._find(party, tender_id)
-        if found is None:
+        tender = await self._find(party, tender_id)
+        if tender is None:
             return None
-        rows = self.all(
-            "SELECT tender_id, start, buy, price, quantity, expires_ms, filled, canceled,"
-            " supervisory FROM tender_state WHERE document = ? AND uid = ?",
-            *found,
+        key = tender.document, tender.uid
+        canceled = self.all(
+            "SELECT quantity, supervisory FROM cancel WHERE document = ? AND uid = ?", *key
         )
-        return TenderState(*rows[0])
+        (filled,) = self.all(
+            "SELECT COALESCE(SUM(quantity), 0) FROM fill WHERE start = ? AND party = ?"
+            " AND document = ? AND uid = ?",
+            *(tender.start, party, *key),
+        )
+        said = tender.start, tender.buy, tender.price, tender.quantity, tender.expires_ms
+        return TenderState(tender_id, *said, filled[0], *(canceled[0] if canceled else (0, 0)))
+
+    async def tenders(self) -> list[tuple[str, audit.Accepted]]:
+        """For an auditor: every tender of every party, from the evidence alone, with its partyId."""
+        found: list[tuple[str, audit.Accepted]] = []
+        for seq, party, party_id in self.all(
+            "SELECT d.seq, d.party, p.party_id FROM document d JOIN party p ON p.number = d.party"
+            " WHERE d.name IS NOT NULL ORDER BY d.seq"
+        ):
+            stored = await self.evidence(seq)
+            if stored is not None:
+                found += [(party_id, one) for one in audit.accepted(seq, party, stored)]
+        return found
 
     async def fills(self, party: int, after: int, limit: int) -> Sequence[Executed]:
         rows = self.all(
@@ -369,12 +412,15 @@ class SqliteLedger:
             *(first, last, party),
         )
 
-    async def statements(self, party: int, first: int, last: int) -> Sequence[Statement]:
+    async def statements(
+        self, party: int, first: int, last: int
+    ) -> Sequence[tuple[Statement, Run]]:
         rows = self.all(
             _STATEMENTS,
             *(first, last, party),
         )
-        return [Statement(*row) for row in rows]
+        width = len(Statement._fields)
+        return [(Statement(*row[:width]), Run(*row[width:])) for row in rows]
 
     async def deliveries(self, party: int, start: int) -> Sequence[tuple[int, int]]:
         return self.all(
@@ -395,8 +441,9 @@ class SqliteLedger:
             raise StorageError(f"the exchange cannot read its store: {error}") from error
         finally:
             db.close()
-        reversed_ = {row[12] for row in rows}
-        standing = [Statement(*r) for r in rows if r[12] is None and r[2] not in reversed_]
+        found = [Statement(*row) for row in rows]
+        gone = {row.reverses for row in found}
+        standing = [row for row in found if row.reverses is None and row.seq not in gone]
         return SettlementColumns(traded, metered, standing, bool(waived))
 
     async def totals(self) -> dict[str, int]:
@@ -427,14 +474,15 @@ _SPAN = (
     "WITH RECURSIVE span(start) AS (SELECT ? UNION ALL SELECT start + 1 FROM span"
     " WHERE start + 1 < ?) "
 )
+_SEQ_BEFORE = "SELECT COALESCE(MAX(seq), 0) FROM call WHERE time < ?"
 _POSITIONS = (
     f"{_SPAN} SELECT f.start, SUM(CASE f.buy WHEN 0 THEN f.quantity ELSE -f.quantity END)"  # noqa: S608
     " FROM span JOIN fill f ON f.start = span.start AND f.party = ?"
     " GROUP BY f.start ORDER BY f.start"
 )
 _STATEMENTS = (
-    f"{_SPAN} SELECT s.* FROM span JOIN statement s ON s.start = span.start AND s.party = ?"  # noqa: S608
-    " ORDER BY s.seq"
+    f"{_SPAN} SELECT s.*, r.* FROM span JOIN statement s ON s.start = span.start AND s.party = ?"  # noqa: S608
+    " JOIN run r ON r.seq = s.run ORDER BY s.seq"
 )
 _TRADED = (
     "SELECT party, SUM(CASE buy WHEN 0 THEN quantity ELSE -quantity END),"
@@ -446,11 +494,6 @@ _METERED = (
     "SELECT party, net FROM (SELECT party, export_wh - import_wh AS net,"
     " MAX(quality * (1 << 56) + document) FROM delivery WHERE start = ? GROUP BY party)"
 )
-
-
-def _hashed(party: int, name: str) -> int:
-    """For the filter of this process alone: the hash of a text differs in the next one."""
-    return hash((party, name)) & (2**63 - 1)
 
 
 def numbers_text(numbers: Sequence[int]) -> bytes:
