@@ -248,6 +248,7 @@ def segment_reference(terms: Terms, most_wh: int, now: datetime) -> Json:
         "cancelClosureLead": duration(terms.cancel_gate),
         "preOpenLead": duration(terms.preopen),
         "guard": duration(terms.guard),
+        "pollSpread": duration(terms.poll_spread),
         "priceFloor": terms.floor,
         "priceCap": terms.cap,
         "deviationFee": terms.deviation_fee,

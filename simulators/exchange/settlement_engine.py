@@ -7,6 +7,7 @@ loop, so that a run of ten thousand parties holds up nobody.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,12 +30,12 @@ from simulators.exchange.rows import (
     to_quarter,
     to_s,
 )
-from simulators.exchange.settlement import Columns, Rates, settle_columns
+from simulators.exchange.settlement import Rates, settle_columns
 from simulators.exchange.terms import LSE_PARTY, Prices, Terms
 
 RUNS = ("PRELIM", "FINAL", "TRUEUP")
 QUALITIES = ("ESTIMATED", "MEASURED", "REVENUE")
-_SLICE = 2_048  # statements that are made without a look at the other work
+_SLICE = 512  # statements that are made without a look at the other work
 _NO_READING = -(2**62)
 _AMOUNTS = ("position", "metered", "energy", "imbalance", "uncontracted", "fee")
 
@@ -134,18 +135,15 @@ class SettlementEngine:
         )
         lse = self._parties.get(LSE_PARTY)
         retailer = -1 if lse is None else lse.number
-        numbers, cash, estimated = _settled(found, retailer, rates)
+        rows, owed = await asyncio.to_thread(_settled, found, retailer, rates)
         standing = {row.party: row for row in found.standing}
         batch = Batch()
         made = Run(self._number(), start, run, rates.imbalance, to_s(when))
         stated = _Stated(made, self._number, batch)
-        columns = (getattr(cash, name) for name in _AMOUNTS)
-        rows = zip(*(c.tolist() for c in (numbers, estimated, *columns)), strict=True)
         for done, (number, missing, *amounts) in enumerate(rows):
             stated.state(number, amounts, int(missing), standing.get(number))
             if done % _SLICE == _SLICE - 1:
                 await pause(0)  # others may be served between
-        owed = int(cash.imbalance.sum()) + int(cash.uncontracted.sum()) + int(cash.fee.sum())
         own = [(net, energy) for party, net, energy in found.traded if party == retailer]
         position, energy = own[0] if own else (0, 0)
         if own or owed or retailer in standing:
@@ -162,8 +160,9 @@ class SettlementEngine:
 
 def _settled(
     found: SettlementColumns, retailer: int, rates: Rates
-) -> tuple[np.ndarray, Columns, np.ndarray]:
-    """Party numbers, their money, and whether their reading is missing, but for the retailer."""
+) -> tuple[list[tuple[int, ...]], int]:
+    """Party number, whether its reading is missing, and its amounts, of all but the retailer; and
+    what he owes them together. Pure; done beside the event loop."""
     traded = _columns([row for row in found.traded if row[0] != retailer], 3)
     metered = _columns([row for row in found.metered if row[0] != retailer], 2)
     numbers = np.union1d(traded[0], metered[0])
@@ -172,13 +171,12 @@ def _settled(
     at = np.searchsorted(numbers, traded[0])
     position[at], energy[at] = traded[1], traded[2]
     counted[np.searchsorted(numbers, metered[0])] = metered[1]
-    estimated = counted == _NO_READING
-    counted = np.where(estimated, position, counted)  # as delivered, until a reading comes
-    return (
-        numbers,
-        settle_columns(position, energy, counted, rates, fee_waived=found.waived),
-        estimated,
-    )
+    missing = counted == _NO_READING
+    counted = np.where(missing, position, counted)  # as delivered, until a reading comes
+    cash = settle_columns(position, energy, counted, rates, fee_waived=found.waived)
+    columns = [numbers, missing, *(getattr(cash, name) for name in _AMOUNTS)]
+    owed = sum(sum(column.tolist()) for column in (cash.imbalance, cash.uncontracted, cash.fee))
+    return list(zip(*(column.tolist() for column in columns), strict=True)), owed
 
 
 def _columns(rows: Sequence[Sequence[int]], width: int) -> np.ndarray:

@@ -44,7 +44,7 @@ class Counts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class Offer:
     """What was tendered for one interval: side, limit in ticks, Wh."""
 
     side: str
@@ -56,7 +56,7 @@ class _Offer:
 class _Books:
     """What the home knows of its own trade; by start of the interval."""
 
-    offers: dict[str, _Offer] = field(default_factory=dict)  # by tenderId
+    offers: dict[str, Offer] = field(default_factory=dict)  # by tenderId
     net_wh: dict[datetime, int] = field(default_factory=dict)  # sold +
     energy: dict[datetime, int] = field(default_factory=dict)  # money of the fills, 1e-8 USD
     filled: dict[str, int] = field(default_factory=dict)
@@ -186,9 +186,9 @@ class LightHome:
         created = answer.get("createdTenders", ())
         self._check(status == 201 and len(created) == len(parts), "an answer per interval", answer)
         for part, price, w, row in zip(parts, prices, wh, created, strict=True):
-            self._created(f"{name}.{part['streamUid']}", _Offer(side, price, w), row)
+            self._created(f"{name}.{part['streamUid']}", Offer(side, price, w), row)
 
-    def _created(self, name: str, offer: _Offer, row: dict[str, Any]) -> None:
+    def _created(self, name: str, offer: Offer, row: dict[str, Any]) -> None:
         code = row["response"]["responseCode"]
         self._check(row["tenderId"] == name, "the tender that was sent", row)
         if offer.quantity == 0:
