@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 _SIGNATURE = 64
 _FIELD, _RECORD = b"\0", b"\1"  # no JSON has these bytes
 _BARE, _SIGNED, _TEXT = 0, 1, 2  # unsigned; in parts; a JWS that would not come back to the byte
@@ -69,7 +70,7 @@ class Stored:
 def encode(stored: Stored) -> bytes:
     kind, signature, header = _parts(stored)
     known = [stored.operation, stored.key, stored.received_ms, stored.status, stored.result]
-    text = _FIELD.join((json.dumps(known, separators=(",", ":")).encode(), header, stored.payload))
+    text = _FIELD.join((_COMPACT.encode(known).encode(), header, stored.payload))
     press = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _COMMON)
     return bytes([kind]) + signature + press.compress(text) + press.flush()
 

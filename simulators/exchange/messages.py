@@ -22,6 +22,7 @@ from simulators.exchange.terms import MARKET_PARTY, PostedPrices, Terms
 OPEN = ("NEW", "PARTIALLY_FILLED")
 
 Json = dict[str, Any]
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 iso = lru_cache(maxsize=256)(intervals.iso)  # an answer names its time three times
 
 
@@ -286,4 +287,4 @@ def instrument_out(start: datetime) -> Json:
 
 
 def dump(document: Json) -> str:
-    return json.dumps(document, separators=(",", ":"))
+    return _COMPACT.encode(document)
