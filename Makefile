@@ -47,7 +47,7 @@ coverage: .venv/.test needs
 
 # Changes the code in small ways and names those that no test notices.
 mutation: .venv/.test
-	$(BIN)/python benchmarks/mutation.py $(ARGS)
+	$(BIN)/python -m benchmarks.mutation $(ARGS)
 
 needs:
 	@.ci/needs

@@ -57,7 +57,7 @@ def day(days: int) -> tuple[float, float, int, int]:
 
     async def referee(world: World) -> None:
         await world.play(world.end + SETTLED_AFTER, lambda _: None)
-        counts[:] = [world.servers.requests, world.gateway.publisher.sent]
+        counts[:] = [world.servers.requests, world.gateway.agent.publisher.sent]
 
     with tempfile.TemporaryDirectory() as folder:
         wall, cpu = time.perf_counter(), time.process_time()

@@ -62,14 +62,25 @@ async def pause(seconds: float) -> None:
 
 
 class WallClock:
-    """The machine's clock. With ``start`` it begins there, with ``rate`` it runs faster."""
+    """The machine's clock. With ``start`` it begins there, with ``rate`` it runs faster.
 
-    def __init__(self, start: datetime | None = None, rate: float = 1.0) -> None:
+    Two processes agree on such a clock by sharing start, rate and ``anchor``: the machine's monotonic
+    time at which it began (Linux has one for all processes).
+    """
+
+    def __init__(
+        self, start: datetime | None = None, rate: float = 1.0, anchor: float | None = None
+    ) -> None:
         if rate <= 0:
             raise ValueError(f"the rate of a clock is positive, not {rate}")
         self._rate = rate
         self._start = start
-        self._anchor = time.monotonic()
+        self._anchor = time.monotonic() if anchor is None else anchor
+
+    def as_words(self) -> tuple[str, ...]:
+        """Options by which another process makes the same clock (`wall_clock_of`)."""
+        start = "" if self._start is None else self._start.isoformat()
+        return ("--clock", f"{start},{self._rate!r},{self._anchor!r}")
 
     def now(self) -> datetime:
         if self._start is None:
@@ -94,6 +105,12 @@ class WallClock:
         self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str
     ) -> asyncio.Task[None]:
         return group.create_task(work, name=name)
+
+
+def wall_clock_of(words: str) -> WallClock:
+    """The clock that `WallClock.as_words` describes; raises ValueError."""
+    start, rate, anchor = words.split(",")
+    return WallClock(datetime.fromisoformat(start) if start else None, float(rate), float(anchor))
 
 
 class SimClock:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from gateway.clock import Clock
 from gateway.errors import RetryableError
+from gateway.log_budget import LogBudget
 
 log = logging.getLogger(__name__)
 
@@ -34,26 +35,36 @@ class Backoff:
 
 @dataclass
 class Availability:
-    """Says once when ``name`` is lost and once when it returns."""
+    """Says once when ``name`` is lost and once when it returns.
+
+    With a ``budget`` it says so no more often than that allows, where strangers could make it flap.
+    """
 
     name: str
     present: bool = True
+    budget: LogBudget | None = None
 
     def lost(self, why: object, expected: bool = False) -> bool:
         """Note a loss; True (and one warning, or one line if it was ``expected``) only for the first."""
         first, self.present = self.present, False
         if first and expected:
-            log.info("%s sleeps: %s", self.name, why)
+            self._say(logging.INFO, "%s sleeps: %s", self.name, why)
         elif first:
-            log.warning("%s is lost: %s", self.name, why)
+            self._say(logging.WARNING, "%s is lost: %s", self.name, why)
         return first
 
     def back(self) -> bool:
         """Note a success; True (and one line) only after a loss."""
         first, self.present = not self.present, True
         if first:
-            log.info("%s is back", self.name)
+            self._say(logging.INFO, "%s is back", self.name)
         return first
+
+    def _say(self, level: int, text: str, *args: object) -> None:
+        if self.budget is None:
+            log.log(level, text, *args)
+        else:
+            self.budget.say(level, text, *args)
 
 
 async def supervise(

@@ -1,5 +1,1 @@
-"""The composition: devices, site, journal, planner, market, MQTT; and the two loops."""
-
-from gateway.agent.compose import Gateway, compose
-
-__all__ = ["Gateway", "compose"]
+"""The process that trades and talks: metering, journal, planner, market, MQTT, page. It may only ask the guard."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from gateway.agent.state import Present
+from gateway.agent.state import StateKeeper
 from gateway.domain.intervals import Interval
 from gateway.domain.price import Price
 from gateway.store.journal import Journal
@@ -19,8 +19,8 @@ class Clearing:
     most. An exchange with posted prices publishes it ahead. Where neither speaks it is not known.
     """
 
-    def __init__(self, journal: Journal, present: Present) -> None:
-        self._journal, self._present = journal, present
+    def __init__(self, journal: Journal, keeper: StateKeeper) -> None:
+        self._journal, self._keeper = journal, keeper
         self._found: tuple[tuple[Interval, int], float | None] | None = None
 
     def price(self, interval: Interval) -> float | None:
@@ -30,7 +30,7 @@ class Clearing:
             self._found = (key, self._of_fills(interval))
         if self._found[1] is not None:
             return self._found[1]
-        published = self._present.prices.get(interval.start)
+        published = self._keeper.state.prices.get(interval.start)
         ticks = published.imbalance_ticks if published else None
         return None if ticks is None else Price(ticks).per_mwh
 

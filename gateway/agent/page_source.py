@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway import __version__
 from gateway.agent.command_handler import CommandHandler
-from gateway.agent.state import Present
+from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight, market_state
 from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
@@ -26,25 +26,25 @@ class PageSource:
 
     def __init__(
         self,
-        present: Present,
+        keeper: StateKeeper,
         journal: Journal,
         history: History,
         publisher: Publisher,
         handler: CommandHandler,
         clock: Clock,
     ) -> None:
-        self._present, self._journal, self._history = present, journal, history
+        self._keeper, self._journal, self._history = keeper, journal, history
         self._publisher, self._handler, self._clock = publisher, handler, clock
         self._made: tuple[int, HomeView] | None = None
         self._minutes: tuple[datetime, list[Minute]] | None = None
 
     def latest(self) -> HomeView | None:
         """The home at the last control tick."""
-        tick = self._present.ticks
-        if self._present.snapshot is None:
+        tick = self._keeper.state.tick
+        if self._keeper.state.snapshot is None:
             return None
         if self._made is None or self._made[0] != tick:
-            self._made = (tick, self._view(self._present.snapshot.time))
+            self._made = (tick, self._view(self._keeper.state.snapshot.time))
         return self._made[1]
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
@@ -52,24 +52,24 @@ class PageSource:
         return (await self._handler.handle(name, payload, source="page")).body()
 
     def _view(self, now: datetime) -> HomeView:
-        present, book, settings = self._present, self._journal.book, self._present.settings
-        market = market_state(present, self._journal, self._clock.now())
-        battery = present.battery()
+        state, book, settings = self._keeper.state, self._journal.book, self._keeper.state.settings
+        market = market_state(state, self._journal, self._clock.now())
+        battery = state.battery()
         since, midnight = now - _RECENT, local_midnight(now, settings.site.time_zone)
         links = {"Broker": self._publisher.connected}
         trades = settings.market is not None
         if trades:
-            links["Exchange"] = present.exchange_reached
+            links["Exchange"] = state.exchange_reached
         return HomeView(
             site=settings.site.name,
             time=now,
             time_zone=settings.site.time_zone,
             currency=settings.tariff.currency,
             version=__version__,
-            snapshot=present.snapshot,
-            setpoints=present.setpoints,
+            snapshot=state.snapshot,
+            setpoints=state.setpoints,
             minutes=self._today(midnight, now),
-            plan=present.plan,
+            plan=state.plan,
             capacity_wh=battery.capacity_wh if battery else None,
             offer=self._offer(now),
             position_wh=market.position_wh if trades else None,
@@ -86,13 +86,16 @@ class PageSource:
             account_money=book.settled_money if trades else None,
             today_money=book.settled_since(midnight) if trades else None,
             links=links,
-            settings=present.wishes,
+            settings=state.user,
         )
 
     def _offer(self, now: datetime) -> OfferCurve | None:
         """What is really tendered of the next curve: sells, and buys where the home may buy."""
-        market, offer = self._present.settings.market, _next_offer(self._present.plan, now)
-        if market is None or offer is None or not self._present.wishes.trading:
+        market, offer = (
+            self._keeper.state.settings.market,
+            _next_offer(self._keeper.state.plan, now),
+        )
+        if market is None or offer is None or not self._keeper.state.user.trading:
             return None
         steps = tuple(s for s in offer.steps if s.net_wh > 0 or market.buy)
         return OfferCurve(offer.interval, steps)

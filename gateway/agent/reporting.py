@@ -1,15 +1,16 @@
-"""What is told at each control tick: systemd, the history, MQTT, the metrics."""
+"""What is told at each report of the guard: the history, MQTT, the metrics."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 
 from gateway import __version__
-from gateway.agent.state import Present
+from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
 from gateway.clock import Clock
 from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
+from gateway.ipc.messages import GuardReport
 from gateway.publishing import topics
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
@@ -17,26 +18,25 @@ from gateway.publishing.mqtt import Publisher
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.minutes import Prices
-from gateway.systemd import notify
 
 
 class Reporting:
-    """Called by the control loop after each tick; hands over and returns at once."""
+    """Called with each report of the guard; hands over and returns at once."""
 
     def __init__(
         self,
-        present: Present,
+        keeper: StateKeeper,
         journal: Journal,
         history: History,
         publisher: Publisher,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._present, self._journal, self._history = present, journal, history
+        self._keeper, self._journal, self._history = keeper, journal, history
         self._publisher, self.metrics, self._clock = publisher, metrics, clock
         self._due = clock.monotonic()
         self._unsent = 0
-        settings = present.settings
+        settings = keeper.state.settings
         self._home = HomeToDiscover(
             publisher.base,
             settings.site.name,
@@ -46,15 +46,17 @@ class Reporting:
             settings.tariff.currency,
         )
 
-    def tick(self, snapshot: Snapshot) -> None:
+    def tick(self, report: GuardReport) -> None:
         """State goes out at most every ``publish_s``, the ledger as soon as there is something."""
-        notify("WATCHDOG=1")  # fed by the control loop alone: if that hangs, systemd restarts us
+        snapshot = report.snapshot
+        for poll in report.polls:
+            self.metrics.polled(poll.device, poll.seconds, poll.answered)
         self._publisher.wake()
         if self._clock.monotonic() < self._due:
             self._history.add(snapshot)
             return
-        self._due = self._clock.monotonic() + self._present.settings.mqtt.publish_s - 1e-6
-        market = market_state(self._present, self._journal, self._clock.now())
+        self._due = self._clock.monotonic() + self._keeper.state.settings.mqtt.publish_s - 1e-6
+        market = market_state(self._keeper.state, self._journal, self._clock.now())
         self._history.add(
             snapshot,
             Prices(
@@ -67,10 +69,10 @@ class Reporting:
         self.metrics.show(snapshot, market, self._counts())
 
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
-        base, settings = self._publisher.base, self._present.settings
+        base, settings = self._publisher.base, self._keeper.state.settings
         self._publisher.publish(topics.snapshot_messages(base, snapshot))
-        self._publisher.publish(topics.settings_messages(base, self._present.wishes))
-        self._publisher.publish(topics.forecast_messages(base, self._present.forecast_score))
+        self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))
+        self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
         trades = settings.market is not None
         if trades:
             self._publisher.publish(topics.market_messages(base, market))
@@ -92,5 +94,5 @@ class Reporting:
             mqtt_messages=self._publisher.sent,
             mqtt_losses=self._publisher.losses,
             mqtt_connected=self._publisher.connected,
-            control_ticks=self._present.ticks,
+            control_ticks=self._keeper.state.tick,
         )

@@ -1,76 +1,102 @@
-"""What the loops know of the present: written by one loop each, read by all; immutable parts only."""
+"""What the agent knows at one moment: one frozen value, each part of it written by exactly one loop."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, sized, stored_wh
-from gateway.domain.control import Setpoints
+from gateway.domain.control import BatteryAssumptions, Setpoints
 from gateway.domain.intervals import Interval, quarter_of
+from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.price import Price
 from gateway.domain.readings import BatteryState, Snapshot
 from gateway.domain.user_settings import UserSettings
 from gateway.forecasts.score import ForecastScore
+from gateway.ipc.messages import GuardReport
 from gateway.market.exchanges import PublishedPrices
 from gateway.tariff import TariffRules
 
 
-@dataclass
-class Present:
-    """The newest snapshot, setpoints, plan and published prices, and the user's standing wishes."""
+@dataclass(frozen=True, slots=True)
+class HomeRules:
+    """What does not change while the agent runs."""
 
     settings: Settings
-    wishes: UserSettings
-    snapshot: Snapshot | None = None
-    setpoints: Setpoints = field(default_factory=Setpoints)
+    tariff: TariffRules
+    assumed: BatteryAssumptions
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        zone = ZoneInfo(settings.site.time_zone)
+        return cls(settings, TariffRules(settings.tariff, zone), settings.for_guard().battery)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayState:
+    """The guard's newest report, the plan, prices, and the user's settings.
+
+    ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
+    ``interval_start`` what the grid meter had counted when the present interval began.
+    """
+
+    rules: HomeRules
+    user: UserSettings
+    report: GuardReport | None = None
     plan: Plan | None = None
     prices: Mapping[datetime, PublishedPrices] = field(default_factory=dict)
-    tariff: TariffRules = field(init=False)
     forecast_score: ForecastScore | None = None
     exchange_reached: bool = False
-    cleared: tuple[Interval, float] | None = None  # this quarter's clearing price, per MWh
-    ticks: int = 0
-    _ticked: asyncio.Event = field(default_factory=asyncio.Event)
+    cleared: tuple[Interval, float] | None = None
+    interval_start: tuple[Interval, MeterCounters] | None = None
+    resellable: bool = True
 
-    def __post_init__(self) -> None:
-        self._assumed = self.settings.for_guard().battery
-        self.tariff = TariffRules(self.settings.tariff, ZoneInfo(self.settings.site.time_zone))
+    @property
+    def settings(self) -> Settings:
+        return self.rules.settings
 
-    def tick(self) -> None:
-        """A control tick is done; those who wait for one go on."""
-        self.ticks += 1
-        self._ticked.set()
-        self._ticked = asyncio.Event()
+    @property
+    def snapshot(self) -> Snapshot | None:
+        return self.report.snapshot if self.report else None
 
-    async def next_tick(self) -> None:
-        """Wait for the next control tick (never called by a participant of the clock)."""
-        await self._ticked.wait()
+    @property
+    def setpoints(self) -> Setpoints:
+        return self.report.setpoints if self.report else Setpoints()
+
+    @property
+    def tick(self) -> int:
+        """The number of the guard's newest report, 0 before the first."""
+        return self.report.tick if self.report else 0
 
     def published(self, interval: Interval) -> tuple[float | None, float | None]:
         """The retailer's published import and export price of ``interval``, per MWh."""
         known = self.prices.get(interval.start)
         if known is None:
             return None, None
-        return _or_none(known.import_ticks), _or_none(known.export_ticks)
+        return _per_mwh(known.import_ticks), _per_mwh(known.export_ticks)
 
-    def retail(self, interval: Interval) -> tuple[float | None, float | None]:
+    def retail(
+        self, interval: Interval, cleared: float | None = None
+    ) -> tuple[float | None, float | None]:
         """What a MWh costs and earns without bidding, by the tariff; where it follows the market and
-        nothing is published, at the clearing price or, before that is known, at the expected one."""
+        nothing is published, at the clearing price (``cleared``, or the present interval's) or,
+        before that is known, at the expected one."""
+        market = self.clearing_price(interval) if cleared is None else cleared
         schedule = self.plan.schedule if self.plan else ()
         planned = next((c for c in schedule if c.interval == interval), None)
-        market = self.clearing_price(interval)
         if market is None and planned is not None:
             market = planned.market_price
         bought, sold = self.published(interval)
+        tariff = self.rules.tariff
         return (
-            self.tariff.import_price(interval, market, bought),
-            self.tariff.export_price(interval, market, sold),
+            tariff.import_price(interval, market, bought),
+            tariff.export_price(interval, market, sold),
         )
 
     def clearing_price(self, interval: Interval) -> float | None:
@@ -87,11 +113,11 @@ class Present:
         """Each battery with its size: as configured, or else as it states itself."""
         if self.snapshot is None:
             return ()
-        return sized(self.snapshot.batteries, self._assumed)
+        return sized(self.snapshot.batteries, self.rules.assumed)
 
     def battery(self) -> BatterySpec | None:
         """All batteries as the one that is planned."""
-        return combined(self.batteries(), self._assumed, self.wishes.backup_reserve_pct)
+        return combined(self.batteries(), self.rules.assumed, self.user.backup_reserve_pct)
 
     def battery_fault(self) -> str:
         """Why a battery that is measured cannot be planned, as a sentence; empty if nothing is wrong."""
@@ -104,5 +130,37 @@ class Present:
         return stored_wh(self.batteries())
 
 
-def _or_none(price_ticks: int | None) -> float | None:
+class StateKeeper:
+    """Holds the newest state. Whoever writes a field claims it once; everybody may read."""
+
+    def __init__(self, first: GatewayState) -> None:
+        self._state = first
+        self._claimed: set[str] = set()
+        self._reported = asyncio.Event()
+
+    @property
+    def state(self) -> GatewayState:
+        """The state now; it does not change in the hands of the one who asked."""
+        return self._state
+
+    def writer(self, name: str) -> Callable[[Any], None]:
+        """The only way to write the field ``name``; a second claim is a fault of the program."""
+        if name in self._claimed or name not in {f.name for f in fields(GatewayState)}:
+            raise ValueError(f"{name} has a writer already, or is no field of the state")
+        self._claimed.add(name)
+
+        def write(value: Any) -> None:
+            self._state = replace(self._state, **{name: value})
+            if name == "report":
+                self._reported.set()
+                self._reported = asyncio.Event()
+
+        return write
+
+    async def next_report(self) -> None:
+        """Wait for the guard's next report (never called by a participant of the clock)."""
+        await self._reported.wait()
+
+
+def _per_mwh(price_ticks: int | None) -> float | None:
     return None if price_ticks is None else Price(price_ticks).per_mwh

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from gateway.agent.state import Present
+from gateway.agent.state import GatewayState
 from gateway.domain.intervals import quarter_of
 from gateway.domain.price import kwh_price
 from gateway.domain.trade import money_text
@@ -13,20 +13,20 @@ from gateway.publishing.topics import MarketState
 from gateway.store.journal import Journal
 
 
-def market_state(present: Present, journal: Journal, now: datetime) -> MarketState:
+def market_state(state: GatewayState, journal: Journal, now: datetime) -> MarketState:
     """Positions, prices and the account at ``now``."""
-    interval, plan, book = quarter_of(now), present.plan, journal.book
-    stored_wh = present.stored_wh()
-    curve = present.value(now)
+    interval, plan, book = quarter_of(now), state.plan, journal.book
+    stored_wh = state.stored_wh()
+    curve = state.value(now)
     value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
-    bought, sold = present.retail(interval)
+    bought, sold = state.retail(interval)
     following = interval.next()
-    midnight = local_midnight(now, present.settings.site.time_zone)
+    midnight = local_midnight(now, state.settings.site.time_zone)
     planned = next((c for c in plan.schedule if c.interval == following), None) if plan else None
     return MarketState(
         time=now,
-        currency=present.settings.tariff.currency,
-        trading=present.wishes.trading,
+        currency=state.settings.tariff.currency,
+        trading=state.user.trading,
         position_wh=book.position_wh(interval),
         next_position_wh=book.position_wh(following),
         open_tenders=book.open_tenders(now),

@@ -1,47 +1,62 @@
-"""Commands become standing wishes, take effect at the next control tick, and are answered after read-back."""
+"""Commands become the user's settings, take effect at the guard's next tick, and are answered after read-back."""
 
 from __future__ import annotations
 
-from gateway.agent.state import Present
-from gateway.agent.user_settings import PREFIX, differences
+from collections.abc import Callable
+
+from gateway.agent.state import StateKeeper
+from gateway.agent.user_settings import SettingsKeeper
 from gateway.clock import Clock
 from gateway.domain.command_specs import COMMANDS
-from gateway.domain.user_settings import UserSettings
+from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import StorageError
 from gateway.publishing.commands import Command, CommandResult, done, failed
 from gateway.store.journal import Journal
 
-TICKS = 3  # decide and apply; poll; and one more, as a poll may be under way
+TICKS = (
+    3  # until a device shows it: decide and apply; poll; and one more, as a poll may be under way
+)
 POWER_MARGIN_W = 200.0  # of a held battery: its own consumption and the meter's noise
 
 
-class ServiceSteering:
+class HomeSteering:
     """Carries out what `gateway.publishing.commands` has checked."""
 
-    def __init__(self, present: Present, journal: Journal, clock: Clock) -> None:
-        self._present, self._journal, self._clock = present, journal, clock
+    def __init__(
+        self,
+        keeper: StateKeeper,
+        user: SettingsKeeper,
+        journal: Journal,
+        clock: Clock,
+        order: Callable[[], None],
+    ) -> None:
+        """``order`` tells the guard at once what has changed."""
+        self._keeper, self._user, self._journal = keeper, user, journal
+        self._clock, self._order = clock, order
 
     async def apply(self, command: Command) -> CommandResult:
-        """Store the wish, let it take effect, read the home back."""
-        old = self._present.wishes
-        new = old.changed(command.changes)
+        """Store the setting, let it take effect, read the home back."""
+        new = self._keeper.state.user.changed(command.changes)
         refusal = self._refusal(command, new)
         if refusal:
             return failed(command, "not_possible", refusal)
         try:
-            for name, text in differences(old, new).items():
-                self._journal.setting(PREFIX + name, text)
+            self._user.change(new)
             note = f"command {command.name}: {COMMANDS[command.name].shown(new)}"
             self._journal.append("note", {"text": note}, self._clock.now())
         except StorageError as error:
             return failed(command, "storage", str(error))
-        self._present.wishes = new
-        for _ in range(TICKS):
-            await self._present.next_tick()
-        return self._read_back(command, new)
+        self._order()
+        result = self._read_back(command, after_reports=0)
+        for count in range(1, TICKS + 1):
+            if result.status == "ok":
+                break
+            await self._keeper.next_report()
+            result = self._read_back(command, after_reports=count)
+        return result
 
     def _refusal(self, command: Command, new: UserSettings) -> str:
-        settings = self._present.settings
+        settings = self._keeper.state.settings
         if command.name == "trading" and settings.market is None:
             return "no exchange is configured; add [market] to gateway.toml"
         limit_w = settings.site.export_limit_w
@@ -49,7 +64,7 @@ class ServiceSteering:
             wanted_w = new.export_limit_w
             if wanted_w is None or wanted_w > limit_w:
                 return f"the connection allows {limit_w:g} W (site.export_limit_w)"
-        snapshot = self._present.snapshot
+        snapshot = self._keeper.state.snapshot
         if command.name == "charge_now" and new.charge_now and snapshot is not None:
             if snapshot.car_plugged is None:
                 return "no charger answers"
@@ -57,17 +72,28 @@ class ServiceSteering:
                 return "no car is plugged in"
         return ""
 
-    def _read_back(self, command: Command, new: UserSettings) -> CommandResult:
-        """What the home does now; a device that should have followed and did not is an error."""
-        snapshot = self._present.snapshot
-        applied = COMMANDS[command.name].shown(new)
-        if snapshot is None:
-            return failed(command, "not_seen", "no device has answered yet; the wish is stored")
-        if command.name == "battery" and new.battery == "hold":
-            power_w = snapshot.battery_w
+    def _read_back(self, command: Command, after_reports: int) -> CommandResult:
+        """What holds now: the guard has it in its report, and a device that should follow does.
+
+        A setting that the guard does not keep holds as soon as it is stored.
+        """
+        state = self._keeper.state
+        applied = COMMANDS[command.name].shown(state.user)
+        kept = [SETTINGS[name].standing for name in command.changes if SETTINGS[name].standing]
+        if not kept:
+            return done(command, applied)
+        report = state.report
+        if report is None or not after_reports:
+            return failed(command, "not_seen", "no device has answered yet; the setting is stored")
+        wanted = state.user.standing()  # a later command may have changed it again
+        if any(getattr(report.settings, name) != getattr(wanted, name) for name in kept):
+            why = "the guard has not taken it yet; the setting is stored"
+            return failed(command, "not_seen", why)
+        if command.name == "battery" and state.user.battery == "hold":
+            power_w = report.snapshot.battery_w
             if power_w is None:
                 return failed(
-                    command, "not_seen", "the battery does not answer; the wish is stored"
+                    command, "not_seen", "the battery does not answer; the setting is stored"
                 )
             if abs(power_w) > POWER_MARGIN_W:
                 return failed(command, "no_effect", f"the battery still moves {power_w:.0f} W")

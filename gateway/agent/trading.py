@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.state import Present
+from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, together
 from gateway.domain.intervals import floor_quarter, quarter_of
@@ -18,6 +18,7 @@ from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
+from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
@@ -35,33 +36,45 @@ PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
 LOOK_PERIOD = timedelta(seconds=15)  # between two looks at what people ask for
 PRICES_BACK = timedelta(days=2)
 PRICES_AHEAD = timedelta(hours=36)
-HISTORY = timedelta(days=35)
+HISTORY = timedelta(days=60)
 SCORED_AHEAD, SCORED_OVER = 4, timedelta(days=1)  # forecasts are judged an hour ahead, over a day
 
 
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What happened: ``quarters(since)`` for the forecast, the account, its prices, where energy came from."""
+
+    quarters: Callable[[datetime], Sequence[Observed]]
+    journal: Journal
+    clearing: Clearing
+    origin: NightOrigin
+    pv_provider: ProviderForecast | None = None  # a weather service, judged by what came
+
+
 class TradingLoop:
-    """Plans and trades. ``observed(since)`` gives the past quarters for the forecast."""
+    """Plans and trades."""
 
     def __init__(
         self,
-        present: Present,
+        keeper: StateKeeper,
         strategy: Strategy,
         clock: Clock,
-        observed: Callable[[datetime], Sequence[Observed]],
-        journal: Journal,
+        past: Past,
         market: tuple[Exchange, Trader] | None = None,
+        order: Callable[[], None] = lambda: None,
     ) -> None:
-        self._present, self._strategy, self._clock = present, strategy, clock
-        self._observed, self._journal, self._market = observed, journal, market
-        self._settings = present.settings
+        """``order`` tells the guard what a round has changed."""
+        self._keeper, self._strategy, self._clock = keeper, strategy, clock
+        self._past_of, self._market, self._order = past, market, order
+        self._pv_provider = past.pv_provider
+        self._write_plan, self._write_prices = keeper.writer("plan"), keeper.writer("prices")
+        self._write_score = keeper.writer("forecast_score")
+        self._write_reached = keeper.writer("exchange_reached")
+        self._settings = keeper.state.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
-        self._tariff = present.tariff
-        self._night = NightOrigin(journal, self._tariff)
-        self._clearing = Clearing(journal, present)
+        self._tariff = keeper.state.rules.tariff
+        self._forecaster = EnergyForecaster(self._zone, self._settings.site.place)
         self._control = self._settings.for_guard().control()
-        self.pv_provider: ProviderForecast | None = (
-            None  # a weather service, where one is configured
-        )
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
         self._forecasts: dict[datetime, Forecast] = {}
@@ -75,10 +88,10 @@ class TradingLoop:
             await self._trade(availability)
         except (MarketError, StorageError) as error:
             # The home is steered by its values whether or not it can trade now.
-            self._present.plan = self.plan(self._clock.now())
+            self._replan(self._clock.now())
             raise MarketError(str(error)) from error
         finally:
-            self._present.exchange_reached = False
+            self._write_reached(False)
 
     async def _trade(self, availability: Availability) -> None:
         if self._market:
@@ -88,7 +101,8 @@ class TradingLoop:
             now = self._clock.now()
             await self._round(now)
             availability.back()
-            self._present.exchange_reached = self._market is not None
+            self._write_reached(self._market is not None)
+            self._order()
             await self._rest(self._next(now))
 
     async def _rest(self, until: datetime) -> None:
@@ -98,32 +112,40 @@ class TradingLoop:
             await self._clock.sleep_until(min(until, now + LOOK_PERIOD))
             if (asked := self._asked()) != known and self._clock.now() < until:
                 known = asked
-                self._present.plan = self.plan(self._clock.now())
+                self._replan(self._clock.now())
 
     def _asked(self) -> tuple[bool | None, UserSettings]:
         """What people ask of the plan: a car at the charger, and their wishes."""
-        snapshot = self._present.snapshot
-        return (snapshot.car_plugged if snapshot else None), self._present.wishes
+        snapshot = self._keeper.state.snapshot
+        return (snapshot.car_plugged if snapshot else None), self._keeper.state.user
+
+    def _replan(self, now: datetime) -> Plan | None:
+        """A fresh plan takes the place of the last one, for the guard too."""
+        plan = self.plan(now)
+        self._write_plan(plan)
+        self._order()
+        return plan
 
     def plan(self, now: datetime) -> Plan | None:
         """A fresh plan from what is known; None until the home has been seen."""
-        present, snapshot = self._present, self._present.snapshot
+        state = self._keeper.state
+        snapshot = state.snapshot
         if snapshot is None:
             return None
-        battery = present.battery()
-        stored_wh = present.stored_wh()
+        battery = state.battery()
+        stored_wh = state.stored_wh()
         if battery is not None and stored_wh is None:
             battery = None  # its state of charge is unknown: nothing may be planned on it
-        if present.wishes.battery == "hold":
+        if state.user.battery == "hold":
             battery = None
         home = Home(
             battery=battery,
             stored_wh=stored_wh or 0.0,
-            resellable_wh=self._night.resellable_wh(stored_wh or 0.0),
-            car=together(needs(snapshot.chargers, present.wishes.standing(), self._control, now)),
-            export_limit_w=present.wishes.export_limit_w,
+            resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
+            car=together(needs(snapshot.chargers, state.user.standing(), self._control, now)),
+            export_limit_w=state.user.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
-            month_peak_w=month_peak_w(self._journal, self._zone, now),
+            month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
         )
         outlook = build_outlook(
             now,
@@ -133,13 +155,13 @@ class TradingLoop:
             home,
             self._options(),
         )
-        if self.pv_provider is not None:
+        if self._pv_provider is not None:
             past = self._past(floor_quarter(now) - HISTORY)
-            self.pv_provider.judge(outlook.forecasts, past, now)
-            outlook = with_provider(outlook, self.pv_provider.chosen(now))
+            self._pv_provider.judge(outlook.forecasts, past, now)
+            outlook = with_provider(outlook, self._pv_provider.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
-        fault = present.battery_fault()
+        fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         for note in notes:  # figures after the colon change with every plan
             if note.partition(":")[0] not in self._noted:
@@ -158,24 +180,24 @@ class TradingLoop:
             for o in self._past(floor_quarter(outlook.now) - HISTORY)
             if o.interval.start >= oldest
         ]
-        self._present.forecast_score = forecast_score(self._forecasts.values(), past)
+        self._write_score(forecast_score(self._forecasts.values(), past))
 
     async def _round(self, now: datetime) -> None:
         if self._market is None:
-            self._present.plan = self.plan(now)
+            self._replan(now)
             return
         exchange, trader = self._market
         await trader.catch_up()
         await self._refresh_prices(exchange, now)
         await trader.report()
         await trader.settle()
-        if not is_bid_time(trader.rules, now, self._timing) and self._present.plan is not None:
+        if not is_bid_time(trader.rules, now, self._timing) and self._keeper.state.plan is not None:
             return
-        self._present.plan = plan = self.plan(now)
+        plan = self._replan(now)
         if plan is not None:
-            trader.set_floor(Price.of_kwh(self._present.wishes.price_floor).ticks)
+            trader.set_floor(Price.of_kwh(self._keeper.state.user.price_floor).ticks)
             nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._present.wishes.trading else nothing)
+            await trader.bid(plan.offers if self._keeper.state.user.trading else nothing)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:
@@ -189,17 +211,17 @@ class TradingLoop:
         if self._prices_until == start:
             return
         rows = await exchange.prices(start - PRICES_BACK, start + PRICES_AHEAD)
-        kept = {t: p for t, p in self._present.prices.items() if t > start - HISTORY}
-        self._present.prices = kept | {row.interval.start: row for row in rows}
+        kept = {t: p for t, p in self._keeper.state.prices.items() if t > start - HISTORY}
+        self._write_prices(kept | {row.interval.start: row for row in rows})
         self._prices_until = start
 
     def _past(self, since: datetime) -> list[Observed]:
         """Past quarters, with the real-time prices that have become known; made once a quarter."""
         if self._made_past is not None and self._made_past[0] == since:
             return self._made_past[1]
-        prices = self._present.prices
+        prices = self._keeper.state.prices
         past: list[Observed] = []
-        for row in self._observed(since):
+        for row in self._past_of.quarters(since):
             known = prices.get(row.interval.start)
             final = known.imbalance_ticks if known else None
             past.append(row if final is None else replace(row, rt_price=Price(final).per_mwh))
@@ -207,8 +229,8 @@ class TradingLoop:
         return past
 
     def _known(self, now: datetime) -> KnownPrices:
-        prices, interval = self._present.prices, quarter_of(now)
-        cleared = self._clearing.price(interval)
+        prices, interval = self._keeper.state.prices, quarter_of(now)
+        cleared = self._past_of.clearing.price(interval)
         return KnownPrices(
             cleared={} if cleared is None else {interval.start: cleared},
             day_ahead=_per_mwh(prices, "day_ahead_ticks"),
@@ -221,7 +243,7 @@ class TradingLoop:
         options = Options(
             planner.horizon_h,
             quantity_quantile=planner.quantity_quantile,
-            place=self._settings.site.place,
+            forecaster=self._forecaster,
         )
         rules = self._market[1].known_rules if self._market else None
         if rules is None:
@@ -230,7 +252,7 @@ class TradingLoop:
             options,
             lot_wh=rules.lot_wh,
             offer_intervals=rules.first_call_lead // timedelta(minutes=15) + 1,
-            trading=self._present.wishes.trading,
+            trading=self._keeper.state.user.trading,
         )
 
 

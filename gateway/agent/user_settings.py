@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
 
+from gateway.agent.state import StateKeeper
 from gateway.config.settings import Settings
 from gateway.domain.user_settings import SETTINGS, UserSettings
+from gateway.errors import StorageError
+from gateway.store.journal import Journal
 
 PREFIX = "setting."  # of the names under which changes are stored
+_PREFIX_0_1 = "wish."
+_TEXTS_0_1: Mapping[str, bool | None] = {"True": True, "False": False, "None": None}
 
 
 def configured(settings: Settings) -> UserSettings:
@@ -33,7 +40,7 @@ def restored(settings: Settings, stored: Mapping[str, str]) -> UserSettings:
         if setting is None:
             continue
         try:
-            user = user.changed({name: setting.kind.read(json.loads(text))})
+            user = user.changed({name: setting.kind.read(_value(text))})
         except (ValueError, RecursionError):
             continue
     most_w = settings.site.export_limit_w
@@ -42,8 +49,45 @@ def restored(settings: Settings, stored: Mapping[str, str]) -> UserSettings:
     return user
 
 
+def stored_settings(journal: Journal) -> dict[str, str]:
+    """What commands have changed, by name; what 0.1 stored is older."""
+    return journal.settings(_PREFIX_0_1) | journal.settings(PREFIX)
+
+
+def _value(text: str) -> Any:
+    """JSON; 0.1 stored Python's own texts."""
+    if text in _TEXTS_0_1:
+        return _TEXTS_0_1[text]
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
 def differences(old: UserSettings, new: UserSettings) -> dict[str, str]:
     """What changed, as text to store."""
     return {
         name: json.dumps(new.shown(name)) for name in SETTINGS if new.shown(name) != old.shown(name)
     }
+
+
+class SettingsKeeper:
+    """The only one who changes the user's settings: stored first, then in force."""
+
+    def __init__(self, keeper: StateKeeper, journal: Journal) -> None:
+        self._keeper, self._journal = keeper, journal
+        self._write = keeper.writer("user")
+
+    def change(self, new: UserSettings, *, must_store: bool = True) -> None:
+        """Raises StorageError, and changes nothing, where it must be stored and cannot be."""
+        differing = differences(self._keeper.state.user, new)
+        if must_store:
+            self._store(differing)
+        else:
+            with suppress(StorageError):
+                self._store(differing)
+        self._write(new)
+
+    def _store(self, differing: Mapping[str, str]) -> None:
+        for name, text in differing.items():
+            self._journal.setting(PREFIX + name, text)

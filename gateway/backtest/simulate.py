@@ -22,6 +22,7 @@ from gateway.backtest.sessions import HOURS, Session, at_once, sessions_of
 from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.plan import CarNeed, Outlook, Plan, ValueCurve
 from gateway.forecasts.history import Array, History
+from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.planner import Strategy
 from gateway.planner.car import best_charge
 from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
@@ -167,6 +168,7 @@ class Replay:
     def __init__(self, series: Series, case: Case) -> None:
         self._series, self._case = series, case
         self._prices = retail_prices(series, case)
+        self._forecaster = EnergyForecaster(case.zone, case.place)
         self._published: dict[datetime, float] = {}
         self._known = list(_known_until(series, case))
         self._seen = 0
@@ -205,7 +207,9 @@ class Replay:
             import_limit_w=case.import_limit_w,
         )
         options = Options(
-            case.horizon_h, quantity_quantile=case.quantity_quantile, place=case.place
+            case.horizon_h,
+            quantity_quantile=case.quantity_quantile,
+            forecaster=self._forecaster,
         )
         known = KnownPrices(day_ahead=self._published)
         made = outlook_from(s.start(i), history, known, case.tariff, home, options)

@@ -31,6 +31,7 @@ def check(
     """
     from gateway.agent.checkup import faults
     from gateway.config.load import load_settings
+    from gateway.config.secrets import complaints
     from gateway.errors import ConfigError
 
     settings = load_settings(config)
@@ -39,6 +40,8 @@ def check(
     if found:
         raise ConfigError("\n".join(found))
     print(f"ok    {config}: {len(settings.device)} devices, the file is right")
+    for line in complaints(settings):
+        print(f"note  {line}")
     if not offline and not asyncio.run(_ask(config, text, settings)):
         sys.exit(1)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from contextlib import aclosing
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -49,20 +50,18 @@ def scan(
     numbers = _numbers(units)
     if not as_json and out.exists():
         raise ConfigError(f"{out} exists; move it away or name another file with --out")
-    findings, problems = asyncio.run(_scan(addresses, numbers))
+    with _bar() as progress:
+        told = None if as_json else _say
+        findings, problems = asyncio.run(_scan(addresses, numbers, told, progress))
     for problem in problems:
         print(f"error: {printable(problem)}", file=sys.stderr)
     if as_json:
         print(json.dumps([_finding(f) for f in findings], indent=2))
-    else:
-        for f in findings:
-            says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
-            print(f"{f.host}:{f.port} unit {f.unit}: {printable(says)} -> profile {f.profile.key}")
-        if findings:
-            out.write_text(as_toml(findings), encoding="utf-8")
-            print(f"wrote {out}")
-        elif not problems:
-            print("no device that we know was found", file=sys.stderr)
+    elif findings:
+        out.write_text(as_toml(findings), encoding="utf-8")
+        print(f"wrote {out}")
+    elif not problems:
+        print("no device that we know was found", file=sys.stderr)
     if not findings:
         raise typer.Exit(1)
 
@@ -72,8 +71,35 @@ async def find(hosts: list[str]) -> tuple[list[Finding], list[str]]:
     return await _scan([_address(text) for text in hosts], [])
 
 
+def _say(f: Finding) -> None:
+    """One device, as soon as it is found."""
+    from gateway.escape import printable
+
+    says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
+    print(
+        f"{f.host}:{f.port} unit {f.unit}: {printable(says)} -> profile {f.profile.key}", flush=True
+    )
+
+
+@contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar of the units that were asked, where a person looks on."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _all: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        bar = shown.add_task("asking unit numbers", total=None)
+        yield lambda done, of: shown.update(bar, completed=done, total=of)
+
+
 async def _scan(
-    addresses: list[tuple[str, int]], units: list[int]
+    addresses: list[tuple[str, int]],
+    units: list[int],
+    told: Callable[[Finding], None] | None = None,
+    progress: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[list[Finding], list[str]]:
     from gateway.devices.scan import USUAL_UNITS, scan
     from gateway.errors import DeviceError
@@ -82,7 +108,10 @@ async def _scan(
     problems: list[str] = []
     for host, port in addresses:
         try:
-            findings += [f async for f in scan(host, port, units or USUAL_UNITS)]
+            async for finding in scan(host, port, units or USUAL_UNITS, progress):
+                findings.append(finding)
+                if told:
+                    told(finding)
         except DeviceError as error:
             problems.append(str(error))
     return findings, problems

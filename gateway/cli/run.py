@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-if TYPE_CHECKING:
-    import asyncio
-
-    from gateway.config.settings import Settings
+MOST_SETTINGS = 60_000  # bytes that a pipe holds without a reader (64 KiB on Linux)
 
 
 def register(app: typer.Typer) -> None:
@@ -26,45 +23,29 @@ def run(
     """Run the gateway until SIGTERM or Ctrl-C; it releases all devices before it ends.
 
     Example: energy-gateway run --config /etc/energy-gateway/gateway.toml
+
+    This process checks the part of the configuration that keeps the home safe and becomes the guard;
+    the guard starts the agent, which reads the rest.
     """
-    import asyncio
-    import logging
+    import os
+    import sys
 
-    from gateway.config.load import load_settings
+    import msgspec
+
+    from gateway.config.load import load_guard_settings
     from gateway.errors import ConfigError
-    from gateway.systemd import set_up_logs
 
-    settings = load_settings(config)
     levels = ("debug", "info", "warning", "error")
     if log_level not in levels:
         raise ConfigError(f"--log-level {log_level}: use one of {', '.join(levels)}")
-    set_up_logs(getattr(logging, log_level.upper()), as_json=log_json)
-    asyncio.run(_serve(settings))
-
-
-async def _serve(settings: Settings) -> None:
-    """The gateway as one task that SIGTERM and SIGINT cancel; READY when its loops run."""
-    import asyncio
-    import signal
-    from contextlib import suppress
-
-    from gateway.agent import compose
-    from gateway.clock import WallClock
-    from gateway.systemd import notify
-
-    clock = WallClock(settings.time.start, settings.time.rate)
-    gateway = await compose(settings, clock)
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(gateway.run(lambda: notify("READY=1")), name="gateway")
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, _end_once, task)
-        with suppress(asyncio.CancelledError):
-            await task
-        notify("STOPPING=1")
-
-
-def _end_once(task: asyncio.Task[None]) -> None:
-    """An impatient second signal must not break the release off."""
-    if not task.cancelling():
-        task.cancel()
+    settings = msgspec.json.encode(load_guard_settings(config))
+    if len(settings) > MOST_SETTINGS:
+        raise ConfigError(f"{config}: describes more devices than one gateway can serve")
+    reading, writing = os.pipe()
+    os.write(writing, settings)
+    os.close(writing)
+    os.set_inheritable(reading, True)
+    words = ["--settings-fd", str(reading), "--config", str(config), "--log-level", log_level]
+    words += ["--log-json"] if log_json else []
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "gateway.guard", *words])  # noqa: S606

@@ -213,9 +213,10 @@ def coming_w(
     control: ControlSettings,
     at: float,
 ) -> float:
-    """What cars that were just told to take more will draw beyond the present in a moment."""
-    return sum(
-        max(given_a[c.name] * control.charger_named(c.name).per_ampere_w - (c.power_w or 0.0), 0.0)
-        for c in home.chargers
-        if given_a.get(c.name) and at - memories[c.name].raised_s < RISE_S
-    )
+    """What the cars will draw beyond the present in a moment, where one was just told to take more."""
+    if not any(
+        given_a.get(c.name) and at - memories[c.name].raised_s < RISE_S for c in home.chargers
+    ):
+        return 0.0
+    told_w = sum(a * control.charger_named(name).per_ampere_w for name, a in given_a.items())
+    return max(told_w - sum(c.power_w or 0.0 for c in home.chargers), 0.0)

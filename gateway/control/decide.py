@@ -91,13 +91,13 @@ class _Tick:
 def decide(inputs: DecisionInputs) -> Decision:
     """The setpoints of this tick. Without terms for the present interval there is nothing to follow."""
     order = inputs.order
-    tick = _Tick(
-        inputs,
-        order,
-        order.at(inputs.now) if order else None,
-        steered(inputs.snapshot, inputs.control),
-        limits_of(inputs.control, inputs.settings),
+    terms = order.at(inputs.now) if order else None
+    # What was sold is delivered from what there is: only what was not may be kept back.
+    sells = terms is not None and terms.position_wh > 0
+    limits = limits_of(
+        inputs.control, inputs.settings, resale=order is None or order.resellable or sells
     )
+    tick = _Tick(inputs, order, terms, steered(inputs.snapshot, inputs.control), limits)
     chargers_a, contactors, spent = _chargers(tick)
     coming_w = charging.coming_w(
         chargers_a, tick.home, contactors, inputs.control, inputs.monotonic_s

@@ -6,6 +6,7 @@ Each step may only narrow what the one before allowed. `within` keeps them for t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,15 +22,17 @@ class Limits:
 
     ``import_limit_w`` is the smaller of the fuse and what the grid operator or the user allows, and
     ``import_reason`` which of them that is; ``export_limit_w`` the smallest of agreement and settings.
+    ``resale``: False while what is stored must stay at home, so that the battery only covers the house.
     """
 
     import_limit_w: float | None
     import_reason: Reason
     export_limit_w: float | None
     reserve_pct: float
+    resale: bool = True
 
 
-def limits_of(control: ControlSettings, settings: StandingSettings) -> Limits:
+def limits_of(control: ControlSettings, settings: StandingSettings, *, resale: bool) -> Limits:
     """The limits that hold now; no setting widens one of the connection."""
     fuse_w, allowed_w = control.import_limit_w, settings.import_limit_w
     tighter = allowed_w is not None and (fuse_w is None or allowed_w < fuse_w)
@@ -38,6 +41,7 @@ def limits_of(control: ControlSettings, settings: StandingSettings) -> Limits:
         import_reason=Reason.IMPORT_LIMIT if tighter else Reason.FUSE,
         export_limit_w=_least(control.export_limit_w, settings.export_limit_w),
         reserve_pct=settings.reserve_pct,
+        resale=resale,
     )
 
 
@@ -87,8 +91,9 @@ def within(
 ) -> tuple[float, Reason | None]:
     """``power_w`` of all batteries (discharge +), narrowed; and the rule that did it last.
 
-    ``coming_w``: what cars will draw beyond the present in a moment. Where the fuse needs it, the
-    batteries help even below the reserve: a home whose fuse has blown has no reserve.
+    ``coming_w``: what cars will draw beyond the present in a moment; the battery makes room before they
+    do, but feeds nothing into the grid for it. Where the fuse needs it now, the batteries help even
+    below the reserve: a home whose fuse has blown has no reserve.
     """
     without_w = home.without_battery_w
     if without_w is None:
@@ -97,12 +102,15 @@ def within(
     give_w = sum(can_give_w(b, limits.reserve_pct) for b in home.batteries)
     if power_w > give_w and any(at_reserve(b, limits.reserve_pct) for b in home.batteries):
         power_w, why = give_w, Reason.RESERVE
+    least_w = -math.inf if limits.import_limit_w is None else without_w - limits.import_limit_w
+    if power_w < least_w + coming_w:
+        power_w, why = least_w + coming_w, limits.import_reason
+    if not limits.resale and power_w > max(0.0, without_w):
+        power_w, why = max(0.0, without_w), Reason.NOT_RESOLD
     if limits.export_limit_w is not None and power_w > without_w + limits.export_limit_w:
         power_w, why = without_w + limits.export_limit_w, Reason.EXPORT_LIMIT
-    if limits.import_limit_w is not None:
-        least_w = without_w + coming_w - limits.import_limit_w
-        if power_w < least_w:
-            power_w, why = least_w, limits.import_reason
+    if power_w < least_w:
+        power_w, why = least_w, limits.import_reason
     low_w = -sum(most_w(b.max_charge_w) for b in home.batteries)
     high_w = sum(most_w(b.max_discharge_w) for b in home.batteries)
     return min(high_w, max(low_w, power_w)), why

@@ -73,8 +73,7 @@ class Access:
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             try:
-                refusal = self._refusal(request) or await self._stranger(request)
-                response = refusal or await self._answer(request, handler)
+                response = await self._answer(request, handler)
             except web.HTTPException as error:
                 response = error
             if not response.prepared:
@@ -86,8 +85,11 @@ class Access:
         return check
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """What the handler says, with its body read in time; a bug is one line and no detail."""
+        """A refusal, or what the handler says of a body read in time; a bug is one line and no detail."""
         try:
+            refusal = self._refusal(request) or await self._stranger(request)
+            if refusal is not None:
+                return refusal
             if request.method not in ("GET", "HEAD"):
                 async with asyncio.timeout(_BODY_S):
                     await request.read()
@@ -127,7 +129,9 @@ class Access:
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if not known_host(request.host, self.names):
-            return web.Response(status=421, text=_UNKNOWN_NAME.format(_name(request.host)[:80]))
+            return web.Response(
+                status=421, text=_UNKNOWN_NAME.format(printable(_name(request.host), 80))
+            )
         if request.method in ("GET", "HEAD"):
             return None
         if not same_origin(request.headers, request.host, self.names):
@@ -150,7 +154,7 @@ class Access:
         scheme, _, text = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "basic" or request.path != "/metrics":
             return False
-        key = "basic-" + hashlib.sha256(text.encode()).hexdigest()
+        key = "basic-" + hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
         if self._valid(key):
             return True
         try:
@@ -221,11 +225,3 @@ def same_origin(headers: Mapping[str, str], host: str, names: frozenset[str] = f
         return True
     shown = origin.partition("://")[2]
     return bool(shown) and (shown == host or _name(shown) in names)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a listener on ``host`` is reachable from this machine alone."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 MOST, MOST_OF_ONE = 160, 64  # connections in all, and of one address
 HEADER_S = 15.0  # from the connection, or the answer before, to a whole request
-UNREAD_MS = 30_000  # bytes that the other side does not take for so long end the connection
+UNREAD_S = 30.0  # an answer that the other side does not take for so long ends the connection
 SEND_BYTES = 64 * 1024  # in the kernel, of an answer; a page that is frozen is noticed after them
 
 
@@ -86,6 +86,7 @@ class _Visitor(asyncio.Protocol):
         self._inner: asyncio.Protocol | None = None
         self._address = ""
         self._transport: asyncio.Transport | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def end(self) -> None:
         """Close it at once."""
@@ -103,13 +104,14 @@ class _Visitor(asyncio.Protocol):
             return
         link = transport.get_extra_info("socket")
         link.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BYTES)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux
-            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; for one that has gone without a word
+            link.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(UNREAD_S * 1000))
         self._inner = self._serve()
         self._inner.connection_made(transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._door.leave(self, self._address)
+        self._is_read()
         if self._inner is not None:
             self._inner.connection_lost(exc)
 
@@ -121,9 +123,17 @@ class _Visitor(asyncio.Protocol):
         return self._inner.eof_received() if self._inner is not None else None
 
     def pause_writing(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._unread = self._unread or loop.call_later(UNREAD_S, self.end)
         if self._inner is not None:
             self._inner.pause_writing()
 
+    def _is_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+
     def resume_writing(self) -> None:
+        self._is_read()
         if self._inner is not None:
             self._inner.resume_writing()

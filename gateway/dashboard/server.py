@@ -15,10 +15,10 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from gateway.clock import Clock, WallClock
-from gateway.config.secrets import credential
+from gateway.config.secrets import credential, is_loopback
 from gateway.config.settings import Dashboard as DashboardSettings
 from gateway.dashboard import page
-from gateway.dashboard.access import COOKIE, Access, Handler, is_loopback
+from gateway.dashboard.access import COOKIE, Access, Handler
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.password import matches
 from gateway.dashboard.view import HomeSource, HomeView

@@ -65,12 +65,18 @@ class Unwrapped:
 
 @dataclass
 class Believed:
-    """The last believed count of one metric; doubtful ones are BAD until they last."""
+    """The last believed count of one metric; doubtful ones are BAD until they last.
+
+    A count far above the last one that lasts is another meter's: ours goes on from where it stood
+    (``offset``), because nobody can have used what the other one counted before. A lower one is shown
+    as it is, since whoever meters sees that it began anew.
+    """
 
     name: str
     last: float | None = None
     time: float = 0.0
     doubtful_since: float | None = None
+    offset: float = 0.0
 
     def take(self, value: Value, now: float, *, may_be_0: bool = False) -> Value:
         """``value`` if it may follow the last one at ``now`` (s), else BAD.
@@ -79,6 +85,7 @@ class Believed:
         """
         if not isinstance(value, int | float):
             return value
+        value += self.offset
         if self.last is None or self._plausible(self.last, value, now):
             self.last, self.time, self.doubtful_since = value, now, None
             return value
@@ -86,10 +93,18 @@ class Believed:
             self.doubtful_since = now
             log.warning("%s went from %.0f to %.0f; not believed", self.name, self.last, value)
         if (value > 0 or may_be_0) and now - self.doubtful_since >= _PATIENCE_S:
-            log.warning("%s starts anew at %.0f", self.name, value)
+            log.warning("%s starts anew at %.0f", self.name, value - self.offset)
+            self.offset, value = self._rebased(value)
             self.last, self.time, self.doubtful_since = value, now, None
             return value
         return Missing.BAD
+
+    def _rebased(self, value: float) -> tuple[float, float]:
+        """The offset from now on, and ``value`` (of which the old one is part) by it."""
+        raw = value - self.offset
+        if self.last is None or value <= self.last:
+            return 0.0, raw
+        return self.last - raw, self.last
 
     def _plausible(self, last: float, value: float, now: float) -> bool:
         return 0 <= value - last <= _SLACK_WH + _MOST_W * (now - self.time) / 3600
@@ -134,6 +149,7 @@ class Counters:
             "time": self._clock.now().isoformat(),
             "laps": {k: asdict(u) for k, u in self._unwrapped.items()},
             "last": {m: b.last for m, b in self._believed.items() if b.last is not None},
+            "offset": {m: b.offset for m, b in self._believed.items() if b.offset},
         }
         try:
             self._memory.setting(self._name, json.dumps(state))
@@ -158,6 +174,8 @@ class Counters:
             for key, one in state["laps"].items():
                 self._unwrapped[key] = Unwrapped(float(one["last"]), float(one["laps"]), seen)
             for metric, count in state["last"].items():
-                self._believed[metric] = Believed(f"{self._device}: {metric}", float(count), seen)
+                offset = float(state.get("offset", {}).get(metric, 0.0))
+                name = f"{self._device}: {metric}"
+                self._believed[metric] = Believed(name, float(count), seen, None, offset)
         except (StorageError, ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s: its stored counters cannot be read: %s", self._device, error)

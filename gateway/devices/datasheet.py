@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.domain.control import Control
+from gateway.errors import DeviceError
 from gateway.modbus.address import BusTiming
 from gateway.modbus.frames import TidMode
-from gateway.modbus.registers import Block, Field, Missing, Value
+from gateway.modbus.registers import Block, Field, Missing, Value, plan
 
 _LEAST_HZ, _MOST_HZ = 40.0, 70.0
 
@@ -30,6 +31,7 @@ class Communication:
     max_gap: int = 0  # unwanted registers that one request may bridge
     tid_mode: TidMode = TidMode.STRICT
     sleeps_at_night: bool = False  # silence is then no fault worth a warning
+    sleeps_without_battery: bool = False  # the same, where no battery keeps it awake
     single_client: bool = False  # a second client is refused: stop the other one
 
     @property
@@ -184,6 +186,10 @@ class ReadBack:
                 return field.decode(data, block.address)
         return Missing.ABSENT
 
+    def has(self, field: Field) -> bool:
+        """Whether the field's registers could be read at all."""
+        return any(b.holds(field.table, *field.span) for b in self._raw)
+
     def word(self, address: int) -> int | None:
         """The raw holding register, None where it was not read."""
         value = self.value(Field(address, "u16", plain=True))
@@ -206,6 +212,61 @@ class Lease:
     refresh_s: float = 20.0  # how often all of the setpoint is written again
 
 
+_STEP_W = 50  # the panels' flicker is not worth a write
+_MOST_LOSS = 0.1  # of the power converted
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPower:
+    """What an AC setpoint follows: DC power of panels and batteries, AC power of the inverter.
+
+    ``panels`` must all be read; inputs that the model does not have say so (absent). Losses are left out
+    where ``batteries`` or ``ac`` are not stated.
+    """
+
+    panels: tuple[Field, ...]
+    batteries: Output | None = None  # discharge +
+    ac: Field | None = None
+    max_gap: int = 0
+
+    @property
+    def blocks(self) -> tuple[Block, ...]:
+        """The requests that read them all."""
+        more = self.batteries.fields if self.batteries else ()
+        fields = (*self.panels, *more, *((self.ac,) if self.ac else ()))
+        return plan([(f.table, *f.span) for f in fields], max_gap=self.max_gap)
+
+    def ac_setpoint(self, battery_w: float, read_back: ReadBack) -> float:
+        """AC power (W, out of the inverter +) at which the battery is left with ``battery_w``.
+
+        Raises DeviceError where the panels' power is not known: told to the inverter alone, a
+        battery's power would throttle the panels or charge from the wrong place.
+        """
+        sun = total_of_present(*(read_back.value(f) for f in self.panels))
+        if sun is Missing.ABSENT:
+            sun = 0.0  # all inputs say that they are not there
+        if not isinstance(sun, int | float) or not all(read_back.has(f) for f in self.panels):
+            raise DeviceError("the panels' power cannot be read, so no AC setpoint can be made")
+        wanted = battery_w + sun - self._losses(sun, read_back)
+        return round(wanted / _STEP_W) * _STEP_W
+
+    def _losses(self, sun: float, read_back: ReadBack) -> float:
+        """DC minus AC power now, where all is known and the conversion is believable."""
+        if self.batteries is None or self.ac is None:
+            return 0.0
+        battery = self.batteries.combine(*(read_back.value(f) for f in self.batteries.fields))
+        ac = read_back.value(self.ac)
+        if not isinstance(battery, int | float) or not isinstance(ac, int | float):
+            return 0.0
+        dc = sun + battery
+        return max(0.0, min(_MOST_LOSS * max(abs(dc), abs(ac)), dc - ac))
+
+
+# What a setpoint's register means: the battery's own power, the inverter's AC output (panels and
+# battery together), or the power at the grid connection.
+Limits = Literal["battery", "inverter_ac", "grid", "generation", "charger"]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlSheet:
     """How one control is taken, held and released, as the data sheet has it.
@@ -215,12 +276,15 @@ class ControlSheet:
     word; empty when the setpoint is not known to be ours). ``restore_registers`` are the addresses to remember.
     ``persists_after_lease`` are those of them that the device's own timer leaves as we set them: they are put back at
     the next start, and nothing is taken that could not be remembered.
+    ``limits`` says what the register limits. Where it is not the battery, a battery's power becomes a
+    setpoint by what is measured in the same read (``recompute``).
     ``flash`` are the addresses that the device keeps in flash, or of which nobody knows better:
     written on change only, and ``max_per_day`` times at most. ``required`` are registers without which
     a model does not have this control.
     """
 
     control: Control
+    limits: Limits
     read_back: tuple[Block, ...]
     hold: Callable[[float, ReadBack, Mapping[int, int]], tuple[Write, ...]]
     neutral: Callable[[ReadBack, Mapping[int, int]], tuple[Write, ...]]
@@ -234,6 +298,11 @@ class ControlSheet:
     settle_s: float = 30.0  # until the effect can be seen in the measured power
     on_foreign_setpoint: Literal["clear", "keep"] = "clear"  # at start: end it, or respect it
     recompute: bool = False  # the writes depend on what is measured: made anew at each hold
+
+    @property
+    def presence(self) -> str:
+        """The reading without which there is nothing to steer: absent there, the control is withheld."""
+        return "battery_soc_pct" if self.control is Control.BATTERY_POWER else ""
 
 
 @dataclass(frozen=True, slots=True)

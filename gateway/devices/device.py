@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -17,19 +18,23 @@ from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.exceptions import NOT_THERE, Refused
+from gateway.modbus.exceptions import NOT_THERE, Refused, Silent
 from gateway.modbus.registers import Block, Missing, Value
 from gateway.modbus.unit import Unit
 from gateway.supervise import Backoff
 
+log = logging.getLogger(__name__)
+_LONGEST_S = 10.0  # between tries of a silent device
+_LONGEST_SHARED_S = 60.0  # on a line where others wait for its timeout
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
 class ModbusDevice:
     """One device of the site. It connects when first used; being absent is never fatal.
 
-    After a loss one more poll tries at once; then tries are spaced by a backoff, and polls in
-    between fail without touching the wire, so that a dead device costs the others nothing.
+    After a silence one more poll tries at once; then tries are spaced by a backoff (the only one that
+    a device has), and polls in between fail without touching the wire. A device that refuses, hangs up
+    or cannot be connected costs no time: each poll tries it, so that it is back with the next one.
     """
 
     def __init__(
@@ -53,13 +58,22 @@ class ModbusDevice:
         self._leases: dict[Control, SetpointLease] = {}
         self._poller: Poller | None = None
         self._blocks: dict[Block, float] = {}  # when which registers were read last
-        self._backoff = Backoff(1.0, 60.0, rng=random.Random(name))  # noqa: S311 - jitter
+        longest_s = _LONGEST_S if unit.bus.address.framing == "tcp" else _LONGEST_SHARED_S
+        self._backoff = Backoff(1.0, longest_s, rng=random.Random(name))  # noqa: S311 - jitter
         self._failures = 0
         self._retry_at = float("-inf")
         self._answered = float("-inf")
         self._opening = asyncio.Lock()
         # what can be steered: by the profile until the device was seen, then as found there
-        self.controls = profile.controls if intents else frozenset[Control]()
+        self._controls = profile.controls if intents else frozenset[Control]()
+        self._has_battery = False
+        self._withheld: frozenset[Control] = frozenset()  # what they would steer is not there
+
+    @property
+    def controls(self) -> frozenset[Control]:
+        """See `gateway.devices.Device.controls`; what is held stays in sight until it is let go."""
+        held = {c for c, lease in self._leases.items() if lease.value is not None or lease.owed}
+        return self._controls - (self._withheld - held)
 
     @property
     def identity(self) -> Identity:
@@ -69,7 +83,8 @@ class ModbusDevice:
     @property
     def sleeps_at_night(self) -> bool:
         """See `gateway.devices.Device.sleeps_at_night`."""
-        return self.profile.communication.sleeps_at_night
+        how = self.profile.communication
+        return how.sleeps_at_night or (how.sleeps_without_battery and not self._has_battery)
 
     async def poll(self) -> tuple[Reading, ...]:
         """See `gateway.devices.Device.poll`."""
@@ -82,6 +97,7 @@ class ModbusDevice:
         self._failures, self._retry_at = 0, float("-inf")
         self._answered = self._clock.monotonic()
         self._backoff.reset()
+        self._check_presence(dict(values))
         self._check_effect(dict(values))
         now = self._clock.now()
         return tuple(_reading(metric, value, now) for metric, value in values)
@@ -94,6 +110,11 @@ class ModbusDevice:
             lease = self._leases.get(control)
             if lease is None:
                 raise DeviceError(f"cannot set {control.value}")
+            if control in self._withheld:
+                problems = await lease.release() if lease.value is not None else []
+                raise DeviceError(
+                    "; ".join((f"{control.value}: nothing there to steer", *problems))
+                )
             await lease.hold(value)
         except Refused as error:
             raise DeviceError(f"{self.name}: {error}") from error
@@ -108,7 +129,7 @@ class ModbusDevice:
         except DeviceError as error:
             owed = any(lease.owed for lease in self._leases.values()) or self._owed()
             problems = [f"cannot be reached, so not released: {error}"]
-            return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
+            return ReleaseReport(self.name, not owed and not self._controls, tuple(problems))
         for control, lease in self._leases.items():
             if not controls or control in controls:
                 try:
@@ -122,6 +143,20 @@ class ModbusDevice:
         await self._unit.bus.close()
 
     # -- inside --
+
+    def _check_presence(self, values: Mapping[str, Value]) -> None:
+        """A battery that the device says it does not have is not steered, until it answers."""
+        self._has_battery = isinstance(values.get("battery_soc_pct"), int | float)
+        absent = frozenset(
+            control
+            for control, lease in self._leases.items()
+            if values.get(lease.sheet.presence) is Missing.ABSENT
+        )
+        for control in absent - self._withheld:
+            log.info("%s: %s is withheld: nothing answers there", self.name, control.value)
+        for control in self._withheld - absent:
+            log.info("%s: %s is offered again", self.name, control.value)
+        self._withheld = absent
 
     def _check_effect(self, values: Mapping[str, Value]) -> None:
         """A write can be accepted and ignored; only the measured power tells."""
@@ -150,7 +185,7 @@ class ModbusDevice:
     def _lost(self, error: DeviceError) -> DeviceError:
         if not isinstance(error, _Waiting):
             self._failures += 1
-            if self._failures > 1:
+            if self._failures > 1 and isinstance(error, Silent):
                 self._retry_at = self._clock.monotonic() + self._backoff.next()
             away = self._clock.monotonic() - self._answered
             moved = isinstance(error, LayoutChanged) or getattr(error, "code", 0) in NOT_THERE
@@ -206,7 +241,7 @@ class ModbusDevice:
                 lease = SetpointLease(self.name, sheet, self._unit, self._intents, self._clock)
             lease.rebind(sheet)
             self._leases[sheet.control] = lease
-        self.controls = frozenset(self._leases)
+        self._controls = frozenset(self._leases)
 
 
 class _Waiting(DeviceError):

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 _SLOW_S = 60.0  # what hardly changes is read so often
 _RESTING = ("idle", "plugged")  # states of a charger in which its counters and power stand still
 _HOLES = (2, 3)  # exceptions by which a device refuses a block for what is not in it, or its length
+_NO_PATH = (10, 11)  # exceptions of a gateway box that has lost the device
 _ASK_AGAIN_S = 600.0  # so long registers that a device refuses are left alone
 
 
@@ -35,7 +36,10 @@ class LayoutChanged(DeviceError):
 
 
 class Poller:
-    """Reads a bound device. A first failure ends a poll: the rest would only wait, too."""
+    """Reads a bound device. A first silence ends a poll: the rest would only wait, too.
+
+    A refused block ends none: what it holds is bad in this poll, or absent where it is not there.
+    """
 
     def __init__(
         self,
@@ -56,6 +60,7 @@ class Poller:
         self._refused: list[Block] = []
         self._answered: dict[Block, float] = {} if answered is None else answered
         self._said: set[Block] = set()
+        self._failed: set[Block] = set()  # refused in this poll for a passing reason
         self._refused_until = float("-inf")
         self._plans = {poll: self._plan(poll) for poll in self._outputs}
         self._slow_due = float("-inf")
@@ -110,7 +115,8 @@ class Poller:
         """
         raw: dict[Block, bytes] = {}
         refusals: Counter[Block] = Counter()
-        while todo := [b for b in self._plans[poll] if b not in raw]:
+        self._failed = set()
+        while todo := [b for b in self._plans[poll] if b not in raw and b not in self._failed]:
             for block in todo:
                 try:
                     raw[block] = await self._unit.read(block.table, block.address, block.count)
@@ -118,7 +124,10 @@ class Poller:
                 except Refused as refusal:
                     refusals[block] += 1
                     if refusal.code not in _HOLES:
-                        raise
+                        self._failed.add(block)
+                        if refusal.code in _NO_PATH or self._failed.issuperset(self._plans["fast"]):
+                            raise
+                        continue
                     if not self._part(block, refusals[block], poll):
                         self._forgive()
                         raise
@@ -162,6 +171,8 @@ class Poller:
     def _check_anchors(self, raw: dict[Block, bytes]) -> None:
         for field, expected in self._source.anchors:
             value = _find(raw, field)
+            if value is Missing.ABSENT and self._failed:
+                continue  # in a block that was refused just now
             if value != expected:
                 raise LayoutChanged(
                     f"register {field.address} holds {value} where {expected} was found before"
@@ -169,6 +180,8 @@ class Poller:
 
     def _decode(self, raw: dict[Block, bytes], output: Output, index: int) -> Value:
         field = output.fields[index]
+        if any(block.holds(field.table, *field.span) for block in self._failed):
+            return Missing.BAD
         for block, data in raw.items():
             if not block.holds(field.table, *field.span):
                 continue

@@ -19,7 +19,8 @@ from gateway.devices.datasheet import ControlSheet, ReadBack, Write
 from gateway.devices.write_budget import BudgetSpent, WriteBudget
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
-from gateway.modbus.exceptions import Refused
+from gateway.modbus.exceptions import NOT_THERE, Refused
+from gateway.modbus.registers import Block
 from gateway.modbus.unit import Unit
 
 log = logging.getLogger(__name__)
@@ -125,11 +126,9 @@ class SetpointLease:
         if self._clock.monotonic() - self._yielded < _YIELD_S:
             return await self._left_to_another()
         saved = self._saved or self._remembered()
-        try:
-            read_back = await self._read_registers()
-        except DeviceError as error:
-            return [f"{self.sheet.control.value}: cannot be read, so not released: {error}"]
-        problems: list[str] = []
+        read_back, problems = await self._read_what_answers()
+        if read_back is None:
+            return problems
         try:
             steps = self.sheet.neutral(read_back, saved)
         except DeviceError as error:
@@ -141,7 +140,8 @@ class SetpointLease:
                 await self._write(step, must=True)
             except DeviceError as error:
                 problems.append(f"{self.sheet.control.value}: {error}")
-        problems += await self._not_neutral(steps)
+        if not problems:
+            problems = await self._not_neutral(steps)
         if not problems:
             self._forget()
             self._saved, self._sent, self._written, self._value = {}, {}, {}, None
@@ -287,12 +287,41 @@ class SetpointLease:
         self._budget.count(step, must)
         try:
             await self._unit.write(step.address, step.words, step.fc)
+        except Refused as refusal:
+            if step.fc == 16 and len(step.words) == 1 and refusal.code in NOT_THERE:
+                await self._write_single(step)  # some take single registers by function 6 only
+            elif not step.optional:
+                raise
+
+    async def _write_single(self, step: Write) -> None:
+        try:
+            await self._unit.write(step.address, step.words, 6)
         except Refused:
             if not step.optional:
                 raise
 
     def _differs(self, step: Write) -> bool:
         return any(self._sent.get(a) != w for a, w in step.by_address)
+
+    async def _read_what_answers(self) -> tuple[ReadBack | None, list[str]]:
+        """What can be read now for a release, and what could not; None if nothing answers at all.
+
+        A block that is refused for the moment keeps none of the others from being let go.
+        """
+        raw: dict[Block, bytes] = {}
+        problems: list[str] = []
+        for block in self.sheet.read_back:
+            try:
+                data = await self._unit.read_if_there(block.table, block.address, block.count)
+            except Refused as refusal:
+                problems.append(f"{self.sheet.control.value}: {refusal}")
+                continue
+            except DeviceError as error:
+                why = f"{self.sheet.control.value}: cannot be read, so not released: {error}"
+                return None, [*problems, why]
+            if data is not None:
+                raw[block] = data
+        return ReadBack(raw), problems
 
     async def _read_registers(self) -> ReadBack:
         raw = {}

@@ -32,6 +32,7 @@ class Reason(StrEnum):
     DELIVERY = "delivery"
     HOLD = "hold"
     RESERVE = "reserve"
+    NOT_RESOLD = "not_resold"
     EXPORT_LIMIT = "export_limit"
     IMPORT_LIMIT = "import_limit"
     FUSE = "fuse"
@@ -57,6 +58,7 @@ _WORDS = {
     Reason.DELIVERY: "delivering what was sold",
     Reason.HOLD: "the battery is held by the user",
     Reason.RESERVE: "the battery is at its backup reserve",
+    Reason.NOT_RESOLD: "the stored energy stays at home",
     Reason.EXPORT_LIMIT: "no more may be fed into the grid",
     Reason.IMPORT_LIMIT: "no more may be drawn from the grid",
     Reason.FUSE: "the fuse carries no more",

@@ -154,3 +154,12 @@ class Snapshot:
     chargers: tuple[ChargerState, ...] = ()
     inverters: tuple[InverterState, ...] = ()
     meters: tuple[MeterState, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """How one poll of a device went, for the metrics."""
+
+    device: str
+    seconds: float
+    answered: bool

@@ -6,7 +6,7 @@ units: price_ticks x quantity_wh is money without rounding.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -50,6 +50,7 @@ class MarketRules:
     cancel_closure_lead: timedelta
     call_period: timedelta
     guard: timedelta  # nothing is sent this close before a closure
+    deviation_fee_ticks: int = 0  # of a deviation beyond the deadband
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +156,23 @@ class Settlement:
     uncontracted_money: int  # surplus without a position x published export price
     fee_money: int  # deviation fee, <= 0
     reverses: str | None = None
+    estimated: bool = field(default=False, compare=False)  # a meter reading was missing
 
     @property
     def total_money(self) -> int:
         return self.energy_money + self.imbalance_money + self.uncontracted_money + self.fee_money
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """What the exchange said and we do not believe; it moves nothing. ``what``: fill or settlement."""
+
+    what: str
+    id: str
+    interval: Interval
+    reason: str
+    money: int  # that it would have moved, 1e-8 units to the home
+    time: datetime  # when we saw it
 
 
 def money_text(money: int) -> str:

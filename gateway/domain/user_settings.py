@@ -30,8 +30,8 @@ class Bundle:
 class Setting:
     """One row. ``part`` is what of the home it is about (a part that is not there is not offered).
 
-    ``urgent``: it protects the home; its command never waits behind others. ``bundle`` and ``key``: its
-    command sets others, too.
+    ``urgent``: it protects the home; its command never waits behind others. ``standing`` is the field of
+    `StandingSettings` that the guard keeps of it. ``bundle`` and ``key``: its command sets others, too.
     """
 
     kind: Kind
@@ -39,6 +39,7 @@ class Setting:
     about: str
     part: Literal["battery", "car", "grid", "market"]
     urgent: bool = False
+    standing: str = ""
     bundle: Bundle | None = None
     key: str = ""
     name: str = ""  # of the field
@@ -68,6 +69,7 @@ class UserSettings:
             "state of charge that is kept for outages",
             part="battery",
             urgent=True,
+            standing="reserve_pct",
         ),
     )
     battery: Literal["auto", "hold"] = _row(
@@ -78,6 +80,7 @@ class UserSettings:
             "auto = planned and traded; hold = neither charged nor discharged by the gateway",
             part="battery",
             urgent=True,
+            standing="battery",
         ),
     )
     export_limit_w: float | None = _row(
@@ -88,6 +91,7 @@ class UserSettings:
             "most power that is fed into the grid (the configured limit still holds); null = no limit",
             part="grid",
             urgent=True,
+            standing="export_limit_w",
         ),
     )
     charge_now: bool = _row(
@@ -97,6 +101,7 @@ class UserSettings:
             "Charge the car now",
             "charge the car at full power until it is full or this is off",
             part="car",
+            standing="charge_now",
         ),
     )
     departure_time: time = _row(  # noqa: RUF009 - it makes a field
@@ -106,6 +111,7 @@ class UserSettings:
             "Departure time",
             "when the car leaves",
             part="car",
+            standing="departure_time",
             bundle=_DEPARTURE,
             key="time",
         ),
@@ -117,6 +123,7 @@ class UserSettings:
             "Departure energy",
             "how much energy the car wants by then",
             part="car",
+            standing="departure_energy_wh",
             bundle=_DEPARTURE,
             key="energy_wh",
         ),
@@ -150,15 +157,12 @@ class UserSettings:
 
     def standing(self, import_limit_w: float | None = None) -> StandingSettings:
         """The part that the guard keeps itself, whether or not an agent runs."""
-        return StandingSettings(
-            reserve_pct=self.backup_reserve_pct,
-            battery=self.battery,
-            export_limit_w=self.export_limit_w,
-            import_limit_w=import_limit_w,
-            charge_now=self.charge_now,
-            departure_time=self.departure_time,
-            departure_energy_wh=self.departure_energy_wh,
-        )
+        kept = {
+            setting.standing: getattr(self, name)
+            for name, setting in SETTINGS.items()
+            if setting.standing
+        }
+        return StandingSettings(import_limit_w=import_limit_w, **kept)
 
 
 SETTINGS: Mapping[str, Setting] = {

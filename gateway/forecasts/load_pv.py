@@ -1,145 +1,232 @@
 """Load and PV of the coming intervals as quantiles, from the home's own past and nothing else.
 
-The middle is the mean of the last seven days at the same time of day (it beat persistence and the
-mean of same weekdays in three measured homes), pulled towards what the last hours showed. The low and
-high quantiles come from the errors that this very forecast made on the past days. With little
+The middle is a weighted mean of the last seven days at the same time of day, each day half of the next, pulled
+towards what the last hour showed. From the ninth day on a regression (`regression`) is averaged with it.
+The low and high quantiles come from the errors that these forecasts made on the past days. With little
 history the load falls back to a usual home, 350 W. Where the home's place is known the clear sky gives
 the sun's part its shape and the quarter-hours measured so far its size: the first sunny hour tells the day.
+
+Load follows the clock, so it is forecast in local time; PV follows the sun, in UTC.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
 import numpy as np
 
+from gateway.forecasts.believed import believed_load, believed_pv
 from gateway.forecasts.clear_sky import clear_sky_wm2
+from gateway.forecasts.daily import (
+    NEWER,
+    DayShapes,
+    Index,
+    compared,
+    day_shapes,
+    days_back,
+    local_quarters,
+    localised,
+    today,
+)
 from gateway.forecasts.history import DAY, Array, History
+from gateway.forecasts.regression import HIGH, LOW, Fit, fitted, persistent, predicted
+from gateway.forecasts.whereabouts import place_of
 from gateway.sun import Place
 
-LOW, HIGH = 0.1, 0.9
-_DAYS = 7
+_LOAD_FADE, _PV_FADE = 8.0, 12.0  # quarter-hours over which the last hour is forgotten
 _USUAL_LOAD_WH = 88.0  # of a quarter-hour: about 3,000 kWh a year
 _UNKNOWN = 0.6  # spread of a home without history, share of the middle
 _UNKNOWN_DAYS = 2
 _DUSK_WM2 = 50.0  # below it hills, trees and tilt decide, not the sky
-_NIGHT_WH = 1.0  # a slot of the day whose PV never exceeded this is night
+# Wh a quarter-hour for each W/m2: 5 kW of panels at three quarters of what a clear sky would give, where
+# nothing of them is known; it counts as much as half an hour of good sun.
+_USUAL_PANELS, _DOUBT_WM2 = 0.7, 1_200.0
+_SKY_DAY = 0.25  # weight of the clear sky beside days that were measured (yesterday's is 1)
+_NIGHT_WH = 1.0  # a quarter-hour of the day whose PV never exceeded this is night
+_DAYS = 7
 
 
-def load_quantiles(history: History, steps: int) -> Array:
-    """Load of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
-    middle = _mean(_by_day(history.load, history.end), _USUAL_LOAD_WH)
-    return _quantiles(history.load, history.end, steps, middle, fade=8.0)
+class EnergyForecaster:
+    """Forecasts of one home. The regression is fitted once a local day, on what was known when it began.
 
+    The fits are kept; they follow from the history alone, so a new forecaster says the same.
+    """
 
-def pv_quantiles(history: History, steps: int, place: Place | None = None) -> Array:
-    """PV of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
-    past = _by_day(history.pv, history.end)
-    slots = (history.end + np.arange(steps)) % DAY
-    if place is None:
-        result = _quantiles(history.pv, history.end, steps, _mean(past, 0.0), fade=12.0)
-        highest = np.nanmax(np.vstack([past, np.zeros(DAY)]), axis=0)
-        result[highest[slots] <= _NIGHT_WH] = 0.0
+    def __init__(self, zone: ZoneInfo, place: Place | None = None) -> None:
+        self._zone, self._place = zone, place
+        self._fits: dict[str, tuple[int, tuple[Fit, ...] | None]] = {}
+
+    def load(self, history: History, steps: int) -> Array:
+        """Load of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
+        local = local_quarters(history.first, len(history) + steps + 1, self._zone)
+        begin = len(history)
+        series = localised(believed_load(history.load), local[: begin + 1])
+        first, origin = int(local[0]), int(local[begin])
+        leads = np.maximum(local[begin : begin + steps] - origin, 0)
+        past = _Past(series, first, _LOAD_FADE)
+        return self._quantiles("load", past, leads, lambda: _plain_load(past, leads))
+
+    def pv(self, history: History, steps: int) -> Array:
+        """PV of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
+        past = _Past(believed_pv(history.pv), history.first, _PV_FADE)
+        leads = np.arange(steps)
+        known = self._place is not None
+        place = self._place or place_of(self._zone)
+        begin = past.end - _DAYS * DAY
+        sky = _Sky(clear_sky_wm2(place, begin, _DAYS * DAY + steps), _SKY_DAY if known else 0.0)
+        result = self._quantiles("pv", past, leads, lambda: _plain_pv(past, leads, sky))
+        new = np.count_nonzero(~np.isnan(past.series)) < DAY
+        result[sky.wm2[-steps:] <= 0 if known or new else _night(past, leads)] = 0.0
         return result
-    sky = clear_sky_wm2(place, history.end - _DAYS * DAY, _DAYS * DAY + steps)
-    middle = _sun_mean(past, history.pv, history.end, sky)
-    result = _quantiles(history.pv, history.end, steps, middle, fade=12.0)
-    result[sky[-steps:] <= 0] = 0.0
-    return result
+
+    def _quantiles(self, name: str, past: _Past, leads: Index, plain: Callable[[], Array]) -> Array:
+        day = past.end // DAY
+        if self._fits.get(name, (None, None))[0] != day:
+            whole = past.series[: max(past.series.size - past.end % DAY, 0)]
+            self._fits[name] = day, fitted(whole, past.first, past.fade)
+        fits = self._fits[name][1]
+        if fits is None:
+            return plain()
+        made = predicted(fits, past.series, past.first, leads, past.fade)
+        low, high = made.errors.T
+        result = _ordered(np.stack([made.middle + low, made.middle, made.middle + high], axis=1))
+        unknown = np.isnan(made.middle)
+        if unknown.any():
+            result[unknown] = plain()[unknown]
+        return result
 
 
-def _sun_mean(days: Array, past: Array, end: int, sky: Array) -> Array:
-    """Mean PV by slot of the day; what the clear sky lets expect counts as one day more.
+@dataclass(frozen=True, slots=True)
+class _Past:
+    series: Array
+    first: int  # index of [0]
+    fade: float
 
-    ``sky`` W/m2 of the last seven days and what comes. Its size in this home is learnt from the past.
-    """
-    tail = past[-_DAYS * DAY :]
-    over = sky[_DAYS * DAY - tail.size : _DAYS * DAY]
+    @property
+    def end(self) -> int:
+        return self.first + int(self.series.size)
+
+
+def _ordered(quantiles: Array) -> Array:
+    """None below zero, low <= middle <= high."""
+    low, middle, high = np.maximum(quantiles, 0.0).T
+    return np.stack([np.minimum(low, middle), middle, np.maximum(high, middle)], axis=1)
+
+
+def _plain_load(past: _Past, leads: Index) -> Array:
+    def middle(shapes: DayShapes) -> Array:
+        """The mean of the days before; a part of a usual home's while they are few."""
+        known = ~np.isnan(shapes.newer)
+        count = int(np.count_nonzero(~np.isnan(past.series[-_DAYS * DAY :])))
+        overall = float(np.nanmean(shapes.newer)) if known.any() else _USUAL_LOAD_WH
+        prior = 0.25 * (1 - min(count / (2 * DAY), 1.0))
+        filled = np.where(known, shapes.newer, overall)
+        result: Array = (filled + prior * overall) / (1 + prior)
+        return result
+
+    return _plain(past, leads, middle)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sky:
+    """Clear-sky irradiance of the last seven days and what comes; what it counts beside measured days."""
+
+    wm2: Array
+    weight: float
+
+
+def _plain_pv(past: _Past, leads: Index, sky: _Sky) -> Array:
+    size, sure = _panels(past, sky)
+
+    def middle(shapes: DayShapes) -> Array:
+        clear = size * sky.wm2[(_DAYS - 1) * DAY : _DAYS * DAY]
+        return _under_the_sky(past, shapes, clear, sky.weight)
+
+    return _plain(past, leads, middle, _UNKNOWN + (1 - _UNKNOWN) * (1 - sure))
+
+
+def _panels(past: _Past, sky: _Sky) -> tuple[float, float]:
+    """Wh a quarter-hour for each W/m2 of clear sky, as measured or as usual; and how sure that is, 0..1."""
+    tail = past.series[-_DAYS * DAY :]
+    if tail.size > DAY and np.isnan(tail).all():
+        return 0.0, 1.0  # nothing that measures panels: there are none
+    over = sky.wm2[_DAYS * DAY - tail.size : _DAYS * DAY]
     seen = ~np.isnan(tail) & (over > _DUSK_WM2)
-    size = float(tail[seen].sum() / over[seen].sum()) if seen.any() else 0.0
-    today = np.roll(sky[(_DAYS - 1) * DAY : _DAYS * DAY], end % DAY)
-    known = ~np.isnan(days)
-    total = np.where(known, days, 0.0).sum(axis=0)
-    result: Array = (total + size * today) / (known.sum(axis=0) + 1)
-    return result
+    light = float(over[seen].sum())
+    size = (float(tail[seen].sum()) + _USUAL_PANELS * _DOUBT_WM2) / (light + _DOUBT_WM2)
+    return size, light / (light + _DOUBT_WM2)
 
 
-def _quantiles(past: Array, end: int, steps: int, middle: Array, fade: float) -> Array:
-    """Quantiles of a non-negative series around its ``middle`` by slot of the day.
+def _under_the_sky(past: _Past, shapes: DayShapes, clear: Array, weight: float) -> Array:
+    """Mean PV of a day to come: the days before, and what the clear sky lets expect as a part of a day;
+    where nothing was measured at that time of day, that alone."""
+    tail = past.series[-_DAYS * DAY :]
+    known = np.zeros(DAY)
+    for age in range(_DAYS):
+        end = tail.size - age * DAY
+        part = tail[max(end - DAY, 0) : max(end, 0)]
+        known[DAY - part.size :] += NEWER**age * ~np.isnan(part)
+    newer = np.where(known > 0, shapes.newer, 0.0)
+    result: Array = (known * newer + weight * clear) / np.maximum(known + weight, 1e-9)
+    return np.where(known > 0, result, clear)
 
-    ``fade`` is how many steps the recent error is believed.
+
+def _plain(
+    past: _Past, leads: Index, middle: Callable[[DayShapes], Array], unknown: float = _UNKNOWN
+) -> Array:
+    """Quantiles of a non-negative series around the mean of the days before.
+
+    ``middle`` gives a day [96] from the shapes at the last day's quarter-hours; ``unknown`` is the spread of
+    a home without history, as a share of that.
     """
-    days = _by_day(past, end)
-    slots = (end + np.arange(steps)) % DAY
-    ratio = _recent_ratio(past, end, middle)
-    ahead = np.arange(steps)
-    expected = middle[slots] * (1 + (ratio - 1) * np.exp(-ahead / fade))
-    low, high = _error_quantiles(days, middle)
+    shapes = day_shapes(past.series, 3 * DAY)
+    last_day = DayShapes(*(getattr(shapes, n)[-DAY:] for n in DayShapes.__slots__))
+    usual = middle(last_day)
+    ratio = today(shapes, 1).hour_ratio
+    if np.isnan(shapes.newer[-2 * DAY : -DAY]).all():
+        ratio = _first_day_ratio(past.series, usual)
+    index = (leads - days_back(leads) * DAY) % DAY
+    base = usual[index]
+    expected = persistent(base, ratio, leads, past.fade)
+    low, high = _error_quantiles(past.series, unknown * usual)
     # Right after an interval its neighbour is known better than a whole day ahead.
-    widen = np.clip(0.6 + 0.4 * ahead / 16, 0.6, 1.0)
-    result = np.empty((steps, 3))
-    result[:, 1] = expected
-    result[:, 0] = np.maximum(expected + widen * low[slots], 0)
-    result[:, 2] = expected + widen * high[slots]
-    result[:, 0] = np.minimum(result[:, 0], expected)
-    result[:, 2] = np.maximum(result[:, 2], expected)
-    return result
+    widen = np.clip(0.6 + 0.4 * leads / 16, 0.6, 1.0)
+    return _ordered(
+        np.stack([expected + widen * low[index], expected, expected + widen * high[index]], axis=1)
+    )
 
 
-def _by_day(past: Array, end: int) -> Array:
-    """The last days as rows [<= 7, 96] by time of day (UTC), NaN where unknown."""
-    tail = past[-_DAYS * DAY :]
-    rows = -(-tail.size // DAY)
-    table = np.full(rows * DAY, np.nan)
-    if tail.size:
-        table[-tail.size :] = tail
-    # Rows end at ``end``; roll so that column 0 is midnight UTC.
-    return np.roll(table.reshape(rows, DAY), end % DAY, axis=1)
-
-
-def _mean(days: Array, usual: float) -> Array:
-    """Mean by slot, smoothed over neighbours, NaN filled; a day of ``usual`` counts as prior."""
-    known = ~np.isnan(days)
-    count = known.sum(axis=0).astype(float)
-    total = np.where(known, days, 0.0).sum(axis=0)
-    weights = (0.25, 0.5, 0.25)
-    count = _smooth(count, weights)
-    total = _smooth(total, weights)
-    overall = float(total.sum() / count.sum()) if count.sum() else usual
-    prior = 0.25 * (1 - min(count.sum() / (2 * DAY), 1.0))
-    result: Array = (total + prior * overall) / np.maximum(count + prior, 1e-9)
-    return np.where(count + prior > 0, result, overall)
-
-
-def _smooth(values: Array, weights: tuple[float, float, float]) -> Array:
-    before, same, after = weights
-    return before * np.roll(values, 1) + same * values + after * np.roll(values, -1)
-
-
-def _recent_ratio(past: Array, end: int, middle: Array) -> float:
-    """How the last hour compared with the middle, between 0.3 and 3."""
-    recent = past[-4:]
-    slots = (end - recent.size + np.arange(recent.size)) % DAY
+def _first_day_ratio(series: Array, usual: Array) -> Array:
+    """How the last hour compares with a mean that it is itself part of."""
+    recent = series[-4:]
     known = ~np.isnan(recent)
-    usual = float(middle[slots][known].sum())
-    if not known.any() or usual < 10.0:
-        return 1.0
-    shrink = 20.0  # Wh; keeps the ratio tame when both are small
-    return float(np.clip((recent[known].sum() + shrink) / (usual + shrink), 0.3, 3.0))
+    real_wh, usual_wh = recent[known].sum(), usual[-recent.size :][known].sum()
+    return compared(np.array([real_wh]), np.array([usual_wh]))
 
 
-def _error_quantiles(days: Array, middle: Array) -> tuple[Array, Array]:
-    """Low and high error by slot, pooled with the neighbouring hour; +-60 % with no history.
+def _error_quantiles(series: Array, unknown: Array) -> tuple[Array, Array]:
+    """Low and high error of a day ahead by quarter-hour, pooled with the neighbouring hour.
 
-    The past days are those that made the middle, so their errors are too small for a new day: by
-    sqrt((n + 1) / (n - 1)) for n days. A few days do not show what a home can do; the +-60 % of a
-    home that nobody knows counts as two days more.
+    A few days do not show what a home can do; the spread of a home that nobody knows counts as two
+    days more.
     """
-    usual = _UNKNOWN * middle
-    errors = days - middle
-    count = errors.shape[0]
-    if count < 2:
-        return -usual, usual
+    shapes = day_shapes(series, (_DAYS + 1) * DAY)
+    errors = (shapes.last[DAY:] - shapes.newer[:-DAY]).reshape(_DAYS, DAY)
+    errors = errors[np.isnan(errors).mean(axis=1) < 0.5]
+    if not len(errors):
+        return -unknown, unknown
     pooled = np.concatenate([np.roll(errors, shift, axis=1) for shift in (-2, -1, 0, 1, 2)])
-    pooled = np.where(np.isnan(pooled), 0.0, pooled)
-    low, high = np.quantile(pooled, [LOW, HIGH], axis=0) * np.sqrt((count + 1) / (count - 1))
-    own = count / (count + _UNKNOWN_DAYS)
-    return own * low - (1 - own) * usual, own * high + (1 - own) * usual
+    low, high = np.quantile(np.where(np.isnan(pooled), 0.0, pooled), [LOW, HIGH], axis=0)
+    own = len(errors) / (len(errors) + _UNKNOWN_DAYS)
+    return own * low - (1 - own) * unknown, own * high + (1 - own) * unknown
+
+
+def _night(past: _Past, leads: Index) -> Array:
+    """Whether the sun never gave anything at that time of day."""
+    tail = past.series[-_DAYS * DAY :]
+    days = np.concatenate([np.full(_DAYS * DAY - tail.size, np.nan), tail]).reshape(_DAYS, DAY)
+    highest = np.max(np.where(np.isnan(days), 0.0, days), axis=0)
+    result: Array = highest[leads % DAY] <= _NIGHT_WH
+    return result

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from gateway.domain.intervals import Interval, parse_utc
-from gateway.domain.trade import Metered, Settlement, Transaction, money_text
+from gateway.domain.trade import Dispute, Metered, Settlement, Transaction, money_text
 from gateway.market.settlement import (
     delivered_wh,
     retail_import_wh,
@@ -83,6 +83,7 @@ class Statement:
     rows: tuple[Row, ...]
     unanswered: int
     fixed_money: int = 0  # monthly fees that fall into the span, <= 0
+    disputes: tuple[Dispute, ...] = ()  # in no sum: what the exchange said and we do not believe
 
     @property
     def market_money(self) -> int:
@@ -183,7 +184,8 @@ def statement(
         if start <= at < end
     ]
     unanswered = sum(start <= s.tender.interval.start < end for s in book.unanswered())
-    return Statement(start, end, currency, tuple(rows), unanswered, fixed_money)
+    disputes = tuple(d for d in book.disputes.values() if start <= d.interval.start < end)
+    return Statement(start, end, currency, tuple(rows), unanswered, fixed_money, disputes)
 
 
 def _row(

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, iso
-from gateway.domain.trade import Metered, Run, Settlement
+from gateway.domain.trade import MarketRules, Metered, Settlement
 from gateway.errors import MarketError
-from gateway.market.exchanges import Exchange
-from gateway.market.settlement import excess_wh, expected
-from gateway.store.book import Book
+from gateway.market.checks import SettlementChecks, by_interval
+from gateway.market.disputes import Disputes, Items
+from gateway.market.exchanges import Exchange, PublishedPrices
+from gateway.market.settlement import excess_wh
 from gateway.store.codec import metered_body, settlement_body
 from gateway.store.journal import Journal
 
@@ -24,14 +25,15 @@ _HOUR = timedelta(hours=1)
 _REPEATED = timedelta(days=1)
 _AGAIN = timedelta(minutes=10)  # after a report was not taken
 
-Items = list[tuple[str, dict[str, Any]]]
-
 
 class Settling:
     """Reports, and stores settlements once each. Raises MarketError when the exchange is lost."""
 
-    def __init__(self, exchange: Exchange, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, exchange: Exchange, journal: Journal, clock: Clock, disputes: Disputes
+    ) -> None:
         self._exchange, self._journal, self._clock = exchange, journal, clock
+        self._disputes = disputes
         self._asked: datetime | None = None  # when settlements were last fetched
         self._repeated = False
         self._refused: dict[datetime, datetime] = {}  # interval -> when to report it again
@@ -85,43 +87,45 @@ class Settling:
             if at in book.metered and at > recent
         ]
 
-    async def settle(self) -> list[Settlement]:
-        """Fetch settlements and store the new ones with their prices; asking again adds nothing."""
+    async def settle(self, rules: MarketRules) -> list[Settlement]:
+        """Fetch settlements, check them, and store the new ones with their prices; asking again adds
+        nothing. What does not agree with our account is disputed; the believed ones are returned."""
         now, book = self._clock.now(), self._journal.book
-        found = await self._exchange.settlements(self._from(now), now)
-        new = {s.settlement_id: s for s in found if s.settlement_id not in book.settlements}
+        found = [s for s in await self._exchange.settlements(self._from(now), now) if self._new(s)]
+        groups = by_interval(found)
+        prices = await self._prices(groups)
         items: Items = []
-        for settlement in new.values():
-            items.append(("settlement", settlement_body(settlement)))
-            if text := self._doubt(settlement):
-                log.warning("%s", text)
-                items.append(("note", {"text": text, "start": iso(settlement.interval.start)}))
-        if new:
-            items += await self._prices({s.interval.start for s in new.values()})
+        believed: list[Settlement] = []
+        for start, rows in groups.items():
+            withdrawn = [s for s in rows if self._disputes.has("settlement", s.reverses or "")]
+            rest = [s for s in rows if s not in withdrawn]
+            items += [("withdrawn", _withdrawn(s)) for s in withdrawn]
+            if not rest:
+                continue
+            fault = SettlementChecks(book, rules, prices.get(start)).fault(rest)
+            if fault:
+                items += [item for s in rest for item in self._disputes.settlement(s, fault)]
+                continue
+            items += [("settlement", settlement_body(s)) for s in rest]
+            believed += rest
+            if start not in book.prices and start in prices:
+                items.append(("price", _price_body(prices[start])))
+        if items:
             self._journal.append_all(items, now)
         self._asked = now
-        return list(new.values())
+        return believed
 
-    async def _prices(self, starts: Iterable[datetime]) -> Items:
+    def _new(self, settlement: Settlement) -> bool:
+        book, name = self._journal.book, settlement.settlement_id
+        known = book.settlements.get(name) == settlement or name in book.withdrawn
+        return not (known or self._disputes.has("settlement", name))
+
+    async def _prices(self, starts: Collection[datetime]) -> Mapping[datetime, PublishedPrices]:
         """The published prices of settled intervals: the account must be readable without network."""
-        missing = {start for start in starts if start not in self._journal.book.prices}
-        if not missing:
-            return []
-        rows = await self._exchange.prices(min(missing), max(missing) + QUARTER)
-        return [
-            (
-                "price",
-                {
-                    "start": iso(row.interval.start),
-                    "end": iso(row.interval.end),
-                    "import_ticks": row.import_ticks,
-                    "export_ticks": row.export_ticks,
-                    "imbalance_ticks": row.imbalance_ticks,
-                },
-            )
-            for row in rows
-            if row.interval.start in missing
-        ]
+        if not starts:
+            return {}
+        rows = await self._exchange.prices(min(starts), max(starts) + QUARTER)
+        return {row.interval.start: row for row in rows if row.interval.start in starts}
 
     def _from(self, now: datetime) -> datetime:
         """How far back to ask: all that may change at a start and once a day, less in between."""
@@ -133,27 +137,21 @@ class Settling:
         waiting = [start for start in book.delivered if start not in settled and start >= oldest]
         return min([back, *waiting])
 
-    def _doubt(self, settlement: Settlement) -> str | None:
-        """What in a settlement is not as our own account says."""
-        if settlement.reverses is not None:
-            return None
-        book, interval = self._journal.book, settlement.interval
-        name, position = f"settlement of {iso(interval.start)}", book.position_wh(interval)
-        if settlement.position_wh != position and settlement.total_money != _ours(book, settlement):
-            return f"{name} has position {settlement.position_wh} Wh, ours is {position} Wh"
-        metered = book.metered.get(interval.start)
-        if settlement.run is Run.PRELIM and metered and settlement.metered_wh != metered.net_wh:
-            return f"{name} has {settlement.metered_wh} Wh, our meter counted {metered.net_wh} Wh"
-        return None
-
     def _note(self, text: str, start: datetime) -> None:
         log.warning("%s", text)
         self._journal.append("note", {"text": text, "start": iso(start)}, self._clock.now())
 
 
-def _ours(book: Book, settlement: Settlement) -> int:
-    """What our fills come to at the settlement's own price. A retailer that pays what the meter
-    counted at one price knows no positions, and still owes the same."""
-    fills = [t for t in book.transactions.values() if t.interval == settlement.interval]
-    price = settlement.imbalance_price_ticks
-    return expected(fills, settlement.metered_wh, price, price, 0).total_money
+def _withdrawn(row: Settlement) -> dict[str, str]:
+    start, end = iso(row.interval.start), iso(row.interval.end)
+    return {"start": start, "end": end, "id": row.reverses or "", "by": row.settlement_id}
+
+
+def _price_body(row: PublishedPrices) -> dict[str, Any]:
+    return {
+        "start": iso(row.interval.start),
+        "end": iso(row.interval.end),
+        "import_ticks": row.import_ticks,
+        "export_ticks": row.export_ticks,
+        "imbalance_ticks": row.imbalance_ticks,
+    }

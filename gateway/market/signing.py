@@ -47,6 +47,16 @@ class Credential:
         )
         return signed.encode("ascii")
 
+    def signed_by_us(self, signed: bytes) -> bytes | None:
+        """The document in a compact JWS that our own key has signed; None if it has not."""
+        try:
+            found = jws.deserialize_compact(
+                signed, self._key, algorithms=[_ALGORITHM], registry=_REGISTRY
+            )
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+            return None
+        return found.payload
+
 
 def read_credential(path: Path) -> Credential:
     """Raises ConfigError that names the file and what is wrong, never what is in it."""

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.domain.intervals import iso
-from gateway.domain.trade import money_text
+from gateway.domain.trade import Dispute, money_text
 from gateway.market.account import Row, Statement, amount
 
 _COLUMNS = (
@@ -58,6 +58,7 @@ def as_json(s: Statement) -> dict[str, Any]:
         "energy_wh": s.energy_wh(),
         "money": s.money(),
         "rows": [_row_json(row) for row in s.rows],
+        "disputed": [_dispute_json(dispute) for dispute in s.disputes],
     }
 
 
@@ -94,7 +95,27 @@ def as_text(s: Statement, zone: ZoneInfo) -> str:
         lines.append(f"{s.unanswered} tenders wait for the exchange's answer")
     if s.unsettled:
         lines.append(f"{s.unsettled} intervals wait for their settlement")
+    if s.disputes:
+        lines += ["", f"Disputed with the exchange, in no sum above: {len(s.disputes)}"]
+        lines += [_dispute_line(dispute, zone) for dispute in s.disputes]
     return "\n".join(lines) + "\n"
+
+
+def _dispute_line(d: Dispute, zone: ZoneInfo) -> str:
+    at = f"{d.interval.start.astimezone(zone):%Y-%m-%d %H:%M}"
+    return f"  {at}  {d.what} {d.id} ({money_text(d.money)}): {d.reason}"
+
+
+def _dispute_json(d: Dispute) -> dict[str, Any]:
+    return {
+        "what": d.what,
+        "id": d.id,
+        "start": iso(d.interval.start),
+        "end": iso(d.interval.end),
+        "reason": d.reason,
+        "money": money_text(d.money),
+        "seen": iso(d.time),
+    }
 
 
 def _day_line(s: Statement, day: date, rows: list[Row]) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from gateway.clock import Clock
-from gateway.domain.intervals import QUARTER, Interval, iso
+from gateway.domain.intervals import Interval
 from gateway.domain.plan import OfferCurve
 from gateway.domain.trade import (
     CancelAnswer,
@@ -23,14 +23,15 @@ from gateway.domain.trade import (
     Settlement,
     Tender,
     TenderAnswer,
-    Transaction,
 )
 from gateway.errors import MarketError
 from gateway.market.bidding import BidPolicy, Bids, Increment, tenders_for
+from gateway.market.disputes import Disputes
 from gateway.market.exchanges import Exchange
+from gateway.market.fills import Fills
 from gateway.market.schedule import may_cancel, may_tender, tradeable
 from gateway.market.settling import Settling
-from gateway.store.codec import tender_body, transaction_body
+from gateway.store.codec import answer_body, tender_body
 from gateway.store.journal import Journal
 
 log = logging.getLogger(__name__)
@@ -57,7 +58,9 @@ class Trader:
         self._settings = settings
         self._policy = settings.policy
         self._rules: MarketRules | None = None
-        self._settling = Settling(exchange, journal, clock)
+        self._disputes = Disputes(journal, clock)
+        self._fills = Fills(exchange, journal, clock, self._disputes)
+        self._settling = Settling(exchange, journal, clock, self._disputes)
         self._suspended = False
         self._refusal: str | None = None  # why the last tender was refused; None: it was taken
         self._identity = ""  # of this start, see `_name`
@@ -88,6 +91,7 @@ class Trader:
         await self.catch_up()
         self._rules = await self._exchange.rules()
         await self.reconcile()
+        await self._fills.adopt()
         await self.catch_up()
 
     async def reconcile(self) -> None:
@@ -113,31 +117,20 @@ class Trader:
                 self._cancelled(CancelAnswer(state.tender.tender_id, False, 0, 0, reason))
 
     async def catch_up(self) -> int:
-        """Store every fill that the journal does not have yet; how many there were."""
-        stored = 0
-        while True:
-            last = self._journal.book.last_sequence
-            fills = [f for f in await self._exchange.transactions(last) if f.sequence > last]
-            if not fills:
-                return stored
-            now = self._clock.now()
-            items: list[tuple[str, dict[str, object]]] = []
-            for fill in fills:
-                items.append(("transaction", transaction_body(fill)))
-                for text in self._doubts(fill, now):
-                    log.warning("%s", text)
-                    items.append(("note", {"text": text, "start": iso(fill.interval.start)}))
-            self._journal.append_all(items, now)
-            stored += len(fills)
+        """See `gateway.market.fills.Fills.catch_up`."""
+        return await self._fills.catch_up()
 
     async def bid(self, curves: Sequence[OfferCurve]) -> int:
         """Bring the open tenders to what ``curves`` ask; how many tenders were sent.
 
-        Sends nothing while our clock is off; goes on by itself when it is right again.
+        Sends nothing while our clock is off; goes on by itself when it is right again. While too much
+        is disputed nothing is offered, and what is open is taken back.
         """
         await self.reconcile()
         if not await self.clock_is_right():
             return 0
+        if self._disputes.paused_until() is not None:
+            curves = [replace(curve, steps=()) for curve in curves]
         wanted: list[tuple[Interval, Increment]] = []
         for curve in curves:
             if not tradeable(self.rules, curve.interval, self._clock.now()):
@@ -158,7 +151,12 @@ class Trader:
 
     async def settle(self) -> list[Settlement]:
         """See `gateway.market.settling.Settling.settle`."""
-        return await self._settling.settle()
+        return await self._settling.settle(self.rules)
+
+    @property
+    def paused_until(self) -> datetime | None:
+        """Until when trading pauses because too much is disputed; None = it does not."""
+        return self._disputes.paused_until()
 
     async def clock_is_right(self) -> bool:
         """Whether we are within `TraderSettings.max_offset_s` of the exchange's clock.
@@ -180,20 +178,6 @@ class Trader:
         return not off
 
     # -- inside --
-
-    def _doubts(self, fill: Transaction, now: datetime) -> list[str]:
-        """What is odd about a new fill, for the account."""
-        found, late = [], now - fill.interval.start
-        if fill.tender_id not in self._journal.book.tenders:
-            found.append(f"fill {fill.transaction_id} is of a tender that we do not know")
-        if late >= QUARTER:
-            found.append(
-                f"a fill of {fill.net_wh} Wh was learned only after its delivery had ended"
-            )
-        elif late > timedelta(0):
-            minutes = late // timedelta(minutes=1)
-            found.append(f"a fill of {fill.net_wh} Wh was learned {minutes} min into its delivery")
-        return found
 
     def _bids(self, curve: OfferCurve, *, cancels: bool) -> Bids:
         book = self._journal.book
@@ -255,14 +239,7 @@ class Trader:
         ):  # the same for every tender, call by call, is said once
             self._refusal = answer.reason
             log.warning("tender %s is refused: %s", answer.tender_id, answer.reason)
-        body = {
-            "tender_id": answer.tender_id,
-            "accepted": answer.accepted,
-            "market_order_id": answer.market_order_id,
-            "code": answer.code,
-            "reason": answer.reason,
-        }
-        self._journal.append("answer", body, self._clock.now())
+        self._journal.append("answer", answer_body(answer), self._clock.now())
 
     def _cancelled(self, answer: CancelAnswer) -> None:
         body = {

@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.domain.intervals import QUARTER, floor_quarter, quarter
+from gateway.domain.intervals import QUARTER, Interval, floor_quarter, quarter
+from gateway.domain.order import MeterCounters
 from gateway.domain.trade import Metered, MeterQuality
 
 LONGEST_GAP_S = 60.0
@@ -61,14 +62,11 @@ class Metering:
         self._latest = now
         return closed
 
-    def net_wh(self, time: datetime) -> float | None:
-        """Net energy (export +) since the present quarter began; None when its start is unknown."""
-        if self._latest is None or self._border is None:
+    def at_start_of(self, interval: Interval) -> MeterCounters | None:
+        """What was counted when ``interval`` began; None while that is unknown."""
+        if self._border is None or self._border.time != interval.start:
             return None
-        if self._border.time != floor_quarter(time):
-            return None
-        exported = self._latest.export_wh - self._border.export_wh
-        return exported - (self._latest.import_wh - self._border.import_wh)
+        return MeterCounters(self._border.import_wh, self._border.export_wh)
 
     def _close(self, at_border: _Count, gap_s: float) -> list[Metered]:
         start, self._border = self._border, at_border

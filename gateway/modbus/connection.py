@@ -16,12 +16,12 @@ from typing import Any
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
-from gateway.errors import DeviceError
 from gateway.modbus.address import USUAL_TIMING, BusAddress, BusTiming, Table
 from gateway.modbus.exceptions import (
     EXCEPTIONS,
     HANGS_UP,
     HungUp,
+    Lost,
     Refused,
     Silent,
     Unreachable,
@@ -55,6 +55,7 @@ class Connection:
         self._heard = False  # anything, on this connection
         self._noise = asyncio.Event()
         self._last_end = 0.0
+        self._alive: set[int] = set()  # units that answered when they were asked last
 
     async def read(self, unit: int, table: Table, address: int, count: int) -> bytes:
         """``count`` registers from ``address`` (0-based) as the 2 x count bytes of the wire."""
@@ -104,14 +105,16 @@ class Connection:
                 raise asyncio.CancelledError
         except (ModbusException, OSError) as error:
             self._drop()
+            again = unit in self._alive
+            self._alive.discard(unit)
             if self._fault == _CLOSED and not self._heard:
                 hint = (
                     "hangs up before it answers; if it takes one client only, stop the other first"
                 )
                 raise HungUp(f"{self.address}: the device {hint}") from error
             if self._fault:
-                raise DeviceError(f"{where}: {self._fault}") from error
-            raise Silent(f"{where}: no answer within {self.timing.timeout_s:g} s") from error
+                raise Lost(f"{where}: {self._fault}", again) from error
+            raise Silent(f"{where}: no answer within {self.timing.timeout_s:g} s", again) from error
         except BaseException:  # cancelled in mid-request: the answer may still come
             self._drop()
             raise
@@ -119,6 +122,7 @@ class Connection:
             self._sent = b""
             self._last_end = asyncio.get_running_loop().time()
         pdu = self._pdu
+        self._alive.add(unit)
         if pdu[0] & 0x80:
             meaning = EXCEPTIONS.get(pdu[1], "unknown exception")
             raise Refused(f"{where}: refused with exception {pdu[1]} ({meaning})", pdu[1])

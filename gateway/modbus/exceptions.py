@@ -10,6 +10,7 @@ HANGS_UP = (
 SURE = 6  # refusals in a row that mean 'not there'
 STRANGE = (1, 2, 3, 4)  # exceptions that devices have for addresses that mean nothing to them
 NOT_THERE = (1, 2, 3)  # exceptions by which a device says that it has no such registers
+BUSY = (5, 6)  # accepted and not ready, or busy: the same question has an answer a moment later
 EXCEPTIONS = {
     1: "function not supported",
     2: "no such address",
@@ -31,7 +32,15 @@ class Refused(DeviceError):
         self.code = code
 
 
-class Silent(DeviceError):
+class Lost(DeviceError):
+    """The answer did not come, or was none. ``again``: the device answered the request before this one."""
+
+    def __init__(self, text: str, again: bool) -> None:
+        super().__init__(text)
+        self.again = again
+
+
+class Silent(Lost):
     """The device did not answer in time."""
 
 

@@ -63,6 +63,7 @@ class Field:
 
     ``address`` 0-based; ``count`` only for text. The raw number is tested against ``absent`` (which
     takes in the usual markers of its type, unless every word is a value: ``plain``), then
+    (``size_counts``: an accumulator that its maker counts below 0) taken by its size, then
     scaled by ``scale`` and by ten to the signed register at ``scale_at`` (read in the same request),
     then tested against ``valid``.
     """
@@ -77,6 +78,7 @@ class Field:
     scale_at: int | None = None
     count: int = 1
     plain: bool = False
+    size_counts: bool = False
 
     def __post_init__(self) -> None:
         if not self.plain:
@@ -101,18 +103,14 @@ class Field:
         at = 2 * (self.address - start)
         if self.kind == "str":
             return _text(data[at : at + 2 * self.count])
-        codec = _STRUCTS[self.kind]
-        if self.words == "little" and codec.size > 2:
-            raw = codec.unpack(swap_words(data[at : at + codec.size]))[0]
-        else:
-            raw = codec.unpack_from(data, at)[0]
+        raw = self._raw(data, at)
         if raw in self.absent:
             return Missing.ABSENT
         if raw.__class__ is float and (missing := _no_number(raw)):
             return missing
-        value = raw
+        value = self._size(raw)
         if self.scale != 1:  # a division by 100 is exact where a product with 0.01 is not
-            value = raw * self.scale if self.scale > 1 else raw / (1 / self.scale)
+            value = value * self.scale if self.scale > 1 else value / (1 / self.scale)
         if self.scale_at is not None:
             power = _SCALE.unpack_from(data, 2 * (self.scale_at - start))[0]
             if power == _SCALE_ABSENT:
@@ -122,7 +120,20 @@ class Field:
             value = scaled(value, power)
         if self.valid and not self.valid[0] <= value <= self.valid[1]:
             return Missing.BAD
-        return value  # type: ignore[no-any-return]  # struct gives Any
+        return value
+
+    def _raw(self, data: bytes, at: int) -> float:
+        """The number as it stands there."""
+        codec = _STRUCTS[self.kind]
+        if self.words == "little" and codec.size > 2:
+            data, at = swap_words(data[at : at + codec.size]), 0
+        raw: float = codec.unpack_from(data, at)[0]
+        return raw
+
+    def _size(self, raw: float) -> float:
+        """The size of a count that runs below 0; any other number as it is."""
+        bits = 8 * _STRUCTS[self.kind].size
+        return (1 << bits) - raw if self.size_counts and raw >= 1 << bits - 1 else raw
 
     def modulus(self, data: bytes, start: int) -> float:
         """Where an accumulator of this width and scale starts again at 0."""
@@ -154,6 +165,8 @@ def swap_words(data: bytes) -> bytes:
 
 
 def _text(data: bytes) -> Value:
+    if len(data) > 2 and any(data) and not any(data[::2]):
+        data = data[1::2]  # one character a register
     text = data.split(b"\0", 1)[0].decode("ascii", "replace").strip()
     if not text or all(b == 0xFF for b in data):
         return Missing.ABSENT

@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gateway.clock import pause
 from gateway.modbus.address import BusAddress, Table
-from gateway.modbus.exceptions import NOT_THERE, SURE, Refused
+from gateway.modbus.exceptions import BUSY, NOT_THERE, SURE, Lost, Refused
+
+BUSY_PAUSES_S = (0.05, 0.1, 0.2, 0.4)  # real seconds between the tries
 
 
 class Bus(Protocol):
@@ -38,7 +41,20 @@ class Unit:
     number: int
 
     async def read(self, table: Table, address: int, count: int) -> bytes:
-        """See `Bus.read`."""
+        """See `Bus.read`. A busy device is asked again, and so is one whose single answer was lost.
+
+        That is safe: after a lost answer the bus has a new connection, on which no old one can come.
+        """
+        for pause_s in BUSY_PAUSES_S:
+            try:
+                return await self.bus.read(self.number, table, address, count)
+            except Lost as lost:
+                if not lost.again:
+                    raise
+            except Refused as refusal:
+                if refusal.code not in BUSY:
+                    raise
+                await pause(pause_s)
         return await self.bus.read(self.number, table, address, count)
 
     async def read_if_there(
@@ -59,8 +75,15 @@ class Unit:
         return None
 
     async def write(self, address: int, words: Sequence[int], fc: int = 16) -> None:
-        """See `Bus.write`."""
-        await self.bus.write(self.number, address, words, fc)
+        """See `Bus.write`. A busy device is told again."""
+        for pause_s in BUSY_PAUSES_S:
+            try:
+                return await self.bus.write(self.number, address, words, fc)
+            except Refused as refusal:
+                if refusal.code not in BUSY:
+                    raise
+                await pause(pause_s)
+        return await self.bus.write(self.number, address, words, fc)
 
     def __str__(self) -> str:
         return f"{self.bus.address} unit {self.number}"

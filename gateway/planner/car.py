@@ -50,8 +50,8 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
         return CarPlan([0.0] * count, notes=missing_note(car, 0.0, outlook))
     grid = np.linspace(0.0, car.energy_wh, _POINTS)
     mine = _car_problem(problem, hours[:steps], car, outlook)
-    ends = marginal_values(mine, _as_battery(car), grid)
-    means = np.einsum("tk,tks->ts", scenario_chances(weights, mine.transitions, steps), ends)
+    chances = scenario_chances(weights, mine.transitions, steps)
+    means = marginal_values(mine, _as_battery(car), grid, chances, 0).expected
     integrals = ValueIntegral.of_rows(grid, means)
     charged = 0.0
     energy = [0.0] * count

@@ -20,7 +20,6 @@ The operation count is fixed; nothing can be infeasible or hang.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import floor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from gateway.domain.plan import BatterySpec, Curve
 
 Array = NDArray[np.float64]
+Array32 = NDArray[np.float32]
 
 NEVER = 1e7  # per MWh: dearer than any price, so that the reserve is kept
 
@@ -42,13 +42,15 @@ NET_PERSISTENCE = 0.97
 # It decides ties: at a flat price the home uses what is stored rather than keep it for an equal
 # price tomorrow, when the sun may have filled the battery.
 IMPATIENCE = 1e-4
+_SAME = 1e-6  # of a grid cell
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What the induction needs; T intervals, K price scenarios, prices per MWh, energies AC Wh.
 
-    ``load_wh`` is the net load (load - PV - committed car) by interval and net-load case [T, N].
+    ``net_wh`` is the net load (load - PV + committed car) by interval and net-load case [T, N]; the cases
+    rise. With ``spans`` a row may stand for several intervals.
     """
 
     hours: Array  # [T]
@@ -70,32 +72,64 @@ def energy_grid(spec: BatterySpec, points: int = 96) -> Array:
     return np.linspace(spec.reserve_wh, max(spec.capacity_wh, spec.reserve_wh + 1.0), points)
 
 
-def marginal_values(problem: Problem, spec: BatterySpec, grid: Array) -> Array:
-    """Value of stored energy per MWh at each interval's END, given its scenario: [T, K, S].
+@dataclass(frozen=True, slots=True)
+class StoredValues:
+    """Value of stored energy per MWh at each interval's END: expected [T, S], and given the price scenario
+    of the interval, for the first intervals only [D, K, S]."""
+
+    expected: Array
+    by_scenario: Array
+
+
+def marginal_values(
+    problem: Problem, spec: BatterySpec, grid: Array, chances: Array, detailed: int
+) -> StoredValues:
+    """The induction. ``chances`` [T, K] is how likely each scenario is in each interval; by scenario the
+    values are kept of the first ``detailed`` intervals, which must lie before any merged ones.
 
     Which net-load case holds is a Markov chain of its own: it mostly stays (`NET_PERSISTENCE`).
+    Single precision: a value has an error of a millionth, and an interval takes half the time.
     """
-    count, scenarios = problem.import_price.shape
+    rows, scenarios = problem.import_price.shape
     cases = problem.net_wh.shape[1]
-    ends = np.empty((count, scenarios, grid.size))
-    v = np.broadcast_to(problem.end_value, (cases, scenarios, grid.size))
-    step = _Step(spec, grid, scenarios, problem)
-    onwards = {n: np.linalg.matrix_power(problem.transitions, n) for n in {1, *problem.spans}}
-    weights = problem.net_weights
-    back = np.empty((cases, scenarios, grid.size))
-    for t in range(count - 1, -1, -1):
-        ends[t] = (weights @ v.reshape(cases, -1)).reshape(ends[t].shape)
+    spans = problem.spans or (1,) * rows
+    step = _Step(problem, spec, grid)
+    weights = problem.net_weights.astype(np.float32)
+    mixed = weights[:, None] * chances.astype(np.float32)[:, None, :]  # [T, N, K]
+    mixed = mixed.reshape(len(chances), cases * scenarios)
+    lengths = list(zip(spans, problem.hours.tolist(), strict=True))
+    onwards = {length: _onward(problem, *length) for length in set(lengths)}
+    value = np.empty((cases, scenarios, grid.size), dtype=np.float32)
+    value[:] = problem.end_value
+    back = np.empty_like(value)
+    expected = np.empty((sum(spans), grid.size), dtype=np.float32)
+    by_scenario = np.empty((detailed, scenarios, grid.size), dtype=np.float32)
+    end = sum(spans)
+    flat, flat_back = value.reshape(cases, -1), back.reshape(cases, -1)
+    by_state = value.reshape(cases * scenarios, -1)
+    for t in range(rows - 1, -1, -1):
+        begin = end - spans[t]
+        np.matmul(mixed[begin:end], by_state, out=expected[begin:end])
+        if t < detailed:
+            np.matmul(weights, flat, out=by_scenario[t].reshape(-1))
         if t:
-            onward = onwards[problem.spans[t] if problem.spans else 1]
-            for n in range(cases):
-                np.matmul(onward, step.back(t, v[n], n), out=back[n])
-            quarters = problem.hours[t] / QUARTER_H
-            kept, worn = NET_PERSISTENCE**quarters, (1 - problem.impatience) ** quarters
-            mean = (weights @ back.reshape(cases, -1)).reshape(scenarios, -1)
-            v = (kept * worn) * back + ((1 - kept) * worn) * mean
-    if problem.spans:
-        ends = np.repeat(ends, problem.spans, axis=0)
-    return ends
+            onward, mixing = onwards[lengths[t]]
+            np.matmul(onward, step.back(t, value), out=back)
+            np.matmul(mixing, flat_back, out=flat)
+        end = begin
+    # Rounding must not make a value rise with the charge.
+    falling = np.minimum.accumulate(expected.astype(float), axis=1)
+    return StoredValues(falling, np.minimum.accumulate(by_scenario.astype(float), axis=2))
+
+
+def _onward(problem: Problem, span: int, hours: float) -> tuple[Array32, Array32]:
+    """What an interval changes: the scenario [K, K], and the net-load case with the value's wear [N, N]."""
+    quarters = hours / QUARTER_H
+    kept, worn = NET_PERSISTENCE**quarters, (1 - problem.impatience) ** quarters
+    cases = problem.net_weights.size
+    mixing = worn * (kept * np.eye(cases) + (1 - kept) * problem.net_weights[None, :])
+    onward = np.linalg.matrix_power(problem.transitions, span)
+    return onward.astype(np.float32), mixing.astype(np.float32)
 
 
 def coarsened(problem: Problem, fine: int, span: int) -> Problem:
@@ -133,112 +167,120 @@ def scenario_chances(weights: Array, transitions: Array, count: int) -> Array:
 
 
 class _Step:
-    """One interval backwards; holds the padded work array so that a step allocates little."""
+    """One interval backwards for all net-load cases at once; its arrays are made once."""
 
-    def __init__(self, spec: BatterySpec, grid: Array, scenarios: int, problem: Problem) -> None:
-        self._cell = grid[1] - grid[0]
+    def __init__(self, problem: Problem, spec: BatterySpec, grid: Array) -> None:
         self._size = grid.size
-        hours = float(problem.hours.max())
-        reach = max(
-            spec.max_discharge_w * hours / spec.discharge_efficiency,  # a curve's worst
-            spec.max_charge_w * hours * spec.charge_efficiency,
-        )
-        self._pad = int(reach / self._cell) + 2
-        self._work = np.empty((scenarios, self._size + 2 * self._pad))
-        self._work[:, : self._pad] = NEVER
-        self._work[:, -self._pad :] = -NEVER
-        self._spec, self._problem = spec, problem
-        self._known: dict[float, Array] = {}
-        self._slopes = [
-            interval_slopes(problem, spec, case) for case in range(problem.net_wh.shape[1])
-        ]
+        cell = float(grid[1] - grid[0])
+        slopes = interval_slopes(problem, spec)
+        self._q1, self._q2, self._q3 = slopes.q1, slopes.q2, slopes.q3
+        moved = np.stack([-slopes.down, slopes.k1 + slopes.k2, slopes.up]) / cell  # [3, T, N]
+        pad = int(np.abs(moved).max()) + 2
+        whole = np.floor(moved)
+        self._part: list[list[list[float]]] = (moved - whole).tolist()
+        self._start: list[list[list[int]]] = (whole.astype(int) + pad).tolist()
+        self._short: list[int] = _first_short(problem.net_wh)
+        self._drain: list[float] = (spec.standby_w * problem.hours / cell).tolist()
+        shape = (*problem.import_price.shape[1:], self._size)
+        cases = problem.net_wh.shape[1]
+        self._work = np.empty((cases, shape[0], self._size + 2 * pad), dtype=np.float32)
+        self._work[:, :, :pad] = NEVER
+        self._work[:, :, -pad:] = -NEVER
+        self._here = self._work[:, :, pad : pad + self._size]
+        self._result, self._moved = (np.empty((cases, *shape), dtype=np.float32) for _ in range(2))
 
-    def back(self, t: int, v: Array, case: int) -> Array:
-        """The value at the interval's start, by scenario [K, S], from the value at its end."""
-        pad = self._pad
-        self._work[:, pad : pad + self._size] = v
-        self._known.clear()
-        total = self._one(self._slopes[case], t)
-        np.clip(total, -NEVER, NEVER, out=total)
-        drain = self._spec.standby_w * self._problem.hours[t] / self._cell
-        return self._drained(total, drain) if drain else total
-
-    def _one(self, s: Slopes, t: int) -> Array:
-        v: Array = np.minimum(s.q1[t], self._shifted(-s.down[t]))
-        np.maximum(v, self._shifted(s.k1[t]), out=v)
-        np.minimum(s.q2[t], v, out=v)
-        np.maximum(v, self._shifted(s.k2[t]), out=v)
-        np.minimum(s.q3[t], v, out=v)
-        np.maximum(v, self._shifted(s.up[t]), out=v)
+    def back(self, t: int, value: Array32) -> Array32:
+        """The value at the interval's start [N, K, S] from the value at its end; the array is reused."""
+        np.copyto(self._here, value)
+        v, moved = self._result, self._moved
+        self._shifted(0, t, v)
+        np.minimum(v, self._q1[t], out=v)
+        self._shifted(1, t, moved)
+        short = self._short[t]
+        if short < len(v):  # first what covers the house, then idle
+            self._inner(t, slice(short, None), moved[short:], self._here[short:])
+        if short:  # idle, then what stores the surplus
+            self._inner(t, slice(0, short), self._here[:short], moved[:short])
+        self._shifted(2, t, moved)
+        np.maximum(v, moved, out=v)
+        if self._drain[t]:
+            # Standby: what is e at the interval's start is a little less at its end.
+            part = min(self._drain[t], 1.0)
+            v[:, :, 1:] = (1 - part) * v[:, :, 1:] + part * v[:, :, :-1]
         return v
 
-    def _shifted(self, change_wh: float) -> Array:
-        """v(e + change) over the grid, linear between points."""
-        known = self._known.get(change_wh)  # the net-load cases share most changes
-        if known is None:
-            cells = change_wh / self._cell
-            whole = floor(cells)
-            start = self._pad + whole
-            known = self._work[:, start : start + self._size]
-            part = cells - whole
-            if part >= 1e-9:
-                after = self._work[:, start + 1 : start + 1 + self._size]
-                known = known + part * (after - known)
-            self._known[change_wh] = known
-        return known
+    def _inner(self, t: int, cases: slice, first: Array32, second: Array32) -> None:
+        v = self._result[cases]
+        np.maximum(v, first, out=v)
+        np.minimum(v, self._q2[t, cases], out=v)
+        np.maximum(v, second, out=v)
+        np.minimum(v, self._q3[t, cases], out=v)
 
-    def _drained(self, v: Array, cells: float) -> Array:
-        """Standby: what is e at the interval's start is a little less at its end."""
-        index = np.arange(self._size)
-        below = np.maximum(index - 1, 0)
-        part = min(cells, 1.0)
-        drained: Array = (1 - part) * v + part * v[:, below]
-        return drained
+    def _shifted(self, which: int, t: int, out: Array32) -> None:
+        """v(e + change) over the grid, linear between points."""
+        starts, parts = self._start[which][t], self._part[which][t]
+        if starts.count(starts[0]) == len(starts) and max(parts) - min(parts) < _SAME:
+            self._lerp(self._work, starts[0], parts[0], out)
+            return
+        for n, (start, part) in enumerate(zip(starts, parts, strict=True)):
+            self._lerp(self._work[n], start, part, out[n])
+
+    def _lerp(self, work: Array32, start: int, part: float, out: Array32) -> None:
+        low = work[..., start : start + self._size]
+        np.subtract(work[..., start + 1 : start + 1 + self._size], low, out=out)
+        np.multiply(out, part, out=out)
+        np.add(out, low, out=out)
+
+
+def _first_short(net_wh: Array) -> list[int]:
+    """From which case on the house needs energy, by interval; the cases rise in net load."""
+    counts: list[int] = (net_wh < 0).sum(axis=1).tolist()
+    return counts
 
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """The battery's cash by change of stored energy: kinks in stored Wh [T], slopes [T, K, 1]."""
+    """The battery's cash by change of stored energy: kinks in stored Wh [T, N], slopes [T, N, K, 1]."""
 
-    down: list[float]
-    k1: list[float]
-    k2: list[float]
-    up: list[float]
-    q1: Array
-    q2: Array
-    q3: Array
+    down: Array
+    k1: Array
+    k2: Array
+    up: Array
+    q1: Array32
+    q2: Array32
+    q3: Array32
 
 
-def interval_slopes(problem: Problem, spec: BatterySpec, case: int) -> Slopes:
-    """The concave envelope of the battery's cash in each interval, for one net-load case."""
-    net = problem.net_wh[:, case]
+def interval_slopes(problem: Problem, spec: BatterySpec) -> Slopes:
+    """The concave envelope of the battery's cash in each interval and net-load case."""
+    net, hours = problem.net_wh, problem.hours[:, None]
     eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
     discharge, charge = _power_limits(problem, spec, net)
     short = net >= 0
     cover = np.clip(net, 0, discharge)  # AC Wh that only replace import
     store = np.clip(-net, 0, charge)  # AC Wh of surplus
     eta_cover, eta_sold = _efficiencies(
-        spec.discharge_curve, eta_d, (cover, discharge), problem.hours, out=True
+        spec.discharge_curve, eta_d, (cover, discharge), hours, out=True
     )
     eta_store, eta_bought = _efficiencies(
-        spec.charge_curve, eta_c, (store, charge), problem.hours, out=False
+        spec.charge_curve, eta_c, (store, charge), hours, out=False
     )
     k1 = np.where(short, -cover / eta_cover, 0.0)
     k2 = np.where(short, 0.0, store * eta_store)
     down = cover / eta_cover + (discharge - cover) / eta_sold
     up = store * eta_store + (charge - store) * eta_bought
-    export_gain = (problem.export_price - spec.wear_per_mwh) * eta_sold[:, None]
+    buy, sell = problem.import_price[:, None, :], problem.export_price[:, None, :]
+    export_gain = (sell - spec.wear_per_mwh) * eta_sold[:, :, None]
     if not problem.resell:
         export_gain = np.minimum(export_gain, -NEVER / 2)
-    import_gain = (problem.import_price - spec.wear_per_mwh) * eta_cover[:, None]
-    from_grid = problem.import_price / eta_bought[:, None]
-    from_surplus = problem.export_price / eta_store[:, None]
-    q2 = np.where(short[:, None], import_gain, from_surplus)
+    import_gain = (buy - spec.wear_per_mwh) * eta_cover[:, :, None]
+    from_grid = buy / eta_bought[:, :, None]
+    from_surplus = sell / eta_store[:, :, None]
+    q2 = np.where(short[:, :, None], import_gain, from_surplus)
     lengths = (k1 + down, k2 - k1, up - k2)
-    q1, q2, q3 = concave((export_gain, q2, from_grid), lengths, pool=problem.resell)
-    kinks: list[list[float]] = [x.tolist() for x in (down, k1, k2, up)]
-    down_wh, first, second, up_wh = kinks
-    return Slopes(down_wh, first, second, up_wh, q1[:, :, None], q2[:, :, None], q3[:, :, None])
+    slopes = concave((export_gain, q2, from_grid), lengths, pool=problem.resell)
+    q1, q2, q3 = (q.astype(np.float32)[..., None] for q in slopes)
+    return Slopes(down, k1, k2, up, q1, q2, q3)
 
 
 def _efficiencies(
@@ -265,14 +307,13 @@ def _efficiencies(
 
 def _power_limits(problem: Problem, spec: BatterySpec, net: Array) -> tuple[Array, Array]:
     """Most AC Wh out of and into the battery, by its power and the grid connection."""
-    discharge = spec.max_discharge_w * problem.hours
-    charge = spec.max_charge_w * problem.hours
+    hours = problem.hours[:, None]
+    discharge = np.broadcast_to(spec.max_discharge_w * hours, net.shape)
+    charge = np.broadcast_to(spec.max_charge_w * hours, net.shape)
     if problem.export_limit_w is not None:
-        discharge = np.minimum(
-            discharge, np.maximum(net + problem.export_limit_w * problem.hours, 0)
-        )
+        discharge = np.minimum(discharge, np.maximum(net + problem.export_limit_w * hours, 0))
     if problem.import_limit_w is not None:
-        charge = np.minimum(charge, np.maximum(problem.import_limit_w * problem.hours - net, 0))
+        charge = np.minimum(charge, np.maximum(problem.import_limit_w * hours - net, 0))
     return discharge, charge
 
 
@@ -287,7 +328,9 @@ def concave(
     q1, q2, q3 = slopes
     if not pool:
         return np.minimum(q1, np.minimum(q2, q3)), np.minimum(q2, q3), q3
-    l1, l2, l3 = (np.maximum(x, 1e-9)[:, None] for x in lengths)
+    if not (np.greater(q1, q2).any() or np.greater(q2, q3).any()):
+        return slopes
+    l1, l2, l3 = (np.maximum(x, 1e-9)[..., None] for x in lengths)
     for _ in range(2):
         mean = (q1 * l1 + q2 * l2) / (l1 + l2)
         bad = q1 > q2

@@ -8,9 +8,9 @@ from math import inf
 
 import numpy as np
 
-from gateway.domain.plan import Forecast, OfferCurve, OfferStep, Outlook
+from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, OfferStep, Outlook
 from gateway.forecasts.history import Array
-from gateway.planner.schedule import DispatchInterval, ValueIntegral, best_discharge
+from gateway.planner.schedule import DispatchInterval, discharge_bounds, integrals
 
 
 def to_steps(prices: Array, net_wh: Array, lot_wh: int) -> tuple[OfferStep, ...]:
@@ -40,10 +40,59 @@ class OfferBudget:
     filled_wh: float
 
 
+def battery_offers(
+    outlook: Outlook, grid: Array, by_scenario: Array, car_wh: Sequence[float], next_wh: float
+) -> tuple[OfferCurve, ...]:
+    """Offers for the coming intervals. ``by_scenario`` [D, K, S] are the values at an interval's end given its
+    price; ``next_wh`` is what will be stored when the running interval ends."""
+    budget = OfferBudget(outlook.stored_wh, outlook.resellable_wh, outlook.stored_wh)
+    made: list[OfferCurve] = []
+    for t, forecast in enumerate(outlook.forecasts):
+        if forecast.interval.start < outlook.now:
+            budget.stored_wh = min(budget.stored_wh, next_wh)
+            budget.filled_wh = max(budget.filled_wh, next_wh)
+            budget.resellable_wh = min(budget.resellable_wh, budget.stored_wh)
+            continue
+        if len(made) >= outlook.offer_intervals:
+            break
+        values = ScenarioValues(grid, by_scenario[t])
+        made.append(offer_curve(forecast, values, budget, outlook, car_wh[t]))
+    return tuple(made)
+
+
+class ScenarioValues:
+    """Marginal values [K, S] over an even grid of stored Wh, one row a candidate price."""
+
+    def __init__(self, grid: Array, rows: Array) -> None:
+        self._grid, self._rows, self._totals = grid, rows, integrals(grid, rows)
+        self._each = np.arange(rows.shape[0])
+
+    def of(self, stored_wh: Array) -> Array:
+        """Value of the energy from the grid's begin up to ``stored_wh`` [..., K]."""
+        grid, rows = self._grid, self._rows
+        cell = grid[1] - grid[0]
+        i = np.clip(((stored_wh - grid[0]) / cell).astype(int), 0, grid.size - 2)
+        into = stored_wh - grid[i]
+        here = rows[self._each, i]
+        slope = (rows[self._each, i + 1] - here) / cell
+        result: Array = self._totals[self._each, i] + into * (here + slope * into / 2)
+        return result
+
+    def where(self, values: Array) -> Array:
+        """The stored Wh at which each row has fallen to its value."""
+        grid, rows = self._grid, self._rows
+        i = (rows > values[:, None]).sum(axis=1)
+        low, high = np.clip(i - 1, 0, None), np.clip(i, None, grid.size - 1)
+        above, below = rows[self._each, low], rows[self._each, high]
+        apart = above - below
+        part = np.where(apart > 0, (above - values) / np.where(apart > 0, apart, 1.0), 0.0)
+        result: Array = grid[low] + part * (grid[high] - grid[low])
+        return result
+
+
 def offer_curve(
     forecast: Forecast,
-    prices: Array,
-    integrals: Sequence[ValueIntegral],
+    values: ScenarioValues,
     budget: OfferBudget,
     outlook: Outlook,
     car_wh: float,
@@ -54,23 +103,19 @@ def offer_curve(
     sold below what the retailer pays, nothing bought above what the retailer asks.
     """
     spec = outlook.battery
-    dear, cheap = cautious_net(forecast, outlook.quantity_quantile)
-    nets, most, least = [], 0.0, 0.0
+    prices = np.array(forecast.market_scenarios or (forecast.market_price,))
+    dear, cheap = (net + car_wh for net in cautious_net(forecast, outlook.quantity_quantile))
     limit_w = outlook.export_limit_w  # of the panels' surplus too, which no battery may hold back
     room = inf if limit_w is None else limit_w * forecast.interval.hours
+    given = _answers(dear, prices, values, budget, outlook, forecast)
+    sold = np.where(prices >= forecast.export_price, np.clip(given - dear, 0.0, room), 0.0)
+    most = float(np.max(given, where=sold > 0, initial=0.0))
     filled = replace(budget, stored_wh=budget.filled_wh)
-    for price, integral in zip(prices.tolist(), integrals, strict=True):
-        net = 0.0
-        if price >= forecast.export_price:
-            given = _answer(dear + car_wh, price, integral, budget, outlook, forecast)
-            net = min(max(given - dear - car_wh, 0.0), room)
-            most = max(most, given if net > 0 else 0.0)
-        if net == 0 and price <= forecast.import_price:
-            given = _answer(cheap + car_wh, price, integral, filled, outlook, forecast)
-            net = min(given - cheap - car_wh, 0.0)
-            least = min(least, given if net < 0 else 0.0)
-        nets.append(net)
-    steps = to_steps(prices, np.array(nets), outlook.lot_wh)
+    given = _answers(cheap, prices, values, filled, outlook, forecast)
+    buys = (sold == 0) & (prices <= forecast.import_price)
+    bought = np.where(buys, np.minimum(given - cheap, 0.0), 0.0)
+    least = float(np.min(given, where=bought < 0, initial=0.0))
+    steps = to_steps(prices, sold + bought, outlook.lot_wh)
     if spec and most > 0:
         taken = most / spec.discharge_efficiency
         budget.stored_wh = max(budget.stored_wh - taken, spec.reserve_wh)
@@ -80,28 +125,63 @@ def offer_curve(
     return OfferCurve(forecast.interval, steps)
 
 
-def _answer(
+def _answers(
     net_wh: float,
-    price: float,
-    integral: ValueIntegral,
+    prices: Array,
+    values: ScenarioValues,
     budget: OfferBudget,
     outlook: Outlook,
     forecast: Forecast,
-) -> float:
-    """The battery's discharge if energy costs and earns ``price``."""
+) -> Array:
+    """The battery's discharge, AC Wh, if energy costs and earns each of ``prices``.
+
+    The same kinks as in `schedule.best_discharge`, for all prices at once.
+    """
     spec = outlook.battery
     if spec is None:
-        return 0.0
+        return np.zeros(prices.size)
+    hours, stored, wear = forecast.interval.hours, budget.stored_wh, spec.wear_per_mwh
+    eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
     step = DispatchInterval(
-        hours=forecast.interval.hours,
+        hours=hours,
         net_wh=net_wh,
-        import_price=price,
-        export_price=price,
+        import_price=0.0,
+        export_price=0.0,
         export_limit_w=outlook.export_limit_w,
         import_limit_w=outlook.import_limit_w,
-        exportable_wh=max(budget.resellable_wh, 0.0) * spec.discharge_efficiency,
+        exportable_wh=max(budget.resellable_wh, 0.0) * eta_d,
     )
-    return best_discharge(integral, budget.stored_wh, step, spec)
+    low, high = discharge_bounds(stored, step, spec)
+    bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
+    fixed = np.array([0.0, net_wh, low, high, *(w * hours for w in bends)])
+    meets = np.stack(
+        [
+            -np.maximum(values.where(prices / eta_c) - stored, 0.0) / eta_c,
+            np.maximum(stored - values.where((prices - wear) * eta_d), 0.0) * eta_d,
+        ]
+    )
+    each = np.broadcast_to(fixed[:, None], (fixed.size, prices.size))
+    x = np.clip(np.concatenate([each, meets]), low, high)
+    gain = (x - net_wh) * prices + values.of(stored + _changes(x, hours, spec))
+    gain -= wear * np.maximum(x, 0.0)
+    best = gain >= gain.max(axis=0) - 1e-9
+    chosen = np.where(best, np.abs(x), inf).argmin(axis=0)
+    result: Array = x[chosen, np.arange(prices.size)]
+    return result
+
+
+def _changes(discharge_wh: Array, hours: float, spec: BatterySpec) -> Array:
+    """`BatterySpec.change_wh` for many moves."""
+    out, into = np.maximum(discharge_wh, 0.0), np.maximum(-discharge_wh, 0.0)
+    eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
+    charge: Array | float = eta_c
+    discharge: Array | float = eta_d
+    if spec.charge_curve:
+        charge = np.interp(into / hours, *np.array(spec.charge_curve).T)
+    if spec.discharge_curve:
+        discharge = np.interp(out / hours, *np.array(spec.discharge_curve).T)
+    result: Array = into * charge - out / discharge
+    return result
 
 
 def cautious_net(forecast: Forecast, quantile: float) -> tuple[float, float]:

@@ -12,9 +12,8 @@ import numpy as np
 from gateway.domain.intervals import Interval, floor_quarter
 from gateway.domain.plan import BatterySpec, CarNeed, Forecast, Observed, Outlook
 from gateway.forecasts.history import Array, History, history_of, quarter_index, quarter_start
-from gateway.forecasts.load_pv import load_quantiles, pv_quantiles
+from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.prices import PriceOutlook, price_outlook
-from gateway.sun import Place
 from gateway.tariff import TariffRules, Terms
 
 # Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
@@ -51,14 +50,17 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How far and how cautiously to plan."""
+    """How far and how cautiously to plan.
+
+    ``forecaster`` is the home's own, which learns once a day; a new one for each outlook says the same.
+    """
 
     horizon_h: float = 36.0
     lot_wh: int = 10
     quantity_quantile: float = 0.2
     offer_intervals: int = 5
     trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
-    place: Place | None = None  # of the panels, for the sun's course
+    forecaster: EnergyForecaster | None = None
 
 
 def build_outlook(
@@ -91,7 +93,8 @@ def outlook_from(
     ahead = np.array([prices.day_ahead.get(i.start, np.nan) for i in intervals])
     cleared = {0: prices.cleared[starts[0]]} if starts[0] in prices.cleared else None
     market = price_outlook(history, ahead, cleared)
-    load, pv = load_quantiles(history, steps), pv_quantiles(history, steps, options.place)
+    energy = options.forecaster or EnergyForecaster(tariff.zone)
+    load, pv = energy.load(history, steps), energy.pv(history, steps)
     return Outlook(
         now=now,
         forecasts=_forecasts(intervals, (load, pv), market, tariff, prices),

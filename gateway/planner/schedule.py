@@ -16,23 +16,24 @@ from gateway.forecasts.history import Array
 class ValueIntegral:
     """Marginal value of stored energy (per MWh, falling) over a grid of stored Wh, and its integral."""
 
-    __slots__ = ("_falling", "_grid", "_total", "_values")
+    __slots__ = ("_falling", "_grid", "_total", "values")
 
     def __init__(
-        self, grid: Sequence[float], values: Sequence[float], total: Sequence[float]
+        self,
+        grid: Sequence[float],
+        values: tuple[float, ...],
+        falling: Sequence[float],
+        total: Sequence[float],
     ) -> None:
-        self._grid, self._values, self._total = grid, values, total
-        self._falling = [-v for v in values]
+        """``falling`` is ``values`` with the sign turned, so that it rises."""
+        self._grid, self.values, self._falling, self._total = grid, values, falling, total
 
     @classmethod
     def of_rows(cls, grid: Array, rows: Array) -> list[ValueIntegral]:
         """One for each row of marginal values over ``grid``."""
-        cells = np.diff(grid) * (rows[:, 1:] + rows[:, :-1]) / 2
-        totals = np.zeros_like(rows)
-        np.cumsum(cells, axis=1, out=totals[:, 1:])
         points = grid.tolist()
-        pairs = zip(rows.tolist(), totals.tolist(), strict=True)
-        return [cls(points, values, total) for values, total in pairs]
+        lists = (rows.tolist(), (-rows).tolist(), integrals(grid, rows).tolist())
+        return [cls(points, tuple(v), f, t) for v, f, t in zip(*lists, strict=True)]
 
     @classmethod
     def of_curve(cls, curve: ValueCurve) -> ValueIntegral:
@@ -42,7 +43,7 @@ class ValueIntegral:
 
     def of(self, stored_wh: float) -> float:
         """Value (currency units x 1e6) of the energy from the grid's begin up to ``stored_wh``."""
-        grid, values = self._grid, self._values
+        grid, values = self._grid, self.values
         i = min(max(bisect_right(grid, stored_wh) - 1, 0), len(grid) - 2)
         into = stored_wh - grid[i]
         slope = (values[i + 1] - values[i]) / (grid[i + 1] - grid[i])
@@ -50,7 +51,7 @@ class ValueIntegral:
 
     def where(self, value: float) -> float:
         """The stored Wh at which the marginal value has fallen to ``value``."""
-        grid, values = self._grid, self._values
+        grid, values = self._grid, self.values
         i = bisect_left(self._falling, -value)
         if i == 0:
             return grid[0]
@@ -58,6 +59,14 @@ class ValueIntegral:
             return grid[-1]
         part = (values[i - 1] - value) / (values[i - 1] - values[i])
         return grid[i - 1] + part * (grid[i] - grid[i - 1])
+
+
+def integrals(grid: Array, rows: Array) -> Array:
+    """Value from the grid's begin up to each point, by row."""
+    cells = np.diff(grid) * (rows[:, 1:] + rows[:, :-1]) / 2
+    totals = np.zeros_like(rows)
+    np.cumsum(cells, axis=1, out=totals[:, 1:])
+    return totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +91,80 @@ def best_discharge(
     cash or where the marginal value meets one of its slopes. The smallest move wins among equals.
     """
     low, high = discharge_bounds(stored_wh, step, spec)
-    eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
     bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
-    candidates = [0.0, step.net_wh, low, high, *(w * step.hours for w in bends)]
+    levels = None if bends else _levels(integral, step, spec)
+    if levels is not None:
+        x = min(max(_towards(levels, stored_wh, step.net_wh, spec), low), high)
+        candidates = [0.0, x]
+    else:
+        candidates = [0.0, step.net_wh, low, high, *(w * step.hours for w in bends)]
+        candidates += _meetings(integral, stored_wh, step, spec)
+    best, most = 0.0, -inf
+    for candidate in candidates:
+        x = min(max(candidate, low), high)
+        gain = _gain(integral, stored_wh, x, step, spec)
+        if gain > most + 1e-9 or (gain > most - 1e-9 and abs(x) < abs(best)):
+            best, most = x, max(gain, most)
+    return best
+
+
+def _gain(
+    integral: ValueIntegral, stored_wh: float, x: float, step: DispatchInterval, spec: BatterySpec
+) -> float:
+    """Cash of the interval and value of what stays, if the battery gives ``x``."""
+    grid_wh = step.net_wh - x
+    cash = -grid_wh * (step.import_price if grid_wh > 0 else step.export_price)
+    left = stored_wh + spec.change_wh(x, step.hours)
+    return cash + integral.of(left) - spec.wear_per_mwh * max(x, 0.0)
+
+
+def _levels(
+    integral: ValueIntegral, step: DispatchInterval, spec: BatterySpec
+) -> tuple[float, float, float] | None:
+    """The stored energy down to which selling pays, up to which idling ends, up to which buying pays.
+
+    The middle one is of what needs no grid: covering the house, or storing its surplus. None where the
+    cash is not concave (export dearer than import, or a negative price that would be burnt).
+    """
+    eta_c, eta_d, wear = spec.charge_efficiency, spec.discharge_efficiency, spec.wear_per_mwh
+    sold = (step.export_price - wear) * eta_d
+    bought = step.import_price / eta_c
+    inside = (step.import_price - wear) * eta_d if step.net_wh >= 0 else step.export_price / eta_c
+    if not sold <= inside <= bought:
+        return None
+    return integral.where(sold), integral.where(inside), integral.where(bought)
+
+
+def _towards(
+    levels: tuple[float, float, float], stored_wh: float, net_wh: float, spec: BatterySpec
+) -> float:
+    """The move, without limits, that concave cash asks for."""
+    sold, inside, bought = levels
+    eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
+    out, into = (stored_wh - sold) * eta_d, (bought - stored_wh) / eta_c
+    if net_wh >= 0:
+        if stored_wh > inside:
+            return max(min((stored_wh - inside) * eta_d, net_wh), out)
+        return -max(into, 0.0)
+    if stored_wh < inside:
+        return -max(min((inside - stored_wh) / eta_c, -net_wh), into)
+    return max(out, 0.0)
+
+
+def _meetings(
+    integral: ValueIntegral, stored_wh: float, step: DispatchInterval, spec: BatterySpec
+) -> list[float]:
+    """Moves at whose end the marginal value is what a price makes of a Wh."""
+    eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
+    made = []
     for price in (step.import_price, step.export_price):
         fuller = integral.where(price / eta_c) - stored_wh
         emptier = stored_wh - integral.where((price - spec.wear_per_mwh) * eta_d)
         if fuller > 0:
-            candidates.append(-fuller / eta_c)
+            made.append(-fuller / eta_c)
         if emptier > 0:
-            candidates.append(emptier * eta_d)
-    best, most = 0.0, -inf
-    for candidate in candidates:
-        x = min(max(candidate, low), high)
-        grid_wh = step.net_wh - x
-        gain = -grid_wh * (step.import_price if grid_wh > 0 else step.export_price)
-        change = spec.change_wh(x, step.hours) if bends else -x / eta_d if x > 0 else -x * eta_c
-        gain += integral.of(stored_wh + change) - spec.wear_per_mwh * max(x, 0.0)
-        if gain > most + 1e-9 or (gain > most - 1e-9 and abs(x) < abs(best)):
-            best, most = x, max(gain, most)
-    return best
+            made.append(emptier * eta_d)
+    return made
 
 
 def discharge_bounds(

@@ -8,7 +8,6 @@ import numpy as np
 
 from gateway.domain.plan import (
     BatterySpec,
-    OfferCurve,
     Outlook,
     Plan,
     PriceValues,
@@ -23,7 +22,7 @@ from gateway.planner.induction import (
     marginal_values,
     scenario_chances,
 )
-from gateway.planner.offers import OfferBudget, offer_curve
+from gateway.planner.offers import battery_offers
 from gateway.planner.schedule import ValueIntegral, expected_schedule
 
 _POINTS = 64
@@ -47,22 +46,23 @@ class ValueStrategy:
         car = car_plan(outlook, problem, weights)
         net = problem.net_wh + np.array(car.energy_wh)[:, None]
         problem = replace(problem, net_wh=net, end_value=_end_value(outlook, spec, grid))
-        ends = marginal_values(coarsened(problem, _FINE, _SPAN), spec, grid)
-        chances = scenario_chances(weights, problem.transitions, len(outlook.forecasts))
-        means = np.einsum("tk,tks->ts", chances, ends)
+        count = len(outlook.forecasts)
+        chances = scenario_chances(weights, problem.transitions, count)
+        detailed = min(outlook.offer_intervals + 1, count)
+        values = marginal_values(coarsened(problem, _FINE, _SPAN), spec, grid, chances, detailed)
+        means, ends = values.expected, values.by_scenario
         points = tuple(grid.tolist())
-        schedule = expected_schedule(
-            outlook, ValueIntegral.of_rows(grid, means), car.energy_wh, outlook.battery
-        )
+        integrals = ValueIntegral.of_rows(grid, means)
+        schedule = expected_schedule(outlook, integrals, car.energy_wh, outlook.battery)
         return Plan(
             made_at=outlook.now,
             strategy=self.name,
             values=tuple(
-                ValueCurve(f.interval, points, tuple(row))
-                for f, row in zip(outlook.forecasts, means.tolist(), strict=True)
+                ValueCurve(f.interval, points, integral.values)
+                for f, integral in zip(outlook.forecasts, integrals, strict=True)
             ),
             car_values=car.values,
-            offers=_offers(outlook, grid, ends, car.energy_wh, schedule[0].stored_wh),
+            offers=battery_offers(outlook, grid, ends, car.energy_wh, schedule[0].stored_wh),
             schedule=schedule,
             notes=car.notes,
             price_values=_price_values(outlook, grid, ends),
@@ -125,25 +125,6 @@ def _price_values(outlook: Outlook, grid: Array, ends: Array) -> tuple[PriceValu
             continue
         curves = tuple(ValueCurve(forecast.interval, points, tuple(r)) for r in ends[t].tolist())
         made.append(PriceValues(forecast.interval, forecast.market_scenarios, curves))
-    return tuple(made)
-
-
-def _offers(
-    outlook: Outlook, grid: Array, ends: Array, car_wh: list[float], next_wh: float
-) -> tuple[OfferCurve, ...]:
-    budget = OfferBudget(outlook.stored_wh, outlook.resellable_wh, outlook.stored_wh)
-    made: list[OfferCurve] = []
-    for t, forecast in enumerate(outlook.forecasts):
-        if forecast.interval.start < outlook.now:
-            budget.stored_wh = min(budget.stored_wh, next_wh)
-            budget.filled_wh = max(budget.filled_wh, next_wh)
-            budget.resellable_wh = min(budget.resellable_wh, budget.stored_wh)
-            continue
-        if len(made) >= outlook.offer_intervals:
-            break
-        prices = np.array(forecast.market_scenarios or (forecast.market_price,))
-        integrals = ValueIntegral.of_rows(grid, ends[t])
-        made.append(offer_curve(forecast, prices, integrals, budget, outlook, car_wh[t]))
     return tuple(made)
 
 

@@ -37,8 +37,12 @@ class CommandTopics:
 
     async def run(self) -> None:
         """Until cancelled; a command that is being carried out outlives the connection it came by."""
-        async with asyncio.TaskGroup() as self._group:
-            await asyncio.Event().wait()
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                await asyncio.Event().wait()
+            finally:
+                self._group = None
 
     def hear(self, topic: str, payload: bytes, retained: bool) -> bool:
         """Whether it was for us; an empty payload only clears a retained command."""

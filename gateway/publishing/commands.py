@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.domain.command_specs import COMMANDS
+from gateway.escape import printable
 
 MAX_BYTES = 1024
 MAX_TTL_S = 3600
@@ -98,7 +99,7 @@ def parse_command(
         return CommandResult(None, "rejected", "too_large", why)
     spec = COMMANDS.get(name)
     if spec is None:
-        why = f"{name[:40]!r} is no command; there are {', '.join(COMMANDS)}"
+        why = f"{printable(name, 40)!r} is no command; there are {', '.join(COMMANDS)}"
         return CommandResult(_id_in(payload), "rejected", "unknown_command", why)
     try:
         envelope = _Envelope.model_validate_json(payload)
@@ -140,4 +141,4 @@ def _id_in(payload: bytes) -> str | None:
     except (ValueError, RecursionError):
         return None
     name = found.get("id") if isinstance(found, dict) else None
-    return name[:64] if isinstance(name, str) else None
+    return printable(name, 64) if isinstance(name, str) else None

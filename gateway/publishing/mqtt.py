@@ -17,8 +17,10 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from gateway import __version__
+from gateway.clock import WallClock
 from gateway.config.settings import Mqtt
 from gateway.errors import BrokerError, ConfigError
+from gateway.log_budget import LogBudget
 from gateway.publishing import topics
 from gateway.publishing.broker import Broker, BrokerRefusedError, connection, password, tls_context
 from gateway.publishing.command_topics import CommandTopics
@@ -126,7 +128,8 @@ class Publisher:
             commands.cancel()
 
     async def _keep_connected(self) -> None:
-        broker = Availability(f"MQTT broker {self._settings.host}:{self._settings.port}")
+        name = f"MQTT broker {self._settings.host}:{self._settings.port}"
+        broker = Availability(name, budget=LogBudget(log, WallClock(), most=4))
         backoff = Backoff(first_s=0.5, longest_s=_LONGEST_RETRY_S)
         said = ""
         while not self._closing:

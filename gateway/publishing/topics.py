@@ -219,7 +219,9 @@ def settings_messages(base: str, settings: UserSettings) -> list[Message]:
 def result_message(base: str, name: str, result: Mapping[str, Any]) -> Message:
     """The answer to a command."""
     text = json.dumps(result, separators=(",", ":"), ensure_ascii=False, default=str)
-    return Message(f"{base}/cmd/{topic_level(name)}/result", text.encode(), 1, False)
+    return Message(
+        f"{base}/cmd/{topic_level(name)}/result", text.encode(errors="replace"), 1, False
+    )
 
 
 def ledger_message(base: str, entry: Entry) -> Message:

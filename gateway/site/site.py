@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
 from gateway.clock import Clock, every
 from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
-from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
 from gateway.site.roles import Roles, has, unclear
 from gateway.site.snapshot import join
@@ -23,6 +24,7 @@ RELEASE_LIMIT_S = 6.0  # real seconds; all of a stop must be done within 10
 DARK_W = 50.0  # less from the panels is dusk: what lives on them may fall asleep
 NIGHT_S = 60.0  # between the first tries to wake it
 LONGEST_POLL_S = 15.0  # readings that were not renewed for so long (or three periods) are stale
+MOST_POLLS = 1000  # that nobody asked for are counted no longer
 
 
 class Site:
@@ -33,17 +35,17 @@ class Site:
         devices: Sequence[Device],
         clock: Clock,
         period_s: float,
-        on_poll: Callable[[str, float, bool], None] = lambda *_: None,
         is_dark: Callable[[datetime], bool] = lambda _: False,
         roles: Roles | None = None,
     ) -> None:
-        """``on_poll`` is told of every poll: device, seconds, whether it was answered.
-
-        ``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
+        """``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
         are those that the configuration gives to devices.
         """
         self.devices = tuple(devices)
-        self._on_poll, self._is_dark = on_poll, is_dark
+        self._is_dark = is_dark
+        self._polls: list[Poll] = []
+        self._tried: set[str] = set()
+        self._all_tried = asyncio.Event()
         self._roles = roles or {}
         self._unclear = ""
         self._clock, self._period_s = clock, period_s
@@ -60,6 +62,18 @@ class Site:
         self._group = group
         for device in self.devices:
             self._clock.spawn(group, self._poll_loop(device), name=f"poll {device.name}")
+
+    async def looked_at(self, limit_s: float) -> None:
+        """Until each device has been tried once and, if it answers, is neutral; ``limit_s`` real seconds
+        at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(limit_s):
+                await self._all_tried.wait()
+
+    def take_polls(self) -> tuple[Poll, ...]:
+        """How the polls since the last call went."""
+        polls, self._polls = tuple(self._polls), []
+        return polls
 
     def observe(self) -> Snapshot:
         """The home now, from the latest readings; what was not renewed in time is stale."""
@@ -139,24 +153,23 @@ class Site:
 
     async def _poll_loop(self, device: Device) -> None:
         availability = Availability(device.name)
-        backoff = Backoff(first_s=self._period_s, longest_s=300.0)
         nightly = Backoff(first_s=NIGHT_S, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
             began = self._clock.monotonic()
             try:
                 await self._poll(device)
-                self._on_poll(device.name, self._clock.monotonic() - began, True)
+                self._note_poll(device.name, began, answered=True)
             except DeviceError as error:
-                self._on_poll(device.name, self._clock.monotonic() - began, False)
+                self._note_poll(device.name, began, answered=False)
                 state = self._states[device.name]
                 asleep = state.asleep or (device.sleeps_at_night and _dark(state))
                 availability.lost(error, expected=asleep)
                 self._states[device.name] = replace(_all_stale(state), asleep=asleep)
                 await self._let_go(device)
-                await self._clock.sleep((nightly if asleep else backoff).next())
+                if asleep:  # a device that is lost spaces its own tries
+                    await self._clock.sleep(nightly.next())
             else:
                 availability.back()
-                backoff.reset()
                 nightly.reset()
 
     async def _poll(self, device: Device) -> None:
@@ -183,6 +196,13 @@ class Site:
         report = await device.release(held)
         if report.neutral:
             self._held -= {(device.name, control) for control in held}
+
+    def _note_poll(self, device: str, began: float, *, answered: bool) -> None:
+        self._tried.add(device)
+        if len(self._tried) == len(self.devices):
+            self._all_tried.set()
+        if len(self._polls) < MOST_POLLS:
+            self._polls.append(Poll(device, self._clock.monotonic() - began, answered))
 
     # -- applying --
 

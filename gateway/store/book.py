@@ -3,7 +3,8 @@
 Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``, ``cancelled``,
 ``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``price``
 (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
-``imbalance_ticks``), ``origin`` (what of the stored energy is of the flat-rate night), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
+``imbalance_ticks``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
+and we do not believe: evidence that moves nothing), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
 `gateway.store.checkpoint`).
 
 The book holds the intervals of the last `KEPT` time and the tenders of the last `TENDERS_KEPT`; what
@@ -15,14 +16,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from heapq import nlargest
 from typing import Any
 
 from gateway.domain.intervals import Interval, parse_utc
-from gateway.domain.trade import Metered, Settlement, Tender, Transaction
-from gateway.store.codec import metered_of, settlement_of, tender_of, transaction_of
+from gateway.domain.trade import Dispute, Metered, Settlement, Tender, Transaction
+from gateway.store.codec import dispute_of, metered_of, settlement_of, tender_of, transaction_of
 
 KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
+_AGAIN = 3  # fills that are asked for once more
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 TENDERS_KEPT = timedelta(days=2)  # no fill comes after delivery; there are many tenders
 
 
@@ -47,6 +51,7 @@ class TenderState:
     cancelling: bool = False
     closed: bool = False
     filled_wh: int = 0
+    taken_back_wh: int = 0
 
     @property
     def open_wh(self) -> int:
@@ -69,9 +74,18 @@ class Book:
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
+    disputes: dict[str, Dispute] = field(default_factory=dict)  # by what and id
+    withdrawn: dict[str, datetime] = field(default_factory=dict)  # disputed settlements, taken back
+    last_contact: datetime = _NEVER  # when the exchange last told us all its fills
     night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
     _net: dict[datetime, int] = field(default_factory=dict)
     _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
+
+    def cursor(self) -> int:
+        """The sequence after which to ask for fills. Some known ones come again: a wild number among
+        them must not hide what follows."""
+        newest = nlargest(_AGAIN, self.transactions.values(), key=lambda t: t.interval.start)
+        return min((t.sequence - 1 for t in newest), default=self.last_sequence)
 
     def position_wh(self, interval: Interval) -> int:
         """Net quantity sold (+) or bought (-) in fills."""
@@ -115,6 +129,12 @@ class Book:
         fold = _FOLDS.get(entry.kind)
         if fold:
             fold(self, entry.body)
+        if entry.kind == "disputed":
+            self.note_dispute(dispute_of(entry.body, entry.time))
+        if entry.kind == "withdrawn":
+            self.note_withdrawn(str(entry.body["id"]), str(entry.body["by"]), entry.time)
+        if entry.kind in _CONTACTS:
+            self.last_contact = entry.time
         if entry.kind == "checkpoint":
             self.forget(entry.time)
 
@@ -144,6 +164,8 @@ class Book:
         self.metered = {k: m for k, m in self.metered.items() if m.interval.end > old}
         self.delivered = self.delivered & self.metered.keys()
         self.prices = {k: p for k, p in self.prices.items() if k >= old}
+        self.disputes = {k: d for k, d in self.disputes.items() if d.time > old}
+        self.withdrawn = {k: t for k, t in self.withdrawn.items() if t > old}
         fills = {t.interval.start for t in kept.values()}
         self._net = {k: v for k, v in self._net.items() if k in fills}
 
@@ -169,6 +191,8 @@ class Book:
     def _cancelled(self, body: Mapping[str, Any]) -> None:
         if state := self.tenders.get(body["tender_id"]):
             state.cancelling, state.closed = False, state.closed or bool(body["success"])
+            if body["success"]:
+                state.taken_back_wh = max(state.taken_back_wh, int(body.get("remaining_wh", 0)))
 
     def _transaction(self, body: Mapping[str, Any]) -> None:
         fill = transaction_of(body)
@@ -201,9 +225,20 @@ class Book:
     def _price(self, body: Mapping[str, Any]) -> None:
         self.prices[parse_utc(body["start"])] = body
 
+    def note_dispute(self, dispute: Dispute) -> None:
+        self.disputes.setdefault(f"{dispute.what} {dispute.id}", dispute)
+
+    def note_withdrawn(self, name: str, by: str, time: datetime) -> None:
+        """A disputed settlement was taken back by the row ``by``: neither is news any more."""
+        self.disputes.pop(f"settlement {name}", None)
+        self.withdrawn |= {name: time, by: time}
+
     def _origin(self, body: Mapping[str, Any]) -> None:
         self.night_wh = int(body["night_wh"])
 
+
+# Kinds that are stored right after all fills were fetched: what was filled before is known then.
+_CONTACTS = frozenset({"transaction", "delivered", "settlement"})
 
 _FOLDS = {
     "tender": Book._tender,

@@ -14,6 +14,8 @@ from typing import Any
 from gateway.domain.intervals import iso, parse_utc
 from gateway.store.book import Book, TenderState
 from gateway.store.codec import (
+    dispute_body,
+    dispute_of,
     metered_body,
     metered_of,
     settlement_body,
@@ -41,6 +43,9 @@ def dump(book: Book) -> str:
         "tender_count": book.tender_count,
         "settled_money": book.settled_money,
         "night_wh": book.night_wh,
+        "withdrawn": {k: iso(t) for k, t in book.withdrawn.items()},
+        "last_contact": iso(book.last_contact),
+        "disputes": [{**dispute_body(d, {}), "time": iso(d.time)} for d in book.disputes.values()],
     }
     return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
@@ -64,6 +69,10 @@ def load(text: str) -> Book:
     book.last_sequence = int(state["last_sequence"])
     book.tender_count = int(state["tender_count"])
     book.settled_money = int(state["settled_money"])
+    book.withdrawn = {k: parse_utc(t) for k, t in state["withdrawn"].items()}
+    book.last_contact = parse_utc(state["last_contact"])
+    for body in state["disputes"]:
+        book.note_dispute(dispute_of(body, parse_utc(body["time"])))
     book.night_wh = None if state["night_wh"] is None else int(state["night_wh"])
     return book
 
@@ -81,6 +90,7 @@ def _tender_state(state: TenderState) -> dict[str, Any]:
         "cancelling": state.cancelling,
         "closed": state.closed,
         "filled_wh": state.filled_wh,
+        "taken_back_wh": state.taken_back_wh,
     }
 
 
@@ -93,4 +103,5 @@ def _restored(body: dict[str, Any]) -> TenderState:
         cancelling=bool(body["cancelling"]),
         closed=bool(body["closed"]),
         filled_wh=int(body["filled_wh"]),
+        taken_back_wh=int(body["taken_back_wh"]),
     )

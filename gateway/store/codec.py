@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from gateway.domain.intervals import Interval, iso, parse_utc
 from gateway.domain.trade import (
+    Dispute,
     Metered,
     MeterQuality,
     Run,
     Settlement,
     Side,
     Tender,
+    TenderAnswer,
     Transaction,
 )
 
@@ -45,6 +48,16 @@ def tender_of(body: Mapping[str, Any]) -> Tender:
         int(body["price_ticks"]),
         parse_utc(body["expires"]),
     )
+
+
+def answer_body(answer: TenderAnswer) -> dict[str, Any]:
+    return {
+        "tender_id": answer.tender_id,
+        "accepted": answer.accepted,
+        "market_order_id": answer.market_order_id,
+        "code": answer.code,
+        "reason": answer.reason,
+    }
 
 
 def transaction_body(t: Transaction) -> dict[str, Any]:
@@ -112,6 +125,7 @@ def settlement_body(s: Settlement) -> dict[str, Any]:
         "uncontracted_money_e8": s.uncontracted_money,
         "fee_money_e8": s.fee_money,
         "reverses": s.reverses,
+        "estimated": s.estimated,
     }
 
 
@@ -128,4 +142,24 @@ def settlement_of(body: Mapping[str, Any]) -> Settlement:
         int(body["uncontracted_money_e8"]),
         int(body["fee_money_e8"]),
         body["reverses"],
+        bool(body.get("estimated", False)),  # rows of 0.1 do not say
+    )
+
+
+def dispute_body(dispute: Dispute, claim: Mapping[str, Any]) -> dict[str, Any]:
+    """``claim`` is the body of what the exchange said: the evidence."""
+    return {
+        **_span(dispute.interval),
+        "what": dispute.what,
+        "id": dispute.id,
+        "reason": dispute.reason,
+        "money_e8": dispute.money,
+        "claim": claim,
+    }
+
+
+def dispute_of(body: Mapping[str, Any], time: datetime) -> Dispute:
+    """``time`` is the row's own."""
+    return Dispute(
+        body["what"], body["id"], _interval(body), body["reason"], int(body["money_e8"]), time
     )

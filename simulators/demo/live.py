@@ -22,7 +22,7 @@ async def go_on(world: World, console: Console) -> None:
     console.print(
         f"Going on live, a minute a second. MQTT: 127.0.0.1:{world.broker_port}, topics energy/home/#"
     )
-    page = world.gateway.page
+    page = world.gateway.agent.page
     if page is not None:
         console.print(f"The home's page: http://127.0.0.1:{page.port}")
     console.print(f"Exchange: {world.exchange.url}    Ctrl-C ends it.")
@@ -36,7 +36,7 @@ async def go_on(world: World, console: Console) -> None:
 def _view(world: World) -> Table:
     now, power = world.clock.now(), world.home.powers()
     here = now.astimezone(ZoneInfo(world.scenario.time_zone))
-    book, present = world.gateway.journal.book, world.gateway.present
+    book, state = world.gateway.agent.journal.book, world.gateway.agent.keeper.state
     table = Table(title=f"{here:%A %H:%M}", box=None, show_header=False)
     table.add_row("sun", f"{power.pv:7.0f} W")
     table.add_row("house", f"{power.load:7.0f} W")
@@ -46,5 +46,5 @@ def _view(world: World) -> Table:
     )
     table.add_row("grid (+ takes)", f"{power.grid:7.0f} W")
     table.add_row("sold for this quarter-hour", f"{book.position_wh(quarter_of(now)):7d} Wh")
-    table.add_row("decided by", present.setpoints.reason.words)
+    table.add_row("decided by", state.setpoints.reason.words)
     return table

@@ -120,7 +120,7 @@ async def make_report(world: World, opening: OpeningState) -> Report:
             raise ConfigError(f"the tariff knows no price for {interval}")
         return round(bought * 100), round(sold * 100)
 
-    journal = world.gateway.journal
+    journal = world.gateway.agent.journal
     account = statement(
         book_of(journal.entries(), world.start, world.end),
         world.start,
@@ -155,7 +155,7 @@ async def make_report(world: World, opening: OpeningState) -> Report:
         world.exchange.zero_sum_error,
         len(journal.book.unanswered()),
         world.servers.requests,
-        world.gateway.publisher.sent,
+        world.gateway.agent.publisher.sent,
         (),
     )
     return replace(report, checks=tuple(_checks(report, world, await _their_money(world))))
@@ -163,7 +163,7 @@ async def make_report(world: World, opening: OpeningState) -> Report:
 
 async def _their_money(world: World) -> int:
     """What the exchange says, over the wire, that it owes the home for these days."""
-    exchange = world.gateway.exchange
+    exchange = world.gateway.agent.exchange
     rows = await exchange.settlements(world.start, world.end) if exchange else ()
     return sum(row.total_money for row in rows)
 
@@ -176,7 +176,7 @@ def _checks(report: Report, world: World, theirs: int) -> list[Check]:
     quarters = round((report.end - report.start).total_seconds() / 900)
     seen = sum(1 for row in report.statement.rows if row.metered)
     ours = report.statement.market_money
-    entries = world.gateway.journal.verify()
+    entries = world.gateway.agent.journal.verify()
     return [
         Check("the home's energy balances", abs(report.balance_error_wh) <= allowed,
               f"off by {report.balance_error_wh:.1f} Wh of {load:.0f} Wh"),

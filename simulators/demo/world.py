@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.agent import Gateway, compose
 from gateway.clock import SimClock
+from gateway.together import Gateway
 from simulators.broker import start_broker
 from simulators.demo.options import Addresses, Options, gateway_settings
 from simulators.demo.past import past_of
@@ -55,7 +55,7 @@ class World:
         while self.clock.now() < until:
             step = min(until, self.clock.now() + timedelta(seconds=STEP_S))
             await self.clock.sleep_until(step)
-            await self.gateway.publisher.flush()
+            await self.gateway.agent.publisher.flush()
             progress(self.clock.now())
 
 
@@ -108,9 +108,9 @@ async def _stage(
             options.dashboard_port,
         )
         settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone)
-        gateway = await compose(settings, clock)
+        gateway = Gateway(settings, clock)
         for observed in past_of(scenario):
-            gateway.history.add_quarter(observed)
+            gateway.agent.history.add_quarter(observed)
         async with _running(gateway):
             world = World(
                 options, clock, scenario, home, servers, broker.port, broker.kind, exchange, gateway
@@ -125,7 +125,7 @@ async def _running(gateway: Gateway) -> AsyncIterator[None]:
     async with asyncio.TaskGroup() as own:
         task = own.create_task(gateway.run(started.set), name="gateway")
         await started.wait()
-        await gateway.publisher.wait_connected()
+        await gateway.agent.publisher.wait_connected()
         try:
             yield
         finally:

@@ -289,6 +289,21 @@ def test_an_old_power_that_breaks_the_fuse_is_not_kept() -> None:
     )
 
 
+def test_what_must_stay_at_home_is_not_fed_in_for_the_sake_of_calm() -> None:
+    before, cheap = {"battery": 5_000}, priced(20, 50, resellable=False)
+    now = kept(home(grid=-4_500, power=5_000), cheap, before, Reason.PRICE_DISCHARGE, 990)
+    assert now is not None
+    assert now <= 500, "no more than the house takes"
+
+
+def test_a_commitment_is_delivered_from_whatever_is_stored() -> None:
+    """What may not be resold is not sold; what was sold is owed."""
+    asked = order(position_wh=500, resellable=False)
+    assert ask(home(), asked).battery_w == 2_500
+    bought = order(position_wh=-250, resellable=False)
+    assert ask(home(), bought, delivered_wh=-2_000).battery_w == 500
+
+
 def test_the_mode_is_timed_from_its_change() -> None:
     first = inputs(home(), priced(200, 50))
     one = decide(first)

@@ -15,26 +15,18 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.agent import trading
-from gateway.agent.controlling import ControlLoop
-from gateway.agent.state import Present
-from gateway.agent.trading import TradingLoop
-from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
 from gateway.domain.control import ChargerAssumptions, Setpoints
-from gateway.domain.plan import Observed
-from gateway.domain.readings import BatteryState, ChargerState, Snapshot
-from gateway.planner import strategy
-from gateway.site.site import Site
-from gateway.store.journal import Journal
-from gateway.supervise import Availability
+from gateway.domain.readings import BatteryState, ChargerState, Poll, Snapshot
 from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
+from tests.core.over_physics import OverPhysics
 
 pytestmark = pytest.mark.story  # whole weeks, pure
 
@@ -132,6 +124,9 @@ class Home:
     def keeps_export(self) -> bool:
         return False
 
+    def take_polls(self) -> tuple[Poll, ...]:
+        return ()
+
     async def apply(self, setpoints: Setpoints) -> None:
         self.catch_up()
         battery_w = setpoints.battery_w
@@ -161,6 +156,7 @@ def settings_of(rng: random.Random, folder: Path) -> Settings:
             "car": {"energy_wh": rng.choice([5_000, 12_000, 25_000, 45_000])},
             "planner": {"horizon_h": 24},
             "control": {"period_s": TICK_S},
+            "dashboard": {"enabled": False},
         }
     )
 
@@ -172,10 +168,9 @@ class Week:
         self.rng = random.Random(seed)
         self.clock = SimClock(START)
         self.settings = settings_of(self.rng, folder)
-        self.present = Present(self.settings, configured(self.settings))
         self.home = Home(self.clock, self.settings, seed)
-        self.journal = Journal(folder / "journal.sqlite")
-        self.past: list[Observed] = []
+        self.gateway = OverPhysics(self.home, self.settings, self.clock)
+        self.agent = self.gateway.agent
         self.stays: list[Stay] = []
 
     async def people(self) -> None:
@@ -204,39 +199,24 @@ class Week:
     def _wish(self, leaves: datetime, energy_wh: float) -> None:
         """Physics counts from the moment of the wish; what is charged already stays."""
         self.home.catch_up()
-        self.present.wishes = replace(
-            self.present.wishes, departure_time=leaves.time(), departure_energy_wh=energy_wh
-        )
+        wanted = {"departure_time": leaves.time(), "departure_energy_wh": energy_wh}
+        self.agent.user.change(self.agent.keeper.state.user.changed(wanted))
+        self.agent.order()
         had_wh = self.home.state.session_wh if self.home.plugged else 0.0
         self.home.stay = Stay(leaves.astimezone(UTC), energy_wh, possible_wh=had_wh)
 
     async def _until(self, when: datetime) -> None:
         while self.clock.now() < when:
             await self.clock.sleep_until(min(when, self.clock.now() + timedelta(minutes=10)))
-            plan, stay = self.present.plan, self.home.stay
+            plan, stay = self.agent.keeper.state.plan, self.home.stay
             if plan and stay and any("cannot be ready" in note for note in plan.notes):
                 stay.announced = True
 
     async def play(self) -> None:
-        site = cast("Site", self.home)
-        control = ControlLoop(
-            site, self.journal, self.present, self.clock, lambda _: None, self.past.append
-        )
-        trade = TradingLoop(
-            self.present,
-            strategy("value"),
-            self.clock,
-            lambda since: [o for o in self.past if o.interval.start >= since],
-            self.journal,
-        )
         async with asyncio.TaskGroup() as group:
-            loops = [
-                self.clock.spawn(group, control.run(), "control"),
-                self.clock.spawn(group, trade.run(Availability("plan")), "trading"),
-            ]
+            loops = self.gateway.spawn(group)
             people = self.clock.spawn(group, self.people(), "people")
             people.add_done_callback(lambda _: [loop.cancel() for loop in loops])
-        self.journal.close()
 
 
 @pytest.mark.parametrize("seed", range(WEEKS))

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from gateway.agent.clearing import Clearing, month_peak_w
-from gateway.agent.controlling import ControlLoop
-from gateway.agent.state import Present
-from gateway.agent.trading import TradingLoop
+from gateway.agent.compose import Agent
+from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
@@ -21,12 +21,10 @@ from gateway.domain.intervals import Interval, quarter, quarter_of
 from gateway.domain.price import Price
 from gateway.domain.trade import Metered, Side, Transaction
 from gateway.market.exchanges import PublishedPrices
-from gateway.planner import strategy
-from gateway.site.site import Site
 from gateway.store.codec import metered_body, transaction_body
 from gateway.store.journal import Journal
-from gateway.supervise import Availability
 from tests import loops
+from tests.core.over_physics import OverPhysics
 from tests.core.test_car_weeks import START, Home
 
 CHICAGO = ZoneInfo("America/Chicago")
@@ -43,6 +41,7 @@ def settings_of(folder: Path, tariff: dict[str, Any]) -> Settings:
             "tariff": tariff,
             "planner": {"horizon_h": 12},
             "control": {"period_s": 30},
+            "dashboard": {"enabled": False},
         }
     )
 
@@ -59,10 +58,12 @@ def journal(tmp_path: Path) -> Journal:
 
 def test_the_last_call_told_most(tmp_path: Path, journal: Journal) -> None:
     settings = settings_of(tmp_path, {})
-    present = Present(settings, configured(settings))
-    clearing = Clearing(journal, present)
+    keeper = StateKeeper(GatewayState(HomeRules.of(settings), configured(settings)))
+    clearing = Clearing(journal, keeper)
     assert clearing.price(NOW) is None
-    present.prices = {NOW.start: PublishedPrices(NOW, None, None, None, Price.of_mwh(33.0).ticks)}
+    keeper.writer("prices")(
+        {NOW.start: PublishedPrices(NOW, None, None, None, Price.of_mwh(33.0).ticks)}
+    )
     assert clearing.price(NOW) == 33.0
     for number, price in enumerate((50.0, 70.0, 60.0), start=1):
         journal.append("transaction", fill(number, NOW, price), START)
@@ -95,32 +96,25 @@ def test_the_peak_is_of_the_local_month_and_outlives_a_restart(
 
 
 def home_for(
-    hours: float, settings: Settings, journal: Journal, metered_wh: int = 0
-) -> tuple[Home, Present]:
-    """The real loops over the simulators' physics for some hours from local midnight."""
-    clock = SimClock(START)
-    present = Present(settings, configured(settings))
+    hours: float,
+    settings: Settings,
+    rows: Sequence[tuple[str, dict[str, Any]]] = (),
+    after: timedelta = timedelta(0),
+) -> tuple[Home, Agent]:
+    """The real loops over the simulators' physics for some hours from local midnight (or ``after``)."""
+    clock = SimClock(START + after)
     home = Home(clock, settings, seed=3)
-    if metered_wh:
-        before = quarter(START - timedelta(hours=1))
-        row = Metered(before, metered_wh, 0, metered_wh, 0)
-        journal.append("metered", metered_body(row), START)
-    control = ControlLoop(
-        cast("Site", home), journal, present, clock, lambda _: None, lambda _: None
-    )
-    trade = TradingLoop(present, strategy("value"), clock, lambda _: [], journal)
+    gateway = OverPhysics(home, settings, clock)
+    gateway.agent.journal.append_all(rows, START)
 
     async def play() -> None:
         async with asyncio.TaskGroup() as group:
-            loops = [
-                clock.spawn(group, control.run(), "control"),
-                clock.spawn(group, trade.run(Availability("plan")), "trading"),
-            ]
+            running = gateway.spawn(group)
             end = clock.spawn(group, clock.sleep(hours * 3600), "end")
-            end.add_done_callback(lambda _: [loop.cancel() for loop in loops])
+            end.add_done_callback(lambda _: [loop.cancel() for loop in running])
 
     loops.run(play())
-    return home, present
+    return home, gateway.agent
 
 
 CHEAP_NIGHT = {
@@ -139,25 +133,26 @@ def peak_w(journal: Journal) -> float:
 
 @pytest.mark.parametrize(("charge", "held"), [("0", False), ("10", True)])
 def test_a_demand_charge_keeps_charging_below_the_months_peak(
-    tmp_path: Path, journal: Journal, charge: str, held: bool
+    tmp_path: Path, charge: str, held: bool
 ) -> None:
     """Two cheap hours tempt to charge with all power; under a demand charge only up to the peak."""
     tariff = CHEAP_NIGHT | {"demand_charge_per_kw": charge}
     so_far_w = 2_400  # 600 Wh in a quarter-hour an hour ago: 23:00 of the 1st
-    home_for(2, settings_of(tmp_path, tariff), journal, so_far_w // 4)
-    assert (peak_w(journal) <= so_far_w * 1.02) == held
-    assert peak_w(journal) > 1_500
-    journal.close()
+    metered_wh, before = so_far_w // 4, quarter(START - timedelta(hours=1))
+    row = metered_body(Metered(before, metered_wh, 0, metered_wh, 0))
+    _, agent = home_for(2, settings_of(tmp_path, tariff), [("metered", row)])
+    assert (peak_w(agent.journal) <= so_far_w * 1.02) == held
+    assert peak_w(agent.journal) > 1_500
 
 
-def test_a_high_clearing_price_discharges_at_once(tmp_path: Path, journal: Journal) -> None:
+def test_a_high_clearing_price_discharges_at_once(tmp_path: Path) -> None:
     """The tariff follows the market; what the auction told counts before anything is published."""
     tariff = {"import_price": {"kind": "wholesale"}, "export_price": {"kind": "wholesale"}}
-    settings = settings_of(tmp_path, tariff)
-    quiet, _ = home_for(0.2, settings, journal)
+    quiet, _ = home_for(0.2, settings_of(tmp_path / "quiet", tariff))
     assert abs(quiet.state.powers.battery) < 1_000
-    journal.append("transaction", fill(1, quarter_of(START), 2_000.0), START)
-    spiky, present = home_for(0.2, settings, journal)
-    assert present.cleared == (quarter_of(START), 2_000.0)
+    sold = ("transaction", fill(1, quarter_of(START), 2_000.0))
+    # Begun inside the quarter, nobody knows what has been delivered: the price decides.
+    settings = settings_of(tmp_path / "spiky", tariff)
+    spiky, agent = home_for(0.1, settings, [sold], after=timedelta(minutes=5))
+    assert agent.keeper.state.cleared == (quarter_of(START), 2_000.0)
     assert spiky.state.powers.battery > 4_000
-    journal.close()

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.domain.intervals import quarter_of
+from gateway.domain.order import MeterCounters
 from gateway.domain.trade import Metered, MeterQuality
 from gateway.metering.counters import Metering
 
@@ -56,11 +58,12 @@ def test_a_meter_that_starts_again_is_bridged_and_marked() -> None:
     assert closed[0].import_wh in (88, 89, 90)
 
 
-def test_progress_inside_the_quarter() -> None:
+def test_what_stood_on_the_meter_when_the_quarter_began() -> None:
     metering = Metering()
     feed(metering, [(s, 0.0, s / 10) for s in range(0, 1_201, 10)])
-    assert metering.net_wh(START + timedelta(seconds=1_200)) == 30
-    assert metering.net_wh(START + timedelta(seconds=1_900)) is None
+    present = quarter_of(START + timedelta(seconds=1_200))
+    assert metering.at_start_of(present) == MeterCounters(0.0, 90.0)
+    assert metering.at_start_of(present.next()) is None
 
 
 @given(st.lists(st.tuples(st.integers(1, 40), st.integers(0, 30), st.integers(0, 30)), min_size=60))

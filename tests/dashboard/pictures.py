@@ -28,7 +28,7 @@ SHOTS: dict[str, dict[str, Any]] = {
 
 async def take(world: World, folder: Path) -> None:
     await world.play(world.start + timedelta(hours=17), lambda _: None)
-    page_server = world.gateway.page
+    page_server = world.gateway.agent.page
     assert page_server is not None
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.agent.command_handler import CommandHandler, SeenCommands
 from gateway.agent.page_source import PageSource
-from gateway.agent.state import Present
-from gateway.agent.steering import ServiceSteering
-from gateway.agent.user_settings import configured
+from gateway.agent.state import GatewayState, HomeRules, StateKeeper
+from gateway.agent.steering import HomeSteering
+from gateway.agent.user_settings import SettingsKeeper, configured
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
 from gateway.dashboard import page
+from gateway.domain.control import Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep
-from gateway.domain.readings import DeviceState
+from gateway.domain.readings import DeviceState, Snapshot
 from gateway.domain.trade import Side, Tender
+from gateway.ipc.messages import GuardReport
 from gateway.publishing.mqtt import Publisher
 from gateway.store.book import TenderState
 from gateway.store.history import History
@@ -29,7 +32,28 @@ from gateway.store.journal import Journal
 from tests.dashboard.homes import NOW, snapshot, view
 
 
-def make(folder: Path, **more: object) -> tuple[Present, PageSource]:
+@dataclass
+class Bench:
+    """The state as the loops would write it, and the page's source over it."""
+
+    keeper: StateKeeper
+    user: SettingsKeeper
+    source: PageSource
+    ticks: int = 0
+
+    def __post_init__(self) -> None:
+        self.write_report, self.write_plan = (
+            self.keeper.writer("report"),
+            self.keeper.writer("plan"),
+        )
+
+    def report(self, seen: Snapshot) -> None:
+        self.ticks += 1
+        standing = self.keeper.state.user.standing()
+        self.write_report(GuardReport(self.ticks, seen, Setpoints(), standing, order_holds=True))
+
+
+def make(folder: Path, **more: object) -> Bench:
     settings = Settings.model_validate(
         {
             "site": {"time_zone": "America/Chicago"},
@@ -39,18 +63,20 @@ def make(folder: Path, **more: object) -> tuple[Present, PageSource]:
         }
     )
     clock, journal = SimClock(NOW), Journal(folder / "journal.sqlite")
-    present, history = Present(settings, configured(settings)), History(folder / "history.sqlite")
-    handler = CommandHandler(
-        ServiceSteering(present, journal, clock), SeenCommands(folder / "commands.sqlite"), clock
-    )
+    keeper = StateKeeper(GatewayState(HomeRules.of(settings), configured(settings)))
+    user, history = SettingsKeeper(keeper, journal), History(folder / "history.sqlite")
+    steering = HomeSteering(keeper, user, journal, clock, lambda: None)
+    handler = CommandHandler(steering, SeenCommands(folder / "commands.sqlite"), clock)
     publisher = Publisher(settings.mqtt, "home", journal)
-    return present, PageSource(present, journal, history, publisher, handler, clock)
+    return Bench(keeper, user, PageSource(keeper, journal, history, publisher, handler, clock))
 
 
 async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
-    present, source = make(tmp_path, market={"url": "http://127.0.0.1:1"})
+    bench = make(tmp_path, market={"url": "http://127.0.0.1:1"})
+    source = bench.source
     assert source.latest() is None
-    present.snapshot, present.plan = snapshot(), view().plan
+    bench.write_plan(view().plan)
+    bench.report(snapshot())
     first = source.latest()
     assert first is not None
     assert source.latest() is first  # made once a tick
@@ -62,16 +88,16 @@ async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
     assert live["power"]["pv_w"] == 5630
     assert live["prices"]["stored_value"] is not None
     assert live["links"] == {"Broker": False, "Exchange": False}
-    present.snapshot = replace(snapshot(), pv_w=None)
-    present.tick()
+    bench.report(replace(snapshot(), pv_w=None))
     second = source.latest()
     assert second is not None
     assert page.live(second)["power"]["pv_w"] is None
 
 
 async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -> None:
-    present, source = make(tmp_path)
-    present.snapshot = snapshot()
+    bench = make(tmp_path)
+    source = bench.source
+    bench.report(snapshot())
     now = source.latest()
     assert now is not None
     shown_names = {command["name"] for command in page.live(now)["commands"]}
@@ -80,11 +106,11 @@ async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -
     body = {"id": "p1", "ts": iso(NOW), "ttl_s": 60, "value": 35}
 
     async def tick() -> None:
-        while present.wishes.backup_reserve_pct != 35:
+        while bench.keeper.state.user.backup_reserve_pct != 35:
             await asyncio.sleep(0)
         for _ in range(5):
             await asyncio.sleep(0)
-            present.tick()
+            bench.report(snapshot())
 
     async with asyncio.TaskGroup() as group:
         group.create_task(tick())
@@ -98,9 +124,50 @@ async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -
     assert refused["code"] == "out_of_range"
 
 
+async def test_the_answer_comes_with_the_first_report_that_shows_it(tmp_path: Path) -> None:
+    bench = make(tmp_path, market={"url": "http://127.0.0.1:1"})
+    bench.report(replace(snapshot(), battery_w=-2400.0))
+    body = {"id": "p1", "ts": iso(NOW), "value": "hold"}
+    async with asyncio.TaskGroup() as group:
+        asked = bench.source.command("battery", json.dumps(body).encode())
+        held = group.create_task(asked)
+        again: dict[str, Any] = {"id": "p2", "ts": iso(NOW), "value": False}
+        answer = await bench.source.command("trading", json.dumps(again).encode())
+        assert answer["status"] == "ok", "the guard has no part in it, and it waits for nobody"
+        assert not held.done()
+        old = bench.keeper.state.report
+        assert old is not None
+        bench.write_report(replace(old, tick=old.tick + 1, snapshot=snapshot()))
+        await settled()
+        assert not held.done(), "the guard still has the setting from before"
+        bench.report(replace(snapshot(), battery_w=-2400.0))
+        await settled()
+        assert not held.done(), "the battery still moves"
+        bench.report(replace(snapshot(), battery_w=30.0))
+    assert held.result()["applied"] == {"battery": "hold", "battery_power_w": 30.0}
+
+
+async def test_a_battery_that_goes_on_is_no_success(tmp_path: Path) -> None:
+    bench = make(tmp_path)
+    bench.report(snapshot())
+    body = {"id": "p1", "ts": iso(NOW), "value": "hold"}
+    async with asyncio.TaskGroup() as group:
+        held = group.create_task(bench.source.command("battery", json.dumps(body).encode()))
+        for _ in range(3):
+            await settled()
+            bench.report(replace(snapshot(), battery_w=-2400.0))
+    assert (held.result()["code"], held.result()["status"]) == ("no_effect", "error")
+
+
+async def settled() -> None:
+    """Everything that can be done now is done."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 @pytest.mark.parametrize("name", ["nonsense", "../etc"])
 async def test_an_unknown_command_is_refused(tmp_path: Path, name: str) -> None:
-    _, source = make(tmp_path)
+    source = make(tmp_path).source
     assert (await source.command(name, b"{}"))["code"] == "unknown_command"
 
 
@@ -111,13 +178,15 @@ async def test_an_unknown_command_is_refused(tmp_path: Path, name: str) -> None:
 async def test_the_offer_is_what_is_really_tendered(
     tmp_path: Path, more: dict[str, bool], trading: bool, nets: list[int] | None
 ) -> None:
-    present, source = make(tmp_path, market={"url": "http://127.0.0.1:1", **more})
+    bench = make(tmp_path, market={"url": "http://127.0.0.1:1", **more})
+    source = bench.source
     plan = view().plan
     assert plan is not None
     steps = (OfferStep(20.0, -300), OfferStep(90.0, 500))
     offer = OfferCurve(quarter_of(NOW).next(), steps)
-    present.snapshot, present.plan = snapshot(), replace(plan, offers=(offer,))
-    present.wishes = replace(present.wishes, trading=trading)
+    bench.write_plan(replace(plan, offers=(offer,)))
+    bench.user.change(bench.keeper.state.user.changed({"trading": trading}))
+    bench.report(snapshot())
     shown = source.latest()
     assert shown is not None
     seen = None if shown.offer is None else [step.net_wh for step in shown.offer.steps]

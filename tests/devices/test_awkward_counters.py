@@ -165,3 +165,32 @@ async def test_a_new_meter_that_counts_no_export_yet_is_believed_too(
         clock.seconds += 301
         assert values(await second.device.poll())["grid_export_wh"] == 0
         await second.end()
+
+
+async def test_a_meter_replaced_by_one_with_a_higher_count_adds_nothing(
+    clock: HandClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What the other meter counted in another house is nobody's energy here; a restart keeps that."""
+    units = {1: meter(50_000_000)}
+    async with serving(RegisterServer(units)) as server:
+        first = Life(server, tmp_path, clock)
+        assert await first.imported() == 50_000
+        units[1] |= meter(3_820_000_000)  # 3.77 MWh more
+        for _ in range(30):
+            clock.seconds += 10
+            assert await first.imported() is None
+        clock.seconds += 10
+        assert await first.imported() == 50_000
+        units[1] |= meter(3_820_250_000)
+        clock.seconds += 60
+        assert await first.imported() == 50_250
+        clock.seconds += 1000
+        await first.imported()  # stored
+        await first.end()
+        second = Life(server, tmp_path, clock)
+        clock.seconds += 60
+        units[1] |= meter(3_820_300_000)
+        assert await second.imported() == 50_300
+        await second.end()
+    said = [r.getMessage() for r in caplog.records if "grid_import_wh" in r.getMessage()]
+    assert len(said) == 2  # not believed; starts anew

@@ -112,7 +112,7 @@ async def test_an_inverter_without_its_scale_factor_is_freed_by_the_mode_alone(
 async def test_a_device_that_refuses_to_be_read_but_takes_writes_is_released(
     clock: HandClock, intents: Intents
 ) -> None:
-    words = goodwe() | dict.fromkeys(range(35_000, 37_020), 0)
+    words = goodwe() | dict.fromkeys(range(35_000, 37_020), 0) | {35_184: 2}
     async with serving(RegisterServer({247: words})) as server:
         one = impatient(server, "goodwe-et", clock, intents)
         site = Site([one], clock, period_s=2)

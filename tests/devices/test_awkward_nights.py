@@ -15,7 +15,8 @@ from gateway.domain.readings import Quality
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
 from gateway.site.site import Site
-from tests.devices.vendor_images import goodwe, table, u32
+from tests.devices.conftest import HandClock, Intents, impatient
+from tests.devices.vendor_images import goodwe, huawei, table, u32
 from tests.modbus.server import RegisterServer, serving
 
 DUSK = datetime(2026, 6, 1, 20, tzinfo=UTC)
@@ -81,3 +82,16 @@ async def test_silence_at_noon_is_a_loss(caplog: pytest.LogCaptureFixture) -> No
     lines, _, asleep = await night(3000, caplog, hours=0.5)
     assert not asleep
     assert lines[0].startswith("WARNING roof is lost")
+
+
+@pytest.mark.parametrize(("storage", "sleeps"), [(2, False), (0, True)])
+async def test_a_hybrid_that_only_its_battery_keeps_awake_sleeps_without_one(
+    storage: int, sleeps: bool
+) -> None:
+    """A second Huawei without a battery refuses everything with exception 4 at night."""
+    image = huawei(storage=storage)
+    async with serving(RegisterServer({1: image.holding})) as server:
+        one = impatient(server, "huawei-sun2000", HandClock(), Intents())
+        await one.poll()
+        assert one.sleeps_at_night == sleeps
+        await one.close()

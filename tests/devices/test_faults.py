@@ -40,7 +40,7 @@ async def test_seeded_faults_give_no_wrong_value_and_leave_the_others_alone(
             sick.faults = [rng.choice([None, None, *rng.sample(faults, 1)]) for _ in range(4)]
             with suppress(DeviceError):
                 got = values(await ill.poll())
-                assert got == {m: truth[m] for m in got}
+                assert all(v in (None, truth[m]) for m, v in got.items())  # bad, or right
             assert values(await good.poll()) == {m: truth[m] for m in got_metrics(truth)}
         sick.faults = []
         clock.seconds += 120  # more than one step of any backoff
@@ -85,8 +85,8 @@ async def test_a_dead_device_costs_one_timeout_a_poll_and_then_nothing(
                 await one.poll()
             asked.append(len(server.reads))
         steps = [b - a for a, b in itertools.pairwise(asked)]
-        assert steps[:2] == [1, 1]  # the first timeout skips the rest; the second try is at once
-        assert sum(steps) <= 6
+        assert steps[:2] == [2, 1]  # one more try within the poll, then the rest is skipped
+        assert sum(steps) <= 7
         server.faults = []
         clock.seconds += 60
         assert values(await one.poll())["battery_power_w"] == -8240

@@ -137,6 +137,31 @@ async def test_a_device_that_keeps_silent_at_strange_addresses_is_found_at_its_u
     assert [f.profile.key for f in found] == ["victron-gx"]
 
 
+class Quiet(RegisterServer):
+    """Unknown units keep silent, as on a serial line."""
+
+    def __init__(self, units: dict[int, dict[int, int]]) -> None:
+        super().__init__(units)
+        self.asked: list[int] = []
+
+    def answer(self, unit: int, pdu: bytes) -> bytes:
+        self.asked.append(unit)
+        return super().answer(unit, pdu) if unit in self.units else b""
+
+
+async def test_each_silent_unit_costs_one_question_beside_a_device_that_is_found() -> None:
+    words = chain(common("Fronius", "Symo"), inverter())
+    told: list[tuple[int, int]] = []
+    async with serving(Quiet({2: words})) as server:
+        looking = scan("127.0.0.1", server.port, (1, 2, 3), lambda *n: told.append(n))
+        found = [f.unit async for f in looking]
+    assert found == [2]
+    assert isinstance(server, Quiet)
+    assert (server.asked.count(1), server.asked.count(3)) == (1, 1)
+    assert told[0] == (0, 3)
+    assert told[-1] == (3, 3)
+
+
 # -- one client only --
 
 

@@ -34,6 +34,7 @@ def neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...
 
 FLASH = ControlSheet(
     control=BATTERY,
+    limits="battery",
     read_back=(Block("holding", 10, 1),),
     hold=hold,
     neutral=neutral,

@@ -35,6 +35,7 @@ NEUTRAL: dict[str, dict[int, int]] = {
     "sma-hybrid": {40152: 803},
     "heidelberg-ec": {261: 160},
     "webasto-next": {5004: 16},
+    "vestel-evc04": {5004: 16},
     "go-e": {299: 16},
     "victron-gx": {817: 500, 818: 400, 819: 300},
     "growatt-sph": {30027: 50000},
@@ -44,6 +45,7 @@ PASSING: dict[str, set[int]] = {
     "keba-p30": {5016},
     "mennekes-compact": {0x0D00},
     "webasto-next": {6000},
+    "vestel-evc04": {6000},
     "huawei-sun2000": {47083},
     "kostal-plenticore": {1034, 1035},
     "alfen-eve": {1210, 1211},
@@ -58,6 +60,7 @@ KEPT: dict[str, set[int]] = {
     "go-e": {299},
     "mennekes-compact": {0x0302},
     "keba-p30": {5004},
+    "heidelberg-ec": {259},  # a charger that was unlocked is locked again when all is let go
 }
 
 

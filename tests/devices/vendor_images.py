@@ -30,6 +30,11 @@ def le32(value: int) -> list[int]:
     return u32(value)[::-1]
 
 
+def spread(words: str, registers: int) -> list[int]:
+    """One character a register, as FoxESS writes its names."""
+    return list(words.ljust(registers).encode())
+
+
 def u64(value: int) -> list[int]:
     return [*u32(value >> 32), *u32(value & 0xFFFF_FFFF)]
 
@@ -97,6 +102,36 @@ def goodwe(mode: int = 2, second: Words | None = None, serial: str = "9010KETU00
     )
 
 
+def sungrow_without_battery() -> Image:
+    """The registers of a battery are there, all at 0."""
+    points: Words = {
+        4989: text("A2300000002", 10),
+        4999: 0xE03,
+        5016: le32(2950),
+        5241: 5002,
+        12999: 0x40,
+        13002: le32(26_100),
+        13009: le32(1650),
+        13033: le32(2870),
+        13036: le32(1499),
+        13045: le32(8700),
+    }
+    blocks = ((4949, 5100), (5600, 5700), (12999, 13120))
+    return Image(
+        1,
+        table({13050: 0xCC}, ((13049, 13090),)),
+        table(points, blocks),
+        serial="A2300000002",
+        readings={
+            "pv_power_w": 2950,
+            "grid_power_w": -1650,
+            "battery_power_w": None,
+            "battery_soc_pct": None,
+            "battery_capacity_wh": None,
+        },
+    )
+
+
 def sungrow() -> Image:
     points: Words = {
         4989: text("A2300000001", 10),
@@ -137,7 +172,8 @@ def sungrow() -> Image:
     )
 
 
-def huawei(storage: int = 2, meter: int = 1) -> Image:
+def huawei(storage: int = 2, meter: int = 1, exported: int = 100) -> Image:
+    """``exported`` in 10 Wh; some meters count it below 0."""
     points: Words = {
         30000: text("SUN2000-10KTL-M1", 15),
         30015: text("HV2100000001", 10),
@@ -145,12 +181,13 @@ def huawei(storage: int = 2, meter: int = 1) -> Image:
         32080: u32(3900),
         32085: 5000,
         32089: 0x200,
-        32106: u32(12_345),
+        32106: u32(12_345),  # AC yield: what the battery gave is in it
+        32108: u32(11_234),
         37046: u32(5000),
         37048: u32(5000),
         37100: meter,
         37113: u32(-700 & 0xFFFF_FFFF),
-        37119: u32(100),
+        37119: u32(exported & 0xFFFF_FFFF),
         37121: u32(200),
         37758: u32(10_000),
         37760: 555,
@@ -171,7 +208,10 @@ def huawei(storage: int = 2, meter: int = 1) -> Image:
             "battery_power_w": -1200,
             "battery_soc_pct": 55.5,
             "battery_charge_wh": 3000,
+            "pv_energy_wh": 112_340,
             "grid_power_w": 700,
+            "grid_import_wh": 2000,
+            "grid_export_wh": 10 * abs(exported),
             "inverter_state": "running",
             "battery_mode": "held",
         },
@@ -291,10 +331,12 @@ def solis() -> Image:
     )
 
 
-def foxess() -> Image:
+def foxess(name: str = " H3-10.0-E") -> Image:
+    """The name has one character a register and a blank before it."""
     points: Words = {
-        30000: text("H3-10.0-E", 16),
-        30016: text("60H3000000001", 16),
+        30000: spread(name, 16),
+        30016: spread("60H3000000001", 16),
+        32009: u32(700),
         31002: 900,
         31005: 800,
         31026: [100, 100, 50],
@@ -303,7 +345,7 @@ def foxess() -> Image:
         32012: u32(500),
         44000: 1,
     }
-    blocks = ((30000, 30040), (31000, 31060), (32000, 32030), (44000, 44003))
+    blocks = ((30000, 30040), (31000, 31060), (32000, 32030), (44000, 44004))
     return Image(
         247,
         table(points, blocks),
@@ -313,6 +355,8 @@ def foxess() -> Image:
             "pv_power_w": 1700,
             "battery_power_w": -600,
             "grid_power_w": -250,
+            "grid_import_wh": 50_000,
+            "grid_export_wh": 70_000,
             "battery_mode": "held",
         },
     )
@@ -402,6 +446,61 @@ def sdm630() -> Image:
     )
 
 
+def em24_din() -> Image:
+    """Another type, with other places for frequency and energy."""
+    points: Words = {
+        0x0B: 71,
+        0x28: le32(8_765),
+        0x37: 499,
+        0x42: le32(98_765),
+        0x5C: le32(4_321),
+    }
+    return Image(
+        1,
+        input=table(points, ((0, 0x60),)),
+        readings={
+            "grid_power_w": 876.5,
+            "grid_frequency_hz": 49.9,
+            "grid_import_wh": 9_876_500,
+            "grid_export_wh": 432_100,
+        },
+    )
+
+
+def sigenergy() -> Image:
+    points: Words = {
+        30003: [0, 1],
+        30005: u32(-1100 & 0xFFFF_FFFF),
+        30010: u32(10_000),
+        30014: 755,
+        30031: u32(4000),
+        30035: u32(5600),
+        30037: u32(1600),
+        30051: 1,
+        30083: u32(1612),
+        30088: u64(1_111_111),
+        30200: u64(222_222),
+        30204: u64(211_111),
+        30216: u64(333_333),
+        30220: u64(444_444),
+    }
+    return Image(
+        247,
+        input=table(points, ((30000, 30100), (30200, 30230))),
+        readings={
+            "ac_power_w": 4000,
+            "pv_power_w": 5600,
+            "battery_power_w": -1600,
+            "battery_soc_pct": 75.5,
+            "battery_capacity_wh": 16_120,
+            "grid_power_w": -1100,
+            "pv_energy_wh": 11_111_110,
+            "grid_import_wh": 3_333_330,
+            "grid_export_wh": 4_444_440,
+        },
+    )
+
+
 def carlo_gavazzi() -> Image:
     points: Words = {
         0x0B: 341,
@@ -417,10 +516,12 @@ def carlo_gavazzi() -> Image:
     )
 
 
-def go_e() -> Image:
+def go_e(firmware: str = "055.5", power: int = 367_890) -> Image:
+    """Hardware V3 counts 0.01 W; V1 and V2, whose firmware begins with 04, count 10 W."""
     points: Words = {
         100: 2,
-        120: u32(360),
+        105: text(firmware, 3),
+        120: u32(power),
         128: u32(1500),
         132: u32(720),
         304: text("012345678901", 6),
@@ -430,25 +531,26 @@ def go_e() -> Image:
         table({299: 16, 337: 0}),
         table(points, ((100, 160), (300, 320))),
         serial="012345678901",
-        readings={"charger_state": "charging", "charger_power_w": 3600},
+        readings={"charger_state": "charging", "charger_power_w": 3678.9},
     )
 
 
-def keba() -> Image:
+def keba(product: int = 317_240, safe_ma: int = 0, safe_s: int = 0) -> Image:
     points: Words = {
         1000: u32(3),
         1004: u32(7),
         1014: u32(17_619_300),
-        1016: u32(317_240),
+        1016: u32(product),
         1020: u32(7_000_000),
         1036: u32(12_340),
         1502: u32(560),
-        1602: u32(0),
+        1600: u32(safe_ma),
+        1602: u32(safe_s),
     }
     return Image(
         255,
         table(points),
-        model="317240",
+        model=str(product),
         serial="17619300",
         readings={"charger_state": "charging", "charger_power_w": 7000, "charger_energy_wh": 1234},
     )
@@ -471,11 +573,11 @@ def abb() -> Image:
     return Image(1, table(points, ((0x4000, 0x4022),)), readings={"charger_power_w": 0})
 
 
-def heidelberg() -> Image:
-    points: Words = {4: 0x108, 5: 7, 14: 3600, 17: u32(1234), 100: [16, 6]}
+def heidelberg(state: int = 7) -> Image:
+    points: Words = {4: 0x108, 5: state, 14: 3600, 17: u32(1234), 100: [16, 6]}
     return Image(
         1,
-        table({258: 4, 261: 160}),
+        table({258: 4, 259: int(state != 10), 261: 160}),
         table(points, ((4, 19), (100, 102))),
         readings={"charger_state": "charging", "charger_power_w": 3600, "charger_energy_wh": 1234},
     )
@@ -494,10 +596,36 @@ def mennekes() -> Image:
 
 
 def webasto() -> Image:
+    """A Next: it tells no name and counts Wh."""
+    points: Words = {
+        1000: [3, 1, 2],
+        1004: 3,
+        1020: u32(10_800),
+        1036: u32(1_987_654),
+        1100: 32,
+        1102: 6,
+        1502: u32(4800),
+    }
+    words = table(points, ((1000, 1040), (1100, 1112), (1502, 1504)))
+    return Image(
+        255,
+        table({5004: 16, 6000: 0}),
+        words,
+        readings={
+            "charger_state": "charging",
+            "charger_power_w": 10_800,
+            "charger_energy_wh": 1_987_654,
+            "charger_session_wh": 4800,
+        },
+    )
+
+
+def vestel() -> Image:
+    """An EVC04 under Webasto's name: it counts 0.1 kWh."""
     points: Words = {
         100: text("WB0000001", 25),
         190: text("WEBASTO", 10),
-        210: text("NEXT", 5),
+        210: text("UNITE", 5),
         230: text("v3.187", 50),
         1001: 1,
         1004: 2,
@@ -507,11 +635,15 @@ def webasto() -> Image:
     }
     return Image(
         255,
-        table({5004: 16}),
+        table({5004: 16, 6000: 0}),
         table(points, ((100, 280), (1000, 1040), (1502, 1504))),
-        model="NEXT",
+        model="UNITE",
         serial="WB0000001",
-        readings={"charger_state": "charging", "charger_power_w": 3400},
+        readings={
+            "charger_state": "charging",
+            "charger_power_w": 3400,
+            "charger_energy_wh": 2200,
+        },
     )
 
 
@@ -534,5 +666,7 @@ IMAGES: dict[str, Image] = {
     "solis-rhi": solis(),
     "sungrow-sh": sungrow(),
     "victron-gx": victron(),
+    "sigenergy": sigenergy(),
+    "vestel-evc04": vestel(),
     "webasto-next": webasto(),
 }

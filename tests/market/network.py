@@ -206,6 +206,7 @@ class Life:
                 await trader.reconcile()
                 await trader.catch_up()
                 fresh = Trader(exchange, journal, self.clock, TraderSettings("home"))
+                await fresh.start()
                 await fresh.settle()  # the first of a life asks for all that may have changed
         finally:
             journal.close()

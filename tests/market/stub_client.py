@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from gateway.clock import Clock
-from gateway.domain.intervals import iso, parse_utc, quarter
+from gateway.domain.intervals import iso, parse_utc, quarter, quarters
 from gateway.domain.trade import (
     CancelAnswer,
     MarketRules,
@@ -22,7 +22,7 @@ from gateway.domain.trade import (
 )
 from gateway.errors import MarketError
 from gateway.market.exchanges import PublishedPrices
-from tests.market.stub_exchange import IMBALANCE, to_transaction
+from tests.market.stub_exchange import EXPORT, IMBALANCE, to_transaction
 from tests.market.values import RULES
 from tests.waiting import HANG_S
 
@@ -53,7 +53,10 @@ class StubExchange:
         return parse_utc((await self.call("GET", "/time"))["now"])
 
     async def prices(self, start: datetime, end: datetime) -> Sequence[PublishedPrices]:
-        return []
+        return [
+            PublishedPrices(interval, None, EXPORT, None, IMBALANCE)
+            for interval in quarters(start, end)
+        ]
 
     async def create_tenders(self, tenders: Sequence[Tender]) -> Sequence[TenderAnswer]:
         body = [
@@ -77,6 +80,12 @@ class StubExchange:
     async def find_tender(self, tender_id: str) -> TenderAnswer | None:
         found = await self.call("GET", f"/tenders/{tender_id}")
         return _answer(found) if found else None
+
+    async def open_tenders(self) -> Sequence[str]:
+        return [str(name) for name in await self.call("GET", "/open")]
+
+    async def signed_tender(self, tender_id: str) -> Tender | None:
+        return None
 
     async def transactions(self, after: int) -> Sequence[Transaction]:
         found = await self.call("GET", "/transactions", after=str(after))

@@ -57,6 +57,7 @@ class Stub:
                 web.post("/tenders", self.create),
                 web.get("/tenders/{id}", self.find),
                 web.post("/cancel", self.cancel),
+                web.get("/open", self.open),
                 web.get("/transactions", self.transactions),
                 web.post("/deliver", self.deliver),
                 web.get("/settlements", self.settlements),
@@ -204,6 +205,10 @@ class Stub:
             "SELECT answer FROM tender WHERE tender_id = ?", (request.match_info["id"],)
         ).fetchone()
         return web.json_response(json.loads(row[0]) if row else None)
+
+    async def open(self, request: web.Request) -> web.Response:
+        rows = self.db.execute("SELECT tender_id FROM tender WHERE state = 'open'").fetchall()
+        return web.json_response([row[0] for row in rows])
 
     async def cancel(self, request: web.Request) -> web.Response:
         tender_id = (await request.json())["tender_id"]

@@ -58,7 +58,7 @@ class Place:
 
     def connect(self) -> Exchange:
         """Another life of the adapter."""
-        module = import_module(type(self.exchange).__module__)
+        module = import_module(type(self.exchange).__module__.rpartition(".")[0])
         return module.connect(ExchangeAccess(self.world.url, "home", self.clock))  # type: ignore[no-any-return]
 
 

@@ -36,6 +36,7 @@ def check(journal_path: Path, exchange_db: Path) -> dict[str, int]:
         for row in theirs.execute("SELECT tender_id, state, remaining, answer FROM tender")
     }
     accepted = {k for k, row in known.items() if json.loads(row[3])["accepted"]}
+    assert book.disputes == {}, "an honest exchange is never disputed"
     assert not book.unanswered()
     assert not book.cancelling()
     assert accepted == {k for k, s in book.tenders.items() if s.accepted}, "lost or orphan tenders"

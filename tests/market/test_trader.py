@@ -261,9 +261,13 @@ def test_fills_and_settlements_are_stored_once(tmp_path: Path) -> None:
 
 def test_a_shortfall_is_announced(tmp_path: Path) -> None:
     async def story(s: Scene) -> None:
-        s.stub.fill("x", "2026-06-01T12:00:00Z", 500, 4000, 0)
-        s.stub.fill("y", "2026-06-01T12:15:00Z", 500, 4000, 0)
-        await s.trader.catch_up()
+        await s.trader.bid([curve((4999, 500))])
+        await s.clock.sleep(11 * 60)
+        await s.trader.bid([curve((4999, 500), start=T0 + QUARTER)])
+        (first, _), (second, _) = s.at_exchange()
+        s.stub.fill(first, "2026-06-01T12:00:00Z", 500, 499_900, 0)
+        s.stub.fill(second, "2026-06-01T12:15:00Z", 500, 499_900, 0)
+        assert await s.trader.catch_up() == 2
         await s.clock.sleep_until(T0 + 2 * QUARTER)
         await s.trader.report(Metered(quarter(T0), 0, 399, 0, 399))
         await s.trader.report(Metered(quarter(T0 + QUARTER), 0, 400, 0, 799))
@@ -339,12 +343,15 @@ def test_tender_ids_are_unique_over_lives_and_the_same_in_a_second_run(tmp_path:
     assert [text.rpartition("-")[2] for text in seen[0]] == ["1", "2", "3"]
 
 
-def test_a_fill_of_an_unknown_tender_is_stored_and_noted(tmp_path: Path) -> None:
+def test_a_fill_of_an_unknown_tender_is_evidence_and_moves_nothing(tmp_path: Path) -> None:
     async def story(s: Scene) -> None:
         s.stub.fill("never-ours", "2026-06-01T12:00:00Z", 50, 4000, 0)
-        assert await s.trader.catch_up() == 1
-        assert s.journal.book.position_wh(quarter(T0)) == 50
-        assert s.kinds() == ["transaction", "note"]
+        for _ in range(2):
+            assert await s.trader.catch_up() == 0
+        assert s.journal.book.position_wh(quarter(T0)) == 0
+        assert s.kinds() == ["disputed"]
+        (row,) = s.journal.entries()
+        assert row.body["claim"]["tender_id"] == "never-ours"
 
     play(tmp_path, story)
 

@@ -29,6 +29,7 @@ RULES = MarketRules(
     cancel_closure_lead=timedelta(minutes=5, seconds=10),
     call_period=5 * MINUTE,
     guard=timedelta(seconds=15),
+    deviation_fee_ticks=1000,
 )
 
 

@@ -122,6 +122,22 @@ async def test_a_lost_connection_is_noticed_before_the_timeout() -> None:
         await connection.close()
 
 
+async def test_a_connection_that_was_closed_meanwhile_is_opened_again_without_an_error() -> None:
+    async def answer_and_leave(frame: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(frame)
+        await writer.drain()
+        writer.close()
+
+    async with serving(RegisterServer({1: IMAGE})) as server:
+        link = connection_to(server)
+        server.faults = [answer_and_leave]
+        assert words_of(await link.read(1, "holding", 10, 10)) == right(10, 10)
+        await asyncio.sleep(1)
+        assert words_of(await link.read(1, "holding", 20, 10)) == right(20, 10)
+        assert server.connections == 2
+        await link.close()
+
+
 async def test_writes_are_echoed_and_a_foreign_echo_is_an_error() -> None:
     async with serving(RegisterServer({1: dict(IMAGE)})) as server:
         connection = connection_to(server)

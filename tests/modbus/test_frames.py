@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from contextlib import suppress
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,8 +40,11 @@ def test_a_changed_byte_outside_the_data_is_never_taken(
     frame = bytearray(reply(unit, values))
     at = data.draw(st.integers(0, 8))
     frame[at] ^= data.draw(st.integers(1, 255))
-    with suppress(Malformed):
-        assert answer_tcp(request(unit, len(values)), bytes(frame)) is None
+    asked = request(unit, len(values))
+    with pytest.raises(Malformed):
+        answer_tcp(asked, bytes(frame))
+    with pytest.raises(Malformed):  # as soon as it is there: nobody waits for the rest of a lie
+        answer_tcp(asked, bytes(frame[: max(8, at + 1)]))
 
 
 @given(st.binary(max_size=300), words, byte)
@@ -69,6 +73,18 @@ def test_over_rtu_any_single_changed_byte_is_noticed(
     frame[data.draw(st.integers(0, len(frame) - 1))] ^= data.draw(st.integers(1, 255))
     with suppress(Malformed):
         assert answer_rtu(asked, bytes(frame)) is None
+
+
+@given(words, byte, byte)
+def test_over_rtu_the_answer_of_another_unit_is_not_taken(
+    values: list[int], unit: int, other: int
+) -> None:
+    if unit == other:
+        return
+    asked = bytes((unit, 3)) + struct.pack(">HH", 1000, len(values))
+    body = bytes((other, 3, 2 * len(values))) + struct.pack(f">{len(values)}H", *values)
+    with pytest.raises(Malformed, match=f"unit {other} answers for unit {unit}"):
+        answer_rtu(asked + crc16(asked), body + crc(body))
 
 
 @given(st.binary(max_size=60))

@@ -161,3 +161,20 @@ def test_the_extremes_of_a_type_are_no_measurement_unless_every_word_is_a_value(
     sent = wire(*encode(extreme, kind))
     assert Field(0, kind).decode(sent, 0) is Missing.ABSENT
     assert Field(0, kind, plain=True).decode(sent, 0) == extreme
+
+
+@pytest.mark.parametrize(
+    ("raw", "size"), [(0, 0), (5, 5), (2**31 - 1, 2**31 - 1), (2**31, 2**31), (2**32 - 5, 5)]
+)
+def test_an_accumulator_that_runs_below_zero_is_taken_by_its_size(raw: int, size: int) -> None:
+    field = Field(0, "u32", size_counts=True, plain=True)
+    assert field.decode(struct.pack(">I", raw), 0) == size
+    assert Field(0, "u32", plain=True).decode(struct.pack(">I", raw), 0) == raw
+
+
+def test_an_accumulator_wraps_at_its_width_times_its_scale() -> None:
+    data = wire(7, 0, 0, 1, 0xFFFE)  # the value at 41 and 42, the scale factor -2 at 44
+    assert Field(41, "u32", scale_at=44).modulus(data, 40) == pytest.approx(2**32 / 100)
+    assert Field(41, "u32", scale=10, scale_at=44).modulus(data, 40) == pytest.approx(2**32 / 10)
+    assert Field(41, "u32", scale=10).modulus(data, 40) == 2**32 * 10
+    assert Field(41, "u16").modulus(data, 40) == 2**16

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -14,12 +15,13 @@ from gateway.domain.intervals import QUARTER, quarter_of
 from gateway.domain.plan import Forecast, Observed
 from gateway.forecasts.clear_sky import clear_sky_wm2
 from gateway.forecasts.history import Array, History, quarter_index, quarter_start
-from gateway.forecasts.load_pv import load_quantiles, pv_quantiles
+from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.prices import learn, price_outlook
 from gateway.forecasts.score import forecast_score
 from simulators.physics.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
 
+UTC_ZONE = ZoneInfo("UTC")
 EMPTY = History(0, *(np.empty(0) for _ in range(4)))
 
 
@@ -29,11 +31,13 @@ def past(series: Series, count: int) -> History:
 
 
 def test_nothing_known_yet() -> None:
-    load, pv = load_quantiles(EMPTY, 96), pv_quantiles(EMPTY, 96)
+    load, pv = EnergyForecaster(UTC_ZONE).load(EMPTY, 96), EnergyForecaster(UTC_ZONE).pv(EMPTY, 96)
     assert (load[:, 0] < load[:, 1]).all()
     assert (load[:, 1] < load[:, 2]).all()
     assert 50 < load[:, 1].mean() < 150
-    assert pv.max() == 0
+    assert pv[48, 0] == 0, "there may be no panels"
+    assert 200 < pv[48, 1] < 500 < pv[48, 2], "but most homes have some kilowatts (in January)"
+    assert pv[:16].max() == 0, "which give nothing by night"
     market = price_outlook(EMPTY, np.full(96, 30.0))
     assert market.weights.sum() == pytest.approx(1)
     assert 28 < market.expected()[40] < 40
@@ -45,7 +49,7 @@ def test_two_weeks_beat_yesterday_and_bracket_the_truth() -> None:
     for day in range(14, 20):
         known = past(series, day * 96)
         today = slice(day * 96, (day + 1) * 96)
-        load = load_quantiles(known, 96)
+        load = EnergyForecaster(UTC_ZONE).load(known, 96)
         errors.append(np.abs(load[:, 1] - series.load[today]).mean())
         yesterday.append(np.abs(known.load[-96:] - series.load[today]).mean())
         inside.append(
@@ -57,7 +61,7 @@ def test_two_weeks_beat_yesterday_and_bracket_the_truth() -> None:
 
 def test_no_sun_at_night_and_no_negative_energy() -> None:
     series = made_series(8)
-    pv = pv_quantiles(past(series, 7 * 96), 96)
+    pv = EnergyForecaster(UTC_ZONE).pv(past(series, 7 * 96), 96)
     assert pv.min() >= 0
     assert pv[:20].max() == 0
     assert pv[48, 1] > 300
@@ -68,7 +72,10 @@ def test_gaps_in_the_past_are_not_zero() -> None:
     load = known.load.copy()
     load[::3] = np.nan
     holes = History(known.first, load, known.pv, known.rt, known.da)
-    whole, part = load_quantiles(known, 96)[:, 1], load_quantiles(holes, 96)[:, 1]
+    whole, part = (
+        EnergyForecaster(UTC_ZONE).load(known, 96)[:, 1],
+        EnergyForecaster(UTC_ZONE).load(holes, 96)[:, 1],
+    )
     assert not np.isnan(part).any()
     assert part.mean() == pytest.approx(whole.mean(), rel=0.1)
 
@@ -156,7 +163,10 @@ def morning(hours: int) -> tuple[History, Array]:
 
 def test_the_first_sunny_hours_tell_the_rest_of_the_day() -> None:
     known, truth = morning(3)
-    blind, seeing = pv_quantiles(known, 96)[:, 1], pv_quantiles(known, 96, AUSTIN)[:, 1]
+    blind, seeing = (
+        EnergyForecaster(UTC_ZONE).pv(known, 96)[:, 1],
+        EnergyForecaster(UTC_ZONE, AUSTIN).pv(known, 96)[:, 1],
+    )
     assert seeing.sum() == pytest.approx(truth.sum(), rel=0.35)
     assert np.abs(seeing - truth).sum() < 0.5 * np.abs(blind - truth).sum()
     assert seeing[truth == 0].max() < 60  # the sun sets when it does
@@ -170,7 +180,7 @@ def test_a_known_place_never_forgets_what_the_home_measured() -> None:
     slots = (known.first + np.arange(shaded.size)) % 96
     shaded[slots < 56] = 0.0
     home = History(known.first, known.load, shaded, known.rt, known.da)
-    pv = pv_quantiles(home, 96, AUSTIN)[:, 1]
+    pv = EnergyForecaster(UTC_ZONE, AUSTIN).pv(home, 96)[:, 1]
     dark = (home.end + np.arange(96)) % 96 < 56
     assert pv[dark].max() < 0.2 * pv.max()
 
@@ -185,3 +195,45 @@ def test_every_place_has_an_ordinary_sky(latitude: float, longitude: float, firs
     assert sky.shape == (200,)
     assert (sky >= 0).all()
     assert (sky < 1100).all()
+
+
+def test_a_load_stuck_at_zero_for_a_day_is_not_believed() -> None:
+    series = made_series(12, seed=8)
+    known = past(series, 11 * 96)
+    stuck = History(known.first, known.load.copy(), known.pv, known.rt, known.da)
+    stuck.load[-96:] = 0.0
+    home = EnergyForecaster(UTC_ZONE)
+    fooled, real = home.load(stuck, 96)[:, 1], series.load[11 * 96 :]
+    assert fooled.mean() == pytest.approx(real.mean(), rel=0.15)
+
+
+def test_a_load_that_is_always_the_same_is_believed() -> None:
+    known = past(made_series(3), 3 * 96)
+    even = History(known.first, np.full(len(known), 110.0), known.pv, known.rt, known.da)
+    assert EnergyForecaster(UTC_ZONE).load(even, 96)[:, 1] == pytest.approx(110.0, rel=0.01)
+
+
+@pytest.mark.parametrize(("month", "day"), [(3, 10), (11, 3)])
+def test_the_evening_peak_stays_in_the_evening_when_the_clock_changes(month: int, day: int) -> None:
+    """Cooking starts at 18:00 by the clock; the forecast of the day after the change knows."""
+    zone = ZoneInfo("America/Chicago")
+    end = quarter_index(datetime(2024, month, day, 23, tzinfo=zone).astimezone(UTC))
+    first = end - 14 * 96
+    hours = [quarter_start(first + i).astimezone(zone).hour for i in range(15 * 96)]
+    load = np.array([800.0 if h in {18, 19} else 100.0 for h in hours])
+    none = np.full(14 * 96, np.nan)
+    known = History(first, load[: 14 * 96], none, none, none)
+    expected = EnergyForecaster(zone).load(known, 96)[:, 1]
+    assert np.abs(expected - load[14 * 96 :]).mean() < 60
+
+
+def test_the_regression_says_the_same_whenever_it_is_made() -> None:
+    """A forecaster that has run for days and one that starts now agree; the fit sees no later value."""
+    series = made_series(16, seed=6)
+    old = EnergyForecaster(UTC_ZONE)
+    for hours in range(14 * 24, 15 * 24, 5):
+        old.load(past(series, hours * 4), 96)
+    known = past(series, 15 * 96 - 8)
+    new = EnergyForecaster(UTC_ZONE)
+    np.testing.assert_array_equal(old.load(known, 96), new.load(known, 96))
+    np.testing.assert_array_equal(old.pv(known, 96), new.pv(known, 96))

@@ -132,10 +132,12 @@ def test_a_market_that_pays_more_than_the_retailer_raises_the_value() -> None:
     )
     ahead = {START + timedelta(hours=h) / 4: 300.0 if 40 <= h < 48 else 25.0 for h in range(96)}
     home = Home(BatterySpec(13_500, 2_700, 5_000, 5_000), 9_000, 9_000)
+    begin = START - timedelta(days=1)
+    dark = [Observed(quarter(begin + i * timedelta(minutes=15)), 88, 0, 25) for i in range(96)]
     curves = []
     for trading in (False, True):
         outlook = build_outlook(
-            START, [], KnownPrices(ahead), tariff, home, Options(trading=trading)
+            START, dark, KnownPrices(ahead), tariff, home, Options(trading=trading)
         )
         plan = strategy("value").plan(outlook)
         curves.append(plan.values[0].at(9_000))

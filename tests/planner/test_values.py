@@ -40,7 +40,8 @@ def test_known_prices_give_what_the_linear_programme_gives(case: Case, seed: int
     buy, sell = retail_prices(series, case)
     net = series.load - series.pv
     grid = energy_grid(SPEC, 200)
-    ends = marginal_values(problem(net, buy, sell, 200), SPEC, grid)[:, 0]
+    asked = problem(net, buy, sell, 200)
+    ends = marginal_values(asked, SPEC, grid, np.ones((len(net), 1)), 0).expected
     stored, cash = case.start_wh, 0.0
     for t, integral in enumerate(ValueIntegral.of_rows(grid, ends)):
         x = best_discharge(integral, stored, DispatchInterval(0.25, net[t], buy[t], sell[t]), SPEC)
@@ -65,10 +66,13 @@ def test_values_fall_as_charge_rises_and_stay_finite(
 ) -> None:
     spec = replace(SPEC, wear_per_mwh=wear)
     asked = problem(net, sell + adder, sell)
-    ends = marginal_values(coarsened(asked, 4, span), spec, energy_grid(spec, 64))
-    assert ends.shape == (12, 1, 64)
-    assert (np.diff(ends, axis=2) <= 1e-6).all()
-    assert np.abs(ends).max() < NEVER / 10
+    grid = energy_grid(spec, 64)
+    made = marginal_values(coarsened(asked, 4, span), spec, grid, np.ones((12, 1)), 4)
+    assert made.expected.shape == (12, 64)
+    assert made.by_scenario.shape == (4, 1, 64)
+    np.testing.assert_array_equal(made.by_scenario[:, 0], made.expected[:4])
+    assert (np.diff(made.expected, axis=1) <= 0).all()
+    assert np.abs(made.expected).max() < NEVER / 10
 
 
 @settings(max_examples=200, deadline=None)

@@ -16,6 +16,7 @@ class Proxy:
     chunk: int = 65536
     refuse: bool = False
     cut_after: Callable[[], int | None] = lambda: None  # bytes towards us; then it is cut
+    change: Callable[[bytes], bytes] = lambda data: data  # of what comes towards us
     connections: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
@@ -37,14 +38,18 @@ class Proxy:
         self._writers += [writer, there_writer]
         with suppress(OSError):
             await asyncio.gather(
-                self._pass(reader, there_writer, None),
-                self._pass(there_reader, writer, self.cut_after()),
+                self._pass(reader, there_writer, None, lambda data: data),
+                self._pass(there_reader, writer, self.cut_after(), self.change),
             )
         for end in (writer, there_writer):
             end.transport.abort()
 
     async def _pass(
-        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, budget: int | None
+        self,
+        source: asyncio.StreamReader,
+        sink: asyncio.StreamWriter,
+        budget: int | None,
+        change: Callable[[bytes], bytes],
     ) -> None:
         while data := await source.read(self.chunk):
             await self.gate.wait()
@@ -53,7 +58,7 @@ class Proxy:
                 if budget < 0:
                     self.cut()
                     return
-            sink.write(data)
+            sink.write(change(data))
             await sink.drain()
         sink.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import re
@@ -11,12 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from gateway.agent.command_handler import CommandHandler, SeenCommands
+from gateway.clock import SimClock
 from gateway.errors import ConfigError
+from gateway.publishing.commands import Command, CommandResult
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
 from simulators.broker import find_mosquitto, start_broker
 from tests.certificates import Authority
-from tests.publishing.conftest import connected, delivered, listening, mqtt, running
+from tests.publishing.conftest import START, connected, delivered, listening, mqtt, running
+from tests.publishing.faults import proxy
+from tests.waiting import HANG_S
 
 pytestmark = [
     pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed"),
@@ -32,10 +38,19 @@ def sockets_of_the_library() -> Iterator[None]:
     gc.collect()
 
 
+def _set_password(file: Path, password: str) -> None:
+    subprocess.run([_passwd(), "-b", file, "home", password], check=True)
+    file.chmod(0o644)  # mosquitto drops root's rights before it reads it
+
+
+def _passwd() -> Path:
+    return Path(find_mosquitto() or "").parent.parent / "bin" / "mosquitto_passwd"
+
+
 @pytest.fixture
 def passwords(tmp_path: Path) -> Path:
     """mosquitto's password file; it drops root's rights before it reads it."""
-    program = Path(find_mosquitto() or "").parent.parent / "bin" / "mosquitto_passwd"
+    program = _passwd()
     if not program.exists():
         pytest.skip("mosquitto_passwd is not installed")
     file = tmp_path / "passwords"
@@ -87,6 +102,67 @@ async def test_password(
         f"MQTT broker 127.0.0.1:{broker.port} is lost: it refuses mqtt.username and the password"
     )
     await broker.close()
+
+
+async def test_a_password_that_is_changed_while_we_run_is_said(
+    tmp_path: Path, passwords: Path, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The broker restarts with another password: it is lost first, and then it answers, but refuses."""
+    caplog.set_level(logging.INFO)
+    secret = tmp_path / "mqtt_password"
+    secret.write_text("right")
+    rules = ["allow_anonymous false", f"password_file {passwords}"]
+    broker = await start_broker(config=rules)
+    with_file = mqtt(broker.port, username="home", password_file=secret)
+    async with running(Publisher(with_file, "home", journal)) as publisher:
+        await connected(publisher)
+        await broker.close()
+        _set_password(passwords, "another")
+        broker = await start_broker(broker.port, config=rules)
+        async with asyncio.timeout(HANG_S):
+            while not any("refuses" in r.getMessage() for r in caplog.records):
+                await asyncio.sleep(0.01)
+        secret.write_text("another")
+        await connected(publisher)
+    said = [r.getMessage() for r in caplog.records if "MQTT broker" in r.getMessage()]
+    lost, refused, back = said
+    assert "is lost" in lost
+    assert refused.endswith("answers, but it refuses mqtt.username and the password")
+    assert back.endswith("is back")
+    await broker.close()
+
+
+async def test_a_subscription_that_is_refused_is_said_once_and_the_home_is_published(
+    journal: Journal, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    """A proxy turns the broker's consent (SUBACK) into a refusal, as an access list does."""
+    caplog.set_level(logging.INFO)
+    broker = await start_broker()
+    async with proxy(broker.port) as between:
+        between.change = lambda data: data[:4] + b"\x80" + data[5:] if data[:1] == b"\x90" else data
+        handler = CommandHandler(Nobody(), SeenCommands(tmp_path / "c.sqlite"), SimClock(START))
+        publisher = Publisher(
+            mqtt(between.port, home_assistant=False), "home", journal, (), handler
+        )
+        async with running(publisher):
+            await connected(publisher)
+            between.cut()
+            while publisher.connected:
+                await asyncio.sleep(0)
+            await connected(publisher)
+            assert await publisher.flush(HANG_S)
+    said = [r.getMessage() for r in caplog.records if "subscribe" in r.getMessage()]
+    assert len(said) == 1
+    assert "does not let us subscribe to energy/home/cmd/+" in said[0]
+    assert "no command arrives" in said[0]
+    await broker.close()
+
+
+class Nobody:
+    """Nothing arrives."""
+
+    async def apply(self, command: Command) -> CommandResult:
+        raise AssertionError(command)
 
 
 async def test_tls(

@@ -80,6 +80,22 @@ def test_what_was_stored_wrongly_is_dropped(stored: dict[str, str]) -> None:
         assert setting.kind.read(setting.kind.shown(getattr(user, name))) == getattr(user, name)
 
 
+def test_what_0_1_has_stored_holds() -> None:
+    """It stored Python's texts, not JSON."""
+    stored = {
+        "backup_reserve_pct": "35.5",
+        "battery": "hold",
+        "export_limit_w": "4200.0",
+        "charge_now": "True",
+        "departure_time": "06:45",
+        "departure_energy_wh": "12000.0",
+        "trading": "False",
+        "price_floor": "0.0350",
+    }
+    assert restored(HOME, stored) == OTHER
+    assert restored(HOME, {"export_limit_w": "None"}).export_limit_w is None
+
+
 def test_a_connection_that_allows_less_by_now_holds() -> None:
     limited = HOME.model_copy(
         update={"site": HOME.site.model_copy(update={"export_limit_w": 3000})}

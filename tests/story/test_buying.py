@@ -31,7 +31,7 @@ async def test_a_night_with_and_without_buying(
 
     async def referee(world: World) -> None:
         await world.play(world.start + timedelta(hours=3), lambda _: None)
-        book = world.gateway.journal.book
+        book = world.gateway.agent.journal.book
         sides = {state.tender.side for state in book.tenders.values()}
         assert (Side.BUY in sides) == buys
         bought = [t for t in book.transactions.values() if t.side is Side.BUY]

@@ -72,7 +72,7 @@ async def test_commands_take_effect_and_are_answered_after_read_back(tmp_path: P
             said["wide"] = await asker.ask("export_limit_w", 20_000)
             said["trading"] = await asker.ask("trading", "off")
             await world.play(world.clock.now() + timedelta(minutes=15), lambda _: None)
-            said["open"] = {"n": world.gateway.journal.book.open_tenders(world.clock.now())}
+            said["open"] = {"n": world.gateway.agent.journal.book.open_tenders(world.clock.now())}
 
     await run_world(Options(seed=3), tmp_path, referee)
     assert said["hold"]["status"] == "ok", said["hold"]

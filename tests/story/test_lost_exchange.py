@@ -44,7 +44,7 @@ async def test_a_fill_that_is_learned_late_and_an_hour_without_the_exchange(
 
     async def referee(world: World) -> None:
         await play(world, SOLD - timedelta(minutes=10, seconds=5))
-        book, present = world.gateway.journal.book, world.gateway.present
+        book, present = world.gateway.agent.journal.book, world.gateway.agent.keeper.state
         assert present.exchange_reached
         before_wh = book.position_wh(quarter(SOLD))
         await _more_is_sold(world)
@@ -78,13 +78,13 @@ async def _more_is_sold(world: World) -> None:
 
 def _delivered_late(world: World, before_wh: int) -> None:
     """All of it was delivered in the time that was left, and the account says how it came."""
-    book = world.gateway.journal.book
+    book = world.gateway.agent.journal.book
     position_wh = book.position_wh(quarter(SOLD))
     assert position_wh >= before_wh + MORE_WH, "sold while we could not hear of it"
     assert abs(book.metered[SOLD].net_wh - position_wh) <= 20
     notes = [
         e.body["text"]
-        for e in world.gateway.journal.entries(kind="note")
+        for e in world.gateway.agent.journal.entries(kind="note")
         if e.body.get("start") == iso(SOLD)
     ]
     assert notes
@@ -94,11 +94,11 @@ def _delivered_late(world: World, before_wh: int) -> None:
 async def _without(world: World) -> None:
     gone = world.clock.now()
     await world.play(gone + timedelta(hours=1), lambda _: None)
-    present = world.gateway.present
+    present = world.gateway.agent.keeper.state
     assert present.plan
     assert world.clock.now() - present.plan.made_at <= timedelta(minutes=10), "it plans on"
     assert present.exchange_reached is False
     assert present.snapshot is not None
     assert present.snapshot.grid_w is not None
-    waiting = world.gateway.journal.book.undelivered()
+    waiting = world.gateway.agent.journal.book.undelivered()
     assert len(waiting) in (3, 4, 5), "what was metered waits to be reported"

@@ -62,6 +62,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
+                limits="charger",
                 read_back=(Block("holding", _LIMIT, 2),),
                 hold=_hold,
                 neutral=_neutral,

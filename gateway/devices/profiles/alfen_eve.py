@@ -59,6 +59,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
+                limits="charger",
                 read_back=(Block("holding", _CURRENT, 2),),
                 hold=_hold,
                 neutral=_neutral,

@@ -1,7 +1,9 @@
 """FoxESS H3 hybrids (RS485 or LAN, unit 247; BE). Remote control 44000 with its timeout 44001 s.
 
-44002 is negative for charge; the inverter leaves remote control when the timeout has run out. The
-timeout itself stays as we set it until the next start. 44000-44002 are rewritten cyclically by every
+44002 / 44003 are one i32, high word first: the inverter's AC power, out of it +, so that it is the
+panels' power and the battery's together (evcc's template fox-ess-h3 and nathanmarlor/foxess_modbus
+write both words). It is made anew as the sun changes. The inverter leaves remote control when the timeout has run out. The
+timeout itself stays as we set it until the next start. 44000-44003 are rewritten cyclically by every
 known controller (evcc, nathanmarlor/foxess_modbus): remote control, not settings.
 """
 
@@ -11,6 +13,7 @@ from gateway.devices.datasheet import (
     Communication,
     ControlSheet,
     Lease,
+    MeasuredPower,
     Output,
     Profile,
     ReadBack,
@@ -21,25 +24,28 @@ from gateway.devices.datasheet import (
     numeric,
     one,
     restore,
-    total,
+    total_of_present,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, encode
 
 _ENABLE, _TIMEOUT, _POWER = 44000, 44001, 44002
 _LEASE_S = 60
+_PANELS = (Field(31002, "i16"), Field(31005, "i16"))
+_MEASURED = MeasuredPower(_PANELS)
 
 
-def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    power = encode(_MEASURED.ac_setpoint(watts, read_back), "i32")
     return (
         Write(_TIMEOUT, (_LEASE_S,), fc=6, check=False),
+        Write(_POWER, power),
         Write(_ENABLE, (1,), fc=6),
-        Write(_POWER, encode(watts, "i16"), fc=6),
     )
 
 
 def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
-    return (Write(_ENABLE, (0,), fc=6), Write(_POWER, (0,), fc=6), *restore(saved, _TIMEOUT, fc=6))
+    return (Write(_ENABLE, (0,), fc=6), Write(_POWER, (0, 0)), *restore(saved, _TIMEOUT, fc=6))
 
 
 PROFILE = Profile(
@@ -48,12 +54,13 @@ PROFILE = Profile(
     kind="hybrid",
     verified="data sheet",
     communication=Communication(unit=247, timeout_s=3.0, min_gap_s=0.05, max_gap=10),
-    identify=((Field(30000, "str", count=16), r"^H3"),),
+    # the text has one character a register, with a blank before it; Smart models have another map
+    identify=((Field(30000, "str", count=16), r"(?i)^H3(?!.*smart)"),),
     says=(("model", Field(30000, "str", count=16)), ("serial", Field(30016, "str", count=16))),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            Output("pv_power_w", (Field(31002, "i16"), Field(31005, "i16")), total),
+            Output("pv_power_w", _PANELS, total_of_present),
             Output(
                 "grid_power_w",
                 tuple(Field(a, "i16") for a in (31026, 31027, 31028)),
@@ -62,12 +69,14 @@ PROFILE = Profile(
             one("battery_power_w", Field(31036, "i16")),
             one("battery_soc_pct", Field(31038, "u16", valid=(0, 100))),
             Output("battery_mode", (Field(_ENABLE, "u16"),), held_unless(0)),
-            *grid_counters(Field(32012, "u32", scale=100)),
+            *grid_counters(Field(32012, "u32", scale=100), Field(32009, "u32", scale=100)),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                read_back=(Block("holding", _ENABLE, 3),),
+                limits="inverter_ac",
+                recompute=True,
+                read_back=(Block("holding", _ENABLE, 4), *_MEASURED.blocks),
                 hold=_hold,
                 neutral=_neutral,
                 is_neutral=lambda read_back: read_back.word(_ENABLE) == 0,

@@ -1,5 +1,6 @@
 """go-eCharger from firmware 40 on (Modbus TCP, unit 1); goecharger/go-eCharger-API-v2: modbus-en.md.
 
+Power is in 0.01 W on hardware V3 and later, in 10 W on V1 and V2 (goecharger/go-eCharger-API-v2#163).
 Measurements are input registers, settings holding registers that take function 16 only. There is
 no dead-man: what we change is stored and put back at the next start. 299 is the volatile current
 (300 would wear the EEPROM; firmware 59.4 writes it along with 299, goecharger/go-eCharger-API-v2#310).
@@ -22,11 +23,24 @@ from gateway.devices.datasheet import (
     one,
 )
 from gateway.domain.control import Control
-from gateway.modbus.registers import Block, Field
+from gateway.modbus.registers import Block, Field, Missing, Value
 
 _AMPERE_VOLATILE, _FORCE = 299, 337
+_FIRMWARE = Field(105, "str", "input", count=2)
+_V3_FIRMWARE, _MOST_W = 50, 50_000
 _FORCE_NEUTRAL, _FORCE_OFF, _FORCE_ON = 0, 1, 2
 _STATES = {0: "error", 1: "idle", 2: "charging", 3: "plugged", 4: "plugged"}
+
+
+def _power(firmware: Value, raw: Value) -> Value:
+    """Hardware from V3 on counts 0.01 W, the first two 10 W; their firmware stays below 050."""
+    if not isinstance(raw, int | float) or raw == 0:
+        return raw
+    digits = str(firmware)[:3]
+    if isinstance(firmware, Missing) or not digits.isdecimal():
+        return Missing.BAD
+    watts = raw / 100 if int(digits) >= _V3_FIRMWARE else raw * 10
+    return watts if 0 <= watts <= _MOST_W else Missing.BAD
 
 
 def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
@@ -59,13 +73,14 @@ PROFILE = Profile(
     source=Source(
         outputs=(
             Output("charger_state", (Field(100, "u16", table="input"),), named(_STATES)),
-            one("charger_power_w", Field(120, "u32", "input", scale=10, valid=(0, 50_000))),
+            Output("charger_power_w", (_FIRMWARE, Field(120, "u32", "input")), _power),
             one("charger_energy_wh", Field(128, "u32", "input", scale=100)),
             one("charger_session_wh", Field(132, "u32", "input", scale=1 / 360)),
         ),
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
+                limits="charger",
                 read_back=(
                     Block("holding", _AMPERE_VOLATILE, 1),
                     Block("holding", _FORCE, 1),

@@ -177,6 +177,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("holding", _MODE, 2),),
                 hold=_hold,
                 neutral=_neutral,
@@ -186,6 +187,7 @@ PROFILE = Profile(
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
+                limits="grid",
                 read_back=(Block("holding", 35001, 1), Block("holding", _EXPORT_ON, 2)),
                 required=(Block("holding", _EXPORT_ON, 2),),
                 hold=_hold_export,

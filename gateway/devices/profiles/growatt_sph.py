@@ -123,6 +123,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(
                     Block("holding", 30026, 2),
                     Block("holding", _AUTHORITY, 1),

@@ -1,7 +1,7 @@
 """Heidelberg Energy Control (RTU 19200 8E1, unit 1; measurements are input registers).
 
 Without a request for the time in 257 (ms) the charger takes its fail-safe current 262; 258 = 4 keeps
-it from standby, in which it would not answer. Both stay until the next start. Current in 0.1 A.
+it from standby, in which it would not answer; 259 = 0 locks it (state 10, which is no error). They stay until the next start. Current in 0.1 A.
 """
 
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ from gateway.devices.datasheet import (
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field
 
-_STANDBY, _CURRENT = 258, 261
+_STANDBY, _UNLOCKED, _CURRENT = 258, 259, 261
 _NO_STANDBY = 4
 _STATES = {
     2: "idle",
@@ -33,18 +33,27 @@ _STATES = {
     7: "charging",
     8: "plugged",
     9: "error",
-    10: "error",
+    10: "idle",  # locked from outside
     11: "error",
 }
 
 
 def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """A charger that is locked by register is unlocked when it is asked to charge."""
     tenths = round(amps * 10) if amps >= 6 else 0
-    return (Write(_STANDBY, (_NO_STANDBY,)), Write(_CURRENT, (min(160, tenths),)))
+    return (
+        Write(_STANDBY, (_NO_STANDBY,)),
+        *((Write(_UNLOCKED, (1,), optional=True),) if tenths else ()),
+        Write(_CURRENT, (min(160, tenths),)),
+    )
 
 
 def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
-    return (*restore(saved, _CURRENT), *restore(saved, _STANDBY))
+    return (
+        *restore(saved, _CURRENT),
+        *restore(saved, _UNLOCKED),
+        *restore(saved, _STANDBY),
+    )
 
 
 PROFILE = Profile(
@@ -69,12 +78,17 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
-                read_back=(Block("holding", _STANDBY, 1), Block("holding", _CURRENT, 1)),
+                limits="charger",
+                read_back=(
+                    Block("holding", _STANDBY, 1),
+                    Block("holding", _UNLOCKED, 1),
+                    Block("holding", _CURRENT, 1),
+                ),
                 hold=_hold,
                 neutral=_neutral,
                 on_foreign_setpoint="keep",
-                restore_registers=(_STANDBY, _CURRENT),
-                persists_after_lease=(_STANDBY, _CURRENT),
+                restore_registers=(_STANDBY, _UNLOCKED, _CURRENT),
+                persists_after_lease=(_STANDBY, _UNLOCKED, _CURRENT),
                 lease=Lease("heartbeat", 15.0, refresh_s=7.0),
             ),
         ),

@@ -5,7 +5,8 @@ be opened by the installer. Forcible charge and discharge end by themselves afte
 47083 (minutes): that is the dead-man, written again before half of it has passed. What it leaves is
 the permission to charge from the grid (47087): that is put back at the next start. It and 47246 are
 settings, so they are written on change only and the permission is kept until we let go.
-Grid meter 37113 and battery 37765 count export and charge as + (evcc: huawei-sun2000-hybrid).
+Lifetime energy of the panels is 32108; 32106 is what left on the AC side, with the battery's discharge
+in it (wlcrs/huawei_solar#1). Grid meter 37113 and battery 37765 count export and charge as + (evcc: huawei-sun2000-hybrid).
 
 Export limit: 47415 = 6 limits the grid connection to 47416 W, 7 to 47418 x 0.1 % of the rated
 power 30073, 5 to nothing, 0 has no limit, 1 leaves it to dry contacts (wlcrs/huawei-solar-lib;
@@ -50,6 +51,11 @@ def _i32(address: int, scale: float = 1) -> Field:
 
 def _u32(address: int, scale: float = 1) -> Field:
     return Field(address, "u32", scale=scale)
+
+
+def _count(address: int) -> Field:
+    """The meter's counters are i32 and may run below 0: their size counts (wlcrs/huawei_solar#1310)."""
+    return Field(address, "u32", scale=10, size_counts=True)
 
 
 _STATES = {
@@ -141,7 +147,13 @@ PROFILE = Profile(
     kind="hybrid",
     verified="data sheet",
     communication=Communication(
-        unit=1, timeout_s=5.0, connect_delay_s=1.5, min_gap_s=0.05, max_gap=20, single_client=True
+        unit=1,
+        timeout_s=5.0,
+        connect_delay_s=1.5,
+        min_gap_s=0.05,
+        max_gap=20,
+        single_client=True,
+        sleeps_without_battery=True,  # it then refuses everything with exception 4
     ),
     identify=((Field(30000, "str", count=15), r"^SUN2000"),),
     says=(
@@ -167,8 +179,8 @@ PROFILE = Profile(
                 _heard,
             ),
             Output("battery_mode", (Field(_FORCE, "u16"),), held_unless(_STOP)),
-            lifetime("pv_energy_wh", _u32(32106, 10), "slow"),
-            *grid_counters(_u32(37121, 10), _u32(37119, 10), while_present=_METER),
+            lifetime("pv_energy_wh", _u32(32108, 10), "slow"),
+            *grid_counters(_count(37121), _count(37119), while_present=_METER),
             lifetime("battery_charge_wh", _u32(37780, 10), "slow"),
             lifetime("battery_discharge_wh", _u32(37782, 10), "slow"),
             one("battery_capacity_wh", _u32(37758), "slow"),
@@ -178,6 +190,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(
                     Block("holding", 37046, 4),
                     Block("holding", _PERIOD, 1),
@@ -196,6 +209,7 @@ PROFILE = Profile(
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
+                limits="grid",
                 read_back=(Block("holding", 30073, 2), Block("holding", _EXPORT_MODE, 4)),
                 required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,

@@ -60,6 +60,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
+                limits="charger",
                 read_back=(Block("holding", _CURRENT, 2), Block("holding", _RELEASE, 1)),
                 hold=_hold,
                 neutral=_neutral,

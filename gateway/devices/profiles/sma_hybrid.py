@@ -1,6 +1,9 @@
 """SMA hybrids and battery inverters, SMA's own map (unit 3; BE words; its SunSpec map is unit 126).
 
-Setpoint 40149 (W, discharge +) is in force while 40151 = 802; SMA renews its battery setpoints for
+Setpoint 40149 (W, out of the inverter +) is in force while 40151 = 802. It is the AC output of panels
+and battery together (an owner in evcc-io/evcc#11580; OpenEMS writes it as the inverter's power): at
+'0' the sun stops, too. So it follows the panels' measured power. Battery inverters (SBS, Sunny Island)
+have no panels: all their inputs are absent, and it is the battery's. SMA renews its battery setpoints for
 300 s and falls back by firmware after 10-30 min (evcc-io/evcc#17115). Only these two registers are
 meant for cyclic writing: other parameters are flash and not used, the export limit among them. After
 the fallback nothing of ours is in force; 40151 is set to 803 again at the next start.
@@ -12,6 +15,7 @@ from gateway.devices.datasheet import (
     Communication,
     ControlSheet,
     Lease,
+    MeasuredPower,
     Output,
     Profile,
     ReadBack,
@@ -26,7 +30,7 @@ from gateway.devices.datasheet import (
     total_of_present,
 )
 from gateway.domain.control import Control
-from gateway.modbus.registers import Block, Field
+from gateway.modbus.registers import Block, Field, encode
 
 _SETPOINT, _ACTIVE = 40149, 40151
 _ON, _OFF = 802, 803
@@ -45,10 +49,19 @@ def _u64(address: int) -> Field:
     return Field(address, "u64")
 
 
-def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
-    word = round(watts) & 0xFFFF_FFFF
+_PANELS = (_i32(30773), _i32(30961), _i32(30967))
+_BATTERY = Output(
+    "battery_power_w",
+    (_u32(31393), _u32(31395)),
+    numeric(lambda charge, out: out - charge),
+)
+_MEASURED = MeasuredPower(_PANELS, _BATTERY, _i32(30775))
+
+
+def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    power = encode(_MEASURED.ac_setpoint(watts, read_back), "i32")
     return (
-        Write(_SETPOINT, (word >> 16, word & 0xFFFF), check=False),
+        Write(_SETPOINT, power, check=False),
         Write(_ACTIVE, (0, _ON), check=False),
     )
 
@@ -69,12 +82,8 @@ PROFILE = Profile(
     source=Source(
         outputs=(
             one("ac_power_w", _i32(30775)),
-            Output("pv_power_w", (_i32(30773), _i32(30961), _i32(30967)), total_of_present),
-            Output(
-                "battery_power_w",
-                (_u32(31393), _u32(31395)),
-                numeric(lambda charge, out: out - charge),
-            ),
+            Output("pv_power_w", _PANELS, total_of_present),
+            _BATTERY,
             one("battery_soc_pct", _u32(30845, (0, 100))),
             Output("grid_power_w", (_u32(30865), _u32(30867)), numeric(lambda i, e: i - e)),
             Output("inverter_state", (_u32(30201),), named(_STATES)),
@@ -88,7 +97,9 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
-                read_back=(Block("holding", _SETPOINT, 4),),
+                limits="inverter_ac",
+                recompute=True,
+                read_back=(Block("holding", _SETPOINT, 4), *_MEASURED.blocks),
                 hold=_hold,
                 neutral=_neutral,
                 lease=Lease("reversion", 600.0, refresh_s=60.0),

@@ -199,6 +199,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("holding", _MODE, 1), Block("holding", _DEFAULT, 8)),
                 hold=_hold,
                 neutral=_neutral,
@@ -211,6 +212,7 @@ PROFILE = Profile(
             ),
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
+                limits="grid",
                 read_back=(Block("holding", _EXPORT_MODE, 4),),
                 required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,

@@ -2,11 +2,11 @@
 
 Feed-in counts export as +, battery power charge as + (evcc: solax).
 Battery by remote control mode 4 ('push power'): one write of 0x7C-0x8A, of which 0x89 is the
-battery's power in W, discharge +, in LE words; the unused registers in between are 0 (Solax' VPP document;
+battery's power in W, discharge +, in LE words; 0x88 is the time-out without requests (0 disables it, openWB), the unused registers are 0 (Solax' VPP document;
 openWB and wills106/homeassistant-solax-modbus agree). It is kept in RAM and ends by itself after 10
 minutes. 0x7C cannot be read back: input register 0x100 tells the active mode, 0 none, 6 the
-self-consumption into which mode 4 ends. Firmware before DSP 1.52 / ARM 1.50 has no such register; some want
-the inverter unlocked on its page first. Manual mode 0x1F / 0x20 is EEPROM and not used; so is the export
+self-consumption into which mode 4 ends. Firmware before DSP 1.52 / ARM 1.50 has no such register; some must be
+unlocked first, again after each restart: on its page, since that takes the installer's word. Manual mode 0x1F / 0x20 is EEPROM and not used; so is the export
 limit 0x42, whose unit differs between models (W or 10 W): left out.
 """
 
@@ -26,7 +26,7 @@ from gateway.devices.datasheet import (
     named,
     numeric,
     one,
-    total,
+    total_of_present,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Kind, encode
@@ -34,7 +34,8 @@ from gateway.modbus.registers import Block, Field, Kind, encode
 _REMOTE, _ACTIVE = 0x7C, 0x100
 _PUSH_POWER, _SET = 4, 1
 _ENDED = (0, 6)
-_UNUSED = (0,) * 11  # 0x7E-0x88 belong to other modes
+_UNUSED = (0,) * 10  # 0x7E-0x87 belong to other modes
+_TIMEOUT_S = 300  # 0x88: 0 would switch the fall-back off that comes when nobody talks to it
 _LEASE_S = 600.0
 _MODE = Field(_ACTIVE, "u16", "input")
 
@@ -59,7 +60,7 @@ def _input(address: int, kind: Kind, scale: float = 1) -> Field:
 
 def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     power = encode(watts, "i32", "little")
-    return (Write(_REMOTE, (_PUSH_POWER, _SET, *_UNUSED, *power), check=False),)
+    return (Write(_REMOTE, (_PUSH_POWER, _SET, *_UNUSED, _TIMEOUT_S, *power), check=False),)
 
 
 def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
@@ -84,7 +85,11 @@ PROFILE = Profile(
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(
         outputs=(
-            Output("pv_power_w", (_input(10, "u16"), _input(11, "u16")), total),
+            Output(
+                "pv_power_w",  # the third input of larger models stands apart
+                (_input(10, "u16"), _input(11, "u16"), _input(0x124, "u16")),
+                total_of_present,
+            ),
             Output("battery_power_w", (_input(22, "i16"),), numeric(lambda w: -w)),
             Output("inverter_state", (Field(9, "u16", "input"),), named(_STATES)),
             one("battery_soc_pct", Field(28, "u16", "input", valid=(0, 100))),
@@ -95,6 +100,7 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("input", _ACTIVE, 1),),
                 required=(Block("input", _ACTIVE, 1),),
                 hold=_hold,

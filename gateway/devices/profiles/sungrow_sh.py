@@ -12,13 +12,14 @@ was unsigned with the direction in 13000: both are read right. Reads were checke
 SH8.0RT (AlexanderLanin/homeassistant-sungrow, its test data; numbered from 1 there).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gateway.devices.datasheet import (
     Communication,
     ControlSheet,
     Lease,
     Output,
+    Poll,
     Profile,
     ReadBack,
     Source,
@@ -59,6 +60,25 @@ _CHARGING_BIT, _DISCHARGING_BIT = 2, 4
 
 def _input(address: int, kind: Kind, scale: float = 1) -> Field:
     return Field(address, kind, "input", words="little", scale=scale)
+
+
+_CAPACITY, _VOLTS = Field(5638, "u16", "input", scale=10), Field(13019, "u16", "input")
+
+
+def _with_battery(combine: Callable[..., Value]) -> Callable[..., Value]:
+    """Absent on an inverter without a battery: its registers are there, all at 0."""
+
+    def present(capacity: Value, volts: Value, *values: Value) -> Value:
+        there = any(isinstance(v, int | float) and v > 0 for v in (capacity, volts))
+        if not there and Missing.BAD in (capacity, volts):
+            return Missing.BAD
+        return combine(*values) if there else Missing.ABSENT
+
+    return present
+
+
+def _in_battery(metric: str, field: Field, poll: Poll = "fast") -> Output:
+    return Output(metric, (_CAPACITY, _VOLTS, field), _with_battery(lambda value: value), poll)
 
 
 def _battery(state: Value, power: Value) -> Value:
@@ -112,22 +132,23 @@ PROFILE = Profile(
             one("grid_power_w", _input(13009, "i32", -1)),
             Output(
                 "battery_power_w",
-                (Field(13000, "u16", "input"), _input(13021, "i16")),
-                _battery,
+                (_CAPACITY, _VOLTS, Field(13000, "u16", "input"), _input(13021, "i16")),
+                _with_battery(_battery),
             ),
             Output("inverter_state", (Field(12999, "u16", "input"),), named(_STATES)),
             Output("battery_mode", (Field(_EMS, "u16"),), held_unless(_SELF_USE)),
             frequency(Field(5241, "u16", "input", scale=0.01)),
-            one("battery_soc_pct", Field(13022, "u16", "input", scale=0.1, valid=(0, 100))),
+            _in_battery("battery_soc_pct", Field(13022, "u16", "input", scale=0.1, valid=(0, 100))),
             lifetime("pv_energy_wh", _input(13002, "u32", 100), "slow"),
             lifetime("battery_discharge_wh", _input(13026, "u32", 100), "slow"),
             lifetime("battery_charge_wh", _input(13040, "u32", 100), "slow"),
-            one("battery_capacity_wh", Field(5638, "u16", "input", scale=10), "slow"),
+            lifetime("battery_capacity_wh", _CAPACITY, "slow"),
             *grid_counters(_input(13036, "u32", 100), _input(13045, "u32", 100)),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="battery",
                 read_back=(Block("holding", _EMS, 3), Block("holding", _HEARTBEAT, 1)),
                 hold=_hold,
                 neutral=_neutral,

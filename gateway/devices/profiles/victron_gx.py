@@ -6,7 +6,7 @@ by the loads and the panels measured in the same read, so it is written again as
 2700-2702 are settings that are logged to flash; they are not written. No export limit: 2706 is in
 100 W with -1 for 'no limit', which cannot be told from 0 W when it is read back through the
 scale, so that it could not be restored.
-With Dynamic ESS active (5400 = 1) control is refused: two masters would fight.
+In ESS mode 3 (2902) 2716 is ignored, so nothing is set. With Dynamic ESS active (5400 = 1) control is refused: two masters would fight.
 """
 
 from collections.abc import Mapping
@@ -30,13 +30,16 @@ from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
 
-_SETPOINT, _DYNAMIC_ESS = 2716, 5400
+_SETPOINT, _ESS_MODE, _DYNAMIC_ESS = 2716, 2902, 5400
+_EXTERNAL = 3
 _PANELS = tuple(Field(a, "u16") for a in (*span(808, 9), 850))
 _LOADS = tuple(Field(a, "u16") for a in span(817, 3))
 _GRID = tuple(Field(a, "i16") for a in span(820, 3))
 
 
 def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    if read_back.word(_ESS_MODE) == _EXTERNAL:
+        raise DeviceError("ESS is set to external control (2902 = 3), which ignores this setpoint")
     if read_back.word(_DYNAMIC_ESS) == 1:
         raise DeviceError("Dynamic ESS is active and would fight; switch it off to let us control")
     load, panels = (
@@ -73,10 +76,12 @@ PROFILE = Profile(
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
+                limits="grid",
                 read_back=(
                     Block("holding", 808, 12),
                     Block("holding", 850, 1),
                     Block("holding", _SETPOINT, 2),
+                    Block("holding", _ESS_MODE, 1),
                     Block("holding", _DYNAMIC_ESS, 1),
                 ),
                 hold=_hold,

@@ -1,4 +1,4 @@
-"""Webasto Next / Unite and other Vestel-made chargers (Modbus TCP 502, unit 255).
+"""Webasto Next and Ampure Next chargers (Modbus TCP 502, unit 255). Energy in Wh; it tells no name.
 
 Measurements are input registers. The life bit 6000 must be set again within the timeout 2002 (s),
 else the charger takes its fail-safe current.
@@ -49,19 +49,16 @@ def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...
 
 PROFILE = Profile(
     key="webasto-next",
-    title="Webasto Next / Unite charger",
+    title="Webasto Next charger",
     kind="charger",
     verified="data sheet",
     communication=Communication(unit=255, timeout_s=3.0),
     identify=(
-        (Field(190, "str", "input", count=10), r"^[A-Za-z]{3}"),  # the brand
+        (Field(1000, "u16", "input"), r"^[0-8]$"),
         (Field(1001, "u16", "input"), r"^[01]$"),
         (Field(1004, "u16", "input"), r"^[0-3]$"),
-    ),
-    says=(
-        ("model", Field(210, "str", "input", count=5)),
-        ("version", Field(230, "str", "input", count=50)),
-        ("serial", Field(100, "str", "input", count=25)),
+        (Field(1100, "u16", "input", valid=(6, 80)), r"."),  # largest and least current, A
+        (Field(1102, "u16", "input", valid=(6, 80)), r"."),
     ),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
@@ -70,12 +67,13 @@ PROFILE = Profile(
                 "charger_state", (Field(1001, "u16", "input"), Field(1004, "u16", "input")), _state
             ),
             one("charger_power_w", Field(1020, "u32", "input", valid=(0, 50_000))),
-            one("charger_energy_wh", Field(1036, "u32", "input", scale=100)),
+            one("charger_energy_wh", Field(1036, "u32", "input")),
             one("charger_session_wh", Field(1502, "u32", "input")),
         ),
         controls=(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
+                limits="charger",
                 read_back=(Block("holding", _CURRENT, 1),),
                 hold=_hold,
                 neutral=_neutral,

@@ -7,8 +7,11 @@ Signs and meanings: SunSpec models 101-113, 120-124, 160, 201-214, 701-714, 802.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gateway.devices.datasheet import (
     Identity,
+    MeasuredPower,
     Output,
     Poll,
     Source,
@@ -18,9 +21,10 @@ from gateway.devices.datasheet import (
     named,
     numeric,
     one,
+    total,
 )
 from gateway.devices.sunspec.control import battery_124, pv_limit_123, pv_limit_704
-from gateway.devices.sunspec.der import Measured, battery_704
+from gateway.devices.sunspec.der import battery_704
 from gateway.devices.sunspec.inventory import SunSpecInventory, probe
 from gateway.devices.sunspec.storage import add_panels, add_storage, counted
 from gateway.errors import DeviceError
@@ -28,6 +32,7 @@ from gateway.modbus import sunspec as ss
 from gateway.modbus.registers import Field, Missing, Value
 from gateway.modbus.unit import Unit
 
+_MOST_WH = 1e9  # no home has moved more: a counter that says so runs below 0
 _NOISE_W = 100.0  # between two registers that were not measured in the same moment
 _STATES_10X = {
     1: "off",
@@ -148,7 +153,8 @@ def _battery_control(found: SunSpecInventory) -> None:
         panels, batteries = (
             tuple(ss.field(ports, "DCW", i) for i in kinds[kind]) for kind in ("pv", "battery")
         )
-        measured = Measured(panels, batteries, ss.field(ac, "W"))
+        battery = Output("battery_power_w", batteries, total)
+        measured = MeasuredPower(panels, battery, ss.field(ac, "W"), max_gap=30)
         found.controls.append(battery_704(setpoint, rating, measured))
 
 
@@ -179,7 +185,11 @@ def _meter(found: SunSpecInventory) -> None:
         return
     power, sign = ss.field(model, "W"), found.quirk.meter_sign
     found.outputs.append(Output("grid_power_w", (power,), numeric(lambda w: sign * w)))
-    bought, sold = ss.field(model, "TotWhImp"), ss.field(model, "TotWhExp")
+    bought, sold = (
+        replace(ss.field(model, point), valid=(0, _MOST_WH)) for point in ("TotWhImp", "TotWhExp")
+    )
+    if found.quirk.export_below_0:
+        sold = replace(sold, size_counts=True)
     found.outputs += grid_counters(bought, sold)
     if ss.has(model, "Hz") and not any(o.metric == "grid_frequency_hz" for o in found.outputs):
         found.outputs.append(frequency(ss.field(model, "Hz")))

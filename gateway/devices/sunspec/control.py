@@ -22,7 +22,7 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
     OutWRte = x and InWRte = -x; charge the other way round. InOutWRte_RvrtTms makes it a lease.
     """
     mode, out_rate = ss.at(model, "StorCtl_Mod"), ss.at(model, "OutWRte")
-    revert = ss.at(model, "InOutWRte_RvrtTms")
+    revert, from_grid = ss.at(model, "InOutWRte_RvrtTms"), ss.at(model, "ChaGriSet")
     rate_sf = Field(ss.at(model, "InOutWRte_SF"), "i16", absent=frozenset({-0x8000}))
     largest = ss.field(model, "WChaMax")
 
@@ -35,7 +35,10 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
         if not reference or reference < 0:
             raise DeviceError("model 124 does not state WChaMax, so no power can be set")
         percent = max(-100.0, min(100.0, 100.0 * watts / reference))
+        # charging needs the permission to take from the grid where there is one (evcc writes it)
+        permit = watts < 0 and read_back.word(from_grid) == 0
         return (
+            *((Write(from_grid, (1,), optional=True),) if permit else ()),
             Write(out_rate, rates(percent, read_back)),
             Write(revert, (LEASE_S,), optional=True, check=False),
             Write(mode, (_BOTH,)),
@@ -51,16 +54,18 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
             Write(mode, (0,)),
             Write(out_rate, (full, full)),
             *((Write(revert, (back,), optional=True),) if back is not None else ()),
+            *((Write(from_grid, (0,), optional=True),) if saved.get(from_grid) == 0 else ()),
         )
 
     return ControlSheet(
         control=Control.BATTERY_POWER,
+        limits="battery",
         read_back=(Block("holding", model.address + 2, min(model.length, 24)),),
         hold=hold,
         neutral=neutral,
         is_neutral=lambda read_back: None if (now := read_back.word(mode)) is None else now == 0,
-        restore_registers=(revert,),
-        persists_after_lease=(revert,),
+        restore_registers=(revert, from_grid),
+        persists_after_lease=(revert, from_grid),
         lease=Lease("reversion", LEASE_S, _REFRESH_S),
     )
 
@@ -97,6 +102,7 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
 
     return ControlSheet(
         control=Control.PV_LIMIT,
+        limits="generation",
         read_back=(
             Block("holding", model.address + 2, min(model.length, 24)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),
@@ -154,6 +160,7 @@ def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
 
     return ControlSheet(
         control=Control.PV_LIMIT,
+        limits="generation",
         read_back=(
             Block("holding", model.address + 2, min(model.length, 57)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),

@@ -8,46 +8,26 @@ is made anew as they change. WSetRvrtTms makes it a lease; after it WSetEnaRvrt 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-from gateway.devices.datasheet import ControlSheet, Lease, ReadBack, Write, restore, span, total
+from gateway.devices.datasheet import (
+    ControlSheet,
+    Lease,
+    MeasuredPower,
+    ReadBack,
+    Write,
+    restore,
+    span,
+)
 from gateway.devices.sunspec.control import LEASE_S
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
-from gateway.modbus.registers import SCALE_RANGE, Block, Field, encode, plan
+from gateway.modbus.registers import SCALE_RANGE, Block, Field, encode
 
-_STEP_W = 50  # the panels' flicker is not worth a write
-_MOST_LOSS = 0.1  # of the power converted
 _WATTS = 1  # 704.WSetMod
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """What the AC setpoint depends on: DC power of panels and batteries, AC power of the inverter."""
-
-    panels: tuple[Field, ...]
-    batteries: tuple[Field, ...]
-    ac: Field
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
-        """The requests that read them all."""
-        fields = (*self.panels, *self.batteries, self.ac)
-        return plan([(f.table, *f.span) for f in fields], max_gap=30)
-
-    def losses(self, read_back: ReadBack) -> float:
-        """DC minus AC power now, where all is known and the conversion is believable."""
-        dc, ac = (
-            total(*(read_back.value(f) for f in (*self.panels, *self.batteries))),
-            read_back.value(self.ac),
-        )
-        if not isinstance(dc, int | float) or not isinstance(ac, int | float):
-            return 0.0
-        return max(0.0, min(_MOST_LOSS * max(abs(dc), abs(ac)), dc - ac))
-
-
-def battery_704(model: ss.ModelAt, rating: ss.ModelAt, measured: Measured) -> ControlSheet:
+def battery_704(model: ss.ModelAt, rating: ss.ModelAt, measured: MeasuredPower) -> ControlSheet:
     """Hold the battery at a power by steering the inverter's AC power (704.WSet)."""
     enable, mode, setpoint = (ss.at(model, p) for p in ("WSetEna", "WSetMod", "WSet"))
     enable_after, timer = ss.at(model, "WSetEnaRvrt"), ss.at(model, "WSetRvrtTms")
@@ -55,16 +35,12 @@ def battery_704(model: ss.ModelAt, rating: ss.ModelAt, measured: Measured) -> Co
     largest = ss.field(rating, "WMax")
 
     def hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
-        sun, most, power = (
-            total(*(read_back.value(f) for f in measured.panels)),
-            read_back.number(largest),
-            read_back.number(sf),
-        )
-        if not isinstance(sun, int | float) or not most:
-            raise DeviceError("panels or WMax cannot be read, so no AC setpoint can be made")
+        most, power = read_back.number(largest), read_back.number(sf)
+        if not most:
+            raise DeviceError("WMax cannot be read, so no AC setpoint can be made")
         if power is None or not -SCALE_RANGE <= power <= SCALE_RANGE:
             raise DeviceError("the scale factor WSet_SF is not usable")
-        wanted = round((watts + sun - measured.losses(read_back)) / _STEP_W) * _STEP_W
+        wanted = measured.ac_setpoint(watts, read_back)
         raw = max(-most, min(most, wanted)) * 10.0 ** -int(power)
         return (
             Write(setpoint, encode(raw, "i32")),
@@ -79,6 +55,7 @@ def battery_704(model: ss.ModelAt, rating: ss.ModelAt, measured: Measured) -> Co
 
     return ControlSheet(
         control=Control.BATTERY_POWER,
+        limits="inverter_ac",
         read_back=(
             Block("holding", model.address + 2, min(model.length, 57)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),

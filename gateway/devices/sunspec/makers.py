@@ -12,18 +12,22 @@ class MakerQuirk:
 
     ``meter_sign``: what makes import + of the meter's power. ``battery_input``: the module of model
     160 that holds the battery where its name does not say so. ``other_meters``: options (model 1)
-    of meters that measure something else than the grid connection.
+    of meters that measure something else than the grid connection. ``export_below_0``: its counter
+    of export runs down from 0.
     """
 
     says: str
     meter_sign: int = 1
     battery_input: int | None = None
     other_meters: str = ""
+    export_below_0: bool = False
 
 
 QUIRKS = (
     # counts export as +, and has meters of its production and of loads in the same chain
     MakerQuirk("solaredge", meter_sign=-1, other_meters=r"^(production|consumption)"),
+    # evcc-io/evcc#18358
+    MakerQuirk("kostal (ksem|smart energy meter)", export_below_0=True),
     # 'String 2' is the battery (evcc-io/evcc#19078, hilman2/ha-sunspec2)
     MakerQuirk("fronius symo hybrid", battery_input=1),
 )

@@ -84,6 +84,12 @@ class Exchange(Protocol):
     async def find_tender(self, tender_id: str) -> TenderAnswer | None:
         """What the exchange knows of our tender; None = it never arrived."""
 
+    async def open_tenders(self) -> Sequence[str]:
+        """The ids of our tenders that may still be filled, as the exchange knows them."""
+
+    async def signed_tender(self, tender_id: str) -> Tender | None:
+        """The tender as we signed it, if the exchange can show our own signature; else None."""
+
     async def transactions(self, after: int) -> Sequence[Transaction]:
         """Our fills with a sequence greater than ``after``, in order."""
 

@@ -9,17 +9,13 @@ unanswered tenders again, and reports again what has no settlement yet.
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-import aiohttp
-
-from gateway.domain.intervals import Interval, floor_quarter, iso, parse_utc, quarters
+from gateway.domain.intervals import Interval, floor_quarter, iso, quarters
 from gateway.domain.price import Price
 from gateway.domain.trade import (
     CancelAnswer,
@@ -34,10 +30,12 @@ from gateway.domain.trade import (
 )
 from gateway.errors import MarketError
 from gateway.market.exchanges import ExchangeAccess, PublishedPrices
+from gateway.market.exchanges.bounded import loads, moment, rows, text, understood
+from gateway.market.exchanges.http import BoundedHttp
 from gateway.market.settlement import expected
 
-_TIMEOUT_S = 15.0
 _LONGEST = timedelta(days=40)  # what is kept in memory
+_MOST_ROWS = 4000
 _NEVER_TICKS = 10**9  # beyond any price
 _MOST_PER_KWH = 10_000
 
@@ -60,8 +58,7 @@ class PostedPrice:
     """Implements the port `gateway.market.exchanges.Exchange` without an exchange."""
 
     def __init__(self, access: ExchangeAccess) -> None:
-        self._access, self._tls = access, access.tls()
-        self._session: aiohttp.ClientSession | None = None
+        self._access, self._http = access, BoundedHttp(access.tls())
         self._currency = ""
         self._posted: dict[datetime, PublishedPrices] = {}
         self._rests: dict[str, _Rest] = {}
@@ -116,6 +113,14 @@ class PostedPrice:
         rest = self._rests.get(tender_id)
         return rest.answer if rest else None
 
+    async def open_tenders(self) -> Sequence[str]:
+        return [name for name, rest in self._rests.items() if rest.open_wh]
+
+    async def signed_tender(self, tender_id: str) -> Tender | None:
+        """There is nobody but us."""
+        rest = self._rests.get(tender_id)
+        return rest.tender if rest else None
+
     async def transactions(self, after: int) -> Sequence[Transaction]:
         # a previous run may have numbered further than this one
         self._sequence = max(self._sequence, after)
@@ -132,9 +137,7 @@ class PostedPrice:
         return [s for m in due if (s := self._settlement(m)) is not None]
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._http.close()
 
     def _take(self, tender: Tender) -> TenderAnswer:
         if known := self._rests.get(tender.tender_id):
@@ -187,23 +190,17 @@ class PostedPrice:
     async def _fetch(self, start: datetime, end: datetime) -> None:
         """Ask for the posted prices of the span and keep them."""
         query = {"start": iso(start), "end": iso(end)}
-        try:
-            async with asyncio.timeout(_TIMEOUT_S):
-                session = self._open()
-                async with session.get(self._access.url, params=query) as reply:
-                    text = await reply.text()
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise MarketError(f"{self._access.url}: {type(error).__name__} {error}") from error
-        if reply.status != 200:
-            raise MarketError(f"{self._access.url}: HTTP {reply.status}")
-        try:
-            document = json.loads(text, parse_float=Decimal)
-            currency = str(document["currency"])
-            rows = [price for row in document["prices"] for price in _posted(row)]
-        except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-            raise MarketError(f"{self._access.url}: no price document: {error!r}") from error
+        status, raw = await self._http.ask("GET", self._access.url, query=query)
+        if status != 200:
+            raise MarketError(f"{self._access.url}: HTTP {status}")
+        with understood("a price document"):
+            document = loads(raw)
+            currency = text(document["currency"])
+            found = [
+                p for row in rows(document["prices"], _MOST_ROWS) for p in _posted(row, start, end)
+            ]
         self._currency = currency
-        self._posted |= {row.interval.start: row for row in rows}
+        self._posted |= {row.interval.start: row for row in found}
         self._forget(self._access.clock.now() - _LONGEST)
 
     def _forget(self, old: datetime) -> None:
@@ -212,33 +209,28 @@ class PostedPrice:
         self._fills = [f for f in self._fills if f.interval.start >= old]
         self._rests = {k: r for k, r in self._rests.items() if r.tender.interval.start >= old}
 
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            connector = aiohttp.TCPConnector(ssl=self._tls)
-            self._session = aiohttp.ClientSession(connector=connector)
-        return self._session
-
 
 def _price_for(side: Side, posted: PublishedPrices) -> int | None:
     return posted.export_ticks if side is Side.SELL else posted.import_ticks
 
 
-def _posted(row: Any) -> Iterator[PublishedPrices]:
-    """One row of the document as quarters: an hourly price holds in each of its four."""
-    start, end = parse_utc(row["start"]), parse_utc(row["end"])
+def _posted(row: Any, since: datetime, until: datetime) -> Iterator[PublishedPrices]:
+    """One row of the document as quarters of the span: an hourly price holds in each of its four."""
+    start, end = moment(row["start"]), moment(row["end"])
     if floor_quarter(start) != start or floor_quarter(end) != end or end <= start:
-        raise ValueError(f"{row['start']} to {row['end']} is not on the quarter-hour grid")
+        raise ValueError(f"{iso(start)} to {iso(end)} is not on the quarter-hour grid")
     bought, sold = _ticks(row.get("import_per_kwh")), _ticks(row.get("export_per_kwh"))
-    for interval in quarters(start, end):
+    first, last = max(start, floor_quarter(since)), min(end, until)
+    for interval in quarters(first, last):
         yield PublishedPrices(interval, bought, sold, sold, sold)
 
 
 def _ticks(per_kwh: Any) -> int | None:
     if per_kwh is None:
         return None
-    price = Decimal(per_kwh)
+    price = Decimal(text(per_kwh)) if isinstance(per_kwh, str) else Decimal(per_kwh)
     if not price.is_finite() or abs(price) > _MOST_PER_KWH:
-        raise ValueError(f"{per_kwh} is no price of a kWh")
+        raise ValueError("that is no price of a kWh")
     return Price.of_kwh(price).ticks
 
 

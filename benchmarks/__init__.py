@@ -1,0 +1,1 @@
+"""Figures: how fast, how much, and how well the tests notice."""

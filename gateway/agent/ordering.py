@@ -1,0 +1,58 @@
+"""From the state to the order: what is sold, prices and values of the intervals that come next. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gateway.agent.state import GatewayState
+from gateway.domain.intervals import Interval, quarter_of
+from gateway.domain.order import IntervalTerms, Order
+
+LEASE = timedelta(seconds=60)  # renewed with every report; longer than an agent takes to start anew
+REPORTS_A_LEASE = 6  # at a slow pace of control the lease is so many periods
+INTERVALS = 2  # the present one and the next: none begins without its terms
+
+
+def make_order(
+    state: GatewayState,
+    now: datetime,
+    position_wh: Callable[[Interval], int],
+    cleared: Callable[[Interval], float | None],
+) -> Order:
+    """The order that holds from ``now``. ``position_wh`` is what was sold (+) of an interval."""
+    period = timedelta(seconds=state.settings.control.period_s)
+    interval = quarter_of(now)
+    terms = []
+    for _ in range(INTERVALS):
+        terms.append(_terms(state, now, interval, position_wh(interval), cleared(interval)))
+        interval = interval.next()
+    return Order(
+        made_at=now,
+        valid_until=now + max(LEASE, REPORTS_A_LEASE * period),
+        settings=state.user.standing(state.settings.site.import_limit_w),
+        terms=tuple(terms),
+        resellable=state.resellable,
+        peak_import_w=state.plan.import_limit_w if state.plan else None,
+    )
+
+
+def _terms(
+    state: GatewayState,
+    now: datetime,
+    interval: Interval,
+    position_wh: int,
+    cleared: float | None,
+) -> IntervalTerms:
+    bought, sold = state.retail(interval, cleared)
+    moment = max(now, interval.start)
+    start = state.interval_start
+    return IntervalTerms(
+        interval=interval,
+        position_wh=position_wh,
+        start_counters=start[1] if start and start[0] == interval else None,
+        import_price=bought,
+        export_price=sold,
+        value=state.plan.value(moment, cleared) if state.plan else None,
+        car_value=state.plan.car_value(moment) if state.plan else None,
+    )

@@ -1,0 +1,88 @@
+"""Opens what the agent keeps on the disk. What can't be opened never keeps the agent from starting.
+
+An account that is damaged, or a disk that can't be written, means: no trading, and everything else goes
+on. The damaged file stays as it is, for a person to look at; what is metered meanwhile is kept in a
+second account beside it, or, where nothing can be written at all, only in memory.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.agent.command_handler import SeenCommands
+from gateway.errors import JournalBroken, StorageError
+from gateway.store.history import History
+from gateway.store.journal import Journal
+
+log = logging.getLogger(__name__)
+
+JOURNAL, HISTORY, COMMANDS = "journal.sqlite", "history.sqlite", "commands.sqlite"
+MEANWHILE = "meanwhile"  # folder of the account that is kept while the real one is damaged
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The open files. ``alarm`` says why nothing may be traded; empty when all is well.
+
+    ``passes``: the fault may go away by itself (a disk that was full), so opening is worth another try.
+    """
+
+    journal: Journal
+    history: History
+    seen: SeenCommands
+    alarm: str = ""
+    passes: bool = False
+
+
+def open_stores(folder: Path, stack: AsyncExitStack) -> Stores:
+    """All files of ``folder``; ``stack`` closes them, and removes what is only temporary."""
+    alarm, passes = "", False
+    try:
+        journal = Journal(folder / JOURNAL)
+    except JournalBroken as error:
+        alarm = f"{error}; nothing is traded (docs/operations.md tells what to do)"
+        journal = _meanwhile(folder, stack)
+    except StorageError as error:
+        alarm, passes = f"{error}; nothing is traded until it can be written", True
+        journal = Journal(_temporary(stack) / JOURNAL)
+    stack.callback(journal.close)
+    if alarm:
+        log.error("%s", alarm)
+    try:
+        history = History(folder / HISTORY)
+    except StorageError as error:
+        log.error("%s; the past is kept in memory only", error)
+        history = History(_temporary(stack) / HISTORY)
+    stack.callback(history.close)
+    seen = _commands(folder / COMMANDS, stack)
+    stack.callback(seen.close)
+    return Stores(journal, history, seen, alarm, passes)
+
+
+def _meanwhile(folder: Path, stack: AsyncExitStack) -> Journal:
+    try:
+        return Journal(folder / MEANWHILE / JOURNAL)
+    except (StorageError, JournalBroken):
+        return Journal(_temporary(stack) / JOURNAL)
+
+
+def _commands(path: Path, stack: AsyncExitStack) -> SeenCommands:
+    """A file that is damaged is put aside: it only remembers the commands of a day."""
+    try:
+        return SeenCommands(path)
+    except StorageError as error:
+        aside = path.with_name(path.name + ".damaged")
+        log.error("%s; put aside as %s", error, aside.name)
+        try:
+            path.replace(aside)
+            return SeenCommands(path)
+        except (OSError, StorageError):
+            return SeenCommands(_temporary(stack) / COMMANDS)
+
+
+def _temporary(stack: AsyncExitStack) -> Path:
+    return Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="energy-gateway-")))

@@ -1,0 +1,102 @@
+"""`python -m gateway.guard`: the guard's process. `energy-gateway run` checks the configuration and becomes it.
+
+The checked settings come as JSON over an inherited pipe, so that this process loads no library to
+check them. It makes the devices neutral first, then starts the agent and listens to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+import msgspec
+
+from gateway.clock import WallClock
+from gateway.config.guard import GuardSettings
+from gateway.errors import ConfigError
+from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
+from gateway.guard.compose import Guard
+from gateway.ipc.messages import GuardReport
+from gateway.systemd import notify, set_up_logs
+
+log = logging.getLogger(__name__)
+
+LIMITS = AgentLimits()
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; 0 then, 2 if the configuration cannot be used."""
+    words = _parser().parse_args()
+    set_up_logs(getattr(logging, words.log_level.upper()), as_json=words.log_json)
+    with os.fdopen(words.settings_fd, "rb") as pipe:
+        settings = msgspec.json.decode(pipe.read(), type=GuardSettings)
+    try:
+        asyncio.run(serve(settings, words.config, words.log_level, words.log_json))
+    except ConfigError as error:
+        print(error, file=sys.stderr)  # noqa: T201 - one line for the person, as every command does
+        return 2
+    return 0
+
+
+async def serve(settings: GuardSettings, config: Path, log_level: str, log_json: bool) -> None:
+    """The guard and its agent, until a signal ends both."""
+    clock = WallClock(settings.clock_start, settings.clock_rate)
+    command = (*agent_command(config, log_level, log_json), *clock.as_words())
+    process: AgentProcess | None = None
+
+    def on_report(report: GuardReport) -> None:
+        notify("WATCHDOG=1")  # fed by the control loop alone: if that hangs, systemd restarts us
+        if process is not None:
+            process.report(report)
+
+    guard = Guard(settings, clock, on_report)
+    process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ended.set)
+    listening = asyncio.Event()
+
+    def ready() -> None:
+        log.info("guard runs: %s", ", ".join(f"{d.name} ({d.profile})" for d in settings.devices))
+        listening.set()
+        notify("READY=1")
+
+    async with asyncio.TaskGroup() as group:
+        guarding = group.create_task(guard.run(ready), name="guard")
+        keeping = group.create_task(_keep(process, listening), name="agent")
+        waiting = group.create_task(ended.wait(), name="signal")
+        await asyncio.wait((guarding, waiting), return_when=asyncio.FIRST_COMPLETED)
+        notify("STOPPING=1")
+        waiting.cancel()
+        stopping = group.create_task(process.stop(), name="agent stop")
+        guarding.cancel()  # the devices are released while the agent ends
+        with suppress(asyncio.CancelledError):
+            await guarding
+        await stopping
+        keeping.cancel()
+
+
+async def _keep(process: AgentProcess, listening: asyncio.Event) -> None:
+    """The agent is started when the devices are neutral, not before."""
+    await listening.wait()
+    await process.run()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gateway.guard", description=__doc__)
+    parser.add_argument("--settings-fd", type=int, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-json", action="store_true")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""Build the guard from its settings, run it, and leave the home neutral when it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.clock import Clock
+from gateway.config.guard import GuardSettings
+from gateway.devices.build import build_devices
+from gateway.errors import ConfigError
+from gateway.guard.intents import GuardFile
+from gateway.guard.loop import GuardLoop
+from gateway.guard.orders import OrderIntake
+from gateway.ipc.messages import GuardReport
+from gateway.site.site import Site
+from gateway.sun import is_dark
+
+log = logging.getLogger(__name__)
+
+FILE = "guard.json"
+FIRST_LOOK_S = 6.0  # real seconds: devices that do not answer hold the start up no longer
+
+
+class Guard:
+    """The running guard: its parts, and how they live and end together."""
+
+    def __init__(
+        self,
+        settings: GuardSettings,
+        clock: Clock,
+        on_report: Callable[[GuardReport], None],
+    ) -> None:
+        """Opens the guard's file and builds the devices; nothing is connected yet. Raises ConfigError."""
+        folder = Path(settings.state_dir)
+        self._lock = _locked(folder / f"{FILE}.lock")
+        file = GuardFile(folder / FILE)
+        place, timing = settings.place, settings.timing
+        self.clock, self.settings = clock, settings
+        self.intake = OrderIntake(file, settings.standing(), clock)
+        self.site = Site(
+            build_devices(settings.devices, file, clock, memory=file),
+            clock,
+            timing.period_s,
+            lambda now: is_dark(place, now),
+            settings.roles(),
+        )
+        self.loop = GuardLoop(
+            self.site, self.intake, settings.control(), clock, timing.period_s, on_report
+        )
+
+    async def run(self, listening: Callable[[], object] = lambda: None) -> None:
+        """Until cancelled. ``listening`` is called when every device that answers is neutral.
+
+        However it ends, the devices are released.
+        """
+        try:
+            async with asyncio.TaskGroup() as loops:
+                self.site.start(loops)
+                await self.site.looked_at(FIRST_LOOK_S)
+                self.clock.spawn(loops, self.loop.run(), "control")
+                listening()
+        finally:
+            await self.release()
+
+    async def release(self) -> None:
+        """Every device neutral, then the connections closed."""
+        try:
+            reports = await self.site.release_all()
+            if reports and all(report.neutral for report in reports):
+                log.info("all devices are neutral")
+        finally:
+            await self.site.close()
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+
+def _locked(path: Path) -> int | None:
+    """Two guards on one home would fight; the lock goes with the process, however it ends.
+
+    A folder that can't be written keeps nobody from steering: then there is no lock.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        log.error(
+            "%s cannot be written (%s): what is set may not be undone after a crash", path, error
+        )
+        return None
+    try:
+        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        raise ConfigError(f"{path.parent}: another gateway runs with this state folder") from error
+    return lock

@@ -1,0 +1,153 @@
+"""What the guard must not forget: one small JSON file, replaced whole, durable before anything is written.
+
+It holds what the next start must put back on which device, how often flash registers were written
+today, the standing settings that outlive the agent, and where the lifetime counters stood. A file that
+cannot be read is put aside and said once: the devices are made neutral at the start whatever it says.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from gateway.domain.control import Control
+from gateway.domain.order import StandingSettings
+from gateway.errors import StorageError
+
+log = logging.getLogger(__name__)
+
+VERSION = 1
+MOST_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The content of the file. ``intents``: device -> control -> what restores it."""
+
+    version: int = VERSION
+    intents: dict[str, dict[str, str]] = field(default_factory=dict)
+    flash_day: str = ""  # YYYY-MM-DD of ``flash_writes``: device -> register -> writes on that day
+    flash_writes: dict[str, dict[str, int]] = field(default_factory=dict)
+    settings: StandingSettings | None = None
+    words: dict[str, str] = field(default_factory=dict)
+
+
+class GuardFile:
+    """The file at ``path``. It implements `gateway.devices.IntentStore` and `counters.Memory`.
+
+    Every change is written before the call returns, and raises StorageError where it cannot be; then
+    nothing has changed. Reading never fails: the content is in memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept = _read(path)
+
+    # -- IntentStore --
+
+    def remember(self, device: str, control: Control, restore: str, time: datetime) -> None:
+        """The first word on a control holds: it was taken when nothing of ours stood there."""
+        ours = self._kept.intents.get(device, {})
+        if control.value not in ours:
+            changed = {**ours, control.value: restore}
+            self._store(replace(self._kept, intents={**self._kept.intents, device: changed}))
+
+    def forget(self, device: str, control: Control) -> None:
+        ours = dict(self._kept.intents.get(device, {}))
+        if ours.pop(control.value, None) is None:
+            return
+        others = {name: left for name, left in self._kept.intents.items() if name != device}
+        self._store(replace(self._kept, intents=others | ({device: ours} if ours else {})))
+
+    def pending(self, device: str) -> dict[Control, str]:
+        return {Control(name): text for name, text in self._kept.intents.get(device, {}).items()}
+
+    def write_count(self, device: str, register: int, day: str) -> int:
+        if day != self._kept.flash_day:
+            return 0
+        return self._kept.flash_writes.get(device, {}).get(str(register), 0)
+
+    def count_write(self, device: str, register: int, day: str) -> None:
+        counts = self._kept.flash_writes if day == self._kept.flash_day else {}
+        ours = dict(counts.get(device, {}))
+        ours[str(register)] = ours.get(str(register), 0) + 1
+        self._store(replace(self._kept, flash_day=day, flash_writes={**counts, device: ours}))
+
+    # -- Memory of the counters --
+
+    def setting(self, name: str, value: str | None = None) -> str | None:
+        """The word stored as ``name``; given ``value`` it is stored first."""
+        if value is not None and self._kept.words.get(name) != value:
+            self._store(replace(self._kept, words={**self._kept.words, name: value}))
+        return self._kept.words.get(name)
+
+    # -- the user's and the grid operator's word --
+
+    @property
+    def settings(self) -> StandingSettings | None:
+        """What was told last; None where nobody has said anything yet."""
+        return self._kept.settings
+
+    def keep_settings(self, settings: StandingSettings) -> None:
+        if settings != self._kept.settings:
+            self._store(replace(self._kept, settings=settings))
+
+    def _store(self, changed: Remembered) -> None:
+        try:
+            _write(self._path, msgspec.json.encode(changed))
+        except OSError as error:
+            raise StorageError(f"{self._path}: cannot be written: {error.strerror}") from error
+        self._kept = changed
+
+
+def _read(path: Path) -> Remembered:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        return Remembered()
+    except OSError as error:
+        log.error("%s cannot be read (%s); every device is made neutral all the same", path, error)
+        return Remembered()
+    try:
+        if len(data) > MOST_BYTES:
+            raise ValueError(f"is larger than {MOST_BYTES} bytes")
+        kept = msgspec.json.decode(data, type=Remembered)
+        if kept.version != VERSION:
+            raise ValueError(f"is of version {kept.version}, this program knows {VERSION}")
+        for controls in kept.intents.values():
+            for name in controls:
+                Control(name)
+    except (ValueError, RecursionError) as error:
+        aside = path.with_name(path.name + ".damaged")
+        log.error("%s %s; put aside as %s, devices are made neutral", path, error, aside.name)
+        with suppress(OSError):
+            path.replace(aside)
+        return Remembered()
+    return kept
+
+
+def _write(path: Path, data: bytes) -> None:
+    """All or nothing, also over a power cut: a new file, on the disk, then in the old one's place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(path.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(descriptor, view) :]
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    fresh.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,108 @@
+"""The guard's loop: observe, decide, apply, report; every period, a moment after the polls.
+
+Nothing in a tick waits for anything but the devices, and for those a period at most.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from gateway.clock import Clock, every
+from gateway.control.decide import decide
+from gateway.control.inputs import ControlMemory, DecisionInputs
+from gateway.domain.control import ControlSettings, Setpoints
+from gateway.domain.intervals import Interval
+from gateway.domain.order import IntervalTerms, MeterCounters, Order
+from gateway.domain.readings import Snapshot
+from gateway.guard.orders import OrderIntake
+from gateway.ipc.messages import GuardReport
+from gateway.site.balance import Balance
+from gateway.site.site import Site
+
+log = logging.getLogger(__name__)
+
+BEGINNING = timedelta(seconds=15)  # of an interval: so much later its start has been missed
+
+
+class Delivery:
+    """Net energy since a delivery interval began, by the meter's counters.
+
+    The order says what they were at the start. Until one says so, what was seen at the beginning stands
+    for it; where the beginning was not seen, what was delivered is not known.
+    """
+
+    def __init__(self) -> None:
+        self._first: tuple[Interval, MeterCounters | None] | None = None
+
+    def since_start_wh(self, snapshot: Snapshot, terms: IntervalTerms | None) -> float | None:
+        """Net export so far, Wh; None while it is not known."""
+        if terms is None or snapshot.grid_import_wh is None or snapshot.grid_export_wh is None:
+            return None
+        counted = MeterCounters(snapshot.grid_import_wh, snapshot.grid_export_wh)
+        if self._first is None or self._first[0] != terms.interval:
+            seen = snapshot.time - terms.interval.start <= BEGINNING
+            self._first = (terms.interval, counted if seen else None)
+        start = terms.start_counters or self._first[1]
+        if start is None:
+            return None
+        return counted.export_wh - start.export_wh - (counted.import_wh - start.import_wh)
+
+
+class GuardLoop:
+    """Steers the site by the order in force. ``on_report`` is told of every tick and returns at once."""
+
+    def __init__(
+        self,
+        site: Site,
+        intake: OrderIntake,
+        settings: ControlSettings,
+        clock: Clock,
+        period_s: float,
+        on_report: Callable[[GuardReport], None],
+    ) -> None:
+        self._site, self._intake, self._settings = site, intake, settings
+        self._clock, self._period_s, self._on_report = clock, period_s, on_report
+        self._memory = ControlMemory()
+        self._delivery, self._balance = Delivery(), Balance()
+        self._ticks = 0
+
+    async def run(self) -> None:
+        """For ever; never raises for a lost device or a full disk."""
+        await self._clock.sleep(min(0.5, self._period_s / 4))  # the polls of this period come first
+        async for now in every(self._clock, self._period_s):
+            snapshot = self._site.observe()
+            self._balance.look(snapshot)
+            order = self._intake.current()
+            await self._site.apply(self._decide(snapshot, order, now))
+            self._ticks += 1
+            self._on_report(self._report(snapshot, order))
+
+    def _decide(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
+        terms = None if order is None else order.at(now)
+        decision = decide(
+            DecisionInputs(
+                snapshot=snapshot,
+                settings=self._intake.settings,
+                order=order,
+                delivered_wh=self._delivery.since_start_wh(snapshot, terms),
+                control=self._settings,
+                now=now,
+                monotonic_s=self._clock.monotonic(),
+                keeps_export=self._site.keeps_export(),
+                memory=self._memory,
+            )
+        )
+        self._memory = decision.memory
+        return decision.setpoints
+
+    def _report(self, snapshot: Snapshot, order: Order | None) -> GuardReport:
+        return GuardReport(
+            tick=self._ticks,
+            snapshot=snapshot,
+            setpoints=self._memory.setpoints,
+            settings=self._intake.settings,
+            order_holds=order is not None,
+            polls=self._site.take_polls(),
+        )

@@ -1,0 +1,146 @@
+"""Takes orders in: what is out of range is refused and said once; what has run out no longer holds.
+
+An order is a lease. How long it holds is counted from its arrival on the monotonic clock, so that a
+clock that is set makes no order live longer. The standing settings in it outlive it: they are kept in
+the guard's own file.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import timedelta
+from itertools import pairwise
+
+from gateway.clock import Clock
+from gateway.domain.order import IntervalTerms, Order, StandingSettings
+from gateway.domain.plan import ValueCurve
+from gateway.errors import StorageError
+from gateway.guard.intents import GuardFile
+
+log = logging.getLogger(__name__)
+
+LONGEST_LEASE = timedelta(minutes=10)
+LONGEST_INTERVAL = timedelta(hours=1)
+MOST_TERMS = 16
+MOST_POINTS = 4096  # of a value curve
+MOST_PRICE = 1e9  # per MWh; no currency's electricity costs more
+MOST_W = 1e7
+MOST_WH = 1e8
+
+
+class OrderIntake:
+    """The order in force, if any, and the settings that hold without one."""
+
+    def __init__(self, file: GuardFile, configured: StandingSettings, clock: Clock) -> None:
+        """``configured`` holds until somebody has said otherwise; its limits are never exceeded."""
+        self._file, self._configured, self._clock = file, configured, clock
+        self._order: Order | None = None
+        self._until = -math.inf
+        self._refused = ""
+        self._unstored = False
+        self.settings = self._tightened(file.settings or configured)
+
+    def take(self, order: Order) -> bool:
+        """Let ``order`` replace the one before; False if it is refused."""
+        why = fault(order)
+        if why:
+            if why != self._refused:
+                log.warning("an order of the agent is refused: %s", why)
+            self._refused = why
+            return False
+        self._refused = ""
+        left_s = (order.valid_until - order.made_at).total_seconds()
+        self._order, self._until = order, self._clock.monotonic() + left_s
+        self._keep(order.settings)
+        return True
+
+    def current(self) -> Order | None:
+        """The order in force; None when it has run out or none has come."""
+        if self._order is not None and self._clock.monotonic() >= self._until:
+            self._order = None
+        return self._order
+
+    def _keep(self, settings: StandingSettings) -> None:
+        self.settings = self._tightened(settings)
+        try:
+            self._file.keep_settings(settings)
+            self._unstored = False
+        except StorageError as error:
+            if not self._unstored:
+                log.error("the settings hold, but a restart would not know them: %s", error)
+            self._unstored = True
+
+    def _tightened(self, settings: StandingSettings) -> StandingSettings:
+        """No order widens what the connection allows."""
+        own = self._configured
+        return StandingSettings(
+            reserve_pct=settings.reserve_pct,
+            battery=settings.battery,
+            export_limit_w=_smaller(settings.export_limit_w, own.export_limit_w),
+            import_limit_w=_smaller(settings.import_limit_w, own.import_limit_w),
+            charge_now=settings.charge_now,
+            departure_time=settings.departure_time,
+            departure_energy_wh=settings.departure_energy_wh,
+        )
+
+
+def fault(order: Order) -> str:
+    """Why this order can't be obeyed, in a few words; empty if it can."""
+    return next(_faults(order), "")
+
+
+def _faults(order: Order) -> Iterator[str]:
+    if not timedelta(0) < order.valid_until - order.made_at <= LONGEST_LEASE:
+        yield f"it would hold for {order.valid_until - order.made_at}"
+    if len(order.terms) > MOST_TERMS:
+        yield f"it has terms for {len(order.terms)} intervals"
+    settings = order.settings
+    if not 0 <= settings.reserve_pct <= 100:
+        yield f"a reserve of {settings.reserve_pct} %"
+    for name in ("export_limit_w", "import_limit_w"):
+        if not _within(getattr(settings, name), 0, MOST_W):
+            yield f"{name} = {getattr(settings, name)}"
+    if not _within(settings.departure_energy_wh, 0, MOST_WH):
+        yield f"departure_energy_wh = {settings.departure_energy_wh}"
+    if not _within(order.peak_import_w, 0, MOST_W):
+        yield f"peak_import_w = {order.peak_import_w}"
+    for terms in order.terms:
+        yield from _faults_of(terms)
+
+
+def _faults_of(terms: IntervalTerms) -> Iterator[str]:
+    if terms.interval.end - terms.interval.start > LONGEST_INTERVAL:
+        yield f"an interval of {terms.interval.end - terms.interval.start}"
+    if abs(terms.position_wh) > MOST_WH:
+        yield f"position_wh = {terms.position_wh}"
+    for name in ("import_price", "export_price"):
+        if not _within(getattr(terms, name), -MOST_PRICE, MOST_PRICE):
+            yield f"{name} = {getattr(terms, name)}"
+    counters = terms.start_counters
+    if counters is not None:
+        for field in fields(counters):
+            if not math.isfinite(getattr(counters, field.name)):
+                yield f"{field.name} at the interval's start is no number"
+    for curve in (terms.value, terms.car_value):
+        if curve is not None and not _is_curve(curve):
+            yield "a value curve that is none"
+
+
+def _is_curve(curve: ValueCurve) -> bool:
+    grid, values = curve.stored_wh, curve.value_per_mwh
+    if not 0 < len(grid) == len(values) <= MOST_POINTS:
+        return False
+    rises = all(a < b for a, b in pairwise(grid))
+    return rises and all(math.isfinite(x) and abs(x) <= MOST_PRICE for x in (*grid, *values))
+
+
+def _within(value: float | None, least: float, most: float) -> bool:
+    return value is None or (math.isfinite(value) and least <= value <= most)
+
+
+def _smaller(a: float | None, b: float | None) -> float | None:
+    known = [x for x in (a, b) if x is not None]
+    return min(known, default=None)

@@ -1,0 +1,341 @@
+"""Guests of the page who mean harm: others are served, nothing is a server error, and the log stays short.
+
+The bad guest comes from another address of the loopback than the good one. Time leaps, so that what is
+closed after a while is closed at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+import socket
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from gateway.agent.command_handler import CommandHandler, SeenCommands
+from gateway.clock import SimClock
+from gateway.dashboard.password import hashed
+from gateway.dashboard.server import Dashboard
+from gateway.publishing.commands import Command, CommandResult, done
+from tests.dashboard.conftest import settings
+from tests.dashboard.homes import NOW, Source, view
+from tests.waiting import HANG_S
+
+MB = 1024 * 1024
+MOST_LINES, MOST_MEMORY = 5, 16 * MB  # what strangers and page hold together
+BOMBS = {"gzip": gzip.compress(bytes(8 * MB)), "deflate": zlib.compress(bytes(8 * MB))}
+GOOD, BAD = "127.0.0.1", "127.0.0.2"
+PASSWORD, CHEAP = "correct horse", 2**4
+COMMAND = json.dumps({"id": "good", "ts": NOW.isoformat(), "value": "hold"}).encode()
+FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass
+class Stage:
+    """A page, what strangers were answered, and their connections."""
+
+    dashboard: Dashboard
+    source: Source
+    cookie: str
+    statuses: list[int] = field(default_factory=list)
+    open: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def connect(
+        self, address: str = BAD
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.dashboard.port, local_addr=(address, 0)
+        )
+        self.open.append(writer)
+        return reader, writer
+
+    async def say(self, data: bytes) -> bytes:
+        """Send it on a connection of its own; what came back before it was closed, or fell silent."""
+        reader, writer = await self.connect()
+        answer = b""
+        with suppress(ConnectionError, TimeoutError):
+            writer.write(data)
+            async with asyncio.timeout(60):
+                answer = await reader.read(MB)
+        writer.close()
+        if answer.startswith(b"HTTP/1."):
+            self.statuses.append(int(answer.split(maxsplit=2)[1]))
+        return answer
+
+    async def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
+        given = {"Host": "127.0.0.1", "Content-Length": str(len(body)), "Cookie": self.cookie}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        lines = [f"{name}: {value}" for name, value in given.items()]
+        head = "\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""])
+        await self.say(head.encode("latin-1", "replace") + body)
+
+
+class Checked(Source):
+    """Commands are checked as at a real home, by the handler that does it there."""
+
+    handler: CommandHandler
+
+    async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
+        return (await self.handler.handle(name, payload, source="page")).body()
+
+
+class Willing:
+    """A home that does what it is told."""
+
+    async def apply(self, command: Command) -> CommandResult:
+        return done(command, None)
+
+
+Act = Callable[[Stage], Awaitable[None]]
+
+
+async def idle(stage: Stage) -> None:
+    for _ in range(300):
+        await stage.connect()
+
+
+async def idle_from_everywhere(stage: Stage) -> None:
+    for last in range(2, 8):
+        for _ in range(70):
+            await stage.connect(f"127.0.0.{last}")
+
+
+async def slow_headers(stage: Stage) -> None:
+    for _ in range(80):
+        _, writer = await stage.connect()
+        writer.write(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-")
+
+
+async def slow_bodies(stage: Stage) -> None:
+    for _ in range(20):
+        await stage.request("POST", "/login", b"p", Content_Type=FORM, Content_Length="1000")
+    assert set(stage.statuses) == {408}
+
+
+async def endless_body(stage: Stage) -> None:
+    _, writer = await stage.connect()
+    writer.write(b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n")
+    chunk = b"10000\r\n" + bytes(65536) + b"\r\n"
+    with suppress(ConnectionError):
+        for _ in range(1000):
+            writer.write(chunk)
+            await writer.drain()
+
+
+async def bombs(stage: Stage) -> None:
+    for how, packed in BOMBS.items():
+        for path, kind in (("/login", FORM), ("/api/command/trading", "application/json")):
+            await stage.request("POST", path, packed, Content_Encoding=how, Content_Type=kind)
+
+
+async def guesses_at_once(stage: Stage) -> None:
+    body = b"password=guess"
+    ask = stage.request
+    await asyncio.gather(*(ask("POST", "/login", body, Content_Type=FORM) for _ in range(60)))
+    await asyncio.gather(*(ask("POST", "/login", body, Content_Type=FORM) for _ in range(40)))
+    assert stage.statuses.count(303) == 5, "five are looked at"
+    assert stage.statuses.count(429) == 95
+
+
+async def basic_headers(stage: Stage) -> None:
+    for text in (
+        "Basic \xff\xfe",
+        "Basic !!!",
+        "Basic",
+        "basic \xe9\xe9",
+        "Basic " + "A" * 5000,
+        "Basic gICA",
+    ):
+        await stage.request("GET", "/metrics", Authorization=text, Cookie="")
+    assert set(stage.statuses) == {401}
+
+
+async def odd_forms(stage: Stage) -> None:
+    for kind in (
+        "multipart/form-data", "multipart/form-data; boundary=", "text/html; charset=nonsense",
+        f"{FORM}; charset=nonsense", f"{FORM}; charset=\xff", ";;;", "\xff", "a/b/c; =",
+    ):  # fmt: skip
+        for body in (b"password=x", b"\xff\xfe=%ff&;;&=", b"&" * 5000):
+            await stage.request("POST", "/login", body, Content_Type=kind)
+
+
+async def odd_commands(stage: Stage) -> None:
+    kind = "application/json; charset=nonsense"
+    for body in (b"[" * 15_000, b'{"id":"\\ud800"}', b"\xff", b"9" * 15_000, b""):
+        for name in ("trading", "%0a%1b[2J", "..%2f..", "x" * 4000, "%ff%00"):
+            await stage.request("POST", f"/api/command/{name}", body, Content_Type=kind)
+
+
+async def garbage(stage: Stage) -> None:
+    for data in (
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500), b"\x00" * 5000, b"GET\r\n\r\n",
+        b"\r\n" * 3000, b"GET / HTTP/9.9\r\n\r\n", b"GET / HTTP/1.1\r\n: x\r\n\r\n", b"x" * 200_000,
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"A: b\r\n" * 3000 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nA: " + b"b" * 200_000 + b"\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: -1\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9999999999999999999999\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\nZZZ\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ):  # fmt: skip
+        await stage.say(data)
+
+
+async def odd_hosts(stage: Stage) -> None:
+    for host in (
+        "[",
+        "a:b:c",
+        "\x1b[31m",
+        "",
+        "x" * 7000,
+        "127.0.0.1:99999999",
+        "\xff",
+        "[::1",
+        "%",
+    ):
+        await stage.request("GET", "/", Host=host)
+
+
+async def odd_paths(stage: Stage) -> None:
+    for path in (
+        "//", "/static/..%2f..%2fserver.py", "/static/%00", "/static/\\..\\x", "*", "/?" + "a=1&" * 1500,
+        "http://127.0.0.1/", "/static/%ff", "/%", "/api/live#x", "/static/" + "x" * 7000, "/;;;",
+    ):  # fmt: skip
+        await stage.request("GET", path)
+
+
+async def odd_methods(stage: Stage) -> None:
+    for method in ("TRACE", "OPTIONS", "PUT", "DELETE", "PATCH", "PROPFIND", "X" * 100, "HEAD"):
+        for path in ("/", "/login", "/events", "/api/live", "/metrics"):
+            await stage.request(method, path, Cookie="")
+
+
+async def upgrades(stage: Stage) -> None:
+    for what in ("websocket", "h2c", "TLS/1.0"):
+        for path in ("/", "/login", "/api/live"):
+            await stage.request("GET", path, Upgrade=what, Connection="Upgrade", Expect="200-maybe")
+
+
+async def many_commands(stage: Stage) -> None:
+    for n in range(200):
+        body = json.dumps({"id": f"m{n}", "ts": NOW.isoformat(), "value": n % 2 == 0}).encode()
+        await stage.request(
+            "POST", "/api/command/charge_now", body, Content_Type="application/json"
+        )
+
+
+async def a_long_pipeline(stage: Stage) -> None:
+    await stage.say(b"GET /login HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 2000)
+
+
+async def answers_that_nobody_reads(stage: Stage) -> None:
+    ask = f"GET /static/uPlot.iife.js HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {stage.cookie}\r\n\r\n"
+    for _ in range(30):
+        _, writer = await stage.connect()
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(ask.encode() * 200)
+
+
+async def frozen_streams(stage: Stage) -> None:
+    """Twelve pages whose computer was put to sleep while the home goes on."""
+    ask = f"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {stage.cookie}\r\n\r\n".encode()
+    for _ in range(12):
+        link = socket.socket()
+        link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        link.bind((BAD, 0))
+        link.connect(("127.0.0.1", stage.dashboard.port))
+        link.setblocking(False)
+        _, writer = await asyncio.open_connection(sock=link)
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        writer.write(ask)
+        stage.open.append(writer)
+    while not stage.dashboard._streams:
+        await asyncio.sleep(0.1)
+    while stage.dashboard._streams:
+        assert stage.source.now is not None
+        later = stage.source.now.time + timedelta(seconds=61)
+        stage.source.now = replace(stage.source.now, time=later)
+        await asyncio.sleep(1)
+
+
+ACTS: list[Act] = [
+    idle, idle_from_everywhere, slow_headers, slow_bodies, endless_body, bombs, guesses_at_once,
+    basic_headers, odd_forms, odd_commands, garbage, odd_hosts, odd_paths, odd_methods, upgrades,
+    many_commands, a_long_pipeline, answers_that_nobody_reads, frozen_streams,
+]  # fmt: skip
+
+
+@asynccontextmanager
+async def on_stage(folder: Path) -> AsyncIterator[Stage]:
+    file = folder / "password"
+    file.write_text(hashed(PASSWORD, CHEAP) + "\n")
+    file.chmod(0o600)
+    source = Checked(view())
+    seen = SeenCommands(folder / "commands.sqlite")
+    source.handler = CommandHandler(Willing(), seen, SimClock(NOW))
+    dashboard = Dashboard(settings(password_file=file), source, lambda: b"up 1\n")
+    await dashboard.start()
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as client:
+        form = {"password": PASSWORD}
+        answer = await client.post(
+            f"http://127.0.0.1:{dashboard.port}/login", data=form, allow_redirects=False
+        )
+        cookie = answer.headers["Set-Cookie"].partition(";")[0]
+    stage = Stage(dashboard, source, cookie)
+    yield stage
+    for writer in stage.open:
+        writer.transport.abort()
+    await dashboard.stop()
+
+
+async def others_are_served(stage: Stage) -> None:
+    """A new connection, a login, a look and a command."""
+    base = f"http://127.0.0.1:{stage.dashboard.port}"
+    connector = aiohttp.TCPConnector(local_addr=(GOOD, 0))
+    jar = aiohttp.CookieJar(unsafe=True)
+    async with (
+        asyncio.timeout(HANG_S),
+        aiohttp.ClientSession(connector=connector, cookie_jar=jar) as client,
+    ):
+        await client.post(f"{base}/login", data={"password": PASSWORD})
+        live = await client.get(f"{base}/api/live")
+        assert live.status == 200
+        assert (await live.json())["power"]["grid_w"] == -2710
+        kind = {"Content-Type": "application/json"}
+        told = await client.post(f"{base}/api/command/battery", data=COMMAND, headers=kind)
+        assert (await told.json())["status"] == "ok"
+
+
+@pytest.mark.parametrize("act", ACTS, ids=lambda act: act.__name__)
+async def test_others_are_served(
+    act: Act, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with on_stage(tmp_path) as stage:
+        caplog.set_level(logging.INFO)
+        caplog.clear()
+        tracemalloc.start()
+        try:
+            await act(stage)
+            await others_are_served(stage)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert max(stage.statuses, default=0) < 500, stage.statuses
+        assert peak < MOST_MEMORY
+        lines = [r for r in caplog.records if r.name.startswith(("gateway", "aiohttp", "asyncio"))]
+        assert len(lines) <= MOST_LINES, [r.getMessage() for r in lines]
+        assert not any(r.exc_info for r in lines)
+        async with asyncio.timeout(HANG_S):
+            while stage.dashboard._door.count:  # each is closed by itself, however it stays
+                await asyncio.sleep(1)

@@ -1,0 +1,98 @@
+"""The agent dies, stops, spins, eats memory, floods or lies: the guard goes on, and has it back by itself."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.safety import agents
+from tests.safety.guarded import FAMILIES, alive, guarded, signal_to
+
+QUICK = {"silence_s": 3.0, "start_s": 30.0, "memory": 120 * 1024 * 1024}
+WRONG = {
+    "it spins": (agents.SPINS, "no order came for"),
+    "it sleeps": (agents.SLEEPS, "no order came for"),
+    "it eats memory": (agents.EATS_MEMORY, "it used"),
+    "it floods": (agents.FLOODS, "orders in a second"),
+    "it talks nonsense": (agents.TALKS_NONSENSE, "it sent what is no order"),
+    "it claims a huge frame": (agents.CLAIMS_TOO_MUCH, "a frame of 4294967295 bytes"),
+    "it hangs up": (agents.HANGS_UP, "it was ended by SIGKILL"),
+    "it dies": (agents.DIES, "it was ended by SIGSEGV"),
+    "it ends at once": (agents.ENDS_AT_ONCE, "it ended with exit code 1"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+async def test_an_agent_that_goes_wrong_is_ended_said_once_and_started_again(
+    what: str, tmp_path: Path
+) -> None:
+    agent, why = WRONG[what]
+    async with guarded("fronius", tmp_path) as place:
+        await place.start(agent, QUICK)
+        first = await place.agent()
+        await place.says(f"the agent is lost: {why}" if why.startswith("it ") else why)
+        assert not alive(first)
+        await place.steers_on()
+        await place.agent(other_than=first)
+        await place.steers_on()
+        assert await place.stop() == 0
+        assert not place.held
+        lost = [line for line in place.said if "the agent is lost" in line]
+        assert len(lost) <= 2, "said once a loss"
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_an_agent_that_is_killed_or_stopped_leaves_the_battery_with_the_guard(
+    family: str, tmp_path: Path
+) -> None:
+    """The order holds for its lease; the user's hold outlives the agent, for the guard keeps it."""
+    async with guarded(family, tmp_path) as place:
+        await place.start(agents.HOLDS, QUICK)
+        await place.until(lambda: place.held, "held")
+        pid = await place.agent()
+        for number in (signal.SIGKILL, signal.SIGSTOP):
+            signal_to(pid, number)
+            await place.until(lambda pid=pid: not alive(pid), "ended")  # type: ignore[misc]
+            await place.steers_on()
+            assert place.held, "the user's hold is the guard's to keep"
+            pid = await place.agent(other_than=pid)
+        assert await place.stop() == 0
+        assert not place.held
+        assert not alive(pid)
+
+
+async def test_an_order_runs_out_with_its_lease(tmp_path: Path) -> None:
+    """What is held by a standing setting stays held; with no word of the user nothing is."""
+    async with guarded("fronius", tmp_path) as place:
+        await place.start(agents.HOLDS_BRIEFLY, QUICK)
+        await place.until(lambda: place.held, "held")
+        await place.says("no order came for")
+        await place.steers_on()
+        assert place.held
+        await place.kill()
+        assert place.held, "killed, it could not release"
+        await place.start(agents.ENDS_AT_ONCE, QUICK)
+        await place.until(lambda: place.held, "held again: the setting is in the guard's own file")
+        assert await place.stop() == 0
+        assert not place.held
+
+
+async def test_an_order_out_of_range_is_refused_and_said_once(tmp_path: Path) -> None:
+    async with guarded("fronius", tmp_path) as place:
+        await place.start(agents.OUT_OF_RANGE, QUICK)
+        await place.says("an order of the agent is refused")
+        await place.steers_on(12)
+        assert sum("is refused" in line for line in place.said) == 1
+        assert not place.held
+        assert await place.stop() == 0
+
+
+async def test_the_agent_never_outlives_the_guard(tmp_path: Path) -> None:
+    async with guarded("fronius", tmp_path) as place:
+        await place.start()
+        await place.says("gateway 'home' runs")
+        pid = await place.agent()
+        await place.kill()
+        await place.until(lambda: not alive(pid), "ended with its guard")
