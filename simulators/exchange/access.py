@@ -114,7 +114,7 @@ class Access:
         self._token_key = bytes.fromhex(self._market.marks[_TOKEN_KEY])
 
     def sign_in(self, request: web.Request) -> Registered:
-        """The party of the bearer token, or a Problem 401, or 429 where it asks too much."""
+        """The party of the bearer token, or a Problem 401."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise problems.unauthorized("send Authorization: Bearer <token>")
@@ -122,8 +122,11 @@ class Access:
             party = self._believed(token.removeprefix("insecure:"))
         else:
             party = self._of_token(token)
-        self._requests.take(party.party_id)
         return party
+
+    def admit(self, party: Registered) -> None:
+        """Problem 429 where the party asks too much."""
+        self._requests.take(party.party_id)
 
     def _of_token(self, token: str) -> Registered:
         party_id, _, rest = token.rpartition(".")[0].rpartition(".")

@@ -78,6 +78,13 @@ class SettlementColumns(NamedTuple):
     waived: bool
 
 
+class Traded(NamedTuple):
+    """What a party sold and bought in a span, Wh."""
+
+    sold_wh: int
+    bought_wh: int
+
+
 class Loaded(NamedTuple):
     """What a market needs to go on: ``last_calls`` is the latest call of each open instrument."""
 
@@ -131,6 +138,15 @@ class Ledger(Protocol):
     async def evidence(self, document: int) -> Stored | None: ...
 
     async def settlement_columns(self, start: int) -> SettlementColumns: ...
+
+    async def traded(self, since: int) -> dict[int, Traded]:
+        """By party, of the intervals from that quarter-hour on."""
+
+    async def calls_of(self, since: int) -> Sequence[tuple[int, int, int | None, int]]:
+        """Call times from then on: time, Wh, mean price by Wh (None = no trade), instruments."""
+
+    async def estimated(self, start: int) -> int:
+        """Parties that were settled for that interval without a reading."""
 
     async def totals(self) -> dict[str, int]:
         """Settled money by party; the sum is zero."""

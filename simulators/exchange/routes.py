@@ -124,6 +124,14 @@ def created_stream(stored: Stored, party_id: str, now: datetime) -> Json:
     return reply | {"marketOrderId": order_id, "createdTenders": created}
 
 
+def refused_intervals(stored: Stored) -> list[str]:
+    """One name for each interval that was refused, but for those of 0 Wh: they are meant to be."""
+    stream = documents.parse(documents.CreateStreamTender, stored.payload).tender.tender_detail
+    wh = [part.stream_interval_quantity for part in stream.stream.stream_intervals]
+    refused = (stored.result or {}).items()
+    return [f"interval-{status}" for index, (status, _, _) in refused if wh[int(index)]]
+
+
 async def cancel_tender(market: Market, request: Request) -> Decision:
     document = documents.parse(documents.CancelTender, request.body)
     party, tender_id = request.party, document.tender_id
@@ -385,10 +393,12 @@ async def manage_ticker(market: Market, asked: Question) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A route that changes something: the decision, and the answer made from what is stored."""
+    """A route that changes something: the decision, and the answer made from what is stored;
+    ``partly`` names what was refused inside a request that was carried out."""
 
     decide: Callable[[Market, Request], Awaitable[Decision]]
     answer: Callable[[Stored, str, datetime], Json]
+    partly: Callable[[Stored], list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -416,7 +426,7 @@ ROUTES = (
         "createStreamTender",
         "offers for intervals that follow each other",
         documents.CreateStreamTender,
-        Write(create_stream_tender, created_stream),
+        Write(create_stream_tender, created_stream, refused_intervals),
     ),
     Route(
         "cancelTender",

@@ -28,6 +28,7 @@ from simulators.exchange.ledger import (
     Registered,
     SettlementColumns,
     TenderState,
+    Traded,
 )
 from simulators.exchange.names import name_hash
 from simulators.exchange.rows import (
@@ -446,6 +447,34 @@ class SqliteLedger:
         standing = [row for row in found if row.reverses is None and row.seq not in gone]
         return SettlementColumns(traded, metered, standing, bool(waived))
 
+    async def traded(self, since: int) -> dict[int, Traded]:
+        rows = await asyncio.to_thread(self._apart, _TRADED_SINCE, since)
+        return {party: Traded(sold, bought) for party, sold, bought in rows}
+
+    async def calls_of(self, since: int) -> Sequence[tuple[int, int, int | None, int]]:
+        return self.all(
+            "SELECT time, SUM(volume), SUM(volume * price) / NULLIF(SUM(volume), 0), COUNT(*)"
+            " FROM call WHERE seq > (SELECT COALESCE(MAX(seq), 0) FROM call WHERE time < ?)"
+            " GROUP BY time ORDER BY time",
+            since * 900,
+        )
+
+    async def estimated(self, start: int) -> int:
+        (found,) = self.all(
+            "SELECT COUNT(DISTINCT party) FROM statement WHERE start = ? AND estimated", start
+        )
+        return int(found[0])
+
+    def _apart(self, sql: str, *values: int) -> list[Any]:
+        """In another thread, on a connection of its own: a question that takes a while."""
+        db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        try:
+            return db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"the exchange cannot read its store: {error}") from error
+        finally:
+            db.close()
+
     async def totals(self) -> dict[str, int]:
         return self.totals_now()
 
@@ -483,6 +512,10 @@ _POSITIONS = (
 _STATEMENTS = (
     f"{_SPAN} SELECT s.*, r.* FROM span JOIN statement s ON s.start = span.start AND s.party = ?"  # noqa: S608
     " JOIN run r ON r.seq = s.run ORDER BY s.seq"
+)
+_TRADED_SINCE = (
+    "SELECT party, SUM(CASE buy WHEN 0 THEN quantity ELSE 0 END),"
+    " SUM(CASE buy WHEN 0 THEN 0 ELSE quantity END) FROM fill WHERE start >= ? GROUP BY party"
 )
 _TRADED = (
     "SELECT party, SUM(CASE buy WHEN 0 THEN quantity ELSE -quantity END),"
