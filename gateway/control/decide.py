@@ -25,8 +25,9 @@ from gateway.control.limits import (
     Limits,
     SteeredHome,
     export_limit_w,
+    grid_limits,
     limits_of,
-    pv_limit_w,
+    pv_limits_w,
     steered,
     within,
 )
@@ -47,6 +48,7 @@ class _Tick:
     inputs: DecisionInputs
     order: Order | None
     terms: IntervalTerms | None
+    position_wh: int
     home: SteeredHome
     limits: Limits
 
@@ -54,16 +56,6 @@ class _Tick:
     def held(self) -> bool:
         """The owner's hand on the battery comes before what was sold."""
         return self.inputs.settings.battery == "hold"
-
-    @property
-    def position_wh(self) -> int:
-        return 0 if self.held or self.terms is None else self.terms.position_wh
-
-    @property
-    def curtail(self) -> bool:
-        """Whether surplus is worth less than nothing now."""
-        price = self.terms.export_price if self.terms else None
-        return price is not None and price < 0
 
     def dispatch_inputs(
         self, net_load_w: float, exportable_w: float | None
@@ -90,31 +82,32 @@ class _Tick:
 
 def decide(inputs: DecisionInputs) -> Decision:
     """The setpoints of this tick. Without terms for the present interval there is nothing to follow."""
-    order = inputs.order
+    order, control, settings = inputs.order, inputs.control, inputs.settings
     terms = order.at(inputs.now) if order else None
+    position_wh = 0 if terms is None or settings.battery == "hold" else terms.position_wh
+    price = terms.export_price if terms else None
+    curtail = price is not None and price < 0 and position_wh <= 0
     # What was sold is delivered from what there is: only what was not may be kept back.
-    sells = terms is not None and terms.position_wh > 0
-    limits = limits_of(
-        inputs.control, inputs.settings, resale=order is None or order.resellable or sells
-    )
-    tick = _Tick(inputs, order, terms, steered(inputs.snapshot, inputs.control), limits)
+    resale = order is None or order.resellable or position_wh > 0
+    limits = limits_of(control, settings, inputs.tightening, curtail=curtail, resale=resale)
+    tick = _Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
     chargers_a, contactors, spent = _chargers(tick)
     coming_w = charging.coming_w(
         chargers_a, tick.home, contactors, inputs.control, inputs.monotonic_s
     )
-    sold = tick.position_wh > 0
-    pv_w = None
-    if not inputs.keeps_export:
-        pv_w = pv_limit_w(inputs.snapshot, tick.curtail, sold, tick.limits)
+    pv_w: dict[str, int] = {}
+    if not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
+        pv_w = pv_limits_w(inputs.snapshot, limits)
     batteries_w, reason, mode_since_s = _batteries(tick, coming_w)
     setpoints = Setpoints(
         batteries_w=batteries_w,
         chargers_a=chargers_a,
-        pv_limit_w=pv_w,
-        export_limit_w=export_limit_w(tick.curtail, sold, tick.limits),
+        pv_limits_w=pv_w,
+        export_limit_w=export_limit_w(limits),
         reason=reason,
     )
-    return Decision(setpoints, ControlMemory(setpoints, mode_since_s, contactors, spent))
+    memory = ControlMemory(setpoints, mode_since_s, contactors, spent)
+    return Decision(setpoints, memory, grid_limits(control, settings, curtail=curtail))
 
 
 # -- batteries --
@@ -151,10 +144,13 @@ def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
     """What the batteries together should do now, inside every limit."""
     power_w, reason = _wanted(tick, without_w)
     if power_w is None:
-        if not any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries):
+        low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
+        tightening = tick.inputs.tightening
+        if not low and not tightening.import_w and not tightening.export_w:
             return Target(None, reason)
-        # Released, an inverter would go below our reserve: it is told what it would do else.
-        power_w, reason = without_w, Reason.RESERVE
+        # Released, an inverter would go below our reserve, or does not keep a limit: it is told what
+        # it should do by itself.
+        power_w, reason = without_w, Reason.RESERVE if low else reason
     power_w, why = within(power_w, tick.home, tick.limits, coming_w)
     return Target(round(power_w), why or reason)
 

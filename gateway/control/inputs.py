@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
-from gateway.domain.control import ControlSettings, Setpoints
+from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tightening
 from gateway.domain.order import Order, StandingSettings
 from gateway.domain.readings import Snapshot
 
@@ -46,7 +46,7 @@ class DecisionInputs:
     ``order`` is None when there is none yet or the last has run out; ``settings`` hold in any case
     (those of the last order, which the guard keeps). ``delivered_wh`` is the net export since the
     delivery interval began, by the meter (None = not known). ``keeps_export``: the devices keep the
-    export limit by themselves now. ``now`` is UTC, ``monotonic_s`` of a clock that nobody sets.
+    export limit by themselves now; ``tightening`` is what the limit watch asks for. ``now`` is UTC, ``monotonic_s`` of a clock that nobody sets.
     """
 
     snapshot: Snapshot
@@ -57,12 +57,17 @@ class DecisionInputs:
     now: datetime
     monotonic_s: float
     keeps_export: bool = False
+    tightening: Tightening = field(default_factory=Tightening)
     memory: ControlMemory = ControlMemory()
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What the devices are asked for at this tick, and what the next decision has to know."""
+    """What the devices are asked for at this tick, and what the next decision has to know.
+
+    ``grid_limits`` are those that must be seen to be kept at the meter.
+    """
 
     setpoints: Setpoints
     memory: ControlMemory
+    grid_limits: GridLimits

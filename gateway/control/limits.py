@@ -11,35 +11,61 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.control.batteries import at_reserve, can_give_w, most_w, sized
-from gateway.domain.control import ControlSettings, Reason
+from gateway.domain.control import ControlSettings, GridLimits, Reason, Tightening
 from gateway.domain.order import StandingSettings
-from gateway.domain.readings import BatteryState, ChargerState, Snapshot
+from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """All powers W and >= 0, None = no such limit.
+    """All powers W, None = no such limit; each as tight as the limit watch asks for.
 
     ``import_limit_w`` is the smaller of the fuse and what the grid operator or the user allows, and
-    ``import_reason`` which of them that is; ``export_limit_w`` the smallest of agreement and settings.
+    ``import_reason`` which of them that is; ``export_limit_w`` the smallest of agreement and settings,
+    and ``feed_in_w`` that for the sun: 0 besides while surplus costs money, and below 0 where inverters
+    feed in more than they are told (a battery is never filled from the grid for it).
     ``resale``: False while what is stored must stay at home, so that the battery only covers the house.
     """
 
     import_limit_w: float | None
     import_reason: Reason
     export_limit_w: float | None
+    feed_in_w: float | None
     reserve_pct: float
     resale: bool = True
 
 
-def limits_of(control: ControlSettings, settings: StandingSettings, *, resale: bool) -> Limits:
-    """The limits that hold now; no setting widens one of the connection."""
+def grid_limits(
+    control: ControlSettings, settings: StandingSettings, *, curtail: bool
+) -> GridLimits:
+    """What holds at the meter now; no setting widens a limit of the connection.
+
+    ``curtail``: surplus costs money, and none is sold.
+    """
+    return GridLimits(
+        import_w=_least(control.import_limit_w, settings.import_limit_w),
+        export_w=0.0 if curtail else _least(control.export_limit_w, settings.export_limit_w),
+    )
+
+
+def limits_of(
+    control: ControlSettings,
+    settings: StandingSettings,
+    tightening: Tightening,
+    *,
+    curtail: bool,
+    resale: bool,
+) -> Limits:
+    """The limits as control keeps them."""
+    kept = grid_limits(control, settings, curtail=curtail)
     fuse_w, allowed_w = control.import_limit_w, settings.import_limit_w
     tighter = allowed_w is not None and (fuse_w is None or allowed_w < fuse_w)
+    export_w = _least(control.export_limit_w, settings.export_limit_w)
     return Limits(
-        import_limit_w=_least(fuse_w, allowed_w),
+        import_limit_w=_less(kept.import_w, tightening.import_w),
         import_reason=Reason.IMPORT_LIMIT if tighter else Reason.FUSE,
-        export_limit_w=_least(control.export_limit_w, settings.export_limit_w),
+        export_limit_w=None if export_w is None else max(0.0, export_w - tightening.export_w),
+        feed_in_w=_less(kept.export_w, tightening.export_w),
         reserve_pct=settings.reserve_pct,
         resale=resale,
     )
@@ -116,34 +142,64 @@ def within(
     return min(high_w, max(low_w, power_w)), why
 
 
-def export_limit_w(curtail: bool, sold: bool, limits: Limits) -> int | None:
-    """What may be exported at most: nothing while surplus costs money, unless it is sold."""
-    if curtail and not sold:
-        return 0
-    return None if limits.export_limit_w is None else round(limits.export_limit_w)
+def export_limit_w(limits: Limits) -> int | None:
+    """What a device that keeps such a limit by itself may export at most."""
+    return None if limits.feed_in_w is None else max(0, round(limits.feed_in_w))
 
 
-def pv_limit_w(snapshot: Snapshot, curtail: bool, sold: bool, limits: Limits) -> int | None:
-    """An upper limit of generation, or None: for the export limit, or where surplus costs money.
+def pv_limits_w(snapshot: Snapshot, limits: Limits) -> dict[str, int]:
+    """The most that each inverter may feed into the home, so that no more than allowed leaves it.
 
-    With the meter lost the load is not known: all of the generation might be exported, so it is held
-    to the export limit itself. A battery that is not there, or not known, takes nothing.
+    What is limited is AC output, so what a battery takes behind the same inverter is no room: it never
+    reaches the home's wires. What others feed in is: a battery's own inverter takes when it charges.
+    With the meter lost the load is not known: all output might be exported, so it is held to the export
+    limit itself, and no price is followed blindly. Empty = no limit is needed.
     """
-    allowed_w = limits.export_limit_w
-    if curtail and not sold and snapshot.load_w is not None:
-        allowed_w = 0.0
-    if allowed_w is None:
-        return None
-    if snapshot.load_w is None or snapshot.pv_w is None:
-        return round(allowed_w)
-    charging_w = max(0.0, -(snapshot.battery_w or 0.0))
-    limit_w = snapshot.load_w + charging_w + allowed_w
-    # The limit is only needed when generation comes near it; a margin keeps it from flickering.
-    return round(limit_w) if snapshot.pv_w > 0.8 * limit_w else None
+    inverters = [i for i in snapshot.inverters if i.limitable]
+    known = None not in (snapshot.load_w, snapshot.pv_w, snapshot.grid_w)
+    allowed_w = limits.feed_in_w if known else limits.export_limit_w
+    if allowed_w is None or not inverters:
+        return {}
+    if snapshot.load_w is None or snapshot.pv_w is None or snapshot.grid_w is None:
+        return _parts(max(0.0, allowed_w), inverters)
+    output_w = snapshot.load_w - snapshot.grid_w  # of all that feeds in
+    names = {i.name for i in inverters}
+    alone = len(inverters) == len(snapshot.inverters)
+    if alone and all(b.name in names for b in snapshot.batteries):
+        own_w = output_w
+    else:
+        own_w = sum(_fed_w(i) for i in inverters)
+    limit_w = max(0.0, snapshot.load_w + allowed_w - (output_w - own_w))
+    # Only the sun is not steered otherwise: a limit is needed when it comes near it (a margin keeps it
+    # from flickering); at other times it would only keep a battery from following the load.
+    sun_w = sum(i.pv_w or 0.0 for i in inverters)
+    return _parts(limit_w, inverters) if sun_w > 0.8 * limit_w else {}
+
+
+def _fed_w(inverter: InverterState) -> float:
+    """What it feeds in; of one that does not tell, what its panels give."""
+    return (inverter.ac_w if inverter.tells_ac else inverter.pv_w) or 0.0
+
+
+def _parts(limit_w: float, inverters: Sequence[InverterState]) -> dict[str, int]:
+    """``limit_w`` for each inverter: what it gives now and an equal part of what is left for more."""
+    fed = [max(0.0, _fed_w(i)) for i in inverters]
+    left_w = limit_w - sum(fed)
+    if left_w < 0:
+        shares = [limit_w * w / sum(fed) for w in fed]
+    else:
+        shares = [w + left_w / len(fed) for w in fed]
+    whole = [int(s) for s in shares]
+    whole[-1] += round(limit_w) - sum(whole)
+    return {i.name: w for i, w in zip(inverters, whole, strict=True)}
 
 
 def _least(*limits: float | None) -> float | None:
     return min((w for w in limits if w is not None), default=None)
+
+
+def _less(limit_w: float | None, tighter_w: float) -> float | None:
+    return None if limit_w is None else limit_w - tighter_w
 
 
 def _sum(parts: Sequence[float | None]) -> float | None:

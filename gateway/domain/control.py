@@ -15,7 +15,7 @@ class Control(StrEnum):
     """A thing that can be steered; a device that cannot do it does not list it."""
 
     BATTERY_POWER = "battery_power_w"  # W, discharge +, charge -
-    PV_LIMIT = "pv_limit_w"  # W, upper limit of the inverter's generation
+    PV_LIMIT = "pv_limit_w"  # W, upper limit of the inverter's AC output
     EXPORT_LIMIT = "export_limit_w"  # W, upper limit at the grid connection, kept by the device
     CHARGE_CURRENT = "charge_current_a"  # A per phase, 0 = pause
 
@@ -73,13 +73,14 @@ class Setpoints:
     """What every device is asked for at one tick; what is not named or None is released to itself.
 
     ``batteries_w`` by name, discharge +, charge -; ``chargers_a`` by name, A per phase, 0 = pause.
-    ``export_limit_w`` is for devices that keep such a limit by themselves, ``pv_limit_w`` for a home
-    that has none or whose device does not keep it now. ``reason`` says which rule decided the battery.
+    ``export_limit_w`` is for devices that keep such a limit by themselves; ``pv_limits_w`` are the most that
+    inverters may feed into the home, by name, where none does. ``reason`` says which rule decided the
+    battery.
     """
 
     batteries_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     chargers_a: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    pv_limit_w: int | None = None
+    pv_limits_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     export_limit_w: int | None = None
     reason: Reason = Reason.RELEASED
 
@@ -92,6 +93,27 @@ class Setpoints:
     def charge_current_a(self) -> float | None:
         """All chargers together; None = released."""
         return sum(self.chargers_a.values()) if self.chargers_a else None
+
+    @property
+    def pv_limit_w(self) -> int | None:
+        """All inverters together; None = no limit."""
+        return sum(self.pv_limits_w.values()) if self.pv_limits_w else None
+
+
+@dataclass(frozen=True, slots=True)
+class GridLimits:
+    """What may be drawn from and fed into the grid now, to be kept at its meter; W, None = no limit."""
+
+    import_w: float | None = None
+    export_w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tightening:
+    """How much tighter than it is a limit is taken, W, for the meter says that it is not kept."""
+
+    export_w: float = 0.0
+    import_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

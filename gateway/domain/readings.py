@@ -107,12 +107,14 @@ class InverterState:
     """What brings energy of panels or batteries to the home's wires, W, None = not known.
 
     ``tells_ac``: it measures its AC output (also when that is not known at this moment).
+    ``limitable``: its output can be limited.
     """
 
     name: str
     pv_w: float | None
     ac_w: float | None
     tells_ac: bool
+    limitable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,10 +116,8 @@ class Site:
         Returns when all is done or after one period: a slow device goes on by itself and holds up
         nobody. A lost device is left to its lease, and released as soon as it takes writes again.
         """
-        able = len(self._able(Control.PV_LIMIT))
-        pv_w = None if wanted.pv_limit_w is None else wanted.pv_limit_w / max(1, able)
         self._start_jobs(Control.BATTERY_POWER, wanted.batteries_w.get)
-        self._start_jobs(Control.PV_LIMIT, lambda _: pv_w)
+        self._start_jobs(Control.PV_LIMIT, wanted.pv_limits_w.get)
         self._start_jobs(Control.EXPORT_LIMIT, lambda _: wanted.export_limit_w)
         self._start_jobs(Control.CHARGE_CURRENT, wanted.chargers_a.get)
         if self._running:

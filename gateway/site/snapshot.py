@@ -64,7 +64,11 @@ def join(
         grid_export_wh=grid_value(awake, "grid_export_wh", roles),
         batteries=batteries,
         chargers=chargers,
-        inverters=tuple(_inverter(s) for s in states if any(has(s, m) for m in _FROM_PANELS)),
+        inverters=tuple(
+            _inverter(s, _able(s, Control.PV_LIMIT, controls))
+            for s in states
+            if any(has(s, m) for m in _FROM_PANELS)
+        ),
         meters=meters(awake, roles),
     )
 
@@ -107,12 +111,13 @@ def _charger(state: DeviceState, steerable: bool) -> ChargerState:
     )
 
 
-def _inverter(state: DeviceState) -> InverterState:
+def _inverter(state: DeviceState, limitable: bool) -> InverterState:
     return InverterState(
         name=state.name,
         pv_w=state.number("pv_power_w"),
         ac_w=state.number("ac_power_w"),
         tells_ac="ac_power_w" in state.readings,
+        limitable=limitable,
     )
 
 

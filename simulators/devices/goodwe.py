@@ -30,11 +30,11 @@ class GoodWeHybrid(VendorUnit):
         }
         areas = [
             Area(35000, 33, self._identity),
-            Area(35100, 125, self._running),
+            Area(35100, 140, self._running),
             Area(36000, 58, self._meter),
-            Area(37000, 24, self._battery),
+            Area(37000, 60, self._battery),
             Area(45352, 8, self._settings_only),
-            Area(47509, 4, self._settings_only),
+            Area(47500, 19, self._settings_only),
         ]
         super().__init__(view, areas, settings)
         self._apply()
@@ -106,6 +106,7 @@ class GoodWeHybrid(VendorUnit):
         block.u16(35180, None if view.blind else 4100)
         block.i16(35181, whole(powers.battery / 410.0, 10))
         block.i32(35182, whole(powers.battery))
+        block.u16(35186, 0, 1 if abs(view.home.powers().inverter_ac) > 0 else 0)  # on the grid
         true = view.home.powers().battery
         block.u16(35184, 1 if abs(true) < 10 else 2 if true > 0 else 3)
         block.u32(35191, counted(view.counter("pv"), 0.01))
@@ -124,5 +125,8 @@ class GoodWeHybrid(VendorUnit):
     def _battery(self, block: Block) -> None:
         view = self.view
         block.u16(37000, 255, 1)
-        block.u16(37003, 250)
-        block.u16(37007, whole(view.soc_pct()), None if view.blind else 100)
+        battery = view.home.house.battery
+        block.u16(
+            37003, 250, round(battery.max_charge_w / 410), round(battery.max_discharge_w / 410)
+        )
+        block.u16(37007, whole(view.soc_pct()), None if view.blind else 100, 5)

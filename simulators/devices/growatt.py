@@ -8,7 +8,7 @@ measured: who forced the battery must free it. A restart forgets 30407-30409, no
 from __future__ import annotations
 
 from simulators.devices.protocol import INPUT
-from simulators.devices.registers import Area, Block, Setting, VendorUnit, whole
+from simulators.devices.registers import Area, Block, Setting, VendorUnit, counted, whole
 from simulators.devices.view import View
 
 _AUTHORITY, _REMOTE, _MINUTES, _PERCENT, _GRID_CHARGE = 30100, 30407, 30408, 30409, 30410
@@ -26,6 +26,8 @@ class GrowattHybrid(VendorUnit):
             _GRID_CHARGE: Setting(0, 0, 2),
         }
         areas = [
+            Area(0, 125, self._numbers),
+            Area(1000, 125, self._slots),
             Area(0, 125, self._panels, INPUT),
             Area(1000, 125, self._storage, INPUT),
             Area(30000, 40, self._identity),
@@ -42,7 +44,8 @@ class GrowattHybrid(VendorUnit):
         self._apply()
 
     def near_wrap(self, margin_wh: float) -> None:
-        """No counter is shown here."""
+        for name in ("pv", "charge", "discharge", "grid_import", "grid_export"):
+            self.view.start_before(name, (1 << 32) * 100 - margin_wh)
 
     def written(self, addresses: frozenset[int]) -> None:
         self._apply()
@@ -79,9 +82,24 @@ class GrowattHybrid(VendorUnit):
         block.u32(30026, round(10 * house.battery.max_discharge_w))
         block.u16(30030, 1)
 
+    def _numbers(self, block: Block) -> None:
+        """Firmware and serial number."""
+        block.text(9, "RA1.0", 3)
+        block.text(12, "ZBDA", 3)
+        block.text(23, "SIM0300230", 5)
+
+    def _slots(self, block: Block) -> None:
+        """How battery first and grid first are set up: as delivered, no slot is on."""
+        block.u16(1070, 100, round(self.view.home.house.battery.min_soc_pct))
+        block.u16(1090, 100, 100, 0)  # power and end of charging, none of it from the grid
+
     def _panels(self, block: Block) -> None:
-        watts = self.view.powers().pv
+        view, watts = self.view, self.view.powers().pv
         block.u16(0, 5)
+        block.i32(35, whole(view.powers().inverter_ac, 10))
+        block.u16(37, whole(view.frequency_hz(), 100))
+        block.u32(55, counted(view.counter("inverter_out"), 0.01))
+        block.u32(91, counted(view.counter("pv"), 0.01))
         block.u32(1, whole(watts, 10))
         block.u16(3, None if self.view.blind else 4120)
         block.u32(5, whole(watts * 0.58, 10))
@@ -99,5 +117,10 @@ class GrowattHybrid(VendorUnit):
             )
             block.u32(1021, whole(max(0.0, powers.grid), 10))
             block.u32(1029, whole(max(0.0, -powers.grid), 10))
+        block.u16(1000, 5)  # panels and battery on the grid
+        block.u32(1046, counted(view.counter("grid_import"), 0.01))
+        block.u32(1050, counted(view.counter("grid_export"), 0.01))
+        block.u32(1054, counted(view.counter("discharge"), 0.01))
+        block.u32(1058, counted(view.counter("charge"), 0.01))
         block.u16(1013, None if view.blind else 4100)
         block.u16(1014, whole(view.soc_pct()))

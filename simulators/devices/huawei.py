@@ -136,17 +136,35 @@ class HuaweiHybrid(VendorUnit):
         block.i16(32018, 3660, whole(powers.pv * 0.42 / 366.0, 100))
         block.i32(32064, whole(powers.pv))
         volts = None if view.blind else whole(VOLTAGE_V, 10)
+        lines = None if view.blind else whole(VOLTAGE_V * 3**0.5, 10)
+        block.u16(32066, lines, lines, lines)
         block.u16(32069, volts, volts, volts)
+        amps = whole(powers.inverter_ac / 3 / VOLTAGE_V, 1000)
+        block.i32(32072, amps, amps, amps)
         block.i32(32080, whole(powers.inverter_ac))
         block.u16(32085, whole(view.frequency_hz(), 100))
         block.u16(32089, 0x0200)  # on grid
-        block.u32(32106, counted(view.counter("pv"), 0.1))
+        block.u16(32087, None if view.blind else 415)
+        block.u32(
+            32106, counted(view.counter("inverter_out"), 0.1), counted(view.counter("pv"), 0.1)
+        )
 
     def _battery_and_meter(self, block: Block) -> None:
         view, powers = self.view, self.view.powers()
         battery = view.home.house.battery
         block.u32(37046, round(battery.max_charge_w), round(battery.max_discharge_w))
+        block.u16(37000, 2)  # the first storage unit runs
+        block.i32(37001, whole(-powers.battery))
+        block.u16(37003, None if view.blind else 4100, whole(view.soc_pct(), 10))
+        charged, discharged = view.counter("charge"), view.counter("discharge")
+        block.u32(37066, counted(charged, 0.1), counted(discharged, 0.1))
         block.u16(37100, 1)  # meter normal
+        volts = None if view.blind else whole(VOLTAGE_V, 10)
+        block.i32(37101, volts, volts, volts)
+        third = -powers.grid / 3
+        amps = whole(third / VOLTAGE_V, 100)
+        block.i32(37107, amps, amps, amps)
+        block.i32(37132, whole(third), whole(third), whole(third))
         block.i32(37113, whole(-powers.grid))
         block.i16(37118, whole(view.frequency_hz(), 100))
         exported, imported = view.counter("grid_export"), view.counter("grid_import")

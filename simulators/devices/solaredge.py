@@ -77,6 +77,7 @@ class StorEdge(BlockUnit):
                 *spans,
                 Span(0xE000, 0x12, self._control_block),
                 Span(_BATTERY, 0x8A, self._battery_block),
+                Span(_BATTERY + 0x1400, 0x8A, self._battery_block),  # newer firmware has it twice
                 Span(_PV_LIMIT, 2, self._limit_block),
             ]
         )

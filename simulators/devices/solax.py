@@ -30,8 +30,8 @@ class SolaxHybrid(VendorUnit):
     def __init__(self, view: View) -> None:
         self._mode = _OFF
         areas = [
-            Area(0, 14, self._identity),
-            Area(0, 160, self._measured, INPUT),
+            Area(0, 0x60, self._identity),
+            Area(0, 220, self._measured, INPUT),
             Area(0x100, 20, self._remote, INPUT),
         ]
         settings = {address: Setting(0) for address in range(_MODE, _END)}
@@ -80,12 +80,14 @@ class SolaxHybrid(VendorUnit):
     def _identity(self, block: Block) -> None:
         block.text(0, "SIM0000007C", 7)
         block.text(7, "solax", 7)
+        block.text(14, "X3-Hybrid-G4", 7)
 
     def _remote(self, block: Block) -> None:
         block.u16(0x100, self._mode)
 
     def _measured(self, block: Block) -> None:
         view, powers = self.view, self.view.powers()
+        block.u16(9, 2)  # normal
         block.u16(10, whole(powers.pv * 0.58), whole(powers.pv * 0.42))
         block.i16(20, None if view.blind else 4100)
         block.i16(22, whole(-powers.battery))

@@ -40,7 +40,9 @@ class SungrowHybrid(VendorUnit):
         areas = [
             Area(4949, 80, self._identity, INPUT),
             Area(5029, 30, self._generation, INPUT),
-            Area(13000, 100, self._home_values, INPUT),
+            Area(5240, 4, self._frequency, INPUT),
+            Area(5600, 60, self._meter, INPUT),
+            Area(12999, 101, self._home_values, INPUT),
             Area(13049, 40, self._holding),
             Area(33046, 4, self._holding),
         ]
@@ -121,11 +123,24 @@ class SungrowHybrid(VendorUnit):
     def _generation(self, block: Block) -> None:
         block.u16(5035, whole(self.view.frequency_hz(), 10))
 
+    def _frequency(self, block: Block) -> None:
+        block.u16(5241, whole(self.view.frequency_hz(), 100))
+
+    def _meter(self, block: Block) -> None:
+        """The meter's power and its phases, and the sizes of the battery."""
+        battery, grid = self.view.home.house.battery, self.view.powers().grid
+        block.i32(5600, whole(grid), whole(grid / 3), whole(grid / 3), whole(grid / 3))
+        block.u16(5634, round(battery.max_charge_w / 10), round(battery.max_discharge_w / 10))
+        block.u16(5638, round(battery.capacity_wh / 10))
+
     def _home_values(self, block: Block) -> None:
         view, powers = self.view, self.view.powers()
         true = view.home.powers()
         bits = (true.pv > 5) | (true.battery < -10) << 1 | (true.battery > 10) << 2 | 1 << 3
         bits |= (true.grid < -10) << 4 | (true.grid > 10) << 5
+        external = self.settings[_EMS_MODE].value == _EXTERNAL
+        forced = self.settings[_EMS_MODE].value == _FORCED
+        block.u16(12999, 0x4000 if external else 0x0800 if forced else 0x0040)
         block.u16(13000, bits)
         block.u32(13002, counted(view.counter("pv"), 0.01))
         block.i32(13007, whole(powers.load + powers.ev), whole(-powers.grid))

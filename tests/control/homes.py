@@ -19,7 +19,7 @@ from gateway.domain.control import (
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, Order, StandingSettings
 from gateway.domain.plan import ValueCurve
-from gateway.domain.readings import BatteryState, ChargerState, Snapshot
+from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 CONTROL = ControlSettings(
@@ -61,8 +61,9 @@ def snapshot(
     pv: float | None = 0.0,
     batteries: tuple[BatteryState, ...] = (battery(),),
     chargers: tuple[ChargerState, ...] = (),
+    inverters: tuple[InverterState, ...] | None = None,
 ) -> Snapshot:
-    """The home at a moment; the load is what the powers leave."""
+    """The home at a moment; the load is what the powers leave. The panels have an inverter of their own."""
     parts = [pv, grid, *(b.power_w for b in batteries)]
     known = [p for p in parts if p is not None]
     powers = [b.power_w for b in batteries]
@@ -72,6 +73,7 @@ def snapshot(
         max(0.0, sum(known)) if len(known) == len(parts) else None,
         _sum(boxes), any(c.plugged for c in chargers) if chargers else None, 0.0, 0.0, 0.0,
         batteries, chargers,
+        (InverterState("roof", pv, None, tells_ac=False),) if inverters is None else inverters,
     )  # fmt: skip
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +141,53 @@ async def test_a_limit_is_taken_away_by_an_empty_field(page: Page, source: Sourc
     assert source.asked[0][1]["value"] is None
     assert source.now is not None
     assert source.now.settings.export_limit_w is None
+
+
+async def test_seven_tabs_share_one_stream(
+    page: Page, dashboard: Dashboard, source: Source
+) -> None:
+    """A browser holds six connections to a host; the seventh tab must live, too."""
+    tabs = [page]
+    for _ in range(6):
+        tab = await page.context.new_page()
+        await tab.goto(f"http://127.0.0.1:{dashboard.port}/")
+        tabs.append(tab)
+    for tab in tabs:
+        await expect(tab.locator("h1")).to_have_text("home")
+    assert len(dashboard._streams) == 1
+    assert source.now is not None
+    source.now = replace(source.now, site="another")
+    for tab in tabs:
+        await expect(tab.locator("h1")).to_have_text("another")
+    await tabs[-1].locator("#command-trading [role=switch]").click()
+    await expect(tabs[-1].locator("#command-trading-answer")).to_have_text("Done.")
+    for tab in tabs:
+        await tab.close()
+    while dashboard._streams:
+        await asyncio.sleep(0.05)
+
+
+async def test_what_a_person_selects_and_opens_outlives_the_news(
+    page: Page, source: Source
+) -> None:
+    await page.locator(".device summary").first.click()
+    await page.evaluate(
+        """() => { const row = [...document.querySelectorAll('.device td')].find((td) => td.textContent === 'State of charge'
+            || td.textContent === 'Battery state of charge');
+          getSelection().selectAllChildren(row); window.marked = row; window.drawn = document.querySelector('#chart-power canvas'); }"""
+    )
+    assert source.now is not None
+    assert source.now.snapshot is not None
+    seen = replace(source.now.snapshot, grid_w=-1111.0)
+    later = source.now.time + timedelta(minutes=1)
+    source.now = replace(source.now, snapshot=seen, time=later, offer=None)
+    await expect(page.locator("#story")).to_contain_text("Exporting 1.1 kW")
+    await expect(page.locator("#clock")).to_have_text("14:38:12")
+    await expect(page.locator("#offer-text")).to_contain_text("No offer")  # and so the day's charts
+    assert await page.evaluate("getSelection().toString()") == "Battery state of charge"
+    assert await page.evaluate("window.marked.isConnected")
+    assert await page.evaluate("window.drawn.isConnected"), "the chart was filled, not made anew"
+    await expect(page.locator(".device").first).to_have_attribute("open", "")
 
 
 async def test_a_refused_command_says_why(page: Page, source: Source) -> None:

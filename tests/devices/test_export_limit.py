@@ -147,12 +147,12 @@ def test_an_owners_limit_is_never_widened_and_comes_back(
     on_bench("huawei", tmp_path, work)
 
 
-def test_a_device_that_does_not_keep_it_leaves_the_limit_to_the_generation(tmp_path: Path) -> None:
+def test_a_limit_that_is_the_grid_operators_is_left_alone(tmp_path: Path) -> None:
     async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
         bench.unit.settings[HUAWEI_MODE].value = 1  # dry contacts: the grid operator's
         await bench.ticks(5)
         assert not bench.site.keeps_export()
-        assert bench.setpoints.pv_limit_w is not None
+        assert bench.setpoints.pv_limits_w == {}, "it has no other limit that could be asked for"
         assert bench.unit.settings[HUAWEI_MODE].value == 1
 
     on_bench("huawei", tmp_path, work)

@@ -124,7 +124,7 @@ async def test_all_transitions_end_neutral(
 
 
 @pytest.mark.parametrize(("profile", "sheet"), CONTROLLED, ids=name)
-async def test_a_former_lifes_setpoint_is_undone_at_the_next_start(
+async def test_a_previous_runs_setpoint_is_undone_at_the_next_start(
     profile: Profile, sheet: ControlSheet, clock: HandClock, intents: Intents
 ) -> None:
     words = image_of(profile)

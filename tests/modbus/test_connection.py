@@ -15,6 +15,7 @@ from gateway.modbus.frames import TidMode
 from gateway.modbus.registers import words_of
 from tests.modbus.faults import FAULTS, RTU_FAULTS, exception, silent
 from tests.modbus.server import Fault, RegisterServer, serving
+from tests.waiting import HANG_S
 
 IMAGE = {a: (a * 7919) % 65536 for a in range(1000)}
 
@@ -116,7 +117,7 @@ async def test_a_lost_connection_is_noticed_before_the_timeout() -> None:
     async with serving(RegisterServer({1: IMAGE})) as server:
         connection = connection_to(server, timeout_s=60)
         server.faults = [FAULTS["closed in mid-answer"]]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(HANG_S):
             with pytest.raises(DeviceError, match="closed the connection"):
                 await connection.read(1, "holding", 1, 10)
         await connection.close()

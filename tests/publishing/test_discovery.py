@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import aiomqtt
 import pytest
 
+from gateway.agent.reporting import page_url
+from gateway.config.settings import Dashboard
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.metrics import METRICS
+from gateway.domain.readings import Quality
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.publishing import topics
 from gateway.publishing.commands import Command, parse_command
@@ -58,6 +63,46 @@ def test_devices() -> None:
             assert re.fullmatch(r"[a-z0-9_]+", name)
 
 
+def test_no_name_is_doubled() -> None:
+    """Home Assistant puts the device's name before the entity's."""
+    for body in bodies().values():
+        last = body["device"]["name"].split()[-1].lower()
+        for part in body["components"].values():
+            assert part["name"]
+            assert not part["name"].lower().startswith(f"{last} "), (last, part["name"])
+
+
+def test_what_a_device_says_it_does_not_have_makes_no_device() -> None:
+    seen = snapshot()
+    inverter = seen.devices["inverter"]
+    absent = {
+        metric: replace(reading, value=None, quality=Quality.ABSENT)
+        for metric, reading in inverter.readings.items()
+        if metric.startswith("battery_")
+    }
+    without = replace(inverter, readings={**inverter.readings, **absent})
+    at_first = discovered(replace(seen, devices={**seen.devices, "inverter": without}))
+    assert "battery_soc_pct" not in dict(at_first)["inverter"]
+    assert not any("inverter_battery" in topic for topic in bodies(at_first))
+    later = discovered(seen, at_first)
+    assert "battery_soc_pct" in dict(later)["inverter"]
+    again = discovered(replace(seen, devices={**seen.devices, "inverter": without}), later)
+    assert again == later, "what was there once does not come and go"
+
+
+def test_the_page_is_linked_where_others_reach_it() -> None:
+    def page(**more: Any) -> str:
+        return page_url(Dashboard.model_validate({"port": 8750, **more}))
+
+    assert page() == page(host="0.0.0.0") == page(enabled=False, host="192.168.1.5") == ""  # noqa: S104
+    assert page(host="192.168.1.5") == "http://192.168.1.5:8750/"
+    assert page(host="fd00::5") == "http://[fd00::5]:8750/"
+    assert page(names=["energy.home.example"]) == "https://energy.home.example/"
+    linked = discovery_messages(replace(HOME, page_url="http://192.168.1.5:8750/"), ())
+    urls = [json.loads(m.payload)["device"].get("configuration_url") for m in linked]
+    assert urls == ["http://192.168.1.5:8750/", None]
+
+
 def test_the_energy_dashboard_can_be_filled() -> None:
     parts = components()
     for metric in ("pv_energy_wh", "grid_import_wh", "grid_export_wh", "battery_charge_wh", "battery_discharge_wh"):  # fmt: skip
@@ -75,6 +120,8 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
     sent += topics.market_messages("energy/home", MarketState(NOON, "USD"))
     sent += topics.settings_messages("energy/home", UserSettings())
     sent.append(topics.info("energy/home", "1", ()))
+    sent.append(topics.alarms_message("energy/home", ["the meter is frozen"]))
+    sent.append(topics.event_message("energy/home", "command_refused", {}))
     sent.append(topics.status("energy/home", True))
     payloads = {m.topic: m.payload for m in reversed(sent)}
     for name, part in components().items():
@@ -124,3 +171,34 @@ async def test_it_is_published_again_when_home_assistant_starts(
             await assistant.publish("homeassistant/status", "online", 1)
         await heard.until(lambda h: len(h.messages) >= 2 * len(messages))
         assert len(heard.messages) == 2 * len(messages)
+
+
+async def test_devices_that_are_gone_are_taken_away_and_silent_ones_stay(
+    broker: BrokerHandle, journal: Journal, tmp_path: Path
+) -> None:
+    """The charger is taken out of the configuration; at the next start the meter does not answer yet."""
+    memory, place = tmp_path / "topics.json", "homeassistant/device/energy_gateway_home_"
+    full = snapshot()
+    names = tuple(full.devices)
+    async with running(
+        Publisher(mqtt(broker.port), "home", journal, names, memory=memory)
+    ) as first:
+        await connected(first)
+        first.publish(topics.snapshot_messages(first.base, full))
+        first.publish(discovery_messages(HOME, discovered(full)))
+        await delivered(first)
+    left = {name: state for name, state in full.devices.items() if name == "inverter"}
+    second = Publisher(mqtt(broker.port), "home", journal, ["inverter", "meter"], memory=memory)
+    async with running(second), listening(broker.port, "homeassistant/device/#") as heard:
+        await connected(second)
+        await heard.until(lambda h: {t for t, _, _ in h.messages} >= {f"{place}charger/config"})
+        assert heard.of(f"{place}charger/config")[-1] != b"", "nothing is known of this run yet"
+        known = replace(full, devices=left)
+        second.publish(topics.snapshot_messages(second.base, known))
+        second.publish(discovery_messages(HOME, discovered(known)))
+        await delivered(second)
+        await heard.until(lambda h: h.of(f"{place}charger/config")[-1] == b"")
+        assert heard.of(f"{place}meter/config")[-1] != b""
+    async with listening(broker.port, "homeassistant/device/#") as late:
+        await late.until(lambda h: bool(h.of(f"{place}meter/config")))
+        assert not late.of(f"{place}charger/config")

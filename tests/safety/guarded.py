@@ -16,8 +16,8 @@ from gateway.clock import WallClock
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
+from tests.waiting import HANG_S
 
-PATIENCE_S = 20.0  # a hang ends here; no test asks how fast anything is
 PERIOD_S = 0.25
 # family -> profile, unit of the inverter, whether its own meter stands for the home's
 FAMILIES = {
@@ -30,8 +30,12 @@ FAMILIES = {
     "huawei": "huawei-sun2000",
     "growatt": "growatt-sph",
     "solax": "solax-x",
+    "sma": "sma-hybrid",
+    "foxess": "foxess-h3",
 }
-WITH_METER = frozenset({"solaredge", "goodwe", "sungrow", "huawei", "growatt", "solax"})
+WITH_METER = frozenset(
+    {"solaredge", "goodwe", "sungrow", "huawei", "growatt", "solax", "sma", "foxess"}
+)
 GUARD = """
 import sys
 from gateway.guard import __main__ as program
@@ -67,6 +71,7 @@ class Guarded:
     state: Path
     process: asyncio.subprocess.Process | None = None
     said: list[str] = field(default_factory=list)
+    unsteered: tuple[object, ...] = ()
     _listening: asyncio.Task[None] | None = None
 
     async def start(
@@ -94,7 +99,7 @@ class Guarded:
 
     async def says(self, words: str, since: int = 0) -> str:
         """Wait until a line of the log has ``words``."""
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(HANG_S):
             while True:
                 for line in self.said[since:]:
                     if words in line:
@@ -109,7 +114,7 @@ class Guarded:
 
     async def until(self, true: Callable[[], bool], what: str) -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(HANG_S):
                 while not true():
                     await asyncio.sleep(0.02)
         except TimeoutError:
@@ -122,10 +127,8 @@ class Guarded:
 
     @property
     def held(self) -> bool:
-        """Whether the device has taken a setpoint for its battery."""
-        commands = self.home.commands
-        limits = (commands.discharge_limit_w, commands.charge_limit_w)
-        return any(x is not None for x in (*limits, commands.ac_power_w))
+        """Whether the device has taken a setpoint for its battery (some state limits of their own)."""
+        return _setpoints(self.home) != self.unsteered
 
     def agent_pid(self) -> int | None:
         """The running agent's process, None between two."""
@@ -158,7 +161,7 @@ class Guarded:
     async def ended(self) -> int:
         assert self.process is not None
         assert self._listening is not None
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(HANG_S):
             code = await self.process.wait()
             await self._listening
         return code
@@ -207,7 +210,7 @@ async def guarded(family: str, folder: Path, more: str = "") -> AsyncIterator[Gu
     servers = await serve_home(home, choice=Choice(inverter=family))
     config, state = folder / "gateway.toml", folder / "state"
     config.write_text(toml(family, servers, state, more))
-    place = Guarded(family, home, servers, config, state)
+    place = Guarded(family, home, servers, config, state, unsteered=_setpoints(home))
     try:
         yield place
     finally:
@@ -216,6 +219,11 @@ async def guarded(family: str, folder: Path, more: str = "") -> AsyncIterator[Gu
             process.kill()
             await place.ended()
         await servers.close()
+
+
+def _setpoints(home: Home) -> tuple[object, ...]:
+    commands = home.commands
+    return commands.discharge_limit_w, commands.charge_limit_w, commands.ac_power_w
 
 
 def alive(pid: int) -> bool:

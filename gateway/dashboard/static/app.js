@@ -2,22 +2,22 @@
 import { drawDay, drawOffer } from "./charts.js";
 import { drawCommands } from "./commands.js";
 import { drawFlow } from "./flow.js";
-import { node, show, energy, power, price, clock, dayTime } from "./text.js";
+import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
 const QUIET_MS = 10_000; // after this long without news the numbers are marked as old
 let lastNews = 0;
 
 function drawLive(live) {
-  byId("site").textContent = live.site;
+  say(byId("site"), live.site);
   document.title = `${live.site} – Energy gateway`;
-  byId("clock").textContent = clock(live.time, live.time_zone);
-  byId("version").textContent = live.version ? `Version ${live.version}.` : "";
+  say(byId("clock"), clock(live.time, live.time_zone));
+  say(byId("version"), live.version ? `Version ${live.version}.` : "");
   show(byId("links"), Object.entries(live.links).map(([name, up]) =>
     node("li", { class: up ? "" : "off" }, `${name} ${up ? "connected" : "lost"}`)));
   byId("logout").hidden = !live.login;
   drawFlow(byId("flow"), live);
-  byId("story").textContent = story(live);
+  say(byId("story"), story(live));
   show(byId("powers"), Object.entries(live.power).filter(([name]) => !live.absent.includes(name)).flatMap(([name, watts]) =>
     [node("dt", {}, NAMES[name]), node("dd", {}, power(watts))]));
   drawTiles(live);
@@ -61,8 +61,6 @@ function drawTiles(live) {
 }
 
 function drawDevices(live) {
-  const open = new Set([...document.querySelectorAll(".device[open]")].map((d) => d.dataset.name));
-  const focused = document.activeElement?.closest?.(".device")?.dataset.name;
   show(byId("devices"), live.devices.map((device) => {
     const bad = device.bad.length;
     const state = device.asleep ? "sleeps in the dark" : !device.online ? "does not answer" : bad ? `answers, ${bad} bad reading${bad > 1 ? "s" : ""}` : "answers";
@@ -75,11 +73,8 @@ function drawDevices(live) {
     const box = node("details", { class: "device" }, head, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
       node("tbody", {}, ...rows)));
-    box.dataset.name = device.name;
-    box.open = open.has(device.name);
     return box;
   }));
-  if (focused) [...document.querySelectorAll(".device")].find((d) => d.dataset.name === focused)?.querySelector("summary").focus();
 }
 
 function table(id, columns, rows, nothing) {
@@ -145,27 +140,45 @@ function banner(text) {
   document.body.classList.toggle("stale", Boolean(text));
 }
 
-function listen() {
-  const stream = new EventSource("/events");
-  stream.addEventListener("live", (event) => {
-    lastNews = Date.now();
+function hear(kind, data) {
+  if (kind === "closed") {
+    closed();
+    return;
+  }
+  lastNews = Date.now();
+  if (kind === "live") {
     banner("");
-    drawLive(JSON.parse(event.data));
-  });
-  stream.addEventListener("day", (event) => {
-    lastNews = Date.now();
-    const day = JSON.parse(event.data);
+    drawLive(JSON.parse(data));
+  } else {
+    const day = JSON.parse(data);
     drawTables(day);
     drawDay(byId("chart-power"), byId("chart-price"), day);
     drawOffer(byId("chart-offer"), day);
-  });
-  stream.onerror = async () => {
-    if (stream.readyState !== EventSource.CLOSED) return;
-    const answer = await fetch("/api/live").catch(() => null);
-    if (answer?.status === 401) location.assign("/login");
-    else setTimeout(listen, 3000);
-  };
+  }
 }
+
+async function closed() {
+  const answer = await fetch("/api/live").catch(() => null);
+  if (answer?.status === 401) location.assign("/login");
+  else setTimeout(listen, 3000);
+}
+
+let shared = null;
+function listen() {
+  if ("SharedWorker" in window) {
+    if (shared === null) {
+      shared = new SharedWorker("/static/stream.js", { name: "energy gateway" }).port;
+      shared.onmessage = ({ data: { kind, data } }) => hear(kind, data);
+    }
+    shared.postMessage("listen");
+    return;
+  }
+  const stream = new EventSource("/events");
+  for (const kind of ["live", "day"]) stream.addEventListener(kind, (event) => hear(kind, event.data));
+  stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) closed(); };
+}
+addEventListener("pagehide", () => shared?.postMessage("bye"));
+addEventListener("pageshow", (event) => { if (event.persisted) listen(); });
 
 setInterval(() => {
   if (Date.now() - lastNews > QUIET_MS) banner("No news from the gateway. What you see is old; trying again.");

@@ -1,6 +1,6 @@
 // Charts: measured and planned on one axis of time; the offer over the price.
 /* global uPlot */
-const charts = new Map(); // place -> chart, so that a new day replaces the old one
+const charts = new Map(); // place -> { chart, like, held }: the chart, what it is made for, and its data
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const DASH = [6, 5];
 const POWERS = [["pv_w", "Solar", "pv"], ["load_w", "Home", "load"], ["battery_w", "Battery", "battery"], ["grid_w", "Grid", "grid"]];
@@ -38,7 +38,8 @@ const together = { hooks: { setSeries: [(u, si, options) => {
   }
 }] } };
 
-function nowLine(now) {
+let now = 0; // of the home, s
+function nowLine() {
   return { hooks: { draw: [(u) => {
     const x = Math.round(u.valToPos(now, "x", true));
     u.ctx.save();
@@ -58,11 +59,25 @@ function axis(scale, label, extra = {}) {
     ticks: { stroke: ink("line"), width: 1 }, font: narrow ? "11px system-ui" : "12px system-ui", labelFont: "12px system-ui", ...extra };
 }
 
-function draw(place, options, data) {
-  charts.get(place)?.destroy();
+const dark = matchMedia("(prefers-color-scheme: dark)");
+
+// A chart is made anew only where its frame changes; new data goes into the old one, with its zoom and what is hidden.
+function draw(place, frame, options, data) {
   const width = Math.max(260, place.clientWidth);
+  const like = JSON.stringify([frame, width, dark.matches]), held = JSON.stringify([data, now]);
+  const known = charts.get(place);
+  if (known?.like === like) {
+    if (known.held === held) return;
+    known.held = held;
+    const { min, max } = known.chart.scales.x;
+    const zoomed = known.all && (min !== known.all[0] || max !== known.all[1]);
+    known.chart.setData(data, !zoomed);
+    if (zoomed) known.chart.redraw();
+    return;
+  }
+  known?.chart.destroy();
   const chart = new uPlot({ width, legend: { live: width > 700 }, ...options }, data, place);
-  charts.set(place, chart);
+  charts.set(place, { chart, like, held, all: frame.all });
 }
 
 const DAY = "\n{WWW} {D}"; // below the hour, where a day begins
@@ -70,19 +85,21 @@ const HOURS = [[3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1]];
 
 export function drawDay(powerPlace, pricePlace, day) {
   last = { powerPlace, pricePlace, day };
+  now = day.now;
+  const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency };
   const tzDate = (ts) => uPlot.tzDate(new Date(ts * 1000), day.time_zone);
   const common = {
-    tzDate, cursor: { sync: { key: "day" }, drag: { x: true, y: false } }, plugins: [nowLine(day.now), together], height: 270,
+    tzDate, cursor: { sync: { key: "day" }, drag: { x: true, y: false } }, plugins: [nowLine(), together], height: 270,
   };
   const x = { time: true, range: [day.start, day.end] };
   const time = axis("x", "", { values: HOURS, size: 44, label: undefined });
   const powers = POWERS.map(([name]) => name);
-  draw(powerPlace, { ...common,
+  draw(powerPlace, frame, { ...common,
     scales: { x, kW: {}, "%": { range: [0, 100] } },
     axes: [time, axis("kW", "kW", { values: (_, v) => v.map((w) => w / 1000) }), axis("%", "charge %", { side: 1, grid: { show: false } })],
     series: [{ value: "{WWW} {HH}:{mm}" }, ...series(POWERS, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
   }, joined(day, [...powers, "battery_soc_pct"]));
-  draw(pricePlace, { ...common,
+  draw(pricePlace, frame, { ...common,
     scales: { x, price: {} },
     axes: [time, axis("price", `${day.currency}/kWh`), axis("price", " ", { side: 1, grid: { show: false }, ticks: { show: false }, values: (_, v) => v.map(() => "") })],
     series: [{ value: "{WWW} {HH}:{mm}" }, ...series(PRICES, "price", 3, "")],
@@ -91,11 +108,11 @@ export function drawDay(powerPlace, pricePlace, day) {
 
 export function drawOffer(place, day) {
   const steps = day.offer?.steps ?? [];
-  if (!steps.length) { charts.get(place)?.destroy(); charts.delete(place); return; }
+  if (!steps.length) { charts.get(place)?.chart.destroy(); charts.delete(place); return; }
   const prices = steps.map((s) => s.price_per_kwh);
   const room = Math.max(0.01, (prices.at(-1) - prices[0]) * 0.15);
   const data = [[...prices, prices.at(-1) + room], [...steps.map((s) => s.net_wh), steps.at(-1).net_wh]];
-  draw(place, { height: 210, cursor: { drag: { x: false, y: false } },
+  draw(place, { currency: day.currency }, { height: 210, cursor: { drag: { x: false, y: false } },
     scales: { x: { time: false }, wh: {} },
     axes: [axis("x", `price ${day.currency}/kWh`, { size: 40 }), axis("wh", "net Wh")],
     series: [{ label: "Price", value: (_, v) => v === null ? "–" : v.toFixed(3) },
@@ -113,4 +130,4 @@ function again() {
 }
 let resizing;
 addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(again, 150); });
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+dark.addEventListener("change", again);

@@ -1,5 +1,5 @@
 // The live power flow: four places around the home, a stream on each wire that carries power.
-import { power } from "./text.js";
+import { power, show } from "./text.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HOME = [260, 170];
@@ -56,5 +56,5 @@ export function drawFlow(svg, live) {
     if (charge) parts.push(level(at, live.soc_pct));
   }
   parts.push(place("load", HOME, "Home", power(live.power.load_w)));
-  svg.replaceChildren(...parts);
+  show(svg, parts);
 }

@@ -7,8 +7,32 @@ export function node(name, attributes = {}, ...children) {
   return made;
 }
 
+export function say(place, text) {
+  if (place.textContent !== text) place.textContent = text;
+}
+
+// What stays the same stays the same element: a selection, the focus, an open box and a moving stream outlive the news.
 export function show(place, children) {
-  place.replaceChildren(...children);
+  const old = [...place.childNodes];
+  children.forEach((child, n) => {
+    const made = child instanceof Node ? child : document.createTextNode(child);
+    if (n >= old.length) place.append(made);
+    else if (!old[n].isEqualNode(made)) renew(old[n], made);
+  });
+  old.slice(children.length).forEach((left) => left.remove());
+}
+
+function renew(old, made) {
+  if (old.nodeName !== made.nodeName) {
+    old.replaceWith(made);
+  } else if (old.nodeType === Node.TEXT_NODE) {
+    old.data = made.data;
+  } else {
+    const own = old.nodeName === "DETAILS" ? ["open"] : []; // a person's doing
+    for (const { name } of [...old.attributes]) if (!made.hasAttribute(name) && !own.includes(name)) old.removeAttribute(name);
+    for (const { name, value } of made.attributes) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    show(old, [...made.childNodes]);
+  }
 }
 
 const MISSING = "–";

@@ -102,7 +102,7 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
 
     return ControlSheet(
         control=Control.PV_LIMIT,
-        limits="generation",
+        limits="inverter_ac",
         read_back=(
             Block("holding", model.address + 2, min(model.length, 24)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),
@@ -160,7 +160,7 @@ def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
 
     return ControlSheet(
         control=Control.PV_LIMIT,
-        limits="generation",
+        limits="inverter_ac",
         read_back=(
             Block("holding", model.address + 2, min(model.length, 57)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),

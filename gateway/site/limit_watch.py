@@ -1,0 +1,124 @@
+"""Whether limits are kept where they hold: at the grid's meter.
+
+A formula knows what a register should do; a device may do something else, need its time, or stand still.
+So the measured power is held against every limit, and what is over it is taken off what control aims at
+(`Tightening`) until the limit is kept. It is given back slowly, for what made it necessary may still be
+there. A limit that stays broken is said once, and once when it is kept again.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from dataclasses import dataclass, replace
+
+from gateway.domain.control import GridLimits, Tightening
+
+log = logging.getLogger(__name__)
+
+TOLERANCE_W = 30.0  # a meter's error, and what an inverter regulates within
+SETTLE_S = 6.0  # until a new setpoint is seen at the meter: a write, the device, the next poll
+ALARM_S = 30.0  # a limit is broken for so long: no load that came or went explains that
+REST_S = 60.0  # kept for so long, it is given back ...
+GIVE_BACK_W_PER_S = 2.0  # ... and besides, in so long what there is room for:
+GIVE_BACK_S = 300.0
+MOST_OVER = 2.0  # times the worst excess; where that is not enough, more is not either
+
+
+@dataclass(frozen=True, slots=True)
+class LimitState:
+    """One limit at the meter. Times of a monotonic clock, s.
+
+    ``tighter_w`` is taken off it. ``asked_s`` is when that last grew and ``asked_w`` by how much;
+    ``worst_w`` is the largest excess since nothing was taken off. ``over_s`` is since when the limit is
+    broken, ``kept_s`` since when it is kept.
+    """
+
+    tighter_w: float = 0.0
+    asked_s: float = -math.inf
+    asked_w: float = 0.0
+    worst_w: float = 0.0
+    over_s: float | None = None
+    kept_s: float | None = None
+    seen_s: float | None = None
+
+    def broken_for_s(self, at: float) -> float:
+        """For how long it has been broken now; 0 while it is kept."""
+        return 0.0 if self.over_s is None else at - self.over_s
+
+
+def watched(state: LimitState, over_w: float | None, at: float) -> LimitState:
+    """``over_w`` is by how much the limit is exceeded now (below 0: room); None = not known.
+
+    Without a measurement nothing changes. While what was asked for last may not be seen yet, only what
+    comes on top of it counts: a meter that lags would have the same excess taken off many times.
+    """
+    if over_w is None:
+        return replace(state, kept_s=None, seen_s=None)
+    passed_s = 0.0 if state.seen_s is None else at - state.seen_s
+    if over_w > TOLERANCE_W:
+        over_s = at if state.over_s is None else state.over_s
+        settling = at - state.asked_s < SETTLE_S
+        more_w = over_w - state.asked_w if settling else over_w
+        worst_w = max(over_w, state.worst_w)
+        state = replace(state, over_s=over_s, kept_s=None, seen_s=at, worst_w=worst_w)
+        if more_w <= TOLERANCE_W:
+            return state
+        asked_w = over_w if settling else more_w
+        tighter_w = min(MOST_OVER * worst_w, state.tighter_w + more_w)
+        return replace(state, tighter_w=tighter_w, asked_s=at, asked_w=asked_w)
+    kept_s = at if state.kept_s is None else state.kept_s
+    tighter_w = state.tighter_w
+    if at - kept_s >= REST_S:
+        rate_w_per_s = GIVE_BACK_W_PER_S + max(0.0, -over_w) / GIVE_BACK_S
+        tighter_w = max(0.0, tighter_w - rate_w_per_s * passed_s)
+    worst_w = state.worst_w if tighter_w else 0.0
+    return replace(
+        state, tighter_w=tighter_w, worst_w=worst_w, over_s=None, kept_s=kept_s, seen_s=at
+    )
+
+
+class LimitWatch:
+    """Feed it every measurement with the limits that hold; it says how much tighter control has to be."""
+
+    def __init__(self) -> None:
+        self._export, self._import = LimitState(), LimitState()
+        self._said: dict[str, str] = {}
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What to tell people of limits that are broken; empty when all is well."""
+        return tuple(self._said.values())
+
+    def look(self, grid_w: float | None, limits: GridLimits, at: float) -> Tightening:
+        """``grid_w`` import +; ``at`` of a monotonic clock, s."""
+        self._export = self._one("export", self._export, _negative(grid_w), limits.export_w, at)
+        self._import = self._one("import", self._import, grid_w, limits.import_w, at)
+        return Tightening(self._export.tighter_w, self._import.tighter_w)
+
+    def _one(
+        self, what: str, state: LimitState, power_w: float | None, limit_w: float | None, at: float
+    ) -> LimitState:
+        if limit_w is None:
+            self._kept(what)
+            return LimitState()
+        over_w = None if power_w is None else power_w - limit_w
+        state = watched(state, over_w, at)
+        if over_w is not None and state.broken_for_s(at) >= ALARM_S and what not in self._said:
+            self._said[what] = (
+                f"the {what} limit of {limit_w:.0f} W is not kept: {over_w:.0f} W more for "
+                f"{state.broken_for_s(at):.0f} s, whatever is asked of the devices; look at what they "
+                "do with their limits and at the meter"
+            )
+            log.error("%s", self._said[what])
+        elif state.over_s is None and state.kept_s is not None:
+            self._kept(what)
+        return state
+
+    def _kept(self, what: str) -> None:
+        if self._said.pop(what, ""):
+            log.info("the %s limit is kept again", what)
+
+
+def _negative(power_w: float | None) -> float | None:
+    return None if power_w is None else -power_w

@@ -1,0 +1,204 @@
+"""Limits are kept at the meter: the whole loop of measuring, deciding and a simulated home's physics."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.control.decide import decide
+from gateway.control.inputs import ControlMemory
+from gateway.domain.control import GridLimits, Reason, Setpoints, Tightening
+from gateway.domain.order import Order, StandingSettings
+from gateway.domain.readings import BatteryState, InverterState, Snapshot
+from gateway.site.limit_watch import ALARM_S, MOST_OVER, LimitState, LimitWatch, watched
+from simulators.physics.house import Battery, Commands, House, Inputs, State, soc_pct, step
+from tests.control.homes import CONTROL, SETTINGS, flat, inputs, order, snapshot
+
+TICK_S = 2.0
+CHARGE = order(import_price=10.0, export_price=5.0, value=flat(300, 13_500))
+NOTHING = replace(CONTROL, export_limit_w=0.0)
+
+
+@dataclass
+class Loop:
+    """A hybrid home, its meter and the gateway's two functions. ``obeys`` is what the register does."""
+
+    sun_w: Callable[[float], float] = lambda _: 9_000.0
+    load_w: Callable[[float], float] = lambda _: 500.0
+    obeys: Callable[[float | None], float | None] = lambda asked_w: asked_w
+    lag_ticks: int = 0
+    asked: Order | None = CHARGE
+    settings: StandingSettings = SETTINGS
+    house: House = field(default_factory=lambda: House(Battery(standby_w=0.0)))
+    state: State = field(default_factory=lambda: State(6_000.0))
+    watch: LimitWatch = field(default_factory=LimitWatch)
+    exported_w: list[float] = field(default_factory=list)
+    charged_w: list[float] = field(default_factory=list)
+
+    def run(self, seconds: float, *, watching: bool = True) -> Loop:
+        memory, limits, commands = ControlMemory(), GridLimits(), Commands(grid_charge=True)
+        measured: list[Snapshot] = []
+        for tick in range(int(seconds / TICK_S)):
+            at = tick * TICK_S
+            asked = Inputs(self.sun_w(at), self.load_w(at))
+            self.state = step(self.house, self.state, commands, asked, TICK_S)
+            measured.append(self._seen())
+            seen = measured[max(0, tick - self.lag_ticks)]
+            tightening = Tightening()
+            if watching:
+                tightening = self.watch.look(seen.grid_w, limits, at)
+            decision = decide(
+                inputs(
+                    seen, self.asked, None, NOTHING, self.settings,
+                    tightening=tightening, memory=memory, monotonic_s=at,
+                )
+            )  # fmt: skip
+            memory, limits = decision.memory, decision.grid_limits
+            commands = self._told(decision.setpoints)
+            self.exported_w.append(max(0.0, -self.state.powers.grid))
+            self.charged_w.append(max(0.0, -self.state.powers.battery))
+        return self
+
+    def over_after(self, seconds: float) -> float:
+        """The longest excess from then on, in W."""
+        return max(self.exported_w[int(seconds / TICK_S) :])
+
+    def excess_wh(self) -> float:
+        return sum(self.exported_w) * TICK_S / 3600
+
+    def _seen(self) -> Snapshot:
+        now = self.state.powers
+        one = InverterState("hybrid", now.pv, now.inverter_ac, tells_ac=True)
+        own = BatteryState(
+            "hybrid", now.battery, soc_pct(self.house, self.state), 13_500, 5_000, 5_000
+        )
+        seen = snapshot(now.grid, now.pv, (own,), inverters=(one,))
+        return replace(seen, load_w=max(0.0, now.inverter_ac + now.grid))
+
+    def _told(self, asked: Setpoints) -> Commands:
+        battery_w = asked.battery_w
+        return Commands(
+            discharge_limit_w=battery_w,
+            charge_limit_w=None if battery_w is None else -battery_w,
+            grid_charge=battery_w is not None,
+            pv_limit_w=self.obeys(asked.pv_limit_w),
+        )
+
+
+def test_a_home_without_feed_in_does_not_export_while_its_battery_charges() -> None:
+    """9 kW of sun, 0.5 kW of load, 5 kW into the battery: 3.4 kW went out, steadily."""
+    loop = Loop().run(600)
+    assert loop.over_after(10) < 50
+    assert min(loop.charged_w[5:]) > 4_500, "and the battery is filled all the same"
+    assert Loop().run(600, watching=False).over_after(10) < 50, "the formula alone does it"
+
+
+def steps(at: float) -> float:
+    """A cooker of 0 to 8 kW, each minute another."""
+    return (500, 8_500, 500, 3_000, 6_500, 500)[int(at // 60) % 6]
+
+
+def clouds(at: float) -> float:
+    return 9_000.0 if (at // 40) % 2 else 1_500.0
+
+
+@pytest.mark.parametrize(
+    ("case", "loop", "longest_s", "excess_wh"),
+    [
+        ("load steps", Loop(load_w=steps), 6, 50),
+        ("clouds", Loop(sun_w=clouds), 6, 30),
+        ("the register lets a fifth more through", Loop(obeys=lambda w: None if w is None else 1.2 * w), 12, 30),
+        ("the register is off by 400 W", Loop(obeys=lambda w: None if w is None else w + 400), 12, 30),
+        ("a meter that lags by 6 s", Loop(load_w=steps, lag_ticks=3), 20, 130),
+        ("nothing is planned", Loop(asked=None, load_w=steps), 6, 50),
+    ],
+)  # fmt: skip
+def test_what_is_over_the_limit_is_taken_back_within_seconds(
+    case: str, loop: Loop, longest_s: float, excess_wh: float
+) -> None:
+    loop.run(900)
+    longest = running = 0
+    for exported_w in loop.exported_w[5:]:
+        running = running + 1 if exported_w > 100 else 0
+        longest = max(longest, running)
+    assert longest * TICK_S <= longest_s, case
+    assert loop.excess_wh() <= excess_wh, f"{case}: {loop.excess_wh():.0f} Wh"
+
+
+def test_a_limit_that_a_device_ignores_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    loop = Loop(obeys=lambda _: None, state=State(13_500.0))
+    loop.run(600)
+    said = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    assert len(said) == 1
+    assert "the export limit of 0 W is not kept" in said[0]
+
+
+def test_it_is_given_back_when_the_cause_is_gone() -> None:
+    loop = Loop(load_w=lambda _: 3_000, obeys=lambda w: None if w is None else w + 1_000)
+    state = loop.run(120).watch._export
+    assert 900 < state.tighter_w < 1_200
+    for at in range(122, 122 + 400, 2):
+        state = watched(state, -500.0, float(at))
+    assert state.tighter_w == 0
+
+
+def test_what_cannot_be_kept_does_not_pile_up() -> None:
+    """The register's least still lets 500 W out; later the sun may be used at once."""
+    loop = Loop(obeys=lambda w: None if w is None else w + 1_000).run(1_200)
+    assert loop.watch._export.tighter_w <= 2_100
+
+
+def test_no_battery_is_filled_from_the_grid_for_a_limit_that_was_broken() -> None:
+    """The sun was not limited though it should; after sunset that is no reason to buy energy."""
+    day = Loop(asked=None, sun_w=lambda at: 9_000.0 if at < 300 else 0.0, obeys=lambda _: None)
+    day.run(900)
+    assert day.over_after(100) > 3_000
+    assert max(day.charged_w[160:]) < 50
+
+
+@given(st.lists(st.none() | st.floats(-20_000, 20_000), max_size=200))
+def test_it_is_never_below_nothing_nor_beyond_reason(over_w: list[float | None]) -> None:
+    state = LimitState()
+    for tick, over in enumerate(over_w):
+        before, state = state, watched(state, over, tick * TICK_S)
+        worst = max([o for o in over_w[: tick + 1] if o is not None], default=0.0)
+        assert 0 <= state.tighter_w <= MOST_OVER * max(worst, 0.0)
+        if over is None or over <= 0:
+            assert state.tighter_w <= before.tighter_w
+        assert state.tighter_w - before.tighter_w <= max(over or 0.0, 0.0) + 1e-6
+
+
+def test_a_lagging_meter_is_not_answered_many_times() -> None:
+    state = LimitState()
+    for tick in range(3):  # the same 2 kW seen three times before the first answer shows
+        state = watched(state, 2_000.0, tick * TICK_S)
+    assert state.tighter_w == 2_000
+    state = watched(state, 3_000.0, 6.0 - 0.1)
+    assert state.tighter_w == 3_000, "but what comes on top of it counts at once"
+
+
+def test_no_limit_is_watched_where_there_is_none(caplog: pytest.LogCaptureFixture) -> None:
+    watch = LimitWatch()
+    for tick in range(60):
+        assert watch.look(-9_000.0, GridLimits(), tick * TICK_S) == Tightening()
+    assert not caplog.records
+    for tick in range(60, 60 + int(ALARM_S / TICK_S) + 1):
+        watch.look(9_000.0, GridLimits(import_w=8_000), tick * TICK_S)
+    assert "the import limit of 8000 W is not kept: 1000 W more" in caplog.text
+
+
+def test_a_battery_that_is_released_is_taken_over_while_the_import_is_too_high() -> None:
+    """Its inverter does not cover the house by itself, whatever it should do."""
+    fuse = replace(CONTROL, import_limit_w=8_000)
+    seen = snapshot(9_000)
+    released = decide(inputs(seen, None, control=fuse)).setpoints
+    assert released.battery_w is None
+    taken = decide(
+        inputs(seen, None, control=fuse, tightening=Tightening(import_w=1_000))
+    ).setpoints
+    assert (taken.battery_w, taken.reason) == (5_000, Reason.SELF_CONSUMPTION)
