@@ -8,7 +8,7 @@ from html import escape
 from math import floor, log10
 
 WIDTH, HEIGHT = 640, 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 16, 14, 44
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 16, 20, 44
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +163,7 @@ def _figure(title: str, inner: str, names: Sequence[str]) -> str:
 def _short(value: float) -> str:
     """A number of few characters."""
     size = abs(value)
-    if value == 0:
+    if size < 0.005:
         return "0"
     if size >= 1e6:
         return f"{value / 1e6:g}M" if size < 1e9 else f"{value / 1e9:g}G"

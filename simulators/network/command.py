@@ -37,6 +37,7 @@ class Outputs:
     report: Path | None
     json: Path | None
     switches: bool
+    prove_days: int = 0
 
 
 def run_command(request: Request, outputs: Outputs) -> int:
@@ -52,6 +53,11 @@ def run_command(request: Request, outputs: Outputs) -> int:
     found = _play(request, console)
     folder = data_folder(request.data)
     validation = [check.as_json() for check in validate(request.scenario, found, folder)]
+    if outputs.prove_days:
+        from simulators.network.proof import compare  # noqa: PLC0415 - it loads the whole gateway
+
+        console.print(f"Playing a full gateway for {outputs.prove_days} days ...")
+        validation += [check.as_json() for check in compare(outputs.prove_days)]
     turns = _turns(request, console) if outputs.switches and outputs.report is not None else []
     document = as_json(request, found, validation, turns, clock.monotonic())
     _show(document, console)

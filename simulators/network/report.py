@@ -69,8 +69,8 @@ def _answer(d: Document) -> str:
         '<section class="answer"><h2>The answer</h2><ul>'
         f"<li>A kWh of storage earns <b>{first['usd_per_kwh_year']:.1f} USD a year</b> from prices where nobody else has one, and"
         f" <b>{last['usd_per_kwh_year']:.1f}</b> where all {last['homes']:,} homes do: <b>{fall:.0%} less</b>.</li>"
-        f"<li>In prices alone the loop is <b>{brake}</b> ({gain['price']:+.4f} homes a year for each home added);"
-        f" all doors together it {whole} itself ({gain['total']:+.4f}).</li>"
+        f"<li>In prices alone the loop is <b>{brake}</b> ({1e3 * gain['price']:+.2f} homes a year for each thousand added);"
+        f" all doors together it {whole} itself ({1e3 * gain['total']:+.2f}).</li>"
         f"<li>Of {checked} public figures that could be checked, <b>{passed} are met</b>; those that are not are listed below.</li>"
         "</ul></section>"
     )
@@ -102,16 +102,16 @@ def _saturation(d: Document) -> str:
 def _gain(d: Document) -> str:
     bands = d["loop_gain_bands"]
     names = ("price", "hardware", "retail", "credits", "charging", "total")
-    bars = [(n, bands[n]["mean"], bands[n]["low"], bands[n]["high"]) for n in names]
+    parts = [(n, *(1e3 * bands[n][key] for key in ("mean", "low", "high"))) for n in names]
+    bars = [(name, mean, low, high) for name, mean, low, high in parts]
+    copied = 1e3 * bands["imitation"]["mean"]
     return _section(
         "Loop gain: storage that one more storage brings",
-        "Homes that buy within a year, for each home added: through the price batteries earn, what hardware costs, the retail price they"
-        " avoid, the credits they share, the charging that cheaper energy brings. Below zero it slows itself."
-        f" Copying the neighbours needs no money and is not in the total: {bands['imitation']['mean']:+.4f}.",
-        bar_chart("Loop gain by its terms", bars, "homes a year per home added"),
-        _table(
-            ("term", "mean", "low", "high"), [(n, v, lo, hi) for n, v, lo, hi in bars], digits=5
-        ),
+        "Homes that buy within a year for each thousand homes added: through the price batteries earn, what hardware costs, the retail"
+        " price they avoid, the credits they share, the charging that cheaper energy brings. Below zero it slows itself."
+        f" Copying the neighbours needs no money and is not in the total: {copied:+.1f}.",
+        bar_chart("Loop gain by its terms", bars, "homes a year per 1,000 added"),
+        _table(("term", "mean", "low", "high"), bars),
     )
 
 

@@ -26,7 +26,7 @@ class Market(Table):
     )
     load_gw: float = assume(52.5, "GW, mean of 2024", MIX, gt=1, le=500)
     load_growth: float = assume(
-        0.025, "a year", "[A] ERCOT saw +5 % in 2025; officer letters say far more", ge=-0.1, le=0.3
+        0.03, "a year", "[A] ERCOT saw +5 % in 2025; officer letters say far more", ge=-0.1, le=0.3
     )
     thermal_growth_gw: float = assume(
         0.9, "GW a year", "[A] so that mean prices stay in 2024's range", ge=-5, le=20

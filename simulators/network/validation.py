@@ -48,7 +48,7 @@ class Check:
     def as_json(self) -> dict[str, Any]:
         return {
             "name": self.name, "source": self.source, "expected": self.expected, "got": self.got,
-            "pass": self.passed,
+            "pass": None if self.passed is None else bool(self.passed),
         }  # fmt: skip
 
 

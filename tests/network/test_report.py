@@ -70,7 +70,7 @@ async def test_the_report_says_what_the_json_says(browser: Browser, written: Pat
     await page.goto((written / "study.html").as_uri())
     text = await page.locator(".answer").inner_text()
     assert f"{document['saturation'][0]['usd_per_kwh_year']:.1f} USD a year" in text
-    assert f"{document['loop_gain']['price']:+.4f}" in text
+    assert f"{1e3 * document['loop_gain']['price']:+.2f}" in text
     verdicts = await page.locator(
         "section:has-text('public figures') tbody td:first-child"
     ).all_inner_texts()
