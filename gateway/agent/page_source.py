@@ -87,6 +87,7 @@ class PageSource:
             today_money=book.settled_since(midnight) if trades else None,
             links=links,
             settings=state.user,
+            notes=state.report.alarms if state.report else (),
         )
 
     def _offer(self, now: datetime) -> OfferCurve | None:

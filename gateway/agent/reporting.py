@@ -8,16 +8,30 @@ from gateway import __version__
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
 from gateway.clock import Clock
+from gateway.config.secrets import is_loopback
+from gateway.config.settings import Dashboard
 from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.publishing import topics
-from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
+from gateway.publishing.discovery import Devices, HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.minutes import Prices
+
+
+def page_url(page: Dashboard) -> str:
+    """Where other machines find the page; empty where they do not."""
+    if not page.enabled:
+        return ""
+    if page.names:
+        return f"https://{page.names[0]}/"  # a proxy; one without TLS sends the browser on
+    if is_loopback(page.host) or page.host in ("0.0.0.0", "::"):  # noqa: S104 - no address to go to
+        return ""
+    host = f"[{page.host}]" if ":" in page.host else page.host
+    return f"http://{host}:{page.port}/"
 
 
 class Reporting:
@@ -44,7 +58,9 @@ class Reporting:
             settings.mqtt.discovery_prefix,
             settings.mqtt.publish_s,
             settings.tariff.currency,
+            page_url(settings.dashboard),
         )
+        self._known: Devices = ()
 
     def tick(self, report: GuardReport) -> None:
         """State goes out at most every ``publish_s``, the ledger as soon as there is something."""
@@ -70,16 +86,18 @@ class Reporting:
 
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
+        report = self._keeper.state.report
         self._publisher.publish(topics.snapshot_messages(base, snapshot))
+        self._publisher.publish([topics.alarms_message(base, report.alarms if report else ())])
         self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
         trades = settings.market is not None
         if trades:
             self._publisher.publish(topics.market_messages(base, market))
         if settings.mqtt.home_assistant:
-            devices = discovered(snapshot)
+            self._known = discovered(snapshot, self._known)
             self._publisher.publish(
-                discovery_messages(self._home, devices, commands=True, market=trades)
+                discovery_messages(self._home, self._known, commands=True, market=trades)
             )
 
     def _counts(self) -> Counts:

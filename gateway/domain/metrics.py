@@ -66,6 +66,10 @@ class Metric:
     def title(self) -> str:
         return title(self.name, unit_of(self.unit).suffix)
 
+    def short_title(self, start: str) -> str:
+        """The title where ``start`` of the name is said by what it stands under."""
+        return title(self.name.removeprefix(start), unit_of(self.unit).suffix)
+
 
 _LIFETIME: Literal["for ever"] = "for ever"
 _CHARGER = ("idle", "plugged", "charging", "error")

@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 _MOST_ANSWERS = 10_000  # not yet sent; beyond it the newest are lost, and that is said
 
 
+# Mistakes of a program, of interest to nobody else; and there may be many of them.
+_OF_PROGRAMS = frozenset({"busy", "too_large", "unknown_command", "malformed", "retained"})
+
+
 class CommandTopics:
     """Below ``<base>/cmd``. ``wake`` is called when there is an answer to send."""
 
@@ -67,6 +71,9 @@ class CommandTopics:
         result = await handler.handle(name, payload, retained)
         if len(self._answers) < _MOST_ANSWERS:
             self._answers.append(topics.result_message(self._base, name, result.body()))
+            if result.status != "ok" and result.code not in _OF_PROGRAMS:
+                about = {"command": name, "code": result.code, "message": result.message}
+                self._answers.append(topics.event_message(self._base, "command_refused", about))
             self._lost = 0
         else:
             self._lost += 1

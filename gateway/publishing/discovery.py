@@ -16,13 +16,14 @@ from functools import lru_cache
 from typing import Any
 
 from gateway.domain.metrics import METRICS, title, unit_of
-from gateway.domain.readings import Snapshot
+from gateway.domain.readings import Quality, Snapshot
 from gateway.domain.setting_kinds import Choice, Kind, Number, Switch, TimeOfDay
 from gateway.domain.user_settings import SETTINGS, Setting
 from gateway.publishing.topics import Message
 
 _ORIGIN = "Home energy gateway"
 _KINDS = (("battery_", "battery"), ("grid_", "meter"), ("charger_", "charger"))  # else inverter
+_DECIMALS = {"W": 0, "kWh": 2, "%": 0, "Hz": 2}  # shown of a number; what is not here: one
 _NOT_KNOWN = "{{ 'None' if value == 'null' else value }}"
 # What Home Assistant sends: checked, expiring and unique like any other command.
 _AROUND = (
@@ -43,18 +44,40 @@ class HomeToDiscover:
     prefix: str = "homeassistant"
     publish_s: float = 10
     currency: str = "USD"
+    page_url: str = ""  # of our page, for a link; empty where others do not reach it
 
 
-def discovered(snapshot: Snapshot) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Devices and their metrics: what the discovery of a home depends on."""
-    devices = snapshot.devices.values()
-    return tuple((d.name, tuple(sorted(m for m in d.readings if m in METRICS))) for d in devices)
+Devices = tuple[tuple[str, tuple[str, ...]], ...]  # name and metrics of each
+
+
+def discovered(snapshot: Snapshot, before: Devices = ()) -> Devices:
+    """Devices and their metrics: what the discovery of a home depends on.
+
+    What a device says that it does not have is no entity. What it once had stays (``before``).
+    """
+    had = dict(before)
+    return tuple(
+        (
+            device.name,
+            tuple(
+                sorted(
+                    {
+                        metric
+                        for metric, reading in device.readings.items()
+                        if metric in METRICS and reading.quality is not Quality.ABSENT
+                    }
+                    | set(had.get(device.name, ()))
+                )
+            ),
+        )
+        for device in snapshot.devices.values()
+    )
 
 
 @lru_cache(maxsize=8)
 def discovery_messages(
     home: HomeToDiscover,
-    devices: tuple[tuple[str, tuple[str, ...]], ...],
+    devices: Devices,
     commands: bool = True,
     market: bool = True,
 ) -> tuple[Message, ...]:
@@ -77,7 +100,12 @@ def _device(home: HomeToDiscover, name: str, metrics: Iterable[str]) -> list[Mes
     for kind, names in sorted(by_kind.items()):
         alone = kind == name or len(by_kind) == 1
         key = name if alone else f"{name}_{kind}"
-        parts = {metric: _sensor(home, name, metric) for metric in names}
+        start = next((start for start, k in _KINDS if k == kind), "inverter_")
+        parts = {
+            # Home Assistant puts the device's name before the entity's: 'Battery' is not said twice.
+            metric: _sensor(home, name, metric) | {"name": METRICS[metric].short_title(start)}
+            for metric in names
+        }
         parts["connected"] = _connected(
             home, f"{home.base}/{name}/availability", f"{key}_connected"
         )
@@ -97,6 +125,16 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
             "entity_category": "diagnostic",
             **_identity(home, "sensor", "gateway_version"),
         },
+        "alarms": _alarms(home),
+        "car_plugged": _plug(home),
+        "event": {
+            "platform": "event",
+            "name": "Refused command",
+            "state_topic": f"{home.base}/event",
+            "event_types": ["command_refused"],
+            **_available(home),
+            **_identity(home, "event", "refused_command"),
+        },
     }
     for metric in ("pv_power_w", "load_power_w", "battery_soc_pct"):
         parts[metric] = _sensor(home, "site", metric, owned=False)
@@ -105,9 +143,47 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
     return _config(home, "gateway", f"Energy gateway {home.site}", "Gateway", parts, via=False)
 
 
+def _alarms(home: HomeToDiscover) -> Component:
+    """On while there is something that a person should look at; its sentences are attributes."""
+    return {
+        "platform": "binary_sensor",
+        "name": "Alarm",
+        "device_class": "problem",
+        "state_topic": f"{home.base}/alarms",
+        "value_template": "{{ 'ON' if value_json.count else 'OFF' }}",
+        "json_attributes_topic": f"{home.base}/alarms",
+        **_available(home),
+        **_identity(home, "binary_sensor", "alarm"),
+    }
+
+
+def _plug(home: HomeToDiscover) -> Component:
+    return {
+        "platform": "binary_sensor",
+        "name": "Car",
+        "device_class": "plug",
+        "state_topic": f"{home.base}/site/car_plugged",
+        "payload_on": "true",
+        "payload_off": "false",
+        "value_template": _NOT_KNOWN,
+        **_available(home),
+        **_identity(home, "binary_sensor", "car_plugged"),
+    }
+
+
 def _market(home: HomeToDiscover, commands: bool) -> Message:
-    money, energy = home.currency, {"device_class": "energy", "unit_of_measurement": "Wh"}
-    price = {"unit_of_measurement": f"{money}/kWh", "state_class": "measurement"}
+    money = home.currency
+    energy: Component = {"device_class": "energy", "unit_of_measurement": "Wh"}
+    price: Component = {
+        "unit_of_measurement": f"{money}/kWh",
+        "state_class": "measurement",
+        "suggested_display_precision": 3,
+    }
+    account: Component = {
+        "device_class": "monetary",
+        "unit_of_measurement": money,
+        "suggested_display_precision": 2,
+    }
     parts: dict[str, Component] = {}
     for name, about in {
         "position_wh": energy,
@@ -117,12 +193,8 @@ def _market(home: HomeToDiscover, commands: bool) -> Message:
         "export_price_per_kwh": price,
         "market_price_per_kwh": price,
         "stored_value_per_kwh": price,
-        "account_today": {"device_class": "monetary", "unit_of_measurement": money},
-        "account_total": {
-            "device_class": "monetary",
-            "unit_of_measurement": money,
-            "state_class": "total",
-        },
+        "account_today": account,
+        "account_total": {**account, "state_class": "total"},
     }.items():
         parts[name] = {
             "platform": "sensor",
@@ -147,6 +219,7 @@ def _sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) 
         template, unit = _kwh(metric), "kWh"
     if unit:
         part |= {"unit_of_measurement": unit, "state_class": state_class}
+        part["suggested_display_precision"] = _DECIMALS.get(unit, 1)
     device_class = known.device_class or unit_of(known.unit).device_class
     if device_class == "energy" and not known.counts:
         device_class = "energy_storage"
@@ -255,6 +328,8 @@ def _config(
         device["via_device"] = f"energy_gateway_{home.site}_gateway"
     else:
         device["sw_version"] = home.version
+        if home.page_url:
+            device["configuration_url"] = home.page_url
     body = {
         "device": device,
         "origin": {"name": _ORIGIN, "sw_version": home.version},

@@ -45,6 +45,8 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |
+| `alarms` | JSON: `count`, `alarms` (sentences; what a person should look at now) | 1 | yes |
+| `event` | JSON: `event_type`, and what belongs to it; `command_refused`: `command`, `code`, `message` | 1 | no |
 | `ledger/event` | JSON: `id`, `seq`, `ts`, `kind`, `body` | 1 | no |
 | `cmd/<name>` | to the gateway: a command | 1 | **never** |
 | `cmd/<name>/result` | JSON: `id`, `status`, `code`, `message`, `applied` | 1 | no |
@@ -103,7 +105,8 @@ _HOME_ASSISTANT = """\
 With `mqtt.home_assistant = true` (the default) devices and entities appear by themselves: the gateway, every inverter,
 battery, meter and charger, and the account at the exchange. Needs Home Assistant 2025.10 or later with its MQTT integration on
 the same broker. In the Energy dashboard choose the meter's grid import and export, the inverter's PV energy, and the
-battery's charge and discharge energy. Numbers, switches, the select and the departure time are the commands above.
+battery's charge and discharge energy. A command that is refused is an event of 'Refused command', with the reason
+as its attribute `message`; mistakes of programs (`malformed`, `busy` and the like) are not. Numbers, switches, the select and the departure time are the commands above.
 """
 
 

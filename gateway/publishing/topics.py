@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -28,7 +28,19 @@ from gateway.store.book import Entry
 
 SCHEMA = 1  # counts up when a topic or a field changes its meaning or goes away
 RESERVED = frozenset(
-    {"status", "info", "site", "market", "forecast", "ledger", "settings", "cmd", "gateway"}
+    [
+        "status",
+        "info",
+        "site",
+        "market",
+        "forecast",
+        "ledger",
+        "settings",
+        "cmd",
+        "gateway",
+        "alarms",
+        "event",
+    ]
 )
 ONLINE, OFFLINE = b"online", b"offline"
 UNKNOWN = b"null"
@@ -214,6 +226,17 @@ def settings_messages(base: str, settings: UserSettings) -> list[Message]:
         Message(f"{base}/settings/{name}", scalar(settings.shown(name)), 0, True)
         for name in SETTINGS
     ]
+
+
+def alarms_message(base: str, alarms: Sequence[str]) -> Message:
+    """What a person should look at now, in sentences; an empty list when all is well."""
+    return Message(f"{base}/alarms", _json({"count": len(alarms), "alarms": list(alarms)}), 1, True)
+
+
+def event_message(base: str, kind: str, about: Mapping[str, Any]) -> Message:
+    """Something that has happened and is over, for automations; not retained."""
+    text = json.dumps({"event_type": kind, **about}, separators=(",", ":"), ensure_ascii=False)
+    return Message(f"{base}/event", text.encode(errors="replace"), 1, False)
 
 
 def result_message(base: str, name: str, result: Mapping[str, Any]) -> Message:

@@ -31,7 +31,7 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def sockets_of_the_library() -> Iterator[None]:
     """Its abandoned sockets are collected here, where they are expected, not in some later test."""
     yield

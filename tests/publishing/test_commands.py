@@ -268,6 +268,31 @@ async def test_a_burst_is_answered_or_refused_and_a_limit_does_not_wait(
         assert heard.json(f"{place}/battery/result")[0]["status"] == "ok"
 
 
+async def test_a_refusal_is_an_event_for_people(
+    home: Home, handler: CommandHandler, broker: BrokerHandle, journal: Journal
+) -> None:
+    home.broken = True
+    publisher = Publisher(mqtt(broker.port), "home", journal, handler=handler)
+    async with (
+        aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as sender,
+        listening(broker.port, "energy/home/event") as heard,
+        running(publisher),
+    ):
+        await connected(publisher)
+        await sender.publish("energy/home/cmd/battery", b"no json", 1)
+        await sender.publish("energy/home/cmd/battery", text("hold", id="c7"), 1)
+        await heard.until(lambda h: len(h.messages) == 1)
+    assert heard.json("energy/home/event") == [
+        {
+            "event_type": "command_refused",
+            "command": "battery",
+            "code": "device",
+            "message": "inverter: does not answer",
+        }
+    ]
+    assert not heard.messages[0][2], "it is over, and not retained"
+
+
 async def test_sent_twice_while_it_waits_is_done_once_and_answered_twice(
     home: Home, handler: CommandHandler
 ) -> None:

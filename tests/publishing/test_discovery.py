@@ -12,8 +12,11 @@ from typing import Any
 import aiomqtt
 import pytest
 
+from gateway.agent.reporting import page_url
+from gateway.config.settings import Dashboard
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.metrics import METRICS
+from gateway.domain.readings import Quality
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.publishing import topics
 from gateway.publishing.commands import Command, parse_command
@@ -60,6 +63,46 @@ def test_devices() -> None:
             assert re.fullmatch(r"[a-z0-9_]+", name)
 
 
+def test_no_name_is_doubled() -> None:
+    """Home Assistant puts the device's name before the entity's."""
+    for body in bodies().values():
+        last = body["device"]["name"].split()[-1].lower()
+        for part in body["components"].values():
+            assert part["name"]
+            assert not part["name"].lower().startswith(f"{last} "), (last, part["name"])
+
+
+def test_what_a_device_says_it_does_not_have_makes_no_device() -> None:
+    seen = snapshot()
+    inverter = seen.devices["inverter"]
+    absent = {
+        metric: replace(reading, value=None, quality=Quality.ABSENT)
+        for metric, reading in inverter.readings.items()
+        if metric.startswith("battery_")
+    }
+    without = replace(inverter, readings={**inverter.readings, **absent})
+    at_first = discovered(replace(seen, devices={**seen.devices, "inverter": without}))
+    assert "battery_soc_pct" not in dict(at_first)["inverter"]
+    assert not any("inverter_battery" in topic for topic in bodies(at_first))
+    later = discovered(seen, at_first)
+    assert "battery_soc_pct" in dict(later)["inverter"]
+    again = discovered(replace(seen, devices={**seen.devices, "inverter": without}), later)
+    assert again == later, "what was there once does not come and go"
+
+
+def test_the_page_is_linked_where_others_reach_it() -> None:
+    def page(**more: Any) -> str:
+        return page_url(Dashboard.model_validate({"port": 8750, **more}))
+
+    assert page() == page(host="0.0.0.0") == page(enabled=False, host="192.168.1.5") == ""  # noqa: S104
+    assert page(host="192.168.1.5") == "http://192.168.1.5:8750/"
+    assert page(host="fd00::5") == "http://[fd00::5]:8750/"
+    assert page(names=["energy.home.example"]) == "https://energy.home.example/"
+    linked = discovery_messages(replace(HOME, page_url="http://192.168.1.5:8750/"), ())
+    urls = [json.loads(m.payload)["device"].get("configuration_url") for m in linked]
+    assert urls == ["http://192.168.1.5:8750/", None]
+
+
 def test_the_energy_dashboard_can_be_filled() -> None:
     parts = components()
     for metric in ("pv_energy_wh", "grid_import_wh", "grid_export_wh", "battery_charge_wh", "battery_discharge_wh"):  # fmt: skip
@@ -77,6 +120,8 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
     sent += topics.market_messages("energy/home", MarketState(NOON, "USD"))
     sent += topics.settings_messages("energy/home", UserSettings())
     sent.append(topics.info("energy/home", "1", ()))
+    sent.append(topics.alarms_message("energy/home", ["the meter is frozen"]))
+    sent.append(topics.event_message("energy/home", "command_refused", {}))
     sent.append(topics.status("energy/home", True))
     payloads = {m.topic: m.payload for m in reversed(sent)}
     for name, part in components().items():

@@ -27,6 +27,8 @@ def everything() -> list[Message]:
         *topics.site_messages("b", snapshot()),
         *topics.market_messages("b", MarketState(NOON, "USD")),
         *topics.settings_messages("b", UserSettings()),
+        topics.alarms_message("b", ["x"]),
+        topics.event_message("b", "command_refused", {}),
         topics.ledger_message("b", Entry(1, NOON, "note", {})),
         *(topics.result_message("b", name, {}) for name in COMMANDS),
     ]

@@ -2,8 +2,9 @@
 
 44002 / 44003 are one i32, high word first: the inverter's AC power, out of it +, so that it is the
 panels' power and the battery's together (evcc's template fox-ess-h3 and nathanmarlor/foxess_modbus
-write both words). It is made anew as the sun changes. The inverter leaves remote control when the timeout has run out. The
-timeout itself stays as we set it until the next start. 44000-44003 are rewritten cyclically by every
+write both words). It is made anew as the sun changes; no two sources name the H3's AC power, so that
+the losses (some 3 %) fall to the battery. The inverter leaves remote control when the timeout has run
+out. The timeout itself stays as we set it until the next start. 44000-44003 are rewritten cyclically by every
 known controller (evcc, nathanmarlor/foxess_modbus): remote control, not settings.
 """
 
