@@ -71,6 +71,7 @@ class Guarded:
     state: Path
     process: asyncio.subprocess.Process | None = None
     said: list[str] = field(default_factory=list)
+    unsteered: tuple[object, ...] = ()
     _listening: asyncio.Task[None] | None = None
 
     async def start(
@@ -126,10 +127,8 @@ class Guarded:
 
     @property
     def held(self) -> bool:
-        """Whether the device has taken a setpoint for its battery."""
-        commands = self.home.commands
-        limits = (commands.discharge_limit_w, commands.charge_limit_w)
-        return any(x is not None for x in (*limits, commands.ac_power_w))
+        """Whether the device has taken a setpoint for its battery (some state limits of their own)."""
+        return _setpoints(self.home) != self.unsteered
 
     def agent_pid(self) -> int | None:
         """The running agent's process, None between two."""
@@ -211,7 +210,7 @@ async def guarded(family: str, folder: Path, more: str = "") -> AsyncIterator[Gu
     servers = await serve_home(home, choice=Choice(inverter=family))
     config, state = folder / "gateway.toml", folder / "state"
     config.write_text(toml(family, servers, state, more))
-    place = Guarded(family, home, servers, config, state)
+    place = Guarded(family, home, servers, config, state, unsteered=_setpoints(home))
     try:
         yield place
     finally:
@@ -220,6 +219,11 @@ async def guarded(family: str, folder: Path, more: str = "") -> AsyncIterator[Gu
             process.kill()
             await place.ended()
         await servers.close()
+
+
+def _setpoints(home: Home) -> tuple[object, ...]:
+    commands = home.commands
+    return commands.discharge_limit_w, commands.charge_limit_w, commands.ac_power_w
 
 
 def alive(pid: int) -> bool:
