@@ -314,6 +314,11 @@ class SqliteLedger:
         )
         return TenderState(*rows[0])
 
+    async def signed_tender(self, party: int, tender_id: str) -> bytes | None:
+        found = self._find(party, tender_id)
+        stored = None if found is None else await self.evidence(found[0])
+        return None if stored is None else stored.signed
+
     async def fills(self, party: int, after: int, limit: int) -> Sequence[Executed]:
         rows = self.all(
             "SELECT f.seq, f.start, f.buy, f.price, f.quantity, f.uid, c.time, d.name, d.stream"
