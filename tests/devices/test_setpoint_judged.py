@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.devices.datasheet import Lease, ReadBack, Write
+from gateway.devices.control_sheet import Lease, ReadBack, Write
 from tests.devices.conftest import HandClock, Intents
 from tests.devices.test_setpoint_lease import FLASH, lease
 from tests.modbus.server import RegisterServer, serving

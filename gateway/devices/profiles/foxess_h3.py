@@ -10,21 +10,21 @@ known controller (evcc, nathanmarlor/foxess_modbus): remote control, not setting
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
+from gateway.devices.control_sheet import (
     ControlSheet,
     Lease,
     MeasuredPower,
-    Output,
-    Profile,
     ReadBack,
-    Source,
     Write,
+    restore,
+)
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
+    Output,
     grid_counters,
     held_unless,
     numeric,
     one,
-    restore,
     total_of_present,
 )
 from gateway.domain.control import Control
@@ -76,6 +76,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="inverter_ac",
+                sources=(
+                    "evcc: fox-ess-h3",
+                    "nathanmarlor/foxess_modbus",
+                ),
                 recompute=True,
                 read_back=(Block("holding", _ENABLE, 4), *_MEASURED.blocks),
                 hold=_hold,
