@@ -377,8 +377,8 @@ class SqliteLedger:
         return found
 
     async def signed_tender(self, party: int, tender_id: str) -> bytes | None:
-        found = self._find(party, tender_id)
-        stored = None if found is None else await self.evidence(found[0])
+        tender = await self._find(party, tender_id)
+        stored = None if tender is None else await self.evidence(tender.document)
         return None if stored is None else stored.signed
 
     async def fills(self, party: int, after: int, limit: int) -> Sequence[Executed]:
