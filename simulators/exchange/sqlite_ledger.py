@@ -376,6 +376,11 @@ class SqliteLedger:
                 found += [(party_id, one) for one in audit.accepted(seq, party, stored)]
         return found
 
+    async def signed_tender(self, party: int, tender_id: str) -> bytes | None:
+        tender = await self._find(party, tender_id)
+        stored = None if tender is None else await self.evidence(tender.document)
+        return None if stored is None else stored.signed
+
     async def fills(self, party: int, after: int, limit: int) -> Sequence[Executed]:
         rows = self.all(
             "SELECT f.seq, f.start, f.buy, f.price, f.quantity, f.uid, c.time, d.name, d.stream"
