@@ -145,7 +145,11 @@ async def tenders(market: Market, asked: Question) -> Json:
     stated = [(state, messages.order_status(state, gate, step_ms)) for state in found]
     if tender_id is None:
         stated = [(state, status) for state, status in stated if status in messages.OPEN]
-    return {"tenders": [messages.tender_out(party_id, state, status) for state, status in stated]}
+    rows = [messages.tender_out(party_id, state, status) for state, status in stated]
+    if tender_id is not None and rows:
+        signed = await market.ledger.signed_tender(asked.party.number, tender_id)
+        rows[0]["signedDocument"] = None if signed is None else signed.decode("ascii")
+    return {"tenders": rows}
 
 
 async def transactions(market: Market, asked: Question) -> Json:

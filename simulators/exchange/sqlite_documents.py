@@ -90,6 +90,11 @@ class SqliteDocuments(SqliteUpkeep):
         said = tender.start, tender.buy, tender.price, tender.quantity, tender.expires_ms
         return TenderState(tender_id, *said, filled[0], *(canceled[0] if canceled else (0, 0)))
 
+    async def signed_tender(self, party: int, tender_id: str) -> bytes | None:
+        tender = await self._find(party, tender_id)
+        stored = None if tender is None else await self.evidence(tender.document)
+        return None if stored is None else stored.signed
+
     async def tenders(self) -> list[tuple[str, audit.Accepted]]:
         """For an auditor: every tender of every party, from the evidence alone, with its partyId."""
         found: list[tuple[str, audit.Accepted]] = []
