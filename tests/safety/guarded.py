@@ -72,6 +72,7 @@ class Guarded:
     process: asyncio.subprocess.Process | None = None
     said: list[str] = field(default_factory=list)
     unsteered: tuple[object, ...] = ()
+    folder: Path | None = None  # where the program is started
     _listening: asyncio.Task[None] | None = None
 
     async def start(
@@ -88,7 +89,7 @@ class Guarded:
         program = PROGRAM.format(patch=RUN.format(guard=guard))
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, "run", "--config", str(self.config),
-            stderr=subprocess.PIPE, preexec_fn=before,
+            stderr=subprocess.PIPE, preexec_fn=before, cwd=self.folder,
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen(self.process))
 
@@ -203,13 +204,16 @@ enabled = false
 
 
 @asynccontextmanager
-async def guarded(family: str, folder: Path, more: str = "") -> AsyncIterator[Guarded]:
+async def guarded(
+    family: str, folder: Path, more: str = "", page: int | None = None
+) -> AsyncIterator[Guarded]:
     """A home of ``family`` with a charged battery by night; its process is ended at the end."""
     clock = WallClock()
     home = Home(clock, Scenario(start=clock.now(), soc_pct=60, car=None))
     servers = await serve_home(home, choice=Choice(inverter=family))
     config, state = folder / "gateway.toml", folder / "state"
-    config.write_text(toml(family, servers, state, more))
+    text = toml(family, servers, state, more)
+    config.write_text(text if page is None else text.replace("enabled = false", f"port = {page}"))
     place = Guarded(family, home, servers, config, state, unsteered=_setpoints(home))
     try:
         yield place

@@ -129,6 +129,33 @@ async def test_a_damaged_journal_keeps_no_family_forced(family: str, tmp_path: P
         assert await place.stop() == 0
 
 
+@pytest.mark.parametrize("broken", ["[site]\nreserve_pct = 900\n", "no toml at all ]["])
+async def test_a_configuration_that_cannot_be_read_releases_by_the_last_good_one(
+    broken: str, tmp_path: Path
+) -> None:
+    async with guarded("goodwe", tmp_path) as place:
+        await killed_while_held(place)
+        place.config.write_text(f'state_dir = "{place.state}"\n{broken}')
+        since = len(place.said)
+        if "toml" in broken:  # then the state folder is the usual one, below where we are
+            place.folder = place.state.parent
+        await place.start()
+        assert await place.ended() == 2
+        said = place.said[since:]
+        assert any("gateway.toml" in line for line in said), "which key, or that it is no TOML"
+        assert any("all devices are neutral" in line for line in said)
+        assert not place.held
+
+
+async def test_a_first_start_with_a_broken_configuration_touches_nothing(tmp_path: Path) -> None:
+    async with guarded("goodwe", tmp_path) as place:
+        place.config.write_text("[site]\nreserve_pct = 900\n")
+        place.folder = tmp_path
+        await place.start()
+        assert await place.ended() == 2
+        assert place.servers.requests == 0
+
+
 async def test_a_state_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """Whoever we are, nothing can be made below /proc."""
     async with guarded("fronius", tmp_path) as place:
