@@ -1,173 +1,194 @@
 """What share of perfect foresight the planner captures, beside peers with the same information.
 
-    python benchmarks/planner_capture.py [--days 28] [--emhass-python P] [--flexmeasures-python P]
+    python benchmarks/planner_capture.py [FOLDER ...] [--tariffs pass,flat,...] [--days 28] [--skip 0]
+        [--emhass-python P] [--flexmeasures-python P] [--evcc-python P]
+
+Runs on every data set (CSV as `energy-gateway backtest` reads it) in the shared data and in any folder
+given, under five tariffs: what the market pays passed through (+ 45 per MWh on import), flat import, time of use
+0.10 / 0.18 / 0.42 with 0.05 for export, a dynamic tariff (1.19 x + 120), and a flat night plan. Each line shows the
+capture by month with a 90 % band: what it might have been had other blocks of three days come.
 
 Every policy replans each hour of the same days with the same forecasts (expected prices, load and PV,
 36 h at 15 min) and the same battery. Peers answer with a schedule for the battery, which is followed as
-far as energy allows; ours answers with values. A peer that cannot be imported is left out, and that is
-said. EMHASS and FlexMeasures are heavy and pin their own versions: give each its own environment.
+far as energy allows; ours answers with values. A peer runs where an interpreter that has it is named: EMHASS,
+FlexMeasures and evcc's optimizer are heavy and pin their own versions, so each has its own environment.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
+from numpy.typing import NDArray
 
+from benchmarks.planner_peer import WORKERS, follow, peer
 from gateway.backtest.case import Case, evaluation_case
 from gateway.backtest.data import Series, read_series
 from gateway.backtest.foresight import perfect_foresight
-from gateway.backtest.simulate import (
-    Replay,
-    Schedule,
-    no_battery,
-    outcome,
-    self_consumption,
-    simulate,
-)
-from gateway.domain.plan import Outlook
+from gateway.backtest.simulate import Outcome, months_of, no_battery, self_consumption, simulate
+from gateway.config.tariff import Tariff
+from gateway.errors import ConfigError
+from gateway.forecasts.history import Array
 from gateway.planner import strategy
+from gateway.tariff import TariffRules
 
-HERE = Path(__file__).parent
-FILE = "data/ercot_south_2024_jun_oct.csv"
+BLOCK_DAYS, DRAWS = 3, 500
+Rows = NDArray[np.int64]
+WHOLESALE = {"kind": "wholesale"}
+FLAT = {"kind": "flat", "per_kwh": "0.14"}
+TIME_OF_USE = {
+    "kind": "time_of_use",
+    "otherwise_per_kwh": "0.18",
+    "periods": [
+        {"from": "16:00", "to": "21:00", "per_kwh": "0.42"},
+        {"from": "23:00", "to": "07:00", "per_kwh": "0.10"},
+    ],
+}
+TARIFFS: dict[str, dict[str, Any]] = {
+    "pass": {
+        "import_price": WHOLESALE | {"adder_per_kwh": "0.045"},
+        "export_price": WHOLESALE,
+    },
+    "flat": {"import_price": FLAT, "export_price": WHOLESALE},
+    "time-of-use": {
+        "import_price": TIME_OF_USE,
+        "export_price": {"kind": "flat", "per_kwh": "0.05"},
+    },
+    "dynamic": {
+        "import_price": WHOLESALE | {"factor": "1.19", "adder_per_kwh": "0.12"},
+        "export_price": WHOLESALE,
+    },
+    "night": {"import_price": FLAT, "export_price": WHOLESALE, "flat_night": {}},
+}
 
 
 def shared() -> Path:
     """The folder of the shared data."""
-    return Path(os.environ.get("HEG_SHARED", HERE.parent.parent / "shared"))
+    return Path(os.environ.get("HEG_SHARED", Path(__file__).parents[2] / "shared")) / "data"
 
 
-class Peer:
-    """A peer's worker process: one JSON problem a line in, one schedule a line out."""
-
-    def __init__(self, process: subprocess.Popen[str]) -> None:
-        self._process = process
-
-    def schedule(self, outlook: Outlook) -> list[float] | None:
-        forecasts = outlook.forecasts
-        problem = {
-            "import": [f.import_price for f in forecasts],
-            "export": [f.export_price for f in forecasts],
-            "load_wh": [f.load_wh[1] for f in forecasts],
-            "pv_wh": [f.pv_wh[1] for f in forecasts],
-            "stored_wh": outlook.stored_wh,
-        }
-        self.send(problem)
-        assert self._process.stdout is not None  # noqa: S101 - opened as a pipe
-        line = self._process.stdout.readline()
-        if not line:
-            raise SystemExit("the peer ended")
-        answer: list[float] | None = json.loads(line)
-        return answer
-
-    def send(self, content: object) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - opened as a pipe
-        self._process.stdin.write(json.dumps(content) + "\n")
-        self._process.stdin.flush()
+def data_sets(folders: list[Path]) -> Iterator[tuple[str, Series]]:
+    """Every file in the folders that is a home's past."""
+    for folder in folders:
+        for path in sorted(folder.glob("*.csv")):
+            try:
+                yield path.stem, read_series(path)
+            except ConfigError:
+                continue  # data of another kind
 
 
-@contextmanager
-def peer(python: str, worker: str, case: Case) -> Iterator[Peer | None]:
-    """The running peer, or None when it cannot be imported."""
-    module = worker.removeprefix("planner_peer_").removesuffix(".py")
-    probe = subprocess.run(
-        [python, "-c", f"import {module}"], capture_output=True, check=False, env=os.environ
-    )
-    if probe.returncode:
-        yield None
-        return
-    spec = case.battery
-    with tempfile.TemporaryDirectory() as work:
-        setup = {
-            "capacity_wh": spec.capacity_wh,
-            "reserve_wh": spec.reserve_wh,
-            "power_w": spec.max_discharge_w,
-            "eta_c": spec.charge_efficiency,
-            "eta_d": spec.discharge_efficiency,
-            "wear_per_kwh": spec.wear_per_mwh / 1000,
-            "work": work,
-        }
-        command = [python, str(HERE / worker)]
-        pipe = subprocess.PIPE
-        with subprocess.Popen(
-            command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
-        ) as process:
-            running = Peer(process)
-            running.send(setup)
-            yield running
-            if process.stdin:
-                process.stdin.close()
+def case_of(series: Series, tariff: str) -> Case:
+    """The evaluation case in the series' time zone: it begins at local midnight."""
+    first = series.start(0).astimezone(UTC)
+    ahead = datetime.combine(first.date() + timedelta(days=first.hour >= 12), first.time(), UTC)
+    hours = round((ahead - ahead.replace(hour=0)) / timedelta(hours=1))
+    west = hours if first.hour < 12 else hours - 24
+    zone = ZoneInfo(f"Etc/GMT{west:+d}") if west else ZoneInfo("UTC")
+    rules = TariffRules(Tariff.model_validate(TARIFFS[tariff]), zone)
+    return replace(evaluation_case(), tariff=rules, zone=zone)
 
 
-def follow(series: Series, case: Case, running: Peer) -> tuple[float, float, int]:
-    """Money, median seconds a plan, and how often the peer had no answer."""
-    replay = Replay(series, case)
-    moved, held = np.zeros(len(series)), np.zeros(len(series))
-    schedule: list[float] = []
-    seconds, silent = [], 0
-    for i in range(len(series)):
-        part = i % case.replan_quarters
-        if part == 0:
-            outlook = replay.outlook(i)
-            begin = time.perf_counter()
-            answer = running.schedule(outlook)
-            seconds.append(time.perf_counter() - begin)
-            silent += answer is None
-            schedule = answer or [0.0] * case.replan_quarters
-        moved[i] = replay.follow(i, schedule[part])
-        held[i] = replay.stored
-    done = Schedule(moved, np.zeros(len(series)), held)
-    return outcome("peer", series, case, done).total, float(np.median(seconds)), silent
+@dataclass(frozen=True, slots=True)
+class Yardsticks:
+    """No battery, and the most that was possible, by interval."""
+
+    none: Array
+    most: Array
+
+    def capture(self, cash: Array, rows: Rows) -> float:
+        """The share over some intervals; NaN where nothing could be earned."""
+        most = float((self.most[rows] - self.none[rows]).sum())
+        return float((cash[rows] - self.none[rows]).sum()) / most if most > 1e-9 else np.nan
+
+    def band(self, cash: Array, rows: Rows, rng: np.random.Generator) -> tuple[float, float]:
+        """The 0.05 and 0.95 quantile of the capture over drawn blocks of three days."""
+        size = BLOCK_DAYS * 96
+        count = max(rows.size // size, 1)
+        rows = rows[: count * size] if rows.size >= size else rows
+        gain = (cash[rows] - self.none[rows]).reshape(count, -1).sum(axis=1)
+        most = (self.most[rows] - self.none[rows]).reshape(count, -1).sum(axis=1)
+        drawn = rng.integers(0, count, (DRAWS, count))
+        shares = gain[drawn].sum(axis=1) / np.maximum(most[drawn].sum(axis=1), 1e-9)
+        low, high = np.quantile(shares, [0.05, 0.95])
+        return float(low), float(high)
+
+
+class Table:
+    """Prints a line a policy."""
+
+    def __init__(self, series: Series, case: Case, best: Outcome, none: Outcome) -> None:
+        self._yard = Yardsticks(none.cash, best.cash)
+        months = months_of(series, case)
+        self._months = [(int(m), np.flatnonzero(months == m)) for m in np.unique(months)]
+        self._all = np.arange(len(series))
+        names = "".join(
+            f"{(m - 1) // 12:>6}-{(m - 1) % 12 + 1:02d} [90 %]     " for m, _ in self._months
+        )
+        print(f"{'policy':<24}{'USD':>9}{'capture':>9}{'a plan':>10}  {names}")
+
+    def row(self, name: str, cash: Array, seconds: float | None = None, note: str = "") -> None:
+        """One policy's money, capture, CPU or wall time a plan, and its months with their bands."""
+        rng = np.random.default_rng(1)
+        cells = []
+        for _, rows in self._months:
+            low, high = self._yard.band(cash, rows, rng)
+            cells.append(f"{self._yard.capture(cash, rows):7.3f} [{low:.2f} {high:.2f}]")
+        took = "" if seconds is None else f"{1000 * seconds:7.1f} ms"
+        share = self._yard.capture(cash, self._all)
+        months = " ".join(cells)
+        print(f"{name:<24}{cash.sum():>9.2f}{share:>9.3f}{took:>10}  {months} {note}", flush=True)
+
+
+def compare(name: str, tariff: str, series: Series, pythons: dict[str, str]) -> None:
+    """One data set under one tariff."""
+    case = case_of(series, tariff)
+    none, best = no_battery(series, case), perfect_foresight(series, case)
+    days = len(series) // 96
+    print(f"\n{name}, {tariff}: {days} days from {series.start(0):%Y-%m-%d}, {case.zone.key}")
+    table = Table(series, case, best, none)
+    table.row("no battery", none.cash)
+    table.row("greedy self-consumption", self_consumption(series, case).cash)
+    for worker, python in pythons.items():
+        with peer(python, worker, case) as running:
+            if running is None:
+                print(f"{worker:<24} skipped: {python} cannot import it")
+                continue
+            cash, seconds, silent = follow(series, case, running)
+            table.row(worker, cash, seconds, f"{silent} plans without an answer" if silent else "")
+    begin = time.process_time()
+    ours = simulate(series, case, strategy("value"))
+    plans = len(series) / case.replan_quarters
+    table.row("this planner", ours.cash, (time.process_time() - begin) / plans)
+    notes = [best.note, "it may resell the night's energy, we may not" if tariff == "night" else ""]
+    table.row("perfect foresight", best.cash, note="; ".join(filter(None, notes)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--days", type=int, default=28)
+    parser.add_argument("folders", type=Path, nargs="*", help="more data sets")
+    parser.add_argument("--days", type=int, default=28, help="0: all")
     parser.add_argument("--skip", type=int, default=0, help="days left out at the beginning")
-    parser.add_argument("--emhass-python", default=sys.executable)
-    parser.add_argument("--flexmeasures-python", default=sys.executable)
+    parser.add_argument("--tariffs", default=",".join(TARIFFS))
+    for worker in WORKERS:
+        parser.add_argument(f"--{worker}-python", help=f"interpreter that has {worker}")
     options = parser.parse_args()
-    path = shared() / FILE
-    if not path.exists():
-        raise SystemExit(f"{path} is absent; set HEG_SHARED to the folder of the shared data")
-    series, case = read_series(path), evaluation_case()
-    series = series.part(options.skip * 96, (options.skip + options.days) * 96)
-    none, most = no_battery(series, case).total, perfect_foresight(series, case).total
-
-    def show(name: str, total: float, seconds: float | None = None, note: str = "") -> None:
-        took = "" if seconds is None else f"{1000 * seconds:8.0f} ms"
-        share = (total - none) / (most - none)
-        print(f"{name:<26}{total:>10.2f}{share:>9.3f}{took:>12}  {note}", flush=True)
-
-    print(f"{len(series) // 96} days from {series.start(0):%Y-%m-%d}; case 1")
-    print(f"{'policy':<26}{'USD':>10}{'capture':>9}{'plan':>12}")
-    show("no battery", none)
-    show("greedy self-consumption", self_consumption(series, case).total)
-    for python, worker in (
-        (options.emhass_python, "planner_peer_emhass.py"),
-        (options.flexmeasures_python, "planner_peer_flexmeasures.py"),
-    ):
-        name = worker.removeprefix("planner_peer_").removesuffix(".py")
-        with peer(python, worker, case) as running:
-            if running is None:
-                print(f"{name:<26} skipped: {python} cannot import it")
-                continue
-            total, seconds, silent = follow(series, case, running)
-            show(name, total, seconds, f"{silent} plans without an answer" if silent else "")
-    begin = time.perf_counter()
-    ours = simulate(series, case, strategy("value"))
-    plans = len(series) / case.replan_quarters
-    show("this planner", ours.total, (time.perf_counter() - begin) / plans)
-    show("perfect foresight", most)
+    named = {worker: getattr(options, f"{worker}_python") for worker in WORKERS}
+    pythons = {worker: python for worker, python in named.items() if python}
+    found = list(data_sets([shared(), *options.folders]))
+    if not found:
+        raise SystemExit(f"no data set in {shared()}; set HEG_SHARED or name a folder")
+    for name, series in found:
+        end = options.skip + options.days if options.days else len(series) // 96
+        for tariff in options.tariffs.split(","):
+            compare(name, tariff, series.part(options.skip * 96, end * 96), pythons)
 
 
 if __name__ == "__main__":

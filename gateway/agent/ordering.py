@@ -54,5 +54,5 @@ def _terms(
         import_price=bought,
         export_price=sold,
         value=state.plan.value(moment, cleared) if state.plan else None,
-        car_value=state.plan.car_value(moment) if state.plan else None,
+        car_value=state.plan.car_value(moment, cleared) if state.plan else None,
     )

@@ -2,7 +2,9 @@
 
 The only file that speaks highspy. Where a price lets a relaxed battery or meter run both ways at
 once for gain (export dearer than import, or negative prices with little wear), whole numbers forbid
-it; everywhere else it stays a linear programme.
+it; everywhere else it stays a linear programme. So importing and exporting at once never counts; a
+bound that it is compared with must forbid it too. `Outcome.note` says where it is not the earnings of a
+schedule: losses by power, or a time limit.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,8 @@ from gateway.errors import ConfigError
 from gateway.forecasts.history import Array
 
 Index = NDArray[np.int64]
+_TIME_LIMIT_S = 120.0
+_SOLVED = 0.01  # currency units
 _BIG_WH = 50_000.0  # more than any home moves in a quarter-hour
 # Columns of the programme: six blocks of one variable an interval.
 _CHARGE, _DISCHARGE, _IMPORT, _EXPORT, _STORED, _CAR = range(6)
@@ -46,10 +50,22 @@ def perfect_foresight(series: Series, case: Case) -> Outcome:
         raise ConfigError(
             "perfect foresight needs highspy: pip install 'home-energy-gateway[backtest]'"
         ) from error
-    x = _solve(highspy, _programme(highspy, series, case), _exclusive(series, case))
+    programme, pairs = _programme(highspy, series, case), _exclusive(series, case)
+    x, gap = _solve(highspy, programme, pairs)
     columns = x[: 6 * len(series)].reshape(6, len(series))
     discharge = columns[_DISCHARGE] - columns[_CHARGE]
-    return outcome("perfect", series, case, Schedule(discharge, columns[_CAR], columns[_STORED]))
+    schedule = Schedule(discharge, columns[_CAR], columns[_STORED])
+    found = outcome("perfect", series, case, schedule)
+    return replace(found, note=_note(case, gap))
+
+
+def _note(case: Case, gap: float) -> str:
+    """In which way the result is not the earnings of the best schedule; empty if it is."""
+    if case.battery.charge_curve or case.battery.discharge_curve:
+        return "a bound, no schedule: it loses at every power as little as at the best"
+    if gap > _SOLVED:
+        return f"the best found in {_TIME_LIMIT_S:g} s: up to {gap:.2f} more may be possible"
+    return ""
 
 
 def _programme(highspy: Any, series: Series, case: Case) -> Any:
@@ -194,12 +210,13 @@ def _banner_away() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
+def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> tuple[Array, float]:
+    """The columns, and how much more than their money may be possible (0 when solved)."""
     with _banner_away():
         solver = highspy.Highs()
         solver.silent()
     solver.setOptionValue("mip_rel_gap", 1e-5)
-    solver.setOptionValue("time_limit", 120.0)
+    solver.setOptionValue("time_limit", _TIME_LIMIT_S)
     solver.passModel(model)
     upper = np.minimum(np.array(model.col_upper_), _BIG_WH)
     for k, (first, second) in enumerate(pairs):
@@ -219,4 +236,6 @@ def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> Array:
         raise ConfigError(
             f"perfect foresight has no solution: {solver.modelStatusToString(status)}"
         )
-    return np.array(solver.getSolution().col_value)
+    info = solver.getInfo()
+    gap = info.objective_function_value - info.mip_dual_bound if pairs else 0.0
+    return np.array(solver.getSolution().col_value), max(float(gap), 0.0)

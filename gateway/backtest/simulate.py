@@ -57,6 +57,7 @@ class Outcome:
     grid: Array
     cash: Array  # currency units: export - import - wear
     value: Array
+    note: str = ""  # what this outcome is not: a yardstick may be a bound that no schedule reaches
 
     @property
     def total(self) -> float:
@@ -243,7 +244,7 @@ class Replay:
             return 0.0
         since = self._charged - self._planned_at
         need = session.need(self._planned_at, s.start(session.end))
-        curve = plan.car_value(s.start(i))
+        curve = plan.car_value(s.start(i), float(s.rt[i]))
         if curve is None:  # it has what it wants
             return 0.0
         net = float(s.load[i] - s.pv[i])

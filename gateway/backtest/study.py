@@ -96,6 +96,7 @@ def summary(study: Study) -> dict[str, Any]:
         "money": {
             label: round(outcome.total, 4) for label, outcome in zip(names, outcomes, strict=True)
         },
+        "perfect_note": study.perfect.note,
         "capture": _rounded(study.capture(ours)),
         "capture_greedy": _rounded(study.capture(study.greedy)),
         "wear_cost": round(discharged * wear / 1e6, 4),

@@ -128,6 +128,8 @@ def _print(result: dict[str, Any]) -> None:
     for label, amount, capture in rows:
         share = "" if capture is None else f"   capture {_share(capture)}"
         print(f"  {label:<26}{amount:>10.2f}{share}")
+    if result["perfect_note"]:
+        print(f"  perfect foresight is {result['perfect_note']}")
     for month in result["months"]:
         print(f"  {month['month']:<26}{month['ours']:>10.2f}   capture {_share(month['capture'])}")
 

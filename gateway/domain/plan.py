@@ -220,21 +220,32 @@ class Plan:
     notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
     import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
+    car_price_values: tuple[PriceValues, ...] = ()  # the same as price_values, for the car
 
     def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
         """The value curve that holds at ``time``, or None when the plan does not reach there.
 
         With ``price_per_mwh``, the clearing price of that interval, the value given that price.
         """
-        if price_per_mwh is not None:
-            known = next((v for v in self.price_values if time in v.interval), None)
-            if known is not None:
-                return known.at(price_per_mwh)
-        return next((v for v in self.values if time in v.interval), None)
+        return _curve_at(self.values, self.price_values, time, price_per_mwh)
 
-    def car_value(self, time: datetime) -> ValueCurve | None:
+    def car_value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
         """The value of another Wh in the car at ``time``; None when the plan knows of no car then."""
-        return next((v for v in self.car_values if time in v.interval), None)
+        return _curve_at(self.car_values, self.car_price_values, time, price_per_mwh)
+
+
+def _curve_at(
+    values: Sequence[ValueCurve],
+    given: Sequence[PriceValues],
+    time: datetime,
+    price_per_mwh: float | None,
+) -> ValueCurve | None:
+    """The curve of the interval of ``time``, given its clearing price where that is known and planned for."""
+    if price_per_mwh is not None:
+        known = next((v for v in given if time in v.interval), None)
+        if known is not None:
+            return known.at(price_per_mwh)
+    return next((v for v in values if time in v.interval), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime
 
 import numpy as np
 
-from gateway.domain.plan import BatterySpec, CarNeed, Outlook, ValueCurve
+from gateway.domain.plan import BatterySpec, CarNeed, Outlook, PriceValues, ValueCurve
 from gateway.forecasts.history import Array
 from gateway.planner.induction import Problem, marginal_values, scenario_chances
 from gateway.planner.schedule import DispatchInterval, ValueIntegral, best_discharge
@@ -32,6 +32,7 @@ class CarPlan:
     energy_wh: list[float]
     values: tuple[ValueCurve, ...] = ()
     notes: tuple[str, ...] = ()
+    price_values: tuple[PriceValues, ...] = ()  # of the first intervals, given their clearing price
 
 
 def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
@@ -51,7 +52,9 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
     grid = np.linspace(0.0, car.energy_wh, _POINTS)
     mine = _car_problem(problem, hours[:steps], car, outlook)
     chances = scenario_chances(weights, mine.transitions, steps)
-    means = marginal_values(mine, _as_battery(car), grid, chances, 0).expected
+    detailed = min(outlook.offer_intervals + 1, steps)
+    found = marginal_values(mine, _as_battery(car), grid, chances, detailed)
+    means = found.expected
     integrals = ValueIntegral.of_rows(grid, means)
     charged = 0.0
     energy = [0.0] * count
@@ -74,7 +77,19 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
         ValueCurve(outlook.forecasts[t].interval, points, tuple(row))
         for t, row in enumerate(means.tolist())
     )
-    return CarPlan(energy, values, missing_note(car, charged, outlook))
+    given = price_values(outlook, grid, found.by_scenario)
+    return CarPlan(energy, values, missing_note(car, charged, outlook), given)
+
+
+def price_values(outlook: Outlook, grid: Array, by_scenario: Array) -> tuple[PriceValues, ...]:
+    """The values [D, K, S] of the first intervals, given the price that clears each."""
+    points = tuple(grid.tolist())
+    made = []
+    for forecast, rows in zip(outlook.forecasts, by_scenario.tolist(), strict=False):
+        if forecast.market_scenarios:
+            curves = tuple(ValueCurve(forecast.interval, points, tuple(row)) for row in rows)
+            made.append(PriceValues(forecast.interval, forecast.market_scenarios, curves))
+    return tuple(made)
 
 
 def best_charge(

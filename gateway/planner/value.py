@@ -10,11 +10,10 @@ from gateway.domain.plan import (
     BatterySpec,
     Outlook,
     Plan,
-    PriceValues,
     ValueCurve,
 )
 from gateway.forecasts.history import Array
-from gateway.planner.car import car_plan
+from gateway.planner.car import car_plan, price_values
 from gateway.planner.induction import (
     Problem,
     coarsened,
@@ -65,7 +64,8 @@ class ValueStrategy:
             offers=battery_offers(outlook, grid, ends, car.energy_wh, schedule[0].stored_wh),
             schedule=schedule,
             notes=car.notes,
-            price_values=_price_values(outlook, grid, ends),
+            price_values=price_values(outlook, grid, ends),
+            car_price_values=car.price_values,
             import_limit_w=outlook.import_limit_w,
         )
 
@@ -115,17 +115,6 @@ def _end_value(outlook: Outlook, spec: BatterySpec, grid: Array) -> Array:
     dear = (float(np.quantile(imports, 0.75)) - spec.wear_per_mwh) * spec.discharge_efficiency
     cheap = float(np.quantile(exports, 0.25)) / spec.charge_efficiency
     return np.linspace(max(dear, cheap), min(dear, cheap), grid.size)
-
-
-def _price_values(outlook: Outlook, grid: Array, ends: Array) -> tuple[PriceValues, ...]:
-    points = tuple(grid.tolist())
-    made = []
-    for t, forecast in enumerate(outlook.forecasts[: outlook.offer_intervals + 1]):
-        if not forecast.market_scenarios:
-            continue
-        curves = tuple(ValueCurve(forecast.interval, points, tuple(r)) for r in ends[t].tolist())
-        made.append(PriceValues(forecast.interval, forecast.market_scenarios, curves))
-    return tuple(made)
 
 
 def no_battery() -> BatterySpec:

@@ -83,7 +83,12 @@ class LimitWatch:
 
     def __init__(self) -> None:
         self._export, self._import = LimitState(), LimitState()
-        self._said: set[str] = set()
+        self._said: dict[str, str] = {}
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What to tell people of limits that are broken; empty when all is well."""
+        return tuple(self._said.values())
 
     def look(self, grid_w: float | None, limits: GridLimits, at: float) -> Tightening:
         """``grid_w`` import +; ``at`` of a monotonic clock, s."""
@@ -100,19 +105,18 @@ class LimitWatch:
         over_w = None if power_w is None else power_w - limit_w
         state = watched(state, over_w, at)
         if over_w is not None and state.broken_for_s(at) >= ALARM_S and what not in self._said:
-            self._said.add(what)
-            log.error(
-                "the %s limit of %.0f W is not kept: %.0f W more for %.0f s, whatever is asked of the "
-                "devices; look at what they do with their limits and at the meter",
-                what, limit_w, over_w, state.broken_for_s(at),
-            )  # fmt: skip
+            self._said[what] = (
+                f"the {what} limit of {limit_w:.0f} W is not kept: {over_w:.0f} W more for "
+                f"{state.broken_for_s(at):.0f} s, whatever is asked of the devices; look at what they "
+                "do with their limits and at the meter"
+            )
+            log.error("%s", self._said[what])
         elif state.over_s is None and state.kept_s is not None:
             self._kept(what)
         return state
 
     def _kept(self, what: str) -> None:
-        if what in self._said:
-            self._said.discard(what)
+        if self._said.pop(what, ""):
             log.info("the %s limit is kept again", what)
 
 

@@ -79,7 +79,10 @@ def test_knowing_the_losses_earns_more(case: Case, seed: int) -> None:
             return value.plan(replace(outlook, battery=even))
 
     assert aware.total > simulate(series, real, Unaware()).total - 0.02
-    assert aware.total <= perfect_foresight(series, real).total + 1e-6
+    best = perfect_foresight(series, real)
+    assert aware.total <= best.total + 1e-6
+    assert "a bound, no schedule" in best.note
+    assert perfect_foresight(series, case).note == ""
     assert aware.stored.min() >= case.battery.reserve_wh - 1e-6
 
 
