@@ -105,6 +105,7 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
 async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
     from simulators.exchange import start_exchange
     from simulators.exchange.operator import serve_operator
+    from simulators.exchange.start import settle_memory
     from simulators.participants import start_participants
 
     async with asyncio.TaskGroup() as group:
@@ -119,6 +120,7 @@ async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Ne
             client_ca=place.client_ca,
         )
         await serve_operator(handle.market, place.state)
+        settle_memory()
         print(f"exchange: {handle.url}  state: {place.state}", flush=True)
         home = handle.credential_file("home")
         print(f"credential of the home: {home}", flush=True)
