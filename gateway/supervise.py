@@ -13,6 +13,8 @@ from gateway.log_budget import LogBudget
 
 log = logging.getLogger(__name__)
 
+_QUIET_S = 3600.0
+
 
 @dataclass
 class Backoff:
@@ -67,6 +69,30 @@ class Availability:
             self.budget.say(level, text, *args)
 
 
+@dataclass
+class _Calm(Availability):
+    """Of something that comes and goes: what is lost again within the hour is not said again."""
+
+    now_s: float = 0.0
+    _said_s: float = -_QUIET_S
+    _hushed: bool = False
+
+    def lost(self, why: object, expected: bool = False) -> bool:
+        if self.present and self.now_s - self._said_s < _QUIET_S:
+            self.present = False
+            self._hushed = True
+            return False
+        if self.present:
+            self._said_s, self._hushed = self.now_s, False
+        return super().lost(why, expected)
+
+    def back(self) -> bool:
+        if self._hushed and not self.present:
+            self.present = True
+            return False
+        return super().back()
+
+
 async def supervise(
     name: str,
     job: Callable[[Availability], Awaitable[None]],
@@ -81,7 +107,7 @@ async def supervise(
     passes through: the process ends and the next start replays the journal.
     """
     backoff = backoff or Backoff()
-    availability = Availability(name)
+    availability = _Calm(name)
     while True:
         began = clock.monotonic()
         try:
@@ -91,5 +117,6 @@ async def supervise(
             if clock.monotonic() - began >= healthy_s:
                 backoff.reset()
                 availability.present = True
+            availability.now_s = clock.monotonic()
             availability.lost(error)
         await clock.sleep(backoff.next())

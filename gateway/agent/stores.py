@@ -58,7 +58,10 @@ def open_stores(folder: Path, stack: AsyncExitStack) -> Stores:
         log.error("%s; the past is kept in memory only", error)
         history = History(_temporary(stack) / HISTORY)
     stack.callback(history.close)
-    seen = _commands(folder / COMMANDS, stack)
+    try:
+        seen = SeenCommands(folder / COMMANDS)
+    except StorageError:
+        seen = SeenCommands(_temporary(stack) / COMMANDS)
     stack.callback(seen.close)
     return Stores(journal, history, seen, alarm, passes)
 
@@ -68,20 +71,6 @@ def _meanwhile(folder: Path, stack: AsyncExitStack) -> Journal:
         return Journal(folder / MEANWHILE / JOURNAL)
     except (StorageError, JournalBroken):
         return Journal(_temporary(stack) / JOURNAL)
-
-
-def _commands(path: Path, stack: AsyncExitStack) -> SeenCommands:
-    """A file that is damaged is put aside: it only remembers the commands of a day."""
-    try:
-        return SeenCommands(path)
-    except StorageError as error:
-        aside = path.with_name(path.name + ".damaged")
-        log.error("%s; put aside as %s", error, aside.name)
-        try:
-            path.replace(aside)
-            return SeenCommands(path)
-        except (OSError, StorageError):
-            return SeenCommands(_temporary(stack) / COMMANDS)
 
 
 def _temporary(stack: AsyncExitStack) -> Path:

@@ -38,14 +38,39 @@ def run(
     levels = ("debug", "info", "warning", "error")
     if log_level not in levels:
         raise ConfigError(f"--log-level {log_level}: use one of {', '.join(levels)}")
-    settings = msgspec.json.encode(load_guard_settings(config))
+    words = ["--config", str(config), "--log-level", log_level]
+    words += ["--log-json"] if log_json else []
+    try:
+        settings = msgspec.json.encode(load_guard_settings(config))
+    except ConfigError as error:
+        known = last_good(config)
+        if known is None:
+            raise
+        settings = known
+        typer.echo(str(error), err=True)
+        words.append("--release-only")
     if len(settings) > MOST_SETTINGS:
         raise ConfigError(f"{config}: describes more devices than one gateway can serve")
     reading, writing = os.pipe()
     os.write(writing, settings)
     os.close(writing)
     os.set_inheritable(reading, True)
-    words = ["--settings-fd", str(reading), "--config", str(config), "--log-level", log_level]
-    words += ["--log-json"] if log_json else []
+    words = ["--settings-fd", str(reading), *words]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", "gateway.guard", *words])  # noqa: S606
+
+
+def last_good(config: Path) -> bytes | None:
+    """The guard's settings at its last start, from the state folder that the broken file names (or the
+    usual one): by them the devices are released, whatever has become of the configuration."""
+    import tomllib
+
+    from gateway.guard.settings_file import last_settings
+
+    folder = Path("state")
+    try:
+        named = tomllib.loads(config.read_text(encoding="utf-8")).get("state_dir")
+        folder = Path(named) if isinstance(named, str) else folder
+    except (OSError, ValueError):
+        pass
+    return last_settings(folder)

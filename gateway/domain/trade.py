@@ -173,6 +173,7 @@ class Dispute:
     reason: str
     money: int  # that it would have moved, 1e-8 units to the home
     time: datetime  # when we saw it
+    claim_sha256: str  # of what was said: another word under the same id is judged afresh
 
 
 def money_text(money: int) -> str:

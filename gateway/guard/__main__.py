@@ -22,6 +22,7 @@ from gateway.config.guard import GuardSettings
 from gateway.errors import ConfigError
 from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
 from gateway.guard.compose import Guard
+from gateway.guard.settings_file import keep_settings
 from gateway.ipc.messages import GuardReport
 from gateway.systemd import notify, set_up_logs
 
@@ -37,11 +38,20 @@ def main() -> int:
     with os.fdopen(words.settings_fd, "rb") as pipe:
         settings = msgspec.json.decode(pipe.read(), type=GuardSettings)
     try:
+        if words.release_only:
+            asyncio.run(release(settings))
+            return 2
         asyncio.run(serve(settings, words.config, words.log_level, words.log_json))
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - one line for the person, as every command does
         return 2
     return 0
+
+
+async def release(settings: GuardSettings) -> None:
+    """The configuration cannot be read: what its last good form left forced is made neutral, no more."""
+    log.error("the devices of the last good configuration are made neutral; nothing else runs")
+    await Guard(settings, WallClock(), lambda _: None).release()
 
 
 async def serve(settings: GuardSettings, config: Path, log_level: str, log_json: bool) -> None:
@@ -56,6 +66,7 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
             process.report(report)
 
     guard = Guard(settings, clock, on_report)
+    keep_settings(settings)
     process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -95,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--log-level", default="info")
     parser.add_argument("--log-json", action="store_true")
+    parser.add_argument("--release-only", action="store_true")
     return parser
 
 

@@ -8,7 +8,6 @@ cannot be read is put aside and said once: the devices are made neutral at the s
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,6 +17,7 @@ import msgspec
 
 from gateway.domain.control import Control
 from gateway.domain.order import StandingSettings
+from gateway.durable import replace_file
 from gateway.errors import StorageError
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,7 @@ class GuardFile:
 
     def _store(self, changed: Remembered) -> None:
         try:
-            _write(self._path, msgspec.json.encode(changed))
+            replace_file(self._path, msgspec.json.encode(changed))
         except OSError as error:
             raise StorageError(f"{self._path}: cannot be written: {error.strerror}") from error
         self._kept = changed
@@ -131,23 +131,3 @@ def _read(path: Path) -> Remembered:
             path.replace(aside)
         return Remembered()
     return kept
-
-
-def _write(path: Path, data: bytes) -> None:
-    """All or nothing, also over a power cut: a new file, on the disk, then in the old one's place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(descriptor, view) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -74,14 +74,16 @@ class GuardLoop:
     async def run(self) -> None:
         """For ever; never raises for a lost device or a full disk."""
         await self._clock.sleep(min(0.5, self._period_s / 4))  # the polls of this period come first
+        began = self._clock.monotonic()
         async for now in every(self._clock, self._period_s):
             at = self._clock.monotonic()
+            late_s = (at - began) % self._period_s
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
             self._balance.look(snapshot)
             order = self._intake.current()
             await self._site.apply(self._decide(snapshot, order, now))
             self._ticks += 1
-            self._on_report(self._report(snapshot, order))
+            self._on_report(self._report(snapshot, order, late_s))
 
     def _regulated_w(self) -> tuple[float, ...]:
         """Where inverters keep the grid by themselves: at 0 for their own use, at a limit they keep."""
@@ -109,13 +111,14 @@ class GuardLoop:
         self._memory, self._limits = decision.memory, decision.grid_limits
         return decision.setpoints
 
-    def _report(self, snapshot: Snapshot, order: Order | None) -> GuardReport:
+    def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
             setpoints=self._memory.setpoints,
             settings=self._intake.settings,
             order_holds=order is not None,
+            late_s=late_s,
             polls=self._site.take_polls(),
             alarms=tuple(a for a in (self._meter.alarm, *self._watch.alarms) if a),
         )

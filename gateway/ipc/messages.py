@@ -30,7 +30,8 @@ class GuardReport:
     """What the guard saw and did in one control tick.
 
     ``snapshot`` is what was measured, ``setpoints`` what was decided from it, ``settings`` what holds
-    of the user's and the grid operator's word, ``order_holds`` whether an order is in force.
+    of the user's and the grid operator's word, ``order_holds`` whether an order is in force,
+    ``late_s`` how long after its time the tick began.
     ``alarms`` are sentences for people, empty when all is well.
     """
 
@@ -39,6 +40,7 @@ class GuardReport:
     setpoints: Setpoints
     settings: StandingSettings
     order_holds: bool
+    late_s: float = 0.0
     polls: tuple[Poll, ...] = ()
     alarms: tuple[str, ...] = ()
 

@@ -7,7 +7,7 @@ not known is None, and so is every sum that it is part of.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain.intervals import Interval, parse_utc
@@ -184,7 +184,12 @@ def statement(
         if start <= at < end
     ]
     unanswered = sum(start <= s.tender.interval.start < end for s in book.unanswered())
-    disputes = tuple(d for d in book.disputes.values() if start <= d.interval.start < end)
+    known = book.transactions.keys() | book.settlements.keys()
+    disputes = tuple(
+        replace(d, reason=f"{d.reason}; since corrected") if d.id in known else d
+        for d in book.disputes.values()
+        if start <= d.interval.start < end
+    )
     return Statement(start, end, currency, tuple(rows), unanswered, fixed_money, disputes)
 
 

@@ -24,7 +24,7 @@ from gateway.store.book import Book, TenderState
 
 FEW = 3  # disputes in a week; from then on trading pauses
 _WEEK = timedelta(days=7)
-_FIRST_PAUSE, _LONGEST_PAUSE = timedelta(hours=1), timedelta(hours=24)
+_PAUSE = timedelta(hours=1)
 _METER_PCT, _METER_WH = 10, 200  # a revenue meter may count so much differently
 
 
@@ -164,12 +164,12 @@ def by_interval(rows: Iterable[Settlement]) -> Mapping[datetime, list[Settlement
 def paused_until(disputes: Iterable[datetime], now: datetime) -> datetime | None:
     """Until when trading pauses, given the times of the disputes; None = it does not.
 
-    An hour after the third of a week, and for each three more twice as long, a day at most.
+    From the third of a week on, each one pauses it for an hour.
     """
     recent = sorted(time for time in disputes if now - _WEEK < time <= now)
     if len(recent) < FEW:
         return None
-    until = recent[-1] + min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(10, len(recent) // FEW - 1))
+    until = recent[-1] + _PAUSE
     return until if until > now else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -10,7 +11,8 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.domain.intervals import iso
 from gateway.domain.trade import Dispute, Settlement, Transaction
-from gateway.market.checks import paused_until
+from gateway.market.checks import FEW, paused_until
+from gateway.store.chain import canonical
 from gateway.store.codec import dispute_body, settlement_body, transaction_body
 from gateway.store.journal import Journal
 
@@ -28,13 +30,24 @@ class Disputes:
     def __init__(self, journal: Journal, clock: Clock) -> None:
         self._journal, self._clock = journal, clock
         self._said_pause = False
+        self._said = 0  # disputes since the last pause
 
-    def has(self, what: str, name: str) -> bool:
-        """Whether this was disputed before: then it is no news."""
-        return f"{what} {name}" in self._journal.book.disputes
+    def has_fill(self, fill: Transaction) -> bool:
+        """Whether just this was said and disputed before: then it is no news."""
+        return _digest(transaction_body(fill)) in self._journal.book.disputes
+
+    def has_settlement(self, row: Settlement) -> bool:
+        """As `has_fill`."""
+        return _digest(settlement_body(row)) in self._journal.book.disputes
+
+    def is_disputed(self, settlement_id: str | None) -> bool:
+        """Whether a settlement of this id was disputed, whatever it said."""
+        disputes = self._journal.book.disputes.values()
+        return any(d.what == "settlement" and d.id == settlement_id for d in disputes)
 
     def fill(self, fill: Transaction, reason: str) -> Items:
         """The rows to store for a fill that is not believed."""
+        claim = transaction_body(fill)
         return self._items(
             Dispute(
                 "fill",
@@ -43,12 +56,14 @@ class Disputes:
                 reason,
                 fill.money,
                 self._clock.now(),
+                _digest(claim),
             ),
-            transaction_body(fill),
+            claim,
         )
 
     def settlement(self, row: Settlement, reason: str) -> Items:
         """The rows to store for a settlement that is not believed."""
+        claim = settlement_body(row)
         return self._items(
             Dispute(
                 "settlement",
@@ -57,8 +72,9 @@ class Disputes:
                 reason,
                 row.total_money,
                 self._clock.now(),
+                _digest(claim),
             ),
-            settlement_body(row),
+            claim,
         )
 
     def paused_until(self) -> datetime | None:
@@ -66,20 +82,29 @@ class Disputes:
         now = self._clock.now()
         until = paused_until((d.time for d in self._journal.book.disputes.values()), now)
         if until is not None and not self._said_pause:
-            log.error("too much of the exchange is disputed: no trade until %s", iso(until))
+            text = "no trade until %s: too much of what the exchange says is disputed"
+            log.error(text, iso(until))
         if until is None and self._said_pause:
             log.warning("trading goes on")
+            self._said = 0
         self._said_pause = until is not None
         return until
 
     def _items(self, dispute: Dispute, claim: Mapping[str, Any]) -> Items:
         now, known = self._clock.now(), self._journal.book.disputes
-        if self.has(dispute.what, dispute.id):
+        if dispute.claim_sha256 in known:
             return []
         today = sum(now - d.time < _DAY for d in known.values())
         if today >= MOST_A_DAY:
             return []
-        if self.paused_until() is None:
+        if max(today, self._said) < FEW - 1:  # the next one pauses trading, which is said
             where = f"{dispute.what} {dispute.id} of {iso(dispute.interval.start)}"
             log.error("disputed, moves nothing: %s: %s", where, dispute.reason)
+            self._said += 1
         return [("disputed", dispute_body(dispute, claim))]
+
+
+def _digest(claim: Mapping[str, Any]) -> str:
+    """Of all but a number that an exchange may count up for the same lie."""
+    said = {name: value for name, value in claim.items() if name != "sequence"}
+    return hashlib.sha256(canonical(said).encode()).hexdigest()

@@ -22,6 +22,8 @@ from gateway.store.journal import Journal
 log = logging.getLogger(__name__)
 
 MOST_PAGES = 100
+MOST_FILLS = 20_000  # of one round; a home has some dozens a day
+MOST_ASKED = 50  # strange tenders that the exchange may show us in one round
 MOST_ADOPTED = 200  # open tenders at one start; more are left to their gates
 
 
@@ -41,8 +43,9 @@ class Fills:
         All in one transaction: whether a late fill may be believed depends on when we last asked.
         """
         new = [fill for fill in await self._fetched() if self._is_new(fill)]
-        for fill in new:
-            await self._try_to_adopt(fill)
+        strange = {f.tender_id for f in new if self._may_be_ours(f)}
+        for tender_id in sorted(strange)[:MOST_ASKED]:
+            await self._adopted(tender_id)
         book, now = self._journal.book, self._clock.now()
         items: Items = []
         taken: dict[str, int] = {}  # Wh by tender, of this round
@@ -63,21 +66,21 @@ class Fills:
         found: dict[str, Transaction] = {}
         for _ in range(MOST_PAGES):
             page = [f for f in await self._exchange.transactions(after) if f.sequence > after]
-            if not page:
+            fresh = {f.transaction_id: f for f in page if f.transaction_id not in found}
+            if not fresh or len(found) > MOST_FILLS:
                 break
+            found |= fresh
             after = max(fill.sequence for fill in page)
-            for fill in page:
-                found.setdefault(fill.transaction_id, fill)
         return list(found.values())
 
     def _is_new(self, fill: Transaction) -> bool:
         known = self._journal.book.transactions.get(fill.transaction_id) == fill
-        return not (known or self._disputes.has("fill", fill.transaction_id))
+        return not (known or self._disputes.has_fill(fill))
 
-    async def _try_to_adopt(self, fill: Transaction) -> None:
+    def _may_be_ours(self, fill: Transaction) -> bool:
+        """Whether it is of a tender that we do not know, and not of one that we have forgotten."""
         recent = fill.interval.end > self._clock.now() - TENDERS_KEPT
-        if fill.tender_id not in self._journal.book.tenders and recent:
-            await self._adopted(fill.tender_id)
+        return recent and fill.tender_id not in self._journal.book.tenders
 
     async def adopt(self) -> None:
         """At a start: open tenders that we do not know are ours again, or taken back."""
@@ -95,6 +98,8 @@ class Fills:
             return False
         tender = await self._exchange.signed_tender(tender_id)
         if tender is None or tender.tender_id != tender_id:
+            if len(self._strange) > MOST_FILLS:
+                self._strange.clear()
             self._strange.add(tender_id)
             return False
         found = await self._exchange.find_tender(tender_id)

@@ -97,7 +97,7 @@ class Settling:
         items: Items = []
         believed: list[Settlement] = []
         for start, rows in groups.items():
-            withdrawn = [s for s in rows if self._disputes.has("settlement", s.reverses or "")]
+            withdrawn = [s for s in rows if self._takes_back_a_disputed(s)]
             rest = [s for s in rows if s not in withdrawn]
             items += [("withdrawn", _withdrawn(s)) for s in withdrawn]
             if not rest:
@@ -115,10 +115,14 @@ class Settling:
         self._asked = now
         return believed
 
+    def _takes_back_a_disputed(self, row: Settlement) -> bool:
+        known = row.reverses in self._journal.book.settlements
+        return not known and self._disputes.is_disputed(row.reverses)
+
     def _new(self, settlement: Settlement) -> bool:
         book, name = self._journal.book, settlement.settlement_id
         known = book.settlements.get(name) == settlement or name in book.withdrawn
-        return not (known or self._disputes.has("settlement", name))
+        return not (known or self._disputes.has_settlement(settlement))
 
     async def _prices(self, starts: Collection[datetime]) -> Mapping[datetime, PublishedPrices]:
         """The published prices of settled intervals: the account must be readable without network."""

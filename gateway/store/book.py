@@ -74,7 +74,7 @@ class Book:
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
-    disputes: dict[str, Dispute] = field(default_factory=dict)  # by what and id
+    disputes: dict[str, Dispute] = field(default_factory=dict)  # by the hash of what was said
     withdrawn: dict[str, datetime] = field(default_factory=dict)  # disputed settlements, taken back
     last_contact: datetime = _NEVER  # when the exchange last told us all its fills
     night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
@@ -226,11 +226,13 @@ class Book:
         self.prices[parse_utc(body["start"])] = body
 
     def note_dispute(self, dispute: Dispute) -> None:
-        self.disputes.setdefault(f"{dispute.what} {dispute.id}", dispute)
+        self.disputes.setdefault(dispute.claim_sha256, dispute)
 
     def note_withdrawn(self, name: str, by: str, time: datetime) -> None:
         """A disputed settlement was taken back by the row ``by``: neither is news any more."""
-        self.disputes.pop(f"settlement {name}", None)
+        self.disputes = {
+            k: d for k, d in self.disputes.items() if (d.what, d.id) != ("settlement", name)
+        }
         self.withdrawn |= {name: time, by: time}
 
     def _origin(self, body: Mapping[str, Any]) -> None:

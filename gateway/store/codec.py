@@ -154,6 +154,7 @@ def dispute_body(dispute: Dispute, claim: Mapping[str, Any]) -> dict[str, Any]:
         "id": dispute.id,
         "reason": dispute.reason,
         "money_e8": dispute.money,
+        "claim_sha256": dispute.claim_sha256,
         "claim": claim,
     }
 
@@ -161,5 +162,11 @@ def dispute_body(dispute: Dispute, claim: Mapping[str, Any]) -> dict[str, Any]:
 def dispute_of(body: Mapping[str, Any], time: datetime) -> Dispute:
     """``time`` is the row's own."""
     return Dispute(
-        body["what"], body["id"], _interval(body), body["reason"], int(body["money_e8"]), time
+        body["what"],
+        body["id"],
+        _interval(body),
+        body["reason"],
+        int(body["money_e8"]),
+        time,
+        body["claim_sha256"],
     )

@@ -9,6 +9,7 @@ from functools import partial
 from gateway.errors import ConfigError
 from simulators.devices.der import DerInverter
 from simulators.devices.faults import Faults
+from simulators.devices.foxess import FoxEssHybrid
 from simulators.devices.framing import RtuFraming
 from simulators.devices.goe import GoeCharger
 from simulators.devices.goodwe import GoodWeHybrid
@@ -19,6 +20,7 @@ from simulators.devices.keba import KebaCharger
 from simulators.devices.meter import GridMeter
 from simulators.devices.protocol import Unit
 from simulators.devices.server import ModbusServer
+from simulators.devices.sma import SmaHybrid
 from simulators.devices.solaredge import StorEdge
 from simulators.devices.solax import SolaxHybrid
 from simulators.devices.sungrow import SungrowHybrid
@@ -78,6 +80,14 @@ INVERTERS: Mapping[str, Family] = {
     "growatt": Family(
         "Growatt SPH with VPP registers, unit 1, with its meter; its timer ends nothing",
         lambda view: {1: GrowattHybrid(view())},
+    ),
+    "sma": Family(
+        "SMA Tripower Smart Energy, unit 3, with its meter; AC setpoint ends after 10 minutes",
+        lambda view: {3: SmaHybrid(view())},
+    ),
+    "foxess": Family(
+        "FoxESS H3, unit 247, with its meter; AC setpoint by remote control with a timeout",
+        lambda view: {247: FoxEssHybrid(view())},
     ),
     "solax": Family(
         "Solax X3 hybrid, unit 1, with its meter; remote control ends after 10 minutes",

@@ -43,13 +43,15 @@ _TOKEN_KEY = "token_key"  # noqa: S105 - the name of a mark
 def make_credentials(market: Market, folder: Path, parties: Sequence[Party]) -> None:
     """Give each of the parties that has none a secret and a key pair: ``<folder>/<partyId>.json``."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made: dict[str, dict[str, str]] = {}
     for party in parties:
         known = market.parties.get(party.party_id)
-        if known is None or known.secret_hash is not None:
-            continue
-        secret = secrets.token_urlsafe(24)
-        _give_key(market, known, folder, secret, [])
-        market.parties.set_secret(party.party_id, _digest(secret))
+        if known is not None and known.secret_hash is None:
+            secret = secrets.token_urlsafe(24)
+            keys = json.dumps([_new_key(known, folder, secret)])
+            made[party.party_id] = {"keys": keys, "secret_hash": _digest(secret)}
+    if made:
+        market.parties.amend(made)
 
 
 def rotate_key(market: Market, folder: Path, party_id: str) -> str:
@@ -67,12 +69,13 @@ def rotate_key(market: Market, folder: Path, party_id: str) -> str:
         for key in json.loads(known.keys)
         if key["until_ms"] is None or key["until_ms"] > now_ms
     ]
-    return _give_key(market, known, folder, secret, kept)
+    key = _new_key(known, folder, secret)
+    market.parties.amend({party_id: {"keys": json.dumps([*kept, key])}})
+    return str(key["jwk"]["kid"])
 
 
-def _give_key(
-    market: Market, party: Registered, folder: Path, secret: str, kept: list[dict[str, Any]]
-) -> str:
+def _new_key(party: Registered, folder: Path, secret: str) -> dict[str, Any]:
+    """Write a party's file with a new key; the public part, as it is registered."""
     used = [int(key["jwk"]["kid"].rpartition("-")[2]) for key in json.loads(party.keys)]
     kid = f"{party.party_id}-{max(used, default=0) + 1}"
     key = OKPKey.generate_key("Ed25519", {"kid": kid}, private=True)
@@ -84,9 +87,7 @@ def _give_key(
     path = folder / f"{party.party_id}.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(document, indent=2) + "\n")
-    public = {"jwk": key.as_dict(private=False), "until_ms": None}
-    market.parties.set_keys(party.party_id, json.dumps([*kept, public]))
-    return kid
+    return {"jwk": key.as_dict(private=False), "until_ms": None}
 
 
 class Access:
@@ -113,7 +114,7 @@ class Access:
         self._token_key = bytes.fromhex(self._market.marks[_TOKEN_KEY])
 
     def sign_in(self, request: web.Request) -> Registered:
-        """The party of the bearer token, or a Problem 401, or 429 where it asks too much."""
+        """The party of the bearer token, or a Problem 401."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise problems.unauthorized("send Authorization: Bearer <token>")
@@ -121,8 +122,11 @@ class Access:
             party = self._believed(token.removeprefix("insecure:"))
         else:
             party = self._of_token(token)
-        self._requests.take(party.party_id)
         return party
+
+    def admit(self, party: Registered) -> None:
+        """Problem 429 where the party asks too much."""
+        self._requests.take(party.party_id)
 
     def _of_token(self, token: str) -> Registered:
         party_id, _, rest = token.rpartition(".")[0].rpartition(".")

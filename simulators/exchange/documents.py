@@ -169,6 +169,7 @@ class ManageTicker(_Request):
 T = TypeVar("T", bound=BaseModel)
 
 
+@lru_cache(maxsize=64)  # each document is read when it is decided and when it is answered
 def parse(model: type[T], body: bytes) -> T:
     """The document, or a Problem 400 that names the first wrong field."""
     try:

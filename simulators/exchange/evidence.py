@@ -17,32 +17,37 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
 _SIGNATURE = 64
+_FIELD, _RECORD = b"\0", b"\1"  # no JSON has these bytes
 _BARE, _SIGNED, _TEXT = 0, 1, 2  # unsigned; in parts; a JWS that would not come back to the byte
 # What documents have in common; a store that was written with it is read only with it.
-_COMMON = (
-    b'["deliver","deliver:2026-06-01T12:15:00Z:measured",1780315200123,201,null,'
-    b'"{\\"alg\\":\\"Ed25519\\",\\"typ\\":\\"cts+jose\\",\\"iat\\":1780315200,\\"kid\\":\\"home-1-1\\"}",'
-    b'"{\\"requestId\\": \\"deliver:2026-06-01T12:15:00Z\\", \\"partyId\\": \\"home-1\\", '
-    b'\\"counterPartyId\\": \\"exchange\\", \\"measurementPointId\\": \\"home-1-meter\\", \\"interval\\": '
-    b'{\\"dtStart\\": \\"2026-06-01T12:15:00Z\\", \\"duration\\": \\"PT15M\\"}, \\"importQuantity\\": 0, '
-    b'\\"exportQuantity\\": 120, \\"importRegister\\": 1034, \\"exportRegister\\": 2034, '
-    b'\\"quality\\": \\"MEASURED\\"}"]'
-    b'["createTender","home-1-t",1780315200123,201,null,"","{\\"requestId\\": \\"", \\"tender\\": '
-    b'{\\"tenderId\\": \\"", \\"side\\": \\"BUY\\", \\"resourceDesignator\\": \\"ENERGY\\", '
-    b'\\"expirationTime\\": \\"2026-06-01T12:30:00Z\\", \\"allOrNone\\": false, \\"tenderDetail\\": '
-    b'{\\"interval\\": {\\"dtStart\\": \\"2026-06-01T13:00:00Z\\"}, \\"price\\": 6000, \\"quantity\\": 500}}}"]'
-    b'["createStreamTender","home-1:2026-06-01T12:15:00Z:0",1780315200123,201,null,'
-    b'"{\\"alg\\":\\"Ed25519\\",\\"typ\\":\\"cts+jose\\",\\"iat\\":1780315200,\\"kid\\":\\"home-1-1\\"}",'
-    b'"{\\"requestId\\": \\"home-1:2026-06-01T12:15:00Z:0\\", \\"partyId\\": \\"home-1\\", '
-    b'\\"marketId\\": \\"charging-network\\", \\"segmentId\\": \\"LZ_SOUTH\\", \\"tender\\": {\\"tenderId\\": '
-    b'\\"home-1:2026-06-01T12:15:00Z:0\\", \\"side\\": \\"SELL\\", \\"expirationTime\\": '
-    b'\\"2026-06-01T12:38:00Z\\", \\"tenderDetail\\": {\\"stream\\": {\\"streamIntervalDuration\\": '
-    b'\\"PT15M\\", \\"streamStart\\": \\"2026-06-01T12:30:00Z\\", \\"streamIntervals\\": [{\\"streamUid\\": '
-    b'0, \\"streamIntervalPrice\\": 6000, \\"streamIntervalQuantity\\": 120}, {\\"streamUid\\": 1, '
-    b'\\"streamIntervalPrice\\": 6000, \\"streamIntervalQuantity\\": 120}, {\\"streamUid\\": 2, '
-    b'\\"streamIntervalPrice\\": 6000, \\"streamIntervalQuantity\\": 120}, {\\"streamUid\\": 3, '
-    b'\\"streamIntervalPrice\\": 6000, \\"streamIntervalQuantity\\": 120}]}}}}"]'
+_HEADER = b'\0{"alg":"Ed25519","typ":"cts+jose","iat":1780315200,"kid":"home-1-1"}\0'
+_COMMON = b"".join(
+    (
+        b'["createTender","home-1-t",1780315200123,201,null]',
+        _HEADER,
+        b'{"requestId": "", "tender": {"tenderId": "", "side": "BUY", "resourceDesignator": "ENERGY", ',
+        b'"expirationTime": "2026-06-01T12:30:00Z", "allOrNone": false, "tenderDetail": {"interval": ',
+        b'{"dtStart": "2026-06-01T13:00:00Z"}, "price": 6000, "quantity": 500}}}',
+        b'["deliver","deliver:2026-06-01T12:15:00Z:measured",1780315200123,201,null]',
+        _HEADER,
+        b'{"requestId": "deliver:2026-06-01T12:15:00Z", "partyId": "home-1", "counterPartyId": ',
+        b'"exchange", "measurementPointId": "home-1-meter", "interval": {"dtStart": ',
+        b'"2026-06-01T12:15:00Z", "duration": "PT15M"}, "importQuantity": 0, "exportQuantity": 120, ',
+        b'"importRegister": 1034, "exportRegister": 2034, "quality": "MEASURED"}',
+        b'["createStreamTender","home-1:2026-06-01T12:15:00Z:0",1780315200123,201,null]',
+        _HEADER,
+        b'{"requestId": "home-1:2026-06-01T12:15:00Z:0", "partyId": "home-1", "marketId": ',
+        b'"charging-network", "segmentId": "LZ_SOUTH", "tender": {"tenderId": ',
+        b'"home-1:2026-06-01T12:15:00Z:0", "side": "SELL", "expirationTime": "2026-06-01T12:38:00Z", ',
+        b'"tenderDetail": {"stream": {"streamIntervalDuration": "PT15M", "streamStart": ',
+        b'"2026-06-01T12:30:00Z", "streamIntervals": [{"streamUid": 0, "streamIntervalPrice": 6000, ',
+        b'"streamIntervalQuantity": 120}, {"streamUid": 1, "streamIntervalPrice": 6000, ',
+        b'"streamIntervalQuantity": 120}, {"streamUid": 2, "streamIntervalPrice": 6000, ',
+        b'"streamIntervalQuantity": 120}, {"streamUid": 3, "streamIntervalPrice": 6000, ',
+        b'"streamIntervalQuantity": 120}]}}}}',
+    )
 )
 
 
@@ -65,9 +70,9 @@ class Stored:
 def encode(stored: Stored) -> bytes:
     kind, signature, header = _parts(stored)
     known = [stored.operation, stored.key, stored.received_ms, stored.status, stored.result]
-    text = json.dumps([*known, header, stored.payload.decode()], separators=(",", ":"))
+    text = _FIELD.join((_COMPACT.encode(known).encode(), header, stored.payload))
     press = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _COMMON)
-    return bytes([kind]) + signature + press.compress(text.encode()) + press.flush()
+    return bytes([kind]) + signature + press.compress(text) + press.flush()
 
 
 def decode(body: bytes) -> Stored:
@@ -80,7 +85,9 @@ def pack(bodies: Sequence[bytes]) -> bytes:
     parts = [_split(body) for body in bodies]
     kinds = bytes(kind for kind, _, _ in parts)
     signatures = b"".join(signature for _, signature, _ in parts)
-    texts = lzma.compress(b"\n".join(text for _, _, text in parts), format=lzma.FORMAT_XZ, preset=2)
+    texts = lzma.compress(
+        _RECORD.join(text for _, _, text in parts), format=lzma.FORMAT_XZ, preset=2
+    )
     return struct.pack(">I", len(parts)) + kinds + signatures + texts
 
 
@@ -92,26 +99,28 @@ def unpack(packed: bytes) -> list[Stored]:
         length = _SIGNATURE if kind == _SIGNED else 0
         signatures.append(packed[offset : offset + length])
         offset += length
-    texts = lzma.decompress(packed[offset:]).split(b"\n")
+    texts = lzma.decompress(packed[offset:]).split(_RECORD)
     return [_stored(*parts) for parts in zip(kinds, signatures, texts, strict=True)]
 
 
-def _parts(stored: Stored) -> tuple[int, bytes, str | None]:
+def _parts(stored: Stored) -> tuple[int, bytes, bytes]:
+    """Kind, signature and header (or the whole JWS where it would not come back to the byte)."""
     if stored.signed is None:
-        return _BARE, b"", None
+        return _BARE, b"", b""
     header, _, rest = stored.signed.partition(b".")
     signature = rest.rpartition(b".")[2]
     try:
-        plain = _from64(header).decode(), _from64(signature)
-    except (binascii.Error, UnicodeDecodeError):
-        return _TEXT, b"", stored.signed.decode("ascii")
-    if len(plain[1]) == _SIGNATURE and _jws(plain[0], stored.payload, plain[1]) == stored.signed:
+        plain = _from64(header), _from64(signature)
+    except binascii.Error:
+        return _TEXT, b"", stored.signed
+    again = _jws(plain[0], stored.payload, plain[1])
+    if len(plain[1]) == _SIGNATURE and again == stored.signed and _FIELD not in plain[0]:
         return _SIGNED, plain[1], plain[0]
-    return _TEXT, b"", stored.signed.decode("ascii")
+    return _TEXT, b"", stored.signed
 
 
 def _split(body: bytes) -> tuple[int, bytes, bytes]:
-    """Kind, signature, and the text, which has no line break (JSON escapes them)."""
+    """Kind, signature, and the text."""
     kind = body[0]
     length = 1 + (_SIGNATURE if kind == _SIGNED else 0)
     press = zlib.decompressobj(-15, _COMMON)
@@ -119,20 +128,19 @@ def _split(body: bytes) -> tuple[int, bytes, bytes]:
 
 
 def _stored(kind: int, signature: bytes, text: bytes) -> Stored:
-    operation, key, received_ms, status, result, header, payload = json.loads(text)
-    said = payload.encode()
+    known, header, payload = text.split(_FIELD, 2)
     signed = None
     if kind == _SIGNED:
-        signed = _jws(header, said, signature)
+        signed = _jws(header, payload, signature)
     elif kind == _TEXT:
-        signed = header.encode("ascii")
-    return Stored(operation, key, received_ms, status, result, said, signed)
+        signed = header
+    operation, key, received_ms, status, result = json.loads(known)
+    return Stored(operation, key, received_ms, status, result, payload, signed)
 
 
-def _jws(header: str, payload: bytes, signature: bytes) -> bytes:
+def _jws(header: bytes, payload: bytes, signature: bytes) -> bytes:
     return b".".join(
-        base64.urlsafe_b64encode(part).rstrip(b"=")
-        for part in (header.encode(), payload, signature)
+        base64.urlsafe_b64encode(part).rstrip(b"=") for part in (header, payload, signature)
     )
 
 

@@ -6,12 +6,12 @@ durable. Nothing reads a row before its batch was confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 from simulators.exchange.evidence import Stored
-from simulators.exchange.rows import Batch, Call, Document, Session, Statement, Tender
+from simulators.exchange.rows import Batch, Call, Document, Run, Session, Statement, Tender
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +78,13 @@ class SettlementColumns(NamedTuple):
     waived: bool
 
 
+class Traded(NamedTuple):
+    """What a party sold and bought in a span, Wh."""
+
+    sold_wh: int
+    bought_wh: int
+
+
 class Loaded(NamedTuple):
     """What a market needs to go on: ``last_calls`` is the latest call of each open instrument."""
 
@@ -110,6 +117,9 @@ class Ledger(Protocol):
 
     async def tender(self, party: int, tender_id: str) -> TenderState | None: ...
 
+    async def signed_tender(self, party: int, tender_id: str) -> bytes | None:
+        """The compact JWS that made the tender, to the byte; None where it was not signed."""
+
     async def fills(self, party: int, after: int, limit: int) -> Sequence[Executed]: ...
 
     async def calls(self, first: int, last: int) -> Sequence[Call]:
@@ -121,7 +131,9 @@ class Ledger(Protocol):
 
     async def positions(self, party: int, first: int, last: int) -> Sequence[tuple[int, int]]: ...
 
-    async def statements(self, party: int, first: int, last: int) -> Sequence[Statement]: ...
+    async def statements(
+        self, party: int, first: int, last: int
+    ) -> Sequence[tuple[Statement, Run]]: ...
 
     async def deliveries(self, party: int, start: int) -> Sequence[tuple[int, int]]:
         """Document and quality of what was reported for one interval."""
@@ -129,6 +141,15 @@ class Ledger(Protocol):
     async def evidence(self, document: int) -> Stored | None: ...
 
     async def settlement_columns(self, start: int) -> SettlementColumns: ...
+
+    async def traded(self, since: int) -> dict[int, Traded]:
+        """By party, of the intervals from that quarter-hour on."""
+
+    async def calls_of(self, since: int) -> Sequence[tuple[int, int, int | None, int]]:
+        """Call times from then on: time, Wh, mean price by Wh (None = no trade), instruments."""
+
+    async def estimated(self, start: int) -> int:
+        """Parties that were settled for that interval without a reading."""
 
     async def totals(self) -> dict[str, int]:
         """Settled money by party; the sum is zero."""
@@ -139,12 +160,17 @@ class Ledger(Protocol):
     async def compact(self) -> None:
         """Pack the evidence that is no longer fresh."""
 
+    async def prune(self, closed_before: int, since_s: int) -> None:
+        """Keep only the documents of tenders that closed before that quarter-hour and were accepted
+        since ``since_s``; forget keys whose answer the market knows without them."""
+
     async def forget(self, before: int, account_before: int) -> None:
         """Drop what nobody may ask for any more of intervals before those quarter-hours."""
 
-    def register(self, party_id: str, role: str, capacity_w: int) -> Registered: ...
+    def register(self, parties: Sequence[tuple[str, str, int]]) -> Sequence[Registered]:
+        """Add or change parties (id, role, W), all at once; a revoked one stays revoked."""
 
-    def amend(self, party_id: str, **columns: Any) -> Registered:
-        """Change ``revoked``, ``secret_hash`` or ``keys`` of a party."""
+    def amend(self, columns: Mapping[str, Mapping[str, Any]]) -> Sequence[Registered]:
+        """Change ``revoked``, ``secret_hash`` or ``keys`` of parties, by partyId, all at once."""
 
     def close(self) -> None: ...

@@ -14,6 +14,7 @@ from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, floor_to, quarters
 from gateway.errors import StorageError
 from gateway.supervise import Availability
+from simulators.exchange.activity import Activity
 from simulators.exchange.auction import Auction, missed_steps, next_step
 from simulators.exchange.events import News
 from simulators.exchange.ledger import Ledger
@@ -40,6 +41,7 @@ class Market:
         self.parties = Parties(ledger)
         self.entry = OrderEntry(terms)
         self.news = News()
+        self.activity = Activity()
         self.auction = Auction(terms, self.prices, self.entry, self.parties, self.number)
         self.settlement = SettlementEngine(
             terms, self.prices, self.parties, self.marks, self.number

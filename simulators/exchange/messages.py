@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
-from gateway.domain.intervals import iso
+from gateway.domain import intervals
 from simulators.exchange.ledger import Executed, TenderState
 from simulators.exchange.names import (
     backstop_id,
@@ -15,12 +16,14 @@ from simulators.exchange.names import (
     settlement_id,
     transaction_id,
 )
-from simulators.exchange.rows import Call, Session, Statement, from_quarter, from_s
+from simulators.exchange.rows import Call, Run, Session, Statement, from_quarter, from_s
 from simulators.exchange.terms import MARKET_PARTY, PostedPrices, Terms
 
 OPEN = ("NEW", "PARTIALLY_FILLED")
 
 Json = dict[str, Any]
+_COMPACT = json.JSONEncoder(separators=(",", ":"))
+iso = lru_cache(maxsize=256)(intervals.iso)  # an answer names its time three times
 
 
 def start_out(quarter: int) -> str:
@@ -160,25 +163,25 @@ def call_out(call: Call) -> Json:
     }
 
 
-def settlement_out(party_id: str, row: Statement, reversed_run: str | None) -> Json:
+def settlement_out(party_id: str, row: Statement, run: Run, reversed_run: str | None) -> Json:
     """A statement; money in 1e-8 USD to the party. The run of the row that it reverses, if any."""
     reverses = None if reversed_run is None else settlement_id(party_id, row.start, reversed_run)
     return {
         "seq": row.seq,
-        "settlementId": settlement_id(party_id, row.start, row.run, reverses),
+        "settlementId": settlement_id(party_id, row.start, run.name, reverses),
         "partyId": party_id,
         "interval": interval(from_quarter(row.start)),
-        "run": row.run,
+        "run": run.name,
         "position": row.position,
         "metered": row.metered,
         "estimated": bool(row.estimated),
-        "imbalancePrice": row.imbalance_price,
+        "imbalancePrice": run.imbalance_price,
         "energyMoney": row.energy,
         "imbalanceMoney": row.imbalance,
         "uncontractedMoney": row.uncontracted,
         "feeMoney": row.fee,
         "reverses": reverses,
-        "createdDateTime": iso(from_s(row.time)),
+        "createdDateTime": iso(from_s(run.time)),
     }
 
 
@@ -246,6 +249,7 @@ def segment_reference(terms: Terms, most_wh: int, now: datetime) -> Json:
         "cancelClosureLead": duration(terms.cancel_gate),
         "preOpenLead": duration(terms.preopen),
         "guard": duration(terms.guard),
+        "pollSpread": duration(terms.poll_spread),
         "priceFloor": terms.floor,
         "priceCap": terms.cap,
         "deviationFee": terms.deviation_fee,
@@ -283,4 +287,4 @@ def instrument_out(start: datetime) -> Json:
 
 
 def dump(document: Json) -> str:
-    return json.dumps(document, separators=(",", ":"))
+    return _COMPACT.encode(document)

@@ -33,5 +33,14 @@ def settlement_id(party_id: str, start: int, run: str, reverses: str | None = No
     return _digest(f"{party_id}|{iso(from_quarter(start))}|{run}|{reverses or ''}")
 
 
+def name_hash(party: int, name: str) -> int:
+    """63 bits that name a tender's document among those of all parties."""
+    return hash63(f"{party}|{name}")
+
+
+def hash63(text: str) -> int:
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]

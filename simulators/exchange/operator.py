@@ -16,6 +16,7 @@ from aiohttp import web
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import ConfigError
 from simulators.exchange.access import rotate_key
+from simulators.exchange.fleet import fleet
 from simulators.exchange.market import Market
 from simulators.exchange.rows import from_s
 
@@ -72,6 +73,10 @@ async def _export_limit(market: Market, query: Query) -> dict[str, Any]:
     return {"intervals_without_fee": await market.limit_exports(start, end)}
 
 
+async def _fleet(market: Market, query: Query) -> dict[str, Any]:
+    return await fleet(market, query)
+
+
 ACTIONS: Mapping[str, Callable[[Market, Query], Awaitable[dict[str, Any]]]] = {
     "status": _status,
     "halt": _halt,
@@ -79,6 +84,7 @@ ACTIONS: Mapping[str, Callable[[Market, Query], Awaitable[dict[str, Any]]]] = {
     "revoke": _revoke,
     "rotate-key": _rotate_key,
     "export-limit": _export_limit,
+    "fleet": _fleet,
 }
 
 

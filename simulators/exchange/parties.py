@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from simulators.exchange.ledger import Ledger, Registered
 
@@ -28,8 +30,7 @@ class Parties:
     def load(self, parties: list[Registered]) -> None:
         """Begin with what the ledger has."""
         self._known, self._names = {}, {}
-        for party in parties:
-            self._note(party)
+        self._note(parties)
 
     def get(self, party_id: str) -> Registered | None:
         return self._known.get(party_id)
@@ -40,25 +41,29 @@ class Parties:
     def all(self) -> list[Registered]:
         return list(self._known.values())
 
-    def register(self, party: Party) -> None:
-        """Add or change a party; a revoked one stays revoked."""
-        known = self._known.get(party.party_id)
-        if known is None or (known.role, known.capacity_w) != (party.role, party.capacity_w):
-            self._note(self._ledger.register(party.party_id, party.role, party.capacity_w))
+    def register(self, *parties: Party) -> None:
+        """Add or change parties; a revoked one stays revoked."""
+        changed = [
+            (party.party_id, party.role, party.capacity_w)
+            for party in parties
+            if (known := self._known.get(party.party_id)) is None
+            or (known.role, known.capacity_w) != (party.role, party.capacity_w)
+        ]
+        if changed:
+            self._note(self._ledger.register(changed))
 
     def revoke(self, party_id: str) -> None:
-        self._note(self._ledger.amend(party_id, revoked=1))
+        self.amend({party_id: {"revoked": 1}})
 
-    def set_secret(self, party_id: str, secret_hash: str) -> None:
-        self._note(self._ledger.amend(party_id, secret_hash=secret_hash))
-
-    def set_keys(self, party_id: str, keys: str) -> None:
-        self._note(self._ledger.amend(party_id, keys=keys))
+    def amend(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
+        """Change ``revoked``, ``secret_hash`` or ``keys`` (JSON) of parties."""
+        self._note(self._ledger.amend(columns))
 
     def is_revoked(self, party_id: str) -> bool:
         known = self.get(party_id)
         return known is not None and bool(known.revoked)
 
-    def _note(self, party: Registered) -> None:
-        self._known[party.party_id] = party
-        self._names[party.number] = party.party_id
+    def _note(self, parties: Iterable[Registered]) -> None:
+        for party in parties:
+            self._known[party.party_id] = party
+            self._names[party.number] = party.party_id

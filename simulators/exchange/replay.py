@@ -16,20 +16,15 @@ from simulators.exchange.rows import Call, Tender, from_quarter, from_s
 from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.exchange.terms import Prices, epoch_ms
 
-_TENDERS = (
-    "SELECT t.*, s.party_id, s.tender_id, c.seq FROM tender t JOIN tender_state s"
-    " ON s.document = t.document AND s.uid = t.uid"
-    " LEFT JOIN cancel c ON c.document = t.document AND c.uid = t.uid"
-)
 
-
-def replay(ledger: SqliteLedger, prices: Prices) -> int:
+async def replay(ledger: SqliteLedger, prices: Prices) -> int:
     """The number of calls that clear again to the same fills; ValueError at the first that differs."""
     tenders: dict[int, list[_Known]] = defaultdict(list)
-    for *row, party_id, tender_id, canceled in ledger.all(_TENDERS):
-        tender = Tender(*row)
-        order_id = market_order_id(party_id, tender_id)
-        tenders[tender.start].append(_Known(tender, order_id, canceled, tender.quantity))
+    canceled = {(d, u): seq for d, u, seq in ledger.all("SELECT document, uid, seq FROM cancel")}
+    for party_id, (tender_id, tender) in await ledger.tenders():
+        known_as, key = market_order_id(party_id, tender_id), (tender.document, tender.uid)
+        taken_back = canceled.get(key)
+        tenders[tender.start].append(_Known(tender, known_as, taken_back, tender.quantity))
     calls = [Call(*row) for row in ledger.all("SELECT * FROM call ORDER BY seq")]
     for call in calls:
         book = _book(tenders[call.start], call, prices)

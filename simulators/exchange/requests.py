@@ -18,6 +18,7 @@ from typing import Any
 from simulators.exchange import problems
 from simulators.exchange.evidence import Stored, encode
 from simulators.exchange.ledger import Ledger, Registered
+from simulators.exchange.names import hash63, name_hash
 from simulators.exchange.rows import Batch, Document, Evidence
 from simulators.exchange.terms import epoch_ms
 
@@ -36,7 +37,8 @@ class Request:
 class Decision:
     """What was decided: HTTP status, what the answer needs beyond the document, and the rows.
 
-    ``name`` is the tenderId where the document tenders, ``stream`` whether for several intervals.
+    ``name`` is the tenderId that the document is about, ``stream`` whether it tenders for several
+    intervals.
     """
 
     seq: int
@@ -108,7 +110,9 @@ class Requests:
         )
         seq, stream = decision.seq, int(decision.stream)
         batch = Batch()
-        batch.add(Document(seq, request.party.number, hashed, stream, decision.name))
+        party, name = request.party.number, decision.name
+        named = None if name is None else name_hash(party, name)
+        batch.add(Document(seq, party, hashed, stream, named, name))
         batch.add(Evidence(seq, encode(stored)), *decision.batch)
         await self._ledger.append(batch)
         return stored
@@ -116,8 +120,7 @@ class Requests:
 
 def key_hash(party_id: str, operation: str, key: str) -> int:
     """63 bits that name a request; what is found by it is compared before it is believed."""
-    text = f"{party_id}|{operation}|{key}".encode()
-    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+    return hash63(f"{party_id}|{operation}|{key}")
 
 
 def _same(stored: Stored, operation: str, key: str, request: Request) -> Stored:

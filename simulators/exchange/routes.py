@@ -124,6 +124,14 @@ def created_stream(stored: Stored, party_id: str, now: datetime) -> Json:
     return reply | {"marketOrderId": order_id, "createdTenders": created}
 
 
+def refused_intervals(stored: Stored) -> list[str]:
+    """One name for each interval that was refused, but for those of 0 Wh: they are meant to be."""
+    stream = documents.parse(documents.CreateStreamTender, stored.payload).tender.tender_detail
+    wh = [part.stream_interval_quantity for part in stream.stream.stream_intervals]
+    refused = (stored.result or {}).items()
+    return [f"interval-{status}" for index, (status, _, _) in refused if wh[int(index)]]
+
+
 async def cancel_tender(market: Market, request: Request) -> Decision:
     document = documents.parse(documents.CancelTender, request.body)
     party, tender_id = request.party, document.tender_id
@@ -135,7 +143,7 @@ async def cancel_tender(market: Market, request: Request) -> Decision:
     batch, seq = Batch(), market.number()
     if order is not None:
         taken = market.entry.cancel(order, seq, request.now, batch)
-    return Decision(seq, 200, [taken, bool(taken)], batch)
+    return Decision(seq, 200, [taken, bool(taken)], batch, tender_id)
 
 
 def canceled_tender(stored: Stored, party_id: str, now: datetime) -> Json:
@@ -298,7 +306,11 @@ async def tenders(market: Market, asked: Question) -> Json:
     stated = [(state, messages.order_status(state, gate, step_ms)) for state in found]
     if tender_id is None:
         stated = [(state, status) for state, status in stated if status in messages.OPEN]
-    return {"tenders": [messages.tender_out(party_id, state, status) for state, status in stated]}
+    rows = [messages.tender_out(party_id, state, status) for state, status in stated]
+    if tender_id is not None and rows:
+        signed = await market.ledger.signed_tender(asked.party.number, tender_id)
+        rows[0]["signedDocument"] = None if signed is None else signed.decode("ascii")
+    return {"tenders": rows}
 
 
 async def transactions(market: Market, asked: Question) -> Json:
@@ -356,14 +368,12 @@ async def settlements(market: Market, asked: Question) -> Json:
     rows = await market.ledger.statements(
         asked.party.number, to_quarter(ceil_quarter(first)), to_quarter(ceil_quarter(last))
     )
-    runs = {row.seq: row.run for row in rows}
+    runs: dict[int | None, str] = {row.seq: made.name for row, made in rows}
     return {
         "settlements": [
-            messages.settlement_out(
-                asked.party.party_id, row, None if row.reverses is None else runs[row.reverses]
-            )
-            for row in rows
-            if run in (None, row.run)
+            messages.settlement_out(asked.party.party_id, row, made, runs.get(row.reverses))
+            for row, made in rows
+            if run in (None, made.name)
         ]
     }
 
@@ -387,10 +397,12 @@ async def manage_ticker(market: Market, asked: Question) -> Json:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A route that changes something: the decision, and the answer made from what is stored."""
+    """A route that changes something: the decision, and the answer made from what is stored;
+    ``partly`` names what was refused inside a request that was carried out."""
 
     decide: Callable[[Market, Request], Awaitable[Decision]]
     answer: Callable[[Stored, str, datetime], Json]
+    partly: Callable[[Stored], list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,7 +430,7 @@ ROUTES = (
         "createStreamTender",
         "offers for intervals that follow each other",
         documents.CreateStreamTender,
-        Write(create_stream_tender, created_stream),
+        Write(create_stream_tender, created_stream, refused_intervals),
     ),
     Route(
         "cancelTender",

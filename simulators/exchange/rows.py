@@ -37,12 +37,14 @@ def from_s(seconds: int) -> datetime:
 
 class Document(NamedTuple):
     """A request that was carried out. ``key_hash`` of party, operation and Idempotency-Key;
-    ``name`` the tenderId of a tender, of which a ``stream`` has several intervals."""
+    ``name`` the tenderId of a tender or a cancel, of which a ``stream`` has several intervals, and ``name_hash``
+    of party and name."""
 
     seq: int
     party: int
     key_hash: int
     stream: int
+    name_hash: int | None
     name: str | None
 
 
@@ -121,21 +123,29 @@ class Delivery(NamedTuple):
 
 
 class Statement(NamedTuple):
-    """One row of a settlement; ``reverses`` is the seq of the row that it takes back."""
+    """One row of a settlement; ``run`` is the seq of its run, ``reverses`` the seq of the row that it takes back."""
 
     start: int
     party: int
     seq: int
-    run: str
+    run: int
     position: int
     metered: int
     estimated: int
-    imbalance_price: int
     energy: int
     imbalance: int
     uncontracted: int
     fee: int
     reverses: int | None
+
+
+class Run(NamedTuple):
+    """A settlement run of one interval: its name, the real-time price it used, when it was made."""
+
+    seq: int
+    start: int
+    name: str
+    imbalance_price: int
     time: int
 
 
@@ -162,6 +172,7 @@ Row = (
     | Fill
     | Session
     | Delivery
+    | Run
     | Statement
     | Waiver
     | Mark
@@ -177,6 +188,7 @@ TABLES: dict[type[Any], str] = {
         Fill,
         Session,
         Delivery,
+        Run,
         Statement,
         Waiver,
         Mark,

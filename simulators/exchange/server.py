@@ -18,6 +18,7 @@ from gateway.errors import StorageError
 from simulators.exchange import messages, openapi, problems, ticker
 from simulators.exchange.access import Access
 from simulators.exchange.evidence import Stored
+from simulators.exchange.ledger import Registered
 from simulators.exchange.limits import spread
 from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
@@ -37,6 +38,7 @@ class Service:
 
 
 _SERVICE = web.AppKey("service", Service)
+_ASKER = web.RequestKey("asker", str)
 
 
 def make_app(market: Market, access: Access) -> web.Application:
@@ -65,6 +67,8 @@ async def _as_problems(request: web.Request, handler: _Handler) -> web.StreamRes
     try:
         return await handler(request)
     except problems.Problem as problem:
+        if (asker := request.get(_ASKER)) is not None:
+            request.app[_SERVICE].market.activity.refused(asker, problem.kind)
         return _refusal(request, problem)
     except StorageError as error:
         log.warning("%s", error)
@@ -112,10 +116,18 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
+def _sign_in(request: web.Request, service: Service) -> Registered:
+    party = service.access.sign_in(request)
+    request[_ASKER] = party.party_id
+    service.market.activity.asked(party.party_id, service.market.now())
+    service.access.admit(party)
+    return party
+
+
 def _reader(read: Callable[[Market, Question], Awaitable[Json]]) -> _Handler:
     async def handle(request: web.Request) -> web.Response:
         service = request.app[_SERVICE]
-        party = service.access.sign_in(request)
+        party = _sign_in(request, service)
         body = await request.read()
         asked = Question(party, body, request.query, service.market.now())
         document = await read(service.market, asked)
@@ -127,7 +139,7 @@ def _reader(read: Callable[[Market, Question], Awaitable[Json]]) -> _Handler:
 def _writer(operation: str, write: Write) -> _Handler:
     async def handle(request: web.Request) -> web.Response:
         service = request.app[_SERVICE]
-        market, party = service.market, service.access.sign_in(request)
+        market, party = service.market, _sign_in(request, service)
         key = request.headers.get("Idempotency-Key", "")
         if not (0 < len(key) <= 255 and key.isprintable()):
             raise problems.missing_key()
@@ -141,6 +153,11 @@ def _writer(operation: str, write: Write) -> _Handler:
             return await write.decide(market, request)
 
         stored, replayed = await market.requests.once(operation, key, asked, decide)
+        if stored.status >= 400:
+            market.activity.refused(party.party_id, stored.result["kind"])
+        elif write.partly is not None and not replayed:
+            for kind in write.partly(stored):
+                market.activity.refused(party.party_id, kind)
         reply = _reply(now, stored.status, answer(write, stored, party.party_id))
         if replayed:
             reply.headers["Idempotent-Replayed"] = "true"
@@ -189,7 +206,7 @@ async def _openapi(request: web.Request) -> web.Response:
 
 async def _ticker(request: web.Request) -> web.StreamResponse:
     service = request.app[_SERVICE]
-    party = service.access.sign_in(request)
+    party = _sign_in(request, service)
     last = request.query.get("lastSeq", str(service.market.last_seq()))
     if not (last.isascii() and last.isdigit() and len(last) < 16):
         raise problems.malformed("lastSeq is a sequence number >= 0")

@@ -7,6 +7,7 @@ loop, so that a run of ten thousand parties holds up nobody.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,17 +24,18 @@ from simulators.exchange.rows import (
     Batch,
     Delivery,
     Mark,
+    Run,
     Statement,
     from_quarter,
     to_quarter,
     to_s,
 )
-from simulators.exchange.settlement import Columns, Rates, settle_columns
+from simulators.exchange.settlement import Rates, settle_columns
 from simulators.exchange.terms import LSE_PARTY, Prices, Terms
 
 RUNS = ("PRELIM", "FINAL", "TRUEUP")
 QUALITIES = ("ESTIMATED", "MEASURED", "REVENUE")
-_SLICE = 2_048  # statements that are made without a look at the other work
+_SLICE = 512  # statements that are made without a look at the other work
 _NO_READING = -(2**62)
 _AMOUNTS = ("position", "metered", "energy", "imbalance", "uncontracted", "fee")
 
@@ -133,22 +135,22 @@ class SettlementEngine:
         )
         lse = self._parties.get(LSE_PARTY)
         retailer = -1 if lse is None else lse.number
-        numbers, cash, estimated = _settled(found, retailer, rates)
+        rows, owed = await asyncio.to_thread(_settled, found, retailer, rates)
         standing = {row.party: row for row in found.standing}
         batch = Batch()
-        stated = _Stated(start, run, to_s(when), rates.imbalance, self._number, batch)
-        columns = (getattr(cash, name) for name in _AMOUNTS)
-        rows = zip(*(c.tolist() for c in (numbers, estimated, *columns)), strict=True)
+        made = Run(self._number(), start, run, rates.imbalance, to_s(when))
+        stated = _Stated(made, self._number, batch)
         for done, (number, missing, *amounts) in enumerate(rows):
             stated.state(number, amounts, int(missing), standing.get(number))
             if done % _SLICE == _SLICE - 1:
                 await pause(0)  # others may be served between
-        owed = int(cash.imbalance.sum()) + int(cash.uncontracted.sum()) + int(cash.fee.sum())
         own = [(net, energy) for party, net, energy in found.traded if party == retailer]
         position, energy = own[0] if own else (0, 0)
         if own or owed or retailer in standing:
             amounts = [position, position, energy, -owed, 0, 0]
             stated.state(retailer, amounts, 0, standing.get(retailer))
+        if batch.rows:
+            batch.add(made)
         return batch
 
     def _mark(self, name: str, start: int, batch: Batch) -> None:
@@ -158,8 +160,9 @@ class SettlementEngine:
 
 def _settled(
     found: SettlementColumns, retailer: int, rates: Rates
-) -> tuple[np.ndarray, Columns, np.ndarray]:
-    """Party numbers, their money, and whether their reading is missing, but for the retailer."""
+) -> tuple[list[tuple[int, ...]], int]:
+    """Party number, whether its reading is missing, and its amounts, of all but the retailer; and
+    what he owes them together. Pure; done beside the event loop."""
     traded = _columns([row for row in found.traded if row[0] != retailer], 3)
     metered = _columns([row for row in found.metered if row[0] != retailer], 2)
     numbers = np.union1d(traded[0], metered[0])
@@ -168,13 +171,12 @@ def _settled(
     at = np.searchsorted(numbers, traded[0])
     position[at], energy[at] = traded[1], traded[2]
     counted[np.searchsorted(numbers, metered[0])] = metered[1]
-    estimated = counted == _NO_READING
-    counted = np.where(estimated, position, counted)  # as delivered, until a reading comes
-    return (
-        numbers,
-        settle_columns(position, energy, counted, rates, fee_waived=found.waived),
-        estimated,
-    )
+    missing = counted == _NO_READING
+    counted = np.where(missing, position, counted)  # as delivered, until a reading comes
+    cash = settle_columns(position, energy, counted, rates, fee_waived=found.waived)
+    columns = [numbers, missing, *(getattr(cash, name) for name in _AMOUNTS)]
+    owed = sum(sum(column.tolist()) for column in (cash.imbalance, cash.uncontracted, cash.fee))
+    return list(zip(*(column.tolist() for column in columns), strict=True)), owed
 
 
 def _columns(rows: Sequence[Sequence[int]], width: int) -> np.ndarray:
@@ -185,10 +187,7 @@ def _columns(rows: Sequence[Sequence[int]], width: int) -> np.ndarray:
 class _Stated:
     """Writes the statements of one interval and run."""
 
-    start: int
-    run: str
-    time: int
-    imbalance_price: int
+    run: Run
     number: Callable[[], int]
     batch: Batch
 
@@ -197,17 +196,17 @@ class _Stated:
     ) -> None:
         """One that differs from what stands reverses that first."""
         position, metered, *money = amounts
-        new = (position, metered, estimated, self.imbalance_price, *money)
+        new = (position, metered, estimated, *money)
         if standing is not None:
-            old = standing[4:12]
+            old = standing[4:11]
             if new == old:
                 return
-            back = (-old[0], -old[1], old[2], old[3], *(-amount for amount in old[4:]))
+            back = (-old[0], -old[1], old[2], *(-amount for amount in old[3:]))
             self._add(party, back, standing.seq)
         self._add(party, new, None)
 
     def _add(self, party: int, amounts: tuple[int, ...], reverses: int | None) -> None:
         seq = self.number()
         self.batch.add(
-            Statement(self.start, party, seq, self.run, *amounts, reverses, self.time)  # type: ignore[call-arg]
+            Statement(self.run.start, party, seq, self.run.seq, *amounts, reverses)  # type: ignore[call-arg]
         )

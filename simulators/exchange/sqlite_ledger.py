@@ -12,14 +12,14 @@ import itertools
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gateway.errors import StorageError
-from simulators.exchange import evidence
+from simulators.exchange import audit, evidence
 from simulators.exchange.evidence import Stored
 from simulators.exchange.ledger import (
     Executed,
@@ -28,7 +28,9 @@ from simulators.exchange.ledger import (
     Registered,
     SettlementColumns,
     TenderState,
+    Traded,
 )
+from simulators.exchange.names import name_hash
 from simulators.exchange.rows import (
     TABLES,
     Batch,
@@ -36,10 +38,12 @@ from simulators.exchange.rows import (
     Document,
     Mark,
     Row,
+    Run,
     Session,
     Statement,
     Tender,
 )
+from simulators.exchange.seen import SeenFilter
 from simulators.exchange.sqlite_schema import SCHEMA, VERSION
 
 _FRESH, _PACK = 2_048, 1_024  # documents that are left as they are, and that make one pack
@@ -70,6 +74,7 @@ class SqliteLedger:
             self._writer = self._connect(power_safe)
             self._reader = self._connect(power_safe)
             self._reader.execute("PRAGMA query_only = ON")
+            self._fill_filters()
         except (sqlite3.Error, OSError) as error:
             raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error
 
@@ -88,12 +93,26 @@ class SqliteLedger:
             db.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION};")
         return db
 
+    def _fill_filters(self) -> None:
+        (count,) = self._reader.execute("SELECT COUNT(*) FROM document").fetchone()
+        self._keys, self._names = SeenFilter((), count), SeenFilter((), count)
+        for row in self._reader.execute("SELECT key_hash, name_hash FROM document"):
+            self._note(*row)
+
+    def _note(self, key_hash: int, named: int | None) -> None:
+        self._keys.add(key_hash)
+        if named is not None:
+            self._names.add(named)
+
     # --- writing ------------------------------------------------------------------------------
 
     async def append(self, batch: Batch) -> None:
         """See the port."""
         loop = asyncio.get_running_loop()
         stored: asyncio.Future[None] = loop.create_future()
+        for row in batch:
+            if type(row) is Document:
+                self._note(row.key_hash, row.name_hash)
         self._waiting.append((batch, stored))
         if not self._storing:
             self._storing = True
@@ -147,30 +166,28 @@ class SqliteLedger:
                     raise StorageError(f"the exchange cannot store: {error}") from error
                 raise
 
-    def register(self, party_id: str, role: str, capacity_w: int) -> Registered:
-        """Add or change a party; a revoked one stays revoked."""
+    def register(self, parties: Sequence[tuple[str, str, int]]) -> Sequence[Registered]:
         with self.transaction() as db:
-            db.execute(
+            db.executemany(
                 "INSERT INTO party (party_id, role, capacity_w) VALUES (?, ?, ?)"
                 " ON CONFLICT (party_id)"
                 " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
-                (party_id, role, capacity_w),
+                parties,
             )
-        return self._party(party_id)
+        return [self._party(party_id) for party_id, _, _ in parties]
 
-    def amend(self, party_id: str, **columns: Any) -> Registered:
+    def amend(self, columns: Mapping[str, Mapping[str, Any]]) -> Sequence[Registered]:
         with self.transaction() as db:
-            for name, value in columns.items():
-                db.execute(
-                    f"UPDATE party SET {name} = ? WHERE party_id = ?",  # noqa: S608 - own names
-                    (value, party_id),
-                )
-        return self._party(party_id)
+            for party_id, changes in columns.items():
+                for name, value in changes.items():
+                    db.execute(
+                        f"UPDATE party SET {name} = ? WHERE party_id = ?",  # noqa: S608 - own names
+                        (value, party_id),
+                    )
+        return [self._party(party_id) for party_id in columns]
 
     def _party(self, party_id: str) -> Registered:
-        return Registered(
-            *self._reader.execute(f"{_PARTY} WHERE party_id = ?", (party_id,)).fetchone()
-        )
+        return Registered(*self.all(f"{_PARTY} WHERE party_id = ?", party_id)[0])
 
     # --- keeping it small ---------------------------------------------------------------------
 
@@ -195,15 +212,28 @@ class SqliteLedger:
             db.execute("DELETE FROM evidence WHERE seq <= ?", (seqs[-1],))
         return True
 
+    async def prune(self, closed_before: int, since_s: int) -> None:
+        await asyncio.to_thread(self._prune, closed_before, since_s)
+
+    def _prune(self, closed_before: int, since_s: int) -> None:
+        with self.transaction() as db:
+            (since,) = db.execute(_SEQ_BEFORE, (since_s,)).fetchone()
+            (until,) = db.execute(_SEQ_BEFORE, (closed_before * 900,)).fetchone()
+            gone = "DELETE FROM tender WHERE document > ? AND start < ?"
+            db.execute(gone, (since, closed_before))
+            (fresh,) = db.execute("SELECT COALESCE(MIN(seq), 0) FROM evidence").fetchone()
+            db.execute(
+                "DELETE FROM document WHERE seq > ? AND seq < ? AND name IS NULL",
+                (since, min(until, fresh)),
+            )
+
     async def forget(self, before: int, account_before: int) -> None:
         await asyncio.to_thread(self._forget, before, account_before)
 
     def _forget(self, before: int, account_before: int) -> None:
         with self.transaction() as db:
             # Documents have no time of their own: the last call before that time divides them.
-            (last,) = db.execute(
-                "SELECT COALESCE(MAX(seq), 0) FROM call WHERE time < ?", (before * 900,)
-            ).fetchone()
+            (last,) = db.execute(_SEQ_BEFORE, (before * 900,)).fetchone()
             filled = "SELECT document FROM fill"
             for table, column in (("document", "seq"), ("tender", "document")):
                 db.execute(
@@ -213,7 +243,7 @@ class SqliteLedger:
             db.execute("DELETE FROM cancel WHERE seq <= ?", (last,))
             db.execute("DELETE FROM pack WHERE last <= ?", (last,))
             db.execute("DELETE FROM session WHERE seq <= ?", (last,))
-            for table in ("fill", "delivery", "statement", "call", "waiver"):
+            for table in ("fill", "delivery", "statement", "run", "call", "waiver"):
                 db.execute(f"DELETE FROM {table} WHERE start < ?", (account_before,))  # noqa: S608
 
     # --- reading ------------------------------------------------------------------------------
@@ -260,6 +290,8 @@ class SqliteLedger:
         )
 
     async def document(self, key_hash: int) -> tuple[Document, Stored] | None:
+        if key_hash not in self._keys:
+            return None
         found = self.all("SELECT * FROM document WHERE key_hash = ?", key_hash)
         if not found:
             return None
@@ -283,36 +315,71 @@ class SqliteLedger:
         names = {name: None} if not stream else {f"{name}.{uid}": uid for uid in uids}
         found: set[int] = set()
         for tender_id, uid in names.items():
-            if self._find(party, tender_id) is not None:
+            if await self._find(party, tender_id) is not None:
                 found.add(0 if uid is None else uid)
         return found
 
-    def _find(self, party: int, tender_id: str) -> tuple[int, int] | None:
-        """Document and uid of a tender: a single one, or an interval of a stream."""
+    async def _find(self, party: int, tender_id: str) -> Tender | None:
+        """A tender by its name: a single one, or an interval of a stream."""
         base, _, last = tender_id.rpartition(".")
-        candidates = [(tender_id, 0, 0)]
-        if base and (last.isdecimal() or (last[:1] == "-" and last[1:].isdecimal())):
-            candidates.append((base, 1, int(last)))
-        for name, stream, uid in candidates:
-            rows = self.all(
-                "SELECT t.document, t.uid FROM document d JOIN tender t ON t.document = d.seq"
-                " WHERE d.party = ? AND d.name = ? AND d.stream = ? AND t.uid = ?",
-                *(party, name, stream, uid),
+        candidates = [(tender_id, 0)]
+        if base and last.isascii() and last.isdigit():
+            candidates.append((base, 1))
+        for name, stream in candidates:
+            if (hashed := name_hash(party, name)) not in self._names:
+                continue
+            documents = self.all(
+                "SELECT seq FROM document WHERE name_hash = ? AND party = ? AND name = ?"
+                " AND stream = ?",
+                *(hashed, party, name, stream),
             )
-            if rows:
-                return rows[0][0], rows[0][1]
+            for (seq,) in documents:
+                found = await self._tender_of(seq, party, int(last) if stream else 0, tender_id)
+                if found is not None:
+                    return found
         return None
 
+    async def _tender_of(self, seq: int, party: int, uid: int, tender_id: str) -> Tender | None:
+        """By its row, and where that is no longer kept, by its document."""
+        rows = self.all("SELECT * FROM tender WHERE document = ? AND uid = ?", seq, uid)
+        if rows:
+            return Tender(*rows[0])
+        stored = await self.evidence(seq)
+        said = () if stored is None else audit.accepted(seq, party, stored)
+        return next((found.tender for found in said if found.tender_id == tender_id), None)
+
     async def tender(self, party: int, tender_id: str) -> TenderState | None:
-        found = self._find(party, tender_id)
-        if found is None:
+        tender = await self._find(party, tender_id)
+        if tender is None:
             return None
-        rows = self.all(
-            "SELECT tender_id, start, buy, price, quantity, expires_ms, filled, canceled,"
-            " supervisory FROM tender_state WHERE document = ? AND uid = ?",
-            *found,
+        key = tender.document, tender.uid
+        canceled = self.all(
+            "SELECT quantity, supervisory FROM cancel WHERE document = ? AND uid = ?", *key
         )
-        return TenderState(*rows[0])
+        (filled,) = self.all(
+            "SELECT COALESCE(SUM(quantity), 0) FROM fill WHERE start = ? AND party = ?"
+            " AND document = ? AND uid = ?",
+            *(tender.start, party, *key),
+        )
+        said = tender.start, tender.buy, tender.price, tender.quantity, tender.expires_ms
+        return TenderState(tender_id, *said, filled[0], *(canceled[0] if canceled else (0, 0)))
+
+    async def tenders(self) -> list[tuple[str, audit.Accepted]]:
+        """For an auditor: every tender of every party, from the evidence alone, with its partyId."""
+        found: list[tuple[str, audit.Accepted]] = []
+        for seq, party, party_id in self.all(
+            "SELECT d.seq, d.party, p.party_id FROM document d JOIN party p ON p.number = d.party"
+            " WHERE d.name IS NOT NULL ORDER BY d.seq"
+        ):
+            stored = await self.evidence(seq)
+            if stored is not None:
+                found += [(party_id, one) for one in audit.accepted(seq, party, stored)]
+        return found
+
+    async def signed_tender(self, party: int, tender_id: str) -> bytes | None:
+        tender = await self._find(party, tender_id)
+        stored = None if tender is None else await self.evidence(tender.document)
+        return None if stored is None else stored.signed
 
     async def fills(self, party: int, after: int, limit: int) -> Sequence[Executed]:
         rows = self.all(
@@ -351,12 +418,15 @@ class SqliteLedger:
             *(first, last, party),
         )
 
-    async def statements(self, party: int, first: int, last: int) -> Sequence[Statement]:
+    async def statements(
+        self, party: int, first: int, last: int
+    ) -> Sequence[tuple[Statement, Run]]:
         rows = self.all(
             _STATEMENTS,
             *(first, last, party),
         )
-        return [Statement(*row) for row in rows]
+        width = len(Statement._fields)
+        return [(Statement(*row[:width]), Run(*row[width:])) for row in rows]
 
     async def deliveries(self, party: int, start: int) -> Sequence[tuple[int, int]]:
         return self.all(
@@ -377,9 +447,38 @@ class SqliteLedger:
             raise StorageError(f"the exchange cannot read its store: {error}") from error
         finally:
             db.close()
-        reversed_ = {row[12] for row in rows}
-        standing = [Statement(*r) for r in rows if r[12] is None and r[2] not in reversed_]
+        found = [Statement(*row) for row in rows]
+        gone = {row.reverses for row in found}
+        standing = [row for row in found if row.reverses is None and row.seq not in gone]
         return SettlementColumns(traded, metered, standing, bool(waived))
+
+    async def traded(self, since: int) -> dict[int, Traded]:
+        rows = await asyncio.to_thread(self._apart, _TRADED_SINCE, since)
+        return {party: Traded(sold, bought) for party, sold, bought in rows}
+
+    async def calls_of(self, since: int) -> Sequence[tuple[int, int, int | None, int]]:
+        return self.all(
+            "SELECT time, SUM(volume), SUM(volume * price) / NULLIF(SUM(volume), 0), COUNT(*)"
+            " FROM call WHERE seq > (SELECT COALESCE(MAX(seq), 0) FROM call WHERE time < ?)"
+            " GROUP BY time ORDER BY time",
+            since * 900,
+        )
+
+    async def estimated(self, start: int) -> int:
+        (found,) = self.all(
+            "SELECT COUNT(DISTINCT party) FROM statement WHERE start = ? AND estimated", start
+        )
+        return int(found[0])
+
+    def _apart(self, sql: str, *values: int) -> list[Any]:
+        """In another thread, on a connection of its own: a question that takes a while."""
+        db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        try:
+            return db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"the exchange cannot read its store: {error}") from error
+        finally:
+            db.close()
 
     async def totals(self) -> dict[str, int]:
         return self.totals_now()
@@ -391,6 +490,11 @@ class SqliteLedger:
                 " FROM statement s JOIN party p ON p.number = s.party GROUP BY p.party_id"
             )
         )
+
+    def checkpoint(self) -> None:
+        """Bring the log's pages into the file, so that its size is what is kept."""
+        with self._lock:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         """Everything that was handed in is stored first."""
@@ -404,14 +508,19 @@ _SPAN = (
     "WITH RECURSIVE span(start) AS (SELECT ? UNION ALL SELECT start + 1 FROM span"
     " WHERE start + 1 < ?) "
 )
+_SEQ_BEFORE = "SELECT COALESCE(MAX(seq), 0) FROM call WHERE time < ?"
 _POSITIONS = (
     f"{_SPAN} SELECT f.start, SUM(CASE f.buy WHEN 0 THEN f.quantity ELSE -f.quantity END)"  # noqa: S608
     " FROM span JOIN fill f ON f.start = span.start AND f.party = ?"
     " GROUP BY f.start ORDER BY f.start"
 )
 _STATEMENTS = (
-    f"{_SPAN} SELECT s.* FROM span JOIN statement s ON s.start = span.start AND s.party = ?"  # noqa: S608
-    " ORDER BY s.seq"
+    f"{_SPAN} SELECT s.*, r.* FROM span JOIN statement s ON s.start = span.start AND s.party = ?"  # noqa: S608
+    " JOIN run r ON r.seq = s.run ORDER BY s.seq"
+)
+_TRADED_SINCE = (
+    "SELECT party, SUM(CASE buy WHEN 0 THEN quantity ELSE 0 END),"
+    " SUM(CASE buy WHEN 0 THEN 0 ELSE quantity END) FROM fill WHERE start >= ? GROUP BY party"
 )
 _TRADED = (
     "SELECT party, SUM(CASE buy WHEN 0 THEN quantity ELSE -quantity END),"

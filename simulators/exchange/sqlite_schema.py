@@ -8,9 +8,9 @@ CREATE TABLE IF NOT EXISTS party (
   keys TEXT NOT NULL DEFAULT '[]') STRICT;
 CREATE TABLE IF NOT EXISTS document (
   seq INTEGER PRIMARY KEY, party INTEGER NOT NULL, key_hash INTEGER NOT NULL,
-  stream INTEGER NOT NULL, name TEXT) STRICT;
+  stream INTEGER NOT NULL, name_hash INTEGER, name TEXT) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS document_key ON document (key_hash);
-CREATE INDEX IF NOT EXISTS document_name ON document (party, name) WHERE name IS NOT NULL;
+CREATE INDEX IF NOT EXISTS document_name ON document (name_hash) WHERE name_hash IS NOT NULL;
 CREATE TABLE IF NOT EXISTS evidence (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS pack (
   last INTEGER PRIMARY KEY, seqs BLOB NOT NULL, body BLOB NOT NULL) STRICT;
@@ -38,20 +38,15 @@ CREATE TABLE IF NOT EXISTS delivery (
   start INTEGER NOT NULL, party INTEGER NOT NULL, document INTEGER NOT NULL,
   import_wh INTEGER NOT NULL, export_wh INTEGER NOT NULL, quality INTEGER NOT NULL,
   PRIMARY KEY (start, party, document)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS run (
+  seq INTEGER PRIMARY KEY, start INTEGER NOT NULL, name TEXT NOT NULL,
+  imbalance_price INTEGER NOT NULL, time INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS statement (
-  start INTEGER NOT NULL, party INTEGER NOT NULL, seq INTEGER NOT NULL, run TEXT NOT NULL,
+  start INTEGER NOT NULL, party INTEGER NOT NULL, seq INTEGER NOT NULL, run INTEGER NOT NULL,
   position INTEGER NOT NULL, metered INTEGER NOT NULL, estimated INTEGER NOT NULL,
-  imbalance_price INTEGER NOT NULL, energy INTEGER NOT NULL, imbalance INTEGER NOT NULL,
-  uncontracted INTEGER NOT NULL, fee INTEGER NOT NULL, reverses INTEGER, time INTEGER NOT NULL,
+  energy INTEGER NOT NULL, imbalance INTEGER NOT NULL, uncontracted INTEGER NOT NULL,
+  fee INTEGER NOT NULL, reverses INTEGER,
   PRIMARY KEY (start, party, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS waiver (start INTEGER PRIMARY KEY, published INTEGER NOT NULL) STRICT;
-CREATE VIEW IF NOT EXISTS tender_state AS
-  SELECT t.*, d.seq AS seq, p.party_id,
-    CASE d.stream WHEN 0 THEN d.name ELSE d.name || '.' || t.uid END AS tender_id,
-    COALESCE(c.quantity, 0) AS canceled, COALESCE(c.supervisory, 0) AS supervisory,
-    COALESCE((SELECT SUM(f.quantity) FROM fill f WHERE f.start = t.start AND f.party = t.party
-      AND f.document = t.document AND f.uid = t.uid), 0) AS filled
-  FROM tender t JOIN document d ON d.seq = t.document JOIN party p ON p.number = t.party
-  LEFT JOIN cancel c ON c.document = t.document AND c.uid = t.uid;
 """
 VERSION = 2  # of the schema: 1 had one JSON text a row

@@ -123,8 +123,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
             f"{state_dir} was already used up to {iso(held)}, it is {iso(clock.now())} now;"
             " begin later or use another folder"
         )
-    for party in parties:
-        market.parties.register(party)
+    market.parties.register(*parties)
     make_credentials(market, state_dir / "credentials", parties)
     tls = None if insecure else server_context(state_dir / "tls", host, client_ca)
     access = Access(market, insecure=insecure, limits=limits)

@@ -40,6 +40,7 @@ class Terms:
     gate: timedelta = timedelta(minutes=5)
     cancel_gate: timedelta = timedelta(minutes=5, seconds=10)
     guard: timedelta = timedelta(seconds=15)
+    poll_spread: timedelta = timedelta(minutes=2)  # over which askers may come after a call
     prelim_after: timedelta = timedelta(minutes=30)
     final_after: timedelta = timedelta(hours=24)
     trueup_after: timedelta = timedelta(days=35)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,6 +31,11 @@ class Credential:
         found = json.loads(path.read_text(encoding="utf-8"))
         key = OKPKey.import_key(found["jwk"])
         return cls(found["client_id"], found["client_secret"], key)
+
+    def basic(self) -> str:
+        """The Authorization header with which a token is asked for."""
+        pair = f"{self.client_id}:{self.secret}".encode()
+        return f"Basic {base64.b64encode(pair).decode()}"
 
     def sign(self, document: bytes, now: datetime) -> bytes:
         header = {"alg": "Ed25519", "typ": "cts+jose", "iat": int(now.timestamp())}

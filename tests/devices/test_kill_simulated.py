@@ -61,6 +61,8 @@ SCENARIOS = (
     ("goodwe", "goodwe-et", EXPORT, None),
     ("growatt", "growatt-sph", BATTERY, None),
     ("solax", "solax-x", BATTERY, 600),
+    ("sma", "sma-hybrid", BATTERY, 600),
+    ("foxess", "foxess-h3", BATTERY, 60),
     ("keba", "keba-p30", CURRENT, 60),
     ("go-e", "go-e", CURRENT, None),
 )

@@ -43,3 +43,11 @@ def test_another_time_line_is_refused(tmp_path: Path) -> None:
         play(tmp_path, story)
     assert "begin later or use another folder" in str(caught.value.exceptions[0])
     play(tmp_path, story, start=START + timedelta(hours=6))
+
+
+def test_the_fleet_page_needs_an_exchange(tmp_path: Path) -> None:
+    result = CliRunner().invoke(
+        make_app("simulators.cli", "x"), ["fleet", "--state", str(tmp_path)]
+    )
+    assert isinstance(result.exception, ConfigError)
+    assert "start `energy-sim exchange --state" in str(result.exception)

@@ -24,13 +24,13 @@ def _half_day(path: Path) -> tuple[dict[str, int], list[tuple[object, ...]]]:
         await others.close()
         store, prices = handle.store, handle.market.prices
         assert handle.zero_sum_error == 0
-        assert replay(store, prices) > 500
+        assert await replay(store, prices) > 500
         with store.transaction() as db:
             db.execute(
                 "UPDATE fill SET quantity = quantity + 10 WHERE seq = (SELECT MAX(seq) FROM fill)"
             )
         with pytest.raises(ValueError, match="does not replay"):
-            replay(store, prices)
+            await replay(store, prices)
         fills = store.all(
             "SELECT party_id, start, buy, price, quantity FROM fill"
             " JOIN party ON number = party ORDER BY seq"

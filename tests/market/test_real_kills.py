@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-import sqlite3
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from gateway.market.exchanges.cts import connect
 from gateway.market.reconcile import differences
 from gateway.store.journal import Journal
 from simulators.exchange import start_exchange
+from simulators.exchange.sqlite_ledger import SqliteLedger
 from tests.market.network import Run, Town
 from tests.market.values import T0
 from tests.market.worlds import SteadyPrices
@@ -39,16 +39,20 @@ def test_nothing_is_lost_doubled_or_orphaned(tmp_path: Path) -> None:
     journal.close()
 
 
+async def _theirs(town: Town) -> dict[str, tuple[int, int, int]]:
+    """What the exchange's evidence says of the home's tenders: Wh offered, filled, taken back."""
+    store, found = SqliteLedger(town.exchange / "exchange.db"), {}
+    for party_id, (tender_id, tender) in await store.tenders():
+        state = await store.tender(tender.party, tender_id)
+        if party_id == "home" and state is not None:
+            found[tender_id] = (state.quantity, state.filled, state.canceled)
+    store.close()
+    return found
+
+
 def _tenders(journal: Journal, town: Town) -> None:
     """Every tender that the exchange has is ours once, with the same fills and the same rest."""
-    db = sqlite3.connect(town.exchange / "exchange.db")
-    theirs = {
-        row[0]: (row[1], row[2], row[3])
-        for row in db.execute(
-            "SELECT tender_id, quantity, filled, canceled FROM tender_state WHERE party_id = 'home'"
-        )
-    }
-    db.close()
+    theirs = asyncio.run(_theirs(town))
     stored = {e.body["tender_id"]: e.body for e in journal.entries(kind="tender")}
     answers = [e.body for e in journal.entries(kind="answer")]
     accepted = {a["tender_id"] for a in answers if a["accepted"]}

@@ -30,8 +30,12 @@ FAMILIES = {
     "huawei": "huawei-sun2000",
     "growatt": "growatt-sph",
     "solax": "solax-x",
+    "sma": "sma-hybrid",
+    "foxess": "foxess-h3",
 }
-WITH_METER = frozenset({"solaredge", "goodwe", "sungrow", "huawei", "growatt", "solax"})
+WITH_METER = frozenset(
+    {"solaredge", "goodwe", "sungrow", "huawei", "growatt", "solax", "sma", "foxess"}
+)
 GUARD = """
 import sys
 from gateway.guard import __main__ as program
@@ -67,6 +71,8 @@ class Guarded:
     state: Path
     process: asyncio.subprocess.Process | None = None
     said: list[str] = field(default_factory=list)
+    unsteered: tuple[object, ...] = ()
+    folder: Path | None = None  # where the program is started
     _listening: asyncio.Task[None] | None = None
 
     async def start(
@@ -83,7 +89,7 @@ class Guarded:
         program = PROGRAM.format(patch=RUN.format(guard=guard))
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, "run", "--config", str(self.config),
-            stderr=subprocess.PIPE, preexec_fn=before,
+            stderr=subprocess.PIPE, preexec_fn=before, cwd=self.folder,
         )  # fmt: skip
         self._listening = asyncio.create_task(self._listen(self.process))
 
@@ -122,10 +128,8 @@ class Guarded:
 
     @property
     def held(self) -> bool:
-        """Whether the device has taken a setpoint for its battery."""
-        commands = self.home.commands
-        limits = (commands.discharge_limit_w, commands.charge_limit_w)
-        return any(x is not None for x in (*limits, commands.ac_power_w))
+        """Whether the device has taken a setpoint for its battery (some state limits of their own)."""
+        return _setpoints(self.home) != self.unsteered
 
     def agent_pid(self) -> int | None:
         """The running agent's process, None between two."""
@@ -200,14 +204,17 @@ enabled = false
 
 
 @asynccontextmanager
-async def guarded(family: str, folder: Path, more: str = "") -> AsyncIterator[Guarded]:
+async def guarded(
+    family: str, folder: Path, more: str = "", page: int | None = None
+) -> AsyncIterator[Guarded]:
     """A home of ``family`` with a charged battery by night; its process is ended at the end."""
     clock = WallClock()
     home = Home(clock, Scenario(start=clock.now(), soc_pct=60, car=None))
     servers = await serve_home(home, choice=Choice(inverter=family))
     config, state = folder / "gateway.toml", folder / "state"
-    config.write_text(toml(family, servers, state, more))
-    place = Guarded(family, home, servers, config, state)
+    text = toml(family, servers, state, more)
+    config.write_text(text if page is None else text.replace("enabled = false", f"port = {page}"))
+    place = Guarded(family, home, servers, config, state, unsteered=_setpoints(home))
     try:
         yield place
     finally:
@@ -216,6 +223,11 @@ async def guarded(family: str, folder: Path, more: str = "") -> AsyncIterator[Gu
             process.kill()
             await place.ended()
         await servers.close()
+
+
+def _setpoints(home: Home) -> tuple[object, ...]:
+    commands = home.commands
+    return commands.discharge_limit_w, commands.charge_limit_w, commands.ac_power_w
 
 
 def alive(pid: int) -> bool:

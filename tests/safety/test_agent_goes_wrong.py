@@ -53,11 +53,13 @@ async def test_an_agent_that_is_killed_or_stopped_leaves_the_battery_with_the_gu
         await place.until(lambda: place.held, "held")
         pid = await place.agent()
         for number in (signal.SIGKILL, signal.SIGSTOP):
+            since = len(place.said)
             signal_to(pid, number)
             await place.until(lambda pid=pid: not alive(pid), "ended")  # type: ignore[misc]
             await place.steers_on()
             assert place.held, "the user's hold is the guard's to keep"
             pid = await place.agent(other_than=pid)
+            await place.says("the agent is back", since)
         assert await place.stop() == 0
         assert not place.held
         assert not alive(pid)
@@ -73,8 +75,11 @@ async def test_an_order_runs_out_with_its_lease(tmp_path: Path) -> None:
         assert place.held
         await place.kill()
         assert place.held, "killed, it could not release"
+        since = len(place.said)
         await place.start(agents.ENDS_AT_ONCE, QUICK)
-        await place.until(lambda: place.held, "held again: the setting is in the guard's own file")
+        await place.says("guard runs", since)
+        await place.steers_on()
+        assert place.held, "the setting is in the guard's own file"
         assert await place.stop() == 0
         assert not place.held
 

@@ -33,6 +33,8 @@ PROFILES = {  # simulated family -> profile
     "goodwe": "goodwe-et",
     "growatt": "growatt-sph",
     "solax": "solax-x",
+    "sma": "sma-hybrid",
+    "foxess": "foxess-h3",
     "keba": "keba-p30",
     "go-e": "go-e",
     "sunspec": "sunspec-meter",

@@ -244,6 +244,8 @@ SENTINEL_OF_POWER = {  # family -> unit, function, address of a measured power, 
     "huawei": (1, 3, 37765, (0x7FFF, 0xFFFF)),
     "growatt": (1, 4, 1009, (0xFFFF, 0xFFFF)),
     "solax": (1, 4, 22, (0x7FFF,)),
+    "sma": (3, 3, 30775, (0x8000, 0)),
+    "foxess": (247, 3, 31036, (0x7FFF,)),
 }
 
 

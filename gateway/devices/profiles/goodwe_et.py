@@ -12,15 +12,10 @@ agree for models up to 30 kW) is a setting in flash.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore, span
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     frequency,
     grid_counters,
     held_unless,
@@ -28,8 +23,6 @@ from gateway.devices.datasheet import (
     named,
     numeric,
     one,
-    restore,
-    span,
     total_of_present,
 )
 from gateway.domain.control import Control
@@ -178,6 +171,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "marcelblijleven/goodwe: et.py",
+                    "OpenEMS: GoodWe",
+                ),
                 read_back=(Block("holding", _MODE, 2),),
                 hold=_hold,
                 neutral=_neutral,
@@ -188,6 +185,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
                 limits="grid",
+                sources=(
+                    "marcelblijleven/goodwe: et.py",
+                    "OpenEMS: GoodWe",
+                ),
                 read_back=(Block("holding", 35001, 1), Block("holding", _EXPORT_ON, 2)),
                 required=(Block("holding", _EXPORT_ON, 2),),
                 hold=_hold_export,

@@ -15,23 +15,9 @@ No export limit: 30200-30201 know only percent, and work under the same authorit
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    frequency,
-    grid_counters,
-    lifetime,
-    named,
-    numeric,
-    one,
-    restore,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, frequency, grid_counters, lifetime, named, numeric, one
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, encode
@@ -124,6 +110,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "Growatt: Modbus RTU protocol VPP 2.03",
+                    "0xAHA/Growatt_ModbusTCP#306, #373",
+                ),
                 read_back=(
                     Block("holding", 30026, 2),
                     Block("holding", _AUTHORITY, 1),

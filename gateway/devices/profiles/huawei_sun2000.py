@@ -15,23 +15,16 @@ evcc and gonium agree on the addresses). These are settings in flash, without a 
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore, span
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     frequency,
     grid_counters,
     held_unless,
     lifetime,
     named,
     one,
-    restore,
-    span,
 )
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
@@ -191,6 +184,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "evcc: huawei-sun2000-hybrid",
+                    "wlcrs/huawei-solar-lib",
+                ),
                 read_back=(
                     Block("holding", 37046, 4),
                     Block("holding", _PERIOD, 1),
@@ -210,6 +207,11 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
                 limits="grid",
+                sources=(
+                    "wlcrs/huawei-solar-lib",
+                    "evcc: huawei-sun2000-hybrid",
+                    "gonium",
+                ),
                 read_back=(Block("holding", 30073, 2), Block("holding", _EXPORT_MODE, 4)),
                 required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,

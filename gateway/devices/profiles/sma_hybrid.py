@@ -6,21 +6,16 @@ and battery together (an owner in evcc-io/evcc#11580; OpenEMS writes it as the i
 have no panels: all their inputs are absent, and it is the battery's. SMA renews its battery setpoints for
 300 s and falls back by firmware after 10-30 min (evcc-io/evcc#17115). Only these two registers are
 meant for cyclic writing: other parameters are flash and not used, the export limit among them. After
-the fallback nothing of ours is in force; 40151 is set to 803 again at the next start.
+the fallback nothing of ours is in force (total yield 30513 is no PV energy: it is the AC side's, with the
+battery's discharge in it); 40151 is set to 803 again at the next start.
 """
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    MeasuredPower,
+from gateway.devices.control_sheet import ControlSheet, Lease, MeasuredPower, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     frequency,
     grid_counters,
     lifetime,
@@ -92,12 +87,15 @@ PROFILE = Profile(
             lifetime("battery_charge_wh", _u64(31397), "slow"),
             lifetime("battery_discharge_wh", _u64(31401), "slow"),
             one("battery_capacity_wh", _u32(40187), "slow"),
-            lifetime("pv_energy_wh", _u64(30513), "slow"),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="inverter_ac",
+                sources=(
+                    "evcc: sma-hybrid and evcc-io/evcc#11580",
+                    "OpenEMS: SMA SunnyTripower",
+                ),
                 recompute=True,
                 read_back=(Block("holding", _SETPOINT, 4), *_MEASURED.blocks),
                 hold=_hold,

@@ -12,15 +12,10 @@ limit 0x42, whose unit differs between models (W or 10 W): left out.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     grid_counters,
     lifetime,
     named,
@@ -101,6 +96,11 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "SolaX: VPP document",
+                    "openWB: solax",
+                    "wills106/homeassistant-solax-modbus",
+                ),
                 read_back=(Block("input", _ACTIVE, 1),),
                 required=(Block("input", _ACTIVE, 1),),
                 hold=_hold,

@@ -11,21 +11,9 @@ In ESS mode 3 (2902) 2716 is ignored, so nothing is set. With Dynamic ESS active
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    numeric,
-    one,
-    restore,
-    span,
-    total_of_present,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore, span
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, numeric, one, total_of_present
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
@@ -77,6 +65,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="grid",
+                sources=(
+                    "victronenergy/dbus_modbustcp: attributes.csv",
+                    "evcc: victron-energy",
+                ),
                 read_back=(
                     Block("holding", 808, 12),
                     Block("holding", 850, 1),

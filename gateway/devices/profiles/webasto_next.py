@@ -6,19 +6,9 @@ else the charger takes its fail-safe current.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    numeric,
-    one,
-    restore,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, numeric, one
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Missing, Value
 
@@ -74,6 +64,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
                 limits="charger",
+                sources=(
+                    "evcc: charger webasto-next",
+                    "OpenEMS: EVCS Webasto Next",
+                ),
                 read_back=(Block("holding", _CURRENT, 1),),
                 hold=_hold,
                 neutral=_neutral,

@@ -46,7 +46,7 @@ from gateway.market.exchanges.cts.documents import (
 from gateway.market.exchanges.cts.line import Line
 
 _PAGE_ROWS = 1000  # of one answer
-_MOST_PAGES = 50
+_MOST_PAGES = 10
 _ASKED_AT_ONCE = timedelta(days=8)  # 768 intervals with their corrections
 _MARKET_PARTY = "exchange"
 

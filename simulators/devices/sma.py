@@ -1,0 +1,132 @@
+"""An SMA Tripower Smart Energy (unit 3): SMA's own map, 32 and 64 bit numbers, big word order.
+
+40149 is a setpoint of active power at the AC terminals, panels and battery together, in force while
+40151 = 802; without a new one for ten minutes the inverter goes its own way again. What is not there
+reads 0x80000000 in signed numbers and 0xFFFFFFFF in unsigned ones.
+"""
+
+from __future__ import annotations
+
+from simulators.devices.registers import (
+    Area,
+    Block,
+    Setting,
+    VendorUnit,
+    counted,
+    number,
+    pair,
+    set_number,
+    whole,
+)
+from simulators.devices.view import View
+from simulators.physics.house import VOLTAGE_V
+
+_SETPOINT, _ACTIVE = 40149, 40151
+_ON, _OFF = 802, 803
+_FALLS_BACK_S = 600
+_NO_I32 = 0x8000_0000
+
+
+class SmaHybrid(VendorUnit):
+    """The simulated home's inverter as an STP10.0-3SE-40."""
+
+    def __init__(self, view: View) -> None:
+        settings: dict[int, Setting] = {**pair(_SETPOINT), **pair(_ACTIVE)}
+        set_number(settings, _ACTIVE, _OFF)
+        areas = [
+            Area(30051, 8, self._identity),
+            Area(30201, 2, self._status),
+            Area(30231, 2, self._rating),
+            Area(30513, 18, self._yield),
+            Area(30581, 4, self._meter_counters),
+            Area(30769, 38, self._powers),
+            Area(30845, 2, self._charge),
+            Area(30865, 4, self._meter),
+            Area(30957, 12, self._second_input),
+            Area(31393, 12, self._battery),
+            Area(_SETPOINT, 4, self._settings_only),
+            Area(40187, 2, self._capacity),
+        ]
+        super().__init__(view, areas, settings)
+        self._apply()
+
+    def reboot(self) -> None:
+        """The setpoint is not kept."""
+        self._fall_back()
+
+    def near_wrap(self, margin_wh: float) -> None:
+        for name in ("grid_import", "grid_export"):
+            self.view.start_before(name, (1 << 32) - margin_wh)
+
+    def written(self, addresses: frozenset[int]) -> None:
+        on = number(self.settings, _ACTIVE) == _ON
+        self.view.home.timer("sma", _FALLS_BACK_S if on else None, self._fall_back)
+        self._apply()
+
+    def _fall_back(self) -> None:
+        self.view.home.timer("sma", None, self._fall_back)
+        set_number(self.settings, _ACTIVE, _OFF)
+        self._apply()
+
+    def _apply(self) -> None:
+        on = number(self.settings, _ACTIVE) == _ON
+        power = float(number(self.settings, _SETPOINT, signed=True))
+        self.view.home.command(ac_power_w=power if on else None, grid_charge=on)
+
+    def _settings_only(self, block: Block) -> None:
+        """Everything here is a setting."""
+
+    def _signed(self, block: Block, address: int, watts: float) -> None:
+        value = whole(watts)
+        block.u32(address, _NO_I32 if value is None else value & 0xFFFF_FFFF)
+
+    def _identity(self, block: Block) -> None:
+        block.u32(30051, 8009, 19049)  # hybrid; its type
+        block.u32(30057, 3_001_234_567)
+
+    def _status(self, block: Block) -> None:
+        block.u32(30201, 307)
+
+    def _rating(self, block: Block) -> None:
+        block.u32(30231, round(self.view.home.house.inverter.ac_rating_w))
+
+    def _yield(self, block: Block) -> None:
+        """Total yield is what left at the AC side, the battery's discharge in it."""
+        out = self.view.counter("inverter_out")
+        block.u64(30513, counted(out, bits=64))
+        block.u32(30529, counted(out))
+
+    def _meter_counters(self, block: Block) -> None:
+        view = self.view
+        block.u32(30581, counted(view.counter("grid_import")), counted(view.counter("grid_export")))
+
+    def _powers(self, block: Block) -> None:
+        view, powers = self.view, self.view.powers()
+        block.u32(30769, whole(powers.pv * 0.58 / 412.0, 1000), None if view.blind else 41_200)
+        self._signed(block, 30773, powers.pv * 0.58)
+        self._signed(block, 30775, powers.inverter_ac)
+        for address in (30777, 30779, 30781):
+            self._signed(block, address, powers.inverter_ac / 3)
+        volts = None if view.blind else whole(VOLTAGE_V, 100)
+        block.u32(30783, volts, volts, volts)
+        block.u32(30803, whole(view.frequency_hz(), 100))
+
+    def _charge(self, block: Block) -> None:
+        block.u32(30845, whole(self.view.soc_pct()))
+
+    def _meter(self, block: Block) -> None:
+        grid = self.view.powers().grid
+        block.u32(30865, whole(max(0.0, grid)), whole(max(0.0, -grid)))
+
+    def _second_input(self, block: Block) -> None:
+        self._signed(block, 30961, self.view.powers().pv * 0.42)
+        block.u32(30967, _NO_I32)  # this model has two inputs
+
+    def _battery(self, block: Block) -> None:
+        view, power = self.view, self.view.powers().battery
+        block.u32(31393, whole(max(0.0, -power)), whole(max(0.0, power)))
+        charged, discharged = view.counter("charge"), view.counter("discharge")
+        block.u64(31397, counted(charged, bits=64), counted(discharged, bits=64))
+
+    def _capacity(self, block: Block) -> None:
+        block.u32(40187, round(self.view.home.house.battery.capacity_wh))

@@ -1,0 +1,204 @@
+"""One run of the load: homes, clock, exchange, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from gateway.clock import Clock, SimClock, WallClock
+from gateway.domain.intervals import QUARTER, floor_quarter, parse_utc
+from gateway.errors import ConfigError
+from simulators.load.light_home import Counts, LightHome
+from simulators.load.lock_step import METERING, Own, OwnExchange
+from simulators.load.wire import Wire
+from simulators.participants.credential import Credential
+
+START = datetime(2026, 6, 1, 12, tzinfo=UTC)
+_CALL = timedelta(minutes=5)
+_STEP = timedelta(minutes=1)
+_REVENUE_SHARE = 10  # every tenth reading is corrected by the meter data provider before FINAL
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What to play. Without ``url`` an exchange of its own is started, in ``folder`` or a temporary one.
+
+    With ``url`` the parties are ``home-0`` and up, whose files are in ``credentials``; time is the
+    exchange's, which runs at ``rate`` simulated seconds a second.
+    """
+
+    homes: int
+    hours: float
+    signed: bool = False
+    url: str | None = None
+    rate: float = 1.0
+    credentials: Path | None = None
+    ca_file: Path | None = None
+    folder: Path | None = None
+    power_safe: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of it; None = only known of an exchange of our own.
+
+    ``missed_calls``: tenders that came too late, and call periods for which this machine took longer
+    than they last. ``max_loop_block_ms``: the server's longest stretch without a look at other work.
+    ``final_cpu_s``: FINAL of one interval, a tenth of its readings corrected.
+    """
+
+    homes: int
+    hours: float
+    missed_calls: int
+    max_loop_block_ms: float | None
+    final_cpu_s: float | None
+    bytes_per_home_day: float | None
+    tenders_per_s: float
+    zero_sum_error: int | None
+    wall_seconds: float
+
+
+async def run_load(load: Load) -> Result:
+    """Raises WrongAnswerError at the first answer that is not what was promised."""
+    async with AsyncExitStack() as stack:
+        folder = load.folder
+        if folder is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="load-")))
+        own = None
+        if load.url is None:
+            own = await OwnExchange.start(Own(folder, START, load.homes, load.power_safe))
+            stack.push_async_callback(own.close)
+        return await _play(load, own, folder, stack)
+
+
+async def _play(load: Load, own: OwnExchange | None, folder: Path, stack: AsyncExitStack) -> Result:
+    tls = None if load.ca_file is None else ssl.create_default_context(cafile=str(load.ca_file))
+    wire = Wire(own.url if own else load.url or "", tls=tls)
+    stack.callback(wire.close)
+    counts = Counts()
+    credentials = folder / "credentials" if own else load.credentials
+    homes = [
+        LightHome(name, wire, counts, _credential(load, credentials, name))
+        for name in (f"home-{n}" for n in range(load.homes))
+    ]
+    clock = SimClock(START) if own else await _exchange_clock(load, wire, homes[0].party_id)
+    start = clock.now()
+    end = start + timedelta(hours=load.hours)
+    pace = _Pace(_CALL.total_seconds())
+    began = time.perf_counter()  # noqa: TID251 - how long it takes in real time
+    async with asyncio.TaskGroup() as group:
+        if own:
+            clock.spawn(group, _conduct(clock, own, pace, end), "conductor")
+        for home in homes:
+            clock.spawn(group, _live(clock, home, end), home.party_id)
+    wall_s = time.perf_counter() - began  # noqa: TID251
+    figures: dict[str, Any] = {}
+    if own:
+        figures = await _settle(load, own, homes, clock, start)
+    return Result(
+        homes=load.homes,
+        hours=load.hours,
+        missed_calls=counts.missed + pace.missed,
+        max_loop_block_ms=figures.get("longest_block_ms"),
+        final_cpu_s=figures.get("final_cpu_s"),
+        bytes_per_home_day=figures.get("bytes_per_home_day"),
+        tenders_per_s=round(counts.tenders / wall_s, 1),
+        zero_sum_error=figures.get("zero_sum_error"),
+        wall_seconds=round(wall_s, 2),
+    )
+
+
+def _credential(load: Load, folder: Path | None, name: str) -> Credential | None:
+    if not load.signed:
+        return None
+    if folder is None:
+        raise ConfigError(
+            "--signed with --url needs --credentials, the folder with home-0.json ..."
+        )
+    try:
+        return Credential.read(folder / f"{name}.json")
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"{folder / name}.json: no credential: {error}") from None
+
+
+async def _exchange_clock(load: Load, wire: Wire, party_id: str) -> Clock:
+    """A clock that goes as the exchange's does."""
+    path, headers = "/cts/party", {"Authorization": f"Bearer insecure:{party_id}"}
+    _status, answer = await wire.ask("GET", path, headers)
+    if "serverTime" not in answer:
+        raise ConfigError(f"{load.url} is no exchange: {answer}")
+    return WallClock(parse_utc(answer["serverTime"]), load.rate)
+
+
+@dataclass(slots=True)
+class _Pace:
+    """Call periods that took this machine longer than they last."""
+
+    period_s: float
+    missed: int = 0
+    _last: float = 0.0
+
+    def call(self) -> None:
+        now = time.perf_counter()  # noqa: TID251
+        if self._last and now - self._last > self.period_s:
+            self.missed += 1
+        self._last = now
+
+
+async def _conduct(clock: Clock, own: OwnExchange, pace: _Pace, end: datetime) -> None:
+    """Take the exchange along, minute by minute, a little further than the homes go."""
+    while clock.now() < end:
+        await own.move(clock.now())
+        if clock.now().minute % 5 == 0:
+            pace.call()
+        await clock.sleep_until(clock.now() + _STEP)
+
+
+async def _live(clock: Clock, home: LightHome, end: datetime) -> None:
+    wake = floor_quarter(clock.now()) + home.minute
+    while wake < end:
+        if wake > clock.now():
+            await clock.sleep_until(wake)
+            await home.quarter(clock.now())
+        wake += QUARTER
+
+
+async def _settle(
+    load: Load, own: OwnExchange, homes: list[LightHome], clock: Clock, start: datetime
+) -> dict[str, Any]:
+    """Let the last call and the settlements come, correct some readings, settle FINAL, look."""
+    now = clock.now() + timedelta(hours=1)
+    await own.move(now)
+    checked = floor_quarter(now - timedelta(minutes=45))
+    await asyncio.gather(*(home.check_settlement(start, checked) for home in homes))
+    figures = await own.figures()
+    days = max(load.hours / 24, 1 / 96)
+    figures["bytes_per_home_day"] = round(figures["bytes"] / load.homes / days)
+    figures["longest_block_ms"] = round(figures["longest_block_ms"], 1)
+    await _correct(own, homes, start)
+    figures["final_cpu_s"] = round(await own.final(start), 3)
+    after = await own.figures()
+    figures["zero_sum_error"] = after["zero_sum_error"]
+    figures["longest_block_ms"] = round(max(figures["longest_block_ms"], after["longest_block_ms"]), 1)  # fmt: skip
+    return figures
+
+
+async def _correct(own: OwnExchange, homes: list[LightHome], start: datetime) -> None:
+    """The meter data provider reports revenue meters of the first interval."""
+    wire = Wire(own.url)
+    provider = LightHome(METERING, wire, Counts(), None)
+    for home in homes[::_REVENUE_SHARE]:
+        net = home.net_wh(start) + 150
+        await provider.correct(home.party_id, start, net)
+    wire.close()
+
+
+def as_json(result: Result) -> dict[str, Any]:
+    return asdict(result)
