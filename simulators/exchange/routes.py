@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pydantic import BaseModel
 
 from gateway.domain.intervals import QUARTER, floor_to, iso
-from simulators.exchange import documents, messages, problems
+from simulators.exchange import documents, messages, problems, receipts
 from simulators.exchange.evidence import Stored
 from simulators.exchange.ledger import Registered, TenderState
 from simulators.exchange.market import Market
@@ -194,6 +194,23 @@ def delivered(stored: Stored, party_id: str, now: datetime) -> Json:
         "measurementPointId": document.measurement_point_id,
         "interval": messages.interval(document.interval.dt_start),
     }
+
+
+async def attest(market: Market, request: Request) -> Decision:
+    document = documents.parse(documents.Attest, request.body)
+    _same_party(request.party, document.party_id)
+    head = document.head_sequence, document.head_hash
+    receipt = receipts.countersigned(
+        market, request.party.party_id, head, request.signed, request.now
+    )
+    result = {"receipt": receipt, "exchangeKey": receipts.public_key(market)}
+    return Decision(market.number(), 201, result, Batch())
+
+
+def attested(stored: Stored, party_id: str, now: datetime) -> Json:
+    document = documents.parse(documents.Attest, stored.payload)
+    reply = messages.envelope(party_id, document.request_id, 201, "received", now)
+    return reply | dict(stored.result)
 
 
 # --- what only answers ------------------------------------------------------------------------
@@ -439,6 +456,9 @@ ROUTES = (
         Write(cancel_tender, canceled_tender),
     ),
     Route("deliver", "report a meter reading", documents.Deliver, Write(deliver, delivered)),
+    Route(
+        "attest", "a receipt for the head of an account", documents.Attest, Write(attest, attested)
+    ),
     Route("manageMarketReferenceData", "the market", _REFERENCE, read=manage_market),
     Route("manageSegmentReferenceData", "scales, lots, gates", _REFERENCE, read=manage_segment),
     Route("manageSessionData", "state of the sessions", _REFERENCE, read=manage_sessions),
