@@ -9,6 +9,7 @@ from typing import Literal
 from gateway.modbus.registers import Field, Missing, Value
 
 _LEAST_HZ, _MOST_HZ = 40.0, 70.0
+_NOTHING: tuple[Value, ...] = (0, Missing.ABSENT)
 
 # How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
 Poll = Literal["fast", "slow", "charging"]
@@ -66,7 +67,7 @@ def grid_counters(
 
     def judged(value: Value, other: Value = Missing.ABSENT, present: Value = 1) -> Value:
         if present == 0 or isinstance(present, Missing):
-            return Missing.ABSENT
+            return Missing.BAD if present is Missing.BAD else Missing.ABSENT
         alive = isinstance(other, int | float) and other > 0
         return value if alive else counted(value)
 
@@ -123,3 +124,19 @@ def held_unless(*neutral: int) -> Callable[[Value], Value]:
         return "auto" if value in neutral else "held"
 
     return mode
+
+
+def while_battery(soc: Field, volts: Field, *outputs: Output) -> tuple[Output, ...]:
+    """``outputs`` of a battery, absent on an inverter that has none: charge and voltage are both 0 there.
+
+    An empty battery still has a voltage, and one whose voltage is not told has a charge.
+    """
+
+    def gated(output: Output) -> Output:
+        def present(charge: Value, voltage: Value, *values: Value) -> Value:
+            none = charge in _NOTHING and voltage in _NOTHING
+            return Missing.ABSENT if none else output.combine(*values)
+
+        return Output(output.metric, (soc, volts, *output.fields), present, output.poll)
+
+    return tuple(gated(output) for output in outputs)

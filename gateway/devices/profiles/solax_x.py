@@ -22,6 +22,7 @@ from gateway.devices.readout import (
     numeric,
     one,
     total_of_present,
+    while_battery,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Kind, encode
@@ -85,9 +86,13 @@ PROFILE = Profile(
                 (_input(10, "u16"), _input(11, "u16"), _input(0x124, "u16")),
                 total_of_present,
             ),
-            Output("battery_power_w", (_input(22, "i16"),), numeric(lambda w: -w)),
+            *while_battery(
+                Field(28, "u16", "input", valid=(0, 100)),
+                _input(20, "i16"),
+                Output("battery_power_w", (_input(22, "i16"),), numeric(lambda w: -w)),
+                one("battery_soc_pct", Field(28, "u16", "input", valid=(0, 100))),
+            ),
             Output("inverter_state", (Field(9, "u16", "input"),), named(_STATES)),
-            one("battery_soc_pct", Field(28, "u16", "input", valid=(0, 100))),
             Output("grid_power_w", (_input(70, "i32"),), numeric(lambda w: -w)),
             *grid_counters(_input(74, "u32", 10), _input(72, "u32", 10)),
             lifetime("pv_energy_wh", _input(148, "u32", 100), "slow"),

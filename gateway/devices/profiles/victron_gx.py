@@ -13,13 +13,14 @@ from collections.abc import Mapping
 
 from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore, span
 from gateway.devices.datasheet import Communication, Profile, Source
-from gateway.devices.readout import Output, numeric, one, total_of_present
+from gateway.devices.readout import Output, numeric, one, total_of_present, while_battery
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
 
 _SETPOINT, _ESS_MODE, _DYNAMIC_ESS = 2716, 2902, 5400
 _EXTERNAL = 3
+_SOC = Field(843, "u16", valid=(0, 100))
 _PANELS = tuple(Field(a, "u16") for a in (*span(808, 9), 850))
 _LOADS = tuple(Field(a, "u16") for a in span(817, 3))
 _GRID = tuple(Field(a, "i16") for a in span(820, 3))
@@ -58,8 +59,12 @@ PROFILE = Profile(
             # what the home does not have (a phase, panels on the genset) is absent there
             Output("pv_power_w", _PANELS, total_of_present),
             Output("grid_power_w", _GRID, total_of_present),
-            Output("battery_power_w", (Field(842, "i16"),), numeric(lambda w: -w)),
-            one("battery_soc_pct", Field(843, "u16", valid=(0, 100))),
+            *while_battery(
+                _SOC,
+                Field(840, "u16"),
+                Output("battery_power_w", (Field(842, "i16"),), numeric(lambda w: -w)),
+                one("battery_soc_pct", _SOC),
+            ),
         ),
         controls=(
             ControlSheet(
