@@ -15,6 +15,7 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.domain.intervals import iso
 from gateway.errors import ConfigError
+from simulators.exchange import receipts
 from simulators.exchange.access import Access, make_credentials
 from simulators.exchange.limits import Limits
 from simulators.exchange.market import Market
@@ -136,6 +137,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     tls = None if insecure else server_context(state_dir / "tls", host, client_ca)
     access = Access(market, insecure=insecure, limits=limits)
     await access.open()
+    await receipts.make_key(market)
     runner = web.AppRunner(make_app(market, access), access_log=None)
     await runner.setup()
     try:
