@@ -67,7 +67,7 @@ def grid_counters(
 
     def judged(value: Value, other: Value = Missing.ABSENT, present: Value = 1) -> Value:
         if present == 0 or isinstance(present, Missing):
-            return Missing.ABSENT
+            return Missing.BAD if present is Missing.BAD else Missing.ABSENT
         alive = isinstance(other, int | float) and other > 0
         return value if alive else counted(value)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from simulators.exchange import documents, messages, problems
+from simulators.exchange import documents, messages, problems, receipts
 from simulators.exchange.evidence import Stored
 from simulators.exchange.ledger import Registered
 from simulators.exchange.market import Market
@@ -164,3 +164,20 @@ def delivered(stored: Stored, party_id: str, now: datetime) -> Json:
         "measurementPointId": document.measurement_point_id,
         "interval": messages.interval(document.interval.dt_start),
     }
+
+
+async def attest(market: Market, request: Request) -> Decision:
+    document = documents.parse(documents.Attest, request.body)
+    _same_party(request.party, document.party_id)
+    head = document.head_sequence, document.head_hash
+    receipt = receipts.countersigned(
+        market, request.party.party_id, head, request.signed, request.now
+    )
+    result = {"receipt": receipt, "exchangeKey": receipts.public_key(market)}
+    return Decision(market.number(), 201, result, Batch())
+
+
+def attested(stored: Stored, party_id: str, now: datetime) -> Json:
+    document = documents.parse(documents.Attest, stored.payload)
+    reply = messages.envelope(party_id, document.request_id, 201, "received", now)
+    return reply | dict(stored.result)

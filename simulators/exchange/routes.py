@@ -71,6 +71,12 @@ ROUTES = (
         documents.Deliver,
         Write(decisions.deliver, decisions.delivered),
     ),
+    Route(
+        "attest",
+        "a receipt for the head of an account",
+        documents.Attest,
+        Write(decisions.attest, decisions.attested),
+    ),
     Route("manageMarketReferenceData", "the market", _REFERENCE, read=questions.manage_market),
     Route(
         "manageSegmentReferenceData",

@@ -54,11 +54,15 @@ def _signed(address: int) -> Field:
 
 def _metered(working: Value, power: Value) -> Value:
     """The meter's power counts only while the inverter hears the meter."""
+    if Missing.BAD in (working, power):
+        return Missing.BAD
     return -power if working == 1 and isinstance(power, int | float) else Missing.ABSENT
 
 
 def _in_battery(mode: Value, value: Value) -> Value:
     """What a battery says, where there is one: without it the registers hold 0."""
+    if mode is Missing.BAD:
+        return Missing.BAD
     return Missing.ABSENT if mode == _NO_BATTERY else value
 
 
@@ -69,6 +73,8 @@ def _both(mode: Value, power: Value, mode_2: Value, power_2: Value) -> Value:
 
 def _second(mode: Value, value: Value) -> Value:
     """Only some models have registers of a second battery, and few owners a second battery."""
+    if mode is Missing.BAD:
+        return Missing.BAD
     return value if isinstance(mode, int) and mode in _BATTERY_MODES else Missing.ABSENT
 
 

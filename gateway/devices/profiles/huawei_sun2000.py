@@ -67,6 +67,8 @@ _STATES = {
 
 def _heard(status: Value, value: Value) -> Value:
     """What meter (37100) or storage (37762) say while the inverter hears them; 0 is offline."""
+    if status is Missing.BAD:
+        return Missing.BAD  # refused just now: that says nothing about what is there
     return value if isinstance(status, int) and status != 0 else Missing.ABSENT
 
 

@@ -66,6 +66,8 @@ def _installed(combine: Callable[..., Value]) -> Callable[..., Value]:
 
     def checked(*values: Value) -> Value:
         rated, stated = values[: len(_RATED)], values[len(_RATED) :]
+        if rated[0] is Missing.BAD:
+            return Missing.BAD
         if rated[0] is Missing.ABSENT and not isinstance(stated[0], Missing):
             rated = (_SOME_WH, *rated[1:])
         pairs = [(r, v) for r, v in zip(rated, stated, strict=True) if not isinstance(r, Missing)]
