@@ -22,7 +22,8 @@ from gateway.clock import SimClock
 from simulators.exchange import Party, Terms
 from simulators.exchange.market import Market
 from simulators.exchange.rows import Batch, Call, Delivery, Fill, Mark, to_quarter
-from simulators.exchange.sqlite_ledger import SqliteLedger, insert
+from simulators.exchange.sqlite_file import insert
+from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.exchange.terms import LSE_PARTY
 from simulators.prices import SyntheticPrices
 

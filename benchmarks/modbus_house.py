@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
 
 from gateway.clock import WallClock, every
-from gateway.devices.datasheet import Communication, Profile, Source, one
+from gateway.devices.datasheet import Communication, Profile, Source
 from gateway.devices.device import ModbusDevice
+from gateway.devices.readout import one
 from gateway.errors import DeviceError
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection

@@ -59,12 +59,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     known, rest = parser.parse_known_args()
     command = [sys.executable, "-m", "pytest", "-p", "no:xdist", *rest]
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     run = subprocess.Popen(command, start_new_session=True)
     try:
         return harass(run, random.Random(known.seed))
-    except KeyboardInterrupt:
-        os.killpg(run.pid, signal.SIGTERM)
-        raise
+    finally:  # nothing of it stays behind, least of all stopped
+        with suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":

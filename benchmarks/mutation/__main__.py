@@ -32,8 +32,9 @@ ROOMS = {
     "induction": ("gateway/planner/induction.py",),
     "ledger": ("gateway/store/chain.py", "gateway/store/journal.py", "gateway/store/book.py"),
 }
-LONGEST_S = 180  # a mutant that makes a test endless is noticed, too
-MOST_TESTS = 150  # of those that execute the line; the quickest
+LONGEST_S = 600  # a mutant that makes a test endless is noticed, too
+MOST_TESTS = 250  # of those that execute the line
+MOST_TESTS_S = 120.0  # as long as they took when nothing was changed
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,15 @@ def judges(asked: argparse.Namespace) -> Callable[[Mutant], list[str]]:
     if not asked.tests:
         watched = sorted({file for room in ROOMS for file in files_of(room)})
         covering = TestsOf(ROOT, watched, FOLDER, asked.workers)
-        return lambda m: covering.of(m.file, m.line, m.line + m.before.count("\n"))
+
+        def affordable(mutant: Mutant) -> list[str]:
+            tests = covering.of(mutant.file, mutant.line, mutant.line + mutant.before.count("\n"))
+            tests = tests[:MOST_TESTS]
+            while covering.seconds(tests) > MOST_TESTS_S and len(tests) > 1:
+                tests.pop()
+            return tests
+
+        return affordable
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:xdist", *asked.tests]
     if subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode:
         sys.exit("the tests fail without any change")
@@ -186,7 +195,7 @@ def main() -> int:
             return None
         place = places.get()
         try:
-            fate = judge(mutant, tests_of(mutant)[:MOST_TESTS], place)
+            fate = judge(mutant, tests_of(mutant), place)
         finally:
             places.put(place)
         if asked.only:

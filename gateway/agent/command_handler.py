@@ -108,7 +108,8 @@ class CommandHandler:
 
     def __init__(self, steering: Steering, seen: SeenCommands, clock: Clock) -> None:
         self._steering, self._seen, self._clock = steering, seen, clock
-        self._budget = LogBudget(log, clock)
+        # Apart, so that a flood of refused ones does not hide what was done.
+        self._done, self._refused = LogBudget(log, clock, most=2), LogBudget(log, clock, most=2)
         self._buckets: dict[tuple[str, bool], Bucket] = {}
         self._pending: dict[str, asyncio.Future[CommandResult]] = {}
 
@@ -117,9 +118,9 @@ class CommandHandler:
     ) -> CommandResult:
         """Check, apply once and answer; never raises for what a sender or a device does."""
         result = await self._handle(name, payload, retained, source)
-        level = logging.INFO if result.status == "ok" else logging.WARNING
-        self._budget.say(
-            level,
+        well = result.status == "ok"
+        (self._done if well else self._refused).say(
+            logging.INFO if well else logging.WARNING,
             "command %s %s: %s %s",
             printable(name, 40),
             result.id,

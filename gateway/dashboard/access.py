@@ -61,11 +61,13 @@ class Access:
     _sessions: dict[str, float] = field(default_factory=dict)
     _attempts: Attempts = field(init=False)
     _budget: LogBudget = field(init=False)
+    _logins: LogBudget = field(init=False)  # apart: guesses do not hide who came in
     _one_at_a_time: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self._attempts = Attempts(self.clock)
         self._budget = LogBudget(log, self.clock)
+        self._logins = LogBudget(log, self.clock)
 
     def middleware(self) -> Middleware:
         """For aiohttp: refuse what is not allowed, add the headers to what is."""
@@ -121,7 +123,7 @@ class Access:
             self._budget.say(logging.WARNING, "page: wrong password from %s", address)
             return None
         self._attempts.succeeded(address)
-        self._budget.say(logging.INFO, "page: login from %s", address)
+        self._logins.say(logging.INFO, "page: login from %s", address)
         return self._open_session(secrets.token_urlsafe(32))
 
     def logout(self, request: web.Request) -> None:

@@ -10,8 +10,9 @@ from datetime import datetime
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore, ReleaseReport
+from gateway.devices.control_sheet import ControlSheet
 from gateway.devices.counters import Counters, Memory
-from gateway.devices.datasheet import ControlSheet, Identity, Profile, Source
+from gateway.devices.datasheet import Identity, Profile, Source
 from gateway.devices.identify import bind_profile, identify
 from gateway.devices.poller import LayoutChanged, Poller
 from gateway.devices.setpoint_lease import SetpointLease
@@ -212,8 +213,9 @@ class ModbusDevice:
                 raise DeviceError("the device is none that we know; name its profile")
             profile = self.profile = found[0]
         source = await bind_profile(self._unit, profile)
-        offered = source.controls if self._intents else ()
         known = {*self._leases, *self._pending()}  # what is forced must never be lost from sight
+        sheets = source.controls if self._intents else ()
+        offered = [s for s in sheets if s.is_proved or s.control in known]
         has = [s for s in offered if s.control in known or await self._has(s)]
         self._take_controls(has)
         self._source = source

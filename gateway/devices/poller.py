@@ -7,7 +7,8 @@ from collections import Counter
 from typing import get_args
 
 from gateway.devices.counters import Counters
-from gateway.devices.datasheet import Communication, Output, Poll, Source
+from gateway.devices.datasheet import Communication, Source
+from gateway.devices.readout import Output, Poll
 from gateway.errors import DeviceError
 from gateway.modbus.address import Table
 from gateway.modbus.exceptions import SURE, Refused

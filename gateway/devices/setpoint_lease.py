@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore
-from gateway.devices.datasheet import ControlSheet, ReadBack, Write
+from gateway.devices.control_sheet import ControlSheet, ReadBack, Write
 from gateway.devices.write_budget import BudgetSpent, WriteBudget
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from gateway.clock import Clock
 from gateway.devices import IntentStore
-from gateway.devices.datasheet import ControlSheet, ReadBack, Write
+from gateway.devices.control_sheet import ControlSheet, ReadBack, Write
 from gateway.errors import DeviceError, StorageError
 
 

@@ -6,6 +6,7 @@ units: price_ticks x quantity_wh is money without rounding.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -161,6 +162,17 @@ class Settlement:
     @property
     def total_money(self) -> int:
         return self.energy_money + self.imbalance_money + self.uncontracted_money + self.fee_money
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A head of the account, signed by us and countersigned by the exchange (compact JWS each)."""
+
+    sequence: int
+    hash: str
+    signed: str
+    countersigned: str
+    exchange_key: Mapping[str, str]  # the public JWK
 
 
 @dataclass(frozen=True, slots=True)

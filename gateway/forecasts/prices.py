@@ -29,6 +29,12 @@ _TRUSTS = (1.0, 0.5, 0.0)  # in the day-ahead price
 _DOUBT_DAYS = 4  # of evidence before it is doubted
 _CLEARLY = 1.15  # times better is clearly better
 _DEAR = 12  # quarter-hours a day in which a battery of some hours sells, or buys
+_NEAR_SLOTS, _NEAR_RANK = (
+    8,
+    0.15,
+)  # what is alike: within some two hours, and in how dear the market holds it
+_ALIKE = 0.5
+_ENOUGH = 14 * DAY  # known deviations from which on what is alike counts in full
 _LEAST = 5.0  # per MWh: a reference below it no longer scales the deviation
 # Relative deviations before anything was seen: quiet mostly, sometimes a spike. Each counts 6 times.
 _PRIOR = np.tile(
@@ -71,10 +77,55 @@ class PriceOutlook:
 
 
 @dataclass(frozen=True, slots=True)
+class Deviations:
+    """Past relative deviations in rising order, and when each was: slot of the day, and the rank (0..1) of
+    its reference among all. The prior's stand for none and count as the mean of all."""
+
+    values: Array
+    slots: Slots
+    ranks: Array
+    prior: NDArray[np.bool_]
+    references: Array  # rising
+    blend: float  # how much what is alike counts beside all
+
+    @classmethod
+    def of(cls, deviation: Array, reference: Array, slots: Slots) -> Deviations:
+        known = ~np.isnan(deviation)
+        deviation, reference, slots = deviation[known], reference[known], slots[known]
+        references = np.sort(reference)
+        ranks = np.searchsorted(references, reference) / max(reference.size, 1)
+        values = np.concatenate([deviation, _PRIOR])
+        order = np.argsort(values, kind="stable")
+        nowhen = np.zeros(_PRIOR.size)
+        return cls(
+            values=values[order],
+            slots=np.concatenate([slots, nowhen.astype(int)])[order],
+            ranks=np.concatenate([ranks, nowhen])[order],
+            prior=np.concatenate([np.zeros(deviation.size), nowhen + 1]).astype(bool)[order],
+            references=references,
+            blend=_ALIKE * min(deviation.size / _ENOUGH, 1.0),
+        )
+
+    def alike(self, reference: Array, slots: Slots) -> Array:
+        """The deviation at each score [T, K], by those of similar hours and references of similar rank."""
+        if self.blend == 0:
+            return np.broadcast_to(np.quantile(_PRIOR, RANKS), (reference.size, RANKS.size))
+        ranks = np.searchsorted(self.references, reference) / self.references.size
+        apart = np.abs(slots[:, None] - self.slots)
+        hours = np.minimum(apart, DAY - apart) / _NEAR_SLOTS
+        weights = np.exp(-0.5 * (hours**2 + ((ranks[:, None] - self.ranks) / _NEAR_RANK) ** 2))
+        weights[:, self.prior] = weights[:, ~self.prior].mean(axis=1, keepdims=True)
+        sums = np.cumsum(weights, axis=1)
+        shares = (sums - weights / 2) / sums[:, -1:]
+        return np.array([np.interp(RANKS, row, self.values) for row in shares])
+
+
+@dataclass(frozen=True, slots=True)
 class PriceModel:
     """How real prices deviate from their reference, learnt from the past."""
 
-    levels: Array  # relative deviation at each score
+    levels: Array  # relative deviation at each score, at any time
+    deviations: Deviations
     transitions: Array
     usual: Array  # by slot of the day (UTC), in place of a day-ahead price that is not known
     week: Array  # the last week's real prices by slot of the day; NaN where nothing is known
@@ -85,20 +136,32 @@ class PriceModel:
         published = np.where(np.isnan(day_ahead), self.usual[slots], day_ahead)
         return _mixed(published, self.week[slots], self.trust)
 
-    def scenarios(self, reference: Array) -> Array:
-        """Prices [T, K] around the reference; strictly rising along K."""
-        apart = np.arange(SCORES.size) * 1e-6
-        spread: Array = _scale(reference)[:, None] * self.levels[None, :]
-        prices: Array = reference[:, None] + spread + apart
-        return prices
+    def levels_at(self, reference: Array, first: int) -> Array:
+        """The relative deviation at each score [T, K] in the quarter-hours from ``first``.
 
-    def node(self, deviation: Array) -> Array:
-        """Where relative deviations stand among the scenarios: 0 .. K-1, in between as well."""
-        apart = np.arange(SCORES.size) * 1e-9
-        place: Array = np.interp(
-            deviation, self.levels + apart, np.arange(SCORES.size, dtype=float)
-        )
-        return place
+        An evening in which the market expects scarcity deviates otherwise than a night; half of what is
+        alike and half of all errs less than either.
+        """
+        quarters = first + np.arange(reference.size)
+        _, begins, hour = np.unique(quarters // 4, return_index=True, return_inverse=True)
+        alike = self.deviations.alike(reference[begins], quarters[begins] % DAY)
+        part = self.deviations.blend
+        mixed: Array = (1 - part) * self.levels + part * alike[hour]
+        return mixed
+
+
+def scenario_prices(reference: Array, levels: Array) -> Array:
+    """Prices [T, K] around the reference; strictly rising along K."""
+    apart = np.arange(SCORES.size) * 1e-6
+    prices: Array = reference[:, None] + _scale(reference)[:, None] * levels + apart
+    return prices
+
+
+def node(deviation: Array, levels: Array) -> Array:
+    """Where relative deviations stand among the scenarios: 0 .. K-1, in between as well."""
+    apart = np.arange(SCORES.size) * 1e-9
+    place: Array = np.interp(deviation, levels + apart, np.arange(SCORES.size, dtype=float))
+    return place
 
 
 def price_outlook(
@@ -110,11 +173,12 @@ def price_outlook(
     """
     model = learn(history)
     reference = model.reference(day_ahead, (history.end + np.arange(day_ahead.size)) % DAY)
-    scenarios = model.scenarios(reference)
+    levels = model.levels_at(reference, history.end)
+    scenarios = scenario_prices(reference, levels)
     weights = _first_weights(history, model)
     if cleared and 0 in cleared:
         scale = _scale(reference[:1])
-        weights = _spread(float(model.node((cleared[0] - reference[:1]) / scale)[0]))
+        weights = _spread(float(node((cleared[0] - reference[:1]) / scale, levels[0])[0]))
     return PriceOutlook(scenarios, model.transitions, weights)
 
 
@@ -129,11 +193,11 @@ def learn(history: History) -> PriceModel:
     reference = _mixed(published, before[:-DAY], trust)
     deviation = (past.rt - reference) / _scale(reference)
     recent = deviation[-_WINDOW:]
-    sample = np.concatenate([recent[~np.isnan(recent)], _PRIOR])
-    levels = np.quantile(sample, RANKS)
+    deviations = Deviations.of(recent, reference[-_WINDOW:], slots[-_WINDOW:])
+    levels = np.quantile(deviations.values, RANKS)
     week = np.roll(before[-DAY:], history.end % DAY)
-    model = PriceModel(levels, PRIOR_TRANSITIONS, usual, week, trust)
-    return replace(model, transitions=_counted(model.node(deviation)))
+    model = PriceModel(levels, deviations, PRIOR_TRANSITIONS, usual, week, trust)
+    return replace(model, transitions=_counted(node(deviation, levels)))
 
 
 def _week_before(real: Array) -> Array:
@@ -230,10 +294,10 @@ def _first_weights(history: History, model: PriceModel) -> Array:
     if not known.size:
         return np.asarray(np.linalg.matrix_power(model.transitions, 64)[SCORES.size // 2])
     index = int(known[-1])
-    reference = last.da[index : index + 1]
-    reference = model.reference(reference, np.array([(last.first + index) % DAY]))
-    node = model.node((last.rt[index : index + 1] - reference) / _scale(reference))
-    weights: Array = _spread(float(node[0]))
+    reference = model.reference(last.da[index : index + 1], np.array([(last.first + index) % DAY]))
+    deviation = (last.rt[index : index + 1] - reference) / _scale(reference)
+    place = node(deviation, model.levels_at(reference, last.first + index)[0])
+    weights: Array = _spread(float(place[0]))
     for _ in range(min(len(last) - index, 12)):  # it was so many intervals ago
         weights = weights @ model.transitions
     return weights

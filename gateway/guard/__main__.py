@@ -29,10 +29,16 @@ from gateway.systemd import notify, set_up_logs
 log = logging.getLogger(__name__)
 
 LIMITS = AgentLimits()
+ENDING = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+)  # none leaves a device forced
 
 
 def main() -> int:
-    """Run until SIGTERM or SIGINT; 0 then, 2 if the configuration cannot be used."""
+    """Run until SIGTERM, SIGINT, SIGHUP or SIGQUIT; 0 then, 2 if the configuration cannot be used."""
     words = _parser().parse_args()
     set_up_logs(getattr(logging, words.log_level.upper()), as_json=words.log_json)
     with os.fdopen(words.settings_fd, "rb") as pipe:
@@ -49,7 +55,12 @@ def main() -> int:
 
 
 async def release(settings: GuardSettings) -> None:
-    """The configuration cannot be read: what its last good form left forced is made neutral, no more."""
+    """The configuration cannot be read: what its last good form left forced is made neutral, no more.
+
+    It takes some seconds at most, so that nothing has to end it sooner.
+    """
+    for number in ENDING:
+        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
     log.error("the devices of the last good configuration are made neutral; nothing else runs")
     await Guard(settings, WallClock(), lambda _: None).release()
 
@@ -70,7 +81,7 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
     process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         loop.add_signal_handler(number, ended.set)
     listening = asyncio.Event()
 

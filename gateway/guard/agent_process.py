@@ -30,6 +30,7 @@ log = logging.getLogger(__name__)
 
 MOST_UNSENT = 256 * 1024  # bytes of reports that wait for a child that does not read
 MOST_FRAMES_A_S = 100  # an agent sends one or two orders a second
+MOST_BYTES_A_S = 2_000_000  # ... and each takes the guard's time by its size
 _LOOK_S = 1.0
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
@@ -91,6 +92,9 @@ class AgentProcess:
                 why, soon = await self._life(availability)
             except OSError as error:
                 why, soon = f"it cannot be started: {error}", True
+            except Exception as error:
+                log.debug("the agent's life", exc_info=True)
+                why, soon = f"what it did is not understood: {_first(error)!r}", True
             if self._ending:
                 return
             if self._clock.monotonic() - began >= self._limits.healthy_s:
@@ -172,7 +176,7 @@ class AgentProcess:
 
     async def _hear(self, reader: asyncio.StreamReader, availability: Availability) -> str:
         """Orders until the child closes the socket or speaks nonsense; says which nonsense."""
-        counted_from, count = self._clock.monotonic(), 0
+        counted_from, count, size = self._clock.monotonic(), 0, 0
         while True:
             try:
                 frame = await read_frame(reader)
@@ -183,12 +187,14 @@ class AgentProcess:
                 return f"it sent what is no order: {error}"
             self._heard = self._clock.monotonic()
             availability.back()
-            count += 1
+            count, size = count + 1, size + len(frame)
             now = self._clock.monotonic()
             if now - counted_from >= 1.0:
-                counted_from, count = now, 0
+                counted_from, count, size = now, 0, 0
             elif count > MOST_FRAMES_A_S:
                 return f"it sent more than {MOST_FRAMES_A_S} orders in a second"
+            elif size > MOST_BYTES_A_S:
+                return f"it sent more than {MOST_BYTES_A_S} bytes of orders in a second"
 
     async def _watch(self, pid: int) -> str:
         """Returns why the child must end: silence or memory."""
@@ -238,8 +244,18 @@ def agent_command(config: Path, log_level: str, log_json: bool) -> tuple[str, ..
 
 def _ended(code: int) -> str:
     if code < 0:
-        return f"it was ended by {signal.Signals(-code).name}"
+        names = {number.value: number.name for number in signal.Signals}
+        return (
+            f"it was ended by {names.get(-code, f'signal {-code}')}"  # few real-time ones have one
+        )
     return f"it ended with exit code {code}"
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong first in a group of tasks."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:

@@ -130,4 +130,19 @@ def _read(path: Path) -> Remembered:
         with suppress(OSError):
             path.replace(aside)
         return Remembered()
-    return kept
+    return replace(kept, intents={d: _readable(path, d, ours) for d, ours in kept.intents.items()})
+
+
+def _readable(path: Path, device: str, controls: dict[str, str]) -> dict[str, str]:
+    """Intents whose words no register holds are kept without them: the device is released all the same."""
+    found = {}
+    for name, restore in controls.items():
+        try:
+            words = msgspec.json.decode(restore, type=dict[int, int])
+            if any(not 0 <= number <= 0xFFFF for pair in words.items() for number in pair):
+                raise ValueError(f"no register holds {restore[:80]}")
+            found[name] = restore
+        except (ValueError, RecursionError) as error:
+            log.error("%s: what stood before %s of %s: %s; unknown now", path, name, device, error)
+            found[name] = "{}"
+    return found

@@ -81,7 +81,7 @@ class GuardLoop:
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
             self._balance.look(snapshot)
             order = self._intake.current()
-            await self._site.apply(self._decide(snapshot, order, now))
+            await self._site.apply(self._decided(snapshot, order, now))
             self._ticks += 1
             self._on_report(self._report(snapshot, order, late_s))
 
@@ -90,6 +90,16 @@ class GuardLoop:
         limit_w = self._limits.export_w if self._site.keeps_export() else None
         own = () if self._memory.setpoints.batteries_w else (0.0,)
         return own if limit_w is None else (*own, -limit_w)
+
+    def _decided(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
+        """By the order; without one that nothing can be decided by, whatever slipped through its checks."""
+        if order is None:
+            return self._decide(snapshot, None, now)
+        try:
+            return self._decide(snapshot, order, now)
+        except Exception as error:  # noqa: BLE001 - an agent's mistake never ends the guard
+            self._intake.drop(error)
+            return self._decide(snapshot, None, now)
 
     def _decide(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
         terms = None if order is None else order.at(now)

@@ -29,6 +29,7 @@ MOST_POINTS = 4096  # of a value curve
 MOST_PRICE = 1e9  # per MWh; no currency's electricity costs more
 MOST_W = 1e7
 MOST_WH = 1e8
+MOST_COUNTED_WH = 1e12  # a lifetime counter; no home's meter ever gets there
 
 
 class OrderIntake:
@@ -41,7 +42,8 @@ class OrderIntake:
         self._until = -math.inf
         self._refused = ""
         self._unstored = False
-        self.settings = self._tightened(file.settings or configured)
+        self._told = self._remembered()
+        self.settings = self._tightened(self._told or configured)
 
     def take(self, order: Order) -> bool:
         """Let ``order`` replace the one before; False if it is refused."""
@@ -54,19 +56,39 @@ class OrderIntake:
         self._refused = ""
         left_s = (order.valid_until - order.made_at).total_seconds()
         self._order, self._until = order, self._clock.monotonic() + left_s
-        self._keep(order.settings)
+        self._told = order.settings
+        self.settings = self._tightened(order.settings)
         return True
 
     def current(self) -> Order | None:
-        """The order in force; None when it has run out or none has come."""
+        """The order in force; None when it has run out or none has come.
+
+        It is asked for once a tick, before the tick's report: then the settings are kept, so that a
+        thousand orders that change them cost no more than one write to the disk.
+        """
+        self._keep()
         if self._order is not None and self._clock.monotonic() >= self._until:
             self._order = None
         return self._order
 
-    def _keep(self, settings: StandingSettings) -> None:
-        self.settings = self._tightened(settings)
+    def drop(self, why: Exception) -> None:
+        """The order in force is one that no decision can be made by; nobody obeys it again."""
+        log.error("the order in force is dropped, nothing can be decided by it: %r", why)
+        self._order = None
+
+    def _remembered(self) -> StandingSettings | None:
+        """What the file says, unless it is out of range: it may have been edited or damaged."""
+        told = self._file.settings
+        why = "" if told is None else next(_faults_of_settings(told), "")
+        if why:
+            log.error("the settings in the guard's file are not used: %s", why)
+        return None if why else told
+
+    def _keep(self) -> None:
+        if self._told is None:
+            return
         try:
-            self._file.keep_settings(settings)
+            self._file.keep_settings(self._told)
             self._unstored = False
         except StorageError as error:
             if not self._unstored:
@@ -93,11 +115,21 @@ def fault(order: Order) -> str:
 
 
 def _faults(order: Order) -> Iterator[str]:
+    if None in (order.made_at.tzinfo, order.valid_until.tzinfo):
+        yield "it has a time without a zone"
+        return  # such times cannot even be compared
     if not timedelta(0) < order.valid_until - order.made_at <= LONGEST_LEASE:
         yield f"it would hold for {order.valid_until - order.made_at}"
     if len(order.terms) > MOST_TERMS:
         yield f"it has terms for {len(order.terms)} intervals"
-    settings = order.settings
+    yield from _faults_of_settings(order.settings)
+    if not _within(order.peak_import_w, 0, MOST_W):
+        yield f"peak_import_w = {order.peak_import_w}"
+    for terms in order.terms:
+        yield from _faults_of(terms)
+
+
+def _faults_of_settings(settings: StandingSettings) -> Iterator[str]:
     if not 0 <= settings.reserve_pct <= 100:
         yield f"a reserve of {settings.reserve_pct} %"
     for name in ("export_limit_w", "import_limit_w"):
@@ -105,10 +137,6 @@ def _faults(order: Order) -> Iterator[str]:
             yield f"{name} = {getattr(settings, name)}"
     if not _within(settings.departure_energy_wh, 0, MOST_WH):
         yield f"departure_energy_wh = {settings.departure_energy_wh}"
-    if not _within(order.peak_import_w, 0, MOST_W):
-        yield f"peak_import_w = {order.peak_import_w}"
-    for terms in order.terms:
-        yield from _faults_of(terms)
 
 
 def _faults_of(terms: IntervalTerms) -> Iterator[str]:
@@ -122,8 +150,9 @@ def _faults_of(terms: IntervalTerms) -> Iterator[str]:
     counters = terms.start_counters
     if counters is not None:
         for field in fields(counters):
-            if not math.isfinite(getattr(counters, field.name)):
-                yield f"{field.name} at the interval's start is no number"
+            counted_wh = getattr(counters, field.name)
+            if not _within(counted_wh, -MOST_COUNTED_WH, MOST_COUNTED_WH):
+                yield f"{field.name} = {counted_wh} at the interval's start"
     for curve in (terms.value, terms.car_value):
         if curve is not None and not _is_curve(curve):
             yield "a value curve that is none"

@@ -7,9 +7,11 @@ an Ed25519 private key with a ``kid``.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -49,13 +51,11 @@ class Credential:
 
     def signed_by_us(self, signed: bytes) -> bytes | None:
         """The document in a compact JWS that our own key has signed; None if it has not."""
-        try:
-            found = jws.deserialize_compact(
-                signed, self._key, algorithms=[_ALGORITHM], registry=_REGISTRY
-            )
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-            return None
-        return found.payload
+        return _payload(signed, self._key)
+
+    def public_jwk(self) -> dict[str, Any]:
+        """The key that others check our signatures with."""
+        return dict(self._key.as_dict(private=False))
 
 
 def read_credential(path: Path) -> Credential:
@@ -76,3 +76,27 @@ def read_credential(path: Path) -> Credential:
             " (a private Ed25519 JWK with kid)"
         ) from None
     return Credential(client_id, secret, key, jwk["kid"])
+
+
+def public_key(jwk: Mapping[str, Any]) -> OKPKey:
+    """Raises ValueError where it is no public Ed25519 key; a private one is refused."""
+    try:
+        key = OKPKey.import_key({name: jwk[name] for name in ("kty", "crv", "x")})
+    except (JoseError, ValueError, TypeError, KeyError) as error:
+        raise ValueError("no public Ed25519 key (a JWK with kty, crv and x)") from error
+    if jwk["crv"] != "Ed25519":
+        raise ValueError("no Ed25519 key")
+    return key
+
+
+def signed_payload(signed: str, jwk: Mapping[str, Any]) -> bytes | None:
+    """What a compact JWS says, if the key has signed it; else None."""
+    return _payload(signed.encode("ascii", "replace"), public_key(jwk))
+
+
+def _payload(signed: bytes, key: OKPKey) -> bytes | None:
+    try:
+        found = jws.deserialize_compact(signed, key, algorithms=[_ALGORITHM], registry=_REGISTRY)
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    return found.payload

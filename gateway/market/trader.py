@@ -31,11 +31,12 @@ from gateway.market.exchanges import Exchange
 from gateway.market.fills import Fills
 from gateway.market.schedule import may_cancel, may_tender, tradeable
 from gateway.market.settling import Settling
-from gateway.store.codec import answer_body, tender_body
+from gateway.store.codec import answer_body, receipt_body, tender_body
 from gateway.store.journal import Journal
 
 log = logging.getLogger(__name__)
 
+_BETWEEN_RECEIPTS = timedelta(hours=1)
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
@@ -63,6 +64,7 @@ class Trader:
         self._settling = Settling(exchange, journal, clock, self._disputes)
         self._suspended = False
         self._refusal: str | None = None  # why the last tender was refused; None: it was taken
+        self._signed_at: datetime | None = None
         self._identity = ""  # of this start, see `_name`
 
     @property
@@ -151,7 +153,10 @@ class Trader:
 
     async def settle(self) -> list[Settlement]:
         """See `gateway.market.settling.Settling.settle`."""
-        return await self._settling.settle(self.rules)
+        settled = await self._settling.settle(self.rules)
+        if settled:
+            await self._countersign()
+        return settled
 
     @property
     def paused_until(self) -> datetime | None:
@@ -178,6 +183,20 @@ class Trader:
         return not off
 
     # -- inside --
+
+    async def _countersign(self) -> None:
+        """Have the account's head countersigned, at most once an hour; it may wait for another time."""
+        now = self._clock.now()
+        if self._signed_at is not None and now - self._signed_at < _BETWEEN_RECEIPTS:
+            return
+        self._signed_at = now
+        try:
+            receipt = await self._exchange.attest(*self._journal.head)
+        except MarketError as error:
+            log.info("no receipt now: %s", error)
+            return
+        if receipt is not None:
+            self._journal.append("receipt", receipt_body(receipt), now)
 
     def _bids(self, curve: OfferCurve, *, cancels: bool) -> Bids:
         book = self._journal.book

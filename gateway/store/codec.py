@@ -11,6 +11,7 @@ from gateway.domain.trade import (
     Dispute,
     Metered,
     MeterQuality,
+    Receipt,
     Run,
     Settlement,
     Side,
@@ -105,6 +106,16 @@ def metered_of(body: Mapping[str, Any]) -> Metered:
         int(body["export_register_wh"]),
         MeterQuality(body["quality"]),
     )
+
+
+def receipt_body(receipt: Receipt) -> dict[str, Any]:
+    return {
+        "sequence": receipt.sequence,
+        "hash": receipt.hash,
+        "signed": receipt.signed,
+        "countersigned": receipt.countersigned,
+        "exchange_key": dict(receipt.exchange_key),
+    }
 
 
 def origin_body(interval: Interval, night_wh: int) -> dict[str, Any]:

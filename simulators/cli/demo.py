@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from simulators.supply import Supply
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -23,6 +25,10 @@ def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
     broker_port: Annotated[int, typer.Option(help="0 = any; a broker there is used")] = 0,
     exchange_port: Annotated[int, typer.Option(help="0 = any")] = 0,
     dashboard_port: Annotated[int, typer.Option(help="0 = any")] = 0,
+    supply: Annotated[
+        Supply,
+        typer.Option(help="how the retailer sells: at one price, or dearer the more is asked"),
+    ] = Supply.BACKSTOP,
 ) -> None:
     """Run a home, its devices, the exchange and its buyers for a day over real sockets.
 
@@ -32,5 +38,6 @@ def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
     from simulators.demo.run import run_demo
 
     kept = keep is not None
-    options = Options(days, seed, data, broker_port, exchange_port, dashboard_port, kept)
+    curve = supply is Supply.CURVE
+    options = Options(days, seed, data, broker_port, exchange_port, dashboard_port, kept, curve)
     raise typer.Exit(run_demo(options, json, keep, live=live))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from simulators.supply import Supply
+
 if TYPE_CHECKING:
     from gateway.clock import Clock
     from simulators.exchange import PriceSource
@@ -25,6 +27,7 @@ class Place:
     state: Path
     insecure: bool
     client_ca: Path | None
+    supply: Supply
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +48,10 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         Path | None, typer.Option(help="CSV date,exaflops of the data centre")
     ] = None,
     participants: Annotated[bool, typer.Option(help="let the network's buyers trade")] = True,
+    supply: Annotated[
+        Supply,
+        typer.Option(help="how the retailer sells: at one price, or dearer the more is asked"),
+    ] = Supply.BACKSTOP,
     client_ca: Annotated[
         Path | None, typer.Option(help="mutual TLS: this CA's clients only (--no-participants)")
     ] = None,
@@ -74,7 +81,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         asyncio.run(
             _serve(
                 WallClock(begin, rate),
-                Place(host, port, state, insecure, client_ca),
+                Place(host, port, state, insecure, client_ca, supply),
                 prices,
                 needs if participants else [],
             )
@@ -105,6 +112,8 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
 async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
     from simulators.exchange import start_exchange
     from simulators.exchange.operator import serve_operator
+    from simulators.exchange.start import settle_memory
+    from simulators.exchange.terms import Terms
     from simulators.participants import start_participants
 
     async with asyncio.TaskGroup() as group:
@@ -117,8 +126,10 @@ async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Ne
             port=place.port,
             insecure=place.insecure,
             client_ca=place.client_ca,
+            terms=Terms(supply_curve=place.supply is Supply.CURVE),
         )
         await serve_operator(handle.market, place.state)
+        settle_memory()
         print(f"exchange: {handle.url}  state: {place.state}", flush=True)
         home = handle.credential_file("home")
         print(f"credential of the home: {home}", flush=True)

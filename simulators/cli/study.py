@@ -30,6 +30,9 @@ def study(  # noqa: PLR0913, PLR0917 - the options that the command has
         typer.Option(help="homes simulated one by one (default: all, or a sample)", min=1),
     ] = None,
     dask: Annotated[str | None, typer.Option(help="address of a Dask scheduler")] = None,
+    prove: Annotated[
+        int, typer.Option(help="lay the light home beside a full gateway for so many days", min=0)
+    ] = 0,
     switches: Annotated[bool, typer.Option(help="also turn each assumption's switch once")] = True,
 ) -> None:
     """Play years of a market with homes that store and trade, and say whether that feeds itself.
@@ -51,4 +54,4 @@ def study(  # noqa: PLR0913, PLR0917 - the options that the command has
         raise ConfigError(f"--years {years}: from 2023 to 2050, the first before the last")
     chosen = Scenario() if scenario is None else load_scenario(scenario)
     request = Request(chosen, homes, span, seeds, data, dask, rows)
-    raise typer.Exit(run_command(request, Outputs(report, json, switches)))
+    raise typer.Exit(run_command(request, Outputs(report, json, switches, prove)))

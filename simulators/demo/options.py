@@ -21,6 +21,7 @@ class Options:
     """The demo's options; a port of 0 is any free one.
 
     State that is ``kept`` survives a power cut; else the exchange does not wait for the disk.
+    With ``supply_curve`` the retailer sells dearer the more is asked of him, else at one price.
     """
 
     days: int = 1
@@ -30,6 +31,7 @@ class Options:
     exchange_port: int = 0
     dashboard_port: int = 0
     kept: bool = False
+    supply_curve: bool = False
 
     def scenario(self) -> Scenario:
         """The home: simulated weather and people, or the recorded ones of ``data``."""

@@ -20,6 +20,7 @@ from simulators.demo.options import Addresses, Options, gateway_settings
 from simulators.demo.past import past_of
 from simulators.devices.serve import Servers, serve_home
 from simulators.exchange.start import ExchangeHandle, start_exchange
+from simulators.exchange.terms import Terms
 from simulators.participants import start_participants
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
@@ -94,6 +95,7 @@ async def _stage(
             scenario.prices(),
             port=options.exchange_port,
             power_safe=options.kept,
+            terms=Terms(supply_curve=options.supply_curve),
         )
         stack.push_async_callback(exchange.close)
         others = await start_participants(clock, group, exchange.url, options.seed)

@@ -28,7 +28,7 @@ from simulators.exchange.rows import (
     to_quarter,
     to_s,
 )
-from simulators.exchange.terms import LSE_PARTY, Prices, Terms, epoch_ms
+from simulators.exchange.terms import LSE_PARTY, PostedPrices, Prices, Terms, epoch_ms
 
 
 def next_step(now: datetime, terms: Terms) -> datetime:
@@ -113,17 +113,49 @@ class Auction:
 
 
 def backstop(prices: Prices, party: int, start: datetime, when: datetime) -> list[Resting]:
-    """The retailer's two tenders of a call: buy at the export price, sell at the retail."""
+    """The retailer's tenders of a call: buy at the export price, sell at the retail.
+
+    With a supply curve he sells in steps that rise from day-ahead, so that the price answers to what
+    is asked; the last step is as large as the backstop, so that nobody is left without.
+    """
     posted, terms = prices.posted(start, when), prices.terms
     made: list[Resting] = []
-    for buy, price in ((1, posted.export), (0, posted.retail)):
-        if price is None or not terms.backstop_wh:
+    steps = [] if posted.export is None else [(1, posted.export, terms.backstop_wh)]
+    for price, wh in _selling(posted, terms):
+        steps.append((0, price, wh))
+    for n, (buy, price, wh) in enumerate(steps):
+        if not wh:
             continue
-        wh, number = terms.backstop_wh, to_quarter(start)
-        tender = Tender(0, buy, party, number, buy, price, wh, epoch_ms(start))
+        tender = Tender(
+            0, 2 * max(n - 1, 0) + buy, party, to_quarter(start), buy, price, wh, epoch_ms(start)
+        )
         tender_id = backstop_id(start, when, buy)
-        made.append(Resting(market_order_id(LSE_PARTY, tender_id), tender_id, tender, wh))
+        order = market_order_id(LSE_PARTY, tender_id if n < 2 else f"{tender_id}|{n - 1}")
+        made.append(Resting(order, tender_id, tender, wh))
     return made
+
+
+def _selling(posted: PostedPrices, terms: Terms) -> list[tuple[int, int]]:
+    """What the retailer sells in a call: ticks and Wh."""
+    if posted.retail is None:
+        return []
+    if not terms.supply_curve or posted.day_ahead is None:
+        return [(posted.retail, terms.backstop_wh)]
+    return supply_steps(posted.day_ahead, posted.retail, terms)
+
+
+# Percent of the way from day-ahead to the retail price that a step costs, and Wh of it in a quarter-hour.
+# In all some 270 MW: the demo's data centre alone takes 170.
+_SUPPLY = (
+    (0, 2_000_000), (10, 5_000_000), (25, 10_000_000), (50, 15_000_000), (75, 15_000_000), (90, 20_000_000)
+)  # fmt: skip
+
+
+def supply_steps(day_ahead: int, retail: int, terms: Terms) -> list[tuple[int, int]]:
+    """Rising prices from day-ahead towards the retail price, ticks and Wh; the last without end."""
+    margin = retail - day_ahead
+    steps = [(day_ahead + margin * part // 100, wh) for part, wh in _SUPPLY]
+    return [*steps, (retail, terms.backstop_wh)]
 
 
 def missed_steps(last: datetime | None, now: datetime, terms: Terms) -> list[datetime]:

@@ -5,7 +5,7 @@ that supports it, so that everybody strictly better than the price is filled who
 itself the long side shares pro rata, in whole lots, by the largest remainder; what is still equal
 is decided by the SHA-256 of call and order, which nobody can choose and everybody can check.
 
-It works on columns, so a million tenders cost little more than sorting them.
+It works on columns and counts by price level, so a million tenders cost less than sorting them twice.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+_LEVELS = 2**20  # price levels that are counted whatever the size of the book
+_EXACT = 2**52  # whole numbers below are exact as floats
 _SAFE = 2**62  # products of whole numbers up to here fit a column
 
 
@@ -72,56 +74,78 @@ def clear(call_id: str, orders: Sequence[Order], lot: int) -> Cleared:
 
 def clear_book(call_id: str, book: Book, lot: int) -> tuple[int | None, int, Ints]:
     """Price, volume and the Wh that every order gets, as a column beside the book's."""
-    filled = np.zeros(len(book.ids), dtype=np.int64)
-    bids, asks = np.flatnonzero(book.buy), np.flatnonzero(~book.buy)
-    volume, price = _cross(book, bids, asks)
+    nothing = np.zeros(len(book.ids), dtype=np.int64)
+    if not len(book.ids):
+        return None, 0, nothing
+    volume, price = cross(curves(book))
     if price is None:
-        return None, 0, filled
-    for side, better in ((bids, book.price > price), (asks, book.price < price)):
-        whole = side[better[side]]
-        filled[whole] = book.quantity[whole]
-        equal = side[book.price[side] == price]
-        rest = volume - int(filled[whole].sum())
-        filled[equal] = _pro_rata(call_id, book, equal, rest // lot) * lot
+        return None, 0, nothing
+    better = (book.price > price) & book.buy | (book.price < price) & ~book.buy
+    filled = book.quantity * better
+    bought = int((filled * book.buy).sum())
+    at_price = np.flatnonzero(book.price == price)
+    for buy, whole in ((True, bought), (False, int(filled.sum()) - bought)):
+        equal = at_price[book.buy[at_price] == buy]
+        filled[equal] = _pro_rata(call_id, book, equal, (volume - whole) // lot) * lot
     return price, volume, filled
 
 
-def _cross(book: Book, bids: Ints, asks: Ints) -> tuple[int, int | None]:
+@dataclass(frozen=True, slots=True)
+class Curves:
+    """A book as sums: the Wh that are bid and asked at each price level. Sums of shards add up."""
+
+    prices: Ints  # rising
+    bid: Ints
+    ask: Ints
+
+
+def curves(book: Book) -> Curves:
+    """By counting, not by sorting: prices are whole ticks of a band, so a level is an index."""
+    lowest = int(book.price.min())
+    span = int(book.price.max()) - lowest + 1
+    if span <= max(_LEVELS, 2 * len(book.price)):
+        prices, level = np.arange(lowest, lowest + span), book.price - lowest
+    else:
+        prices, level = np.unique(book.price, return_inverse=True)
+    summed = _sums(2 * level + book.buy, book.quantity, 2 * len(prices))  # asks and bids in turn
+    return Curves(prices, bid=summed[1::2], ask=summed[::2])
+
+
+def _sums(level: Ints, quantity: Ints, levels: int) -> Ints:
+    """Wh by level; counted in floats as long as they are exact."""
+    if int(quantity.max()) * len(quantity) < _EXACT:
+        return np.bincount(level, weights=quantity, minlength=levels).astype(np.int64)
+    summed = np.zeros(levels, dtype=np.int64)
+    np.add.at(summed, level, quantity)
+    return summed
+
+
+def cross(found: Curves) -> tuple[int, int | None]:
     """The largest volume, and the midpoint of the prices that support it."""
-    if not (len(bids) and len(asks)):
-        return 0, None
-    bids = bids[np.argsort(-book.price[bids])]
-    asks = asks[np.argsort(book.price[asks])]
-    bid, bought = book.price[bids], np.cumsum(book.quantity[bids])
-    ask, sold = book.price[asks], np.cumsum(book.quantity[asks])
-    volume = _volume(bid, bought, ask, sold)
+    demand = found.bid[::-1].cumsum()[::-1]  # at this price or above
+    supply = found.ask.cumsum()  # at this price or below
+    volume = int(np.minimum(demand, supply).max())
     if volume == 0:
         return 0, None
-    i, j = int(np.searchsorted(bought, volume)), int(np.searchsorted(sold, volume))
-    low, high = int(ask[j]), int(bid[i])  # the last that are matched
-    # The next that are not, be it the rest of the same tender.
-    next_i, next_j = i + (bought[i] == volume), j + (sold[j] == volume)
-    if next_i < len(bid):
-        low = max(low, int(bid[next_i]))
-    if next_j < len(ask):
-        high = min(high, int(ask[next_j]))
+    last_ask = int(np.searchsorted(supply, volume))
+    last_bid = len(demand) - 1 - int(np.searchsorted(demand[::-1], volume))
+    low, high = int(found.prices[last_ask]), int(found.prices[last_bid])
+    # The next that are not matched, be it the rest at the same price.
+    next_bid = _next(found.bid[: last_bid + 1][::-1], demand[last_bid] > volume)
+    next_ask = _next(found.ask[last_ask:], supply[last_ask] > volume)
+    if next_bid is not None:
+        low = max(low, int(found.prices[last_bid - next_bid]))
+    if next_ask is not None:
+        high = min(high, int(found.prices[last_ask + next_ask]))
     return volume, (low + high) // 2
 
 
-def _volume(bid: Ints, bought: Ints, ask: Ints, sold: Ints) -> int:
-    """The most that can be traded: supply rises and demand falls along the asks, so bisect."""
-    falling = -bid
-
-    def demand(j: int) -> int:
-        n = int(np.searchsorted(falling, -ask[j], side="right"))
-        return int(bought[n - 1]) if n else 0
-
-    low, high = 0, len(ask)
-    while low < high:  # the first ask at which supply reaches demand
-        middle = (low + high) // 2
-        low, high = (low, middle) if sold[middle] >= demand(middle) else (middle + 1, high)
-    before = int(sold[low - 1]) if low else 0
-    return max(before, demand(low)) if low < len(ask) else before
+def _next(levels: Ints, rest: bool) -> int | None:
+    """How many levels further there is something; none further where the first has a rest."""
+    if rest:
+        return 0
+    further = int(np.argmax(levels[1:] > 0)) + 1 if len(levels) > 1 else 0
+    return further if further and levels[further] else None
 
 
 def _pro_rata(call_id: str, book: Book, at_price: Ints, lots: int) -> Ints:

@@ -148,6 +148,13 @@ class Deliver(_Request):
     metered_party_id: Uid | None = None
 
 
+class Attest(_Request):
+    """The head of a party's account: a row number and the hash that vouches for all rows before it."""
+
+    head_sequence: Annotated[StrictInt, Field(ge=1, lt=2**53)]
+    head_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class ManageReferenceData(_Request):
     """EiManage...ReferenceDataPayload; only SNAPSHOT is answered."""
 

@@ -117,6 +117,9 @@ class Ledger(Protocol):
 
     async def tender(self, party: int, tender_id: str) -> TenderState | None: ...
 
+    async def signed_tender(self, party: int, tender_id: str) -> bytes | None:
+        """The compact JWS that made the tender, to the byte; None where it was not signed."""
+
     async def fills(self, party: int, after: int, limit: int) -> Sequence[Executed]: ...
 
     async def calls(self, first: int, last: int) -> Sequence[Call]:

@@ -22,8 +22,9 @@ from simulators.exchange.ledger import Registered
 from simulators.exchange.limits import spread
 from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
+from simulators.exchange.questions import Question
 from simulators.exchange.requests import Decision, Request
-from simulators.exchange.routes import ROUTES, Question, Write
+from simulators.exchange.routes import ROUTES, Write
 
 log = logging.getLogger(__name__)
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.domain.intervals import iso
 from gateway.errors import ConfigError
+from simulators.exchange import receipts
 from simulators.exchange.access import Access, make_credentials
 from simulators.exchange.limits import Limits
 from simulators.exchange.market import Market
@@ -92,6 +94,13 @@ def last_held(state_dir: Path) -> datetime | None:
     return None if mark is None else from_s(int(mark))
 
 
+def settle_memory() -> None:
+    """For a process that only serves an exchange: what is loaded by now stays, so the collector need
+    not look through it again and again (40 ms each time)."""
+    gc.collect()
+    gc.freeze()
+
+
 async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchange
     clock: Clock,
     group: asyncio.TaskGroup,
@@ -128,6 +137,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     tls = None if insecure else server_context(state_dir / "tls", host, client_ca)
     access = Access(market, insecure=insecure, limits=limits)
     await access.open()
+    await receipts.make_key(market)
     runner = web.AppRunner(make_app(market, access), access_log=None)
     await runner.setup()
     try:

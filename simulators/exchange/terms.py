@@ -49,6 +49,7 @@ class Terms:
     delivery_margin: int = 4_500  # retail price over day-ahead: 45 USD/MWh
     export_factor_pct: int = 90  # the retailer pays this part of day-ahead for uncontracted energy
     backstop_wh: int = 100_000_000
+    supply_curve: bool = False  # the retailer sells dearer, the more a call asks of him
     default_capacity_w: int = 25_000  # of a party that registers itself (only with --insecure)
 
     def is_instrument(self, start: datetime) -> bool:

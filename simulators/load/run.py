@@ -91,11 +91,11 @@ async def _play(load: Load, own: OwnExchange | None, folder: Path, stack: AsyncE
     clock = SimClock(START) if own else await _exchange_clock(load, wire, homes[0].party_id)
     start = clock.now()
     end = start + timedelta(hours=load.hours)
-    pace = _Pace(_CALL.total_seconds())
+    timer = _CallTimer(_CALL.total_seconds())
     began = time.perf_counter()  # noqa: TID251 - how long it takes in real time
     async with asyncio.TaskGroup() as group:
         if own:
-            clock.spawn(group, _conduct(clock, own, pace, end), "conductor")
+            clock.spawn(group, _conduct(clock, own, timer, end), "conductor")
         for home in homes:
             clock.spawn(group, _live(clock, home, end), home.party_id)
     wall_s = time.perf_counter() - began  # noqa: TID251
@@ -105,7 +105,7 @@ async def _play(load: Load, own: OwnExchange | None, folder: Path, stack: AsyncE
     return Result(
         homes=load.homes,
         hours=load.hours,
-        missed_calls=counts.missed + pace.missed,
+        missed_calls=counts.missed + timer.missed,
         max_loop_block_ms=figures.get("longest_block_ms"),
         final_cpu_s=figures.get("final_cpu_s"),
         bytes_per_home_day=figures.get("bytes_per_home_day"),
@@ -138,7 +138,7 @@ async def _exchange_clock(load: Load, wire: Wire, party_id: str) -> Clock:
 
 
 @dataclass(slots=True)
-class _Pace:
+class _CallTimer:
     """Call periods that took this machine longer than they last."""
 
     period_s: float
@@ -152,12 +152,12 @@ class _Pace:
         self._last = now
 
 
-async def _conduct(clock: Clock, own: OwnExchange, pace: _Pace, end: datetime) -> None:
+async def _conduct(clock: Clock, own: OwnExchange, timer: _CallTimer, end: datetime) -> None:
     """Take the exchange along, minute by minute, a little further than the homes go."""
     while clock.now() < end:
         await own.move(clock.now())
         if clock.now().minute % 5 == 0:
-            pace.call()
+            timer.call()
         await clock.sleep_until(clock.now() + _STEP)
 
 
@@ -182,8 +182,9 @@ async def _settle(
     days = max(load.hours / 24, 1 / 96)
     figures["bytes_per_home_day"] = round(figures["bytes"] / load.homes / days)
     figures["longest_block_ms"] = round(figures["longest_block_ms"], 1)
-    await _correct(own, homes, start)
-    figures["final_cpu_s"] = round(await own.final(start), 3)
+    corrected = max(start, floor_quarter(clock.now()) - 2 * QUARTER)
+    await _correct(own, homes, corrected)
+    figures["final_cpu_s"] = round(await own.final(corrected), 4)
     after = await own.figures()
     figures["zero_sum_error"] = after["zero_sum_error"]
     figures["longest_block_ms"] = round(max(figures["longest_block_ms"], after["longest_block_ms"]), 1)  # fmt: skip
@@ -191,7 +192,7 @@ async def _settle(
 
 
 async def _correct(own: OwnExchange, homes: list[LightHome], start: datetime) -> None:
-    """The meter data provider reports revenue meters of the first interval."""
+    """The meter data provider reports revenue meters of one interval."""
     wire = Wire(own.url)
     provider = LightHome(METERING, wire, Counts(), None)
     for home in homes[::_REVENUE_SHARE]:

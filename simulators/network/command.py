@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,19 @@ from rich.table import Table
 from gateway.clock import WallClock
 from gateway.errors import ConfigError
 from simulators.network.fast import ADVICE, HAS_NUMBA
+from simulators.network.public_data import data_folder
+from simulators.network.report import report_html
 from simulators.network.result import as_json
-from simulators.network.study import Request, check, orders, run_orders, supply_of
+from simulators.network.study import (
+    SWITCHED,
+    Request,
+    check,
+    orders,
+    run_orders,
+    supply_of,
+    turned,
+)
+from simulators.network.validation import validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,7 @@ class Outputs:
     report: Path | None
     json: Path | None
     switches: bool
+    prove_days: int = 0
 
 
 def run_command(request: Request, outputs: Outputs) -> int:
@@ -39,8 +51,18 @@ def run_command(request: Request, outputs: Outputs) -> int:
     if not HAS_NUMBA:
         console.print(ADVICE)
     found = _play(request, console)
-    document = as_json(request, found, [], clock.monotonic())
+    folder = data_folder(request.data)
+    validation = [check.as_json() for check in validate(request.scenario, found, folder)]
+    if outputs.prove_days:
+        from simulators.network.proof import compare  # noqa: PLC0415 - it loads the whole gateway
+
+        console.print(f"Playing a full gateway for {outputs.prove_days} days ...")
+        validation += [check.as_json() for check in compare(outputs.prove_days)]
+    turns = _turns(request, console) if outputs.switches and outputs.report is not None else []
+    document = as_json(request, found, validation, turns, clock.monotonic())
     _show(document, console)
+    if outputs.report is not None:
+        _write("--report", outputs.report, report_html(document, found))
     if outputs.json is not None:
         _write("--json", outputs.json, json.dumps(document, indent=1) + "\n")
     return 0 if document["zero_sum_error"] == 0 else 1
@@ -63,6 +85,19 @@ def _play(request: Request, console: Console) -> list[dict[str, Any]]:
     ) as bar:  # fmt: skip
         task = bar.add_task("seeds", total=len(wanted))
         return run_orders(wanted, request.dask, lambda: bar.advance(task))
+
+
+def _turns(request: Request, console: Console) -> list[dict[str, Any]]:
+    """The answers with each switch turned once."""
+    found = []
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(40), MofNCompleteColumn(), console=console
+    ) as bar:
+        task = bar.add_task("switches", total=len(SWITCHED) + 1)
+        for name in (None, *SWITCHED):
+            found.append(asdict(turned(request, name)))
+            bar.advance(task)
+    return found
 
 
 def _show(document: dict[str, Any], console: Console) -> None:

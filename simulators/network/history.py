@@ -20,7 +20,7 @@ from simulators.network.homes import (
 from simulators.network.kernel import DISCHARGED, FIXED_MONEY, MARKET_MONEY
 from simulators.network.ledger import Ledger, year_ledger
 from simulators.network.market import Demand, Setting, Tariffs, YearResult, run_year
-from simulators.network.scenario import Scenario
+from simulators.network.scenario import Scenario, in_year
 from simulators.network.series import HOURS, Array, synthetic_year
 from simulators.network.supply import SupplyCurve
 
@@ -107,7 +107,8 @@ def setting_of(
     """The market that the year's homes meet; also the sites and the night plan's extra demand."""
     s = case.scenario
     series = synthetic_year(s.market, state.year, case.seed)
-    curve = case.curve.shifted(s.market.thermal_growth_gw * 1e3 * (state.year - 2024))
+    more_gw = s.market.thermal_growth_gw * (state.year - 2024)
+    curve = case.curve.shifted((more_gw - in_year(s.market.withheld_gw, state.year)) * 1e3)
     habits = shapes(series, case.seed)
     change = state.site_price_change if site_change is None else site_change
     site = sites.site_year(s, state.year, change)

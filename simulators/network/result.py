@@ -74,6 +74,7 @@ def as_json(
     request: Request,
     found: Sequence[dict[str, Any]],
     validation: Sequence[dict[str, Any]],
+    switches: Sequence[dict[str, Any]],
     wall_seconds: float,
 ) -> dict[str, Any]:
     """The document of ``--json``; its keys are described in docs/study.md."""
@@ -97,6 +98,7 @@ def as_json(
         ],
         "validation": list(validation),
         "rows": request.played_rows,
+        "switches": list(switches),
         "loop_gain_bands": gain_bands(found),
         "data_centre_bands": centre_rows(found),
         "by_year": {name: bands(found, *path) for name, path in BY_YEAR.items()},

@@ -26,10 +26,20 @@ class Market(Table):
     )
     load_gw: float = assume(52.5, "GW, mean of 2024", MIX, gt=1, le=500)
     load_growth: float = assume(
-        0.025, "a year", "[A] ERCOT saw +5 % in 2025; officer letters say far more", ge=-0.1, le=0.3
+        0.03, "a year", "[A] ERCOT saw +5 % in 2025; officer letters say far more", ge=-0.1, le=0.3
     )
     thermal_growth_gw: float = assume(
         0.9, "GW a year", "[A] so that mean prices stay in 2024's range", ge=-5, le=20
+    )
+    withheld_gw: ByYear = assume(
+        {2022: 0.0, 2023: 2.5, 2024: 0.3, 2025: 0.0},
+        "GW kept out of dispatch",
+        "[A] ERCOT's market monitor on the new contingency reserve (ECRS) of June 2023",
+    )
+    supply: str = assume(
+        "parametric",
+        "'parametric', 'fitted' (needs public data) or 'merit order'",
+        "ours; ERCOT prices on net load; plants by cost",
     )
     wind_gw: ByYear = assume(
         {2023: 12.1, 2024: 12.7, 2025: 13.2, 2026: 13.6, 2030: 14.2},
@@ -58,13 +68,19 @@ class Market(Table):
         le=1,
     )
     outage_gw: float = assume(
-        1.9,
+        1.5,
         "GW, slow deviation of available capacity (sigma)",
         "[A] residuals of price on net load, Jun-Oct 2024",
         ge=0,
         le=20,
     )
     weather_sigma_c: float = assume(3.6, "C, day-to-day", OURS, ge=0, le=15)
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if self.supply not in ("parametric", "fitted", "merit order"):
+            raise ValueError("supply is 'parametric', 'fitted' or 'merit order'")
+        return self
 
 
 class Homes(Table):

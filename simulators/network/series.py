@@ -26,7 +26,7 @@ _DAY_SHAPE = np.array(
     [0.93, 0.91, 0.90, 0.90, 0.91, 0.94, 0.98, 1.00, 1.01, 1.02, 1.03, 1.03,
      1.03, 1.03, 1.03, 1.04, 1.05, 1.06, 1.07, 1.07, 1.06, 1.04, 1.00, 0.96]
 )  # fmt: skip
-_BASE_GW, _COOL_GW, _HEAT_GW = 44.2, 1.95, 1.05  # so that the mean is 52.5 and the peak about 85
+_BASE_GW, _COOL_GW, _HEAT_GW = 44.9, 1.65, 1.8  # so that the mean is 52.5 and the peak about 85
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +121,11 @@ def _clearness(rng: np.random.Generator) -> Array:
 
 
 def _wind(rng: np.random.Generator) -> Array:
-    """Output over its mean: gusty, about 2.2 at most."""
+    """Output over its mean: gusty, about 2.1 at most."""
     season = 0.25 * np.cos(2 * np.pi * (DAY - 105) / 365)
     night = 0.28 * np.cos(2 * np.pi * (HOUR - 1) / 24)
-    level = 1 / (1 + np.exp(-(1.15 * ar1(rng, 0.975, HOURS) + season + night - 0.30)))
-    output: Array = level / 0.444
+    level = 1 / (1 + np.exp(-(0.9 * ar1(rng, 0.975, HOURS) + season + night - 0.30)))
+    output: Array = level / 0.44
     return output
 
 

@@ -13,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import ConfigError
+from simulators.network.data_year import fitted_curve
+from simulators.network.experiments import saturation
 from simulators.network.fast import ADVICE, HAS_NUMBA
+from simulators.network.history import first_state, make_case, play
+from simulators.network.loop_gain import loop_gain
+from simulators.network.public_data import data_folder
 from simulators.network.scenario import Scenario
 from simulators.network.seed import Order, run_seed
-from simulators.network.supply import SupplyCurve, parametric
+from simulators.network.supply import SupplyCurve, merit_order, parametric
 
 # So many home-years are played home by home; a larger study is played by rows that stand for many.
 EVERY_HOME_YEARS = 2_000_000
@@ -60,7 +65,17 @@ def orders(request: Request, curve: SupplyCurve) -> list[Order]:
 
 def supply_of(request: Request) -> SupplyCurve:
     """The curve that the study uses."""
-    return parametric(request.scenario.market, scarcity=request.scenario.switches.scarcity)
+    market = request.scenario.market
+    if market.supply == "merit order":
+        return merit_order(market)
+    if market.supply == "fitted":
+        folder = data_folder(request.data)
+        if folder is None:
+            raise ConfigError(
+                "market.supply = 'fitted' needs public data: name its folder with --data"
+            )
+        return fitted_curve(market, folder)
+    return parametric(market, scarcity=request.scenario.switches.scarcity)
 
 
 def run_orders(
@@ -114,6 +129,37 @@ def _on_dask(
     with client:
         futures = client.map(run_seed, wanted, pure=False)
         return [_told(future.result(), done) for future in futures]
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """What one switch does to the answers, one seed."""
+
+    switch: str
+    usd_per_kwh_alone: float  # the first home's
+    usd_per_kwh_all: float  # when all homes have storage
+    mean_price: float
+    loop_gain: float
+
+
+SWITCH_ROWS = 150
+
+
+def turned(request: Request, name: str | None) -> Turned:
+    """The answers with one switch turned; None: with none."""
+    chosen = request if name is None else switched(request, name)
+    rows = min(request.homes, SWITCH_ROWS)
+    first = request.years[0]
+    case = make_case(chosen.scenario, request.homes, rows, 1, first, supply_of(chosen))
+    year = play(case, first_state(case))
+    alone, everybody = (saturation(case, first, n) for n in (1, request.homes))
+    return Turned(
+        name or "as it is",
+        alone.usd_per_kwh_year,
+        everybody.usd_per_kwh_year,
+        float(year.result.price.mean()),
+        loop_gain(case, year)["total"],
+    )
 
 
 SWITCHED = (

@@ -45,6 +45,14 @@ class SupplyCurve:
         """Thermal output [group, edge] at which the price passes each of ``edges``."""
         return np.stack([np.interp(edges, row, GRID_MW) for row in self.price])
 
+    def output(self, group: Ints, price: Array) -> Array:
+        """Thermal output at which each hour's price is ``price``."""
+        out = np.empty(price.size)
+        for n, row in enumerate(self.price):
+            here = group == n
+            out[here] = np.interp(price[here], row, GRID_MW)
+        return out
+
     def shifted(self, more_mw: float) -> SupplyCurve:
         """The same plants and ``more_mw`` beside them."""
         rows = [np.interp(GRID_MW - more_mw, GRID_MW, row) for row in self.price]

@@ -202,3 +202,20 @@ def test_a_battery_that_is_released_is_taken_over_while_the_import_is_too_high()
         inputs(seen, None, control=fuse, tightening=Tightening(import_w=1_000))
     ).setpoints
     assert (taken.battery_w, taken.reason) == (5_000, Reason.SELF_CONSUMPTION)
+
+
+def test_a_device_that_says_it_keeps_the_limit_is_believed_until_the_meter_says_otherwise() -> None:
+    sunny = snapshot(-2_000, 2_500, ())
+    own = inputs(sunny, None, control=NOTHING, keeps_export=True)
+    assert decide(own).setpoints.pv_limits_w == {}
+    broken = replace(own, tightening=Tightening(export_w=2_000))
+    assert decide(broken).setpoints.pv_limits_w == {"roof": 0}
+
+
+def test_an_import_limit_that_is_not_kept_is_taken_tighter() -> None:
+    fuse = replace(CONTROL, import_limit_w=8_000)
+    bought = order(position_wh=-3_000)
+    plain = inputs(snapshot(5_000), bought, control=fuse)
+    assert decide(plain).setpoints.battery_w == -3_000
+    tighter = replace(plain, tightening=Tightening(import_w=500))
+    assert decide(tighter).setpoints.battery_w == -2_500

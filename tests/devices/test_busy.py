@@ -12,6 +12,7 @@ import random
 import pytest
 
 from gateway.domain.control import Control
+from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
 from tests.devices import vendor_images as images
 from tests.devices.conftest import HandClock, Intents, impatient, values
@@ -81,10 +82,55 @@ async def test_a_block_that_is_refused_for_good_costs_its_own_readings_alone(
     units = huawei_units()
     async with serving(Sick(units, bad=range(37_100, 37_140))) as server:
         one = impatient(server, "huawei-sun2000", clock, intents)
-        got = values(await one.poll())
+        readings = await one.poll()
+        got = values(readings)
         assert got["grid_power_w"] is None
+        grid = next(r for r in readings if r.metric == "grid_power_w")
+        assert grid.quality is Quality.BAD  # not 'there is no meter'
         assert got["pv_power_w"] == 4000
         assert got["battery_soc_pct"] == 55.5
+        await one.close()
+
+
+async def test_a_block_that_is_refused_keeps_no_battery_forced(
+    clock: HandClock, intents: Intents
+) -> None:
+    """The permission to charge from the grid cannot be read in the release: the battery is freed first."""
+    units = huawei_units()
+    server = Sick(units, bad=range(0))
+    async with serving(server):
+        one = impatient(server, "huawei-sun2000", clock, intents)
+        await one.hold(BATTERY, -2000)
+        assert (units[1][47100], units[1][47087]) == (1, 1)
+        server.bad = range(47_087, 47_088)
+        report = await one.release()
+        assert not report.neutral
+        assert units[1][47100] == 0
+        assert intents.stored  # and the rest is still owed
+        server.bad = range(0)
+        assert (await one.release()).neutral
+        assert units[1][47087] == 0
+        await one.close()
+
+
+async def test_a_status_that_is_refused_for_a_moment_takes_no_battery_away(
+    clock: HandClock, intents: Intents
+) -> None:
+    """Whether a battery is there is not concluded from a refusal: what is held stays held."""
+    units = huawei_units()
+    server = Sick(units, bad=range(0))
+    async with serving(server):
+        one = impatient(server, "huawei-sun2000", clock, intents)
+        await one.poll()
+        await one.hold(BATTERY, 2000)
+        server.bad = range(37_758, 37_790)
+        clock.seconds += 2
+        assert values(await one.poll())["battery_soc_pct"] is None
+        assert BATTERY in one.controls
+        await one.hold(BATTERY, 2000)
+        assert units[1][47100] == 2
+        server.bad = range(0)
+        await one.release()
         await one.close()
 
 

@@ -171,10 +171,26 @@ async def test_an_ac_setpoint_is_not_made_up_where_the_panels_cannot_be_read(
         await one.close()
 
 
+def bare(image: Image, *registers: int) -> Image:
+    """Without a battery: its registers are there, at 0."""
+    for table in (image.holding, image.input):
+        table.update({a: 0 for a in registers if a in table})
+    if image.unit == 1:  # what Growatt and Solax are steered by
+        image.holding.update(
+            {30026: 1, 30027: 0x86A0} | dict.fromkeys((30100, *range(30407, 30411)), 0)
+        )
+        image.input.update({0x100: 0})
+    return image
+
+
 ABSENT = [
     ("sungrow-sh", images.sungrow_without_battery()),
     ("huawei-sun2000", images.huawei(storage=0)),
     ("goodwe-et", images.goodwe(mode=0)),
+    ("growatt-sph", bare(images.growatt(), 1013, 1014, 1009, 1010, 1011, 1012)),
+    ("solax-x", bare(images.solax(), 20, 22, 28)),
+    ("foxess-h3", bare(images.foxess(), 31034, 31036, 31038)),
+    ("victron-gx", bare(images.victron(), 840, 842, 843)),
 ]
 
 
@@ -401,3 +417,17 @@ class Singles(RegisterServer):
 
     def answer(self, unit: int, pdu: bytes) -> bytes:
         return bytes((pdu[0] | 0x80, 1)) if pdu[0] == 16 else super().answer(unit, pdu)
+
+
+async def test_an_empty_battery_is_there(clock: HandClock, intents: Intents) -> None:
+    """0 % beside a voltage, or a charge beside a voltage that is not told."""
+    image = images.solax()
+    image.input.update({28: 0, 20: 3900, 0x100: 0})
+    async with serving(server_of(image)) as server:
+        one = impatient(server, "solax-x", clock, intents)
+        assert values(await one.poll())["battery_soc_pct"] == 0
+        assert BATTERY in one.controls
+        image.input.update({28: 40, 20: 0})
+        clock.seconds += 2
+        assert values(await one.poll())["battery_soc_pct"] == 40
+        await one.close()

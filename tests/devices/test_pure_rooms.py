@@ -18,7 +18,9 @@ PURE = (
     "gateway.modbus.frames",
     "gateway.modbus.registers",
     "gateway.modbus.unit",
+    "gateway.devices.control_sheet",
     "gateway.devices.datasheet",
+    "gateway.devices.readout",
 )
 
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.devices.datasheet import Lease, ReadBack, Write
+from gateway.devices.control_sheet import Lease, ReadBack, Write
+from gateway.errors import DeviceError
 from tests.devices.conftest import HandClock, Intents
 from tests.devices.test_setpoint_lease import FLASH, lease
 from tests.modbus.server import RegisterServer, serving
@@ -88,3 +89,27 @@ async def test_charging_a_full_battery_is_no_disobedience(
         one.judge(0.0, 2.0)
         assert len(caplog.records) == 1
         await connection.close()
+
+
+async def test_what_another_controller_has_taken_is_left_to_it_and_never_called_neutral(
+    clock: HandClock, intents: Intents
+) -> None:
+    sheet = replace(
+        SHEET, lease=Lease("none", refresh_s=10), is_neutral=lambda now: now.word(10) == 0
+    )
+    server = RegisterServer({1: {10: 0}})
+    async with serving(server):
+        one, connection = lease(server, sheet, intents, clock)
+        await one.hold(2000)
+        server.units[1][10] = 700  # the other one
+        clock.seconds += 20
+        with pytest.raises(DeviceError, match="taken by another controller"):
+            await one.hold(2000)
+        server.writes.clear()
+        assert await one.release() == ["battery_power_w: is held by another controller"]
+        assert server.writes == [], "it is not ours to clear"
+        server.units[1][10] = 0
+        assert await one.release() == []
+        await connection.close()
+    (problem,) = await one.release()
+    assert "battery_power_w: cannot be read" in problem

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.devices import IntentStore
-from gateway.devices.datasheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
@@ -35,6 +35,7 @@ def neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...
 FLASH = ControlSheet(
     control=BATTERY,
     limits="battery",
+    sources=("one", "another"),
     read_back=(Block("holding", 10, 1),),
     hold=hold,
     neutral=neutral,

@@ -8,7 +8,8 @@ from contextlib import suppress
 import pytest
 
 from gateway.devices.build import all_profiles
-from gateway.devices.datasheet import ControlSheet, Profile
+from gateway.devices.control_sheet import ControlSheet
+from gateway.devices.datasheet import Profile
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from tests.devices.conftest import HandClock, Intents, impatient

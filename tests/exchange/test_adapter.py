@@ -106,7 +106,7 @@ def test_many_fills_come_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         finally:
             await home.close()
 
-    monkeypatch.setattr("simulators.exchange.routes.PAGE", 2)
+    monkeypatch.setattr("simulators.exchange.questions.PAGE", 2)
     play(tmp_path, story)
 
 

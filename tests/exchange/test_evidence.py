@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
 from simulators.exchange.evidence import Stored, decode, encode, pack, unpack
-from simulators.exchange.sqlite_ledger import numbers_text, text_numbers
+from simulators.exchange.sqlite_upkeep import numbers_text, text_numbers
 from tests.exchange.conftest import Wire, play
 
 JSON: st.SearchStrategy[Any] = st.recursive(

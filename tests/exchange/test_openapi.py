@@ -177,11 +177,21 @@ def _reading(number: int) -> dict[str, Any]:
     }
 
 
+def _head(number: int) -> dict[str, Any]:
+    return {
+        "requestId": f"a{number}",
+        "partyId": "home",
+        "headSequence": number + 1,
+        "headHash": f"{number:064x}",
+    }
+
+
 RIGHT: dict[str, Callable[[int], dict[str, Any]]] = {
     "createTender": _tender,
     "createStreamTender": _stream,
     "cancelTender": _cancel,
     "deliver": _reading,
+    "attest": _head,
 }
 Place = tuple[str | int, ...]
 
@@ -266,4 +276,6 @@ def did_something(status: int, answer: dict[str, Any]) -> bool:
         return False
     if "createdTenders" in answer:
         return any(part["marketOrderId"] for part in answer["createdTenders"])
+    if "receipt" in answer:
+        return False  # a signature, and nothing of the market
     return bool(answer.get("eiCanceledResponse", {"success": True})["success"])

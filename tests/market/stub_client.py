@@ -14,6 +14,7 @@ from gateway.domain.trade import (
     CancelAnswer,
     MarketRules,
     Metered,
+    Receipt,
     Run,
     Settlement,
     Tender,
@@ -112,6 +113,9 @@ class StubExchange:
             )
             for s in found
         ]
+
+    async def attest(self, sequence: int, head: str) -> Receipt | None:
+        return None
 
     async def close(self) -> None:
         if self.session:

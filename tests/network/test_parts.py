@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.network import adoption, data_centre, makers, retailer, sites
+from simulators.network.charts import nice_ticks
 from simulators.network.homes import shapes
 from simulators.network.market import Tariffs, in_window
 from simulators.network.queue import SERVICE_CV2, queue
@@ -167,3 +168,12 @@ def test_a_dearer_purchase_makes_a_dearer_tariff_only_with_feedback() -> None:
     )
     off = scenario(switches={"retail_feedback": False})
     assert retailer.next_tariffs(off, t, 0.5) == replace(t)
+
+
+@given(st.floats(-1e9, 1e9), st.floats(0, 1e9))
+def test_ticks_cover_the_values(low: float, size: float) -> None:
+    ticks = nice_ticks(low, low + size)
+    assert ticks[0] <= low + 1e-6 * abs(low) + 1e-9
+    assert ticks[-1] >= (low + size) - 1e-6 * (abs(low) + size) - 1e-9
+    assert ticks == sorted(ticks)
+    assert len(ticks) < 12

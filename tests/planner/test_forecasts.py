@@ -135,6 +135,19 @@ def test_a_market_without_a_useful_day_ahead_price_is_known_by_its_last_week() -
     assert learn(past(series, 11 * 96)).trust == 1.0, "a good day-ahead price is believed"
 
 
+def test_hours_that_spike_are_expected_to_spike() -> None:
+    """The day-ahead price is flat and says nothing; every third evening real prices go through the roof."""
+    series = made_series(30, seed=7)
+    series.da[:] = 30.0
+    series.rt[:] = 30.0 + np.random.default_rng(1).normal(0, 2, len(series))
+    evening = (np.arange(len(series)) % 96 >= 72) & (np.arange(len(series)) // 96 % 3 == 0)
+    series.rt[evening & (np.arange(len(series)) % 96 < 80)] = 300.0
+    outlook = price_outlook(past(series, 29 * 96), np.full(96, 30.0))
+    assert (np.diff(outlook.scenarios, axis=1) > 0).all()
+    dear = outlook.scenarios[:, 11]  # about the 0.93 quantile
+    assert dear[72:80].mean() > 2 * dear[24:56].mean()
+
+
 def test_unknown_prices_in_between_do_no_harm() -> None:
     series = made_series(12, seed=5)
     known = past(series, 11 * 96)

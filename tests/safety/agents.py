@@ -38,6 +38,19 @@ CLAIMS_TOO_MUCH = (
 HANGS_UP = _HEAD + "send()\nlink.close()\nsignal.pause()\n"
 ENDS_AT_ONCE = _HEAD + "sys.exit(1)\n"
 DIES = _HEAD + "send()\nos.kill(os.getpid(), signal.SIGSEGV)\n"
+DIES_OF_A_NAMELESS_SIGNAL = _HEAD + "send()\nos.kill(os.getpid(), signal.SIGRTMIN + 6)\n"
+TIME_WITHOUT_ZONE = _HEAD + (
+    "now = datetime.datetime.now(datetime.UTC)\n"
+    "order = Order(now, now + datetime.timedelta(seconds=60), StandingSettings(reserve_pct=20.0))\n"
+    "while True:\n"
+    "    link.sendall(framed(ORDERS.encode(order).replace(b'Z\"', b'\"', 1)))\n"
+    "    time.sleep(0.2)\n"
+)
+LARGE = _HEAD + (
+    "while True:\n"
+    "    link.sendall(framed(ORDERS.encode(Order(datetime.datetime.now(datetime.UTC), "
+    "datetime.datetime.now(datetime.UTC), StandingSettings(20.0))) + b' ' * 500_000))\n"
+)
 OUT_OF_RANGE = _HEAD + (
     "while True:\n"
     "    now = datetime.datetime.now(datetime.UTC)\n"

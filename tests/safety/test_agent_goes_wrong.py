@@ -19,6 +19,8 @@ WRONG = {
     "it talks nonsense": (agents.TALKS_NONSENSE, "it sent what is no order"),
     "it claims a huge frame": (agents.CLAIMS_TOO_MUCH, "a frame of 4294967295 bytes"),
     "it hangs up": (agents.HANGS_UP, "it was ended by SIGKILL"),
+    "it floods with large orders": (agents.LARGE, "bytes of orders in a second"),
+    "it dies of a nameless signal": (agents.DIES_OF_A_NAMELESS_SIGNAL, "it was ended by signal 40"),
     "it dies": (agents.DIES, "it was ended by SIGSEGV"),
     "it ends at once": (agents.ENDS_AT_ONCE, "it ended with exit code 1"),
 }
@@ -92,6 +94,28 @@ async def test_an_order_out_of_range_is_refused_and_said_once(tmp_path: Path) ->
         assert sum("is refused" in line for line in place.said) == 1
         assert not place.held
         assert await place.stop() == 0
+
+
+async def test_an_order_that_cannot_be_compared_with_a_clock_is_refused(tmp_path: Path) -> None:
+    async with guarded("fronius", tmp_path) as place:
+        await place.start(agents.TIME_WITHOUT_ZONE, QUICK)
+        await place.says("an order of the agent is refused: it has a time without a zone")
+        await place.steers_on(12)
+        assert await place.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
+async def test_a_closed_terminal_leaves_no_device_forced(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    async with guarded("goodwe", tmp_path) as place:
+        await place.start(agents.HOLDS, QUICK)
+        await place.until(lambda: place.held, "held")
+        assert place.process is not None
+        place.process.send_signal(number)
+        place.process.send_signal(number)
+        assert await place.ended() == 0
+        assert not place.held
 
 
 async def test_the_agent_never_outlives_the_guard(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from gateway.errors import JournalBroken, StorageError
 from gateway.store import checkpoint
-from gateway.store.book import Book
-from gateway.store.chain import canonical
+from gateway.store.book import Book, Entry
+from gateway.store.chain import GENESIS, canonical, chained
 from gateway.store.journal import Journal
 from tests.store.history import T0, write_history
 
@@ -115,6 +115,26 @@ def test_a_checkpoint_that_lies_consistently_is_found_by_verify(tmp_path: Path) 
     journal = Journal(path)
     with pytest.raises(JournalBroken, match=f"checkpoint at row {entry.seq}"):
         journal.verify()
+
+
+def test_a_row_that_was_left_out_of_a_chain_made_anew_is_missed(tmp_path: Path) -> None:
+    """Whoever can compute hashes can chain the rest again, but the numbers have a hole."""
+
+    def leave_out(db: sqlite3.Connection) -> None:
+        db.execute("DELETE FROM entry WHERE seq = 9")
+        digest = GENESIS
+        for seq, time, kind, body in db.execute(
+            "SELECT seq, time, kind, body FROM entry ORDER BY seq"
+        ).fetchall():
+            entry = Entry(seq, datetime.fromisoformat(time), kind, json.loads(body))
+            digest = chained(digest, entry)
+            db.execute("UPDATE entry SET hash = ? WHERE seq = ?", (digest, seq))
+
+    path = tmp_path / "journal.db"
+    write_history(path, days=1, checkpoint_every=10**9)
+    rows(path, leave_out)
+    with pytest.raises(JournalBroken, match="row 10"):
+        Journal(path)
 
 
 def test_rows_that_vanish_under_a_running_gateway(tmp_path: Path) -> None:

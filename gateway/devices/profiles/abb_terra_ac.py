@@ -5,18 +5,9 @@ Its communication timeout (0x4106) is not read here, so what we change is also s
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    one,
-    span,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, span
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, one
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Missing, Value, encode
 
@@ -63,6 +54,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
                 limits="charger",
+                sources=(
+                    "ABB: Terra AC charger, Modbus communication",
+                    "evcc: charger abb",
+                ),
                 read_back=(Block("holding", _LIMIT, 2),),
                 hold=_hold,
                 neutral=_neutral,

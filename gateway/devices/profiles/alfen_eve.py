@@ -6,17 +6,9 @@ at the charger applies: to let go is to stop writing.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    one,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, one
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Missing, Value, encode
 
@@ -60,6 +52,11 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
                 limits="charger",
+                sources=(
+                    "Alfen: Modbus slave TCP/IP",
+                    "evcc: charger alfen",
+                    "openWB: alfen",
+                ),
                 read_back=(Block("holding", _CURRENT, 2),),
                 hold=_hold,
                 neutral=_neutral,

@@ -5,8 +5,9 @@ Power in 0.1 W at 0x28. Frequency in 0.1 Hz and energy in 0.1 kWh stand elsewher
 more than 11 registers (volkszaehler/mbmd).
 """
 
-from gateway.devices.datasheet import Communication, Output, Profile, Source, frequency, one
-from gateway.devices.datasheet import grid_counters as counters
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, frequency, one
+from gateway.devices.readout import grid_counters as counters
 from gateway.modbus.registers import Field, Missing, Value
 
 _TYPE = Field(0x0B, "u16", "input")

@@ -10,11 +10,9 @@ at 1100-1121 with setpoint and watchdog; it is published in one place only (davi
 and waits for a second one, or for a captured device. High-voltage models give PV and battery power in 10 W: register 0 tells them.
 """
 
-from gateway.devices.datasheet import (
-    Communication,
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    Source,
     frequency,
     grid_counters,
     lifetime,

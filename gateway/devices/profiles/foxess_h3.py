@@ -10,22 +10,23 @@ known controller (evcc, nathanmarlor/foxess_modbus): remote control, not setting
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
+from gateway.devices.control_sheet import (
     ControlSheet,
     Lease,
     MeasuredPower,
-    Output,
-    Profile,
     ReadBack,
-    Source,
     Write,
+    restore,
+)
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
+    Output,
     grid_counters,
     held_unless,
     numeric,
     one,
-    restore,
     total_of_present,
+    while_battery,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, encode
@@ -67,8 +68,12 @@ PROFILE = Profile(
                 tuple(Field(a, "i16") for a in (31026, 31027, 31028)),
                 numeric(lambda *phases: -sum(phases)),
             ),
-            one("battery_power_w", Field(31036, "i16")),
-            one("battery_soc_pct", Field(31038, "u16", valid=(0, 100))),
+            *while_battery(
+                Field(31038, "u16", valid=(0, 100)),
+                Field(31034, "i16"),
+                one("battery_power_w", Field(31036, "i16")),
+                one("battery_soc_pct", Field(31038, "u16", valid=(0, 100))),
+            ),
             Output("battery_mode", (Field(_ENABLE, "u16"),), held_unless(0)),
             *grid_counters(Field(32012, "u32", scale=100), Field(32009, "u32", scale=100)),
         ),
@@ -76,6 +81,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="inverter_ac",
+                sources=(
+                    "evcc: fox-ess-h3",
+                    "nathanmarlor/foxess_modbus",
+                ),
                 recompute=True,
                 read_back=(Block("holding", _ENABLE, 4), *_MEASURED.blocks),
                 hold=_hold,

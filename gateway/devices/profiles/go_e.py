@@ -10,18 +10,9 @@ written in whole amperes on change only. Firmware 60.3 swaps bytes by mistake; i
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    named,
-    one,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, named, one
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Missing, Value
 
@@ -81,6 +72,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
                 limits="charger",
+                sources=(
+                    "go-e: modbus-en.md",
+                    "evcc: charger go-e",
+                ),
                 read_back=(
                     Block("holding", _AMPERE_VOLATILE, 1),
                     Block("holding", _FORCE, 1),

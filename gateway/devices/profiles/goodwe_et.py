@@ -12,15 +12,10 @@ agree for models up to 30 kW) is a setting in flash.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore, span
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     frequency,
     grid_counters,
     held_unless,
@@ -28,8 +23,6 @@ from gateway.devices.datasheet import (
     named,
     numeric,
     one,
-    restore,
-    span,
     total_of_present,
 )
 from gateway.domain.control import Control
@@ -61,11 +54,15 @@ def _signed(address: int) -> Field:
 
 def _metered(working: Value, power: Value) -> Value:
     """The meter's power counts only while the inverter hears the meter."""
+    if Missing.BAD in (working, power):
+        return Missing.BAD
     return -power if working == 1 and isinstance(power, int | float) else Missing.ABSENT
 
 
 def _in_battery(mode: Value, value: Value) -> Value:
     """What a battery says, where there is one: without it the registers hold 0."""
+    if mode is Missing.BAD:
+        return Missing.BAD
     return Missing.ABSENT if mode == _NO_BATTERY else value
 
 
@@ -76,6 +73,8 @@ def _both(mode: Value, power: Value, mode_2: Value, power_2: Value) -> Value:
 
 def _second(mode: Value, value: Value) -> Value:
     """Only some models have registers of a second battery, and few owners a second battery."""
+    if mode is Missing.BAD:
+        return Missing.BAD
     return value if isinstance(mode, int) and mode in _BATTERY_MODES else Missing.ABSENT
 
 
@@ -178,6 +177,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "marcelblijleven/goodwe: et.py",
+                    "OpenEMS: GoodWe",
+                ),
                 read_back=(Block("holding", _MODE, 2),),
                 hold=_hold,
                 neutral=_neutral,
@@ -188,6 +191,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
                 limits="grid",
+                sources=(
+                    "marcelblijleven/goodwe: et.py",
+                    "OpenEMS: GoodWe",
+                ),
                 read_back=(Block("holding", 35001, 1), Block("holding", _EXPORT_ON, 2)),
                 required=(Block("holding", _EXPORT_ON, 2),),
                 hold=_hold_export,

@@ -15,22 +15,17 @@ No export limit: 30200-30201 know only percent, and work under the same authorit
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     frequency,
     grid_counters,
     lifetime,
     named,
     numeric,
     one,
-    restore,
+    while_battery,
 )
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
@@ -106,14 +101,18 @@ PROFILE = Profile(
     source=Source(
         outputs=(
             one("pv_power_w", _watts(1)),
-            Output(
-                "battery_power_w",
-                (_watts(1009), _watts(1011)),
-                numeric(lambda out, charge: out - charge),
+            *while_battery(
+                Field(1014, "u16", "input", valid=(0, 100)),
+                Field(1013, "u16", "input"),
+                Output(
+                    "battery_power_w",
+                    (_watts(1009), _watts(1011)),
+                    numeric(lambda out, charge: out - charge),
+                ),
+                one("battery_soc_pct", Field(1014, "u16", "input", valid=(0, 100))),
             ),
             Output("inverter_state", (Field(1000, "u16", "input"),), named(_STATES)),
             frequency(Field(37, "u16", "input", scale=0.01)),
-            one("battery_soc_pct", Field(1014, "u16", "input", valid=(0, 100))),
             Output("grid_power_w", (_watts(1021), _watts(1029)), numeric(lambda i, e: i - e)),
             *grid_counters(_energy(1046), _energy(1050)),
             lifetime("pv_energy_wh", _energy(91), "slow"),
@@ -124,6 +123,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "Growatt: Modbus RTU protocol VPP 2.03",
+                    "0xAHA/Growatt_ModbusTCP#306, #373",
+                ),
                 read_back=(
                     Block("holding", 30026, 2),
                     Block("holding", _AUTHORITY, 1),

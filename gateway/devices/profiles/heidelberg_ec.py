@@ -6,19 +6,9 @@ it from standby, in which it would not answer; 259 = 0 locks it (state 10, which
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    named,
-    one,
-    restore,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, named, one
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field
 
@@ -79,6 +69,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
                 limits="charger",
+                sources=(
+                    "Heidelberg: Energy Control Modbus register table",
+                    "evcc: charger heidelberg",
+                ),
                 read_back=(
                     Block("holding", _STANDBY, 1),
                     Block("holding", _UNLOCKED, 1),

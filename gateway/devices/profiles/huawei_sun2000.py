@@ -15,23 +15,16 @@ evcc and gonium agree on the addresses). These are settings in flash, without a 
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore, span
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     frequency,
     grid_counters,
     held_unless,
     lifetime,
     named,
     one,
-    restore,
-    span,
 )
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
@@ -74,6 +67,8 @@ _STATES = {
 
 def _heard(status: Value, value: Value) -> Value:
     """What meter (37100) or storage (37762) say while the inverter hears them; 0 is offline."""
+    if status is Missing.BAD:
+        return Missing.BAD  # refused just now: that says nothing about what is there
     return value if isinstance(status, int) and status != 0 else Missing.ABSENT
 
 
@@ -191,6 +186,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "evcc: huawei-sun2000-hybrid",
+                    "wlcrs/huawei-solar-lib",
+                ),
                 read_back=(
                     Block("holding", 37046, 4),
                     Block("holding", _PERIOD, 1),
@@ -210,6 +209,11 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
                 limits="grid",
+                sources=(
+                    "wlcrs/huawei-solar-lib",
+                    "evcc: huawei-sun2000-hybrid",
+                    "gonium",
+                ),
                 read_back=(Block("holding", 30073, 2), Block("holding", _EXPORT_MODE, 4)),
                 required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,

@@ -10,18 +10,9 @@ start: they are stored and given back. His current is kept where he set one.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    numeric,
-    one,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, numeric, one
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Value
 
@@ -93,6 +84,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
                 limits="charger",
+                sources=(
+                    "KEBA: KeContact P30 Modbus TCP programmer's guide",
+                    "evcc: charger keba-modbus",
+                ),
                 read_back=(Block("holding", 1600, 2), Block("holding", 1602, 2)),
                 hold=_hold,
                 neutral=_neutral,

@@ -11,18 +11,9 @@ firmware 02.20 ignores 1034 (evcc-io/evcc#31827): the effect is checked on the m
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    SunSpecSheet,
-    Write,
-    counted,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source, SunSpecSheet
+from gateway.devices.readout import Output, counted
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, Missing, Value, Words, encode
@@ -75,6 +66,11 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "Kostal: interface description Modbus (TCP) and SunSpec",
+                    "evcc: kostal-plenticore",
+                    "openWB: kostal_plenticore",
+                ),
                 read_back=(Block("holding", _ORDER.address, 1), Block("holding", _MODE, 1)),
                 hold=_hold,
                 neutral=_neutral,

@@ -5,18 +5,9 @@ The charger falls back when the heartbeat 0x0D00 = 0x55AA is missing for 10 s.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    named,
-    one,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, named, one
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, encode
 
@@ -61,6 +52,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.CHARGE_CURRENT,
                 limits="charger",
+                sources=(
+                    "Mennekes: Amtron Compact Modbus RTU",
+                    "evcc: charger mennekes-compact",
+                ),
                 read_back=(Block("holding", _CURRENT, 2), Block("holding", _RELEASE, 1)),
                 hold=_hold,
                 neutral=_neutral,

@@ -1,6 +1,7 @@
 """Eastron SDM630 meter (RS485 or gateway, unit 1; input registers, f32 in BE words, energy in kWh)."""
 
-from gateway.devices.datasheet import Communication, Profile, Source, frequency, grid_counters, one
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import frequency, grid_counters, one
 from gateway.modbus.registers import Field
 
 

@@ -6,17 +6,8 @@ what the plant gives on the AC side, 30035 what its panels give.
 The remote EMS (40029, 40031-40037) has no dead-man that anybody has published.
 """
 
-from gateway.devices.datasheet import (
-    Communication,
-    Output,
-    Profile,
-    Source,
-    grid_counters,
-    lifetime,
-    named,
-    numeric,
-    one,
-)
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, grid_counters, lifetime, named, numeric, one
 from gateway.modbus.registers import Field, Kind
 
 _STATES = {0: "standby", 1: "running", 2: "fault", 3: "off"}

@@ -12,16 +12,10 @@ battery's discharge in it); 40151 is set to 803 again at the next start.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    MeasuredPower,
+from gateway.devices.control_sheet import ControlSheet, Lease, MeasuredPower, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     frequency,
     grid_counters,
     lifetime,
@@ -98,6 +92,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="inverter_ac",
+                sources=(
+                    "evcc: sma-hybrid and evcc-io/evcc#11580",
+                    "OpenEMS: SMA SunnyTripower",
+                ),
                 recompute=True,
                 read_back=(Block("holding", _SETPOINT, 4), *_MEASURED.blocks),
                 hold=_hold,

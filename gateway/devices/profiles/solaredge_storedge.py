@@ -16,22 +16,9 @@ import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Poll,
-    Profile,
-    ReadBack,
-    Source,
-    SunSpecSheet,
-    Write,
-    lifetime,
-    numeric,
-    restore,
-    span,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore, span
+from gateway.devices.datasheet import Communication, Profile, Source, SunSpecSheet
+from gateway.devices.readout import Output, Poll, lifetime, numeric
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, Missing, Value, encode
@@ -79,6 +66,8 @@ def _installed(combine: Callable[..., Value]) -> Callable[..., Value]:
 
     def checked(*values: Value) -> Value:
         rated, stated = values[: len(_RATED)], values[len(_RATED) :]
+        if rated[0] is Missing.BAD:
+            return Missing.BAD
         if rated[0] is Missing.ABSENT and not isinstance(stated[0], Missing):
             rated = (_SOME_WH, *rated[1:])
         pairs = [(r, v) for r, v in zip(rated, stated, strict=True) if not isinstance(r, Missing)]
@@ -200,6 +189,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "evcc: solaredge-hybrid",
+                    "WillCodeForCats/solaredge-modbus-multi",
+                ),
                 read_back=(Block("holding", _MODE, 1), Block("holding", _DEFAULT, 8)),
                 hold=_hold,
                 neutral=_neutral,
@@ -213,6 +206,11 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.EXPORT_LIMIT,
                 limits="grid",
+                sources=(
+                    "WillCodeForCats/solaredge-modbus-multi",
+                    "binsentsu/home-assistant-solaredge-modbus",
+                    "OpenEMS: SolarEdge",
+                ),
                 read_back=(Block("holding", _EXPORT_MODE, 4),),
                 required=(Block("holding", _EXPORT_MODE, 4),),
                 hold=_hold_export,

@@ -12,21 +12,17 @@ limit 0x42, whose unit differs between models (W or 10 W): left out.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     grid_counters,
     lifetime,
     named,
     numeric,
     one,
     total_of_present,
+    while_battery,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Kind, encode
@@ -90,9 +86,13 @@ PROFILE = Profile(
                 (_input(10, "u16"), _input(11, "u16"), _input(0x124, "u16")),
                 total_of_present,
             ),
-            Output("battery_power_w", (_input(22, "i16"),), numeric(lambda w: -w)),
+            *while_battery(
+                Field(28, "u16", "input", valid=(0, 100)),
+                _input(20, "i16"),
+                Output("battery_power_w", (_input(22, "i16"),), numeric(lambda w: -w)),
+                one("battery_soc_pct", Field(28, "u16", "input", valid=(0, 100))),
+            ),
             Output("inverter_state", (Field(9, "u16", "input"),), named(_STATES)),
-            one("battery_soc_pct", Field(28, "u16", "input", valid=(0, 100))),
             Output("grid_power_w", (_input(70, "i32"),), numeric(lambda w: -w)),
             *grid_counters(_input(74, "u32", 10), _input(72, "u32", 10)),
             lifetime("pv_energy_wh", _input(148, "u32", 100), "slow"),
@@ -101,6 +101,11 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "SolaX: VPP document",
+                    "openWB: solax",
+                    "wills106/homeassistant-solax-modbus",
+                ),
                 read_back=(Block("input", _ACTIVE, 1),),
                 required=(Block("input", _ACTIVE, 1),),
                 hold=_hold,

@@ -10,18 +10,8 @@ renewed only by switching off and on again, that charging from the grid did not 
 them have the newer S6 models (Pho3niX90/solis_modbus#123, #158, #336, #352): of this model nobody tells.
 """
 
-from gateway.devices.datasheet import (
-    Communication,
-    Output,
-    Profile,
-    Source,
-    frequency,
-    grid_counters,
-    lifetime,
-    named,
-    numeric,
-    one,
-)
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, frequency, grid_counters, lifetime, named, numeric, one
 from gateway.modbus.registers import Field, Kind, Missing, Value
 
 _STATES = {0: "waiting", 1: "starting", 2: "starting", 3: "running"}

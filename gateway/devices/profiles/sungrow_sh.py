@@ -14,16 +14,11 @@ SH8.0RT (AlexanderLanin/homeassistant-sungrow, its test data; numbered from 1 th
 
 from collections.abc import Callable, Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import (
     Output,
     Poll,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
     frequency,
     grid_counters,
     held_unless,
@@ -31,7 +26,6 @@ from gateway.devices.datasheet import (
     named,
     numeric,
     one,
-    restore,
 )
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Kind, Missing, Value
@@ -149,6 +143,10 @@ PROFILE = Profile(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="battery",
+                sources=(
+                    "mkaiser/Sungrow-SHx-Inverter-Modbus-Home-Assistant",
+                    "evcc: sungrow-hybrid",
+                ),
                 read_back=(Block("holding", _EMS, 3), Block("holding", _HEARTBEAT, 1)),
                 hold=_hold,
                 neutral=_neutral,

@@ -1,51 +1,14 @@
-"""Webasto Unite and other chargers made by Vestel, EVC04 (Modbus TCP 502, unit 255). Energy in 0.1 kWh.
+"""Webasto Unite and other chargers made by Vestel, EVC04 (Modbus TCP 502, unit 255).
 
-Measurements are input registers. The life bit 6000 must be set again within the timeout 2002 (s),
-else the charger takes its fail-safe current.
+The same registers as the Webasto Next, but the counter is in 0.1 kWh and it tells brand, model and serial number.
 """
 
-from collections.abc import Mapping
+from dataclasses import replace
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    numeric,
-    one,
-    restore,
-)
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.profiles.webasto_next import CONTROL, outputs
 from gateway.domain.control import Control
-from gateway.modbus.registers import Block, Field, Missing, Value
-
-_CURRENT, _ALIVE = 5004, 6000
-_CHARGING = 1
-_CAR_PLUGGED = 2  # cable states from here on
-
-
-def _state(charging: Value, cable: Value) -> Value:
-    def name(charging: float, cable: float) -> Value:
-        if charging not in (0, _CHARGING):
-            return Missing.BAD
-        if cable < _CAR_PLUGGED:
-            return "idle"
-        return "charging" if charging == _CHARGING else "plugged"
-
-    return numeric(name)(charging, cable)
-
-
-def _hold(amps: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
-    current = int(amps) if amps >= 6 else 0
-    return (Write(_ALIVE, (1,), fc=6, check=False), Write(_CURRENT, (min(32, current),), fc=6))
-
-
-def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
-    return restore(saved, _CURRENT, fc=6)
-
+from gateway.modbus.registers import Field
 
 PROFILE = Profile(
     key="vestel-evc04",
@@ -65,26 +28,7 @@ PROFILE = Profile(
     ),
     controls=frozenset({Control.CHARGE_CURRENT}),
     source=Source(
-        outputs=(
-            Output(
-                "charger_state", (Field(1001, "u16", "input"), Field(1004, "u16", "input")), _state
-            ),
-            one("charger_power_w", Field(1020, "u32", "input", valid=(0, 50_000))),
-            one("charger_energy_wh", Field(1036, "u32", "input", scale=100)),
-            one("charger_session_wh", Field(1502, "u32", "input")),
-        ),
-        controls=(
-            ControlSheet(
-                control=Control.CHARGE_CURRENT,
-                limits="charger",
-                read_back=(Block("holding", _CURRENT, 1),),
-                hold=_hold,
-                neutral=_neutral,
-                on_foreign_setpoint="keep",
-                restore_registers=(_CURRENT,),
-                persists_after_lease=(_CURRENT,),
-                lease=Lease("heartbeat", 20.0, refresh_s=5.0),
-            ),
-        ),
+        outputs=outputs(counter_wh=100),
+        controls=(replace(CONTROL, sources=("Vestel: EVC04 Modbus", "evcc: charger vestel")),),
     ),
 )

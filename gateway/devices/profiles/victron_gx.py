@@ -11,27 +11,16 @@ In ESS mode 3 (2902) 2716 is ignored, so nothing is set. With Dynamic ESS active
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    numeric,
-    one,
-    restore,
-    span,
-    total_of_present,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore, span
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, numeric, one, total_of_present, while_battery
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
 
 _SETPOINT, _ESS_MODE, _DYNAMIC_ESS = 2716, 2902, 5400
 _EXTERNAL = 3
+_SOC = Field(843, "u16", valid=(0, 100))
 _PANELS = tuple(Field(a, "u16") for a in (*span(808, 9), 850))
 _LOADS = tuple(Field(a, "u16") for a in span(817, 3))
 _GRID = tuple(Field(a, "i16") for a in span(820, 3))
@@ -70,13 +59,21 @@ PROFILE = Profile(
             # what the home does not have (a phase, panels on the genset) is absent there
             Output("pv_power_w", _PANELS, total_of_present),
             Output("grid_power_w", _GRID, total_of_present),
-            Output("battery_power_w", (Field(842, "i16"),), numeric(lambda w: -w)),
-            one("battery_soc_pct", Field(843, "u16", valid=(0, 100))),
+            *while_battery(
+                _SOC,
+                Field(840, "u16"),
+                Output("battery_power_w", (Field(842, "i16"),), numeric(lambda w: -w)),
+                one("battery_soc_pct", _SOC),
+            ),
         ),
         controls=(
             ControlSheet(
                 control=Control.BATTERY_POWER,
                 limits="grid",
+                sources=(
+                    "victronenergy/dbus_modbustcp: attributes.csv",
+                    "evcc: victron-energy",
+                ),
                 read_back=(
                     Block("holding", 808, 12),
                     Block("holding", 850, 1),

@@ -6,19 +6,9 @@ else the charger takes its fail-safe current.
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
-    Communication,
-    ControlSheet,
-    Lease,
-    Output,
-    Profile,
-    ReadBack,
-    Source,
-    Write,
-    numeric,
-    one,
-    restore,
-)
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore
+from gateway.devices.datasheet import Communication, Profile, Source
+from gateway.devices.readout import Output, numeric, one
 from gateway.domain.control import Control
 from gateway.modbus.registers import Block, Field, Missing, Value
 
@@ -47,6 +37,29 @@ def _neutral(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...
     return restore(saved, _CURRENT, fc=6)
 
 
+def outputs(counter_wh: float) -> tuple[Output, ...]:
+    """What is read; ``counter_wh`` is one count of the lifetime energy."""
+    return (
+        Output("charger_state", (Field(1001, "u16", "input"), Field(1004, "u16", "input")), _state),
+        one("charger_power_w", Field(1020, "u32", "input", valid=(0, 50_000))),
+        one("charger_energy_wh", Field(1036, "u32", "input", scale=counter_wh)),
+        one("charger_session_wh", Field(1502, "u32", "input")),
+    )
+
+
+CONTROL = ControlSheet(
+    control=Control.CHARGE_CURRENT,
+    limits="charger",
+    sources=("evcc: charger webasto-next", "OpenEMS: EVCS Webasto Next"),
+    read_back=(Block("holding", _CURRENT, 1),),
+    hold=_hold,
+    neutral=_neutral,
+    on_foreign_setpoint="keep",
+    restore_registers=(_CURRENT,),
+    persists_after_lease=(_CURRENT,),
+    lease=Lease("heartbeat", 20.0, refresh_s=5.0),
+)
+
 PROFILE = Profile(
     key="webasto-next",
     title="Webasto Next charger",
@@ -61,27 +74,5 @@ PROFILE = Profile(
         (Field(1102, "u16", "input", valid=(6, 80)), r"."),
     ),
     controls=frozenset({Control.CHARGE_CURRENT}),
-    source=Source(
-        outputs=(
-            Output(
-                "charger_state", (Field(1001, "u16", "input"), Field(1004, "u16", "input")), _state
-            ),
-            one("charger_power_w", Field(1020, "u32", "input", valid=(0, 50_000))),
-            one("charger_energy_wh", Field(1036, "u32", "input")),
-            one("charger_session_wh", Field(1502, "u32", "input")),
-        ),
-        controls=(
-            ControlSheet(
-                control=Control.CHARGE_CURRENT,
-                limits="charger",
-                read_back=(Block("holding", _CURRENT, 1),),
-                hold=_hold,
-                neutral=_neutral,
-                on_foreign_setpoint="keep",
-                restore_registers=(_CURRENT,),
-                persists_after_lease=(_CURRENT,),
-                lease=Lease("heartbeat", 20.0, refresh_s=5.0),
-            ),
-        ),
-    ),
+    source=Source(outputs=outputs(counter_wh=1), controls=(CONTROL,)),
 )

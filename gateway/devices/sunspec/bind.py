@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from gateway.devices.datasheet import (
-    Identity,
-    MeasuredPower,
+from gateway.devices.control_sheet import MeasuredPower
+from gateway.devices.datasheet import Identity, Source, SunSpecSheet
+from gateway.devices.readout import (
     Output,
     Poll,
-    Source,
-    SunSpecSheet,
     frequency,
     grid_counters,
     named,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import ControlSheet, Lease, ReadBack, Write, restore
+from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, restore
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
@@ -60,6 +60,7 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
     return ControlSheet(
         control=Control.BATTERY_POWER,
         limits="battery",
+        sources=("SunSpec: model 124", "evcc: fronius-gen24"),
         read_back=(Block("holding", model.address + 2, min(model.length, 24)),),
         hold=hold,
         neutral=neutral,
@@ -103,6 +104,7 @@ def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
     return ControlSheet(
         control=Control.PV_LIMIT,
         limits="inverter_ac",
+        sources=("SunSpec: model 123", "OpenEMS: SunSpec S_123"),
         read_back=(
             Block("holding", model.address + 2, min(model.length, 24)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),
@@ -161,6 +163,7 @@ def pv_limit_704(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
     return ControlSheet(
         control=Control.PV_LIMIT,
         limits="inverter_ac",
+        sources=("SunSpec: model 704", "OpenEMS: SunSpec S_704"),
         read_back=(
             Block("holding", model.address + 2, min(model.length, 57)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),

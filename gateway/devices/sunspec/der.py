@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gateway.devices.datasheet import (
+from gateway.devices.control_sheet import (
     ControlSheet,
     Lease,
     MeasuredPower,
@@ -56,6 +56,7 @@ def battery_704(model: ss.ModelAt, rating: ss.ModelAt, measured: MeasuredPower) 
     return ControlSheet(
         control=Control.BATTERY_POWER,
         limits="inverter_ac",
+        sources=("SunSpec: model 704", "OpenEMS: SunSpec S_704"),
         read_back=(
             Block("holding", model.address + 2, min(model.length, 57)),
             Block("holding", largest.span[0], largest.span[1] - largest.span[0]),

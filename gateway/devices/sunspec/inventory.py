@@ -6,7 +6,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from gateway.devices.datasheet import ControlSheet, Identity, Output, ReadBack
+from gateway.devices.control_sheet import ControlSheet, ReadBack
+from gateway.devices.datasheet import Identity
+from gateway.devices.readout import Output
 from gateway.devices.sunspec.makers import MakerQuirk, quirk_of
 from gateway.modbus import sunspec as ss
 from gateway.modbus.registers import Block, Field, plan

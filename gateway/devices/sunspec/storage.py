@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gateway.devices.datasheet import Output, numeric, total_of_present
+from gateway.devices.readout import Output, numeric, total_of_present
 from gateway.devices.sunspec.inventory import SunSpecInventory
 from gateway.modbus import sunspec as ss
 from gateway.modbus.registers import Field, Missing, Value

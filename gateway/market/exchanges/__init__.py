@@ -20,6 +20,7 @@ from gateway.domain.trade import (
     CancelAnswer,
     MarketRules,
     Metered,
+    Receipt,
     Settlement,
     Tender,
     TenderAnswer,
@@ -98,6 +99,9 @@ class Exchange(Protocol):
 
     async def settlements(self, start: datetime, end: datetime) -> Sequence[Settlement]:
         """Our settlements of intervals that start in the half-open span."""
+
+    async def attest(self, sequence: int, head: str) -> Receipt | None:
+        """Have the head of our account countersigned; None where the exchange gives no receipts."""
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -16,6 +16,7 @@ from gateway.domain.trade import (
     MarketRules,
     Metered,
     MeterQuality,
+    Receipt,
     Settlement,
     Tender,
     TenderAnswer,
@@ -44,11 +45,13 @@ from gateway.market.exchanges.cts.documents import (
     transaction_in,
 )
 from gateway.market.exchanges.cts.line import Line
+from gateway.market.signing import signed_payload
 
 _PAGE_ROWS = 1000  # of one answer
 _MOST_PAGES = 10
 _ASKED_AT_ONCE = timedelta(days=8)  # 768 intervals with their corrections
 _MARKET_PARTY = "exchange"
+_LONGEST_RECEIPT = 4000
 
 
 def connect(access: ExchangeAccess) -> CtsExchange:
@@ -196,6 +199,29 @@ class CtsExchange:
                     raise ValueError("one of a time that nobody asked for")
             found += page
         return found
+
+    async def attest(self, sequence: int, head: str) -> Receipt | None:
+        """Only what we have signed is worth a receipt."""
+        if self._line.credential is None:
+            return None
+        key = f"attest:{sequence}:{head}"
+        body = json.dumps(self._request(key) | {"headSequence": sequence, "headHash": head})
+        signed = self._line.credential.sign(body.encode(), self._access.clock.now())
+        status, answer = await self._line.ask("POST", "attest", {}, body.encode(), key, signed)
+        if status != 201:
+            return None
+        with understood("a receipt"):
+            countersigned = answer["receipt"]
+            if not isinstance(countersigned, str) or len(countersigned) > _LONGEST_RECEIPT:
+                raise TypeError("no receipt of a sane length")
+            given = {name: text(answer["exchangeKey"][name]) for name in ("kty", "crv", "x")}
+            said = signed_payload(countersigned, given)
+            if said is None:
+                raise ValueError("its signature does not verify with the key beside it")
+            told = loads(said)
+            if (told["headSequence"], told["headHash"]) != (sequence, head):
+                raise ValueError("it is for another head")
+            return Receipt(sequence, head, signed.decode("ascii"), countersigned, given)
 
     async def close(self) -> None:
         await self._line.close()

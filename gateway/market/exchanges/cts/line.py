@@ -42,14 +42,18 @@ class Line:
         query: Mapping[str, str],
         body: bytes | None = None,
         key: str | None = None,
+        signed: bytes | None = None,
     ) -> tuple[int, Json]:
-        """Status and JSON of one request; 5xx, 401, 429 and everything lost are MarketErrors."""
+        """Status and JSON of one request; 5xx, 401, 429 and everything lost are MarketErrors.
+
+        A request with a key is signed, if it is not ``signed`` already.
+        """
         headers = {"Content-Type": "application/json"} if body is not None else {}
         if key is not None:
             headers["Idempotency-Key"] = key
         if body is not None and key is not None and self.credential is not None:
             headers["Content-Type"] = "application/jose"
-            body = self.credential.sign(body, self._clock.now())
+            body = signed or self.credential.sign(body, self._clock.now())
         for fresh in (False, True):
             token = await self._bearer(fresh=fresh)
             headers["Authorization"] = f"Bearer {token}"

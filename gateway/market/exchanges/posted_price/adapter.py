@@ -21,6 +21,7 @@ from gateway.domain.trade import (
     CancelAnswer,
     MarketRules,
     Metered,
+    Receipt,
     Run,
     Settlement,
     Side,
@@ -135,6 +136,9 @@ class PostedPrice:
         if missing:
             await self._fetch(missing[0].start, missing[-1].end)
         return [s for m in due if (s := self._settlement(m)) is not None]
+
+    async def attest(self, sequence: int, head: str) -> Receipt | None:
+        return None
 
     async def close(self) -> None:
         await self._http.close()

@@ -1,0 +1,142 @@
+"""What is read: one output a metric, made from fields of the same poll; the words that all sheets use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.modbus.registers import Field, Missing, Value
+
+_LEAST_HZ, _MOST_HZ = 40.0, 70.0
+_NOTHING: tuple[Value, ...] = (0, Missing.ABSENT)
+
+# How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
+Poll = Literal["fast", "slow", "charging"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One reading: ``combine`` makes it from the fields' values, all from the same poll."""
+
+    metric: str
+    fields: tuple[Field, ...]
+    combine: Callable[..., Value]
+    poll: Poll = "fast"
+
+
+def one(metric: str, source: Field, poll: Poll = "fast") -> Output:
+    """A reading that is one field."""
+    return Output(metric, (source,), lambda value: value, poll)
+
+
+def frequency(source: Field, poll: Poll = "fast") -> Output:
+    """The grid's: a sleeping inverter says 0 Hz, it measures none. No grid is far from 50 or 60."""
+
+    def measured(value: Value) -> Value:
+        if not isinstance(value, int | float):
+            return value
+        if value == 0:
+            return Missing.ABSENT
+        return value if _LEAST_HZ <= value <= _MOST_HZ else Missing.BAD
+
+    return Output("grid_frequency_hz", (source,), measured, poll)
+
+
+def counted(value: Value) -> Value:
+    """A lifetime count of 0 is one that is not kept, or not yet, at wake-up."""
+    return Missing.ABSENT if value == 0 else value
+
+
+def lifetime(metric: str, source: Field, poll: Poll = "fast") -> Output:
+    """A counter of energy that is one field."""
+    return Output(metric, (source,), counted, poll)
+
+
+def grid_counters(
+    bought: Field,
+    sold: Field | None = None,
+    poll: Poll = "fast",
+    while_present: Field | None = None,
+) -> tuple[Output, ...]:
+    """A meter's counters of import and export. A new one shows 0 of one direction for long.
+
+    So 0 is a count only where the other direction shows that energy is counted at all.
+    ``while_present``: a status that is 0 while the meter is not heard.
+    """
+
+    def judged(value: Value, other: Value = Missing.ABSENT, present: Value = 1) -> Value:
+        if present == 0 or isinstance(present, Missing):
+            return Missing.BAD if present is Missing.BAD else Missing.ABSENT
+        alive = isinstance(other, int | float) and other > 0
+        return value if alive else counted(value)
+
+    status = (while_present,) if while_present else ()
+    if sold is None:
+        return (Output("grid_import_wh", (bought,), judged, poll),)
+    return (
+        Output("grid_import_wh", (bought, sold, *status), judged, poll),
+        Output("grid_export_wh", (sold, bought, *status), judged, poll),
+    )
+
+
+def numeric(combine: Callable[..., Value]) -> Callable[..., Value]:
+    """``combine`` on numbers only: BAD if any part is bad, else ABSENT if any part is absent."""
+
+    def checked(*values: Value) -> Value:
+        if Missing.BAD in values:
+            return Missing.BAD
+        if Missing.ABSENT in values:
+            return Missing.ABSENT
+        return combine(*values)
+
+    return checked
+
+
+def total(*values: Value) -> Value:
+    """A sum in which an absent part is missing, so that the sum is."""
+    return numeric(lambda *numbers: round(sum(numbers), 6))(*values)
+
+
+def total_of_present(*values: Value) -> Value:
+    """A sum in which absent parts are normal (unused inputs); ABSENT only if all are."""
+    present = [v for v in values if v is not Missing.ABSENT]
+    return total(*present) if present else Missing.ABSENT
+
+
+def named(names: Mapping[int, str]) -> Callable[[Value], Value]:
+    """An enumeration as text; a number that the data sheet does not name is BAD."""
+
+    def name(value: Value) -> Value:
+        if isinstance(value, Missing):
+            return value
+        return names.get(int(value), Missing.BAD)
+
+    return name
+
+
+def held_unless(*neutral: int) -> Callable[[Value], Value]:
+    """``battery_mode`` of a register that has one of ``neutral`` while nobody steers the battery."""
+
+    def mode(value: Value) -> Value:
+        if isinstance(value, Missing):
+            return value
+        return "auto" if value in neutral else "held"
+
+    return mode
+
+
+def while_battery(soc: Field, volts: Field, *outputs: Output) -> tuple[Output, ...]:
+    """``outputs`` of a battery, absent on an inverter that has none: charge and voltage are both 0 there.
+
+    An empty battery still has a voltage, and one whose voltage is not told has a charge.
+    """
+
+    def gated(output: Output) -> Output:
+        def present(charge: Value, voltage: Value, *values: Value) -> Value:
+            none = charge in _NOTHING and voltage in _NOTHING
+            return Missing.ABSENT if none else output.combine(*values)
+
+        return Output(output.metric, (soc, volts, *output.fields), present, output.poll)
+
+    return tuple(gated(output) for output in outputs)

@@ -1,0 +1,103 @@
+"""Receipts: heads of our account, signed by us and countersigned by the exchange, for third parties.
+
+A receipt file holds rows of the account, receipts for some of them, and the two public keys. Whoever
+has it recomputes the chain from the first row and compares its hashes with what was signed; who changed
+a row later would need the exchange's signature under another hash. `faults` needs nothing but the file
+and the keys.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gateway.domain.intervals import iso, parse_utc
+from gateway.market.signing import public_key, signed_payload
+from gateway.store.book import Entry
+from gateway.store.chain import GENESIS, chained
+
+FORMAT = 1
+Json = Mapping[str, Any]
+
+
+def receipt_file(entries: Iterable[Entry], party_key: Json) -> dict[str, Any]:
+    """All rows of an account, its receipts among them, as one document."""
+    rows: list[dict[str, Any]] = [
+        {"seq": e.seq, "time": iso(e.time), "kind": e.kind, "body": dict(e.body)} for e in entries
+    ]
+    keys = [row["body"]["exchange_key"] for row in rows if row["kind"] == "receipt"]
+    return {
+        "format": FORMAT,
+        "party_key": dict(party_key),
+        "exchange_key": keys[-1] if keys else None,
+        "entries": rows,
+    }
+
+
+def faults(document: Json, party_key: Json, exchange_key: Json) -> list[str]:
+    """What is not as it was signed, as sentences; empty when all of it holds.
+
+    Raises ValueError, KeyError or TypeError where it is no receipt file.
+    """
+    if document["format"] != FORMAT:
+        raise ValueError("of a newer gateway")
+    hashes, receipts = _walked(document["entries"])
+    found: list[str] = []
+    if not receipts:
+        found.append("no receipt is in it: nobody but the party vouches for these rows")
+    for receipt in receipts:
+        found += _receipt_faults(receipt, hashes, party_key, exchange_key)
+    return found
+
+
+def covered(document: Json) -> int:
+    """Up to which row the newest receipt vouches; 0 = none does."""
+    bodies = [row["body"] for row in document["entries"] if row["kind"] == "receipt"]
+    return max((int(body["sequence"]) for body in bodies), default=0)
+
+
+def _walked(rows: Iterable[Json]) -> tuple[dict[int, str], list[Json]]:
+    """The hash of each row, recomputed from the first, and the receipts among them."""
+    digest = GENESIS
+    hashes: dict[int, str] = {}
+    receipts: list[Json] = []
+    for number, row in enumerate(rows, 1):
+        if row["seq"] != number:
+            raise ValueError(f"row {number} is missing")
+        entry = Entry(number, parse_utc(row["time"]), str(row["kind"]), row["body"])
+        digest = chained(digest, entry)
+        hashes[number] = digest
+        if entry.kind == "receipt":
+            receipts.append(entry.body)
+    return hashes, receipts
+
+
+def _receipt_faults(
+    receipt: Json, hashes: Mapping[int, str], party_key: Json, exchange_key: Json
+) -> list[str]:
+    sequence, signed = int(receipt["sequence"]), str(receipt["signed"])
+    name = f"receipt for row {sequence}"
+    found: list[str] = []
+    ours = signed_payload(signed, party_key)
+    theirs = signed_payload(str(receipt["countersigned"]), exchange_key)
+    if ours is None:
+        found.append(f"{name}: the party's signature does not verify")
+    if theirs is None:
+        found.append(f"{name}: the exchange's signature does not verify")
+    for who, payload in (("party", ours), ("exchange", theirs)):
+        if payload is None:
+            continue
+        said = json.loads(payload)
+        if (said["headSequence"], said["headHash"]) != (sequence, hashes.get(sequence)):
+            found.append(f"{name}: the {who} signed another account than this one")
+        document = hashlib.sha256(signed.encode()).hexdigest()
+        if who == "exchange" and said["documentSha256"] != document:
+            found.append(f"{name}: the exchange signed for another document")
+    return found
+
+
+def fingerprint(key: Json) -> str:
+    """To compare a key by eye (RFC 7638 thumbprint)."""
+    return public_key(key).thumbprint()

@@ -1,0 +1,187 @@
+"""One SQLite file: one writer that commits many requests at once, one reader.
+
+The event loop hands batches in; a thread stores all that have come since it was last free in one
+transaction and waits for the disk. So a request is answered only after its commit, the loop never
+waits for the disk, and the more is asked the fewer commits are made for each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.errors import StorageError
+from simulators.exchange.rows import TABLES, Batch, Document, Mark, Row
+from simulators.exchange.seen import SeenFilter
+from simulators.exchange.sqlite_schema import SCHEMA, VERSION
+
+_Waiting = tuple[Batch, asyncio.Future[None]]
+_INSERT = {
+    kind: f"INSERT INTO {table} VALUES ({', '.join('?' * len(kind._fields))})"  # noqa: S608 - own names
+    for kind, table in TABLES.items()
+}
+
+
+class SqliteFile:
+    """Raises StorageError where the file is unfit.
+
+    ``power_safe`` False leaves the flushing to the system: what was answered survives a killed
+    process, not a power cut. For simulations whose state nobody keeps.
+    """
+
+    def __init__(self, path: Path, *, power_safe: bool = True) -> None:
+        self.path = path
+        self.on_failure: Callable[[], None] = lambda: None
+        self._waiting: list[_Waiting] = []
+        self._storing = self._closed = False
+        self._lock = threading.Lock()  # around the writer
+        self._thread = ThreadPoolExecutor(1, "exchange-store")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._writer = self._connect(power_safe)
+            self._reader = self._connect(power_safe)
+            self._reader.execute("PRAGMA query_only = ON")
+            self._fill_filters()
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error
+
+    def _connect(self, power_safe: bool) -> sqlite3.Connection:
+        db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'OFF'}")
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
+        if tables and version != VERSION:
+            raise StorageError(
+                f"{self.path} was written by another version (schema {version or 1}, this one reads"
+                f" {VERSION}); use another folder"
+            )
+        if not tables:
+            db.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION};")
+        return db
+
+    def _fill_filters(self) -> None:
+        (count,) = self._reader.execute("SELECT COUNT(*) FROM document").fetchone()
+        self._keys, self._names = SeenFilter((), count), SeenFilter((), count)
+        for row in self._reader.execute("SELECT key_hash, name_hash FROM document"):
+            self._note(*row)
+
+    def _note(self, key_hash: int, named: int | None) -> None:
+        self._keys.add(key_hash)
+        if named is not None:
+            self._names.add(named)
+
+    async def append(self, batch: Batch) -> None:
+        """See the port."""
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[None] = loop.create_future()
+        for row in batch:
+            if type(row) is Document:
+                self._note(row.key_hash, row.name_hash)
+        self._waiting.append((batch, stored))
+        if not self._storing:
+            self._storing = True
+            loop.call_soon(self._flush)  # after all that is ready now
+        await stored
+
+    def _flush(self) -> None:
+        taken, self._waiting = self._waiting, []
+        if not taken or self._closed:
+            self._storing = False
+            return
+        loop = asyncio.get_running_loop()
+        batches = [batch for batch, _ in taken]
+        work = loop.run_in_executor(self._thread, self._store, batches)
+        work.add_done_callback(lambda done: self._stored(taken, done))
+
+    def _stored(self, taken: list[_Waiting], done: asyncio.Future[None]) -> None:
+        if done.cancelled():  # the loop ends
+            return
+        error = done.exception()
+        if error is None:
+            for _, future in taken:
+                if not future.done():
+                    future.set_result(None)
+            self._flush()
+            return
+        # What was decided since rests on rows that do not exist.
+        taken, self._waiting, self._storing = taken + self._waiting, [], False
+        self.on_failure()
+        for _, future in taken:
+            if not future.done():
+                future.set_exception(StorageError(f"the exchange cannot store: {error}"))
+
+    def _store(self, batches: Sequence[Batch]) -> None:
+        """In the thread: all batches in one transaction."""
+        with self.transaction() as db:
+            insert(db, (row for batch in batches for row in batch))
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The writer, alone; all or nothing, durable at the end."""
+        with self._lock:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                yield self._writer
+                self._writer.execute("COMMIT")
+            except BaseException as error:
+                if self._writer.in_transaction:  # a full disk may have ended it already
+                    self._writer.execute("ROLLBACK")
+                if isinstance(error, sqlite3.Error):
+                    raise StorageError(f"the exchange cannot store: {error}") from error
+                raise
+
+    def all(self, sql: str, *values: Any) -> list[Any]:
+        try:
+            return self._reader.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"the exchange cannot read its store: {error}") from error
+
+    def _apart(self, sql: str, *values: int) -> list[Any]:
+        """In another thread, on a connection of its own: a question that takes a while."""
+        db = sqlite3.connect(f"file:{self.path}?mode=ro", uri=True)
+        try:
+            return db.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise StorageError(f"the exchange cannot read its store: {error}") from error
+        finally:
+            db.close()
+
+    def checkpoint(self) -> None:
+        """Bring the log's pages into the file, so that its size is what is kept."""
+        with self._lock:
+            self._writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def close(self) -> None:
+        """Everything that was handed in is stored first."""
+        self._closed = True
+        self._thread.shutdown(wait=True)
+        self._reader.close()
+        self._writer.close()
+
+
+def insert(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
+    """Rows of one table that follow each other go in together."""
+    by_table: dict[type[Any], list[Row]] = {}
+    for row in rows:
+        by_table.setdefault(type(row), []).append(row)
+    for kind, found in by_table.items():
+        if kind is Mark:
+            for mark in found:
+                if isinstance(mark, Mark):
+                    _set_mark(db, mark)
+        else:
+            db.executemany(_INSERT[kind], found)
+
+
+def _set_mark(db: sqlite3.Connection, mark: Mark) -> None:
+    if mark.value is None:
+        db.execute("DELETE FROM mark WHERE name = ?", (mark.name,))
+    else:
+        db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", mark)

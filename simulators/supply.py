@@ -1,0 +1,12 @@
+"""How the retailer sells at the exchange: a choice of its operator."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Supply(StrEnum):
+    """``BACKSTOP`` at one price without end; ``CURVE`` dearer, the more a call asks of him."""
+
+    BACKSTOP = "backstop"
+    CURVE = "curve"

@@ -1,0 +1,61 @@
+"""What is written to a device rests on two independent public sources, or it is not written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gateway.devices.build import all_profiles, profile
+from gateway.devices.control_sheet import ControlSheet
+from gateway.devices.datasheet import Profile
+from gateway.devices.device import ModbusDevice
+from gateway.domain.control import Control
+from gateway.errors import DeviceError
+from gateway.modbus.address import BusAddress, BusTiming
+from gateway.modbus.connection import Connection
+from tests.devices import vendor_images as images
+from tests.devices.conftest import HandClock, Intents
+from tests.modbus.server import RegisterServer, serving
+
+SHEETS = [
+    (p.key, sheet) for p in all_profiles().values() if p.source for sheet in p.source.controls
+]
+# The battery's power by a register that means something else is made from what is measured.
+ELSEWHERE = ("inverter_ac", "grid")
+
+
+@pytest.mark.parametrize(("key", "sheet"), SHEETS)
+def test_two_independent_sources_are_named(key: str, sheet: ControlSheet) -> None:
+    names = {source.split(":")[0].split("/")[0].strip().lower() for source in sheet.sources}
+    assert len(names) >= 2, key
+
+
+@pytest.mark.parametrize(("key", "sheet"), SHEETS)
+def test_a_battery_behind_another_limit_follows_what_is_measured(
+    key: str, sheet: ControlSheet
+) -> None:
+    if sheet.control is Control.BATTERY_POWER:
+        assert sheet.recompute == (sheet.limits in ELSEWHERE), key
+
+
+def with_one_source(whole: Profile) -> Profile:
+    assert whole.source
+    lonely = tuple(replace(c, sources=c.sources[:1]) for c in whole.source.controls)
+    return replace(whole, source=replace(whole.source, controls=lonely))
+
+
+async def test_a_control_with_one_source_is_not_offered(clock: HandClock, intents: Intents) -> None:
+    image = images.foxess()
+    image.holding[44000] = 0
+    sheet = with_one_source(profile("foxess-h3"))
+    assert (profile("foxess-h3").evidence, sheet.evidence) == ("two sources", "one source")
+    async with serving(RegisterServer({image.unit: image.holding})) as server:
+        bus = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(10.0))
+        one = ModbusDevice("device", sheet, bus.unit(image.unit), intents, clock)
+        await one.poll()
+        assert not one.controls
+        with pytest.raises(DeviceError, match="cannot set"):
+            await one.hold(Control.BATTERY_POWER, 1000)
+        assert not server.writes
+        await one.close()
