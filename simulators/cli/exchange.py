@@ -112,6 +112,7 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
 async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
     from simulators.exchange import start_exchange
     from simulators.exchange.operator import serve_operator
+    from simulators.exchange.start import settle_memory
     from simulators.exchange.terms import Terms
     from simulators.participants import start_participants
 
@@ -128,6 +129,7 @@ async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Ne
             terms=Terms(supply_curve=place.supply is Supply.CURVE),
         )
         await serve_operator(handle.market, place.state)
+        settle_memory()
         print(f"exchange: {handle.url}  state: {place.state}", flush=True)
         home = handle.credential_file("home")
         print(f"credential of the home: {home}", flush=True)

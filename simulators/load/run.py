@@ -182,8 +182,9 @@ async def _settle(
     days = max(load.hours / 24, 1 / 96)
     figures["bytes_per_home_day"] = round(figures["bytes"] / load.homes / days)
     figures["longest_block_ms"] = round(figures["longest_block_ms"], 1)
-    await _correct(own, homes, start)
-    figures["final_cpu_s"] = round(await own.final(start), 3)
+    corrected = max(start, floor_quarter(clock.now()) - 2 * QUARTER)
+    await _correct(own, homes, corrected)
+    figures["final_cpu_s"] = round(await own.final(corrected), 4)
     after = await own.figures()
     figures["zero_sum_error"] = after["zero_sum_error"]
     figures["longest_block_ms"] = round(max(figures["longest_block_ms"], after["longest_block_ms"]), 1)  # fmt: skip
@@ -191,7 +192,7 @@ async def _settle(
 
 
 async def _correct(own: OwnExchange, homes: list[LightHome], start: datetime) -> None:
-    """The meter data provider reports revenue meters of the first interval."""
+    """The meter data provider reports revenue meters of one interval."""
     wire = Wire(own.url)
     provider = LightHome(METERING, wire, Counts(), None)
     for home in homes[::_REVENUE_SHARE]:

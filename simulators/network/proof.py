@@ -153,7 +153,12 @@ def _done(sizes: Sequence[float], table: Array, stored: float, price: float) -> 
 
 def compare(days: int, seed: int = 1, wear: float = 20.0) -> list[Check]:
     """Energy at the meter and money of both, with what each has stored more at the end at its worth."""
-    played = play_gateway(days, seed)
+    return laid_beside(
+        play_gateway(days, seed), f"the demo's world, {days} days, seed {seed}", wear
+    )
+
+
+def laid_beside(played: Days, source: str, wear: float) -> list[Check]:
     full, mine = played.gateway, light(played, wear)
     spare = (mine["stored"] - full["stored"]) * _ONE_WAY
     energy = full["import"] + full["export"]
@@ -163,13 +168,18 @@ def compare(days: int, seed: int = 1, wear: float = 20.0) -> list[Check]:
         + full["export"] * float(played.sell.mean()) / 1e3
     )
     money = mine["money"] + spare * _IMPORT_USD_PER_MWH / 1e3 - full["money"]
-    source = f"the demo's world, {days} day{'s' if days > 1 else ''}, seed {seed}"
     return [
         Check(
             "Light home against a full gateway: energy at the meter", source,
             f"{full['import']:.1f} kWh in, {full['export']:.1f} out (within 2 %)",
             f"{mine['import']:.1f} in, {mine['export']:.1f} out; {away / energy:.1%} of the energy apart",
             passed=away / energy <= _ENOUGH,
+        ),
+        Check(
+            "Light home against a full gateway: the battery's discharge", source,
+            f"{full['discharge']:.1f} kWh (within 2 %)",
+            f"{mine['discharge']:.1f} kWh; {abs(mine['stored'] - full['stored']):.1f} kWh apart in the battery at the end",
+            passed=abs(mine["discharge"] / max(full["discharge"], 1e-9) - 1) <= _ENOUGH,
         ),
         Check(
             "Light home against a full gateway: money", source,

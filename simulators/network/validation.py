@@ -130,7 +130,7 @@ def _months(scenario: Scenario, folder: Path | None) -> Iterator[Check]:
     mine = got[8] / float(np.mean([got[m] for m in (6, 7, 9)]))
     yield Check(
         names[1],
-        MODO,
+        f"{MODO}; June and September set on it",
         f"{ratio:.1f} (within a third)",
         f"{mine:.1f}",
         passed=abs(mine / ratio - 1) < 1 / 3,
@@ -205,7 +205,7 @@ def _charging(scenario: Scenario) -> Iterator[Check]:
 
 
 def _stalls(folder: Path | None) -> Iterator[Check]:
-    name, source = "Stalls in the United States, 2022 to 2025", "public list of sites"
+    name, source = "Stalls in the United States, 2022 to 2025", "public list of sites; set on it"
     years = (2022, 2023, 2024, 2025)
     ours = {year: sites.US_STALLS[year] for year in years}
     if folder is None or not (folder / "tesla_sites_us.csv").exists():

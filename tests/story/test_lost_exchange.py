@@ -44,17 +44,17 @@ async def test_a_fill_that_is_learned_late_and_an_hour_without_the_exchange(
 
     async def referee(world: World) -> None:
         await play(world, SOLD - timedelta(minutes=10, seconds=5))
-        book, present = world.gateway.agent.journal.book, world.gateway.agent.keeper.state
-        assert present.exchange_reached
+        book, keeper = world.gateway.agent.journal.book, world.gateway.agent.keeper
+        assert keeper.state.exchange_reached
         before_wh = book.position_wh(quarter(SOLD))
         await _more_is_sold(world)
         await world.exchange.close()
         await play(world, SOLD + timedelta(minutes=4))
         assert book.position_wh(quarter(SOLD)) == before_wh, "nobody could tell us"
-        assert present.exchange_reached is False
+        assert keeper.state.exchange_reached is False
         async with restarted(world):
             await play(world, SOLD + timedelta(minutes=16))
-            assert present.exchange_reached, "asked again at least once a minute"
+            assert keeper.state.exchange_reached, "asked again at least once a minute"
             _delivered_late(world, before_wh)
         await _without(world)
         ended.append(True)
