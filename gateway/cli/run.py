@@ -65,6 +65,8 @@ def last_good(config: Path) -> bytes | None:
     usual one): by them the devices are released, whatever has become of the configuration."""
     import tomllib
 
+    import msgspec
+
     from gateway.guard.settings_file import last_settings
 
     folder = Path("state")
@@ -73,4 +75,5 @@ def last_good(config: Path) -> bytes | None:
         folder = Path(named) if isinstance(named, str) else folder
     except (OSError, ValueError):
         pass
-    return last_settings(folder)
+    known = last_settings(folder)
+    return None if known is None else msgspec.json.encode(known)

@@ -77,7 +77,7 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
             process.report(report)
 
     guard = Guard(settings, clock, on_report)
-    keep_settings(settings)
+    keep_settings(guard.kept)
     process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -7,15 +7,18 @@ import fcntl
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from gateway.clock import Clock
-from gateway.config.guard import GuardSettings
+from gateway.clock import Clock, WallClock
+from gateway.config.guard import DeviceConfig, GuardSettings
 from gateway.devices.build import build_devices
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StorageError
 from gateway.guard.intents import GuardFile
+from gateway.guard.left_behind import left_behind, let_go
 from gateway.guard.loop import GuardLoop
 from gateway.guard.orders import OrderIntake
+from gateway.guard.settings_file import last_settings
 from gateway.ipc.messages import GuardReport
 from gateway.site.site import Site
 from gateway.sun import is_dark
@@ -35,15 +38,22 @@ class Guard:
         clock: Clock,
         on_report: Callable[[GuardReport], None],
     ) -> None:
-        """Opens the guard's file and builds the devices; nothing is connected yet. Raises ConfigError."""
+        """Opens the guard's file and builds the devices; nothing is connected yet. Raises ConfigError.
+
+        ``kept`` are the settings that the next start has to know, with devices that are left behind.
+        """
         folder = Path(settings.state_dir)
         self._lock = _locked(folder / f"{FILE}.lock")
         file = GuardFile(folder / FILE)
         place, timing = settings.place, settings.timing
+        left = _left_behind(folder, settings, file)
         self.clock, self.settings = clock, settings
+        self.kept = replace(settings, devices=(*settings.devices, *left))
+        devices = build_devices(self.kept.devices, file, clock, memory=file)
+        steered, self._left = devices[: len(settings.devices)], devices[len(settings.devices) :]
         self.intake = OrderIntake(file, settings.standing(), clock)
         self.site = Site(
-            build_devices(settings.devices, file, clock, memory=file),
+            steered,
             clock,
             timing.period_s,
             lambda now: is_dark(place, now),
@@ -61,6 +71,8 @@ class Guard:
         try:
             async with asyncio.TaskGroup() as loops:
                 self.site.start(loops)
+                for device in self._left:
+                    self.clock.spawn(loops, let_go(device, self.clock), f"let go {device.name}")
                 await self.site.looked_at(FIRST_LOOK_S)
                 self.clock.spawn(loops, self.loop.run(), "control")
                 listening()
@@ -78,6 +90,23 @@ class Guard:
             if self._lock is not None:
                 os.close(self._lock)
                 self._lock = None
+
+
+def _left_behind(
+    folder: Path, settings: GuardSettings, file: GuardFile
+) -> tuple[DeviceConfig, ...]:
+    """What the last configuration steered and this one does not; never a reason not to start."""
+    last = last_settings(folder)
+    if last is None:
+        return ()
+    left = left_behind(last.devices, settings.devices, file.owing)
+    try:
+        build_devices((*settings.devices, *left.devices), None, WallClock())
+        file.rename(left.renamed)
+    except (ConfigError, StorageError) as error:
+        log.error("what the last configuration left forced is not known: %s", error)
+        return ()
+    return left.devices
 
 
 def _locked(path: Path) -> int | None:

@@ -8,6 +8,7 @@ cannot be read is put aside and said once: the devices are made neutral at the s
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -67,6 +68,17 @@ class GuardFile:
 
     def pending(self, device: str) -> dict[Control, str]:
         return {Control(name): text for name, text in self._kept.intents.get(device, {}).items()}
+
+    @property
+    def owing(self) -> frozenset[str]:
+        """The devices of which something is stored."""
+        return frozenset(self._kept.intents)
+
+    def rename(self, names: Mapping[str, str]) -> None:
+        """What is stored of a device goes over to its new name."""
+        if names:
+            moved = {names.get(device, device): ours for device, ours in self._kept.intents.items()}
+            self._store(replace(self._kept, intents=moved))
 
     def write_count(self, device: str, register: int, day: str) -> int:
         if day != self._kept.flash_day:

@@ -27,12 +27,10 @@ def keep_settings(settings: GuardSettings) -> None:
         log.warning("%s cannot be written: %s", path, error.strerror)
 
 
-def last_settings(folder: Path) -> bytes | None:
+def last_settings(folder: Path) -> GuardSettings | None:
     """What `keep_settings` wrote, if it is still such settings."""
     try:
         with (folder / FILE).open("rb") as file:
-            data = file.read(MOST_BYTES)
-        msgspec.json.decode(data, type=GuardSettings)
+            return msgspec.json.decode(file.read(MOST_BYTES), type=GuardSettings)
     except (OSError, ValueError, RecursionError):
         return None
-    return data

@@ -129,6 +129,40 @@ async def test_a_damaged_journal_keeps_no_family_forced(family: str, tmp_path: P
         assert await place.stop() == 0
 
 
+def _renamed(place: Guarded, text: str) -> str:
+    return text.replace('name = "inverter"', 'name = "hybrid"')
+
+
+def _read_only(place: Guarded, text: str) -> str:
+    return text.replace('name = "inverter"', 'name = "inverter"\ncontrol = false')
+
+
+def _removed(place: Guarded, text: str) -> str:
+    """A meter has even taken its name."""
+    inverter = f'profile = "goodwe-et"\nhost = "127.0.0.1"\nport = {place.servers.ports.inverter}'
+    meter = f'profile = "sunspec-meter"\nhost = "127.0.0.1"\nport = {place.servers.ports.meter}'
+    assert inverter in text
+    return text.replace(inverter, f"{meter}\nunit = 200")
+
+
+@pytest.mark.parametrize("edited", [_renamed, _read_only, _removed])
+async def test_a_device_that_is_configured_otherwise_after_a_crash_stays_not_forced(
+    edited: Callable[[Guarded, str], str], tmp_path: Path
+) -> None:
+    """What restores a device is stored by its name, and the name is the owner's to change."""
+    async with guarded("goodwe", tmp_path) as place:
+        await place.start(agents.HOLDS)
+        await place.until(lambda: place.held, "held")
+        await place.kill()
+        _owner_lets_go(place)
+        place.config.write_text(edited(place, place.config.read_text()))
+        await place.start(agents.ENDS_AT_ONCE)
+        await place.until(lambda: not place.held, "released")
+        await place.steers_on()
+        assert await place.stop() == 0
+        assert not json.loads((place.state / FILE).read_text())["intents"]
+
+
 @pytest.mark.parametrize("broken", ["[site]\nreserve_pct = 900\n", "no toml at all ]["])
 async def test_a_configuration_that_cannot_be_read_releases_by_the_last_good_one(
     broken: str, tmp_path: Path
