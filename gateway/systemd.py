@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import logging
 import os
+import signal
 import socket
 import sys
 from typing import TextIO
 
 from gateway.escape import printable
 
+# What systemd, a terminal or a person sends to end the guard; none leaves a device forced.
+ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
 _LONGEST = 2000  # characters of a message
 
 

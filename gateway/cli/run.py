@@ -28,7 +28,13 @@ def run(
     the guard starts the agent, which reads the rest.
     """
     import os
+    import signal
     import sys
+
+    from gateway.systemd import ENDING
+
+    # What ends it waits until the guard can hear it: from then on devices are left in good order.
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
 
     import msgspec
 

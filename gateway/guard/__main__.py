@@ -12,6 +12,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,17 +25,11 @@ from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
 from gateway.guard.compose import Guard
 from gateway.guard.settings_file import keep_settings
 from gateway.ipc.messages import GuardReport
-from gateway.systemd import notify, set_up_logs
+from gateway.systemd import ENDING, notify, set_up_logs
 
 log = logging.getLogger(__name__)
 
 LIMITS = AgentLimits()
-ENDING = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-)  # none leaves a device forced
 
 
 def main() -> int:
@@ -59,8 +54,7 @@ async def release(settings: GuardSettings) -> None:
 
     It takes some seconds at most, so that nothing has to end it sooner.
     """
-    for number in ENDING:
-        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+    _on_ending(lambda: None)
     log.error("the devices of the last good configuration are made neutral; nothing else runs")
     await Guard(settings, WallClock(), lambda _: None).release()
 
@@ -80,9 +74,7 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
     keep_settings(guard.kept)
     process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in ENDING:
-        loop.add_signal_handler(number, ended.set)
+    _on_ending(ended.set)
     listening = asyncio.Event()
 
     def ready() -> None:
@@ -103,6 +95,13 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
             await guarding
         await stopping
         keeping.cancel()
+
+
+def _on_ending(call: Callable[[], object]) -> None:
+    """What ends the guard calls ``call``; `energy-gateway run` has held it back until now."""
+    for number in ENDING:
+        asyncio.get_running_loop().add_signal_handler(number, call)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 async def _keep(process: AgentProcess, listening: asyncio.Event) -> None:

@@ -169,7 +169,11 @@ class Guarded:
 
 
 def toml(family: str, servers: Servers, state: Path, more: str = "") -> str:
-    """The configuration of the home; ``more`` goes to its end."""
+    """The configuration of the home; ``more`` goes to its end.
+
+    Without a broker of its own it has none: one that runs on this machine is somebody's home.
+    """
+    no_broker = "" if "[mqtt]" in more else "[mqtt]\nport = 1\n"
     own_meter = family in WITH_METER
     meter = f"""
 [[device]]
@@ -200,7 +204,8 @@ period_s = {PERIOD_S}
 
 [dashboard]
 enabled = false
-{more}"""
+{more}
+{no_broker}"""
 
 
 @asynccontextmanager
