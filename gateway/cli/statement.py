@@ -65,7 +65,11 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             count = journal.verify()
             sys.stderr.write(f"{count} entries, the chain is whole; head {journal.head[1]}\n")
         zone = ZoneInfo(settings.site.time_zone) if settings else ZoneInfo("UTC")
-        account, book = _account(settings, journal, zone, start, end)
+        found = _account(settings, journal, zone, start, end)
+        if found is None:
+            _nothing_yet(as_json, reconcile)
+            return
+        account, book = found
         if as_json:
             print(json.dumps(statement_formats.as_json(account), indent=2))
         else:
@@ -100,7 +104,8 @@ def _journal_path(settings: Settings | None, state: Path | None) -> Path:
 
 def _account(
     settings: Settings | None, journal: Journal, zone: ZoneInfo, start: str | None, end: str | None
-) -> tuple[Statement, Book]:
+) -> tuple[Statement, Book] | None:
+    """None where nothing is metered or traded yet, and the whole account is asked for."""
     from datetime import UTC, datetime
 
     from gateway.errors import ConfigError
@@ -115,7 +120,9 @@ def _account(
     spans = [m.interval for m in book.metered.values()]
     spans += [t.interval for t in book.transactions.values()]
     if not spans and not (first and last):
-        raise ConfigError("no interval is metered or traded yet in this span")
+        if first or last:
+            raise ConfigError("no interval is metered or traded in this span")
+        return None
     first = first or min(span.start for span in spans)
     last = last or max(span.end for span in spans)
     if settings is None:
@@ -124,6 +131,21 @@ def _account(
     fees = fees_money(settings.tariff, zone, first, last)
     fees += demand_money(settings.tariff, zone, book.metered.values())
     return statement(book, first, last, prices, settings.tariff.currency, fees), book
+
+
+def _nothing_yet(as_json: bool, reconcile: bool) -> None:
+    """A home of the first minutes has an account, and it is empty; that is no fault."""
+    import sys
+
+    from gateway.errors import ConfigError
+
+    if reconcile:
+        raise ConfigError(
+            "no interval is metered or traded yet here; --from and --to say what to compare"
+        )
+    sys.stderr.write("no interval is metered or traded yet\n")
+    if as_json:
+        print("null")
 
 
 def _moment(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from gateway.clock import WallClock
+from gateway.store.journal import Journal
 from simulators.exchange import start_exchange
 from tests import loops
 from tests.market.network import FORK, Run, Town
@@ -113,6 +114,18 @@ def test_bad_input_is_one_line_and_2(town: Town, options: tuple[str, ...], says:
     assert shown.stderr.startswith("error: ")
     assert says in shown.stderr
     assert shown.stderr.count("\n") == 1
+
+
+def test_an_account_without_a_row_is_empty_and_no_fault(town: Town, tmp_path: Path) -> None:
+    Journal(tmp_path / "journal.sqlite").close()
+    shown = run(town, "--state", str(tmp_path), "--verify")
+    assert shown.returncode == 0, shown.stderr
+    assert "the chain is whole" in shown.stderr
+    assert "no interval is metered or traded yet" in shown.stderr
+    assert json.loads(run(town, "--state", str(tmp_path), "--json").stdout) is None
+    compared = run(town, "--state", str(tmp_path), "--reconcile")
+    assert compared.returncode == 2
+    assert "--from and --to" in compared.stderr
 
 
 def test_a_lost_exchange_is_said(town: Town) -> None:
