@@ -66,8 +66,9 @@ def day(days: int) -> tuple[float, float, int, int]:
 
 
 ROOMS = (
-    "gateway/modbus", "gateway/devices", "gateway/site", "gateway/planner", "gateway/market",
-    "gateway/publishing", "gateway/journal", "gateway/service", "simulators/devices",
+    "gateway/modbus", "gateway/devices", "gateway/site", "gateway/control", "gateway/guard",
+    "gateway/ipc", "gateway/planner", "gateway/market", "gateway/publishing", "gateway/store",
+    "gateway/metering", "gateway/forecasts", "gateway/agent", "simulators/devices",
     "simulators/exchange", "simulators/participants", "simulators/", "pymodbus", "aiohttp",
     "aiomqtt", "paho", "numpy", "sqlite3", "asyncio",
 )  # fmt: skip

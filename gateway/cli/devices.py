@@ -261,12 +261,12 @@ def profiles() -> None:
     """
     from gateway.devices.build import all_profiles
 
-    print(f"{'profile':20} {'kind':9} {'evidence':11} {'dead-man':10} {'steers':34} for")
+    print(f"{'profile':20} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
     for p in all_profiles().values():
         steers = " ".join(sorted(c.value for c in p.controls)) or "-"
         kinds = {c.lease.kind for c in p.source.controls} if p.source else set()
         lease = "/".join(sorted(kinds)) or ("reversion" if p.controls else "-")
-        print(f"{p.key:20} {p.kind:9} {p.evidence:11} {lease:10} {steers:34} {p.title}")
+        print(f"{p.key:20} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
 
 
 def verify(  # noqa: PLR0913, PLR0917 - one option each

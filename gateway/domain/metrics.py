@@ -47,7 +47,7 @@ def unit_of(symbol: str) -> Unit:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A name that readings, topics and history share, with its unit (SI or %), and what it is.
+    """A name that readings and topics share, with its unit (SI or %), and what it is.
 
     ``counts``: it only grows, "for ever" or "a session". ``choices`` are the words of a state, where
     they are fixed. ``detail``: of interest to few. ``device_class`` is Home Assistant's, where it is

@@ -179,7 +179,7 @@ def _checks(report: Report, world: World, theirs: int) -> list[Check]:
     entries = world.gateway.agent.journal.verify()
     return [
         Check("the home's energy balances", abs(report.balance_error_wh) <= allowed,
-              f"off by {report.balance_error_wh:.1f} Wh of {load:.0f} Wh"),
+              f"off by {abs(report.balance_error_wh):.1f} Wh of {load:.0f} Wh"),
         Check("every quarter-hour is metered", seen == quarters, f"{seen} of {quarters}"),
         Check("the meter's account is what flowed", metered_off <= 2 + 0.0005 * load,
               f"off by {metered_off:.1f} Wh"),
