@@ -71,17 +71,21 @@ class Availability:
 
 @dataclass
 class _Calm(Availability):
-    """Of something that comes and goes: what is lost again within the hour is not said again."""
+    """Of something that comes and goes: what is lost again within the hour is said when that has passed
+    and it is still away."""
 
     now_s: float = 0.0
     _said_s: float = -_QUIET_S
     _hushed: bool = False
 
     def lost(self, why: object, expected: bool = False) -> bool:
-        if self.present and self.now_s - self._said_s < _QUIET_S:
+        quiet = self.now_s - self._said_s < _QUIET_S
+        if self.present and quiet:
             self.present = False
             self._hushed = True
             return False
+        if self._hushed and not quiet:
+            self.present = True
         if self.present:
             self._said_s, self._hushed = self.now_s, False
         return super().lost(why, expected)

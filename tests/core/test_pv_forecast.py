@@ -331,6 +331,7 @@ def test_the_plan_sees_it_from_the_second_hour_on() -> None:
     assert list(quarters(ragged)) == [NOW], "a quarter that is covered in part is not known"
     rules = TariffRules(Tariff(), ZoneInfo("UTC"))
     own = build_outlook(NOW, [], KnownPrices(), rules, Home(None), Options(6.0))
+    ours = [f.pv_wh[1] for f in own.forecasts]
     middles = [f.pv_wh[1] for f in with_provider(own, rows).forecasts]
-    assert middles == [0.0] * 4 + [1000.0] * 8 + [0.0] * 12
+    assert middles == ours[:4] + [1000.0] * 8 + ours[12:]
     assert with_provider(own, {}) is own
