@@ -6,17 +6,41 @@ sent, so the same program runs by hand.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
 import select
+import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Protocol
 
 from gateway.escape import printable
 
+ENDING = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+)  # none leaves a device forced
 _LONGEST = 2000  # characters of a message
+
+
+def end_later() -> None:
+    """Hold back what would end us until there is somebody to leave all in good order (`end_now`).
+
+    What is held back outlives exec(3), and is a child's too.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+def end_now(how: Callable[[], object]) -> None:
+    """From now on ``how`` is called, in the running event loop, when we are to end; at once if that came before."""
+    for number in ENDING:
+        asyncio.get_running_loop().add_signal_handler(number, how)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def notify(state: str) -> bool:

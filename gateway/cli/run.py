@@ -34,7 +34,9 @@ def run(
 
     from gateway.config.load import load_guard_settings
     from gateway.errors import ConfigError
+    from gateway.systemd import end_later
 
+    end_later()  # a stop that comes before the guard can hear it still finds the devices released
     levels = ("debug", "info", "warning", "error")
     if log_level not in levels:
         raise ConfigError(f"--log-level {log_level}: use one of {', '.join(levels)}")

@@ -10,7 +10,6 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -24,17 +23,11 @@ from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
 from gateway.guard.compose import Guard
 from gateway.guard.settings_file import keep_settings
 from gateway.ipc.messages import GuardReport
-from gateway.systemd import NeverWaiting, notify, set_up_logs
+from gateway.systemd import NeverWaiting, end_now, notify, set_up_logs
 
 log = logging.getLogger(__name__)
 
 LIMITS = AgentLimits()
-ENDING = (
-    signal.SIGTERM,
-    signal.SIGINT,
-    signal.SIGHUP,
-    signal.SIGQUIT,
-)  # none leaves a device forced
 
 
 def main() -> int:
@@ -61,8 +54,7 @@ async def release(settings: GuardSettings) -> None:
 
     It takes some seconds at most, so that nothing has to end it sooner.
     """
-    for number in ENDING:
-        asyncio.get_running_loop().add_signal_handler(number, lambda: None)
+    end_now(lambda: None)
     log.error("the devices of the last good configuration are made neutral; nothing else runs")
     await Guard(settings, WallClock(), lambda _: None).release()
 
@@ -82,9 +74,7 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
     keep_settings(guard.kept)
     process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in ENDING:
-        loop.add_signal_handler(number, ended.set)
+    end_now(ended.set)
     listening = asyncio.Event()
 
     def ready() -> None:
