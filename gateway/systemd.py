@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+import select
 import socket
 import sys
-from typing import TextIO
+from typing import Protocol
 
 from gateway.escape import printable
 
@@ -32,6 +33,47 @@ def notify(state: str) -> bool:
         logging.getLogger(__name__).debug("systemd cannot be told %s: %s", state, error)
         return False
     return True
+
+
+class LinesTo(Protocol):
+    """Where log lines go."""
+
+    def write(self, text: str, /) -> object: ...
+
+
+class NeverWaiting:
+    """Writes to the file behind ``descriptor`` what it takes at once; the rest is left out and counted.
+
+    A full pipe, a journal that hangs or a terminal that was stopped (Ctrl-S) would else hold up who logs.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._left_out = descriptor, 0
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    def write(self, text: str) -> None:
+        """One log record."""
+        if self._left_out and self._takes(
+            f"{self._left_out} lines were left out: nobody read them\n"
+        ):
+            self._left_out = 0
+        if self._left_out or not self._takes(text):
+            self._left_out += 1
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def _takes(self, text: str) -> bool:
+        data = text.encode(errors="replace")
+        for start in range(0, len(data), select.PIPE_BUF):  # so much is taken whole, or not yet
+            if not any(events & select.POLLOUT for _, events in self._poll.poll(0)):
+                return False
+            try:
+                os.write(self._descriptor, data[start : start + select.PIPE_BUF])
+            except OSError:  # closed, or somebody else was faster
+                return False
+        return True
 
 
 class LineFormatter(logging.Formatter):
@@ -66,7 +108,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logs(
-    level: int = logging.INFO, as_json: bool = False, stream: TextIO | None = None
+    level: int = logging.INFO, as_json: bool = False, stream: LinesTo | None = None
 ) -> None:
     """Logs to ``stream`` (stderr): JSON, or with priorities under journald, or plain for a person."""
     handler = logging.StreamHandler(stream or sys.stderr)

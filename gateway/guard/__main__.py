@@ -24,7 +24,7 @@ from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
 from gateway.guard.compose import Guard
 from gateway.guard.settings_file import keep_settings
 from gateway.ipc.messages import GuardReport
-from gateway.systemd import notify, set_up_logs
+from gateway.systemd import NeverWaiting, notify, set_up_logs
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,9 @@ ENDING = (
 def main() -> int:
     """Run until SIGTERM, SIGINT, SIGHUP or SIGQUIT; 0 then, 2 if the configuration cannot be used."""
     words = _parser().parse_args()
-    set_up_logs(getattr(logging, words.log_level.upper()), as_json=words.log_json)
+    set_up_logs(
+        getattr(logging, words.log_level.upper()), as_json=words.log_json, stream=NeverWaiting(2)
+    )
     with os.fdopen(words.settings_fd, "rb") as pipe:
         settings = msgspec.json.decode(pipe.read(), type=GuardSettings)
     try:

@@ -33,7 +33,7 @@ def test_nothing_is_exported_while_the_battery_charges_from_the_sun(tmp_path: Pa
     clock = SimClock(NOON)
 
     async def run() -> None:
-        home = Home(clock, Scenario(NOON, seed=1, soc_pct=40.0, car=None))
+        home = Home(clock, Scenario(NOON, seed=1, soc_pct=98.0, car=None))
         servers = await serve_home(home, choice=Choice(inverter="fronius"))
         journal = GuardFile(tmp_path / "guard.json")
         port = servers.ports.inverter
@@ -43,7 +43,7 @@ def test_nothing_is_exported_while_the_battery_charges_from_the_sun(tmp_path: Pa
         devices[1].name = "meter"
         site = Site(devices, clock, period_s=2)
         intake = OrderIntake(GuardFile(tmp_path / "guard.json"), SETTINGS, clock)
-        slow = BatteryAssumptions(max_charge_w=2_000)
+        slow = BatteryAssumptions(max_charge_w=3_000)  # more than one so full still takes
         control = ControlSettings(ZoneInfo("UTC"), export_limit_w=0.0, battery=slow)
         reports: list[GuardReport] = []
         loop = GuardLoop(site, intake, control, clock, 2.0, reports.append)

@@ -118,6 +118,21 @@ async def test_a_closed_terminal_leaves_no_device_forced(
         assert not place.held
 
 
+async def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
+    """A pipe that is full, a journal that hangs, Ctrl-S: the agent waits, the guard leaves lines out."""
+    async with guarded("goodwe", tmp_path) as place:
+        await place.start(agents.FILLS_THE_LOG, QUICK)
+        await place.until(lambda: place.held, "held")
+        first = await place.agent()
+        await place.reads_no_more()
+        await place.agent(other_than=first)
+        await place.steers_on(12)
+        place.reads_again()
+        await place.says("lines were left out: nobody read them")
+        assert await place.stop() == 0
+        assert not place.held
+
+
 async def test_the_agent_never_outlives_the_guard(tmp_path: Path) -> None:
     async with guarded("fronius", tmp_path) as place:
         await place.start()
