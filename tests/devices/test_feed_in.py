@@ -18,7 +18,6 @@ from gateway.guard.loop import GuardLoop
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.site import Site
-from gateway.store.journal import Journal
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
@@ -36,7 +35,7 @@ def test_nothing_is_exported_while_the_battery_charges_from_the_sun(tmp_path: Pa
     async def run() -> None:
         home = Home(clock, Scenario(NOON, seed=1, soc_pct=98.0, car=None))
         servers = await serve_home(home, choice=Choice(inverter="fronius"))
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         port = servers.ports.inverter
         devices = [
             one_device(port, key, journal, clock) for key in ("fronius-gen24", "sunspec-meter")
@@ -78,6 +77,5 @@ def test_nothing_is_exported_while_the_battery_charges_from_the_sun(tmp_path: Pa
         for device in devices:
             await device.close()
         await servers.close()
-        journal.close()
 
     simulated(clock, run())
