@@ -6,19 +6,41 @@ sent, so the same program runs by hand.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import os
+import select
 import signal
 import socket
 import sys
-from typing import TextIO
+from collections.abc import Callable
+from typing import Protocol
 
 from gateway.escape import printable
 
-# What systemd, a terminal or a person sends to end the guard; none leaves a device forced.
-ENDING = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+ENDING = (
+    signal.SIGTERM,
+    signal.SIGINT,
+    signal.SIGHUP,
+    signal.SIGQUIT,
+)  # none leaves a device forced
 _LONGEST = 2000  # characters of a message
+
+
+def end_later() -> None:
+    """Hold back what would end us until there is somebody to leave all in good order (`end_now`).
+
+    What is held back outlives exec(3), and is a child's too.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+
+
+def end_now(how: Callable[[], object]) -> None:
+    """From now on ``how`` is called, in the running event loop, when we are to end; at once if that came before."""
+    for number in ENDING:
+        asyncio.get_running_loop().add_signal_handler(number, how)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def notify(state: str) -> bool:
@@ -35,6 +57,47 @@ def notify(state: str) -> bool:
         logging.getLogger(__name__).debug("systemd cannot be told %s: %s", state, error)
         return False
     return True
+
+
+class LinesTo(Protocol):
+    """Where log lines go."""
+
+    def write(self, text: str, /) -> object: ...
+
+
+class NeverWaiting:
+    """Writes to the file behind ``descriptor`` what it takes at once; the rest is left out and counted.
+
+    A full pipe, a journal that hangs or a terminal that was stopped (Ctrl-S) would else hold up who logs.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor, self._left_out = descriptor, 0
+        self._poll = select.poll()
+        self._poll.register(descriptor, select.POLLOUT)
+
+    def write(self, text: str) -> None:
+        """One log record."""
+        if self._left_out and self._takes(
+            f"{self._left_out} lines were left out: nobody read them\n"
+        ):
+            self._left_out = 0
+        if self._left_out or not self._takes(text):
+            self._left_out += 1
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def _takes(self, text: str) -> bool:
+        data = text.encode(errors="replace")
+        for start in range(0, len(data), select.PIPE_BUF):  # so much is taken whole, or not yet
+            if not any(events & select.POLLOUT for _, events in self._poll.poll(0)):
+                return False
+            try:
+                os.write(self._descriptor, data[start : start + select.PIPE_BUF])
+            except OSError:  # closed, or somebody else was faster
+                return False
+        return True
 
 
 class LineFormatter(logging.Formatter):
@@ -69,7 +132,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def set_up_logs(
-    level: int = logging.INFO, as_json: bool = False, stream: TextIO | None = None
+    level: int = logging.INFO, as_json: bool = False, stream: LinesTo | None = None
 ) -> None:
     """Logs to ``stream`` (stderr): JSON, or with priorities under journald, or plain for a person."""
     handler = logging.StreamHandler(stream or sys.stderr)

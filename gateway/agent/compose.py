@@ -55,11 +55,11 @@ class Agent:
             log.warning("%s", line)
         stores = self._stores = open_stores(settings.state_dir, self._stack)
         self.journal, self.history = journal, history = stores.journal, stores.history
-        user = restored(settings, stored_settings(journal))
+        user = restored(settings, stored_settings(stores.settings))
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
         origin = NightOrigin(journal, keeper.state.rules.tariff)
-        self.user = SettingsKeeper(keeper, journal)
+        self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
         handler = CommandHandler(steering, stores.seen, clock)
@@ -73,7 +73,9 @@ class Agent:
             market = open_market(settings.market, journal, clock)
             self.exchange = market[0]
         provider = pv_provider(settings)
-        self._provider = None if provider is None else ProviderForecast(provider, journal, clock)
+        self._provider = (
+            None if provider is None else ProviderForecast(provider, stores.settings, clock)
+        )
         past = Past(history.quarters, journal, self._clearing, origin, self._provider)
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)

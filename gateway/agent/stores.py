@@ -17,6 +17,8 @@ from gateway.agent.command_handler import SeenCommands
 from gateway.errors import JournalBroken, StorageError
 from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.store.settings import FILE as SETTINGS
+from gateway.store.settings import SettingsStore
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +36,7 @@ class Stores:
     journal: Journal
     history: History
     seen: SeenCommands
+    settings: SettingsStore
     alarm: str = ""
     passes: bool = False
 
@@ -63,7 +66,13 @@ def open_stores(folder: Path, stack: AsyncExitStack) -> Stores:
     except StorageError:
         seen = SeenCommands(_temporary(stack) / COMMANDS)
     stack.callback(seen.close)
-    return Stores(journal, history, seen, alarm, passes)
+    try:
+        settings = SettingsStore(folder / SETTINGS)
+    except StorageError as error:
+        log.error("%s; settings hold until the next start only", error)
+        settings = SettingsStore(_temporary(stack) / SETTINGS)
+    stack.callback(settings.close)
+    return Stores(journal, history, seen, settings, alarm, passes)
 
 
 def _meanwhile(folder: Path, stack: AsyncExitStack) -> Journal:

@@ -11,7 +11,7 @@ from gateway.agent.state import StateKeeper
 from gateway.config.settings import Settings
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import StorageError
-from gateway.store.journal import Journal
+from gateway.store.settings import SettingsStore
 
 PREFIX = "setting."  # of the names under which changes are stored
 _PREFIX_0_1 = "wish."
@@ -49,9 +49,9 @@ def restored(settings: Settings, stored: Mapping[str, str]) -> UserSettings:
     return user
 
 
-def stored_settings(journal: Journal) -> dict[str, str]:
+def stored_settings(store: SettingsStore) -> dict[str, str]:
     """What commands have changed, by name; what 0.1 stored is older."""
-    return journal.settings(_PREFIX_0_1) | journal.settings(PREFIX)
+    return store.settings(_PREFIX_0_1) | store.settings(PREFIX)
 
 
 def _value(text: str) -> Any:
@@ -74,8 +74,8 @@ def differences(old: UserSettings, new: UserSettings) -> dict[str, str]:
 class SettingsKeeper:
     """The only one who changes the user's settings: stored first, then in force."""
 
-    def __init__(self, keeper: StateKeeper, journal: Journal) -> None:
-        self._keeper, self._journal = keeper, journal
+    def __init__(self, keeper: StateKeeper, store: SettingsStore) -> None:
+        self._keeper, self._stored = keeper, store
         self._write = keeper.writer("user")
 
     def change(self, new: UserSettings, *, must_store: bool = True) -> None:
@@ -90,4 +90,4 @@ class SettingsKeeper:
 
     def _store(self, differing: Mapping[str, str]) -> None:
         for name, text in differing.items():
-            self._journal.setting(PREFIX + name, text)
+            self._stored.setting(PREFIX + name, text)

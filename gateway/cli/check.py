@@ -29,7 +29,7 @@ def check(
 
     Example: energy-gateway check --config /etc/energy-gateway/gateway.toml
     """
-    from gateway.agent.checkup import faults
+    from gateway.checkup import faults
     from gateway.config.load import load_settings
     from gateway.config.secrets import complaints
     from gateway.errors import ConfigError
@@ -47,7 +47,7 @@ def check(
 
 
 async def _ask(config: Path, text: str, settings: Settings) -> bool:
-    from gateway.agent.checkup import checkup
+    from gateway.checkup import checkup
 
     well = True
     async for finding in checkup(config, text, settings):

@@ -304,13 +304,13 @@ async def _verify(settings: DeviceConfig, watts: float, settle_s: float, state: 
     from gateway.devices.build import build_devices
     from gateway.devices.verify import verify
     from gateway.errors import DeviceError
-    from gateway.store.journal import Journal
+    from gateway.guard.intents import GuardFile
 
     if settings.profile == "auto" and settings.unit is None:
         settings = await _with_unit(settings)
-    journal = Journal(state / "verify.db")
+    file = GuardFile(state / "verify.json")
     clock = WallClock()
-    device = build_devices([settings], journal, clock)[0]
+    device = build_devices([settings], file, clock)[0]
     failed = 0
     try:
         await device.poll()
@@ -328,5 +328,4 @@ async def _verify(settings: DeviceConfig, watts: float, settle_s: float, state: 
     finally:
         await device.release()
         await device.close()
-        journal.close()
     return failed

@@ -28,13 +28,11 @@ def run(
     the guard starts the agent, which reads the rest.
     """
     import os
-    import signal
     import sys
 
-    from gateway.systemd import ENDING
+    from gateway.systemd import end_later
 
-    # What ends it waits until the guard can hear it: from then on devices are left in good order.
-    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    end_later()  # a stop that comes before the guard can hear it still finds the devices released
 
     import msgspec
 

@@ -16,6 +16,8 @@ from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, Contr
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import Role
 
+FILE = "guard.json"  # in the state folder: what the guard must not forget; its lock tells that one runs
+
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:

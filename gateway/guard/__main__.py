@@ -10,9 +10,7 @@ import argparse
 import asyncio
 import logging
 import os
-import signal
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
 from gateway.guard.compose import Guard
 from gateway.guard.settings_file import keep_settings
 from gateway.ipc.messages import GuardReport
-from gateway.systemd import ENDING, notify, set_up_logs
+from gateway.systemd import NeverWaiting, end_now, notify, set_up_logs
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +33,9 @@ LIMITS = AgentLimits()
 def main() -> int:
     """Run until SIGTERM, SIGINT, SIGHUP or SIGQUIT; 0 then, 2 if the configuration cannot be used."""
     words = _parser().parse_args()
-    set_up_logs(getattr(logging, words.log_level.upper()), as_json=words.log_json)
+    set_up_logs(
+        getattr(logging, words.log_level.upper()), as_json=words.log_json, stream=NeverWaiting(2)
+    )
     with os.fdopen(words.settings_fd, "rb") as pipe:
         settings = msgspec.json.decode(pipe.read(), type=GuardSettings)
     try:
@@ -54,7 +54,7 @@ async def release(settings: GuardSettings) -> None:
 
     It takes some seconds at most, so that nothing has to end it sooner.
     """
-    _on_ending(lambda: None)
+    end_now(lambda: None)
     log.error("the devices of the last good configuration are made neutral; nothing else runs")
     await Guard(settings, WallClock(), lambda _: None).release()
 
@@ -74,7 +74,7 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
     keep_settings(guard.kept)
     process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
     ended = asyncio.Event()
-    _on_ending(ended.set)
+    end_now(ended.set)
     listening = asyncio.Event()
 
     def ready() -> None:
@@ -95,13 +95,6 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
             await guarding
         await stopping
         keeping.cancel()
-
-
-def _on_ending(call: Callable[[], object]) -> None:
-    """What ends the guard calls ``call``; `energy-gateway run` has held it back until now."""
-    for number in ENDING:
-        asyncio.get_running_loop().add_signal_handler(number, call)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 async def _keep(process: AgentProcess, listening: asyncio.Event) -> None:

@@ -32,6 +32,7 @@ MOST_UNSENT = 256 * 1024  # bytes of reports that wait for a child that does not
 MOST_FRAMES_A_S = 100  # an agent sends one or two orders a second
 MOST_BYTES_A_S = 2_000_000  # ... and each takes the guard's time by its size
 _LOOK_S = 1.0
+_NICE = 5
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
 NO_RETRY_SOON = frozenset({2, 3})  # exit codes by which the agent says that a person must act
@@ -223,6 +224,9 @@ def _limit(pid: int, limits: AgentLimits) -> None:
             hard = resource.prlimit(pid, what)[1]
             allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
             resource.prlimit(pid, what, (allowed, allowed))
+    with suppress(OSError):  # one that plans or spins leaves the guard its time, on one core too
+        ours = os.getpriority(os.PRIO_PROCESS, 0)
+        os.setpriority(os.PRIO_PROCESS, pid, ours + _NICE)
     with suppress(OSError):  # when memory gets short, the child goes first
         Path(f"/proc/{pid}/oom_score_adj").write_text("800")
 

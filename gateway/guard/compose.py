@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.clock import Clock, WallClock
-from gateway.config.guard import DeviceConfig, GuardSettings
+from gateway.config.guard import FILE, DeviceConfig, GuardSettings
 from gateway.devices.build import build_devices
 from gateway.errors import ConfigError, StorageError
 from gateway.guard.intents import GuardFile
@@ -25,7 +25,6 @@ from gateway.sun import is_dark
 
 log = logging.getLogger(__name__)
 
-FILE = "guard.json"
 FIRST_LOOK_S = 6.0  # real seconds: devices that do not answer hold the start up no longer
 
 

@@ -8,6 +8,7 @@ cannot be read is put aside and said once: the devices are made neutral at the s
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -109,6 +110,11 @@ class GuardFile:
     def keep_settings(self, settings: StandingSettings) -> None:
         if settings != self._kept.settings:
             self._store(replace(self._kept, settings=settings))
+
+    def put_back(self) -> None:
+        """Write what is known once more where the file has gone: its folder was replaced while we run."""
+        if self._kept != Remembered() and not os.path.exists(self._path):
+            self._store(self._kept)
 
     def _store(self, changed: Remembered) -> None:
         try:

@@ -85,10 +85,10 @@ class OrderIntake:
         return None if why else told
 
     def _keep(self) -> None:
-        if self._told is None:
-            return
         try:
-            self._file.keep_settings(self._told)
+            self._file.put_back()
+            if self._told is not None:
+                self._file.keep_settings(self._told)
             self._unstored = False
         except StorageError as error:
             if not self._unstored:

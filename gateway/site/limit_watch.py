@@ -17,6 +17,9 @@ from gateway.domain.control import GridLimits, Tightening
 log = logging.getLogger(__name__)
 
 TOLERANCE_W = 30.0  # a meter's error, and what an inverter regulates within
+ANSWERED_S = (
+    8.0  # what is over for less time is what control answers by itself: a load that went off
+)
 SETTLE_S = 6.0  # until a new setpoint is seen at the meter: a write, the device, the next poll
 ALARM_S = 30.0  # a limit is broken for so long: no load that came or went explains that
 REST_S = 60.0  # kept for so long, it is given back ...
@@ -62,7 +65,7 @@ def watched(state: LimitState, over_w: float | None, at: float) -> LimitState:
         more_w = over_w - state.asked_w if settling else over_w
         worst_w = max(over_w, state.worst_w)
         state = replace(state, over_s=over_s, kept_s=None, seen_s=at, worst_w=worst_w)
-        if more_w <= TOLERANCE_W:
+        if more_w <= TOLERANCE_W or at - over_s < ANSWERED_S:
             return state
         asked_w = over_w if settling else more_w
         tighter_w = min(MOST_OVER * worst_w, state.tighter_w + more_w)

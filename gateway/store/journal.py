@@ -18,14 +18,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.control import Control
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import GatewayError, JournalBroken, StorageError
 from gateway.store import checkpoint
 from gateway.store.book import Book, Entry
 from gateway.store.chain import GENESIS, canonical, chained
 from gateway.store.ledger_file import LedgerFile
-from gateway.store.settings import FILE, SettingsStore
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +45,6 @@ class Journal:
     ) -> None:
         self._path, self._every = path, checkpoint_every
         self._file = LedgerFile(path, read_only=read_only)
-        self._kept = None if read_only else SettingsStore(path.with_name(FILE))
         self._db = self._file.db
         self.book, self._checkpoint_seq = Book(), 0
         self._last_seq, self._last_hash = 0, GENESIS
@@ -164,51 +161,9 @@ class Journal:
         with self._file.forgetting():
             self._db.executemany("DELETE FROM outbox WHERE seq = ?", [(seq,) for seq in seqs])
 
-    def setting(self, name: str, value: str | None = None) -> str | None:
-        """See `gateway.store.settings`; on its way out of here."""
-        return self._kept.setting(name, value) if self._kept else None
-
-    def settings(self, prefix: str) -> dict[str, str]:
-        """See `gateway.store.settings`; on its way out of here."""
-        return self._kept.settings(prefix) if self._kept else {}
-
     def close(self) -> None:
         """Let go of the file; harmless when repeated."""
         self._file.close()
-        if self._kept:
-            self._kept.close()
-
-    # -- IntentStore (see gateway.devices) --
-
-    def remember(self, device: str, control: Control, restore: str, time: datetime) -> None:
-        with self._file.transaction():
-            self._db.execute(
-                "INSERT OR IGNORE INTO intent VALUES (?, ?, ?, ?)",
-                (device, control.value, restore, iso(time)),
-            )
-
-    def forget(self, device: str, control: Control) -> None:
-        with self._file.forgetting():  # one that comes back releases once more, at the next start
-            self._db.execute(
-                "DELETE FROM intent WHERE device = ? AND control = ?", (device, control.value)
-            )
-
-    def pending(self, device: str) -> dict[Control, str]:
-        rows = self._ask("SELECT control, restore FROM intent WHERE device = ?", device)
-        return {Control(control): str(restore) for control, restore in rows}
-
-    def write_count(self, device: str, register: int, day: str) -> int:
-        sql = "SELECT count FROM flash_write WHERE device = ? AND register = ? AND day = ?"
-        rows = self._ask(sql, device, register, day)
-        return int(rows[0][0]) if rows else 0
-
-    def count_write(self, device: str, register: int, day: str) -> None:
-        with self._file.transaction():
-            self._db.execute(
-                "INSERT INTO flash_write VALUES (?, ?, ?, 1)"
-                " ON CONFLICT (device, register, day) DO UPDATE SET count = count + 1",
-                (device, register, day),
-            )
 
     # -- inside --
 

@@ -86,7 +86,7 @@ class _Place:
 
 def nice_ticks(low: float, high: float, count: int = 5) -> list[float]:
     """Round numbers that cover low to high."""
-    if high <= low:
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1.0):  # a float's own grain is no range
         return [low, low + 1]
     raw = (high - low) / count
     size = 10 ** floor(log10(raw))

@@ -15,7 +15,15 @@ from gateway.control.inputs import ControlMemory
 from gateway.domain.control import GridLimits, Reason, Setpoints, Tightening
 from gateway.domain.order import Order, StandingSettings
 from gateway.domain.readings import BatteryState, InverterState, Snapshot
-from gateway.site.limit_watch import ALARM_S, MOST_OVER, LimitState, LimitWatch, watched
+from gateway.site.limit_watch import (
+    ALARM_S,
+    ANSWERED_S,
+    MOST_OVER,
+    SETTLE_S,
+    LimitState,
+    LimitWatch,
+    watched,
+)
 from simulators.physics.house import Battery, Commands, House, Inputs, State, soc_pct, step
 from tests.control.homes import CONTROL, SETTINGS, flat, inputs, order, snapshot
 
@@ -130,6 +138,28 @@ def test_what_is_over_the_limit_is_taken_back_within_seconds(
     assert loop.excess_wh() <= excess_wh, f"{case}: {loop.excess_wh():.0f} Wh"
 
 
+@pytest.mark.parametrize("lag_ticks", [0, 2, 3])
+def test_a_load_that_goes_off_for_a_moment_costs_no_sun(lag_ticks: int) -> None:
+    """Control answers it by itself; held against the watch, it cost the sun for ten minutes, or for ever."""
+    loop = Loop(
+        asked=None,
+        sun_w=lambda _: 6_000.0,
+        load_w=lambda at: 500.0 if 200 <= at < 210 else 5_500.0,
+        state=State(13_500.0),
+        lag_ticks=lag_ticks,
+    ).run(230)
+    assert loop.state.powers.pv > 5_600
+    assert loop.state.powers.grid < 50
+
+
+def test_a_limit_that_begins_to_hold_costs_no_more_than_it_forbids() -> None:
+    """9 kW go out when a limit of 0 is set: what the home itself uses is still the sun's."""
+    watch, state = LimitWatch(), []
+    for tick, grid_w in enumerate((-9_000.0, -9_000.0, -4_000.0, 0.0, 0.0)):
+        state.append(watch.look(grid_w, GridLimits(export_w=0.0 if tick else None), tick * TICK_S))
+    assert state == [Tightening()] * 5
+
+
 def test_a_limit_that_a_device_ignores_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     loop = Loop(obeys=lambda _: None, state=State(13_500.0))
     loop.run(600)
@@ -175,10 +205,11 @@ def test_it_is_never_below_nothing_nor_beyond_reason(over_w: list[float | None])
 
 def test_a_lagging_meter_is_not_answered_many_times() -> None:
     state = LimitState()
-    for tick in range(3):  # the same 2 kW seen three times before the first answer shows
+    lasting = int(ANSWERED_S / TICK_S)
+    for tick in range(lasting + 3):  # the same 2 kW seen three times before the first answer shows
         state = watched(state, 2_000.0, tick * TICK_S)
-    assert state.tighter_w == 2_000
-    state = watched(state, 3_000.0, 6.0 - 0.1)
+        assert state.tighter_w == (2_000 if tick >= lasting else 0)
+    state = watched(state, 3_000.0, ANSWERED_S + SETTLE_S - 0.1)
     assert state.tighter_w == 3_000, "but what comes on top of it counts at once"
 
 

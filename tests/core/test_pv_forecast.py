@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from aiohttp import web
 
-from gateway.agent.checkup import faults
+from gateway.checkup import faults
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
 from gateway.config.tariff import Tariff
@@ -34,7 +34,7 @@ from gateway.forecasts.pv_provider import (
 )
 from gateway.forecasts.pv_services import ask, pv_provider
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
-from gateway.store.journal import Journal
+from gateway.store.settings import SettingsStore
 from gateway.tariff import TariffRules
 
 NOW = datetime(2026, 6, 1, 6, tzinfo=UTC)
@@ -219,25 +219,25 @@ async def run_until(forecast: ProviderForecast, clock: SimClock, end: datetime) 
         stop.add_done_callback(lambda _: task.cancel())
 
 
-def provided(url: str, tmp_path: Path, clock: SimClock, journal: Journal) -> ProviderForecast:
+def provided(url: str, tmp_path: Path, clock: SimClock, store: SettingsStore) -> ProviderForecast:
     provider = pv_provider(settings_of(url, tmp_path))
     assert provider is not None
-    return ProviderForecast(provider, journal, clock)
+    return ProviderForecast(provider, store, clock)
 
 
 async def test_it_asks_no_more_often_than_allowed_also_over_a_restart(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal, clock = Journal(tmp_path / "journal.sqlite"), SimClock(NOW)
+    store, clock = SettingsStore(tmp_path / "settings.sqlite"), SimClock(NOW)
     caplog.set_level(logging.INFO)
     async with serving(Service(forecast_solar())) as service:
         await run_until(
-            provided(service.url, tmp_path, clock, journal),
+            provided(service.url, tmp_path, clock, store),
             clock,
             NOW + timedelta(hours=2, minutes=10),
         )
         assert len(service.asked) == 5  # one each half hour
-        again = provided(service.url, tmp_path, clock, journal)
+        again = provided(service.url, tmp_path, clock, store)
         await run_until(again, clock, clock.now() + timedelta(minutes=10))
         assert len(service.asked) == 5, "the stored answer is young enough"
         service.status = 503
@@ -249,15 +249,15 @@ async def test_it_asks_no_more_often_than_allowed_also_over_a_restart(
         service.status = 200
         await run_until(again, clock, clock.now() + timedelta(hours=1))
         assert [r for r in caplog.records if r.getMessage().endswith("is back")]
-    journal.close()
+    store.close()
 
 
 async def test_a_clock_that_is_set_back_makes_it_ask_again(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.sqlite")
+    store = SettingsStore(tmp_path / "settings.sqlite")
     async with serving(Service(forecast_solar())) as service:
         ahead = SimClock(NOW + timedelta(days=7))
         service.answer["result"] |= {"2026-06-09T12:00Z": 0, "2026-06-09T13:00Z": 5}
-        forecast = provided(service.url, tmp_path, ahead, journal)
+        forecast = provided(service.url, tmp_path, ahead, store)
         await run_until(forecast, ahead, ahead.now() + timedelta(minutes=1))
         assert len(service.asked) == 1
         forecast._verdict = verdict([Compared(60.0, 225.0, 200.0)] * 48)
@@ -267,21 +267,21 @@ async def test_a_clock_that_is_set_back_makes_it_ask_again(tmp_path: Path) -> No
         await run_until(forecast, right, NOW + timedelta(minutes=1))
         assert len(service.asked) == 2
         assert forecast.chosen(NOW + timedelta(minutes=1)) != {}
-    journal.close()
+    store.close()
 
 
 async def test_both_are_judged_by_what_they_said_six_hours_ahead(tmp_path: Path) -> None:
     """The trading loop makes three plans a quarter-hour; each says it of the same one."""
-    journal, clock = Journal(tmp_path / "journal.sqlite"), SimClock(NOW)
+    store, clock = SettingsStore(tmp_path / "settings.sqlite"), SimClock(NOW)
     async with serving(Service(forecast_solar())) as service:
-        forecast = provided(service.url, tmp_path, clock, journal)
+        forecast = provided(service.url, tmp_path, clock, store)
         await run_until(forecast, clock, NOW + timedelta(seconds=1))
     for i in range(30):
         moment = NOW + timedelta(minutes=5 * i)
         forecast.judge(forecasts_from(floor_quarter(moment), 60.0), [], moment)
         assert max(forecast._said) <= moment + timedelta(hours=6, minutes=15)
     assert len(forecast._said) == 11
-    journal.close()
+    store.close()
 
 
 def forecasts(pv_wh: float) -> list[Forecast]:
@@ -292,10 +292,10 @@ def forecasts(pv_wh: float) -> list[Forecast]:
 
 
 async def test_the_better_one_is_used_once_it_is_known_and_not_when_stale(tmp_path: Path) -> None:
-    journal, clock = Journal(tmp_path / "journal.sqlite"), SimClock(NOW)
+    store, clock = SettingsStore(tmp_path / "settings.sqlite"), SimClock(NOW)
     truth = 225.0  # what the service says of noon; our own says 60
     async with serving(Service(forecast_solar())) as service:
-        forecast = provided(service.url, tmp_path, clock, journal)
+        forecast = provided(service.url, tmp_path, clock, store)
         await run_until(forecast, clock, NOW + timedelta(minutes=1))
     assert forecast.chosen(NOW) == {}, "nothing was compared yet"
     # six hours ahead, quarter by quarter; service: 100 (400 Wh an hour) but for noon's 225
@@ -314,7 +314,7 @@ async def test_the_better_one_is_used_once_it_is_known_and_not_when_stale(tmp_pa
     forecast._verdict = verdict(rows)
     assert forecast.chosen(end)[NOON][1] == truth
     assert forecast.chosen(NOW + timedelta(hours=13)) == {}, "stale"
-    journal.close()
+    store.close()
 
 
 def forecasts_from(moment: datetime, pv_wh: float) -> list[Forecast]:

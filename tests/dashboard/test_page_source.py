@@ -29,6 +29,7 @@ from gateway.publishing.mqtt import Publisher
 from gateway.store.book import TenderState
 from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.store.settings import SettingsStore
 from tests.dashboard.homes import NOW, snapshot, view
 
 
@@ -64,7 +65,10 @@ def make(folder: Path, **more: object) -> Bench:
     )
     clock, journal = SimClock(NOW), Journal(folder / "journal.sqlite")
     keeper = StateKeeper(GatewayState(HomeRules.of(settings), configured(settings)))
-    user, history = SettingsKeeper(keeper, journal), History(folder / "history.sqlite")
+    user, history = (
+        SettingsKeeper(keeper, SettingsStore(folder / "settings.sqlite")),
+        History(folder / "history.sqlite"),
+    )
     steering = HomeSteering(keeper, user, journal, clock, lambda: None)
     handler = CommandHandler(steering, SeenCommands(folder / "commands.sqlite"), clock)
     publisher = Publisher(settings.mqtt, "home", journal)

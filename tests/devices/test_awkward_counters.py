@@ -8,7 +8,7 @@ import pytest
 
 from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices
-from gateway.store.journal import Journal
+from gateway.guard.intents import GuardFile
 from tests.devices.conftest import HandClock, values
 from tests.devices.sunspec_images import Words, chain, common, model, u32
 from tests.modbus.server import RegisterServer, serving
@@ -27,7 +27,7 @@ class Life:
     """The gateway's look at one meter, between two restarts."""
 
     def __init__(self, server: RegisterServer, folder: Path, clock: HandClock) -> None:
-        self.journal = Journal(folder / "journal.sqlite")
+        self.journal = GuardFile(folder / "guard.json")
         entry = DeviceConfig(
             name="meter", profile="sunspec-meter", host="127.0.0.1", port=server.port, unit=1
         )
@@ -38,7 +38,6 @@ class Life:
 
     async def end(self) -> None:
         await self.device.close()
-        self.journal.close()
 
 
 async def test_a_lap_is_not_lost_in_a_restart(clock: HandClock, tmp_path: Path) -> None:
@@ -120,9 +119,8 @@ async def test_what_was_stored_may_be_damaged(
     clock: HandClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(RegisterServer({1: meter(5_000)})) as server:
-        journal = Journal(tmp_path / "journal.sqlite")
+        journal = GuardFile(tmp_path / "guard.json")
         journal.setting("counters meter", '{"time": 3}')
-        journal.close()
         one = Life(server, tmp_path, clock)
         assert await one.imported() == 5
         assert "stored counters cannot be read" in caplog.text
@@ -140,9 +138,8 @@ async def test_what_was_stored_may_be_no_number(
     stored: str, clock: HandClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(RegisterServer({1: meter(5_000)})) as server:
-        journal = Journal(tmp_path / "journal.sqlite")
+        journal = GuardFile(tmp_path / "guard.json")
         journal.setting("counters meter", stored)
-        journal.close()
         one = Life(server, tmp_path, clock)
         assert await one.imported() == 5
         assert "stored counters cannot be read" in caplog.text

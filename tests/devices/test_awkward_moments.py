@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
@@ -12,7 +11,6 @@ from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control, Setpoints
 from gateway.errors import DeviceError, StorageError
 from gateway.site.site import Site
-from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, Intents, device, impatient
 from tests.devices.sunspec_images import hybrid
 from tests.devices.test_transitions import image_of
@@ -84,14 +82,6 @@ async def test_a_store_that_cannot_be_read_does_not_keep_the_battery_forced(
         assert report.neutral, report
         assert words[MODE] == 1
         await one.close()
-
-
-async def test_a_journal_damaged_while_we_run_is_said_and_not_a_crash(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "journal.sqlite")
-    journal._db.execute("DROP TABLE intent")  # what a dying card may do to a page
-    with pytest.raises(StorageError, match="cannot be read"):
-        journal.pending("device")
-    journal.close()
 
 
 async def test_an_inverter_without_its_scale_factor_is_freed_by_the_mode_alone(

@@ -18,10 +18,10 @@ from gateway.domain.control import Control, ControlSettings, Setpoints
 from gateway.domain.intervals import quarter_of
 from gateway.domain.order import IntervalTerms, Order, StandingSettings
 from gateway.domain.readings import Snapshot
+from gateway.guard.intents import GuardFile
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
 from gateway.site.site import Site
-from gateway.store.journal import Journal
 from simulators.devices.registers import VendorUnit
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home
@@ -71,14 +71,14 @@ class Bench:
 
 
 def on_bench(
-    family: str, tmp_path: Path, work: Callable[[Bench, ModbusDevice, Journal], Awaitable[None]]
+    family: str, tmp_path: Path, work: Callable[[Bench, ModbusDevice, GuardFile], Awaitable[None]]
 ) -> None:
     clock = SimClock(NOON)
 
     async def run() -> None:
         home = Home(clock, Scenario(NOON, seed=1, soc_pct=100.0, car=None))
         servers = await serve_home(home, choice=Choice(inverter=family))
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         sheet = profile(FAMILIES[family])
         bus = BusAddress(host="127.0.0.1", port=servers.ports.inverter)
         connection = Connection(bus, BusTiming(10.0))  # without the pauses that the real one needs
@@ -97,14 +97,13 @@ def on_bench(
             pass
         await one.close()
         await servers.close()
-        journal.close()
 
     simulated(clock, run())
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_device_keeps_the_export_limit_itself(family: str, tmp_path: Path) -> None:
-    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: GuardFile) -> None:
         home = bench.home
         assert home.powers().grid < -3_000
         await bench.ticks(10)
@@ -133,7 +132,7 @@ def test_the_device_keeps_the_export_limit_itself(family: str, tmp_path: Path) -
 def test_an_owners_limit_is_never_widened_and_comes_back(
     mode: int, watts: int, percent: int, held_w: int, tmp_path: Path
 ) -> None:
-    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: GuardFile) -> None:
         owners = {HUAWEI_MODE: mode, HUAWEI_W + 1: watts, HUAWEI_PCT: percent}
         for address, value in owners.items():
             bench.unit.settings[address].value = value
@@ -148,7 +147,7 @@ def test_an_owners_limit_is_never_widened_and_comes_back(
 
 
 def test_a_limit_that_is_the_grid_operators_is_left_alone(tmp_path: Path) -> None:
-    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: GuardFile) -> None:
         bench.unit.settings[HUAWEI_MODE].value = 1  # dry contacts: the grid operator's
         await bench.ticks(5)
         assert not bench.site.keeps_export()
@@ -159,7 +158,7 @@ def test_a_limit_that_is_the_grid_operators_is_left_alone(tmp_path: Path) -> Non
 
 
 def test_another_controller_that_changes_the_limit_is_left_alone(tmp_path: Path) -> None:
-    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: GuardFile) -> None:
         await bench.ticks(5)
         bench.unit.settings[HUAWEI_W + 1].value = 300
         bench.unit.written(frozenset((HUAWEI_W + 1,)))
@@ -180,7 +179,7 @@ def test_beside_an_inverter_that_cannot_keep_it_the_generation_is_limited(tmp_pa
             await serve_home(home, choice=Choice(inverter=family))
             for home, family in zip(homes, ("huawei", "fronius"), strict=True)
         ]
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         ports = [servers.ports.inverter for servers in served]
         keeper = one_device(ports[0], "huawei-sun2000", journal, clock)
         other = one_device(ports[1], "fronius-gen24", journal, clock)
@@ -205,7 +204,6 @@ def test_beside_an_inverter_that_cannot_keep_it_the_generation_is_limited(tmp_pa
         for device, servers in zip((keeper, other), served, strict=True):
             await device.close()
             await servers.close()
-        journal.close()
 
     simulated(clock, run())
 
@@ -214,7 +212,7 @@ def test_beside_an_inverter_that_cannot_keep_it_the_generation_is_limited(tmp_pa
 def test_lost_polls_neither_lift_the_limit_nor_wear_the_flash(family: str, tmp_path: Path) -> None:
     """A flaky bus loses a poll now and then while the device still takes writes."""
 
-    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: GuardFile) -> None:
         for _ in range(30):
             await bench.ticks(5)
             await bench.site._let_go(one)
@@ -231,7 +229,7 @@ def test_lost_polls_neither_lift_the_limit_nor_wear_the_flash(family: str, tmp_p
 def test_an_owners_forced_import_is_never_widened(tmp_path: Path) -> None:
     """Some owners of a Huawei set the limit below 0 to be safe of any export."""
 
-    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: GuardFile) -> None:
         owners = {HUAWEI_MODE: 6, HUAWEI_W: 0xFFFF, HUAWEI_W + 1: 0x10000 - 100}
         for address, value in owners.items():
             bench.unit.settings[address].value = value
@@ -242,7 +240,7 @@ def test_an_owners_forced_import_is_never_widened(tmp_path: Path) -> None:
 
 
 def test_the_limit_counts_as_kept_only_when_the_device_has_taken_it(tmp_path: Path) -> None:
-    async def work(bench: Bench, one: ModbusDevice, journal: Journal) -> None:
+    async def work(bench: Bench, one: ModbusDevice, journal: GuardFile) -> None:
         bench.site._held.add(("device", EXPORT))  # as while the first hold is still on its way
         assert not bench.site.keeps_export()
         await bench.ticks(2)

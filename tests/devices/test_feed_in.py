@@ -18,7 +18,6 @@ from gateway.guard.loop import GuardLoop
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.site import Site
-from gateway.store.journal import Journal
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
@@ -34,9 +33,9 @@ def test_nothing_is_exported_while_the_battery_charges_from_the_sun(tmp_path: Pa
     clock = SimClock(NOON)
 
     async def run() -> None:
-        home = Home(clock, Scenario(NOON, seed=1, soc_pct=40.0, car=None))
+        home = Home(clock, Scenario(NOON, seed=1, soc_pct=98.0, car=None))
         servers = await serve_home(home, choice=Choice(inverter="fronius"))
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         port = servers.ports.inverter
         devices = [
             one_device(port, key, journal, clock) for key in ("fronius-gen24", "sunspec-meter")
@@ -44,7 +43,7 @@ def test_nothing_is_exported_while_the_battery_charges_from_the_sun(tmp_path: Pa
         devices[1].name = "meter"
         site = Site(devices, clock, period_s=2)
         intake = OrderIntake(GuardFile(tmp_path / "guard.json"), SETTINGS, clock)
-        slow = BatteryAssumptions(max_charge_w=2_000)
+        slow = BatteryAssumptions(max_charge_w=3_000)  # more than one so full still takes
         control = ControlSettings(ZoneInfo("UTC"), export_limit_w=0.0, battery=slow)
         reports: list[GuardReport] = []
         loop = GuardLoop(site, intake, control, clock, 2.0, reports.append)
@@ -78,6 +77,5 @@ def test_nothing_is_exported_while_the_battery_charges_from_the_sun(tmp_path: Pa
         for device in devices:
             await device.close()
         await servers.close()
-        journal.close()
 
     simulated(clock, run())

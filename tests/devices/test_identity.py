@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gateway.agent.checkup import checkup
+from gateway.checkup import checkup
 from gateway.cli import make_app
 from gateway.config.load import load_settings
 from gateway.devices.build import all_profiles
@@ -202,7 +202,7 @@ def _run(command: str, port: int, *args: str):  # type: ignore[no-untyped-def]
 
 
 async def test_check_leaves_a_device_of_one_client_to_the_running_gateway(tmp_path: Path) -> None:
-    """The lock of the journal tells that a gateway runs; it is another process's."""
+    """The lock of the guard's file tells that a gateway runs; it is another process's."""
     state = tmp_path / "state"
     config = tmp_path / "gateway.toml"
     async with served(IMAGES["huawei-sun2000"]) as server:
@@ -215,9 +215,11 @@ async def test_check_leaves_a_device_of_one_client_to_the_running_gateway(tmp_pa
         running = await asyncio.create_subprocess_exec(
             sys.executable,
             "-c",
-            "import sys; from pathlib import Path; from gateway.store.journal import Journal;"
-            "Journal(Path(sys.argv[1])); print('held', flush=True); sys.stdin.read()",
-            str(state / "journal.sqlite"),
+            "import sys; from gateway.clock import WallClock; from gateway.config.guard import *;"
+            "from gateway.guard.compose import Guard;"
+            "own = GuardSettings((DeviceConfig('x', 'huawei-sun2000', 'x'),), sys.argv[1]);"
+            "guard = Guard(own, WallClock(), print); print('held', flush=True); sys.stdin.read()",
+            str(state),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )

@@ -18,9 +18,9 @@ from gateway.devices.build import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
+from gateway.guard.intents import GuardFile
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
-from gateway.store.journal import Journal
 from tests.devices.test_transitions import PASSING, image_of
 from tests.modbus.server import RegisterServer, serving
 
@@ -52,10 +52,10 @@ def behind(server: RegisterServer) -> Iterator[int]:
         loop.close()
 
 
-def life(key: str, port: int, path: Path) -> tuple[ModbusDevice, Journal]:
+def life(key: str, port: int, path: Path) -> tuple[ModbusDevice, GuardFile]:
     sheet = profile(key)
     connection = Connection(BusAddress(host="127.0.0.1", port=port), BusTiming(10.0))
-    journal = Journal(path)
+    journal = GuardFile(path)
     unit = connection.unit(sheet.communication.unit)
     return ModbusDevice("device", sheet, unit, journal, WallClock()), journal
 
@@ -86,7 +86,7 @@ def test_the_next_life_leaves_the_device_neutral(key: str, tmp_path: Path) -> No
     with behind(server) as port:
         for _ in range(20):
             child = multiprocessing.get_context("fork").Process(
-                target=hold_for_ever, args=(key, port, tmp_path / "journal.db")
+                target=hold_for_ever, args=(key, port, tmp_path / "guard.json")
             )
             written = len(server.writes)
             child.start()
@@ -98,12 +98,11 @@ def test_the_next_life_leaves_the_device_neutral(key: str, tmp_path: Path) -> No
             killed_in_hold += words != before
 
             async def next_life() -> None:
-                one, journal = life(key, port, tmp_path / "journal.db")
+                one, journal = life(key, port, tmp_path / "guard.json")
                 with suppress(DeviceError):  # the image has no registers of measurements
                     await one.poll()
                 assert not journal.pending("device")
                 await one.close()
-                journal.close()
 
             asyncio.run(next_life())
             passing = PASSING.get(key, set())

@@ -159,7 +159,6 @@ async def next_life(key: str, port: int, path: Path) -> None:
     await one.poll()
     assert not journal.pending("device")
     await one.close()
-    journal.close()
 
 
 def freed(now: Commands, before: Commands) -> bool:

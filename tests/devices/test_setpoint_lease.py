@@ -14,10 +14,10 @@ from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.errors import DeviceError, StorageError
+from gateway.guard.intents import GuardFile
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
 from gateway.modbus.registers import Block
-from gateway.store.journal import Journal
 from tests.devices.conftest import HandClock, Intents, impatient
 from tests.modbus.server import RegisterServer, serving
 
@@ -89,12 +89,11 @@ async def test_a_restart_does_not_begin_the_days_budget_anew(
 ) -> None:
     async with serving(RegisterServer({1: {10: 0}})) as server:
         for watts in (100, 200, 300):
-            journal = Journal(tmp_path / "journal.db")
+            journal = GuardFile(tmp_path / "guard.json")
             one, connection = lease(server, FLASH, journal, clock)
             await one.hold(watts)
             await connection.close()
-            journal.close()  # and the process is gone, with the setpoint held
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         one, connection = lease(server, FLASH, journal, clock)
         with pytest.raises(DeviceError, match="written 3 times today"):
             await one.hold(400)
@@ -102,7 +101,6 @@ async def test_a_restart_does_not_begin_the_days_budget_anew(
         assert not await one.release()
         assert server.units[1][10] == 0
         await connection.close()
-        journal.close()
 
 
 async def test_a_limit_may_always_become_smaller_and_only_so_often_wider(

@@ -15,7 +15,7 @@ from gateway.devices.device import ModbusDevice
 from gateway.devices.scan import scan
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality
-from gateway.store.journal import Journal
+from gateway.guard.intents import GuardFile
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
@@ -50,7 +50,7 @@ def simulated(clock: SimClock, work: object) -> None:
     loops.run(run())
 
 
-def one_device(port: int, key: str, journal: Journal, clock: SimClock) -> ModbusDevice:
+def one_device(port: int, key: str, journal: GuardFile, clock: SimClock) -> ModbusDevice:
     unit = profile(key).communication.unit
     entry = DeviceConfig(name="device", profile=key, host="127.0.0.1", port=port, unit=unit)
     return build_devices([entry], journal, clock)[0]
@@ -73,7 +73,7 @@ def test_an_inverter_is_found_read_steered_and_let_go(family: str, tmp_path: Pat
         servers: Servers = await serve_home(home, choice=Choice(inverter=family))
         found = [f.profile.key async for f in scan("127.0.0.1", servers.ports.inverter)]
         assert found[:1] == [key]
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         one = one_device(servers.ports.inverter, key, journal, clock)
         await clock.sleep(60)
         powers = home.state().powers
@@ -99,7 +99,6 @@ def test_an_inverter_is_found_read_steered_and_let_go(family: str, tmp_path: Pat
         assert not journal.pending("device")
         await one.close()
         await servers.close()
-        journal.close()
 
     simulated(clock, work())
 
@@ -113,7 +112,7 @@ def test_a_charger_is_found_and_paused(family: str, key: str, tmp_path: Path) ->
         servers = await serve_home(home, choice=Choice(charger=family))
         found = [f.profile.key async for f in scan("127.0.0.1", servers.ports.charger)]
         assert found == [key]
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         one = one_device(servers.ports.charger, key, journal, clock)
         for amps in (0.0, 10.0, 6.0):
             await one.hold(CHARGER, amps)
@@ -123,7 +122,6 @@ def test_a_charger_is_found_and_paused(family: str, key: str, tmp_path: Path) ->
         assert not journal.pending("device")
         await one.close()
         await servers.close()
-        journal.close()
 
     simulated(clock, work())
 
@@ -134,7 +132,7 @@ def test_the_700_generation_is_found_and_throttled(tmp_path: Path) -> None:
     async def work() -> None:
         home = Home(clock, Scenario(NOON, seed=1))
         servers = await serve_home(home, choice=Choice(inverter="sunspec-der"))
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         one = one_device(servers.ports.inverter, "auto", journal, clock)
         await clock.sleep(60)
         assert await number(one, "pv_power_w") == pytest.approx(home.state().powers.pv, abs=60)
@@ -147,7 +145,6 @@ def test_the_700_generation_is_found_and_throttled(tmp_path: Path) -> None:
         assert (await one.release()).neutral
         await one.close()
         await servers.close()
-        journal.close()
 
     simulated(clock, work())
 
@@ -161,7 +158,7 @@ def test_a_chain_is_found_wherever_it_begins(family: str, base: int, tmp_path: P
     async def work() -> None:
         home = Home(clock, Scenario(NOON, seed=1))
         servers = await serve_home(home, choice=Choice(inverter=family, sunspec_base=base))
-        journal = Journal(tmp_path / "journal.sqlite")
+        journal = GuardFile(tmp_path / "guard.json")
         key = INVERTERS[family][0]
         try:
             found = [f async for f in scan("127.0.0.1", servers.ports.inverter)]
@@ -171,7 +168,6 @@ def test_a_chain_is_found_wherever_it_begins(family: str, base: int, tmp_path: P
             assert await number(one, "battery_soc_pct") > 0
             await one.close()
         finally:
-            journal.close()
             await servers.close()
 
     simulated(clock, work())

@@ -34,7 +34,6 @@ async def walk(device: Bench, key: str, control: Control, path: Path) -> None:
         assert (await one.release()).neutral
         assert device.look() == before
         await one.close()
-        journal.close()
     for first, second in itertools.permutations(VALUES[control], 2):
         one, journal = life(key, device.port, path / f"{first} {second}.db")
         await one.hold(control, first)
@@ -49,7 +48,6 @@ async def walk(device: Bench, key: str, control: Control, path: Path) -> None:
         assert device.look() == before, (first, second)
         assert not journal.pending("device")
         await one.close()
-        journal.close()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from gateway.clock import SimClock
 from gateway.devices.verify import Step, tour, verify
 from gateway.domain.control import Control
-from gateway.store.journal import Journal
+from gateway.guard.intents import GuardFile
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
@@ -92,7 +92,7 @@ def test_a_simulated_device_passes_if_it_obeys_and_only_then(
     async def work() -> None:
         home = Home(clock, Scenario(NOON, seed=1, soc_pct=soc, car=None))
         servers = await serve_home(home, choice=Choice(inverter=family))
-        journal = Journal(tmp_path / "journal.db")
+        journal = GuardFile(tmp_path / "guard.json")
         one = one_device(servers.ports.inverter, key, journal, clock)
         await one.poll()
         if not obeys:
@@ -105,6 +105,5 @@ def test_a_simulated_device_passes_if_it_obeys_and_only_then(
         assert not journal.pending("device")
         await one.close()
         await servers.close()
-        journal.close()
 
     simulated(clock, work())

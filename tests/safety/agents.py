@@ -51,6 +51,7 @@ LARGE = _HEAD + (
     "    link.sendall(framed(ORDERS.encode(Order(datetime.datetime.now(datetime.UTC), "
     "datetime.datetime.now(datetime.UTC), StandingSettings(20.0))) + b' ' * 500_000))\n"
 )
+FILLS_THE_LOG = _HEAD + "send()\nwhile True:\n    os.write(2, b'much ado\\n' * 500)\n"
 OUT_OF_RANGE = _HEAD + (
     "while True:\n"
     "    now = datetime.datetime.now(datetime.UTC)\n"

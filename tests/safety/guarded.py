@@ -98,6 +98,16 @@ class Guarded:
         async for line in process.stderr:
             self.said.append(line.decode(errors="replace").rstrip())
 
+    async def reads_no_more(self) -> None:
+        """From now on nobody takes what the program says."""
+        assert self._listening is not None
+        self._listening.cancel()
+        await asyncio.wait((self._listening,))
+
+    def reads_again(self) -> None:
+        assert self.process is not None
+        self._listening = asyncio.create_task(self._listen(self.process))
+
     async def says(self, words: str, since: int = 0) -> str:
         """Wait until a line of the log has ``words``."""
         async with asyncio.timeout(HANG_S):

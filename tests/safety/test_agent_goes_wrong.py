@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
@@ -115,6 +116,55 @@ async def test_a_closed_terminal_leaves_no_device_forced(
         place.process.send_signal(number)
         place.process.send_signal(number)
         assert await place.ended() == 0
+        assert not place.held
+
+
+def _stop_comes_at_once() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def blocked_signals(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.split("SigBlk:")[1].split()[0], 16)
+
+
+async def test_a_stop_during_the_start_still_releases_what_a_dead_run_left(tmp_path: Path) -> None:
+    """The service restarts after a crash, and its owner stops it in that second."""
+    async with guarded("goodwe", tmp_path) as place:
+        await place.start(agents.HOLDS, QUICK)
+        await place.until(lambda: place.held, "held")
+        await place.kill()
+        assert place.held
+        await place.start(agents.HOLDS, QUICK, before=_stop_comes_at_once)
+        assert await place.ended() == 0
+        assert not place.held
+
+
+async def test_the_agent_gives_way_to_the_guard_and_can_be_ended(tmp_path: Path) -> None:
+    async with guarded("fronius", tmp_path) as place:
+        await place.start(agents.HOLDS, QUICK)
+        await place.until(lambda: place.held, "held")
+        assert place.process is not None
+        pid = await place.agent()
+        ours = os.getpriority(os.PRIO_PROCESS, place.process.pid)
+        assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, ours + 5)
+        assert blocked_signals(pid) == 0
+        assert await place.stop() == 0
+
+
+async def test_a_log_that_nobody_reads_holds_nothing_up(tmp_path: Path) -> None:
+    """A pipe that is full, a journal that hangs, Ctrl-S: the agent waits, the guard leaves lines out."""
+    async with guarded("goodwe", tmp_path) as place:
+        await place.start(agents.FILLS_THE_LOG, QUICK)
+        await place.until(lambda: place.held, "held")
+        first = await place.agent()
+        await place.reads_no_more()
+        await place.agent(other_than=first)
+        await place.steers_on(12)
+        place.reads_again()
+        await place.says("lines were left out: nobody read them")
+        assert await place.stop() == 0
         assert not place.held
 
 

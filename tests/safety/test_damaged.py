@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from gateway.agent.stores import COMMANDS, JOURNAL
-from gateway.guard.compose import FILE
+from gateway.config.guard import FILE
 from gateway.store.journal import Journal
 from tests.safety import agents
 from tests.safety.guarded import FAMILIES, Guarded, guarded

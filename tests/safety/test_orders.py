@@ -98,6 +98,17 @@ def test_words_in_the_file_that_no_register_holds_keep_nothing_forced(
     assert GuardFile(path).pending("inverter") == {Control.BATTERY_POWER: "{}"}
 
 
+def test_a_state_folder_that_is_replaced_gets_its_intents_again(tmp_path: Path) -> None:
+    """Else a kill -9 after it would leave forced what is held."""
+    path = tmp_path / "state" / "guard.json"
+    file = GuardFile(path)
+    file.remember("inverter", Control.BATTERY_POWER, '{"1": 1}', NOW)
+    taking = OrderIntake(file, CONFIGURED, SimClock(NOW))
+    path.parent.rename(tmp_path / "old")
+    taking.current()
+    assert GuardFile(path).pending("inverter") == {Control.BATTERY_POWER: '{"1": 1}'}
+
+
 async def test_an_order_outlives_no_clock_that_is_set(tmp_path: Path) -> None:
     clock = SimClock(NOW)
     taking = intake(tmp_path, clock)

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from gateway.domain.control import Control
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.errors import StorageError
 from gateway.market.account import book_of
@@ -207,24 +206,6 @@ def test_the_outbox_keeps_what_the_broker_has_not_acknowledged(tmp_path: Path) -
     assert len(again.unsent(limit=2)) == 2
 
 
-def test_intents_and_flash_writes_survive(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    journal = Journal(path)
-    journal.remember("inverter", Control.PV_LIMIT, "100", T0)
-    journal.remember(
-        "inverter", Control.PV_LIMIT, "50", T0
-    )  # the first state is the one to restore
-    journal.count_write("inverter", 40001, "2026-06-01")
-    journal.count_write("inverter", 40001, "2026-06-01")
-    journal.close()
-    again = Journal(path)
-    assert again.pending("inverter") == {Control.PV_LIMIT: "100"}
-    assert again.pending("charger") == {}
-    assert again.write_count("inverter", 40001, "2026-06-01") == 2
-    again.forget("inverter", Control.PV_LIMIT)
-    assert again.pending("inverter") == {}
-
-
 def test_what_only_forgets_does_not_wait_for_the_disk(tmp_path: Path) -> None:
     """Half of a card's flushes were for rows that may come back; everything else still waits."""
     journal = Journal(tmp_path / "journal.db")
@@ -239,11 +220,8 @@ def test_what_only_forgets_does_not_wait_for_the_disk(tmp_path: Path) -> None:
         return "PRAGMA synchronous=NORMAL" not in said[: said.index("COMMIT")]
 
     assert waits(lambda: journal.append("note", {"text": "kept"}, T0))
-    assert waits(lambda: journal.remember("inverter", Control.PV_LIMIT, "{}", T0))
     assert not waits(lambda: journal.mark_sent(1))
-    assert not waits(lambda: journal.forget("inverter", Control.PV_LIMIT))
     assert journal.unsent_count() == 0
-    assert journal.pending("inverter") == {}
     journal.close()
     with pytest.raises(StorageError):
         journal.mark_sent(1)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import WallClock
+from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, sized
@@ -17,6 +18,7 @@ from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
 from gateway.forecasts.pv_services import pv_provider
+from gateway.guard.intents import GuardFile
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
@@ -74,11 +76,12 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
     clock = WallClock()
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
+        unwritten = GuardFile(Path(folder) / GUARD_FILE)
         states: dict[str, DeviceState] = {}
         try:
-            running = held(settings.state_dir / "journal.sqlite")
+            running = held(settings.state_dir / GUARD_FILE)
             for i, device in enumerate(
-                build_devices([d.plain() for d in settings.device], journal, clock)
+                build_devices([d.plain() for d in settings.device], unwritten, clock)
             ):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
