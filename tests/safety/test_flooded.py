@@ -41,6 +41,10 @@ async def flood_broker(port: int) -> None:
 
 async def held_by_command(place: Guarded, port: int) -> None:
     async with asyncio.timeout(HANG_S), aiomqtt.Client("127.0.0.1", port) as client:
+        await client.subscribe("energy/home/status")
+        async for message in client.messages:
+            if message.payload == b"online":  # it hears commands from here on
+                break
         await client.subscribe("energy/home/cmd/battery/result")
         body = {"id": "hold", "ts": iso(datetime.now(UTC)), "ttl_s": 60, "value": "hold"}
         await client.publish("energy/home/cmd/battery", json.dumps(body), qos=1)
