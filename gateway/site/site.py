@@ -14,6 +14,7 @@ from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
+from gateway.site.isolated import IsolatedDevice
 from gateway.site.roles import Roles, has, unclear
 from gateway.site.snapshot import join
 from gateway.supervise import Availability, Backoff
@@ -41,7 +42,7 @@ class Site:
         """``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
         are those that the configuration gives to devices.
         """
-        self.devices = tuple(devices)
+        self.devices = tuple(IsolatedDevice(d) for d in devices)
         self._is_dark = is_dark
         self._polls: list[Poll] = []
         self._tried: set[str] = set()
