@@ -406,7 +406,7 @@ async def test_a_locked_solax_is_unlocked_before_it_is_steered(
     async with serving(server_of(image)) as server:
         one = impatient(server, "solax-x", clock, intents)
         await one.hold(BATTERY, 1000)
-        first = [(address, words) for _, address, words in server.writes][0]
+        first = next((address, words) for _, address, words in server.writes)
         assert (first == (0, [2014])) == locked
         await one.close()
 
