@@ -91,7 +91,7 @@ def decide(inputs: DecisionInputs) -> Decision:
     curtail = price is not None and price < 0 and position_wh <= 0
     # What was sold is delivered from what there is: only what was not may be kept back.
     resale = order is None or order.resellable or position_wh > 0
-    limits = limits_of(control, settings, inputs.tightening, curtail=curtail, resale=resale)
+    limits = limits_of(inputs, curtail=curtail, resale=resale)
     tick = _Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
     chargers_a, contactors, spent = _chargers(tick)
     coming_w = charging.coming_w(
@@ -109,7 +109,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         reason=reason,
     )
     memory = ControlMemory(setpoints, mode_since_s, contactors, spent)
-    return Decision(setpoints, memory, grid_limits(control, settings, curtail=curtail))
+    return Decision(setpoints, memory, grid_limits(inputs, curtail=curtail))
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
