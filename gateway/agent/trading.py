@@ -199,7 +199,12 @@ class TradingLoop:
         if plan is not None:
             trader.set_floor(Price.of_kwh(self._keeper.state.user.price_floor).ticks)
             nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._keeper.state.user.trading else nothing)
+            await trader.bid(plan.offers if self._may_offer() else nothing)
+
+    def _may_offer(self) -> bool:
+        """Whether the user lets us trade, and there is a grid to deliver over."""
+        snapshot = self._keeper.state.snapshot
+        return self._keeper.state.user.trading and not (snapshot and snapshot.off_grid)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:

@@ -31,7 +31,7 @@ from gateway.control.limits import (
     steered,
     within,
 )
-from gateway.domain.control import Reason, Setpoints
+from gateway.domain.control import GridLimits, Reason, Setpoints
 from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.plan import CarNeed
 
@@ -83,6 +83,8 @@ class _Tick:
 def decide(inputs: DecisionInputs) -> Decision:
     """The setpoints of this tick. Without terms for the present interval there is nothing to follow."""
     order, control, settings = inputs.order, inputs.control, inputs.settings
+    if inputs.snapshot.off_grid:
+        return _alone(inputs)
     terms = order.at(inputs.now) if order else None
     position_wh = 0 if terms is None or settings.battery == "hold" else terms.position_wh
     price = terms.export_price if terms else None
@@ -110,6 +112,22 @@ def decide(inputs: DecisionInputs) -> Decision:
     )
     memory = ControlMemory(setpoints, mode_since_s, contactors, spent)
     return Decision(setpoints, memory, grid_limits(control, settings, curtail=curtail))
+
+
+def _alone(inputs: DecisionInputs) -> Decision:
+    """Without a grid the reserve is for the house: whatever was held is let go, and cars wait.
+
+    An inverter that feeds the home alone follows its load by itself, panels included; any setpoint of
+    ours would darken it. Only the export limit stays as it is: it is void without a grid, and kept in flash.
+    """
+    before = inputs.memory.setpoints
+    setpoints = Setpoints(
+        chargers_a={c.name: 0.0 for c in inputs.snapshot.chargers if c.steerable and c.plugged},
+        export_limit_w=before.export_limit_w,
+        reason=Reason.OFF_GRID,
+    )
+    memory = replace(inputs.memory, setpoints=setpoints, mode_since_s=inputs.monotonic_s)
+    return Decision(setpoints, memory, GridLimits())
 
 
 # -- batteries --

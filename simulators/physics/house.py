@@ -84,11 +84,15 @@ class Commands:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What comes from outside in this step: DC power of the panels, load, whether a car is there."""
+    """What comes from outside in this step: DC power of the panels, load, whether a car is there.
+
+    ``outage``: there is no grid, and the inverter feeds the home alone.
+    """
 
     pv_w: float
     load_w: float
     car_plugged: bool = False
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +228,23 @@ def _dispatch(
     return pv, battery, _to_ac(inverter, pv + battery)
 
 
+def _alone(
+    house: House, state: State, commands: Commands, inputs: Inputs, demand_w: float, hours: float
+) -> tuple[float, float, float] | None:
+    """PV, battery and AC power without a grid; None where that is not enough: then it is dark.
+
+    What was asked of the battery holds on: one that is held at 0 W lights nothing.
+    """
+    inverter = house.inverter
+    cells = _battery_bounds(house, state, commands, hours)
+    low, high = _allowed_range(commands, cells, inputs.pv_w)
+    needed = _to_dc(inverter, demand_w)
+    if not commands.connected or needed > inputs.pv_w + high or demand_w > inverter.ac_rating_w:
+        return None
+    battery = max(low, needed - inputs.pv_w)
+    return needed - battery, battery, demand_w
+
+
 def _car_power(
     house: House, state: State, commands: Commands, plugged: bool, hours: float
 ) -> float:
@@ -266,8 +287,14 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
     hours = dt_s / 3600.0
     battery_spec = house.battery
     ev = _car_power(house, state, commands, inputs.car_plugged, hours)
-    demand = inputs.load_w + ev
-    pv, battery, ac = _dispatch(house, state, commands, inputs, demand, hours)
+    load, demand = inputs.load_w, inputs.load_w + ev
+    if inputs.outage:
+        lit = _alone(house, state, commands, inputs, demand, hours)
+        if lit is None:
+            load = ev = demand = 0.0
+        pv, battery, ac = lit or (0.0, 0.0, 0.0)
+    else:
+        pv, battery, ac = _dispatch(house, state, commands, inputs, demand, hours)
     standby = min(battery_spec.standby_w, state.stored_wh / hours)
     if battery >= 0:
         cells = battery / battery_spec.discharge_efficiency
@@ -280,7 +307,7 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
         pv_possible=inputs.pv_w,
         battery=battery,
         inverter_ac=ac,
-        load=inputs.load_w,
+        load=load,
         ev=ev,
         grid=demand - ac,
         losses=losses,
