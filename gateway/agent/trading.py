@@ -26,6 +26,7 @@ from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
+from gateway.planner.assumed import assumptions
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
@@ -161,6 +162,7 @@ class TradingLoop:
             outlook = with_provider(outlook, self._pv_provider.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
+        plan = replace(plan, assumed=assumptions(plan.schedule, self._zone))
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         for note in notes:  # figures after the colon change with every plan
