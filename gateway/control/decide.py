@@ -251,7 +251,8 @@ def _chargers(tick: _Tick) -> tuple[dict[str, float], Mapping[str, ContactorMemo
             rested[name], contactors[name] = charging.rested(
                 before, share, control.charger_named(name), at, control.car_dwell_s
             )
-    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control)
+    urgent = bool(wanted.urgent)
+    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control, urgent)
     return {c.name: given.get(c.name, 0.0) for c in home.chargers}, contactors, spent
 
 
