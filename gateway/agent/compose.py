@@ -76,7 +76,8 @@ class Agent:
         self._provider = (
             None if provider is None else ProviderForecast(provider, stores.settings, clock)
         )
-        past = Past(history.quarters, journal, self._clearing, origin, self._provider)
+        watch = self._metering.watch
+        past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()

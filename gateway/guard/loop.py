@@ -83,7 +83,7 @@ class GuardLoop:
             order = self._intake.current()
             await self._site.apply(self._decided(snapshot, order, now))
             self._ticks += 1
-            self._on_report(self._report(snapshot, order, late_s))
+            self._on_report(self._report(snapshot, order, late_s, at))
 
     def _regulated_w(self) -> tuple[float, ...]:
         """Where inverters keep the grid by themselves: at 0 for their own use, at a limit they keep."""
@@ -121,7 +121,9 @@ class GuardLoop:
         self._memory, self._limits = decision.memory, decision.grid_limits
         return decision.setpoints
 
-    def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
+    def _report(
+        self, snapshot: Snapshot, order: Order | None, late_s: float, at: float
+    ) -> GuardReport:
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
@@ -131,4 +133,5 @@ class GuardLoop:
             late_s=late_s,
             polls=self._site.take_polls(),
             alarms=tuple(a for a in (self._meter.alarm, *self._watch.alarms) if a),
+            monotonic_s=at,
         )
