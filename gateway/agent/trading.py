@@ -81,6 +81,7 @@ class TradingLoop:
         self._made_past: tuple[datetime, list[Observed]] | None = None
         party = self._settings.market.party_id if self._settings.market else ""
         self._timing = BidTiming.of(party)
+        self.plan_period = PLAN_PERIOD
 
     async def run(self, availability: Availability) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
@@ -202,7 +203,7 @@ class TradingLoop:
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:
             return next_wake(self._market[1].rules, now, self._timing)
-        period = PLAN_PERIOD
+        period = self.plan_period
         return now - (now - floor_quarter(now)) % period + period
 
     async def _refresh_prices(self, exchange: Exchange, now: datetime) -> None:
