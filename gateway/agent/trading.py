@@ -26,6 +26,7 @@ from gateway.market.exchanges import Exchange, PublishedPrices
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.planner import Strategy
+from gateway.planner.assumed import assumptions
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
@@ -162,6 +163,7 @@ class TradingLoop:
             outlook = with_provider(outlook, self._pv_provider.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
+        plan = replace(plan, assumed=assumptions(plan.schedule, self._zone))
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         for note in notes:  # figures after the colon change with every plan
@@ -198,7 +200,12 @@ class TradingLoop:
         if plan is not None:
             trader.set_floor(Price.of_kwh(self._keeper.state.user.price_floor).ticks)
             nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._keeper.state.user.trading else nothing)
+            await trader.bid(plan.offers if self._may_offer() else nothing)
+
+    def _may_offer(self) -> bool:
+        """Whether the user lets us trade, and there is a grid to deliver over."""
+        snapshot = self._keeper.state.snapshot
+        return self._keeper.state.user.trading and not (snapshot and snapshot.off_grid)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:

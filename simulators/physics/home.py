@@ -66,6 +66,7 @@ class Home:
         self._inputs: tuple[int, Inputs, float] | None = None
         self._timers: dict[str, tuple[float, Callable[[], None]]] = {}
         self._in_timer = False
+        self._outage = False
         self._seen: datetime | None = None  # the clock's time to which all is caught up
 
     def _initial(self) -> State:
@@ -143,6 +144,18 @@ class Home:
             self._view = self._done
             self._commands = wanted
 
+    def outage(self, away: bool) -> None:
+        """The grid goes away at this moment, or comes back."""
+        self._catch_up()
+        self._done, self._done_s = self._at(self._now_s), self._now_s
+        self._outage = away
+        self._view = self._done
+
+    @property
+    def alone(self) -> bool:
+        """Whether the home lives without the grid now."""
+        return self._outage
+
     def timer(self, key: str, seconds: float | None, action: Callable[[], None]) -> None:
         """(Re)start the timer ``key``; at its end ``action`` is called once. None stops it."""
         self._catch_up()
@@ -200,6 +213,7 @@ class Home:
             state = _arrived(state, self.scenario.script, self._done_s)
         elif inputs.car_plugged and not state.car_plugged:
             state = replace(state, car_stored_wh=max(3000.0, state.car_stored_wh - drive_wh))
+        inputs = replace(inputs, outage=self._outage)
         return step(self.house, state, self._commands, inputs, dt_s)
 
     def _step_inputs(self, step_number: int) -> tuple[Inputs, float]:

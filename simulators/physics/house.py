@@ -9,7 +9,7 @@ energy = pv + import - export`` up to the rounding of floats (`imbalance_wh`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PHASES = 3
 VOLTAGE_V = 230.0
@@ -113,6 +113,7 @@ class Inputs:
 
     ``car`` is which one (None: the house's), ``ac_pv_w`` what a second inverter's panels could give,
     ``boxes`` who stands at further chargers (None: nobody).
+    ``outage``: there is no grid, and the inverter feeds the home alone.
     """
 
     pv_w: float
@@ -121,6 +122,7 @@ class Inputs:
     car: AtBox | None = None
     ac_pv_w: float = 0.0
     boxes: tuple[AtBox | None, ...] = ()
+    outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,23 @@ def _dispatch(
     return pv, battery, _to_ac(inverter, pv + battery)
 
 
+def _alone(
+    house: House, state: State, commands: Commands, inputs: Inputs, demand_w: float, hours: float
+) -> tuple[float, float, float] | None:
+    """PV, battery and AC power without a grid; None where that is not enough: then it is dark.
+
+    What was asked of the battery holds on: one that is held at 0 W lights nothing.
+    """
+    inverter = house.inverter
+    cells = _battery_bounds(house, state, commands, hours)
+    low, high = _allowed_range(commands, cells, inputs.pv_w)
+    needed = _to_dc(inverter, demand_w)
+    if not commands.connected or needed > inputs.pv_w + high or demand_w > inverter.ac_rating_w:
+        return None
+    battery = max(low, needed - inputs.pv_w)
+    return needed - battery, battery, demand_w
+
+
 def _car_power(at: AtBox | None, stored_wh: float, box: BoxCommands, hours: float) -> float:
     """AC power into the car at a charger, W."""
     if at is None or not at.takes or box.current_a < MIN_CURRENT_A:
@@ -347,8 +366,15 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
     others = sum(b.power_w for b in boxes)
     limit_w = commands.ac_pv_limit_w
     ac_pv = inputs.ac_pv_w if limit_w is None else min(inputs.ac_pv_w, max(0.0, limit_w))
-    demand = inputs.load_w + ev + others - ac_pv
-    pv, battery, ac = _dispatch(house, state, commands, inputs, demand, hours)
+    load, demand = inputs.load_w, inputs.load_w + ev + others - ac_pv
+    if inputs.outage:
+        lit = _alone(house, state, commands, inputs, demand, hours)
+        if lit is None:
+            load = ev = others = ac_pv = demand = 0.0
+            boxes = tuple(replace(b, power_w=0.0) for b in state.boxes)
+        pv, battery, ac = lit or (0.0, 0.0, 0.0)
+    else:
+        pv, battery, ac = _dispatch(house, state, commands, inputs, demand, hours)
     standby = min(battery_spec.standby_w, state.stored_wh / hours)
     if battery >= 0:
         cells = battery / battery_spec.discharge_efficiency
@@ -361,7 +387,7 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
         pv_possible=inputs.pv_w,
         battery=battery,
         inverter_ac=ac,
-        load=inputs.load_w,
+        load=load,
         ev=ev,
         grid=demand - ac,
         losses=losses,
