@@ -87,18 +87,17 @@ class Reporting:
 
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
-        report = self._keeper.state.report
         self._publisher.publish(topics.snapshot_messages(base, snapshot))
-        self._publisher.publish([topics.alarms_message(base, report.alarms if report else ())])
+        self._publisher.publish([topics.alarms_message(base, self._keeper.state.all_alarms)])
         self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
+        self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
         trades = settings.market is not None
-        if trades:
-            self._publisher.publish(topics.market_messages(base, market))
+        self._publisher.publish(topics.market_messages(base, market, exchange=trades))
         if settings.mqtt.home_assistant:
             self._known = discovered(snapshot, self._known)
             self._publisher.publish(
-                discovery_messages(self._home, self._known, commands=True, market=trades)
+                discovery_messages(self._home, self._known, commands=True, exchange=trades)
             )
 
     def _counts(self) -> Counts:

@@ -27,6 +27,7 @@ from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.metering.clock_watch import ClockWatch
 from gateway.planner import Strategy
+from gateway.planner.assumed import assumptions
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
@@ -86,6 +87,7 @@ class TradingLoop:
         self._made_past: tuple[datetime, list[Observed]] | None = None
         party = self._settings.market.party_id if self._settings.market else ""
         self._timing = BidTiming.of(party)
+        self.plan_period = PLAN_PERIOD
 
     async def run(self, availability: Availability) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
@@ -182,6 +184,7 @@ class TradingLoop:
             outlook = with_provider(outlook, self._pv_provider.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
+        plan = replace(plan, assumed=assumptions(plan.schedule, self._zone))
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         for note in notes:  # figures after the colon change with every plan
@@ -218,12 +221,17 @@ class TradingLoop:
         if plan is not None:
             trader.set_floor(Price.of_kwh(self._keeper.state.user.price_floor).ticks)
             nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._keeper.state.user.trading else nothing)
+            await trader.bid(plan.offers if self._may_offer() else nothing)
+
+    def _may_offer(self) -> bool:
+        """Whether the user lets us trade, and there is a grid to deliver over."""
+        snapshot = self._keeper.state.snapshot
+        return self._keeper.state.user.trading and not (snapshot and snapshot.off_grid)
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:
             return next_wake(self._market[1].rules, now, self._timing)
-        period = PLAN_PERIOD
+        period = self.plan_period
         return now - (now - floor_quarter(now)) % period + period
 
     async def _refresh_prices(self, exchange: Exchange, now: datetime) -> None:
