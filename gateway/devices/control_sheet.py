@@ -17,7 +17,8 @@ class Write:
     """One request that writes ``words`` from ``address``.
 
     ``optional``: a refusal is no failure (the register is missing in some models).
-    ``check``: the words are expected to read back.
+    ``check``: the words are expected to read back. ``again``: sent at a release though it reads so already, since a
+    step before it may change it.
     """
 
     address: int
@@ -25,6 +26,7 @@ class Write:
     fc: Literal[6, 16] = 16
     optional: bool = False
     check: bool = True
+    again: bool = False
 
     @property
     def by_address(self) -> tuple[tuple[int, int], ...]:

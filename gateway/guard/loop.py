@@ -19,6 +19,7 @@ from gateway.domain.readings import Snapshot
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
+from gateway.site.island import IslandWatch
 from gateway.site.limit_watch import LimitWatch
 from gateway.site.meter_watch import MeterWatch
 from gateway.site.site import Site
@@ -68,7 +69,7 @@ class GuardLoop:
         self._clock, self._period_s, self._on_report = clock, period_s, on_report
         self._memory, self._limits = ControlMemory(), GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
-        self._meter, self._watch = MeterWatch(), LimitWatch()
+        self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
         self._ticks = 0
 
     async def run(self) -> None:
@@ -79,11 +80,12 @@ class GuardLoop:
             at = self._clock.monotonic()
             late_s = (at - began) % self._period_s
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
+            snapshot = self._island.look(snapshot, at)
             self._balance.look(snapshot)
             order = self._intake.current()
             await self._site.apply(self._decided(snapshot, order, now))
             self._ticks += 1
-            self._on_report(self._report(snapshot, order, late_s))
+            self._on_report(self._report(snapshot, order, late_s, at))
 
     def _regulated_w(self) -> tuple[float, ...]:
         """Where inverters keep the grid by themselves: at 0 for their own use, at a limit they keep."""
@@ -121,7 +123,13 @@ class GuardLoop:
         self._memory, self._limits = decision.memory, decision.grid_limits
         return decision.setpoints
 
-    def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
+    def _alarms(self) -> tuple[str, ...]:
+        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms)
+        return tuple(alarm for alarm in said if alarm)
+
+    def _report(
+        self, snapshot: Snapshot, order: Order | None, late_s: float, at: float
+    ) -> GuardReport:
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
@@ -130,5 +138,6 @@ class GuardLoop:
             order_holds=order is not None,
             late_s=late_s,
             polls=self._site.take_polls(),
-            alarms=tuple(a for a in (self._meter.alarm, *self._watch.alarms) if a),
+            alarms=self._alarms(),
+            monotonic_s=at,
         )

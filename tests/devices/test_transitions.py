@@ -52,7 +52,7 @@ PASSING: dict[str, set[int]] = {
     "kostal-plenticore": {1034, 1035},
     "alfen-eve": {1210, 1211},
     "abb-terra-ac": {0x4100, 0x4101},
-    "solax-x": set(range(0x7D, 0x8B)),
+    "solax-x": {0, *range(0x7D, 0x8B)},  # 0: the code that unlocks
 }
 # What a mode may leave for the next one, until all is let go: permissions that are kept in flash,
 # and powers of the direction that is not on.
@@ -81,7 +81,7 @@ def image_of(profile: Profile) -> dict[int, int]:
     extra = {
         "abb-terra-ac": range(0x4100, 0x4110),
         "mennekes-compact": range(0x0300, 0x0E00),
-        "solax-x": range(0x7C, 0x8B),
+        "solax-x": (0, *range(0x7C, 0x8B)),
     }
     words |= dict.fromkeys(extra.get(profile.key, ()), 0)
     if profile.key in FIRST:
@@ -155,7 +155,7 @@ async def test_a_previous_runs_setpoint_is_undone_at_the_next_start(
 # What is known, or must be feared, to be kept in flash. Whoever adds a control says it here too.
 FLASH = {
     ("goodwe-et", Control.EXPORT_LIMIT): {47509, 47510},
-    ("growatt-sph", Control.BATTERY_POWER): {30100, 30410},
+    ("growatt-sph", Control.BATTERY_POWER): {122, 30100, 30410},
     ("huawei-sun2000", Control.BATTERY_POWER): {47087, 47246},
     ("huawei-sun2000", Control.EXPORT_LIMIT): {47415, 47416, 47417, 47418},
     ("solaredge-storedge", Control.BATTERY_POWER): {0xE004, 0xE00A},
