@@ -62,25 +62,26 @@ class Reporting:
         )
         self._known: Devices = ()
 
-    def tick(self, report: GuardReport) -> None:
-        """State goes out at most every ``publish_s``, the ledger as soon as there is something."""
+    def tick(self, report: GuardReport, *, remember: bool = True) -> None:
+        """State goes out at most every ``publish_s``, the ledger as soon as there is something.
+
+        Without ``remember`` the history does not hear of it: its time cannot be right.
+        """
         snapshot = report.snapshot
         for poll in report.polls:
             self.metrics.polled(poll.device, poll.seconds, poll.answered)
         self._publisher.wake()
         if self._clock.monotonic() < self._due:
-            self._history.add(snapshot)
+            if remember:
+                self._history.add(snapshot)
             return
         self._due = self._clock.monotonic() + self._keeper.state.settings.mqtt.publish_s - 1e-6
         market = market_state(self._keeper.state, self._journal, self._clock.now())
-        self._history.add(
-            snapshot,
-            Prices(
-                market.import_price_per_kwh,
-                market.export_price_per_kwh,
-                market.stored_value_per_kwh,
-            ),
+        prices = Prices(
+            market.import_price_per_kwh, market.export_price_per_kwh, market.stored_value_per_kwh
         )
+        if remember:
+            self._history.add(snapshot, prices)
         self._publish(snapshot, market)
         self.metrics.show(snapshot, market, self._counts())
 

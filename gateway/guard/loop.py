@@ -87,7 +87,7 @@ class GuardLoop:
             self._allowed = self._intake.allowed(snapshot, now, at)
             await self._site.apply(self._decided(snapshot, order, now))
             self._ticks += 1
-            self._on_report(self._report(snapshot, order, late_s))
+            self._on_report(self._report(snapshot, order, late_s, at))
 
     def _regulated_w(self) -> tuple[float, ...]:
         """Where inverters keep the grid by themselves: at 0 for their own use, at a limit they keep."""
@@ -131,7 +131,9 @@ class GuardLoop:
         said = (self._island.alarm, self._meter.alarm, *self._watch.alarms, *operator)
         return tuple(alarm for alarm in said if alarm)
 
-    def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
+    def _report(
+        self, snapshot: Snapshot, order: Order | None, late_s: float, at: float
+    ) -> GuardReport:
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
@@ -142,4 +144,5 @@ class GuardLoop:
             polls=self._site.take_polls(),
             alarms=self._alarms(),
             operator=self._intake.operator.reports if self._intake.operator else (),
+            monotonic_s=at,
         )
