@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.control.batteries import at_reserve, can_give_w, most_w, sized
+from gateway.control.fuse import battery_import_w, total_w
 from gateway.control.inputs import DecisionInputs
-from gateway.domain.control import ControlSettings, GridLimits, Reason
+from gateway.domain.control import ControlSettings, Fuse, GridLimits, Reason
 from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 
 
@@ -25,6 +26,8 @@ class Limits:
     and ``feed_in_w`` that for the sun: 0 besides while surplus costs money, and below 0 where inverters
     feed in more than they are told (a battery is never filled from the grid for it).
     ``resale``: False while what is stored must stay at home, so that the battery only covers the house.
+    ``phases_import_w`` is the import at which a phase is at its fuse if only the batteries change theirs;
+    ``phase_tighter_w`` is taken off each phase.
     """
 
     import_limit_w: float | None
@@ -33,6 +36,8 @@ class Limits:
     feed_in_w: float | None
     reserve_pct: float
     resale: bool = True
+    phases_import_w: float | None = None
+    phase_tighter_w: float = 0.0
 
 
 def grid_limits(inputs: DecisionInputs, *, curtail: bool) -> GridLimits:
@@ -44,6 +49,7 @@ def grid_limits(inputs: DecisionInputs, *, curtail: bool) -> GridLimits:
     return GridLimits(
         import_w=_least(*imports),
         export_w=0.0 if curtail else _export_w(inputs),
+        phase_w=None if inputs.control.fuse is None else _phase_w(inputs.control.fuse),
     )
 
 
@@ -51,9 +57,14 @@ def limits_of(inputs: DecisionInputs, *, curtail: bool, resale: bool) -> Limits:
     """The limits as control keeps them."""
     tightening, settings = inputs.tightening, inputs.settings
     kept = grid_limits(inputs, curtail=curtail)
-    export_w = _export_w(inputs)
+    export_w, tighter_w = _export_w(inputs), tightening.phase_w
+    import_w = _less(kept.import_w, tightening.import_w)
+    batteries = steered(inputs.snapshot, inputs.control).batteries
+    phases_w = battery_import_w(inputs.snapshot, batteries, inputs.control, tighter_w)
     return Limits(
-        import_limit_w=_less(kept.import_w, tightening.import_w),
+        phases_import_w=phases_w,
+        phase_tighter_w=tighter_w,
+        import_limit_w=import_w,
         import_reason=next(
             (why for why, w in _imports(inputs) if w is not None and w == kept.import_w),
             Reason.FUSE,
@@ -67,11 +78,17 @@ def limits_of(inputs: DecisionInputs, *, curtail: bool, resale: bool) -> Limits:
 
 def _imports(inputs: DecisionInputs) -> tuple[tuple[Reason, float | None], ...]:
     """Every limit of import, by rank."""
+    control = inputs.control
+    fuse_w = total_w(inputs.snapshot, control.fuse) if control.fuse else None
     return (
-        (Reason.FUSE, inputs.control.import_limit_w),
+        (Reason.FUSE, _least(control.import_limit_w, fuse_w)),
         (Reason.GRID_OPERATOR, inputs.operator.import_w),
         (Reason.IMPORT_LIMIT, inputs.settings.import_limit_w),
     )
+
+
+def _phase_w(fuse: Fuse) -> float:
+    return fuse.amps * fuse.volts
 
 
 def _export_w(inputs: DecisionInputs) -> float | None:
@@ -137,15 +154,17 @@ def within(
     give_w = sum(can_give_w(b, limits.reserve_pct) for b in home.batteries)
     if power_w > give_w and any(at_reserve(b, limits.reserve_pct) for b in home.batteries):
         power_w, why = give_w, Reason.RESERVE
-    least_w = -math.inf if limits.import_limit_w is None else without_w - limits.import_limit_w
+    import_w = _least(limits.import_limit_w, limits.phases_import_w)
+    least_w = -math.inf if import_w is None else without_w - import_w
+    import_reason = limits.import_reason if import_w == limits.import_limit_w else Reason.FUSE
     if power_w < least_w + coming_w:
-        power_w, why = least_w + coming_w, limits.import_reason
+        power_w, why = least_w + coming_w, import_reason
     if not limits.resale and power_w > max(0.0, without_w):
         power_w, why = max(0.0, without_w), Reason.NOT_RESOLD
     if limits.export_limit_w is not None and power_w > without_w + limits.export_limit_w:
         power_w, why = without_w + limits.export_limit_w, Reason.EXPORT_LIMIT
     if power_w < least_w:
-        power_w, why = least_w, limits.import_reason
+        power_w, why = least_w, import_reason
     low_w = -sum(most_w(b.max_charge_w) for b in home.batteries)
     high_w = sum(most_w(b.max_discharge_w) for b in home.batteries)
     return min(high_w, max(low_w, power_w)), why

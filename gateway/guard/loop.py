@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from gateway.clock import Clock, every
 from gateway.control.decide import decide
+from gateway.control.fuse import fullest_w
 from gateway.control.inputs import ControlMemory, DecisionInputs
 from gateway.domain.control import ControlSettings, GridLimits, Setpoints
 from gateway.domain.intervals import Interval
@@ -118,7 +119,9 @@ class GuardLoop:
                 now=now,
                 monotonic_s=at,
                 keeps_export=self._site.keeps_export(),
-                tightening=self._watch.look(snapshot.grid_w, self._limits, at),
+                tightening=self._watch.look(
+                    snapshot.grid_w, self._limits, at, fullest_w(snapshot, self._settings.fuse)
+                ),
                 memory=self._memory,
                 operator=self._allowed,
             )

@@ -26,6 +26,7 @@ from gateway.devices.readout import (
     total_of_present,
 )
 from gateway.domain.control import Control
+from gateway.domain.metrics import PHASES
 from gateway.modbus.registers import Block, Field, Missing, Value
 
 _EXPORT_ON, _EXPORT_W, _MODE, _POWER = 47509, 47510, 47511, 47512
@@ -168,6 +169,10 @@ PROFILE = Profile(
                 lambda battery, mode: _in_battery(battery, held_unless(_AUTO)(mode)),
             ),
             Output("grid_power_w", (Field(36004, "u16"), _signed(36025)), _metered),
+            *(
+                Output(f"grid_power_{name}_w", (Field(36004, "u16"), _signed(at)), _metered)
+                for name, at in zip(PHASES, (36019, 36021, 36023), strict=True)
+            ),
             *grid_counters(Field(36017, "f32"), Field(36015, "f32")),
             lifetime("pv_energy_wh", Field(35191, "u32", scale=100)),
             lifetime("battery_charge_wh", Field(35206, "u32", scale=100)),

@@ -15,6 +15,7 @@ from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write, 
 from gateway.devices.datasheet import Communication, Profile, Source
 from gateway.devices.readout import Output, numeric, one, total_of_present, while_battery
 from gateway.domain.control import Control
+from gateway.domain.metrics import PHASES
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field
 
@@ -59,6 +60,7 @@ PROFILE = Profile(
             # what the home does not have (a phase, panels on the genset) is absent there
             Output("pv_power_w", _PANELS, total_of_present),
             Output("grid_power_w", _GRID, total_of_present),
+            *(one(f"grid_power_{name}_w", f) for name, f in zip(PHASES, _GRID, strict=True)),
             *while_battery(
                 _SOC,
                 Field(840, "u16"),
