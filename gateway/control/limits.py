@@ -10,8 +10,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gateway.control.batteries import at_reserve, can_give_w, most_w, sized
-from gateway.domain.control import ControlSettings, GridLimits, Reason, Tightening
+from gateway.control.batteries import at_reserve, can_give_w, most_w, sized, steerable
+from gateway.domain.control import ControlSettings, GridLimits, Reason, Setpoints, Tightening
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 
@@ -21,7 +21,8 @@ class Limits:
     """All powers W, None = no such limit; each as tight as the limit watch asks for.
 
     ``import_limit_w`` is the smaller of the fuse and what the grid operator or the user allows, and
-    ``import_reason`` which of them that is; ``export_limit_w`` the smallest of agreement and settings,
+    ``import_reason`` which of them that is, ``import_tighter_w`` what was taken off it for the limit
+    watch; ``export_limit_w`` the smallest of agreement and settings,
     and ``feed_in_w`` that for the sun: 0 besides while surplus costs money, and below 0 where inverters
     feed in more than they are told (a battery is never filled from the grid for it).
     ``resale``: False while what is stored must stay at home, so that the battery only covers the house.
@@ -33,6 +34,7 @@ class Limits:
     feed_in_w: float | None
     reserve_pct: float
     resale: bool = True
+    import_tighter_w: float = 0.0
 
 
 def grid_limits(
@@ -68,6 +70,7 @@ def limits_of(
         feed_in_w=_less(kept.export_w, tightening.export_w),
         reserve_pct=settings.reserve_pct,
         resale=resale,
+        import_tighter_w=tightening.import_w,
     )
 
 
@@ -101,7 +104,7 @@ class SteeredHome:
 
 def steered(snapshot: Snapshot, control: ControlSettings) -> SteeredHome:
     """What of the home can be steered; what cannot is a part of its load."""
-    batteries = tuple(b for b in sized(snapshot.batteries, control.battery) if b.steerable)
+    batteries = sized(steerable(snapshot.batteries), control.battery)
     chargers = tuple(c for c in snapshot.chargers if c.steerable)
     return SteeredHome(
         batteries=batteries,
@@ -119,7 +122,8 @@ def within(
 
     ``coming_w``: what cars will draw beyond the present in a moment; the battery makes room before they
     do, but feeds nothing into the grid for it. Where the fuse needs it now, the batteries help even
-    below the reserve: a home whose fuse has blown has no reserve.
+    below the reserve: a home whose fuse has blown has no reserve. That a limit is taken tighter than it
+    is, is no such need.
     """
     without_w = home.without_battery_w
     if without_w is None:
@@ -128,7 +132,7 @@ def within(
     give_w = sum(can_give_w(b, limits.reserve_pct) for b in home.batteries)
     if power_w > give_w and any(at_reserve(b, limits.reserve_pct) for b in home.batteries):
         power_w, why = give_w, Reason.RESERVE
-    least_w = -math.inf if limits.import_limit_w is None else without_w - limits.import_limit_w
+    least_w = _least_help_w(without_w, limits, give_w)
     if power_w < least_w + coming_w:
         power_w, why = least_w + coming_w, limits.import_reason
     if not limits.resale and power_w > max(0.0, without_w):
@@ -140,6 +144,30 @@ def within(
     low_w = -sum(most_w(b.max_charge_w) for b in home.batteries)
     high_w = sum(most_w(b.max_discharge_w) for b in home.batteries)
     return min(high_w, max(low_w, power_w)), why
+
+
+def import_spent(setpoints: Setpoints, home: SteeredHome) -> bool:
+    """Whether all that can be done against too much import is done: batteries give their most, cars wait.
+
+    To take the limit tighter than it is would change nothing then, but stay when the need is over.
+    """
+    most = sum(most_w(b.max_discharge_w) for b in home.batteries)
+    waiting = all(a <= 0 for a in setpoints.chargers_a.values())
+    told_w = setpoints.battery_w
+    gives_w = home.battery_w if told_w is None else told_w
+    return waiting and gives_w is not None and gives_w > most - max(1.0, 0.03 * most)
+
+
+def _least_help_w(without_w: float, limits: Limits, give_w: float) -> float:
+    """The least that the batteries must give for the import limit (below 0: the most they may take), W.
+
+    ``give_w`` is what they may give above the reserve: more than that only the limit itself asks for.
+    """
+    if limits.import_limit_w is None:
+        return -math.inf
+    least_w = without_w - limits.import_limit_w
+    needed_w = least_w - limits.import_tighter_w
+    return least_w if needed_w > give_w else min(least_w, give_w)
 
 
 def export_limit_w(limits: Limits) -> int | None:
