@@ -24,7 +24,7 @@ from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.domain.order import Order
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, JournalBroken, StorageError
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_services import pv_provider
 from gateway.ipc.messages import GuardReport
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
+PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
 
 
@@ -62,7 +63,7 @@ class Agent:
         self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
-        handler = CommandHandler(steering, stores.seen, clock)
+        self.commands = handler = CommandHandler(steering, stores.seen, clock)
         names = [d.name for d in settings.device]
         memory = settings.state_dir / "mqtt_topics.json"
         self.publisher = Publisher(
@@ -76,7 +77,8 @@ class Agent:
         self._provider = (
             None if provider is None else ProviderForecast(provider, stores.settings, clock)
         )
-        past = Past(history.quarters, journal, self._clearing, origin, self._provider)
+        watch = self._metering.watch
+        past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()
@@ -108,12 +110,13 @@ class Agent:
                     self.clock.spawn(loops, trading, "trading")
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
+                    self.clock.spawn(loops, self._compact(), "journal upkeep")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")
                     ready()
                     log.info("%s", self.describe())
             finally:
-                await self._end()
+                await self.close()
 
     async def _open_page(self) -> None:
         """A home without its page is still traded for: a port that is taken is said, not fatal."""
@@ -123,6 +126,19 @@ class Agent:
             await self.page.start()
         except ConfigError as error:
             log.error("no page: %s", error)
+
+    async def _compact(self) -> None:
+        """Pack old rows of the account, a little at a time: no tick waits for more than some milliseconds."""
+        while True:
+            await self.clock.sleep(PACKED_S)
+            try:
+                while not self._metering.watch.doubt and self.journal.compact(self.clock.now()):
+                    await self.clock.sleep(PACKING_S)
+            except StorageError as error:
+                log.info("old rows are not packed now: %s", error)
+            except JournalBroken as error:
+                log.error("%s; old rows are not packed any more", error)
+                return
 
     async def _reopen(self) -> None:
         """The disk could not be written: end now and then, for the guard starts us again at once."""
@@ -136,7 +152,7 @@ class Agent:
         trade = f"exchange {market.exchange} at {market.url}" if market else "no exchange"
         return f"gateway {self.settings.site.name!r} runs: {devices}; {trade}"
 
-    async def _end(self) -> None:
+    async def close(self) -> None:
         """Everything is closed, and nothing of it holds up the rest."""
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)

@@ -20,16 +20,17 @@ from gateway.control.batteries import (
     stored_wh,
 )
 from gateway.domain.control import BatteryAssumptions, Setpoints
+from gateway.domain.grid_operator import Direction, OperatorWord
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
-from gateway.domain.price import Price
+from gateway.domain.price import Price, PriceSource, Quote
 from gateway.domain.readings import BatteryState, Snapshot
 from gateway.domain.user_settings import UserSettings
 from gateway.forecasts.score import ForecastScore
 from gateway.ipc.messages import GuardReport
 from gateway.market.exchanges import PublishedPrices
-from gateway.tariff import TariffRules
+from gateway.tariff import TariffRules, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,10 @@ class HomeRules:
 class GatewayState:
     """The guard's newest report, the plan, prices, and the user's settings.
 
+    ``operator`` is what was heard of the grid operator since the agent started.
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
     ``interval_start`` what the grid meter had counted when the present interval began; ``ratings`` the
-    largest powers that each battery has stated.
+    largest powers that each battery has stated; ``alarms`` are the agent's own sentences for people.
     """
 
     rules: HomeRules
@@ -66,6 +68,8 @@ class GatewayState:
     interval_start: tuple[Interval, MeterCounters] | None = None
     resellable: bool = True
     ratings: Mapping[str, BatteryState] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+    operator: OperatorWord = field(default_factory=OperatorWord)
 
     @property
     def settings(self) -> Settings:
@@ -80,6 +84,11 @@ class GatewayState:
         return self.report.setpoints if self.report else Setpoints()
 
     @property
+    def all_alarms(self) -> tuple[str, ...]:
+        """What a person should look at now: the guard's word, and the agent's own."""
+        return (*(self.report.alarms if self.report else ()), *self.alarms)
+
+    @property
     def tick(self) -> int:
         """The number of the guard's newest report, 0 before the first."""
         return self.report.tick if self.report else 0
@@ -91,22 +100,23 @@ class GatewayState:
             return None, None
         return _per_mwh(known.import_ticks), _per_mwh(known.export_ticks)
 
-    def retail(
+    def quotes(
         self, interval: Interval, cleared: float | None = None
-    ) -> tuple[float | None, float | None]:
-        """What a MWh costs and earns without bidding, by the tariff; where it follows the market and
-        nothing is published, at the clearing price (``cleared``, or the present interval's) or,
-        before that is known, at the expected one."""
+    ) -> tuple[Quote | None, Quote | None]:
+        """What a MWh costs and earns without bidding, by the tariff; where that is not known, what the
+        plan expects, which says where it comes from. None where nothing is planned either.
+
+        Where it follows the market, it is known at the clearing price: ``cleared``, or the present interval's."""
         market = self.clearing_price(interval) if cleared is None else cleared
         schedule = self.plan.schedule if self.plan else ()
         planned = next((c for c in schedule if c.interval == interval), None)
-        if market is None and planned is not None:
-            market = planned.market_price
         bought, sold = self.published(interval)
         tariff = self.rules.tariff
         return (
-            tariff.import_price(interval, market, bought),
-            tariff.export_price(interval, market, sold),
+            _quote(tariff.import_terms(interval), market, bought)
+            or (planned.import_quote if planned else None),
+            _quote(tariff.export_terms(interval), market, sold)
+            or (planned.export_quote if planned else None),
         )
 
     def clearing_price(self, interval: Interval) -> float | None:
@@ -136,6 +146,19 @@ class GatewayState:
         if self.battery() or all(b.soc_pct is None for b in steered):
             return ""
         return NOT_STATED
+
+    def operator_limit_w(self, direction: Direction) -> float | None:
+        """What the grid operator allows at the connection now, as far as a plan can know it.
+
+        An import limit that is for controllable devices alone changes with the house, and is left to control.
+        """
+        rules = self.settings.grid_operator
+        if self.report is None or rules is None:
+            return None
+        if direction == "import" and rules.applies_to != "connection":
+            return None
+        held = (r.limit_w for r in self.report.operator if r.direction == direction)
+        return min((w for w in held if w is not None), default=None)
 
     def stored_wh(self) -> float | None:
         """Energy in all batteries now; None while a state of charge or a size is unknown."""
@@ -178,6 +201,15 @@ class StateKeeper:
     async def next_report(self) -> None:
         """Wait for the guard's next report (never called by a participant of the clock)."""
         await self._reported.wait()
+
+
+def _quote(terms: Terms, market: float | None, published: float | None) -> Quote | None:
+    price = terms.at(market, published)
+    if price is None:
+        return None
+    if terms.published:
+        return Quote(price, PriceSource.PUBLISHED)
+    return Quote(price, PriceSource.CLEARED if terms.market else PriceSource.TARIFF)
 
 
 def _per_mwh(price_ticks: int | None) -> float | None:

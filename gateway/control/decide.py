@@ -31,7 +31,7 @@ from gateway.control.limits import (
     steered,
     within,
 )
-from gateway.domain.control import Reason, Setpoints
+from gateway.domain.control import GridLimits, Reason, Setpoints
 from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.plan import CarNeed
 
@@ -83,13 +83,17 @@ class _Tick:
 def decide(inputs: DecisionInputs) -> Decision:
     """The setpoints of this tick. Without terms for the present interval there is nothing to follow."""
     order, control, settings = inputs.order, inputs.control, inputs.settings
+    if inputs.snapshot.off_grid:
+        return _alone(inputs)
     terms = order.at(inputs.now) if order else None
     position_wh = 0 if terms is None or settings.battery == "hold" else terms.position_wh
     price = terms.export_price if terms else None
+    if terms is not None and terms.export_assumed:
+        price = None  # no sun is held back for a price that nobody has published
     curtail = price is not None and price < 0 and position_wh <= 0
     # What was sold is delivered from what there is: only what was not may be kept back.
     resale = order is None or order.resellable or position_wh > 0
-    limits = limits_of(control, settings, inputs.tightening, curtail=curtail, resale=resale)
+    limits = limits_of(inputs, curtail=curtail, resale=resale)
     tick = _Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
     chargers_a, contactors, spent = _chargers(tick)
     coming_w = charging.coming_w(
@@ -110,9 +114,25 @@ def decide(inputs: DecisionInputs) -> Decision:
     return Decision(
         setpoints,
         memory,
-        grid_limits(control, settings, curtail=curtail),
+        grid_limits(inputs, curtail=curtail),
         import_spent(setpoints, tick.home),
     )
+
+
+def _alone(inputs: DecisionInputs) -> Decision:
+    """Without a grid the reserve is for the house: whatever was held is let go, and cars wait.
+
+    An inverter that feeds the home alone follows its load by itself, panels included; any setpoint of
+    ours would darken it. Only the export limit stays as it is: it is void without a grid, and kept in flash.
+    """
+    before = inputs.memory.setpoints
+    setpoints = Setpoints(
+        chargers_a={c.name: 0.0 for c in inputs.snapshot.chargers if c.steerable and c.plugged},
+        export_limit_w=before.export_limit_w,
+        reason=Reason.OFF_GRID,
+    )
+    memory = replace(inputs.memory, setpoints=setpoints, mode_since_s=inputs.monotonic_s)
+    return Decision(setpoints, memory, GridLimits())
 
 
 # -- batteries --
@@ -186,7 +206,8 @@ def _best_w(tick: _Tick, without_w: float) -> float | None:
     held_wh = stored_wh(batteries)
     if terms is None or terms.value is None or spec is None or held_wh is None:
         return None
-    exportable_w = None if tick.order is None or tick.order.resellable else 0.0
+    may_sell = tick.order is None or tick.order.resellable
+    exportable_w = None if may_sell and not terms.export_assumed else 0.0
     moment = tick.dispatch_inputs(without_w, exportable_w)
     if moment is None:
         return None
@@ -194,6 +215,8 @@ def _best_w(tick: _Tick, without_w: float) -> float | None:
     give_w = sum(can_give_w(b, tick.limits.reserve_pct) for b in tick.home.batteries)
     able = replace(spec, max_charge_w=charge_w, max_discharge_w=give_w)
     power_w = battery_power_w(terms.value, held_wh, moment, able)
+    if terms.import_assumed:  # nothing is bought for it; the sun's surplus may be stored
+        power_w = max(power_w, min(without_w, 0.0))
     discharge_w = sum(most_w(b.max_discharge_w) for b in tick.home.batteries)
     own_w = min(discharge_w, max(-charge_w, without_w))
     return None if abs(power_w - own_w) <= control.deadband_w else power_w
@@ -233,7 +256,8 @@ def _chargers(tick: _Tick) -> tuple[dict[str, float], Mapping[str, ContactorMemo
             rested[name], contactors[name] = charging.rested(
                 before, share, control.charger_named(name), at, control.car_dwell_s
             )
-    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control)
+    urgent = bool(wanted.urgent)
+    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control, urgent)
     return {c.name: given.get(c.name, 0.0) for c in home.chargers}, contactors, spent
 
 

@@ -16,7 +16,7 @@ from gateway.domain.control import Reason
 from gateway.domain.intervals import floor_to, iso
 from gateway.domain.metrics import title, unit_of
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
-from gateway.domain.price import Price, kwh_price
+from gateway.domain.price import Price, Quote, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.setting_kinds import Choice, Kind, Number
 from gateway.domain.trade import Settlement, money_text
@@ -67,6 +67,8 @@ def live(view: HomeView) -> dict[str, Any]:
             "export": view.export_price_per_kwh,
             "market": view.market_price_per_kwh,
             "stored_value": view.stored_value_per_kwh,
+            "import_estimate": view.import_estimate_per_kwh,
+            "export_estimate": view.export_estimate_per_kwh,
         },
         "trading": view.trading,
         "position_wh": view.position_wh,
@@ -75,7 +77,7 @@ def live(view: HomeView) -> dict[str, Any]:
         "today": _money(view.today_money),
         "links": dict(view.links),
         "devices": [_device(d) for d in seen.devices.values()] if seen else [],
-        "notes": [*view.notes, *(view.plan.notes if view.plan else ())],
+        "notes": [*view.notes, *((*view.plan.notes, *view.plan.assumed) if view.plan else ())],
         "commands": [
             _command(spec, view.settings) for spec in COMMANDS.values() if _is_there(spec, view)
         ],
@@ -154,6 +156,7 @@ def day(view: HomeView) -> dict[str, Any]:
         "now": view.time.timestamp(),
         "time_zone": view.time_zone,
         "currency": view.currency,
+        "exchange": view.trading is not None,
         "past": _columns(_thinned(past)),
         "plan": _planned(view, end),
         "offer": _offer(view.offer),
@@ -234,11 +237,28 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
     columns["battery_soc_pct"] = [
         _rounded(100 * c.stored_wh / capacity) if capacity else None for c in schedule
     ]
-    columns["import_price_per_kwh"] = [_rounded(kwh_price(c.import_price)) for c in schedule]
-    columns["export_price_per_kwh"] = [_rounded(kwh_price(c.export_price)) for c in schedule]
-    columns["market_price_per_kwh"] = [_rounded(kwh_price(c.market_price)) for c in schedule]
+    for side, quote in (("import", _import_quote), ("export", _export_quote)):
+        quotes = [quote(c) for c in schedule]
+        columns[f"{side}_price_per_kwh"] = [_kwh(q.known) for q in quotes]
+        columns[f"{side}_estimate_per_kwh"] = [
+            None if q.source.known else _kwh(q.per_mwh) for q in quotes
+        ]
+    exchange = view.trading is not None
+    columns["market_price_per_kwh"] = [_kwh(c.market_price) if exchange else None for c in schedule]
     columns["stored_value_per_kwh"] = [_value(plan, c) for c in schedule]
     return columns
+
+
+def _import_quote(step: PlannedInterval) -> Quote:
+    return step.import_quote
+
+
+def _export_quote(step: PlannedInterval) -> Quote:
+    return step.export_quote
+
+
+def _kwh(per_mwh: float | None) -> float | None:
+    return None if per_mwh is None else _rounded(kwh_price(per_mwh))
 
 
 def _value(plan: Plan | None, step: PlannedInterval) -> float | None:

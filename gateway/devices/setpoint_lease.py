@@ -134,7 +134,8 @@ class SetpointLease:
         except DeviceError as error:
             return [f"{self.sheet.control.value}: {error}"]
         for step in steps:
-            if all(read_back.word(a) == w for a, w in step.by_address):
+            there = all(read_back.word(a) == w for a, w in step.by_address)
+            if there and not step.again:
                 continue
             try:
                 await self._write(step, must=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Literal
 
+from gateway.domain.grid_operator import OperatorWord
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import ValueCurve
 
@@ -42,7 +43,8 @@ class MeterCounters:
 
 @dataclass(frozen=True, slots=True)
 class IntervalTerms:
-    """What holds in one delivery interval. Prices per MWh, None = not known.
+    """What holds in one delivery interval. Prices per MWh, None = not known. An assumed one stands in for
+    a price that is not published yet: the house is served by it, but nothing is bought or sold for it.
 
     ``position_wh`` is net export (sold +); ``start_counters`` what the grid meter had counted at the
     interval's start (None while it has not begun). ``value`` is the value of stored energy over the
@@ -54,6 +56,8 @@ class IntervalTerms:
     start_counters: MeterCounters | None = None
     import_price: float | None = None
     export_price: float | None = None
+    import_assumed: bool = False
+    export_assumed: bool = False
     value: ValueCurve | None = None
     car_value: ValueCurve | None = None
 
@@ -63,7 +67,8 @@ class Order:
     """One order: the standing settings, and the terms of the present interval and those that follow.
 
     ``resellable`` is False while all stored energy must stay at home. ``peak_import_w`` is the
-    import that a demand charge leaves free.
+    import that a demand charge leaves free. ``operator`` is what was heard of the grid operator: the
+    guard keeps it itself, and None takes nothing back.
     """
 
     made_at: datetime
@@ -72,6 +77,7 @@ class Order:
     terms: tuple[IntervalTerms, ...] = ()
     resellable: bool = True
     peak_import_w: float | None = None
+    operator: OperatorWord | None = None
 
     def at(self, time: datetime) -> IntervalTerms | None:
         """The terms of the interval that contains ``time``; None where the order does not reach."""

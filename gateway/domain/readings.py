@@ -137,7 +137,8 @@ class Snapshot:
 
     A sum is None when any part of it is missing. ``*_w`` in W by the sign convention of
     `gateway.domain`; counters in Wh. ``battery_soc_pct`` is weighted by capacity where all
-    batteries state theirs.
+    batteries state theirs. ``off_grid``: the grid is away and the home lives on its own; None where
+    no inverter tells.
     """
 
     time: datetime
@@ -156,6 +157,7 @@ class Snapshot:
     chargers: tuple[ChargerState, ...] = ()
     inverters: tuple[InverterState, ...] = ()
     meters: tuple[MeterState, ...] = ()
+    off_grid: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

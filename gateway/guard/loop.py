@@ -19,6 +19,7 @@ from gateway.domain.readings import Snapshot
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
+from gateway.site.island import IslandWatch
 from gateway.site.limit_watch import LimitWatch
 from gateway.site.meter_watch import MeterWatch
 from gateway.site.site import Site
@@ -67,8 +68,9 @@ class GuardLoop:
         self._site, self._intake, self._settings = site, intake, settings
         self._clock, self._period_s, self._on_report = clock, period_s, on_report
         self._memory, self._limits, self._import_spent = ControlMemory(), GridLimits(), False
+        self._allowed = GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
-        self._meter, self._watch = MeterWatch(), LimitWatch()
+        self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
         self._ticks = 0
 
     async def run(self) -> None:
@@ -80,11 +82,13 @@ class GuardLoop:
             late_s = max(0.0, at - due)
             due += self._period_s * (1 + int(late_s / self._period_s + 1e-9))  # as `every` skips
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
+            snapshot = self._island.look(snapshot, at)
             self._balance.look(snapshot)
             order = self._intake.current()
+            self._allowed = self._intake.allowed(snapshot, now, at)
             await self._site.apply(self._decided(snapshot, order, now))
             self._ticks += 1
-            self._on_report(self._report(snapshot, order, late_s))
+            self._on_report(self._report(snapshot, order, late_s, at))
 
     def _regulated_w(self) -> tuple[float, ...]:
         """Where inverters keep the grid by themselves: at 0 for their own use, at a limit they keep."""
@@ -122,13 +126,21 @@ class GuardLoop:
                 keeps_export=self._site.keeps_export(),
                 tightening=tightening,
                 memory=self._memory,
+                operator=self._allowed,
             )
         )
         self._memory, self._limits = decision.memory, decision.grid_limits
         self._import_spent = decision.import_spent
         return decision.setpoints
 
-    def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
+    def _alarms(self) -> tuple[str, ...]:
+        operator = self._intake.operator.alarms if self._intake.operator else ()
+        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms, *operator)
+        return tuple(alarm for alarm in said if alarm)
+
+    def _report(
+        self, snapshot: Snapshot, order: Order | None, late_s: float, at: float
+    ) -> GuardReport:
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
@@ -137,5 +149,7 @@ class GuardLoop:
             order_holds=order is not None,
             late_s=late_s,
             polls=self._site.take_polls(),
-            alarms=tuple(a for a in (self._meter.alarm, *self._watch.alarms) if a),
+            alarms=self._alarms(),
+            operator=self._intake.operator.reports if self._intake.operator else (),
+            monotonic_s=at,
         )

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.metrics import METRICS
+from gateway.domain.operator_commands import OPERATOR_COMMANDS
 from gateway.domain.user_settings import SETTINGS
 from gateway.publishing.commands import MAX_BYTES, MAX_SKEW, MAX_TTL_S
 from gateway.publishing.topics import FORECAST_SCALARS, MARKET_SCALARS, SITE_SCALARS
@@ -23,7 +24,8 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 
 - What is measured is retained: a new subscriber sees the home at once.
 - A value that is not known now is the text `null` (and JSON `null` in `/state`), never an old number and never an
-  empty payload. It is `null` while its device does not answer, while it cannot be, and while a sum misses a part.
+  empty payload. It is `null` while its device does not answer, while it cannot be, and while a sum misses a part. A
+  price that nobody has published yet is `null` too; what is planned with meanwhile is a topic of its own.
 - `<root>/<site>/status` is `online` or `offline`; the broker says `offline` by itself when the gateway vanishes. What is
   retained is old then. `<device>/availability` says the same of one device; both must be `online`.
 - Scalars are sent when they change. After the broker was away, all of them are sent before `status` says `online`.
@@ -43,6 +45,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `site/state` | JSON: `ts` and all of them | 1 | yes |
 | `market/<name>` | scalar: position, prices, account | 0 | yes |
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
+| `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (of prices that are not published yet: what is planned with) | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |
 | `alarms` | JSON: `count`, `alarms` (sentences; what a person should look at now) | 1 | yes |
@@ -76,6 +79,11 @@ _COMMANDS = f"""\
 - Commands do not wait for each other: each is applied at once, and answered after its read-back.
 - `ok` comes after the device was read back, and `applied` is what it said. Limits (fuse, grid operator, reserve) stay
   above every command.
+"""
+
+_OPERATOR = """\
+The grid operator's commands need a table [grid_operator] in gateway.toml, and rank above all others: no setting widens
+what they limit. Let the broker's access list allow these topics to the control box alone:
 """
 
 _CODES = """\
@@ -121,6 +129,7 @@ def document() -> str:
         for s in SETTINGS.values()
     ]
     commands = [(f"`cmd/{n}`", f"`{s.allowed}`", s.unit, s.about) for n, s in COMMANDS.items()]
+    operator = [(f"`cmd/{n}`", f"`{s.allowed}`", s.about) for n, s in OPERATOR_COMMANDS.items()]
     head = ("Topic", "Unit", "What it is")
     parts = [
         _ABOUT,
@@ -128,6 +137,8 @@ def document() -> str:
         _LEDGER,
         _COMMANDS,
         _table(("Topic", "Value", "Unit", "What it does"), commands),
+        _OPERATOR,
+        _table(("Topic", "Value", "What it says"), operator),
         _CODES,
         _HOME_ASSISTANT,
     ]

@@ -16,6 +16,7 @@ from gateway.domain.readings import (
     Reading,
     Snapshot,
 )
+from gateway.site.island import off_grid
 from gateway.site.roles import Roles, by_role, grid_value, has, having, meters
 
 _FROM_PANELS = ("pv_power_w", "ac_power_w")
@@ -70,6 +71,7 @@ def join(
             if any(has(s, m) for m in _FROM_PANELS)
         ),
         meters=meters(awake, roles),
+        off_grid=off_grid(states),
     )
 
 

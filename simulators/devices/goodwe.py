@@ -106,7 +106,8 @@ class GoodWeHybrid(VendorUnit):
         block.u16(35180, None if view.blind else 4100)
         block.i16(35181, whole(powers.battery / 410.0, 10))
         block.i32(35182, whole(powers.battery))
-        block.u16(35186, 0, 1 if abs(view.home.powers().inverter_ac) > 0 else 0)  # on the grid
+        on_grid = 1 if abs(view.home.powers().inverter_ac) > 0 else 0
+        block.u16(35186, 0, 2 if view.home.alone else on_grid)
         true = view.home.powers().battery
         block.u16(35184, 1 if abs(true) < 10 else 2 if true > 0 else 3)
         block.u32(35191, counted(view.counter("pv"), 0.01))

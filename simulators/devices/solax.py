@@ -2,12 +2,13 @@
 
 Remote control mode 4 takes the whole block 0x7C-0x8A in one request of function 16, of which 0x89 is
 the battery's power, discharge +. It cannot be read back; input register 0x100 shows the mode. After
-10 minutes without a new command it goes over into mode 6, self-consumption.
+10 minutes without a new command it goes over into mode 6, self-consumption. After a restart it is locked: input register
+0x54 says so, and nothing is taken until the user's code stands in holding register 0.
 """
 
 from __future__ import annotations
 
-from simulators.devices.protocol import ILLEGAL_VALUE, INPUT, ModbusError
+from simulators.devices.protocol import ILLEGAL_FUNCTION, ILLEGAL_VALUE, INPUT, ModbusError
 from simulators.devices.registers import (
     Area,
     Block,
@@ -21,6 +22,8 @@ from simulators.devices.view import View
 
 _MODE, _POWER, _END = 0x7C, 0x89, 0x8B
 _OFF, _PUSH_POWER, _SELF_CONSUME = 0, 4, 6
+_CODE, _LOCK = 2014, 0x54
+_BY_ALL_AT_ONCE = 16  # the function code
 _LASTS_S = 600
 
 
@@ -28,18 +31,20 @@ class SolaxHybrid(VendorUnit):
     """The simulated home's inverter as a Solax X3-Hybrid-10.0."""
 
     def __init__(self, view: View) -> None:
-        self._mode = _OFF
+        self._mode, self._locked = _OFF, False  # unlocked by whoever set it up
         areas = [
             Area(0, 0x60, self._identity),
             Area(0, 220, self._measured, INPUT),
             Area(0x100, 20, self._remote, INPUT),
         ]
         settings = {address: Setting(0) for address in range(_MODE, _END)}
-        super().__init__(view, areas, settings, little=True, functions=frozenset((16,)))
+        super().__init__(view, areas, settings, little=True)
+        self.set_writable({0: Setting(0)}, self._unlock)
         self._apply()
 
     def reboot(self) -> None:
-        """Remote control is not kept."""
+        """Remote control is not kept, and it is locked again."""
+        self._locked = True
         self._enter(_OFF)
 
     def near_wrap(self, margin_wh: float) -> None:
@@ -47,6 +52,8 @@ class SolaxHybrid(VendorUnit):
             self.view.start_before(name, (1 << 32) * step - margin_wh)
 
     def written(self, addresses: frozenset[int]) -> None:
+        if self._locked:
+            raise ModbusError(ILLEGAL_VALUE)
         mode = self.settings[_MODE].value
         if mode == _OFF and addresses == {_MODE}:
             self._enter(_OFF)
@@ -58,6 +65,19 @@ class SolaxHybrid(VendorUnit):
             self._enter(_PUSH_POWER)
         else:
             raise ModbusError(ILLEGAL_VALUE)
+
+    def write(self, address: int, values: tuple[int, ...], function: int) -> None:
+        """The block of remote control goes by function 16 alone."""
+        if address >= _MODE and function != _BY_ALL_AT_ONCE:
+            raise ModbusError(ILLEGAL_FUNCTION)
+        super().write(address, values, function)
+
+    def _unlock(self, _addresses: frozenset[int]) -> None:
+        """What stands in register 0 is read as the serial number, whatever was written."""
+        code = self.writable()[0]
+        if code not in (0, _CODE):
+            raise ModbusError(ILLEGAL_VALUE)
+        self._locked = code != _CODE
 
     def _enter(self, mode: int) -> None:
         self._mode = mode
@@ -92,6 +112,7 @@ class SolaxHybrid(VendorUnit):
         block.i16(20, None if view.blind else 4100)
         block.i16(22, whole(-powers.battery))
         block.u16(28, whole(view.soc_pct()))
+        block.u16(_LOCK, int(not self._locked))
         block.i32(70, whole(-powers.grid))
         block.u32(72, counted(view.counter("grid_export"), 0.1))
         block.u32(74, counted(view.counter("grid_import"), 0.1))

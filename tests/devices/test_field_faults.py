@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gateway.devices.scan import scan
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
@@ -362,6 +363,72 @@ async def test_victrons_setpoint_is_not_written_where_it_is_ignored(
         await one.hold(BATTERY, 1000)
         assert server.writes
         await one.close()
+
+
+async def test_a_growatt_that_forgets_its_export_limit_is_given_it_back(
+    clock: HandClock, intents: Intents
+) -> None:
+    """A WIT drops the limit of 122 as 30100 is taken back; others keep it, and it is not written there."""
+    for kind, keeps in ((5603, False), (3601, True)):
+        image = images.growatt()
+        words = image.holding
+        words.update({122: 1, 30000: kind, 30026: 0, 30027: 50_000, 30100: 0, 30410: 0})
+        words.update(dict.fromkeys((30407, 30408, 30409), 0))
+        server = server_of(image)
+
+        def forget(
+            _unit: int,
+            address: int,
+            new: list[int],
+            words: dict[int, int] = words,
+            keeps: bool = keeps,
+        ) -> None:
+            if (address, new) == (30100, [0]) and not keeps:
+                words[122] = 0
+
+        server.on_write = forget
+        async with serving(server):
+            one = impatient(server, "growatt-sph", clock, intents)
+            await one.hold(BATTERY, -1000)
+            assert (await one.release()).neutral
+            await one.close()
+        assert (words[30100], words[122]) == (0, 1)
+        assert (122 in [address for _, address, _ in server.writes]) != keeps
+
+
+@pytest.mark.parametrize("locked", [True, False])
+async def test_a_locked_solax_is_unlocked_before_it_is_steered(
+    locked: bool, clock: HandClock, intents: Intents
+) -> None:
+    image = images.solax()
+    image.input.update({0x54: int(not locked), 0x100: 0})
+    image.holding.update(dict.fromkeys(range(0x7C, 0x8B), 0))
+    async with serving(server_of(image)) as server:
+        one = impatient(server, "solax-x", clock, intents)
+        await one.hold(BATTERY, 1000)
+        first = next((address, words) for _, address, words in server.writes)
+        assert (first == (0, [2014])) == locked
+        await one.close()
+
+
+@pytest.mark.parametrize(
+    "name", [" H3-10.0-Smart", " H3-10.0-M", " H3-Pro-20.0", " P3-8.0-SH", " SK-HWR-8 SMART"]
+)
+async def test_a_foxess_with_another_map_is_not_taken_for_an_h3(name: str) -> None:
+    image = images.foxess(name)
+    async with serving(server_of(image)) as server:
+        found = [f.profile.key async for f in scan("127.0.0.1", server.port, (image.unit,))]
+    assert "foxess-h3" not in found
+
+
+@pytest.mark.parametrize(
+    "name", [" H3-10.0-E", " AIO-H3-8.0-E", " STAR-H3-12.0-E", " Kuara 8.0-3-H", " SK-HWR-8"]
+)
+async def test_an_h3_under_another_name_is_found(name: str) -> None:
+    image = images.foxess(name)
+    async with serving(server_of(image)) as server:
+        found = [f.profile.key async for f in scan("127.0.0.1", server.port, (image.unit,))]
+    assert found == ["foxess-h3"]
 
 
 async def test_solax_keeps_its_own_fall_back(clock: HandClock, intents: Intents) -> None:

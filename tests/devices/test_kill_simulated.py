@@ -70,7 +70,7 @@ SCENARIOS = (
 IDLE = {
     "huawei": {47083},
     "keba": {5004, 5016},  # let go, the box's own largest current applies
-    "solax": set(range(0x7D, 0x8B)),
+    "solax": {0, *range(0x7D, 0x8B)},  # 0: unlocked until its next restart
     "sunspec-der": set(range(40000, 40500)),  # checked by the commands it gives the home
 }
 

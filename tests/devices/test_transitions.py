@@ -7,12 +7,13 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.devices.build import all_profiles
+from gateway.devices.catalogue import all_profiles
 from gateway.devices.control_sheet import ControlSheet
 from gateway.devices.datasheet import Profile
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from tests.devices.conftest import HandClock, Intents, impatient
+from tests.devices.image_files import FIRST
 from tests.modbus.server import RegisterServer, serving
 
 CONTROLLED = [
@@ -51,7 +52,7 @@ PASSING: dict[str, set[int]] = {
     "kostal-plenticore": {1034, 1035},
     "alfen-eve": {1210, 1211},
     "abb-terra-ac": {0x4100, 0x4101},
-    "solax-x": set(range(0x7D, 0x8B)),
+    "solax-x": {0, *range(0x7D, 0x8B)},  # 0: the code that unlocks
 }
 # What a mode may leave for the next one, until all is let go: permissions that are kept in flash,
 # and powers of the direction that is not on.
@@ -65,6 +66,12 @@ KEPT: dict[str, set[int]] = {
 }
 
 
+for _key, _file in FIRST.items():  # families whose facts are data
+    NEUTRAL.setdefault(_key, dict(_file.neutral))
+    PASSING.setdefault(_key, set(_file.passing))
+    KEPT.setdefault(_key, set(_file.kept))
+
+
 def image_of(profile: Profile) -> dict[int, int]:
     """Every register near those that the sheet touches, 0 except where stated."""
     words = dict.fromkeys(itertools.chain(range(700, 1100), range(5000, 6010)), 0)
@@ -74,9 +81,11 @@ def image_of(profile: Profile) -> dict[int, int]:
     extra = {
         "abb-terra-ac": range(0x4100, 0x4110),
         "mennekes-compact": range(0x0300, 0x0E00),
-        "solax-x": range(0x7C, 0x8B),
+        "solax-x": (0, *range(0x7C, 0x8B)),
     }
     words |= dict.fromkeys(extra.get(profile.key, ()), 0)
+    if profile.key in FIRST:
+        words |= FIRST[profile.key].also
     return words | NEUTRAL.get(profile.key, {})
 
 
@@ -146,7 +155,7 @@ async def test_a_previous_runs_setpoint_is_undone_at_the_next_start(
 # What is known, or must be feared, to be kept in flash. Whoever adds a control says it here too.
 FLASH = {
     ("goodwe-et", Control.EXPORT_LIMIT): {47509, 47510},
-    ("growatt-sph", Control.BATTERY_POWER): {30100, 30410},
+    ("growatt-sph", Control.BATTERY_POWER): {122, 30100, 30410},
     ("huawei-sun2000", Control.BATTERY_POWER): {47087, 47246},
     ("huawei-sun2000", Control.EXPORT_LIMIT): {47415, 47416, 47417, 47418},
     ("solaredge-storedge", Control.BATTERY_POWER): {0xE004, 0xE00A},
@@ -171,7 +180,12 @@ def test_flash_is_declared_where_it_is_known() -> None:
         for sheet in profile.source.controls
         if sheet.flash
     }
-    assert declared == FLASH
+    told = {
+        (file.profile, Control(control)): set(some)
+        for file in FIRST.values()
+        for control, some in file.flash.items()
+    }
+    assert declared == FLASH | told
 
 
 @pytest.mark.parametrize(("profile", "sheet"), CONTROLLED, ids=name)
@@ -190,7 +204,8 @@ async def test_a_day_of_one_setpoint_writes_each_flash_register_once(
             for address in sheet.flash:
                 hit = [w for w in server.writes if w[1] <= address < w[1] + len(w[2])]
                 assert len(hit) <= 1, address
-            never = NEVER.get(profile.key, set())
+            first = FIRST.get(profile.key)
+            never = NEVER.get(profile.key, first.never if first else set())
             assert not never & {a + i for _, a, sent in server.writes for i in range(len(sent))}
         await one.close()
 

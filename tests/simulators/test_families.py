@@ -332,3 +332,17 @@ async def test_solax_takes_the_whole_block_and_ends_in_self_consumption(
     clock.forward(301)
     assert home.powers().battery < 0
     assert await client.read(1, 0x100, 1, function=4) == (6,)
+
+
+async def test_solax_is_locked_after_a_restart(home: Home) -> None:
+    servers = await serve_home(home, choice=Choice(inverter="solax"))
+    servers.inverter.units[1].reboot()
+    client = await RawClient.connect(servers.ports.inverter)
+    assert await client.read(1, 0x54, 1, function=4) == (0,)
+    block = (4, 1, *([0] * 11), 1500, 0)
+    assert await client.write(1, 0x7C, *block) == b"\x90\x03"
+    await client.write_one(1, 0, 2014)
+    assert await client.read(1, 0x54, 1, function=4) == (1,)
+    assert await client.write(1, 0x7C, *block) != b"\x90\x03"
+    await client.close()
+    await servers.close()

@@ -6,6 +6,9 @@ write both words). It is made anew as the sun changes; no two sources name the H
 the losses (some 3 %) fall to the battery. The inverter leaves remote control when the timeout has run
 out. The timeout itself stays as we set it until the next start. 44000-44003 are rewritten cyclically by every
 known controller (evcc, nathanmarlor/foxess_modbus): remote control, not settings.
+
+The same map has the H3 under other brands' names. H3-...-Smart, H3-...-M, H3-Pro and P3 have another one
+(nathanmarlor/foxess_modbus: inverter_profiles.py, #1023; evcc: fox-ess-h3-smart).
 """
 
 from collections.abc import Mapping
@@ -33,6 +36,8 @@ from gateway.modbus.registers import Block, Field, encode
 
 _ENABLE, _TIMEOUT, _POWER = 44000, 44001, 44002
 _LEASE_S = 60
+_SIZE = r"[\d.]+(?![\d.])"
+_NAMES = rf"(?i)^((AIO-|STAR-)?H3-{_SIZE}(?!-(smart|m))|Kuara {_SIZE}-3-H|SK-HWR-{_SIZE}(?! smart))"
 _PANELS = (Field(31002, "i16"), Field(31005, "i16"))
 _MEASURED = MeasuredPower(_PANELS)
 
@@ -56,8 +61,8 @@ PROFILE = Profile(
     kind="hybrid",
     verified="data sheet",
     communication=Communication(unit=247, timeout_s=3.0, min_gap_s=0.05, max_gap=10),
-    # the text has one character a register, with a blank before it; Smart models have another map
-    identify=((Field(30000, "str", count=16), r"(?i)^H3(?!.*smart)"),),
+    # the text has one character a register, with a blank before it
+    identify=((Field(30000, "str", count=16), _NAMES),),
     says=(("model", Field(30000, "str", count=16)), ("serial", Field(30016, "str", count=16))),
     controls=frozenset({Control.BATTERY_POWER}),
     source=Source(

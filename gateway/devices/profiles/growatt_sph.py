@@ -10,6 +10,8 @@ What they found besides, in #373 and #400:
 - 30100 alone at 1 suspends the battery's own logic: it is given back first and taken last.
 - 0 % passes the battery's own logic through; 1 % of either sign keeps the battery at rest.
 30407-30409 are not kept in flash; 30100 and 30410 (charging from the grid allowed) are.
+A WIT (type code 5600-5603 in 30000) forgets its export limit (122) when 30100 is taken back, and older firmware does not
+set it again (0xAHA/Growatt_ModbusTCP#203): there it is written after 30100.
 No export limit: 30200-30201 know only percent, and work under the same authority.
 """
 
@@ -32,6 +34,7 @@ from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, encode
 
 _AUTHORITY, _REMOTE, _MINUTES, _PERCENT, _GRID_CHARGE = 30100, 30407, 30408, 30409, 30410
+_EXPORT_LIMIT, _TYPE, _WIT = 122, 30000, range(5600, 5604)
 _TIMER_MIN = 5
 _REST = 1  # percent: the least that is not 'as you like'
 _RATED = Field(30026, "u32", scale=0.1, valid=(100, 100_000))
@@ -76,8 +79,11 @@ def _neutral(read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]
     """Without stored words only a remote control that still runs has its authority taken."""
     forced = read_back.word(_REMOTE) == 1
     authority = Write(_AUTHORITY, (0,), fc=6)
+    limit = saved.get(_EXPORT_LIMIT, read_back.word(_EXPORT_LIMIT))
+    forgets = read_back.word(_TYPE) in _WIT and limit is not None
     return (
         *(restore(saved, _AUTHORITY, fc=6) or ((authority,) if forced else ())),
+        *((Write(_EXPORT_LIMIT, (limit or 0,), fc=6, again=True),) if forgets else ()),
         Write(_REMOTE, (0,), fc=6),
         Write(_PERCENT, (0,), fc=6),
         Write(_MINUTES, (0,), fc=6, check=False),
@@ -132,13 +138,15 @@ PROFILE = Profile(
                     Block("holding", _AUTHORITY, 1),
                     Block("holding", _REMOTE, 3),
                     Block("holding", _GRID_CHARGE, 1),  # apart: not every model has it
+                    Block("holding", _TYPE, 1),
+                    Block("holding", _EXPORT_LIMIT, 1),
                 ),
                 required=(Block("holding", _REMOTE, 3),),
                 hold=_hold,
                 neutral=_neutral,
                 is_neutral=lambda read_back: read_back.word(_REMOTE) == 0,
-                restore_registers=(_AUTHORITY, _GRID_CHARGE),
-                flash=(_AUTHORITY, _GRID_CHARGE),
+                restore_registers=(_AUTHORITY, _GRID_CHARGE, _EXPORT_LIMIT),
+                flash=(_AUTHORITY, _GRID_CHARGE, _EXPORT_LIMIT),
                 max_per_day=50,
                 lease=Lease("none", refresh_s=60.0),
             ),

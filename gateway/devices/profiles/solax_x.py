@@ -5,8 +5,9 @@ Battery by remote control mode 4 ('push power'): one write of 0x7C-0x8A, of whic
 battery's power in W, discharge +, in LE words; 0x88 is the time-out without requests (0 disables it, openWB), the unused registers are 0 (Solax' VPP document;
 openWB and wills106/homeassistant-solax-modbus agree). It is kept in RAM and ends by itself after 10
 minutes. 0x7C cannot be read back: input register 0x100 tells the active mode, 0 none, 6 the
-self-consumption into which mode 4 ends. Firmware before DSP 1.52 / ARM 1.50 has no such register; some must be
-unlocked first, again after each restart: on its page, since that takes the installer's word. Manual mode 0x1F / 0x20 is EEPROM and not used; so is the export
+self-consumption into which mode 4 ends. Firmware before DSP 1.52 / ARM 1.50 has no such register. An inverter that says
+that it is locked (input register 0x54 = 0; again after each restart) is unlocked first, by the user's code in register 0, as
+the VPP document asks; wills106/homeassistant-solax-modbus names both. It locks itself at its next restart. Manual mode 0x1F / 0x20 is EEPROM and not used; so is the export
 limit 0x42, whose unit differs between models (W or 10 W): left out.
 """
 
@@ -34,6 +35,9 @@ _UNUSED = (0,) * 10  # 0x7E-0x87 belong to other modes
 _TIMEOUT_S = 300  # 0x88: 0 would switch the fall-back off that comes when nobody talks to it
 _LEASE_S = 600.0
 _MODE = Field(_ACTIVE, "u16", "input")
+_UNLOCK, _USERS_CODE = 0, 2014  # read, register 0 is the serial number
+_LOCK = Field(0x54, "u16", "input")
+_LOCKED = 0
 
 _STATES = {
     0: "waiting",
@@ -54,13 +58,27 @@ def _input(address: int, kind: Kind, scale: float = 1) -> Field:
     return Field(address, kind, "input", words="little", scale=scale)
 
 
-def _hold(watts: float, _read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+def _hold(watts: float, read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
     power = encode(watts, "i32", "little")
-    return (Write(_REMOTE, (_PUSH_POWER, _SET, *_UNUSED, _TIMEOUT_S, *power), check=False),)
+    return (
+        *_unlocked(read_back),
+        Write(_REMOTE, (_PUSH_POWER, _SET, *_UNUSED, _TIMEOUT_S, *power), check=False),
+    )
 
 
-def _neutral(_read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
-    return (Write(_REMOTE, (0,), check=False),)
+def _neutral(read_back: ReadBack, _saved: Mapping[int, int]) -> tuple[Write, ...]:
+    """One that is locked and does not control anything may refuse it."""
+    unlocked = _unlocked(read_back)
+    if unlocked and _is_neutral(read_back):
+        return (Write(_REMOTE, (0,), check=False, optional=True),)
+    return (*unlocked, Write(_REMOTE, (0,), check=False))
+
+
+def _unlocked(read_back: ReadBack) -> tuple[Write, ...]:
+    """The write that lets the others through, where the inverter says that it is locked."""
+    if read_back.number(_LOCK) != _LOCKED:
+        return ()
+    return (Write(_UNLOCK, (_USERS_CODE,), fc=6, check=False),)
 
 
 def _is_neutral(read_back: ReadBack) -> bool | None:
@@ -106,7 +124,7 @@ PROFILE = Profile(
                     "openWB: solax",
                     "wills106/homeassistant-solax-modbus",
                 ),
-                read_back=(Block("input", _ACTIVE, 1),),
+                read_back=(Block("input", _ACTIVE, 1), Block("input", _LOCK.address, 1)),
                 required=(Block("input", _ACTIVE, 1),),
                 hold=_hold,
                 neutral=_neutral,
