@@ -236,20 +236,19 @@ class Steering:
 
     def _refusals(self) -> Callable[[ReadBack, Saved], str]:
         """Why nothing may be set now; empty where it may."""
-        made = []
+        made: list[tuple[bool, Judge, str]] = []  # whether it looks at what stood there before us
         for i, refusal in enumerate(self._control.refuse):
             path = (*self._path, "refuse", i)
             if (refusal.when is None) == (refusal.when_saved is None):
                 raise SheetError(path, "needs one of: when, when_saved")
             if refusal.when is not None:
-                made.append((self._judge(refusal.when, path), _Now, refusal.because))
+                made.append((False, self._judge(refusal.when, path), refusal.because))
             else:
-                judge, _ = self._names.judge(refusal.when_saved, path)
-                made.append((judge, _Before, refusal.because))
+                made.append((True, self._names.judge(refusal.when_saved, path)[0], refusal.because))
 
         def because(read_back: ReadBack, saved: Saved) -> str:
-            for judge, kind, words in made:
-                values = kind(self._fields, read_back if kind is _Now else saved)  # type: ignore[arg-type]
+            for before, judge, words in made:
+                values = _Before(self._fields, saved) if before else _Now(self._fields, read_back)
                 if judge(values) is True:
                     return words
             return ""
