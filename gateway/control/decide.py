@@ -14,7 +14,6 @@ from gateway.control.batteries import (
     can_give_w,
     combined,
     most_w,
-    sized,
     split,
     stored_wh,
 )
@@ -27,6 +26,7 @@ from gateway.control.limits import (
     SteeredHome,
     export_limit_w,
     grid_limits,
+    import_spent,
     limits_of,
     pv_limits_w,
     steered,
@@ -112,7 +112,12 @@ def decide(inputs: DecisionInputs) -> Decision:
         reason=reason,
     )
     memory = ControlMemory(setpoints, mode_since_s, contactors, spent)
-    return Decision(setpoints, memory, grid_limits(inputs, curtail=curtail))
+    return Decision(
+        setpoints,
+        memory,
+        grid_limits(inputs, curtail=curtail),
+        import_spent(setpoints, tick.home),
+    )
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
@@ -197,7 +202,7 @@ def _wanted(tick: _Tick, without_w: float) -> tuple[float | None, Reason]:
 def _best_w(tick: _Tick, without_w: float) -> float | None:
     """What the value of stored energy asks for; None where the inverters do it by themselves, faster."""
     control, terms = tick.inputs.control, tick.terms
-    batteries = sized(tick.inputs.snapshot.batteries, control.battery)
+    batteries = tick.home.batteries
     spec = combined(batteries, control.battery, tick.limits.reserve_pct)
     held_wh = stored_wh(batteries)
     if terms is None or terms.value is None or spec is None or held_wh is None:
