@@ -16,12 +16,17 @@ from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, Contr
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import Role
 
+Steer = Literal["proved", "always", "never"]
 FILE = "guard.json"  # in the state folder: what the guard must not forget; its lock tells that one runs
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`."""
+    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`.
+
+    ``steer``: ``proved``, once `energy-gateway verify` has seen that it obeys; ``always``, by the owner's word;
+    ``never``, it is only read.
+    """
 
     name: str
     profile: str = "auto"
@@ -32,8 +37,13 @@ class DeviceConfig:
     serial: str | None = None
     baud: int = 9600
     parity: Literal["N", "E", "O"] = "N"
-    control: bool = True
+    steer: Steer = "proved"
     role: Role | None = None
+
+    @property
+    def control(self) -> bool:
+        """Whether it may be written at all."""
+        return self.steer != "never"
 
 
 @dataclass(frozen=True, slots=True)

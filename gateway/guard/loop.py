@@ -124,7 +124,7 @@ class GuardLoop:
         return decision.setpoints
 
     def _alarms(self) -> tuple[str, ...]:
-        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms)
+        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms, *self._site.alarms)
         return tuple(alarm for alarm in said if alarm)
 
     def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
