@@ -27,10 +27,25 @@ _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 class Terms(NamedTuple):
-    """A price per MWh that is ``base + factor * market price``."""
+    """A price per MWh that is ``base + market x market price + published x published price``."""
 
     base: float
-    factor: float
+    market: float = 0.0
+    published: float = 0.0
+
+    def at(self, market: float | None, published: float | None) -> float | None:
+        """The price; None where a part of it is not known."""
+        total = self.base
+        for factor, value in ((self.market, market), (self.published, published)):
+            if factor:
+                if value is None:
+                    return None
+                total += factor * value
+        return total
+
+    def plus(self, base: float, share: float) -> Terms:
+        """With ``base`` more, and all of it times ``share``."""
+        return Terms((self.base + base) * share, self.market * share, self.published * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +60,28 @@ class TariffRules:
     ) -> float | None:
         """What a MWh taken from the retailer costs, tax included; None when its price is unknown.
 
-        ``market`` is the interval's real-time (or expected) price, ``published`` the retailer's.
-        In the flat night window it is 0: the monthly fee covers it.
+        ``market`` is the interval's real-time (or expected) price, ``published`` the retailer's; one
+        never stands in for the other. In the flat night window it is 0: the monthly fee covers it.
         """
-        return _applied(self.import_terms(interval, published), market)
+        return self.import_terms(interval).at(market, published)
 
     def export_price(
         self, interval: Interval, market: float | None = None, published: float | None = None
     ) -> float | None:
         """What a MWh given to the retailer without bidding earns; None when it is unknown."""
-        return _applied(self.export_terms(interval, published), market)
+        return self.export_terms(interval).at(market, published)
 
-    def import_terms(self, interval: Interval, published: float | None = None) -> Terms:
-        """The import price as base + factor x market price."""
+    def import_terms(self, interval: Interval) -> Terms:
+        """Of what the import price is made."""
         if self.is_flat_night(interval):
-            return Terms(0.0, 0.0)
-        terms = self._terms(self.tariff.import_price, interval, published)
-        tax = 1 + float(self.tariff.tax_pct) / 100
-        return Terms(terms.base * tax, terms.factor * tax)
+            return Terms(0.0)
+        return self._terms(self.tariff.import_price, interval).plus(
+            0.0, 1 + float(self.tariff.tax_pct) / 100
+        )
 
-    def export_terms(self, interval: Interval, published: float | None = None) -> Terms:
-        """The export price as base + factor x market price."""
-        return self._terms(self.tariff.export_price, interval, published)
+    def export_terms(self, interval: Interval) -> Terms:
+        """Of what the export price is made."""
+        return self._terms(self.tariff.export_price, interval)
 
     def is_flat_night(self, interval: Interval) -> bool:
         """Whether energy imported now is covered by the night fee and must never be resold."""
@@ -75,16 +90,16 @@ class TariffRules:
             return False
         return _in_window(interval.start.astimezone(self.zone).time(), night.start, night.end)
 
-    def _terms(self, price: RetailPrice, interval: Interval, published: float | None) -> Terms:
+    def _terms(self, price: RetailPrice, interval: Interval) -> Terms:
         match price:
             case FlatPrice():
-                return Terms(mwh_price(price.per_kwh), 0.0)
+                return Terms(mwh_price(price.per_kwh))
             case TimeOfUsePrice():
-                return Terms(self._time_of_use(price, interval), 0.0)
+                return Terms(self._time_of_use(price, interval))
             case WholesalePrice():
-                return Terms(mwh_price(price.adder_per_kwh), float(price.factor))
+                return Terms(mwh_price(price.adder_per_kwh), market=float(price.factor))
             case PublishedPrice():
-                return Terms(0.0, 1.0) if published is None else Terms(published, 0.0)
+                return Terms(0.0, published=1.0)
 
     def _time_of_use(self, price: TimeOfUsePrice, interval: Interval) -> float:
         local = interval.start.astimezone(self.zone)
@@ -93,12 +108,6 @@ class TariffRules:
             if _matches(period, local.time(), weekday, month):
                 return mwh_price(period.per_kwh)
         return mwh_price(price.otherwise_per_kwh)
-
-
-def _applied(terms: Terms, market: float | None) -> float | None:
-    if terms.factor == 0:
-        return terms.base
-    return None if market is None else terms.base + terms.factor * market
 
 
 def _matches(period: TimeOfUsePeriod, at: time, weekday: str, month: int) -> bool:

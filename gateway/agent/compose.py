@@ -62,7 +62,7 @@ class Agent:
         self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
-        handler = CommandHandler(steering, stores.seen, clock)
+        self.commands = handler = CommandHandler(steering, stores.seen, clock)
         names = [d.name for d in settings.device]
         memory = settings.state_dir / "mqtt_topics.json"
         self.publisher = Publisher(
@@ -76,7 +76,8 @@ class Agent:
         self._provider = (
             None if provider is None else ProviderForecast(provider, stores.settings, clock)
         )
-        past = Past(history.quarters, journal, self._clearing, origin, self._provider)
+        watch = self._metering.watch
+        past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()
@@ -113,7 +114,7 @@ class Agent:
                     ready()
                     log.info("%s", self.describe())
             finally:
-                await self._end()
+                await self.close()
 
     async def _open_page(self) -> None:
         """A home without its page is still traded for: a port that is taken is said, not fatal."""
@@ -136,7 +137,7 @@ class Agent:
         trade = f"exchange {market.exchange} at {market.url}" if market else "no exchange"
         return f"gateway {self.settings.site.name!r} runs: {devices}; {trade}"
 
-    async def _end(self) -> None:
+    async def close(self) -> None:
         """Everything is closed, and nothing of it holds up the rest."""
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)

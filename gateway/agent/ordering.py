@@ -44,15 +44,17 @@ def _terms(
     position_wh: int,
     cleared: float | None,
 ) -> IntervalTerms:
-    bought, sold = state.retail(interval, cleared)
+    bought, sold = state.quotes(interval, cleared)
     moment = max(now, interval.start)
     start = state.interval_start
     return IntervalTerms(
         interval=interval,
         position_wh=position_wh,
         start_counters=start[1] if start and start[0] == interval else None,
-        import_price=bought,
-        export_price=sold,
+        import_price=None if bought is None else bought.per_mwh,
+        export_price=None if sold is None else sold.per_mwh,
+        import_assumed=bought is not None and bought.source.assumed,
+        export_assumed=sold is not None and sold.source.assumed,
         value=state.plan.value(moment, cleared) if state.plan else None,
         car_value=state.plan.car_value(moment, cleared) if state.plan else None,
     )

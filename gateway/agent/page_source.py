@@ -76,6 +76,8 @@ class PageSource:
             next_position_wh=market.next_position_wh if trades else None,
             import_price_per_kwh=market.import_price_per_kwh,
             export_price_per_kwh=market.export_price_per_kwh,
+            import_estimate_per_kwh=market.import_estimate_per_kwh,
+            export_estimate_per_kwh=market.export_estimate_per_kwh,
             market_price_per_kwh=market.market_price_per_kwh,
             stored_value_per_kwh=market.stored_value_per_kwh,
             trading=market.trading if trades else None,
@@ -87,7 +89,7 @@ class PageSource:
             today_money=book.settled_since(midnight) if trades else None,
             links=links,
             settings=state.user,
-            notes=state.report.alarms if state.report else (),
+            notes=state.all_alarms,
         )
 
     def _offer(self, now: datetime) -> OfferCurve | None:

@@ -62,42 +62,42 @@ class Reporting:
         )
         self._known: Devices = ()
 
-    def tick(self, report: GuardReport) -> None:
-        """State goes out at most every ``publish_s``, the ledger as soon as there is something."""
+    def tick(self, report: GuardReport, *, remember: bool = True) -> None:
+        """State goes out at most every ``publish_s``, the ledger as soon as there is something.
+
+        Without ``remember`` the history does not hear of it: its time cannot be right.
+        """
         snapshot = report.snapshot
         for poll in report.polls:
             self.metrics.polled(poll.device, poll.seconds, poll.answered)
         self._publisher.wake()
         if self._clock.monotonic() < self._due:
-            self._history.add(snapshot)
+            if remember:
+                self._history.add(snapshot)
             return
         self._due = self._clock.monotonic() + self._keeper.state.settings.mqtt.publish_s - 1e-6
         market = market_state(self._keeper.state, self._journal, self._clock.now())
-        self._history.add(
-            snapshot,
-            Prices(
-                market.import_price_per_kwh,
-                market.export_price_per_kwh,
-                market.stored_value_per_kwh,
-            ),
+        prices = Prices(
+            market.import_price_per_kwh, market.export_price_per_kwh, market.stored_value_per_kwh
         )
+        if remember:
+            self._history.add(snapshot, prices)
         self._publish(snapshot, market)
         self.metrics.show(snapshot, market, self._counts())
 
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
-        report = self._keeper.state.report
         self._publisher.publish(topics.snapshot_messages(base, snapshot))
-        self._publisher.publish([topics.alarms_message(base, report.alarms if report else ())])
+        self._publisher.publish([topics.alarms_message(base, self._keeper.state.all_alarms)])
         self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
+        self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
         trades = settings.market is not None
-        if trades:
-            self._publisher.publish(topics.market_messages(base, market))
+        self._publisher.publish(topics.market_messages(base, market, exchange=trades))
         if settings.mqtt.home_assistant:
             self._known = discovered(snapshot, self._known)
             self._publisher.publish(
-                discovery_messages(self._home, self._known, commands=True, market=trades)
+                discovery_messages(self._home, self._known, commands=True, exchange=trades)
             )
 
     def _counts(self) -> Counts:

@@ -15,13 +15,13 @@ from gateway.domain.control import BatteryAssumptions, Setpoints
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
-from gateway.domain.price import Price
+from gateway.domain.price import Price, PriceSource, Quote
 from gateway.domain.readings import BatteryState, Snapshot
 from gateway.domain.user_settings import UserSettings
 from gateway.forecasts.score import ForecastScore
 from gateway.ipc.messages import GuardReport
 from gateway.market.exchanges import PublishedPrices
-from gateway.tariff import TariffRules
+from gateway.tariff import TariffRules, Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,8 @@ class GatewayState:
     """The guard's newest report, the plan, prices, and the user's settings.
 
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
-    ``interval_start`` what the grid meter had counted when the present interval began.
+    ``interval_start`` what the grid meter had counted when the present interval began; ``alarms`` are the
+    agent's own sentences for people.
     """
 
     rules: HomeRules
@@ -56,6 +57,7 @@ class GatewayState:
     cleared: tuple[Interval, float] | None = None
     interval_start: tuple[Interval, MeterCounters] | None = None
     resellable: bool = True
+    alarms: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Settings:
@@ -70,6 +72,11 @@ class GatewayState:
         return self.report.setpoints if self.report else Setpoints()
 
     @property
+    def all_alarms(self) -> tuple[str, ...]:
+        """What a person should look at now: the guard's word, and the agent's own."""
+        return (*(self.report.alarms if self.report else ()), *self.alarms)
+
+    @property
     def tick(self) -> int:
         """The number of the guard's newest report, 0 before the first."""
         return self.report.tick if self.report else 0
@@ -81,22 +88,23 @@ class GatewayState:
             return None, None
         return _per_mwh(known.import_ticks), _per_mwh(known.export_ticks)
 
-    def retail(
+    def quotes(
         self, interval: Interval, cleared: float | None = None
-    ) -> tuple[float | None, float | None]:
-        """What a MWh costs and earns without bidding, by the tariff; where it follows the market and
-        nothing is published, at the clearing price (``cleared``, or the present interval's) or,
-        before that is known, at the expected one."""
+    ) -> tuple[Quote | None, Quote | None]:
+        """What a MWh costs and earns without bidding, by the tariff; where that is not known, what the
+        plan expects, which says where it comes from. None where nothing is planned either.
+
+        Where it follows the market, it is known at the clearing price: ``cleared``, or the present interval's."""
         market = self.clearing_price(interval) if cleared is None else cleared
         schedule = self.plan.schedule if self.plan else ()
         planned = next((c for c in schedule if c.interval == interval), None)
-        if market is None and planned is not None:
-            market = planned.market_price
         bought, sold = self.published(interval)
         tariff = self.rules.tariff
         return (
-            tariff.import_price(interval, market, bought),
-            tariff.export_price(interval, market, sold),
+            _quote(tariff.import_terms(interval), market, bought)
+            or (planned.import_quote if planned else None),
+            _quote(tariff.export_terms(interval), market, sold)
+            or (planned.export_quote if planned else None),
         )
 
     def clearing_price(self, interval: Interval) -> float | None:
@@ -160,6 +168,15 @@ class StateKeeper:
     async def next_report(self) -> None:
         """Wait for the guard's next report (never called by a participant of the clock)."""
         await self._reported.wait()
+
+
+def _quote(terms: Terms, market: float | None, published: float | None) -> Quote | None:
+    price = terms.at(market, published)
+    if price is None:
+        return None
+    if terms.published:
+        return Quote(price, PriceSource.PUBLISHED)
+    return Quote(price, PriceSource.CLEARED if terms.market else PriceSource.TARIFF)
 
 
 def _per_mwh(price_ticks: int | None) -> float | None:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.agent.state import GatewayState
 from gateway.domain.intervals import quarter_of
-from gateway.domain.price import kwh_price
+from gateway.domain.price import Quote, kwh_price
 from gateway.domain.trade import money_text
 from gateway.publishing.topics import MarketState
 from gateway.store.journal import Journal
@@ -19,8 +19,9 @@ def market_state(state: GatewayState, journal: Journal, now: datetime) -> Market
     stored_wh = state.stored_wh()
     curve = state.value(now)
     value = curve.at(stored_wh) if curve is not None and stored_wh is not None else None
-    bought, sold = state.retail(interval)
+    bought, sold = state.quotes(interval)
     following = interval.next()
+    trades = state.settings.market is not None
     midnight = local_midnight(now, state.settings.site.time_zone)
     planned = next((c for c in plan.schedule if c.interval == following), None) if plan else None
     return MarketState(
@@ -30,9 +31,11 @@ def market_state(state: GatewayState, journal: Journal, now: datetime) -> Market
         position_wh=book.position_wh(interval),
         next_position_wh=book.position_wh(following),
         open_tenders=book.open_tenders(now),
-        import_price_per_kwh=_per_kwh(bought),
-        export_price_per_kwh=_per_kwh(sold),
-        market_price_per_kwh=_per_kwh(planned.market_price if planned else None),
+        import_price_per_kwh=_per_kwh(bought.known if bought else None),
+        export_price_per_kwh=_per_kwh(sold.known if sold else None),
+        import_estimate_per_kwh=_estimate(bought),
+        export_estimate_per_kwh=_estimate(sold),
+        market_price_per_kwh=_per_kwh(planned.market_price if planned and trades else None),
         stored_value_per_kwh=_per_kwh(value),
         account_today=money_text(book.settled_since(midnight)),
         account_total=money_text(book.settled_money),
@@ -43,6 +46,11 @@ def local_midnight(now: datetime, zone: str) -> datetime:
     """When the present local day began, in UTC."""
     here = now.astimezone(ZoneInfo(zone))
     return here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _estimate(quote: Quote | None) -> float | None:
+    """What stands in for a price that is not known."""
+    return None if quote is None or quote.source.known else _per_kwh(quote.per_mwh)
 
 
 def _per_kwh(per_mwh: float | None) -> float | None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.config.load import load_settings
 from gateway.config.settings import Settings
-from gateway.config.tariff import Tariff
+from gateway.config.tariff import PublishedPrice, RetailPrice, Tariff, WholesalePrice
 from gateway.domain.plan import BatterySpec
 from gateway.domain.price import mwh_price
 from gateway.sun import Place
@@ -99,7 +99,7 @@ def case_from(path: Path) -> Case:
     return Case(
         battery=battery,
         start_wh=max(capacity / 2, reserve),
-        tariff=TariffRules(settings.tariff, zone),
+        tariff=TariffRules(_following(settings.tariff), zone),
         zone=zone,
         export_limit_w=settings.site.export_limit_w,
         import_limit_w=settings.site.import_limit_w,
@@ -108,6 +108,16 @@ def case_from(path: Path) -> Case:
         car=_habit(settings),
         place=settings.site.place,
     )
+
+
+def _following(tariff: Tariff) -> Tariff:
+    """The data has no prices of a retailer: what one publishes is taken for the market's."""
+
+    def followed(price: RetailPrice) -> RetailPrice:
+        return WholesalePrice(kind="wholesale") if isinstance(price, PublishedPrice) else price
+
+    bought, sold = followed(tariff.import_price), followed(tariff.export_price)
+    return tariff.model_copy(update={"import_price": bought, "export_price": sold})
 
 
 def _habit(settings: Settings) -> CarHabit | None:

@@ -76,7 +76,9 @@ async def _verify(settings: GuardSettings, names: list[str]) -> bool:
     work, ended = asyncio.current_task(), asyncio.Event()
 
     def end() -> None:
-        if work is not None and not ended.is_set():  # once: the release that follows is not cut short
+        if (
+            work is not None and not ended.is_set()
+        ):  # once: the release that follows is not cut short
             ended.set()
             work.cancel()
 

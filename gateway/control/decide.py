@@ -88,6 +88,8 @@ def decide(inputs: DecisionInputs) -> Decision:
     terms = order.at(inputs.now) if order else None
     position_wh = 0 if terms is None or settings.battery == "hold" else terms.position_wh
     price = terms.export_price if terms else None
+    if terms is not None and terms.export_assumed:
+        price = None  # no sun is held back for a price that nobody has published
     curtail = price is not None and price < 0 and position_wh <= 0
     # What was sold is delivered from what there is: only what was not may be kept back.
     resale = order is None or order.resellable or position_wh > 0
@@ -199,7 +201,8 @@ def _best_w(tick: _Tick, without_w: float) -> float | None:
     held_wh = stored_wh(batteries)
     if terms is None or terms.value is None or spec is None or held_wh is None:
         return None
-    exportable_w = None if tick.order is None or tick.order.resellable else 0.0
+    may_sell = tick.order is None or tick.order.resellable
+    exportable_w = None if may_sell and not terms.export_assumed else 0.0
     moment = tick.dispatch_inputs(without_w, exportable_w)
     if moment is None:
         return None
@@ -207,6 +210,8 @@ def _best_w(tick: _Tick, without_w: float) -> float | None:
     give_w = sum(can_give_w(b, tick.limits.reserve_pct) for b in tick.home.batteries)
     able = replace(spec, max_charge_w=charge_w, max_discharge_w=give_w)
     power_w = battery_power_w(terms.value, held_wh, moment, able)
+    if terms.import_assumed:  # nothing is bought for it; the sun's surplus may be stored
+        power_w = max(power_w, min(without_w, 0.0))
     discharge_w = sum(most_w(b.max_discharge_w) for b in tick.home.batteries)
     own_w = min(discharge_w, max(-charge_w, without_w))
     return None if abs(power_w - own_w) <= control.deadband_w else power_w

@@ -16,7 +16,7 @@ from gateway.domain.control import Reason
 from gateway.domain.intervals import floor_to, iso
 from gateway.domain.metrics import title, unit_of
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
-from gateway.domain.price import Price, kwh_price
+from gateway.domain.price import Price, Quote, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.setting_kinds import Choice, Kind, Number
 from gateway.domain.trade import Settlement, money_text
@@ -67,6 +67,8 @@ def live(view: HomeView) -> dict[str, Any]:
             "export": view.export_price_per_kwh,
             "market": view.market_price_per_kwh,
             "stored_value": view.stored_value_per_kwh,
+            "import_estimate": view.import_estimate_per_kwh,
+            "export_estimate": view.export_estimate_per_kwh,
         },
         "trading": view.trading,
         "position_wh": view.position_wh,
@@ -86,7 +88,8 @@ def _notes(view: HomeView) -> list[str]:
     """What a person should know now: of the guard, of the devices, of the plan; each once."""
     devices = view.snapshot.devices.values() if view.snapshot else ()
     of_devices = (f"{device.name}: {note}" for device in devices for note in device.notes)
-    return list(dict.fromkeys([*view.notes, *of_devices, *(view.plan.notes if view.plan else ())]))
+    of_plan = (*view.plan.notes, *view.plan.assumed) if view.plan else ()
+    return list(dict.fromkeys([*view.notes, *of_devices, *of_plan]))
 
 
 def _is_there(spec: CommandSpec, view: HomeView) -> bool:
@@ -161,6 +164,7 @@ def day(view: HomeView) -> dict[str, Any]:
         "now": view.time.timestamp(),
         "time_zone": view.time_zone,
         "currency": view.currency,
+        "exchange": view.trading is not None,
         "past": _columns(_thinned(past)),
         "plan": _planned(view, end),
         "offer": _offer(view.offer),
@@ -241,11 +245,28 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
     columns["battery_soc_pct"] = [
         _rounded(100 * c.stored_wh / capacity) if capacity else None for c in schedule
     ]
-    columns["import_price_per_kwh"] = [_rounded(kwh_price(c.import_price)) for c in schedule]
-    columns["export_price_per_kwh"] = [_rounded(kwh_price(c.export_price)) for c in schedule]
-    columns["market_price_per_kwh"] = [_rounded(kwh_price(c.market_price)) for c in schedule]
+    for side, quote in (("import", _import_quote), ("export", _export_quote)):
+        quotes = [quote(c) for c in schedule]
+        columns[f"{side}_price_per_kwh"] = [_kwh(q.known) for q in quotes]
+        columns[f"{side}_estimate_per_kwh"] = [
+            None if q.source.known else _kwh(q.per_mwh) for q in quotes
+        ]
+    exchange = view.trading is not None
+    columns["market_price_per_kwh"] = [_kwh(c.market_price) if exchange else None for c in schedule]
     columns["stored_value_per_kwh"] = [_value(plan, c) for c in schedule]
     return columns
+
+
+def _import_quote(step: PlannedInterval) -> Quote:
+    return step.import_quote
+
+
+def _export_quote(step: PlannedInterval) -> Quote:
+    return step.export_quote
+
+
+def _kwh(per_mwh: float | None) -> float | None:
+    return None if per_mwh is None else _rounded(kwh_price(per_mwh))
 
 
 def _value(plan: Plan | None, step: PlannedInterval) -> float | None:

@@ -23,7 +23,7 @@ class HomeView:
     ``minutes`` reach back at least to the local midnight; ``tenders``, ``transactions``, ``metered``
     and ``settlements`` are recent ones in any order. ``links`` says of the broker and the exchange
     whether they are reached. ``account_money`` and ``today_money`` are 1e-8 currency units to the
-    home. ``trading`` is None in a home without an exchange. ``capacity_wh`` turns planned energy into a state of charge.
+    home. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange. ``capacity_wh`` turns planned energy into a state of charge.
     """
 
     site: str
@@ -41,6 +41,8 @@ class HomeView:
     next_position_wh: int | None = None
     import_price_per_kwh: float | None = None
     export_price_per_kwh: float | None = None
+    import_estimate_per_kwh: float | None = None
+    export_estimate_per_kwh: float | None = None
     market_price_per_kwh: float | None = None
     stored_value_per_kwh: float | None = None
     trading: bool | None = None

@@ -42,7 +42,8 @@ class MeterCounters:
 
 @dataclass(frozen=True, slots=True)
 class IntervalTerms:
-    """What holds in one delivery interval. Prices per MWh, None = not known.
+    """What holds in one delivery interval. Prices per MWh, None = not known. An assumed one stands in for
+    a price that is not published yet: the house is served by it, but nothing is bought or sold for it.
 
     ``position_wh`` is net export (sold +); ``start_counters`` what the grid meter had counted at the
     interval's start (None while it has not begun). ``value`` is the value of stored energy over the
@@ -54,6 +55,8 @@ class IntervalTerms:
     start_counters: MeterCounters | None = None
     import_price: float | None = None
     export_price: float | None = None
+    import_assumed: bool = False
+    export_assumed: bool = False
     value: ValueCurve | None = None
     car_value: ValueCurve | None = None
 

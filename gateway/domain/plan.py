@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from gateway.domain.intervals import Interval
+from gateway.domain.price import PriceSource, Quote
 
 Curve = tuple[tuple[float, float], ...]  # AC W and one-way efficiency there
 
@@ -86,6 +87,7 @@ class Forecast:
 
     ``import_price`` is what the home pays for a Wh from the retailer, ``export_price`` what it gets
     for a Wh sold without bidding, ``market_price`` the expected clearing price.
+    ``import_source`` and ``export_source`` say whether those are prices or what stands in for them.
     ``market_scenarios`` rise; ``import_scenarios`` and ``export_scenarios`` are the retailer's prices
     in the same scenarios (empty: they do not depend on the market).
     """
@@ -100,6 +102,8 @@ class Forecast:
     import_scenarios: tuple[float, ...] = ()
     export_scenarios: tuple[float, ...] = ()
     flat_night: bool = False  # energy charged now must never be resold
+    import_source: PriceSource = PriceSource.TARIFF
+    export_source: PriceSource = PriceSource.TARIFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +209,18 @@ class PlannedInterval:
     import_price: float
     export_price: float
     market_price: float
+    import_source: PriceSource = PriceSource.TARIFF
+    export_source: PriceSource = PriceSource.TARIFF
+
+    @property
+    def import_quote(self) -> Quote:
+        """What a MWh bought costs, or is thought to cost."""
+        return Quote(self.import_price, self.import_source)
+
+    @property
+    def export_quote(self) -> Quote:
+        """What a MWh given to the retailer earns, or is thought to earn."""
+        return Quote(self.export_price, self.export_source)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +237,7 @@ class Plan:
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
     import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
     car_price_values: tuple[PriceValues, ...] = ()  # the same as price_values, for the car
+    assumed: tuple[str, ...] = ()  # prices that are not published yet, and what stands in for them
 
     def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
         """The value curve that holds at ``time``, or None when the plan does not reach there.

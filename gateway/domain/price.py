@@ -10,12 +10,48 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Self
+from enum import StrEnum
+from typing import NamedTuple, Self
 
 TICKS_PER_UNIT = 100  # of a price per MWh
 KWH_PER_MWH = 1000
 
 Number = Decimal | float
+
+
+class PriceSource(StrEnum):
+    """Where the number for a price comes from, in words."""
+
+    TARIFF = "the tariff"
+    PUBLISHED = "published"
+    CLEARED = "the market's price"
+    MARKET = "the forecast of the market"  # of a tariff that follows it; nobody publishes it ahead
+    YESTERDAY = "yesterday"
+    LAST_WEEK = "this day last week"
+    RECENT = "the last days"
+    TYPICAL = "what is usual"
+
+    @property
+    def known(self) -> bool:
+        """Whether it is the price, and no estimate."""
+        return self in (PriceSource.TARIFF, PriceSource.PUBLISHED, PriceSource.CLEARED)
+
+    @property
+    def assumed(self) -> bool:
+        """Whether it stands in for a price that somebody publishes: nothing is bought or sold for it."""
+        return not self.known and self is not PriceSource.MARKET
+
+
+class Quote(NamedTuple):
+    """A number for a price per MWh, and where it comes from."""
+
+    per_mwh: float
+    source: PriceSource
+
+    @property
+    def known(self) -> float | None:
+        """The price, None where the number is an estimate."""
+        return self.per_mwh if self.source.known else None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -85,7 +85,7 @@ class GuardLoop:
             order = self._intake.current()
             await self._site.apply(self._decided(snapshot, order, now))
             self._ticks += 1
-            self._on_report(self._report(snapshot, order, late_s))
+            self._on_report(self._report(snapshot, order, late_s, at))
 
     def _regulated_w(self) -> tuple[float, ...]:
         """Where inverters keep the grid by themselves: at 0 for their own use, at a limit they keep."""
@@ -127,7 +127,9 @@ class GuardLoop:
         said = (self._island.alarm, self._meter.alarm, *self._watch.alarms, *self._site.alarms)
         return tuple(alarm for alarm in said if alarm)
 
-    def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
+    def _report(
+        self, snapshot: Snapshot, order: Order | None, late_s: float, at: float
+    ) -> GuardReport:
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
@@ -137,4 +139,5 @@ class GuardLoop:
             late_s=late_s,
             polls=self._site.take_polls(),
             alarms=self._alarms(),
+            monotonic_s=at,
         )

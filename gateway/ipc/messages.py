@@ -31,7 +31,8 @@ class GuardReport:
 
     ``snapshot`` is what was measured, ``setpoints`` what was decided from it, ``settings`` what holds
     of the user's and the grid operator's word, ``order_holds`` whether an order is in force,
-    ``late_s`` how long after its time the tick began.
+    ``late_s`` how long after its time the tick began, ``monotonic_s`` the guard's monotonic time when it
+    saw the snapshot: it tells a clock that was set from time that has passed.
     ``alarms`` are sentences for people, empty when all is well.
     """
 
@@ -43,6 +44,7 @@ class GuardReport:
     late_s: float = 0.0
     polls: tuple[Poll, ...] = ()
     alarms: tuple[str, ...] = ()
+    monotonic_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,13 +11,16 @@ import numpy as np
 
 from gateway.domain.intervals import Interval, floor_quarter
 from gateway.domain.plan import BatterySpec, CarNeed, Forecast, Observed, Outlook
+from gateway.domain.price import PriceSource
 from gateway.forecasts.history import Array, History, history_of, quarter_index, quarter_start
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.prices import PriceOutlook, price_outlook
+from gateway.forecasts.published import PublishedOutlook, published_outlook
 from gateway.tariff import TariffRules, Terms
 
 # Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
 _BELOW_PEAK = 0.95
+USUAL_IMPORT, USUAL_EXPORT = 200.0, 50.0  # per MWh, of a household anywhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +29,16 @@ class KnownPrices:
 
     ``day_ahead`` holds past days too: its errors teach the price forecast. ``published_import`` and
     ``published_export`` are the retailer's prices for tariffs of kind 'published'. ``cleared`` may hold
-    the market price of the present interval, once its auction is over.
+    the market price of the present interval, once its auction is over. ``usual_import`` and ``usual_export``
+    stand in for a published price where nothing was ever published.
     """
 
     day_ahead: Mapping[datetime, float] = field(default_factory=dict)
     published_import: Mapping[datetime, float] = field(default_factory=dict)
     published_export: Mapping[datetime, float] = field(default_factory=dict)
     cleared: Mapping[datetime, float] = field(default_factory=dict)
+    usual_import: float = USUAL_IMPORT
+    usual_export: float = USUAL_EXPORT
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,34 +144,67 @@ def _forecasts(
     tariff: TariffRules,
     prices: KnownPrices,
 ) -> tuple[Forecast, ...]:
-    buy = [tariff.import_terms(i, prices.published_import.get(i.start)) for i in intervals]
-    sell = [tariff.export_terms(i, prices.published_export.get(i.start)) for i in intervals]
     expected = market.expected()
-    imports, exports = _with_market(buy, expected, market), _with_market(sell, expected, market)
+    bought = _Retail.of(
+        [tariff.import_terms(i) for i in intervals],
+        (expected, market),
+        published_outlook(prices.published_import, intervals, tariff.zone, prices.usual_import),
+    )
+    sold = _Retail.of(
+        [tariff.export_terms(i) for i in intervals],
+        (expected, market),
+        published_outlook(prices.published_export, intervals, tariff.zone, prices.usual_export),
+    )
     loads, pvs = energy[0].tolist(), energy[1].tolist()
     means, scenarios = expected.tolist(), market.scenarios.tolist()
+    cleared = intervals[0].start in prices.cleared
     return tuple(
         Forecast(
             interval=interval,
             load_wh=tuple(loads[i]),
             pv_wh=tuple(pvs[i]),
-            import_price=imports[0][i],
-            export_price=exports[0][i],
+            import_price=bought.prices[i],
+            export_price=sold.prices[i],
             market_price=means[i],
             market_scenarios=tuple(scenarios[i]),
-            import_scenarios=tuple(imports[1][i]),
-            export_scenarios=tuple(exports[1][i]),
+            import_scenarios=tuple(bought.scenarios[i]),
+            export_scenarios=tuple(sold.scenarios[i]),
             flat_night=tariff.is_flat_night(interval),
+            import_source=bought.source(i, cleared=cleared),
+            export_source=sold.source(i, cleared=cleared),
         )
         for i, interval in enumerate(intervals)
     )
 
 
-def _with_market(
-    terms: Sequence[Terms], expected: Array, market: PriceOutlook
-) -> tuple[list[float], list[list[float]]]:
-    """The retailer's price at the expected market price and in each scenario."""
-    table = np.array(terms)
-    base, factor = table[:, 0], table[:, 1]
-    at_scenarios = base[:, None] + factor[:, None] * market.scenarios
-    return (base + factor * expected).tolist(), at_scenarios.tolist()
+@dataclass(frozen=True, slots=True)
+class _Retail:
+    """One side of the tariff over the horizon: prices as expected and by scenario, and what they are made of."""
+
+    terms: Sequence[Terms]
+    prices: list[float]
+    scenarios: list[list[float]]
+    published: tuple[PriceSource, ...]
+
+    @classmethod
+    def of(
+        cls,
+        terms: Sequence[Terms],
+        market: tuple[Array, PriceOutlook],
+        published: PublishedOutlook,
+    ) -> _Retail:
+        table = np.array(terms)
+        base, on_market, on_published = table[:, 0], table[:, 1], table[:, 2]
+        expected, outlook = market
+        prices = base + on_market * expected + on_published * published.prices
+        scenarios = base[:, None] + on_market[:, None] * outlook.scenarios
+        scenarios = scenarios + on_published[:, None] * published.scenarios
+        return cls(terms, prices.tolist(), scenarios.tolist(), published.sources)
+
+    def source(self, i: int, *, cleared: bool) -> PriceSource:
+        """Where the price of the ``i``-th interval comes from; ``cleared``: the first one's market price is known."""
+        if self.terms[i].published:
+            return self.published[i]
+        if self.terms[i].market:
+            return PriceSource.CLEARED if cleared and i == 0 else PriceSource.MARKET
+        return PriceSource.TARIFF

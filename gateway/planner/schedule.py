@@ -241,6 +241,8 @@ def expected_schedule(
                 import_price=forecast.import_price,
                 export_price=forecast.export_price,
                 market_price=forecast.market_price,
+                import_source=forecast.import_source,
+                export_source=forecast.export_source,
             )
         )
     return tuple(made)

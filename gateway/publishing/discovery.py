@@ -19,10 +19,11 @@ from gateway.domain.metrics import METRICS, title, unit_of
 from gateway.domain.readings import Quality, Snapshot
 from gateway.domain.setting_kinds import Choice, Kind, Number, Switch, TimeOfDay
 from gateway.domain.user_settings import SETTINGS, Setting
-from gateway.publishing.topics import Message
+from gateway.publishing.topics import HOME_SCALARS, Message
 
 _ORIGIN = "Home energy gateway"
 _KINDS = (("battery_", "battery"), ("grid_", "meter"), ("charger_", "charger"))  # else inverter
+_DETAIL = {"entity_category": "diagnostic"}
 _DECIMALS = {"W": 0, "kWh": 2, "%": 0, "Hz": 2}  # shown of a number; what is not here: one
 _NOT_KNOWN = "{{ 'None' if value == 'null' else value }}"
 # What Home Assistant sends: checked, expiring and unique like any other command.
@@ -79,14 +80,13 @@ def discovery_messages(
     home: HomeToDiscover,
     devices: Devices,
     commands: bool = True,
-    market: bool = True,
+    exchange: bool = True,
 ) -> tuple[Message, ...]:
     """All discovery of a home; cheap to ask for again with the same arguments."""
     messages = [_gateway(home, commands)]
     for name, metrics in devices:
         messages += _device(home, name, metrics)
-    if market:
-        messages.append(_market(home, commands))
+    messages.append(_market(home, commands, exchange))
     return tuple(messages)
 
 
@@ -171,7 +171,7 @@ def _plug(home: HomeToDiscover) -> Component:
     }
 
 
-def _market(home: HomeToDiscover, commands: bool) -> Message:
+def _market(home: HomeToDiscover, commands: bool, exchange: bool) -> Message:
     money = home.currency
     energy: Component = {"device_class": "energy", "unit_of_measurement": "Wh"}
     price: Component = {
@@ -191,11 +191,15 @@ def _market(home: HomeToDiscover, commands: bool) -> Message:
         "open_tenders": {"state_class": "measurement"},
         "import_price_per_kwh": price,
         "export_price_per_kwh": price,
+        "import_estimate_per_kwh": price | _DETAIL,
+        "export_estimate_per_kwh": price | _DETAIL,
         "market_price_per_kwh": price,
         "stored_value_per_kwh": price,
         "account_today": account,
         "account_total": {**account, "state_class": "total"},
     }.items():
+        if not exchange and name not in HOME_SCALARS:
+            continue
         parts[name] = {
             "platform": "sensor",
             "name": title(name, "_per_kwh" if name.endswith("_per_kwh") else "_wh"),
@@ -205,9 +209,12 @@ def _market(home: HomeToDiscover, commands: bool) -> Message:
             **_available(home),
             **_identity(home, "sensor", f"market_{name}"),
         }
-    if commands:
+    if commands and exchange:
         parts |= _settings(home, lambda setting: setting.part == "market")
-    return _config(home, "market", f"Energy market {home.site}", "Exchange account", parts)
+    named, model = (
+        ("Energy market", "Exchange account") if exchange else ("Energy prices", "Tariff")
+    )
+    return _config(home, "market", f"{named} {home.site}", model, parts)
 
 
 def _sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) -> Component:

@@ -23,7 +23,8 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 
 - What is measured is retained: a new subscriber sees the home at once.
 - A value that is not known now is the text `null` (and JSON `null` in `/state`), never an old number and never an
-  empty payload. It is `null` while its device does not answer, while it cannot be, and while a sum misses a part.
+  empty payload. It is `null` while its device does not answer, while it cannot be, and while a sum misses a part. A
+  price that nobody has published yet is `null` too; what is planned with meanwhile is a topic of its own.
 - `<root>/<site>/status` is `online` or `offline`; the broker says `offline` by itself when the gateway vanishes. What is
   retained is old then. `<device>/availability` says the same of one device; both must be `online`.
 - Scalars are sent when they change. After the broker was away, all of them are sent before `status` says `online`.
@@ -43,6 +44,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `site/state` | JSON: `ts` and all of them | 1 | yes |
 | `market/<name>` | scalar: position, prices, account | 0 | yes |
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
+| `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (of prices that are not published yet: what is planned with) | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |
 | `alarms` | JSON: `count`, `alarms` (sentences; what a person should look at now) | 1 | yes |

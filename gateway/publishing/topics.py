@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 from gateway.domain.intervals import iso
 from gateway.domain.metrics import METRICS
+from gateway.domain.plan import Plan
 from gateway.domain.readings import DeviceState, Quality, Snapshot
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import ConfigError
@@ -34,6 +35,7 @@ RESERVED = frozenset(
         "site",
         "market",
         "forecast",
+        "plan",
         "ledger",
         "settings",
         "cmd",
@@ -77,6 +79,8 @@ class MarketState:
     stored_value_per_kwh: float | None = None
     account_today: str | None = None
     account_total: str | None = None
+    import_estimate_per_kwh: float | None = None
+    export_estimate_per_kwh: float | None = None
 
 
 # scalar under <root>/<site>/site -> (field of Snapshot, unit, what it is)
@@ -101,11 +105,18 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
     "open_tenders": ("", "tenders that may still be filled"),
     "import_price_per_kwh": ("currency/kWh", "what the retailer charges now"),
     "export_price_per_kwh": ("currency/kWh", "what the retailer pays now"),
+    "import_estimate_per_kwh": ("currency/kWh", "while that is not known: what is planned with"),
+    "export_estimate_per_kwh": ("currency/kWh", "while that is not known: what is planned with"),
     "market_price_per_kwh": ("currency/kWh", "expected clearing price of the next interval"),
     "stored_value_per_kwh": ("currency/kWh", "value of one more stored kWh"),
     "account_today": ("currency", "settled today, exact decimal text, to the home +"),
     "account_total": ("currency", "settled since the journal began, exact decimal text"),
 }
+
+# those that a home has without an exchange too
+HOME_SCALARS = frozenset(
+    n for n in MARKET_SCALARS if n.startswith(("import_", "export_", "stored_"))
+)
 
 # scalar under <root>/<site>/forecast -> (unit, what it is): an hour ahead, over the last day
 FORECAST_SCALARS: Mapping[str, tuple[str, str]] = {
@@ -213,13 +224,27 @@ def forecast_messages(base: str, score: ForecastScore | None) -> list[Message]:
     return messages
 
 
-def market_messages(base: str, market: MarketState) -> list[Message]:
-    """Position, prices and account."""
-    values = {name: _plain(getattr(market, name)) for name in MARKET_SCALARS}
+def market_messages(base: str, market: MarketState, *, exchange: bool = True) -> list[Message]:
+    """Position, prices and account; without an exchange what the retailer charges and pays."""
+    names = [n for n in MARKET_SCALARS if exchange or n in HOME_SCALARS]
+    values = {name: _plain(getattr(market, name)) for name in names}
     messages = [Message(f"{base}/market/{n}", scalar(v), 0, True) for n, v in values.items()]
     state = {"ts": iso(market.time), "currency": market.currency, **values}
     messages.append(Message(f"{base}/market/state", _json(state), 1, True))
     return messages
+
+
+def plan_message(base: str, plan: Plan | None) -> Message:
+    """What the newest plan says to people, and what it assumes of prices that are not published yet."""
+    body: dict[str, Any] = {"ts": None, "strategy": None, "notes": [], "assumed": []}
+    if plan is not None:
+        body = {
+            "ts": iso(plan.made_at),
+            "strategy": plan.strategy,
+            "notes": list(plan.notes),
+            "assumed": list(plan.assumed),
+        }
+    return Message(f"{base}/plan", _json(body), 1, True)
 
 
 def settings_messages(base: str, settings: UserSettings) -> list[Message]:

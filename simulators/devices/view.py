@@ -13,6 +13,7 @@ from math import nan
 from simulators.physics.home import Home
 from simulators.physics.house import Powers, soc_pct
 from simulators.physics.noise import smooth
+from simulators.physics.sensors import Sensors
 
 _BLIND = Powers(**{f.name: nan for f in fields(Powers)})
 _TOTAL_OF = {"charger": "ev"}  # counters whose name differs from that of the total
@@ -40,6 +41,8 @@ class View:
         """``sunspec_base``: where a SunSpec device puts its chain of models."""
         self.home, self.sunspec_base = home, sunspec_base
         self.lifetime = lifetime or Lifetime()
+        script = home.scenario.script
+        self._sensors = Sensors(script.sensors) if script is not None and script.sensors else None
         self.clear()
 
     def clear(self) -> None:
@@ -54,6 +57,8 @@ class View:
         if self.blind:
             return _BLIND
         powers = self.home.powers()
+        if self._sensors is not None:
+            powers = self._sensors.powers(self.home.now, powers)
         if self.flipped:
             return replace(powers, battery=-powers.battery, grid=-powers.grid)
         return powers
@@ -66,6 +71,8 @@ class View:
             return 0.0
         base: float = getattr(self.lifetime, name)
         gained: float = getattr(self.home.totals(), _TOTAL_OF.get(name, name))
+        if self._sensors is not None and name.startswith("grid"):
+            return self._sensors.counter("grid", name, self.home.now, base + gained)
         return base + gained
 
     def soc_pct(self) -> float:

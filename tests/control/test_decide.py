@@ -36,6 +36,17 @@ def priced(price: float, value: float, *, resellable: bool = True) -> Order:
     return order(resellable=resellable, import_price=price, export_price=price, value=flat(value))
 
 
+def assumed(price: float, value: float) -> Order:
+    """The same where nobody has published the prices: they stand in for them."""
+    return order(
+        import_price=price,
+        export_price=price,
+        import_assumed=True,
+        export_assumed=True,
+        value=flat(value),
+    )
+
+
 @pytest.mark.parametrize(
     ("case", "seen", "asked", "delivered_wh", "battery_w", "reason"),
     [
@@ -47,6 +58,10 @@ def priced(price: float, value: float, *, resellable: bool = True) -> Order:
         ("what the inverter does by itself is left to it", home(grid=5_000), priced(200, 50), 0, None, Reason.SELF_CONSUMPTION),
         ("energy of the flat night covers the house only", home(), priced(200, 50, resellable=False), 0, None, Reason.SELF_CONSUMPTION),
         ("a price that is not known moves nothing", home(), order(value=flat(0), export_price=90.0), 0, None, Reason.SELF_CONSUMPTION),
+        ("an assumed price: nothing is given to the grid for it", home(), assumed(200, 50), 0, None, Reason.SELF_CONSUMPTION),
+        ("... nor bought for it: the battery rests", home(), assumed(20, 50), 0, 0, Reason.PRICE_REST),
+        ("... but the sun's surplus is stored", home(pv=3_000, grid=-2_500), assumed(20, 50), 0, None, Reason.SELF_CONSUMPTION),
+        ("... and what is stored is kept for a dearer hour", home(), assumed(50, 70), 0, 0, Reason.PRICE_REST),
         ("meter lost: released", home(grid=None), priced(200, 50), 0, None, Reason.NOT_MEASURED),
         ("battery's power lost: released", home(power=None), priced(200, 50), 0, None, Reason.NOT_MEASURED),
         ("charge lost: released", home(soc=None), priced(200, 50), 0, None, Reason.NOT_MEASURED),
@@ -403,3 +418,11 @@ def test_a_battery_that_helps_lets_the_car_draw_no_more() -> None:
     helping = snapshot(-1_000, batteries=(battery(power_w=2_000),), chargers=(charger(),))
     out = ask(helping, None, control=FUSE, settings=now)
     assert out.chargers_a == {"box": 13}  # 8,000 - (-1,000) W: the fuse sees the grid
+
+
+def test_no_sun_is_held_back_for_a_price_that_nobody_has_published() -> None:
+    seen = home(pv=4_000, grid=-3_500, soc=100)
+    known = order(import_price=50.0, export_price=-20.0)
+    guessed = order(import_price=50.0, export_price=-20.0, export_assumed=True)
+    assert ask(seen, known).pv_limits_w
+    assert ask(seen, guessed).pv_limits_w != ask(seen, known).pv_limits_w

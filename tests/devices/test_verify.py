@@ -41,13 +41,19 @@ UNITS = {"goodwe": 247, "sma": 3, "foxess": 247}
 
 
 def of_home(
-    servers_ports: Ports, family: str, folder: Path, steer: Steer = "proved", charger: str = "keba-p30"
+    servers_ports: Ports,
+    family: str,
+    folder: Path,
+    steer: Steer = "proved",
+    charger: str = "keba-p30",
 ) -> GuardSettings:
     """The configuration of a home with an inverter of ``family``, the meter and a charger."""
     here, key = "127.0.0.1", INVERTERS[family][0]
     return GuardSettings(
         (
-            DeviceConfig("inverter", key, here, servers_ports.inverter, UNITS.get(family, 1), steer=steer),
+            DeviceConfig(
+                "inverter", key, here, servers_ports.inverter, UNITS.get(family, 1), steer=steer
+            ),
             DeviceConfig("meter", "sunspec-meter", here, servers_ports.meter, 200, role=Role.GRID),
             DeviceConfig("charger", charger, here, servers_ports.charger, steer=steer),
         ),
@@ -85,7 +91,9 @@ def guarded(
 
 
 def proved(family: str, folder: Path) -> None:
-    asyncio.run(rehearse(of_home(Ports(1, 2, 3), family, folder), Ports(1, 2, 3), Choice(inverter=family)))
+    asyncio.run(
+        rehearse(of_home(Ports(1, 2, 3), family, folder), Ports(1, 2, 3), Choice(inverter=family))
+    )
 
 
 @pytest.mark.parametrize("family", ["fronius", "goodwe", "sungrow", "foxess"])
@@ -141,8 +149,8 @@ def test_another_firmware_asks_for_it_again_and_is_an_alarm(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proved("fronius", tmp_path / "state")
-    before = HybridInverter.version
-    monkeypatch.setattr(HybridInverter, "version", before + "9")
+    before = HybridInverter.firmware
+    monkeypatch.setattr(HybridInverter, "firmware", before + "9")
 
     async def look(bench: Bench) -> None:
         assert not held(bench)
@@ -334,7 +342,9 @@ def test_a_write_that_is_refused_ends_it(tmp_path: Path) -> None:
         unit = trial.servers.inverter.units[247]
         unit.settings.pop(47512)  # type: ignore[attr-defined]
         unit._settings.pop(47512)  # type: ignore[attr-defined]
-        assert "47511" in (await outcome(trial)).problem or "47512" in (await outcome(trial)).problem
+        assert (
+            "47511" in (await outcome(trial)).problem or "47512" in (await outcome(trial)).problem
+        )
 
     tried("goodwe", tmp_path, work)
 

@@ -43,12 +43,14 @@ function story(live) {
 function drawTiles(live) {
   const money = live.currency;
   const perKwh = (value) => [price(value), node("small", {}, ` ${money}/kWh`)];
+  // Nobody has published it: a dash, and what is planned with meanwhile.
+  const known = (value, estimate) => value !== null || estimate === null ? perKwh(value) : ["–", node("small", {}, ` not known; planned with ${price(estimate)}`)];
   const tile = (title, content, cls = "") => node("div", { class: cls }, node("dt", {}, title), node("dd", {}, ...[content].flat()));
   const amount = (text) => text === null ? "–" : [text.replace(/(\.\d{2})\d+$/, "$1"), node("small", {}, ` ${money}`)];
   show(byId("tiles"), [
     ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
-    tile("Buying costs", perKwh(live.prices.import)),
-    tile("Selling earns", perKwh(live.prices.export)),
+    tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
+    tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),
       tile("Sold for this quarter-hour", energy(live.position_wh)),
@@ -99,10 +101,14 @@ function drawTables(day) {
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
   const at = (name) => ({ i }) => day.plan[name][i];
   const watts = (name) => (row) => power(at(name)(row));
+  const buying = (row) => {
+    const estimate = at("import_estimate_per_kwh")(row);
+    return estimate === null ? price(at("import_price_per_kwh")(row)) : `≈ ${price(estimate)}`;
+  };
   table("plan-table", [["Hour", ({ t }) => dayTime(new Date(t * 1000).toISOString(), day.time_zone)], ["Solar", watts("pv_w")],
     ["Home", watts("load_w")], ["Battery", watts("battery_w")], ["Grid", watts("grid_w")],
     ["Charge", (r) => at("battery_soc_pct")(r) === null ? "–" : `${Math.round(at("battery_soc_pct")(r))} %`],
-    [`Buying ${money}`, (r) => price(at("import_price_per_kwh")(r))], [`Market ${money}`, (r) => price(at("market_price_per_kwh")(r))],
+    [`Buying ${money}`, buying], ...(day.exchange ? [[`Market ${money}`, (r) => price(at("market_price_per_kwh")(r))]] : []),
     [`Stored value ${money}`, (r) => price(at("stored_value_per_kwh")(r))]], hours, "There is no plan yet.");
   const steps = day.offer?.steps ?? [];
   const delivery = day.offer ? `For delivery at ${dayTime(day.offer.start, day.time_zone)}` : "";

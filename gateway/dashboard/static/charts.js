@@ -7,6 +7,13 @@ const POWERS = [["pv_w", "Solar", "pv"], ["load_w", "Home", "load"], ["battery_w
 const PRICES = [["import_price_per_kwh", "Buying", "grid"], ["export_price_per_kwh", "Selling", "load"],
   ["market_price_per_kwh", "Market", "market"], ["stored_value_per_kwh", "Stored value", "value"]];
 
+// What is planned with: the price, and where nobody has published it yet, what stands in for it.
+function planned(plan, name) {
+  const known = plan[name] ?? new Array(plan.time.length).fill(null);
+  const instead = plan[name.replace("_price_", "_estimate_")];
+  return known.map((value, i) => value ?? instead?.[i] ?? null);
+}
+
 // One axis for both: the past, then the plan; each series is null where the other one holds.
 function joined(day, names) {
   const past = day.past.time, plan = day.plan.time;
@@ -14,7 +21,7 @@ function joined(day, names) {
   const data = [[...past, ...plan]];
   for (const name of names) {
     data.push([...(day.past[name] ?? nulls(past.length)), ...nulls(plan.length)]);
-    data.push([...nulls(past.length), ...(day.plan[name] ?? nulls(plan.length))]);
+    data.push([...nulls(past.length), ...planned(day.plan, name)]);
   }
   return data;
 }
@@ -86,13 +93,14 @@ const HOURS = [[3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1]];
 export function drawDay(powerPlace, pricePlace, day) {
   last = { powerPlace, pricePlace, day };
   now = day.now;
-  const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency };
+  const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency, exchange: day.exchange };
   const tzDate = (ts) => uPlot.tzDate(new Date(ts * 1000), day.time_zone);
   const common = {
     tzDate, cursor: { sync: { key: "day" }, drag: { x: true, y: false } }, plugins: [nowLine(), together], height: 270,
   };
   const x = { time: true, range: [day.start, day.end] };
   const time = axis("x", "", { values: HOURS, size: 44, label: undefined });
+  const prices = PRICES.filter(([name]) => day.exchange || name !== "market_price_per_kwh");
   const powers = POWERS.map(([name]) => name);
   draw(powerPlace, frame, { ...common,
     scales: { x, kW: {}, "%": { range: [0, 100] } },
@@ -102,8 +110,8 @@ export function drawDay(powerPlace, pricePlace, day) {
   draw(pricePlace, frame, { ...common,
     scales: { x, price: {} },
     axes: [time, axis("price", `${day.currency}/kWh`), axis("price", " ", { side: 1, grid: { show: false }, ticks: { show: false }, values: (_, v) => v.map(() => "") })],
-    series: [{ value: "{WWW} {HH}:{mm}" }, ...series(PRICES, "price", 3, "")],
-  }, joined(day, PRICES.map(([name]) => name)));
+    series: [{ value: "{WWW} {HH}:{mm}" }, ...series(prices, "price", 3, "")],
+  }, joined(day, prices.map(([name]) => name)));
 }
 
 export function drawOffer(place, day) {
