@@ -104,9 +104,10 @@ class _Walk:
         state = snapshot.devices[self._device.name]
         if not state.online:
             raise NotNow("it does not answer")
+        steps = walk(self._control, state, snapshot, bench.limits, bench.charger)
         if why := surprise(self._control, state, snapshot, bench.limits):
             raise NotNow(why)
-        for step in walk(self._control, state, snapshot, bench.limits, bench.charger):
+        for step in steps:
             await self._follow(step)
         if why := without_effect(self._control, self._seen):
             raise Surprise(why)
