@@ -12,8 +12,9 @@ from gateway.clock import WallClock
 from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.settings import Settings
-from gateway.control.batteries import NOT_STATED, combined, sized
-from gateway.devices.build import build_devices, profile
+from gateway.control.batteries import NOT_STATED, combined, planned, sized
+from gateway.devices.build import build_devices
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
@@ -124,7 +125,8 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
 
 def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:
     assumed = settings.for_guard().battery
-    spec = combined(sized(home.batteries, assumed), assumed, settings.site.reserve_pct)
+    batteries = sized(planned(home.batteries, {}), assumed)
+    spec = combined(batteries, assumed, settings.site.reserve_pct)
     if spec is None:
         return Finding("battery", False, f"{where}{NOT_STATED}")
     says = (

@@ -166,7 +166,7 @@ def read(  # noqa: PLR0913, PLR0917 - one option each
 
     Example: energy-gateway read --host 192.168.1.20 --once
     """
-    from gateway.devices.build import profile as known
+    from gateway.devices.catalogue import profile as known
     from gateway.errors import ConfigError
 
     if framing not in ("tcp", "rtu_over_tcp"):
@@ -258,7 +258,7 @@ def profiles() -> None:
 
     Example: energy-gateway profiles
     """
-    from gateway.devices.build import all_profiles
+    from gateway.devices.catalogue import all_profiles
 
     print(f"{'profile':20} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
     for p in all_profiles().values():
