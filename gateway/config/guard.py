@@ -17,12 +17,17 @@ from gateway.domain.grid_operator import OperatorRules, RelayInput
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import Role
 
+Steer = Literal["proved", "always", "never"]
 FILE = "guard.json"  # in the state folder: what the guard must not forget; its lock tells that one runs
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`."""
+    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`.
+
+    ``steer``: ``proved``, once `energy-gateway verify` has seen that it obeys; ``always``, by the owner's word;
+    ``never``, it is only read.
+    """
 
     name: str
     profile: str = "auto"
@@ -33,10 +38,15 @@ class DeviceConfig:
     serial: str | None = None
     baud: int = 9600
     parity: Literal["N", "E", "O"] = "N"
-    control: bool = True
+    steer: Steer = "proved"
     role: Role | None = None
     inputs: tuple[RelayInput, ...] = ()
     phases: tuple[int, ...] = ()
+
+    @property
+    def control(self) -> bool:
+        """Whether it may be written at all."""
+        return self.steer != "never"
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,12 @@ from datetime import time
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gateway.config.guard import DeviceConfig, GuardSettings, Timing
+from gateway.config.guard import DeviceConfig, GuardSettings, Steer, Timing
 from gateway.config.tariff import Tariff
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, Fuse
 from gateway.domain.grid_operator import (
@@ -127,7 +127,11 @@ class DeviceSettings(_Part):
     serial: Path | None = Field(None, description="serial port of an RTU device")
     baud: int = Field(9600, description="of a serial line")
     parity: Literal["N", "E", "O"] = Field("N", description="of a serial line")
-    control: bool = Field(True, description="false = read only, never written")
+    steer: Steer = Field(
+        "proved",
+        description="`proved`: once `energy-gateway verify` has seen that it obeys; `always`: by your word, "
+        "without that proof; `never`: it is only read",
+    )
     role: Role | None = Field(
         None,
         description="what its power stands for, where that is not clear: `grid` for the meter of the "
@@ -140,6 +144,19 @@ class DeviceSettings(_Part):
     input: tuple[DeviceInput, ...] = Field(
         (), description="contacts of a `relay`, each a table [[device.input]]"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_word(cls, raw: Any) -> Any:
+        """`control = false` of files before 0.2 is `steer = "never"`."""
+        if not isinstance(raw, dict) or "control" not in raw or "steer" in raw:
+            return raw
+        known = {key: value for key, value in raw.items() if key != "control"}
+        if raw["control"] is False:
+            return {**known, "steer": "never"}
+        if raw["control"] is True:
+            return known
+        raise ValueError("control is now steer: 'proved', 'always' or 'never'")
 
     @model_validator(mode="after")
     def _contacts(self) -> Self:
@@ -169,7 +186,7 @@ class DeviceSettings(_Part):
             None if self.serial is None else str(self.serial),
             self.baud,
             self.parity,
-            self.control,
+            self.steer,
             self.role,
             tuple(
                 RelayInput(i.address, i.table, i.active, i.import_limit_w, i.export_limit_w)

@@ -38,13 +38,15 @@ class Reading:
 class DeviceState:
     """The latest of one device: readings by metric name; ``online`` is False from the first loss.
 
-    ``asleep``: it fell silent in the dark, as its kind does; no fault.
+    ``asleep``: it fell silent in the dark, as its kind does; no fault. ``notes`` are sentences for people on
+    how it is steered, and why not.
     """
 
     name: str
     online: bool
     readings: Mapping[str, Reading] = field(default_factory=dict)
     asleep: bool = False
+    notes: tuple[str, ...] = ()
 
     def number(self, metric: str) -> float | None:
         """The value if it is good and a number, else None (never a stale or invented value)."""
