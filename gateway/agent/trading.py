@@ -170,6 +170,7 @@ class TradingLoop:
             import_limit_w=_least(
                 self._settings.site.most_import_w, state.operator_limit_w("import")
             ),
+            grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
         )
         outlook = build_outlook(

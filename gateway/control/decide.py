@@ -5,6 +5,7 @@ Missing input has a defined action, never 'keep the last value': it releases, or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -169,6 +170,9 @@ def _batteries(tick: _Tick, coming_w: float) -> tuple[Mapping[str, int], Reason,
 def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
     """What the batteries together should do now, inside every limit."""
     power_w, reason = _wanted(tick, without_w)
+    most_w = _beside_car_w(tick, without_w)
+    if reason is not Reason.DELIVERY and (without_w if power_w is None else power_w) > most_w:
+        power_w, reason = most_w, Reason.NOT_FOR_CAR
     if power_w is None:
         low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
         tightening = tick.inputs.tightening
@@ -179,6 +183,19 @@ def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
         power_w, reason = without_w, Reason.RESERVE if low else reason
     power_w, why = within(power_w, tick.home, tick.limits, coming_w)
     return Target(round(power_w), why or reason)
+
+
+def _beside_car_w(tick: _Tick, without_w: float) -> float:
+    """The most that the batteries may give so that no car gets it from them, W.
+
+    What was stored has been converted once already, and would be again: only where a value says that it is
+    worth it, and the user lets it, a car is charged from the battery.
+    """
+    car_w = tick.inputs.snapshot.charger_w or 0.0
+    valued = tick.terms is not None and tick.terms.value is not None
+    if car_w <= charging.LEAST_CAR_W or (valued and tick.inputs.settings.car_from_battery):
+        return math.inf
+    return max(0.0, without_w - car_w)
 
 
 def _wanted(tick: _Tick, without_w: float) -> tuple[float | None, Reason]:

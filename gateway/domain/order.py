@@ -21,7 +21,8 @@ class StandingSettings:
     """What holds until somebody changes it, whether or not an agent runs. Powers W, energy Wh.
 
     ``battery`` hold: it neither charges nor discharges. ``departure_time`` is local;
-    ``departure_energy_wh`` is wanted by each car before it. None = no such limit.
+    ``departure_energy_wh`` is wanted by each car before it. ``car_from_battery``: where that is worth it,
+    the battery may feed a car. None = no such limit.
     """
 
     reserve_pct: float
@@ -31,6 +32,7 @@ class StandingSettings:
     charge_now: bool = False
     departure_time: time = time(7)
     departure_energy_wh: float = 0.0
+    car_from_battery: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,6 +128,7 @@ class OrderIntake:
             charge_now=settings.charge_now,
             departure_time=settings.departure_time,
             departure_energy_wh=settings.departure_energy_wh,
+            car_from_battery=settings.car_from_battery,
         )
 
 
