@@ -12,7 +12,7 @@ from datetime import datetime, time
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings, Fuse
 from gateway.domain.grid_operator import OperatorRules, RelayInput
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import Role
@@ -41,6 +41,7 @@ class DeviceConfig:
     steer: Steer = "proved"
     role: Role | None = None
     inputs: tuple[RelayInput, ...] = ()
+    phases: tuple[int, ...] = ()
 
     @property
     def control(self) -> bool:
@@ -73,6 +74,7 @@ class GuardSettings:
     reserve_pct: float = 20.0
     export_limit_w: float | None = None
     import_limit_w: float | None = None
+    fuse: Fuse | None = None
     departure: time = time(7)
     departure_energy_wh: float = 0.0
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
@@ -98,6 +100,8 @@ class GuardSettings:
             zone=ZoneInfo(self.time_zone),
             import_limit_w=self.import_limit_w,
             export_limit_w=self.export_limit_w,
+            fuse=self.fuse,
+            phases={d.name: d.phases for d in self.devices if d.phases},
             battery=self.battery,
             charger=self.charger,
             deadband_w=self.timing.deadband_w,

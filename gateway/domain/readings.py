@@ -134,13 +134,24 @@ class MeterState:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of the grid connection as its meter tells it; None = not known.
+
+    ``power_w`` import +; ``current_a`` its size, for few meters say which way it flows.
+    """
+
+    power_w: float | None
+    current_a: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The home at one moment: its devices, and the sums that can be trusted.
 
     A sum is None when any part of it is missing. ``*_w`` in W by the sign convention of
     `gateway.domain`; counters in Wh. ``battery_soc_pct`` is weighted by capacity where all
     batteries state theirs. ``off_grid``: the grid is away and the home lives on its own; None where
-    no inverter tells.
+    no inverter tells. ``phases`` of the grid connection are empty where its meter tells only the sum.
     """
 
     time: datetime
@@ -160,6 +171,7 @@ class Snapshot:
     inverters: tuple[InverterState, ...] = ()
     meters: tuple[MeterState, ...] = ()
     off_grid: bool | None = None
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
