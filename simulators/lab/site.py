@@ -58,6 +58,11 @@ class LabSite:
         }
         return join(self._home.now, states, controls=controls)
 
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """Devices on paper have nothing to say."""
+        return ()
+
     def keeps_export(self) -> bool:
         return self._equipment.keeps_export
 

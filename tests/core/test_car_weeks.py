@@ -120,6 +120,10 @@ class Home:
             (ChargerState("charger", p.ev, self.plugged, self.state.session_wh),),
         )  # fmt: skip
 
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        return ()
+
     def keeps_export(self) -> bool:
         return False
 
