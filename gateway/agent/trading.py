@@ -6,15 +6,16 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
-from gateway.control.charging import needs, together
+from gateway.control.charging import needs, wished
 from gateway.domain.intervals import floor_quarter, quarter_of
-from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
+from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
@@ -137,10 +138,12 @@ class TradingLoop:
                 known = asked
                 self._replan(self._clock.now())
 
-    def _asked(self) -> tuple[bool | None, UserSettings]:
-        """What people ask of the plan: a car at the charger, and their wishes."""
+    def _asked(self) -> tuple[tuple[Any, ...], UserSettings]:
+        """What people ask of the plan: cars at the chargers and what they were seen to draw, and their wishes."""
         snapshot = self._keeper.state.snapshot
-        return (snapshot.car_plugged if snapshot else None), self._keeper.state.user
+        chargers = snapshot.chargers if snapshot else ()
+        cars = tuple((c.name, c.plugged, c.phases, _coarse(c.most_w)) for c in chargers)
+        return cars, self._keeper.state.user
 
     def _replan(self, now: datetime) -> Plan | None:
         """A fresh plan takes the place of the last one, for the guard too."""
@@ -165,7 +168,7 @@ class TradingLoop:
             battery=battery,
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
-            car=together(needs(snapshot.chargers, state.user.standing(), self._control, now)),
+            cars=self._cars(now),
             export_limit_w=state.user.export_limit_w,
             import_limit_w=self._settings.site.import_limit_w,
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
@@ -192,6 +195,15 @@ class TradingLoop:
                 log.warning("plan: %s", note)
         self._noted = {note.partition(":")[0] for note in notes}
         return plan
+
+    def _cars(self, now: datetime) -> tuple[CarNeed, ...]:
+        """What the cars that stand there want, the most urgent first; then those that take what is left over."""
+        state = self._keeper.state
+        chargers = state.snapshot.chargers if state.snapshot else ()
+        steered = tuple(c for c in chargers if c.steerable)
+        each = needs(steered, state.user.standing(), self._control, now)
+        more = (n for n in each.values() if n.energy_wh <= 0)
+        return (*wished(each), *more)
 
     def _score(self, outlook: Outlook) -> None:
         """Keep what is forecast an hour ahead, and compare what was with what came, over a day."""
@@ -283,6 +295,11 @@ class TradingLoop:
             offer_intervals=rules.first_call_lead // timedelta(minutes=15) + 1,
             trading=self._keeper.state.user.trading,
         )
+
+
+def _coarse(power_w: float | None) -> int | None:
+    """A power that is worth a new plan when it changes."""
+    return None if power_w is None else round(power_w / 1000)
 
 
 def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[datetime, float]:

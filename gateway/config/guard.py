@@ -44,6 +44,7 @@ class Timing:
     deadband_w: float = 50.0
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
+    car_start_cost: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,7 @@ class GuardSettings:
             deadband_w=self.timing.deadband_w,
             dwell_s=self.timing.dwell_s,
             car_dwell_s=self.timing.car_dwell_s,
+            car_start_cost=self.timing.car_start_cost,
         )
 
     def roles(self) -> dict[str, Role]:

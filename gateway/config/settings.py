@@ -224,6 +224,12 @@ class Control(_Part):
     car_dwell_s: float = Field(
         120, ge=0, description="shortest stay of the car in charging or waiting"
     )
+    car_start_cost: float = Field(
+        0.02,
+        ge=0,
+        description="cost of a start of the car, in the tariff's currency: what a short cloud or a "
+        "short gap must be worth before the contactor moves",
+    )
 
 
 class Dashboard(_Part):
@@ -305,7 +311,11 @@ class GuardPart(BaseModel):
             ),
             charger=ChargerAssumptions(car.phases, car.volts, car.min_current_a, car.max_current_a),
             timing=Timing(
-                control.period_s, control.deadband_w, control.dwell_s, control.car_dwell_s
+                control.period_s,
+                control.deadband_w,
+                control.dwell_s,
+                control.car_dwell_s,
+                control.car_start_cost,
             ),
             clock_start=self.time.start,
             clock_rate=self.time.rate,

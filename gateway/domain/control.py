@@ -165,6 +165,7 @@ class ControlSettings:
     ``import_limit_w`` is the fuse of the connection, ``export_limit_w`` what its agreement allows.
     ``chargers`` are those that differ from ``charger``, by name. Changes below ``deadband_w`` are not
     made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
+    ``car_start_cost`` is what a start of a car costs, currency units.
     """
 
     zone: ZoneInfo
@@ -176,6 +177,7 @@ class ControlSettings:
     deadband_w: float = 50.0
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
+    car_start_cost: float = 0.02
 
     def charger_named(self, name: str) -> ChargerAssumptions:
         """What is assumed of that charger."""

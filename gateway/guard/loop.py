@@ -19,6 +19,7 @@ from gateway.domain.readings import Snapshot
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
+from gateway.site.car_watch import CarWatch
 from gateway.site.island import IslandWatch
 from gateway.site.limit_watch import LimitWatch
 from gateway.site.meter_watch import MeterWatch
@@ -70,6 +71,7 @@ class GuardLoop:
         self._memory, self._limits = ControlMemory(), GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
+        self._cars = CarWatch(settings)
         self._ticks = 0
 
     async def run(self) -> None:
@@ -81,6 +83,7 @@ class GuardLoop:
             late_s = (at - began) % self._period_s
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
             snapshot = self._island.look(snapshot, at)
+            snapshot = self._cars.look(snapshot, self._memory.setpoints.chargers_a, at)
             self._balance.look(snapshot)
             order = self._intake.current()
             await self._site.apply(self._decided(snapshot, order, now))
