@@ -13,7 +13,8 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings
-from gateway.domain.order import StandingSettings
+from gateway.domain.grid_operator import OperatorRules, RelayInput
+from gateway.domain.order import EVERY_DAY, StandingSettings
 from gateway.domain.readings import Role
 
 FILE = "guard.json"  # in the state folder: what the guard must not forget; its lock tells that one runs
@@ -34,6 +35,7 @@ class DeviceConfig:
     parity: Literal["N", "E", "O"] = "N"
     control: bool = True
     role: Role | None = None
+    inputs: tuple[RelayInput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class Timing:
 class GuardSettings:
     """All that the guard needs. ``place`` is latitude and longitude, degrees, north and east +.
 
-    The limits are those of the connection itself; the user's may only be tighter.
+    The limits are those of the connection itself; the user's may only be tighter. ``operator`` is how
+    the grid operator's limits are taken; None where no such limits are taken.
     """
 
     devices: tuple[DeviceConfig, ...]
@@ -63,9 +66,14 @@ class GuardSettings:
     import_limit_w: float | None = None
     departure: time = time(7)
     departure_energy_wh: float = 0.0
+    departure_days: tuple[int, ...] = EVERY_DAY
+    car_more_per_kwh: float = 0.001
+    car_limit_wh: float | None = None
+    car_surplus_w: float = 0.0
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
     charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
     timing: Timing = field(default_factory=Timing)
+    operator: OperatorRules | None = None
     clock_start: datetime | None = None
     clock_rate: float = 1.0
 
@@ -77,6 +85,10 @@ class GuardSettings:
             import_limit_w=self.import_limit_w,
             departure_time=self.departure,
             departure_energy_wh=self.departure_energy_wh,
+            departure_days=self.departure_days,
+            car_more_per_kwh=self.car_more_per_kwh,
+            car_limit_wh=self.car_limit_wh,
+            car_surplus_w=self.car_surplus_w,
         )
 
     def control(self) -> ControlSettings:

@@ -104,7 +104,7 @@ def decide(inputs: DecisionInputs) -> Decision:
     curtail = price is not None and price < 0 and position_wh <= 0
     # What was sold is delivered from what there is: only what was not may be kept back.
     resale = order is None or order.resellable or position_wh > 0
-    limits = limits_of(control, settings, inputs.tightening, curtail=curtail, resale=resale)
+    limits = limits_of(inputs, curtail=curtail, resale=resale)
     tick = _Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
     cars = _chargers(tick)
     coming_w = charging.coming_w(
@@ -122,7 +122,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         reason=reason,
     )
     memory = ControlMemory(setpoints, mode_since_s, cars.contactors, cars.spent, cars.sun)
-    return Decision(setpoints, memory, grid_limits(control, settings, curtail=curtail))
+    return Decision(setpoints, memory, grid_limits(inputs, curtail=curtail))
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
@@ -272,7 +272,8 @@ def _chargers(tick: _Tick) -> _CarTick:
         rested[name], contactors[name] = charging.rested(before, share, spec, at, rules)
     by_value = [name for name in wanted if name in rested]
     ordered = {name: rested[name] for name in (*by_value, *(n for n in rested if n not in wanted))}
-    given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control)
+    urgent = any(share.urgent for share in wanted.values())
+    given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, urgent)
     amperes = {c.name: given.get(c.name, 0.0) for c in home.chargers}
     return _CarTick(amperes, contactors, sun, spent)
 
