@@ -15,6 +15,9 @@ from gateway.domain.plan import BatterySpec, CarNeed, ValueCurve
 _NOT_ENOUGH_PER_H = (
     0.5  # what it counts as an hour if a car charges with less surplus than its owner wants
 )
+_STAYS = (
+    0.1  # of the price of import: another car's Wh must be worth so much more to take its place
+)
 _PER_H = 1e-6  # W times a price per MWh in currency units an hour
 
 
@@ -32,13 +35,15 @@ class CarsNow:
     """The home as the cars find it; ``inputs.net_load_w`` is load minus PV, without them and the battery.
 
     ``held_back_w`` is sun that only flows if it is drawn. ``feed_in_w`` is the most that may be fed in: what
-    is beyond earns nothing.
+    is beyond earns nothing. ``charging`` are those that charge now: they are not left for another that is
+    worth hardly more.
     """
 
     inputs: DispatchInputs
     battery: StoredNow | None = None
     held_back_w: float = 0.0
     feed_in_w: float | None = None
+    charging: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +74,27 @@ def choices(
 ) -> list[CarChoice]:
     """What each should do now; those that can have nothing within the limit are not in it."""
     valued = [(worth(need, curves.get(need.name)), need) for need in needs]
-    made, taken_w = [], 0.0
-    for value, need in sorted(valued, key=lambda pair: -pair[0]):
-        left = replace(now.inputs, net_load_w=now.inputs.net_load_w + taken_w)
+    made, taken_w, least_w = [], 0.0, 0.0
+    limit_w = now.inputs.import_limit_w
+    for value, need in sorted(valued, key=lambda pair: _rank(pair[0], pair[1], now)):
+        left = replace(
+            now.inputs,
+            net_load_w=now.inputs.net_load_w + taken_w,
+            # Under the fuse each has its least before one has more; who gets the rest `filled` says.
+            import_limit_w=None if limit_w is None else limit_w + taken_w - least_w,
+        )
         choice = _choice(value, need, curves.get(need.name), replace(now, inputs=left))
         if choice is not None:
             made.append(choice)
             taken_w += choice.power_w
+            least_w += need.min_power_w if choice.power_w else 0.0
     return made
+
+
+def _rank(value: float, need: CarNeed, now: CarsNow) -> float:
+    """Falls with the value; one that charges already is a little before its like."""
+    stays = _STAYS * abs(now.inputs.import_price) if need.name in now.charging else 0.0
+    return -value - stays
 
 
 def _choice(

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.control.cars import CarChoice
+from gateway.control.economics import DispatchInputs
 from gateway.control.inputs import ContactorMemory
 from gateway.control.limits import SteeredHome
 from gateway.domain.control import ChargerAssumptions, ControlSettings
@@ -23,6 +24,8 @@ from gateway.domain.readings import ChargerState
 RISE_S = 30.0  # a car follows a raised current within some seconds (IEC 61851: 5 s, some need more)
 SLACK = 1.25  # a car that needs more than 1 / SLACK of the time that is left no longer waits
 SLACK_S = 900.0  # ... nor one with less than a quarter-hour to spare
+NOTHING_WH = 10.0  # not worth a start
+STEADY_S = 20.0  # inverters, cars and meters need so long to follow a current: no faster by the sun
 MOST_MORE_WH = 200_000.0  # no car takes more in a stay
 _EPSILON = 1e-9  # of an ampere
 _LONGEST_TICK_S = 60.0
@@ -48,7 +51,8 @@ def needs(
     found = {}
     for charger in chargers:
         got_wh = charger.session_wh or 0.0
-        missing_wh = max(0.0, leaves.energy_wh - got_wh)
+        missing_wh = leaves.energy_wh - got_wh
+        missing_wh = missing_wh if missing_wh > NOTHING_WH else 0.0
         more_wh = MOST_MORE_WH if settings.car_limit_wh is None else settings.car_limit_wh - got_wh
         more_wh = max(0.0, more_wh - missing_wh)
         if charger.plugged and (missing_wh > 0 or more_wh > 0):
@@ -116,7 +120,8 @@ class Share:
     """What one charger should get. ``current_a`` is best now (0: waiting is), ``charging_a`` if it charges.
 
     ``priced``: only prices ask for it, so that it may wait; ``urgent``: it starts at once. ``gain_per_h``
-    is what charging earns against waiting, currency units an hour, where the sun decides; None elsewhere.
+    is what charging earns against waiting, currency units an hour (None: not by price). ``by_sun``: from the
+    grid alone it would not charge.
     """
 
     current_a: float
@@ -124,6 +129,7 @@ class Share:
     priced: bool = False
     urgent: bool = False
     gain_per_h: float | None = None
+    by_sun: bool = False
 
 
 def at_full_power(spec: ChargerAssumptions, *, priced: bool, urgent: bool) -> Share:
@@ -157,9 +163,24 @@ def shares(
             charging_a=charging_a,
             priced=need.energy_wh > 0 or steps.surplus_w > need.min_power_w / 4,
             urgent=choice.name in steps.late,
-            gain_per_h=choice.gain_per_h if choice.by_sun else None,
+            gain_per_h=choice.gain_per_h,
+            by_sun=choice.by_sun,
         )
     return found
+
+
+def shared_out(
+    shares: Mapping[str, Share], steps: Steps, moment: DispatchInputs
+) -> dict[str, Share]:
+    """The same where all together stay within the import limit: each its least first, then alike."""
+    some = {name: share.current_a for name, share in shares.items() if share.current_a}
+    if moment.import_limit_w is None or len(some) < 2:
+        return dict(shares)
+    given = filled(some, steps.specs, moment.import_limit_w - moment.net_load_w)
+    return {
+        name: replace(share, current_a=given.get(name, 0.0) if share.current_a else 0.0)
+        for name, share in shares.items()
+    }
 
 
 def filled(
@@ -203,28 +224,30 @@ def rested(
 ) -> tuple[float, ContactorMemory]:
     """Its current, A, or what was going on before where a change is too soon.
 
-    A car that has its energy stops at once, one that is short of time starts at once. Where the sun decides,
-    a change is made when not to have made it has cost as much as a start does: a short cloud or a short
-    gap is not worth one, and at most twice of what was best is ever paid for it.
+    A car that has its energy stops at once, one that is short of time starts at once. Else a stop, and a start
+    that the sun alone is worth, are made when not to have made them has cost as much as a start does: a short
+    cloud, a short gap or a value that hardly differs from the price is not worth one.
     """
     current_a, regret = wanted.current_a, 0.0
-    changes = bool(current_a) != memory.charging
     if wanted.priced and not (wanted.urgent and current_a):
         due = True
-        if wanted.gain_per_h is not None and rules.sunny:
+        if wanted.gain_per_h is not None and (memory.charging or (wanted.by_sun and rules.sunny)):
             passed_s = min(max(at - memory.at_s, 0.0), _LONGEST_TICK_S)
             lean = -wanted.gain_per_h if memory.charging else wanted.gain_per_h
             regret = max(0.0, memory.regret + lean * passed_s / 3600)
             due = regret >= rules.cost
+        changes = bool(current_a) != memory.charging
         if changes and (not due or at - memory.since_s < rules.dwell_s):
             current_a = max(wanted.charging_a, spec.min_a) if memory.charging else 0.0
+        if current_a and memory.current_a and wanted.by_sun and at - memory.moved_s < STEADY_S:
+            current_a = memory.current_a
     if bool(current_a) != memory.charging:
         memory = replace(memory, charging=bool(current_a), since_s=at)
         regret = 0.0
-    raised_s = at if current_a > memory.current_a else memory.raised_s
-    return current_a, replace(
-        memory, raised_s=raised_s, current_a=current_a, regret=regret, at_s=at
-    )
+    if current_a != memory.current_a:
+        raised_s = at if current_a > memory.current_a else memory.raised_s
+        memory = replace(memory, raised_s=raised_s, current_a=current_a, moved_s=at)
+    return current_a, replace(memory, regret=regret, at_s=at)
 
 
 def fused_a(

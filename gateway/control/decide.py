@@ -40,6 +40,7 @@ from gateway.domain.order import IntervalTerms, Order
 # rest is spread as if so much time were left. It is less than a tick of a slow (10 s) control loop,
 # so that the last tick still makes up what the ones before left over.
 SHORTEST_LEFT_S = 5.0
+_FILLS_H = 0.25  # a battery's last room is not filled faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,11 +306,13 @@ def _by_value(
     taken_w = sum(specs[n].max_power_w for n in full)
     moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
     open_ones = [need for n, need in needs.items() if n not in full]
-    cars_now = CarsNow(moment, _stored_now(tick), held_w, tick.limits.feed_in_w)
+    on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
+    cars_now = CarsNow(moment, _stored_now(tick), held_w, tick.limits.feed_in_w, on)
     steps = charging.Steps(
         specs, moment.import_limit_w is not None, held_w - moment.net_load_w, late
     )
-    return shares | charging.shares(choices(open_ones, curves, cars_now), needs, steps)
+    chosen = charging.shares(choices(open_ones, curves, cars_now), needs, steps)
+    return shares | charging.shared_out(chosen, steps, moment)
 
 
 def _stored_now(tick: _Tick) -> StoredNow | None:
@@ -320,7 +323,10 @@ def _stored_now(tick: _Tick) -> StoredNow | None:
     held_wh = stored_wh(batteries)
     if terms is None or terms.value is None or spec is None or held_wh is None or tick.held:
         return None
-    return StoredNow(terms.value, held_wh, spec)
+    room_w = max(0.0, spec.capacity_wh - held_wh) / _FILLS_H  # near full it takes little
+    return StoredNow(
+        terms.value, held_wh, replace(spec, max_charge_w=min(spec.max_charge_w, room_w))
+    )
 
 
 def _all_left(tick: _Tick) -> bool:

@@ -18,7 +18,7 @@ from gateway.domain.readings import Snapshot
 class ContactorMemory:
     """Whether a charger's contactor is closed by our wish, since when, and when more was last allowed.
 
-    Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse. ``regret`` is what
+    Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse, since ``moved_s``. ``regret`` is what
     not to have changed it has cost until ``at_s``, currency units.
     """
 
@@ -28,6 +28,7 @@ class ContactorMemory:
     current_a: float = 0.0
     regret: float = 0.0
     at_s: float = -math.inf
+    moved_s: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
