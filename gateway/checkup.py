@@ -13,7 +13,8 @@ from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, sized
-from gateway.devices.build import build_devices, profile
+from gateway.devices.build import build_devices
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError

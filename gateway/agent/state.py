@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, sized, stored_wh
 from gateway.domain.control import BatteryAssumptions, Setpoints
+from gateway.domain.grid_operator import Direction, OperatorWord
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
@@ -42,6 +43,7 @@ class HomeRules:
 class GatewayState:
     """The guard's newest report, the plan, prices, and the user's settings.
 
+    ``operator`` is what was heard of the grid operator since the agent started.
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
     ``interval_start`` what the grid meter had counted when the present interval began; ``alarms`` are the
     agent's own sentences for people.
@@ -58,6 +60,7 @@ class GatewayState:
     interval_start: tuple[Interval, MeterCounters] | None = None
     resellable: bool = True
     alarms: tuple[str, ...] = ()
+    operator: OperatorWord = field(default_factory=OperatorWord)
 
     @property
     def settings(self) -> Settings:
@@ -132,6 +135,19 @@ class GatewayState:
         if self.snapshot is None or self.snapshot.battery_soc_pct is None or self.battery():
             return ""
         return NOT_STATED
+
+    def operator_limit_w(self, direction: Direction) -> float | None:
+        """What the grid operator allows at the connection now, as far as a plan can know it.
+
+        An import limit that is for controllable devices alone changes with the house, and is left to control.
+        """
+        rules = self.settings.grid_operator
+        if self.report is None or rules is None:
+            return None
+        if direction == "import" and rules.applies_to != "connection":
+            return None
+        held = (r.limit_w for r in self.report.operator if r.direction == direction)
+        return min((w for w in held if w is not None), default=None)
 
     def stored_wh(self) -> float | None:
         """Energy in all batteries now; None while a state of charge or a size is unknown."""

@@ -167,7 +167,7 @@ def read(  # noqa: PLR0913, PLR0917 - one option each
 
     Example: energy-gateway read --host 192.168.1.20 --once
     """
-    from gateway.devices.build import profile as known
+    from gateway.devices.catalogue import profile as known
     from gateway.errors import ConfigError
 
     if framing not in ("tcp", "rtu_over_tcp"):
@@ -259,7 +259,7 @@ def profiles() -> None:
 
     Example: energy-gateway profiles
     """
-    from gateway.devices.build import all_profiles
+    from gateway.devices.catalogue import all_profiles
 
     print(f"{'profile':20} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
     for p in all_profiles().values():
@@ -285,7 +285,7 @@ def verify(  # noqa: PLR0913, PLR0917 - one option each
 
     Example: energy-gateway verify --host 192.168.1.20 --profile fronius-gen24
     """
-    from gateway.devices.build import profile as known
+    from gateway.devices.catalogue import profile as known
 
     known(profile)
     settings = _settings(host, port, unit, profile, "device")

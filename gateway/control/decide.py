@@ -93,7 +93,7 @@ def decide(inputs: DecisionInputs) -> Decision:
     curtail = price is not None and price < 0 and position_wh <= 0
     # What was sold is delivered from what there is: only what was not may be kept back.
     resale = order is None or order.resellable or position_wh > 0
-    limits = limits_of(control, settings, inputs.tightening, curtail=curtail, resale=resale)
+    limits = limits_of(inputs, curtail=curtail, resale=resale)
     tick = _Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
     chargers_a, contactors, spent = _chargers(tick)
     coming_w = charging.coming_w(
@@ -111,7 +111,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         reason=reason,
     )
     memory = ControlMemory(setpoints, mode_since_s, contactors, spent)
-    return Decision(setpoints, memory, grid_limits(control, settings, curtail=curtail))
+    return Decision(setpoints, memory, grid_limits(inputs, curtail=curtail))
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
@@ -251,7 +251,8 @@ def _chargers(tick: _Tick) -> tuple[dict[str, float], Mapping[str, ContactorMemo
             rested[name], contactors[name] = charging.rested(
                 before, share, control.charger_named(name), at, control.car_dwell_s
             )
-    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control)
+    urgent = bool(wanted.urgent)
+    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control, urgent)
     return {c.name: given.get(c.name, 0.0) for c in home.chargers}, contactors, spent
 
 

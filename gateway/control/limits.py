@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.control.batteries import at_reserve, can_give_w, most_w, sized
-from gateway.domain.control import ControlSettings, GridLimits, Reason, Tightening
-from gateway.domain.order import StandingSettings
+from gateway.control.inputs import DecisionInputs
+from gateway.domain.control import ControlSettings, GridLimits, Reason
 from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 
 
@@ -35,40 +35,49 @@ class Limits:
     resale: bool = True
 
 
-def grid_limits(
-    control: ControlSettings, settings: StandingSettings, *, curtail: bool
-) -> GridLimits:
-    """What holds at the meter now; no setting widens a limit of the connection.
+def grid_limits(inputs: DecisionInputs, *, curtail: bool) -> GridLimits:
+    """What holds at the meter now: each may only narrow the others.
 
     ``curtail``: surplus costs money, and none is sold.
     """
+    imports = (w for _, w in _imports(inputs))
     return GridLimits(
-        import_w=_least(control.import_limit_w, settings.import_limit_w),
-        export_w=0.0 if curtail else _least(control.export_limit_w, settings.export_limit_w),
+        import_w=_least(*imports),
+        export_w=0.0 if curtail else _export_w(inputs),
     )
 
 
-def limits_of(
-    control: ControlSettings,
-    settings: StandingSettings,
-    tightening: Tightening,
-    *,
-    curtail: bool,
-    resale: bool,
-) -> Limits:
+def limits_of(inputs: DecisionInputs, *, curtail: bool, resale: bool) -> Limits:
     """The limits as control keeps them."""
-    kept = grid_limits(control, settings, curtail=curtail)
-    fuse_w, allowed_w = control.import_limit_w, settings.import_limit_w
-    tighter = allowed_w is not None and (fuse_w is None or allowed_w < fuse_w)
-    export_w = _least(control.export_limit_w, settings.export_limit_w)
+    tightening, settings = inputs.tightening, inputs.settings
+    kept = grid_limits(inputs, curtail=curtail)
+    export_w = _export_w(inputs)
     return Limits(
         import_limit_w=_less(kept.import_w, tightening.import_w),
-        import_reason=Reason.IMPORT_LIMIT if tighter else Reason.FUSE,
+        import_reason=next(
+            (why for why, w in _imports(inputs) if w is not None and w == kept.import_w),
+            Reason.FUSE,
+        ),
         export_limit_w=None if export_w is None else max(0.0, export_w - tightening.export_w),
         feed_in_w=_less(kept.export_w, tightening.export_w),
         reserve_pct=settings.reserve_pct,
         resale=resale,
     )
+
+
+def _imports(inputs: DecisionInputs) -> tuple[tuple[Reason, float | None], ...]:
+    """Every limit of import, by rank."""
+    return (
+        (Reason.FUSE, inputs.control.import_limit_w),
+        (Reason.GRID_OPERATOR, inputs.operator.import_w),
+        (Reason.IMPORT_LIMIT, inputs.settings.import_limit_w),
+    )
+
+
+def _export_w(inputs: DecisionInputs) -> float | None:
+    """The connection's agreement, the grid operator's word and the user's, whichever is tightest."""
+    asked = (inputs.control, inputs.settings)
+    return _least(*(a.export_limit_w for a in asked), inputs.operator.export_w)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,46 +1,19 @@
-"""From configuration to devices: profiles by key, one connection a bus."""
+"""From configuration to devices: one connection a bus."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
-from dataclasses import replace
-from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 
 from gateway.clock import Clock
 from gateway.config.guard import DeviceConfig
 from gateway.devices import IntentStore
-from gateway.devices import profiles as folder
+from gateway.devices.catalogue import profile
 from gateway.devices.counters import Memory
-from gateway.devices.datasheet import Profile
 from gateway.devices.device import ModbusDevice
+from gateway.devices.profiles.relay import with_inputs
 from gateway.errors import ConfigError
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
-
-
-@cache
-def all_profiles() -> dict[str, Profile]:
-    """Every profile of the folder by its key, in the order of the keys."""
-    names = sorted(m.name for m in iter_modules(folder.__path__))
-    found = [import_module(f"{folder.__name__}.{name}").PROFILE for name in names]
-    named = tuple(p for p in found if p.key != "auto")
-    whole = (replace(p, choices=named) if p.key == "auto" else p for p in found)
-    return {p.key: p for p in sorted(whole, key=lambda p: p.key)}
-
-
-def profile(key: str) -> Profile:
-    """The profile of that key; raises ConfigError that names what is near."""
-    found = all_profiles().get(key)
-    if found is None:
-        near = difflib.get_close_matches(key, all_profiles(), n=1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        raise ConfigError(
-            f"profile = {key!r} is unknown; {hint}`energy-gateway profiles` lists all"
-        )
-    return found
 
 
 def build_devices(
@@ -72,7 +45,7 @@ def _device(
     clock: Clock,
     memory: Memory | None,
 ) -> ModbusDevice:
-    sheet = profile(d.profile)
+    sheet = with_inputs(d.inputs) if d.inputs else profile(d.profile)
     unit = connection.unit(sheet.communication.unit if d.unit is None else d.unit)
     return ModbusDevice(d.name, sheet, unit, intents if d.control else None, clock, memory)
 

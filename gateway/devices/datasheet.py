@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,7 +81,7 @@ class Profile:
 
     key: str
     title: str
-    kind: Literal["inverter", "hybrid", "meter", "charger", "any"]
+    kind: Literal["inverter", "hybrid", "meter", "charger", "relay", "any"]
     verified: Literal["capture", "data sheet"]
     communication: Communication = Communication()
     sunspec: SunSpecSheet | None = None
@@ -89,7 +90,7 @@ class Profile:
     identify: tuple[tuple[Field, str], ...] = ()
     says: tuple[tuple[Literal["model", "version", "serial"], Field], ...] = ()
     maker: str = ""
-    choices: tuple[Profile, ...] = ()  # profiles among which the device itself decides: 'auto'
+    choices: Iterable[Profile] = ()  # profiles among which the device itself decides: 'auto'
 
     @property
     def evidence(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from gateway.devices.build import all_profiles
+from gateway.devices.catalogue import all_profiles
 from gateway.devices.counters import LIFETIME
 from gateway.devices.datasheet import Communication, Identity, Profile
 from gateway.devices.identify import bind_profile, identify

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from gateway.clock import Clock
 from gateway.config.guard import DeviceConfig
-from gateway.devices.build import bus_of, profile
+from gateway.devices.build import bus_of
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.errors import ConfigError
 from gateway.supervise import Backoff

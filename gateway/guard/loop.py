@@ -68,6 +68,7 @@ class GuardLoop:
         self._site, self._intake, self._settings = site, intake, settings
         self._clock, self._period_s, self._on_report = clock, period_s, on_report
         self._memory, self._limits = ControlMemory(), GridLimits()
+        self._allowed = GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
         self._ticks = 0
@@ -83,6 +84,7 @@ class GuardLoop:
             snapshot = self._island.look(snapshot, at)
             self._balance.look(snapshot)
             order = self._intake.current()
+            self._allowed = self._intake.allowed(snapshot, now, at)
             await self._site.apply(self._decided(snapshot, order, now))
             self._ticks += 1
             self._on_report(self._report(snapshot, order, late_s, at))
@@ -118,13 +120,15 @@ class GuardLoop:
                 keeps_export=self._site.keeps_export(),
                 tightening=self._watch.look(snapshot.grid_w, self._limits, at),
                 memory=self._memory,
+                operator=self._allowed,
             )
         )
         self._memory, self._limits = decision.memory, decision.grid_limits
         return decision.setpoints
 
     def _alarms(self) -> tuple[str, ...]:
-        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms)
+        operator = self._intake.operator.alarms if self._intake.operator else ()
+        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms, *operator)
         return tuple(alarm for alarm in said if alarm)
 
     def _report(
@@ -139,5 +143,6 @@ class GuardLoop:
             late_s=late_s,
             polls=self._site.take_polls(),
             alarms=self._alarms(),
+            operator=self._intake.operator.reports if self._intake.operator else (),
             monotonic_s=at,
         )

@@ -10,7 +10,8 @@ import pytest
 
 from gateway.clock import SimClock
 from gateway.config.guard import DeviceConfig
-from gateway.devices.build import build_devices, profile
+from gateway.devices.build import build_devices
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.devices.scan import scan
 from gateway.domain.control import Control

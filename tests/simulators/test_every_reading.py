@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.devices.build import profile
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.metrics import METRICS
 from gateway.domain.readings import Quality, Reading
