@@ -18,32 +18,29 @@ from gateway.store.decisions import DecisionStore
 _SEEN_WH = 20.0  # of a planned quarter-hour: less is no use of the battery worth naming
 _SEEN_W = 50.0
 _APART = timedelta(minutes=2)  # after a longer silence nobody knows what was done meanwhile
-# By the rule, and whether the house needs more than the sun gives.
+# By the rule, and whether the house needs more than the sun gives. Prices are those at which the battery
+# gives (losses and wear are in them), or takes (losses are in them), so that the two can be compared.
 _SENTENCES = {
-    (Reason.PRICE_REST, True): "keeps {energy}: a kWh saves {now} now, kept it is worth {later}",
+    (Reason.PRICE_REST, True): "keeps {energy}: a kWh saves {now} now, kept it will save {given}",
     (
         Reason.PRICE_REST,
         False,
-    ): "does not store what is left over: sold it brings {now}, stored it is worth {later}",
-    (Reason.PRICE_CHARGE, True): "charges: a kWh costs {now} now and is worth {later}",
-    (
-        Reason.PRICE_CHARGE,
-        False,
-    ): "charges: sold now a kWh brings {now}, stored it is worth {later}",
-    (Reason.PRICE_DISCHARGE, True): "gives: a kWh brings {now} now, kept it is worth {kept}",
-    (Reason.PRICE_DISCHARGE, False): "gives: a kWh brings {now} now, kept it is worth {kept}",
+    ): "leaves the surplus to the grid: a kWh brings {now}, stored it is worth {taken}",
+    (Reason.PRICE_CHARGE, True): "charges: a kWh costs {now}, stored it is worth {taken}",
+    (Reason.PRICE_CHARGE, False): "charges: a kWh would bring {now}, stored it is worth {taken}",
+    (Reason.PRICE_DISCHARGE, True): "gives: a kWh is worth {now} now, kept {given}",
+    (Reason.PRICE_DISCHARGE, False): "gives: a kWh brings {now} now, kept it is worth {given}",
     (
         Reason.SELF_CONSUMPTION,
         True,
-    ): "serves the house: a kWh saves {now} now, kept it is worth {kept}",
+    ): "serves the house: a kWh saves {now} now, kept it is worth {given}",
     (
         Reason.SELF_CONSUMPTION,
         False,
-    ): "stores what is left over: sold it brings {now}, stored it is worth {later}",
+    ): "stores the surplus: a kWh would bring {now}, stored it is worth {taken}",
 }
-_KEPT = (
-    8  # finished spans that wait in memory until the quarter-hour is over, at most twice as many
-)
+_LEAST_WH = 50.0  # above the reserve: with less there is nothing to keep
+_MOST_WAITING = 16  # finished spans in memory; usually they wait until the quarter-hour is over
 
 
 def sentence(state: GatewayState, now: datetime, sold_wh: int) -> str:
@@ -56,7 +53,7 @@ def sentence(state: GatewayState, now: datetime, sold_wh: int) -> str:
         start = _time(state, quarter_of(now).start)
         return f"delivers the {abs(sold_wh)} Wh {'sold' if sold_wh > 0 else 'bought'} for {start}"
     if reason is Reason.RESERVE:
-        return f"at its backup reserve of {state.user.backup_reserve_pct:g} %: no more is given"
+        return f"{_at_reserve(state)} and gives no more"
     if not reason.priced:
         return reason.words
     return _priced(state, now, reason) or reason.words
@@ -72,22 +69,33 @@ def _priced(state: GatewayState, now: datetime, reason: Reason) -> str:
     quote = bought if short else sold
     if quote is None:
         return ""
-    present, kept = _money(state, quote), _amount(state, curve.at(stored_wh))
+    battery, value = state.battery(), curve.at(stored_wh)
+    if battery is None:
+        return ""
+    free_wh = stored_wh - battery.reserve_wh
+    if short and free_wh < _LEAST_WH and reason is not Reason.PRICE_CHARGE:
+        return f"{_at_reserve(state)}; the house is served by the grid"
     use = _best_use(state, now)
-    later = f"{kept}, most of it at {use}" if use else kept
     return _SENTENCES[reason, short].format(
-        now=present, kept=kept, later=later, energy=_above_reserve(state, stored_wh)
+        energy=f"{free_wh / 1000:.1f} kWh",
+        now=_money(state, quote),
+        given=_amount(state, value / battery.discharge_efficiency + battery.wear_per_mwh) + use,
+        taken=_amount(state, value * battery.charge_efficiency) + use,
     )
 
 
+def _at_reserve(state: GatewayState) -> str:
+    return f"is at its backup reserve of {state.user.backup_reserve_pct:g} %"
+
+
 def _best_use(state: GatewayState, now: datetime) -> str:
-    """When the plan next gives the stored energy for the most money, as local time; empty if never."""
+    """When the plan gives the stored energy for the most money, in words; empty if it never does."""
     schedule = state.plan.schedule if state.plan else ()
     uses = [c for c in schedule if c.interval.start > now and c.battery_wh > _SEEN_WH]
     if not uses:
         return ""
     start = max(uses, key=lambda c: _use_price(state, c)).interval.start
-    return _time(state, start)
+    return f" (most at {_time(state, start)})"
 
 
 def _use_price(state: GatewayState, step: PlannedInterval) -> float:
@@ -96,12 +104,6 @@ def _use_price(state: GatewayState, step: PlannedInterval) -> float:
         return step.import_price
     trades = state.settings.market is not None and state.user.trading
     return max(step.export_price, step.market_price) if trades else step.export_price
-
-
-def _above_reserve(state: GatewayState, stored_wh: float) -> str:
-    battery = state.battery()
-    free = max(0.0, stored_wh - (battery.reserve_wh if battery else 0.0))
-    return f"{free / 1000:.1f} kWh"
 
 
 def _money(state: GatewayState, quote: Quote) -> str:
@@ -151,7 +153,7 @@ class DecisionRecord:
             self._finished.append(
                 Decision(old.since, until, old.reason, old.sentence, old.battery_w)
             )
-        if floor_quarter(now) != floor_quarter(old.since) or len(self._finished) > 2 * _KEPT:
+        if floor_quarter(now) != floor_quarter(old.since) or len(self._finished) > _MOST_WAITING:
             self._flush()
 
     def between(self, since: datetime, until: datetime) -> list[Decision]:

@@ -194,7 +194,6 @@ def _decisions(view: HomeView, start: datetime) -> list[dict[str, Any]]:
                     "since": since,
                     "until": until,
                     "reason": decision.reason.value,
-                    "rule": decision.reason.words,
                     "sentence": decision.sentence,
                 }
             )

@@ -25,6 +25,7 @@ CREATE TABLE IF NOT EXISTS decision (since INTEGER PRIMARY KEY, until INTEGER NO
   reason TEXT NOT NULL, sentence TEXT NOT NULL, battery_w INTEGER) STRICT
 """,
 )
+_KNOWN = frozenset(r.value for r in Reason)  # a newer gateway may have written others
 # By count, not by age: a clock that was ahead must not make us drop the past. A usual day has 100 to 300
 # spans, so this is a month at least, and 10 MB at most.
 _MOST = 40_000
@@ -67,7 +68,7 @@ class DecisionStore:
         except sqlite3.Error as error:
             self._availability.lost(error)
             return []
-        return [_decision(*row) for row in rows if row[2] in Reason]
+        return [_decision(*row) for row in rows if row[2] in _KNOWN]
 
     def close(self) -> None:
         """Let go of the file; harmless when repeated."""
