@@ -12,7 +12,7 @@ from gateway.clock import WallClock
 from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.settings import Settings
-from gateway.control.batteries import NOT_STATED, combined, sized
+from gateway.control.batteries import NOT_STATED, combined, planned, sized
 from gateway.devices.build import build_devices
 from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
@@ -125,7 +125,8 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
 
 def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:
     assumed = settings.for_guard().battery
-    spec = combined(sized(home.batteries, assumed), assumed, settings.site.reserve_pct)
+    batteries = sized(planned(home.batteries, {}), assumed)
+    spec = combined(batteries, assumed, settings.site.reserve_pct)
     if spec is None:
         return Finding("battery", False, f"{where}{NOT_STATED}")
     says = (

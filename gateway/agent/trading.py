@@ -166,8 +166,10 @@ class TradingLoop:
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
             car=together(needs(snapshot.chargers, state.user.standing(), self._control, now)),
-            export_limit_w=state.user.export_limit_w,
-            import_limit_w=self._settings.site.import_limit_w,
+            export_limit_w=_least(state.user.export_limit_w, state.operator_limit_w("export")),
+            import_limit_w=_least(
+                self._settings.site.import_limit_w, state.operator_limit_w("import")
+            ),
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
         )
         outlook = build_outlook(
@@ -291,3 +293,7 @@ def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[date
         for t, p in prices.items()
         if (value := getattr(p, name)) is not None
     }
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((w for w in limits if w is not None), default=None)

@@ -13,6 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings
+from gateway.domain.grid_operator import OperatorRules, RelayInput
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import Role
 
@@ -34,6 +35,7 @@ class DeviceConfig:
     parity: Literal["N", "E", "O"] = "N"
     control: bool = True
     role: Role | None = None
+    inputs: tuple[RelayInput, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Timing:
 class GuardSettings:
     """All that the guard needs. ``place`` is latitude and longitude, degrees, north and east +.
 
-    The limits are those of the connection itself; the user's may only be tighter.
+    The limits are those of the connection itself; the user's may only be tighter. ``operator`` is how
+    the grid operator's limits are taken; None where no such limits are taken.
     """
 
     devices: tuple[DeviceConfig, ...]
@@ -65,6 +68,7 @@ class GuardSettings:
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
     charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
     timing: Timing = field(default_factory=Timing)
+    operator: OperatorRules | None = None
     clock_start: datetime | None = None
     clock_rate: float = 1.0
 

@@ -14,6 +14,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validato
 from gateway.config.guard import DeviceConfig, GuardSettings, Timing
 from gateway.config.tariff import Tariff
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions
+from gateway.domain.grid_operator import (
+    LEAST_14A_W,
+    LEAST_FAILSAFE_S,
+    MOST_FAILSAFE_S,
+    OperatorRules,
+    RelayInput,
+    guaranteed_14a_w,
+)
 from gateway.domain.readings import Role
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -21,6 +29,7 @@ HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$
 Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
 _KWH_PER_MWH = 1000
+RELAY = "relay"  # the profile of a device that is nothing but contacts
 
 
 class _Part(BaseModel):
@@ -65,6 +74,22 @@ class Site(_Part):
         return self.latitude, self.longitude
 
 
+class DeviceInput(_Part):
+    """One contact of a device with `profile = "relay"`: what the grid operator means by it."""
+
+    address: int = Field(ge=0, le=65535, description="of the coil or discrete input, from 0")
+    table: Literal["coil", "discrete"] = Field("discrete", description="where it is read")
+    active: bool = Field(True, description="the state in which the limits hold; false = when open")
+    import_limit_w: float | None = Field(None, ge=0, description="W, while it is active")
+    export_limit_w: float | None = Field(None, ge=0, description="W, while it is active")
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if self.import_limit_w is None and self.export_limit_w is None:
+            raise ValueError("it limits nothing: set import_limit_w or export_limit_w")
+        return self
+
+
 class DeviceSettings(_Part):
     """One device and how to reach it."""
 
@@ -85,6 +110,18 @@ class DeviceSettings(_Part):
         description="what its power stands for, where that is not clear: `grid` for the meter of the "
         "connection, `submeter` for one of a part of the load; or `pv`, `battery`, `charger`",
     )
+
+    input: tuple[DeviceInput, ...] = Field(
+        (), description="contacts of a `relay`, each a table [[device.input]]"
+    )
+
+    @model_validator(mode="after")
+    def _contacts(self) -> Self:
+        if bool(self.input) != (self.profile == RELAY):
+            raise ValueError(
+                f"a device with profile = '{RELAY}' has [[device.input]] tables, and no other has"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -108,6 +145,10 @@ class DeviceSettings(_Part):
             self.parity,
             self.control,
             self.role,
+            tuple(
+                RelayInput(i.address, i.table, i.active, i.import_limit_w, i.export_limit_w)
+                for i in self.input
+            ),
         )
 
 
@@ -215,6 +256,59 @@ class PvForecast(_Part):
     url: str | None = Field(None, description="default: the service's own address")
 
 
+class GridOperator(_Part):
+    """Limits that the grid operator sets while it needs to (§14a EnWG, EEBus LPC and LPP, ripple control)."""
+
+    applies_to: Literal["controllable", "connection"] = Field(
+        "controllable",
+        description="what an import limit is of: car and battery charging alone, own sun netted (§14a), "
+        "or all that the connection draws",
+    )
+    heartbeat: bool = Field(
+        False, description="whoever sends limits over MQTT sends a heartbeat at least every 60 s"
+    )
+    controllable_devices: int = Field(
+        1, ge=1, description="behind this gateway, by §14a; the guaranteed power follows from it"
+    )
+    large_heat_pumps_w: float = Field(
+        0, ge=0, description="power of all heat pumps above 11 kW together, by §14a"
+    )
+    guaranteed_import_w: float | None = Field(
+        None, ge=0, description="the least an import limit leaves; default: P_min,14a, or 0"
+    )
+    failsafe_import_w: float | None = Field(
+        None, ge=0, description="holds when the operator is lost; default: what is guaranteed"
+    )
+    failsafe_export_w: float | None = Field(
+        None, ge=0, description="holds when the operator is lost; default: no limit"
+    )
+    failsafe_s: float = Field(
+        LEAST_FAILSAFE_S,
+        ge=LEAST_FAILSAFE_S,
+        le=MOST_FAILSAFE_S,
+        description="how long the fail-safe values hold at most",
+    )
+
+    def rules(self) -> OperatorRules:
+        """The same as plain values."""
+        controllable = self.applies_to == "controllable"
+        guaranteed_w = self.guaranteed_import_w
+        if guaranteed_w is None:
+            pumps = (self.large_heat_pumps_w,)
+            guaranteed_w = guaranteed_14a_w(self.controllable_devices, pumps) if controllable else 0
+        failsafe_w = self.failsafe_import_w
+        if failsafe_w is None:
+            failsafe_w = guaranteed_w or LEAST_14A_W
+        return OperatorRules(
+            controllable,
+            self.heartbeat,
+            guaranteed_w,
+            failsafe_w,
+            self.failsafe_export_w,
+            self.failsafe_s,
+        )
+
+
 class Control(_Part):
     """The pace of the control loop."""
 
@@ -258,6 +352,7 @@ class GuardPart(BaseModel):
     battery: Battery = Battery()
     car: Car = Car()
     control: Control = Control()
+    grid_operator: GridOperator | None = None
     time: TimeSettings = TimeSettings()
     state_dir: Path = Field(Path("state"), description="journal and history; systemd sets its own")
 
@@ -267,6 +362,15 @@ class GuardPart(BaseModel):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two devices are named {name!r}; names must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _operator_for_relays(self) -> Self:
+        relays = [d.name for d in self.device if d.input]
+        if relays and self.grid_operator is None:
+            raise ValueError(
+                f"{' and '.join(relays)} hears the grid operator; add a table [grid_operator]"
+            )
         return self
 
     @model_validator(mode="after")
@@ -307,6 +411,7 @@ class GuardPart(BaseModel):
             timing=Timing(
                 control.period_s, control.deadband_w, control.dwell_s, control.car_dwell_s
             ),
+            operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,
             clock_rate=self.time.rate,
         )

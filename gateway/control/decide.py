@@ -14,7 +14,6 @@ from gateway.control.batteries import (
     can_give_w,
     combined,
     most_w,
-    sized,
     split,
     stored_wh,
 )
@@ -26,6 +25,7 @@ from gateway.control.limits import (
     SteeredHome,
     export_limit_w,
     grid_limits,
+    import_spent,
     limits_of,
     pv_limits_w,
     steered,
@@ -93,7 +93,7 @@ def decide(inputs: DecisionInputs) -> Decision:
     curtail = price is not None and price < 0 and position_wh <= 0
     # What was sold is delivered from what there is: only what was not may be kept back.
     resale = order is None or order.resellable or position_wh > 0
-    limits = limits_of(control, settings, inputs.tightening, curtail=curtail, resale=resale)
+    limits = limits_of(inputs, curtail=curtail, resale=resale)
     tick = _Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
     chargers_a, contactors, spent = _chargers(tick)
     coming_w = charging.coming_w(
@@ -111,7 +111,12 @@ def decide(inputs: DecisionInputs) -> Decision:
         reason=reason,
     )
     memory = ControlMemory(setpoints, mode_since_s, contactors, spent)
-    return Decision(setpoints, memory, grid_limits(control, settings, curtail=curtail))
+    return Decision(
+        setpoints,
+        memory,
+        grid_limits(inputs, curtail=curtail),
+        import_spent(setpoints, tick.home),
+    )
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
@@ -196,7 +201,7 @@ def _wanted(tick: _Tick, without_w: float) -> tuple[float | None, Reason]:
 def _best_w(tick: _Tick, without_w: float) -> float | None:
     """What the value of stored energy asks for; None where the inverters do it by themselves, faster."""
     control, terms = tick.inputs.control, tick.terms
-    batteries = sized(tick.inputs.snapshot.batteries, control.battery)
+    batteries = tick.home.batteries
     spec = combined(batteries, control.battery, tick.limits.reserve_pct)
     held_wh = stored_wh(batteries)
     if terms is None or terms.value is None or spec is None or held_wh is None:
@@ -251,7 +256,8 @@ def _chargers(tick: _Tick) -> tuple[dict[str, float], Mapping[str, ContactorMemo
             rested[name], contactors[name] = charging.rested(
                 before, share, control.charger_named(name), at, control.car_dwell_s
             )
-    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control)
+    urgent = bool(wanted.urgent)
+    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control, urgent)
     return {c.name: given.get(c.name, 0.0) for c in home.chargers}, contactors, spent
 
 

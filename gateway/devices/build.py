@@ -10,6 +10,7 @@ from gateway.devices import IntentStore
 from gateway.devices.catalogue import profile
 from gateway.devices.counters import Memory
 from gateway.devices.device import ModbusDevice
+from gateway.devices.profiles.relay import with_inputs
 from gateway.errors import ConfigError
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
@@ -44,7 +45,7 @@ def _device(
     clock: Clock,
     memory: Memory | None,
 ) -> ModbusDevice:
-    sheet = profile(d.profile)
+    sheet = with_inputs(d.inputs) if d.inputs else profile(d.profile)
     unit = connection.unit(sheet.communication.unit if d.unit is None else d.unit)
     return ModbusDevice(d.name, sheet, unit, intents if d.control else None, clock, memory)
 

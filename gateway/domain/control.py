@@ -37,6 +37,7 @@ class Reason(StrEnum):
     IMPORT_LIMIT = "import_limit"
     FUSE = "fuse"
     OFF_GRID = "off_grid"
+    GRID_OPERATOR = "grid_operator"
 
     @property
     def words(self) -> str:
@@ -63,6 +64,7 @@ _WORDS = {
     Reason.EXPORT_LIMIT: "no more may be fed into the grid",
     Reason.IMPORT_LIMIT: "no more may be drawn from the grid",
     Reason.FUSE: "the fuse carries no more",
+    Reason.GRID_OPERATOR: "the grid operator allows no more",
     Reason.OFF_GRID: "the grid is away: all that is stored is the house's",
 }
 _PRICED = frozenset(

@@ -107,6 +107,11 @@ METRICS: Mapping[str, Metric] = {
         Metric(
             "battery_mode", "", "auto | held: whether an external setpoint is active", detail=True
         ),
+        Metric(
+            "operator_signal",
+            "",
+            "a relay of the grid operator: numbers of its active contacts, or none",
+        ),
         Metric("pv_limit_pct", "%", "active limit of generation, 100 = none", detail=True),
     )
 }

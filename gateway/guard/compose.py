@@ -16,7 +16,9 @@ from gateway.devices.build import build_devices
 from gateway.errors import ConfigError, StorageError
 from gateway.guard.intents import GuardFile
 from gateway.guard.left_behind import left_behind, let_go
+from gateway.guard.limit_log import LimitLog
 from gateway.guard.loop import GuardLoop
+from gateway.guard.operator import GridOperator
 from gateway.guard.orders import OrderIntake
 from gateway.guard.settings_file import last_settings
 from gateway.ipc.messages import GuardReport
@@ -50,7 +52,11 @@ class Guard:
         self.kept = replace(settings, devices=(*settings.devices, *left))
         devices = build_devices(self.kept.devices, file, clock, memory=file)
         steered, self._left = devices[: len(settings.devices)], devices[len(settings.devices) :]
-        self.intake = OrderIntake(file, settings.standing(), clock)
+        operator = None
+        if settings.operator is not None:
+            relays = {d.name: d.inputs for d in settings.devices if d.inputs}
+            operator = GridOperator(settings.operator, relays, file, LimitLog(folder))
+        self.intake = OrderIntake(file, settings.standing(), clock, operator)
         self.site = Site(
             steered,
             clock,

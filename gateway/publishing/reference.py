@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.metrics import METRICS
+from gateway.domain.operator_commands import OPERATOR_COMMANDS
 from gateway.domain.user_settings import SETTINGS
 from gateway.publishing.commands import MAX_BYTES, MAX_SKEW, MAX_TTL_S
 from gateway.publishing.topics import FORECAST_SCALARS, MARKET_SCALARS, SITE_SCALARS
@@ -80,6 +81,11 @@ _COMMANDS = f"""\
   above every command.
 """
 
+_OPERATOR = """\
+The grid operator's commands need a table [grid_operator] in gateway.toml, and rank above all others: no setting widens
+what they limit. Let the broker's access list allow these topics to the control box alone:
+"""
+
 _CODES = """\
 | status | code | meaning |
 |---|---|---|
@@ -123,6 +129,7 @@ def document() -> str:
         for s in SETTINGS.values()
     ]
     commands = [(f"`cmd/{n}`", f"`{s.allowed}`", s.unit, s.about) for n, s in COMMANDS.items()]
+    operator = [(f"`cmd/{n}`", f"`{s.allowed}`", s.about) for n, s in OPERATOR_COMMANDS.items()]
     head = ("Topic", "Unit", "What it is")
     parts = [
         _ABOUT,
@@ -130,6 +137,8 @@ def document() -> str:
         _LEDGER,
         _COMMANDS,
         _table(("Topic", "Value", "Unit", "What it does"), commands),
+        _OPERATOR,
+        _table(("Topic", "Value", "What it says"), operator),
         _CODES,
         _HOME_ASSISTANT,
     ]

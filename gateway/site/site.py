@@ -17,7 +17,7 @@ from gateway.errors import DeviceError, StorageError
 from gateway.site.isolated import IsolatedDevice
 from gateway.site.roles import Roles, has, unclear
 from gateway.site.snapshot import join
-from gateway.supervise import Availability, Backoff
+from gateway.supervise import Availability, Backoff, CalmAvailability
 
 log = logging.getLogger(__name__)
 
@@ -151,7 +151,7 @@ class Site:
     # -- polling --
 
     async def _poll_loop(self, device: Device) -> None:
-        availability = Availability(device.name)
+        availability = CalmAvailability(device.name, clock=self._clock)
         nightly = Backoff(first_s=NIGHT_S, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
             began = self._clock.monotonic()
@@ -238,7 +238,10 @@ class Site:
             self._steered(key).lost(error)
 
     def _steered(self, key: tuple[str, Control]) -> Availability:
-        return self._steering.setdefault(key, Availability(f"{key[0]}: {key[1].value}"))
+        if key not in self._steering:
+            name = f"{key[0]}: {key[1].value}"
+            self._steering[key] = CalmAvailability(name, clock=self._clock)
+        return self._steering[key]
 
 
 def _dark(state: DeviceState) -> bool:

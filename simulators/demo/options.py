@@ -95,6 +95,7 @@ def gateway_settings(
         "tariff": {"import_price": {"kind": "flat", "per_kwh": "0.14"}},
         "market": {"exchange": "cts", "url": at.exchange_url, "party_id": "home"},
         "control": {"period_s": 10},
+        "grid_operator": {},
         "dashboard": {"port": at.dashboard_port},
     }  # fmt: skip
     return Settings.model_validate(raw)
