@@ -14,7 +14,7 @@ from gateway.domain.control import Control
 from gateway.errors import ConfigError
 from gateway.guard.intents import GuardFile
 from gateway.guard.proofs import VERSION, Proof, ProofFolder
-from gateway.verify.run import Bench, verify
+from gateway.verify.run import Bench, released, verify
 from gateway.verify.walk import Limits, NotNow
 
 ORDER = (Control.BATTERY_POWER, Control.PV_LIMIT, Control.EXPORT_LIMIT, Control.CHARGE_CURRENT)
@@ -49,8 +49,9 @@ async def verify_home(
             whole = await _device(bench, device, bool(names), proofs, told) and whole
     finally:
         for device in devices:
-            if device.name in wanted:
-                await device.release()
+            report = await released(device) if device.name in wanted and device.controls else None
+            if report is not None and not report.neutral:
+                told(f"{device.name} may not be neutral: {'; '.join(report.problems)}")
             await device.close()
     return whole
 

@@ -14,6 +14,7 @@ from statistics import fmean
 from typing import Any
 
 from gateway.clock import Clock
+from gateway.devices import ReleaseReport
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import ChargerAssumptions, Control
 from gateway.domain.readings import DeviceState, Role, Snapshot
@@ -89,6 +90,15 @@ async def verify(
     return Outcome(problem, tuple(one.steps))
 
 
+async def released(device: ModbusDevice) -> ReleaseReport:
+    """Let go of all that it holds, in a task of its own: one that was told to end asks no device any more."""
+    try:
+        async with asyncio.timeout(RELEASE_S):
+            return (await asyncio.gather(device.release()))[0]
+    except TimeoutError:
+        return ReleaseReport(device.name, False, (f"it did not let go within {RELEASE_S:.0f} s",))
+
+
 class _Walk:
     def __init__(
         self, bench: Bench, device: ModbusDevice, control: Control, told: Callable[[str], object]
@@ -120,11 +130,7 @@ class _Walk:
 
     async def let_go(self, problem: str) -> str:
         """Released and read back; the first problem stays the one that counts."""
-        try:
-            async with asyncio.timeout(RELEASE_S):
-                report = await self._device.release([self._control])
-        except TimeoutError:
-            return problem or f"it did not let go within {RELEASE_S:.0f} s"
+        report = await released(self._device)
         self.steps.append({"step": "released", "problem": "; ".join(report.problems)})
         return problem or "; ".join(report.problems)
 
