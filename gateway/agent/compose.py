@@ -25,7 +25,7 @@ from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.domain.order import Order
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, JournalBroken, StorageError
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_services import pv_provider
 from gateway.ipc.messages import GuardReport
@@ -39,6 +39,7 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
+PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
 
 
@@ -115,6 +116,7 @@ class Agent:
                     self.clock.spawn(loops, trading, "trading")
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
+                    self.clock.spawn(loops, self._compact(), "journal upkeep")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")
                     ready()
@@ -130,6 +132,19 @@ class Agent:
             await self.page.start()
         except ConfigError as error:
             log.error("no page: %s", error)
+
+    async def _compact(self) -> None:
+        """Pack old rows of the account, a little at a time: no tick waits for more than some milliseconds."""
+        while True:
+            await self.clock.sleep(PACKED_S)
+            try:
+                while not self._metering.watch.doubt and self.journal.compact(self.clock.now()):
+                    await self.clock.sleep(PACKING_S)
+            except StorageError as error:
+                log.info("old rows are not packed now: %s", error)
+            except JournalBroken as error:
+                log.error("%s; old rows are not packed any more", error)
+                return
 
     async def _reopen(self) -> None:
         """The disk could not be written: end now and then, for the guard starts us again at once."""

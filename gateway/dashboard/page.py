@@ -78,11 +78,19 @@ def live(view: HomeView) -> dict[str, Any]:
         "today": _money(view.today_money),
         "links": dict(view.links),
         "devices": [_device(d) for d in seen.devices.values()] if seen else [],
-        "notes": [*view.notes, *((*view.plan.notes, *view.plan.assumed) if view.plan else ())],
+        "notes": _notes(view),
         "commands": [
             _command(spec, view.settings) for spec in COMMANDS.values() if _is_there(spec, view)
         ],
     }
+
+
+def _notes(view: HomeView) -> list[str]:
+    """What a person should know now: of the guard, of the devices, of the plan; each once."""
+    devices = view.snapshot.devices.values() if view.snapshot else ()
+    of_devices = (f"{device.name}: {note}" for device in devices for note in device.notes)
+    of_plan = (*view.plan.notes, *view.plan.assumed) if view.plan else ()
+    return list(dict.fromkeys([*view.notes, *of_devices, *of_plan]))
 
 
 def _is_there(spec: CommandSpec, view: HomeView) -> bool:

@@ -39,7 +39,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `status` | `online` or `offline` (will) | 1 | yes |
 | `info` | JSON: `version`, `schema`, `devices` | 1 | yes |
 | `<device>/<metric>` | scalar, see below | 0 | yes |
-| `<device>/state` | JSON: `ts`, every metric, `quality` (`good`, `stale`, `bad`), `faults` {metric: quality} if any | 1 | yes |
+| `<device>/state` | JSON: `ts`, every metric, `quality` (`good`, `stale`, `bad`), `faults` {metric: quality} and `notes` (sentences: what is withheld from steering and why) if any | 1 | yes |
 | `<device>/availability` | `online` or `offline` | 1 | yes |
 | `site/<name>` | scalar: the sums of the home | 0 | yes |
 | `site/state` | JSON: `ts` and all of them | 1 | yes |

@@ -182,6 +182,8 @@ def device_messages(base: str, device: DeviceState) -> list[Message]:
     state["quality"] = _overall(device.online, faults)
     if faults:
         state["faults"] = faults
+    if device.notes:
+        state["notes"] = list(device.notes)
     messages.append(Message(f"{place}/state", _json(state), 1, True))
     available = ONLINE if device.online else OFFLINE
     messages.append(Message(f"{place}/availability", available, 1, True))
