@@ -19,6 +19,7 @@ from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
 from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
+from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
@@ -56,6 +57,8 @@ class Agent:
             log.warning("%s", line)
         stores = self._stores = open_stores(settings.state_dir, self._stack)
         self.journal, self.history = journal, history = stores.journal, stores.history
+        decisions = DecisionRecord(stores.decisions)
+        self._stack.callback(decisions.close)
         user = restored(settings, stored_settings(stores.settings))
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
@@ -84,9 +87,12 @@ class Agent:
         metrics = Metrics()
         self.page: Dashboard | None = None
         if settings.dashboard.enabled:
-            source = PageSource(keeper, journal, history, self.publisher, handler, clock)
+            shown = (history, decisions)
+            source = PageSource(keeper, journal, shown, self.publisher, handler, clock)
             self.page = Dashboard(settings.dashboard, source, metrics.render)
-        self._reporting = Reporting(keeper, journal, history, self.publisher, metrics, clock)
+        self._reporting = Reporting(
+            keeper, journal, (history, decisions), self.publisher, metrics, clock
+        )
 
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""

@@ -168,7 +168,7 @@ class TradingLoop:
             car=together(needs(snapshot.chargers, state.user.standing(), self._control, now)),
             export_limit_w=_least(state.user.export_limit_w, state.operator_limit_w("export")),
             import_limit_w=_least(
-                self._settings.site.import_limit_w, state.operator_limit_w("import")
+                self._settings.site.most_import_w, state.operator_limit_w("import")
             ),
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
         )

@@ -19,6 +19,7 @@ from gateway.control.batteries import (
 )
 from gateway.control.damping import Damping, Target, steady, steady_shares
 from gateway.control.economics import DispatchInputs, battery_power_w
+from gateway.control.fuse import fused_a
 from gateway.control.inputs import ContactorMemory, ControlMemory, Decision, DecisionInputs
 from gateway.control.limits import (
     Limits,
@@ -31,7 +32,7 @@ from gateway.control.limits import (
     steered,
     within,
 )
-from gateway.domain.control import GridLimits, Reason, Setpoints
+from gateway.domain.control import GridLimits, Reason, Setpoints, Tightening
 from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.plan import CarNeed
 
@@ -171,7 +172,7 @@ def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
     if power_w is None:
         low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
         tightening = tick.inputs.tightening
-        if not low and not tightening.import_w and not tightening.export_w:
+        if not low and tightening == Tightening():
             return Target(None, reason)
         # Released, an inverter would go below our reserve, or does not keep a limit: it is told what
         # it should do by itself.
@@ -258,6 +259,10 @@ def _chargers(tick: _Tick) -> tuple[dict[str, float], Mapping[str, ContactorMemo
             )
     urgent = bool(wanted.urgent)
     given = charging.fused_a(rested, home, tick.limits.import_limit_w, control, urgent)
+    yielding_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
+    given = fused_a(
+        given, inputs.snapshot, home.chargers, control, tick.limits.phase_tighter_w, yielding_w
+    )
     return {c.name: given.get(c.name, 0.0) for c in home.chargers}, contactors, spent
 
 

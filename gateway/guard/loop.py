@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from gateway.clock import Clock, every
 from gateway.control.decide import decide
+from gateway.control.fuse import fullest_w
 from gateway.control.inputs import ControlMemory, DecisionInputs
 from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tightening
 from gateway.domain.intervals import Interval
@@ -100,7 +101,11 @@ class GuardLoop:
         """By the order; without one that nothing can be decided by, whatever slipped through its checks."""
         at = self._clock.monotonic()
         tightening = self._watch.look(
-            snapshot.grid_w, self._limits, at, import_spent=self._import_spent
+            snapshot.grid_w,
+            self._limits,
+            at,
+            fullest_w(snapshot, self._settings.fuse),
+            import_spent=self._import_spent,
         )
         if order is None:
             return self._decide(snapshot, None, now, tightening)
@@ -135,7 +140,13 @@ class GuardLoop:
 
     def _alarms(self) -> tuple[str, ...]:
         operator = self._intake.operator.alarms if self._intake.operator else ()
-        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms, *operator)
+        said = (
+            self._island.alarm,
+            self._meter.alarm,
+            *self._watch.alarms,
+            *operator,
+            *self._site.alarms,
+        )
         return tuple(alarm for alarm in said if alarm)
 
     def _report(

@@ -83,6 +83,8 @@ class Site:
             name: state if self._polled.get(name, oldest) >= oldest else _all_stale(state)
             for name, state in self._states.items()
         }
+        notes = {d.name: tuple(note.text for note in d.notes) for d in self.devices}
+        states |= {n: replace(states[n], notes=told) for n, told in notes.items() if told}
         now = self._clock.now()
         controls = {d.name: d.controls for d in self.devices}
         dark = self._is_dark(now)
@@ -95,6 +97,13 @@ class Site:
         if what and what != self._unclear:
             self._unclear = what
             log.error("%s; until then the grid is not known and nothing is steered by it", what)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What of the devices' notes a person should look at now."""
+        return tuple(
+            f"{d.name}: {note.text}" for d in self.devices for note in d.notes if note.alarm
+        )
 
     def keeps_export(self) -> bool:
         """Whether every inverter with panels holds the export limit itself now, as far as it says.

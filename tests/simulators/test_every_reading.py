@@ -12,7 +12,7 @@ import pytest
 
 from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
-from gateway.domain.metrics import METRICS
+from gateway.domain.metrics import METRICS, PHASES
 from gateway.domain.readings import Quality, Reading
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
@@ -20,6 +20,7 @@ from simulators.devices.family_file import family_files
 from simulators.devices.serve import CHARGERS, INVERTERS, METERS, Choice, serve_home
 from simulators.devices.view import View
 from simulators.physics.home import Home
+from simulators.physics.house import VOLTAGE_V
 from simulators.scenario import Scenario
 from tests.devices.conftest import HandClock, Intents
 
@@ -119,6 +120,11 @@ def truth(home: Home, view: View) -> dict[str, tuple[float, float]]:
         "charger_energy_wh": (view.counter("charger"), 101),
         "charger_session_wh": (home.state().session_wh, 1),
         "pv_limit_pct": (100.0, 0.0),
+        **{f"grid_power_{n}_w": (w, 1.0) for n, w in zip(PHASES, view.phases_w(), strict=True)},
+        **{
+            f"grid_current_{n}_a": (abs(w) / VOLTAGE_V, 0.02)
+            for n, w in zip(PHASES, view.phases_w(), strict=True)
+        },
     }
 
 
