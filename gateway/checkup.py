@@ -15,9 +15,12 @@ from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
-from gateway.control.batteries import NOT_STATED, combined, sized
-from gateway.devices.build import build_devices, profile
+from gateway.control.batteries import NOT_STATED, combined, planned, sized
+from gateway.control.fuse import loads_a, total_w
+from gateway.devices.build import build_devices
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
+from gateway.domain.control import Fuse
 from gateway.domain.intervals import QUARTER, iso
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import BrokerError, ConfigError, DeviceError, FeedError, MarketError
@@ -114,6 +117,8 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
             if open_question := unclear(home):
                 where = _at(path, text, ("device", 0, "name"), "")
                 yield Finding("grid meter", False, f"{where}{open_question}")
+            if settings.site.fuse is not None:
+                yield _fuse(home, settings.site.fuse)
             if any(b.soc_pct is not None for b in home.batteries):
                 yield _battery(settings, home, _at(path, text, ("battery",), ""))
             for i, stated in enumerate(settings.price_feed):
@@ -145,9 +150,23 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
     return Finding(device.name, True, f"{name}: {shown}; can set {controls}"), good
 
 
+def _fuse(home: Snapshot, fuse: Fuse) -> Finding:
+    """How the fuse is watched: phase by phase, or by the sum and what is assumed of it."""
+    loads = loads_a(home, fuse)
+    if loads is not None:
+        now = ", ".join(f"{load:.1f}" for load in loads)
+        return Finding("fuse", True, f"{fuse.amps:g} A a phase; the meter tells each: {now} A now")
+    says = (
+        f"the meter tells no phases: at most {total_w(home, fuse):.0f} W are drawn in all, for one "
+        f"phase may carry {fuse.unbalance_a:g} A more than the others (site.unbalance_a)"
+    )
+    return Finding("fuse", True, says)
+
+
 def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:
     assumed = settings.for_guard().battery
-    spec = combined(sized(home.batteries, assumed), assumed, settings.site.reserve_pct)
+    batteries = sized(planned(home.batteries, {}), assumed)
+    spec = combined(batteries, assumed, settings.site.reserve_pct)
     if spec is None:
         return Finding("battery", False, f"{where}{NOT_STATED}")
     says = (

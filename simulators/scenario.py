@@ -8,15 +8,17 @@ from datetime import datetime
 from simulators.data import Recording
 from simulators.physics.cars import CarSchedule
 from simulators.physics.house import House
+from simulators.physics.script import Script
 from simulators.physics.weather import Panels
 from simulators.prices import PriceSeries, SyntheticPrices
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """One simulated home. With ``recording`` its load and PV are the recorded ones.
+    """One simulated home. With ``recording`` its load and PV are the recorded ones, with ``script`` all that
+    happens is what stands there.
 
-    ``noise`` is the share by which recorded powers flicker within a quarter (its energy is kept).
+    ``load_shares`` are what each phase carries of the load. ``noise`` is the share by which recorded powers flicker within a quarter (its energy is kept).
     """
 
     start: datetime
@@ -31,6 +33,8 @@ class Scenario:
     soc_pct: float = 50.0
     car: CarSchedule | None = field(default_factory=CarSchedule)
     car_soc_pct: float = 55.0
+    load_shares: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
+    script: Script | None = None
 
     def prices(self) -> PriceSeries:
         """The recorded prices, or seeded ones."""

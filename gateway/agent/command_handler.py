@@ -16,6 +16,7 @@ from pathlib import Path
 
 from gateway.clock import Clock
 from gateway.domain.command_specs import COMMANDS
+from gateway.domain.operator_commands import HEARTBEAT, OPERATOR_COMMANDS
 from gateway.errors import StorageError
 from gateway.escape import printable
 from gateway.log_budget import LogBudget
@@ -119,8 +120,11 @@ class CommandHandler:
         """Check, apply once and answer; never raises for what a sender or a device does."""
         result = await self._handle(name, payload, retained, source)
         well = result.status == "ok"
+        level = logging.INFO if well else logging.WARNING
+        if well and name == HEARTBEAT:
+            return result  # one a minute is no news
         (self._done if well else self._refused).say(
-            logging.INFO if well else logging.WARNING,
+            level,
             "command %s %s: %s %s",
             printable(name, 40),
             result.id,
@@ -138,10 +142,15 @@ class CommandHandler:
         running = self._pending.get(command.id)
         if running is not None:  # sent twice: one answer for both
             return await asyncio.shield(running)
-        urgent = COMMANDS[command.name].urgent
+        operator = OPERATOR_COMMANDS.get(command.name)
+        if operator is not None and source != "mqtt":
+            return CommandResult(command.id, "rejected", "unknown_command", _NOT_YOURS)
+        urgent = operator is not None or COMMANDS[command.name].urgent
         bucket = self._buckets.setdefault((source, urgent), Bucket(self._clock))
         if not bucket.take():
             return CommandResult(command.id, "rejected", "busy", _BUSY)
+        if operator is not None:  # to say the same twice changes nothing, and no disk stops it
+            return await self._apply(command)
         try:
             known = self._seen.begin(command.id, self._clock.now())
             if known is not None:
@@ -167,5 +176,6 @@ class CommandHandler:
         return result
 
 
+_NOT_YOURS = "that is the grid operator's word; it comes over MQTT or by a relay"
 _BUSY = "too many commands at once; send it again in a minute"
 _INTERRUPTED = "it was interrupted and may have been carried out; send it with a new id"

@@ -20,13 +20,14 @@ from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
 from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
+from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.config.plausible import Doubt, doubts
 from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.domain.order import Order
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, JournalBroken, StorageError
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_services import pv_provider
 from gateway.ipc.messages import GuardReport
@@ -40,6 +41,7 @@ log = logging.getLogger(__name__)
 
 ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
+PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
 
 
@@ -64,6 +66,8 @@ class Agent:
             log.warning("%s", line)
         stores = self._stores = open_stores(settings.state_dir, self._stack)
         self.journal, self.history = journal, history = stores.journal, stores.history
+        decisions = DecisionRecord(stores.decisions)
+        self._stack.callback(decisions.close)
         user = restored(settings, stored_settings(stores.settings))
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
@@ -71,7 +75,7 @@ class Agent:
         self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
-        handler = CommandHandler(steering, stores.seen, clock)
+        self.commands = handler = CommandHandler(steering, stores.seen, clock)
         names = [d.name for d in settings.device]
         memory = settings.state_dir / "mqtt_topics.json"
         self.publisher = Publisher(
@@ -90,15 +94,19 @@ class Agent:
         self._provider = (
             None if provider is None else ProviderForecast(provider, stores.settings, clock)
         )
-        past = Past(history.quarters, journal, self._clearing, origin, self._provider)
+        watch = self._metering.watch
+        past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()
         self.page: Dashboard | None = None
         if settings.dashboard.enabled:
-            source = PageSource(keeper, journal, history, self.publisher, handler, clock)
+            shown = (history, decisions)
+            source = PageSource(keeper, journal, shown, self.publisher, handler, clock)
             self.page = Dashboard(settings.dashboard, source, metrics.render)
-        self._reporting = Reporting(keeper, journal, history, self.publisher, metrics, clock)
+        self._reporting = Reporting(
+            keeper, journal, (history, decisions), self.publisher, metrics, clock
+        )
 
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""
@@ -123,12 +131,13 @@ class Agent:
                     self.feeds.spawn(loops)
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
+                    self.clock.spawn(loops, self._compact(), "journal upkeep")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")
                     ready()
                     log.info("%s", self.describe())
             finally:
-                await self._end()
+                await self.close()
 
     async def _open_page(self) -> None:
         """A home without its page is still traded for: a port that is taken is said, not fatal."""
@@ -138,6 +147,19 @@ class Agent:
             await self.page.start()
         except ConfigError as error:
             log.error("no page: %s", error)
+
+    async def _compact(self) -> None:
+        """Pack old rows of the account, a little at a time: no tick waits for more than some milliseconds."""
+        while True:
+            await self.clock.sleep(PACKED_S)
+            try:
+                while not self._metering.watch.doubt and self.journal.compact(self.clock.now()):
+                    await self.clock.sleep(PACKING_S)
+            except StorageError as error:
+                log.info("old rows are not packed now: %s", error)
+            except JournalBroken as error:
+                log.error("%s; old rows are not packed any more", error)
+                return
 
     async def _reopen(self) -> None:
         """The disk could not be written: end now and then, for the guard starts us again at once."""
@@ -151,7 +173,7 @@ class Agent:
         trade = f"exchange {market.exchange} at {market.url}" if market else "no exchange"
         return f"gateway {self.settings.site.name!r} runs: {devices}; {trade}"
 
-    async def _end(self) -> None:
+    async def close(self) -> None:
         """Everything is closed, and nothing of it holds up the rest."""
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)

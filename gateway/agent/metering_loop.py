@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 
 from gateway.agent.clearing import Clearing
 from gateway.agent.night import NightOrigin
@@ -14,19 +14,21 @@ from gateway.agent.user_settings import SettingsKeeper
 from gateway.clock import Clock
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import Observed
-from gateway.domain.readings import Snapshot
-from gateway.domain.trade import Metered, MeterQuality
+from gateway.domain.readings import Quality, Snapshot
+from gateway.domain.trade import Metered, MeterGap, MeterQuality
 from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
-from gateway.metering.counters import Metering
+from gateway.metering.clock_watch import ClockWatch
+from gateway.metering.counters import Count, Metering
 from gateway.metering.energy import QuarterEnergy
-from gateway.store.codec import metered_body
+from gateway.store.codec import gap_body, metered_body
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
-JUMP_S = 30.0  # between wall time and monotonic time; network time moves a running clock by less
+MOST_AT_ONCE = 8  # rows stored in one tick: on a slow card the next report is not kept waiting
+OLDEST_COUNT = timedelta(seconds=120)  # older at its report, or newer: the clock was set in between
 
 
 class MeteringLoop:
@@ -46,13 +48,12 @@ class MeteringLoop:
         self._write_report, self._write_cleared = keeper.writer("report"), keeper.writer("cleared")
         self._write_start = keeper.writer("interval_start")
         self._write_resellable = keeper.writer("resellable")
-        last = journal.book.last_metered()
-        if last is not None and last.interval.end > clock.now():
-            last = None  # of a clock that ran ahead
-        self._metering, self._energy = Metering(last), QuarterEnergy()
-        self._started = (clock.now(), clock.monotonic())
+        last, trades = journal.book.last_metered(), keeper.state.settings.market is not None
+        self.watch = ClockWatch(last.interval.end if last else None, ask_first=trades)
+        self._metering: Metering | None = None  # until the clock is believed for the first time
+        self._energy = QuarterEnergy()
         self._storage = Availability("journal storage")
-        self._unstored: list[Metered] = []
+        self._unstored: list[Metered | MeterGap] = []
 
     def hear(
         self,
@@ -63,29 +64,33 @@ class MeteringLoop:
     ) -> None:
         """One report; never raises for a full disk."""
         now = self._clock.now()
-        self._notice_jump(now)
+        doubted = self._look_at_clock(report)
         self._write_report(report)
-        self._meter(report.snapshot, on_quarter)
+        if not doubted:
+            self._meter(report, on_quarter)
         self._end_charge_now(report.snapshot)
         interval = quarter_of(now)
         cleared = self._clearing.price(interval)
         self._write_cleared(None if cleared is None else (interval, cleared))
-        start = self._metering.at_start_of(interval)
+        start = self._metering.at_start_of(interval) if self._metering else None
         self._write_start(None if start is None else (interval, start))
         stored_wh = self._keeper.state.stored_wh()
         if stored_wh is not None:
             self._write_resellable(self._origin.resellable_wh(stored_wh) > 0)
-        reporting.tick(report)
+        reporting.tick(report, remember=not doubted)
         order()
 
-    def _notice_jump(self, now: datetime) -> None:
-        """A machine's clock that was set makes nonsense of a quarter in progress: begin a new one."""
-        passed_s = self._clock.monotonic() - self._started[1]
-        ahead_s = (now - self._started[0]).total_seconds() - passed_s
-        if abs(ahead_s) > JUMP_S:
-            log.warning("the clock was set by %+.0f s; this quarter-hour is not metered", ahead_s)
-            self._metering = Metering()
-            self._started = (now, self._clock.monotonic())
+    def _look_at_clock(self, report: GuardReport) -> bool:
+        """Whether the clock cannot be right; a change is said once, in the log and in the account."""
+        said = self.watch.look(report.snapshot.time, report.monotonic_s)
+        if said:
+            log.warning("%s", said)
+            self._energy = QuarterEnergy()
+            try:
+                self._journal.append("note", {"text": said}, report.snapshot.time)
+            except StorageError as error:
+                self._storage.lost(error)
+        return bool(self.watch.doubt)
 
     def _end_charge_now(self, snapshot: Snapshot) -> None:
         """'Charge now' is for the car that stands there; the next one starts with the usual settings."""
@@ -93,35 +98,88 @@ class MeteringLoop:
         if user.charge_now and snapshot.car_plugged is False:
             self._user.change(user.changed({"charge_now": False}), must_store=False)
 
-    def _meter(self, snapshot: Snapshot, on_quarter: Callable[[Observed], None]) -> None:
-        """Quarters that have ended go to the journal; what cannot be stored now is kept and tried again."""
+    def _meter(self, report: GuardReport, on_quarter: Callable[[Observed], None]) -> None:
+        """What has ended goes to the journal; what cannot be stored now is kept and tried again."""
+        snapshot = report.snapshot
         done = self._energy.add(snapshot)
         if done is not None:
             on_quarter(done.observed)
-        if snapshot.grid_import_wh is not None and snapshot.grid_export_wh is not None:
-            counted = newest(snapshot, "grid_import_wh")
-            known = self._journal.book.metered
-            closed = self._metering.add(counted, snapshot.grid_import_wh, snapshot.grid_export_wh)
-            self._unstored += [m for m in closed if m.interval.start not in known]
-        self._store_metered(snapshot.time)
+        self._count(report)
+        self._store(snapshot.time)
         if done is not None:
             self._origin.follow(done, self._keeper.state.stored_wh())
 
-    def _store_metered(self, now: datetime) -> None:
-        while self._unstored:
-            metered = self._unstored[0]
-            try:
-                self._journal.append("metered", metered_body(metered), now)
-            except StorageError as error:
-                self._storage.lost(error)
-                return
-            self._storage.back()
-            del self._unstored[0]
-            if metered.quality is MeterQuality.ESTIMATED:
-                log.warning("meter: the quarter from %s is estimated", iso(metered.interval.start))
+    def _count(self, report: GuardReport) -> None:
+        snapshot = report.snapshot
+        imported, exported = snapshot.grid_import_wh, snapshot.grid_export_wh
+        if imported is None or exported is None:
+            return
+        counted = newest(snapshot, "grid_import_wh")
+        age = snapshot.time - counted
+        if not timedelta(0) <= age <= OLDEST_COUNT:
+            return  # read by a clock that has been set since
+        if self._metering is None:
+            self._metering = Metering(self._account_end(), self._is_metered)
+        at = report.monotonic_s - age.total_seconds()
+        self._unstored += self._metering.add(counted, imported, exported, at)
+
+    def _account_end(self) -> Count | None:
+        """The counters where the account ends, which may be long ago or, by a wrong clock, ahead."""
+        counted = self._journal.book.counted
+        return None if counted is None else Count(counted[0], counted[1], counted[2])
+
+    def _is_metered(self, start: datetime) -> bool:
+        waiting = (m for m in self._unstored if isinstance(m, Metered))
+        return start in self._journal.book.metered or any(
+            m.interval.start == start for m in waiting
+        )
+
+    def _store(self, now: datetime) -> None:
+        if not self._unstored:
+            return
+        rows = self._unstored[:MOST_AT_ONCE]
+        try:
+            self._journal.append_all([_row(row) for row in rows], now)
+        except StorageError as error:
+            self._storage.lost(error)
+            return
+        self._storage.back()
+        del self._unstored[: len(rows)]
+        _say(rows)
+
+
+def _row(row: Metered | MeterGap) -> tuple[str, dict[str, object]]:
+    return ("gap", gap_body(row)) if isinstance(row, MeterGap) else ("metered", metered_body(row))
+
+
+def _say(rows: Sequence[Metered | MeterGap]) -> None:
+    """One line a gap, and one for all that is estimated."""
+    for gap in rows:
+        if isinstance(gap, MeterGap):
+            log.warning("%s", _gap_text(gap))
+    estimated = [
+        iso(m.interval.start)
+        for m in rows
+        if isinstance(m, Metered) and m.quality is MeterQuality.ESTIMATED
+    ]
+    if len(estimated) == 1:
+        log.warning("meter: the quarter from %s is estimated", *estimated)
+    elif estimated:
+        log.warning(
+            "meter: %d quarters are estimated, from %s to that from %s",
+            *(len(estimated), estimated[0], estimated[-1]),
+        )
+
+
+def _gap_text(gap: MeterGap) -> str:
+    return (
+        f"meter: between {iso(gap.since)} and {iso(gap.until)} nobody counted quarter by quarter:"
+        f" import {gap.import_wh} Wh, export {gap.export_wh} Wh in all"
+    )
 
 
 def newest(snapshot: Snapshot, metric: str) -> datetime:
-    """When ``metric`` was last measured."""
-    times = [d.readings[metric].time for d in snapshot.devices.values() if metric in d.readings]
+    """When ``metric`` was last measured, as far as that is still good."""
+    readings = (d.readings.get(metric) for d in snapshot.devices.values())
+    times = [r.time for r in readings if r is not None and r.quality is Quality.GOOD]
     return max(times, default=snapshot.time)

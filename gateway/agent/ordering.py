@@ -34,6 +34,7 @@ def make_order(
         terms=tuple(terms),
         resellable=state.resellable,
         peak_import_w=state.plan.import_limit_w if state.plan else None,
+        operator=state.operator,
     )
 
 

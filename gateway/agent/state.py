@@ -12,8 +12,17 @@ from zoneinfo import ZoneInfo
 from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
 from gateway.config.tariff import PublishedPrice, RetailPrice
-from gateway.control.batteries import NOT_STATED, combined, sized, stored_wh
+from gateway.control.batteries import (
+    NOT_STATED,
+    combined,
+    planned,
+    rated,
+    sized,
+    steerable,
+    stored_wh,
+)
 from gateway.domain.control import BatteryAssumptions, Setpoints
+from gateway.domain.grid_operator import Direction, OperatorWord
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
@@ -46,9 +55,10 @@ class HomeRules:
 class GatewayState:
     """The guard's newest report, the plan, prices, and the user's settings.
 
+    ``operator`` is what was heard of the grid operator since the agent started.
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
     ``interval_start`` what the grid meter had counted when the present interval began; ``feeds`` what the
-    price feeds say; ``alarms`` are the agent's own sentences for people.
+    price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the agent's own sentences for people.
     """
 
     rules: HomeRules
@@ -62,7 +72,9 @@ class GatewayState:
     interval_start: tuple[Interval, MeterCounters] | None = None
     resellable: bool = True
     feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
+    ratings: Mapping[str, BatteryState] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    operator: OperatorWord = field(default_factory=OperatorWord)
 
     @property
     def settings(self) -> Settings:
@@ -134,10 +146,11 @@ class GatewayState:
         return self.plan.value(now, self.clearing_price(quarter_of(now)))
 
     def batteries(self) -> tuple[BatteryState, ...]:
-        """Each battery with its size: as configured, or else as it states itself."""
+        """Each battery that can be steered, as it is planned: its size as configured or stated."""
         if self.snapshot is None:
             return ()
-        return sized(self.snapshot.batteries, self.rules.assumed)
+        steered = steerable(self.snapshot.batteries)
+        return sized(planned(steered, self.ratings), self.rules.assumed)
 
     def battery(self) -> BatterySpec | None:
         """All batteries as the one that is planned."""
@@ -145,9 +158,23 @@ class GatewayState:
 
     def battery_fault(self) -> str:
         """Why a battery that is measured cannot be planned, as a sentence; empty if nothing is wrong."""
-        if self.snapshot is None or self.snapshot.battery_soc_pct is None or self.battery():
+        steered = steerable(self.snapshot.batteries) if self.snapshot else ()
+        if self.battery() or all(b.soc_pct is None for b in steered):
             return ""
         return NOT_STATED
+
+    def operator_limit_w(self, direction: Direction) -> float | None:
+        """What the grid operator allows at the connection now, as far as a plan can know it.
+
+        An import limit that is for controllable devices alone changes with the house, and is left to control.
+        """
+        rules = self.settings.grid_operator
+        if self.report is None or rules is None:
+            return None
+        if direction == "import" and rules.applies_to != "connection":
+            return None
+        held = (r.limit_w for r in self.report.operator if r.direction == direction)
+        return min((w for w in held if w is not None), default=None)
 
     def stored_wh(self) -> float | None:
         """Energy in all batteries now; None while a state of charge or a size is unknown."""
@@ -176,10 +203,16 @@ class StateKeeper:
         def write(value: Any) -> None:
             self._state = replace(self._state, **{name: value})
             if name == "report":
+                self._state = replace(self._state, ratings=self._rated())
                 self._reported.set()
                 self._reported = asyncio.Event()
 
         return write
+
+    def _rated(self) -> Mapping[str, BatteryState]:
+        """What the newest report teaches about the batteries."""
+        snapshot, known = self._state.snapshot, self._state.ratings
+        return known if snapshot is None else rated(known, snapshot.batteries)
 
     async def next_report(self) -> None:
         """Wait for the guard's next report (never called by a participant of the clock)."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.agent.operator_steering import TICKS, OperatorSteering
 from gateway.agent.state import StateKeeper
 from gateway.agent.user_settings import SettingsKeeper
 from gateway.clock import Clock
 from gateway.domain.command_specs import COMMANDS
+from gateway.domain.operator_commands import OPERATOR_COMMANDS
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import StorageError
 from gateway.publishing.commands import Command, CommandResult, done, failed
 from gateway.store.journal import Journal
 
-TICKS = (
-    3  # until a device shows it: decide and apply; poll; and one more, as a poll may be under way
-)
 POWER_MARGIN_W = 200.0  # of a held battery: its own consumption and the meter's noise
 
 
@@ -33,9 +32,12 @@ class HomeSteering:
         """``order`` tells the guard at once what has changed."""
         self._keeper, self._user, self._journal = keeper, user, journal
         self._clock, self._order = clock, order
+        self._operator = OperatorSteering(keeper, journal, clock, order)
 
     async def apply(self, command: Command) -> CommandResult:
         """Store the setting, let it take effect, read the home back."""
+        if command.name in OPERATOR_COMMANDS:
+            return await self._operator.apply(command)
         new = self._keeper.state.user.changed(command.changes)
         refusal = self._refusal(command, new)
         if refusal:

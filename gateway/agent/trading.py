@@ -25,6 +25,7 @@ from gateway.forecasts.score import forecast_score
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
+from gateway.metering.clock_watch import ClockWatch
 from gateway.planner import Strategy
 from gateway.planner.assumed import assumptions
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
@@ -34,6 +35,7 @@ from gateway.supervise import Availability
 log = logging.getLogger(__name__)
 
 PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
+ASK_CLOCK_S = 60.0  # the exchange, while our clock is doubted
 LOOK_PERIOD = timedelta(seconds=15)  # between two looks at what people ask for
 PRICES_BACK = timedelta(days=2)
 PRICES_AHEAD = timedelta(hours=36)
@@ -43,12 +45,14 @@ SCORED_AHEAD, SCORED_OVER = 4, timedelta(days=1)  # forecasts are judged an hour
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """What happened: ``quarters(since)`` for the forecast, the account, its prices, where energy came from."""
+    """What happened: ``quarters(since)`` for the forecast, the account, its prices, where energy came from; and ``watch``,
+    which says whether the clock can be right."""
 
     quarters: Callable[[datetime], Sequence[Observed]]
     journal: Journal
     clearing: Clearing
     origin: NightOrigin
+    watch: ClockWatch
     pv_provider: ProviderForecast | None = None  # a weather service, judged by what came
 
 
@@ -67,6 +71,7 @@ class TradingLoop:
         """``order`` tells the guard what a round has changed."""
         self._keeper, self._strategy, self._clock = keeper, strategy, clock
         self._past_of, self._market, self._order = past, market, order
+        self._watch = past.watch
         self._pv_provider = past.pv_provider
         self._write_plan, self._write_prices = keeper.writer("plan"), keeper.writer("prices")
         self._write_score = keeper.writer("forecast_score")
@@ -82,6 +87,7 @@ class TradingLoop:
         self._made_past: tuple[datetime, list[Observed]] | None = None
         party = self._settings.market.party_id if self._settings.market else ""
         self._timing = BidTiming.of(party)
+        self.plan_period = PLAN_PERIOD
 
     async def run(self, availability: Availability) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
@@ -95,11 +101,13 @@ class TradingLoop:
             self._write_reached(False)
 
     async def _trade(self, availability: Availability) -> None:
+        await self._until_believed()
         if self._market:
             await self._market[1].start()
             self._same_currency(self._market[1].rules.currency)
         await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
+            await self._until_believed()
             now = self._clock.now()
             await self._round(now)
             availability.back()
@@ -114,6 +122,20 @@ class TradingLoop:
             raise MarketError(
                 f"it settles in {theirs}, and tariff.currency is {ours}: nothing is traded"
             )
+
+    async def _until_believed(self) -> None:
+        """Nothing is asked for, told or offered by a clock that cannot be right; the home is steered."""
+        while self._watch.doubt:
+            if (
+                self._market
+                and self._market[0].tells_time
+                and await self._market[1].clock_is_right()
+            ):
+                said = self._watch.confirm(self._clock.now(), self._clock.monotonic())
+                log.warning("%s", said)
+                return
+            self._replan(self._clock.now())
+            await self._clock.sleep(ASK_CLOCK_S if self._market else PLAN_PERIOD.total_seconds())
 
     async def _rest(self, until: datetime) -> None:
         """Until the next market time; a car that comes or a wish that changes gets its plan at once."""
@@ -154,8 +176,10 @@ class TradingLoop:
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
             car=together(needs(snapshot.chargers, state.user.standing(), self._control, now)),
-            export_limit_w=state.user.export_limit_w,
-            import_limit_w=self._settings.site.import_limit_w,
+            export_limit_w=_least(state.user.export_limit_w, state.operator_limit_w("export")),
+            import_limit_w=_least(
+                self._settings.site.most_import_w, state.operator_limit_w("import")
+            ),
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
         )
         outlook = build_outlook(
@@ -219,7 +243,7 @@ class TradingLoop:
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:
             return next_wake(self._market[1].rules, now, self._timing)
-        period = PLAN_PERIOD
+        period = self.plan_period
         return now - (now - floor_quarter(now)) % period + period
 
     async def _refresh_prices(self, exchange: Exchange, now: datetime) -> None:
@@ -267,3 +291,7 @@ class TradingLoop:
             offer_intervals=rules.first_call_lead // timedelta(minutes=15) + 1,
             trading=self._keeper.state.user.trading,
         )
+
+
+def _least(*limits: float | None) -> float | None:
+    return min((w for w in limits if w is not None), default=None)

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from gateway.config import tariff
-from gateway.config.settings import Settings
+from gateway.config.settings import DeviceInput, Settings
 
 _HEAD = """# Configuration
 
@@ -43,6 +43,8 @@ def reference() -> str:
         if model is not None:
             brackets = f"[[{name}]]" if get_origin(field.annotation) is tuple else f"[{name}]"
             parts += _table(brackets, model)
+        if name == "device":
+            parts += _table("[[device.input]]", DeviceInput, level=3)
     parts.append(_PRICE_TEXT)
     for price in _PRICES:
         kind = price.model_fields.get("kind")

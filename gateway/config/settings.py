@@ -6,15 +6,23 @@ from datetime import time
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.config.feeds import PriceFeed
-from gateway.config.guard import DeviceConfig, GuardSettings, Timing
+from gateway.config.guard import DeviceConfig, GuardSettings, Steer, Timing
 from gateway.config.tariff import Tariff
-from gateway.domain.control import BatteryAssumptions, ChargerAssumptions
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, Fuse
+from gateway.domain.grid_operator import (
+    LEAST_14A_W,
+    LEAST_FAILSAFE_S,
+    MOST_FAILSAFE_S,
+    OperatorRules,
+    RelayInput,
+    guaranteed_14a_w,
+)
 from gateway.domain.readings import Role
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
@@ -22,6 +30,7 @@ HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$
 Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
 _KWH_PER_MWH = 1000
+RELAY = "relay"  # the profile of a device that is nothing but contacts
 
 
 class _Part(BaseModel):
@@ -41,7 +50,16 @@ class Site(_Part):
     )
     reserve_pct: float = Field(20, ge=0, le=100, description="state of charge kept for outages, %")
     export_limit_w: float | None = Field(None, ge=0, description="most power fed into the grid, W")
-    import_limit_w: float | None = Field(None, gt=0, description="fuse of the connection, W")
+    import_limit_w: float | None = Field(None, gt=0, description="most power drawn in all, W")
+    fuse_a: float | None = Field(None, gt=0, description="fuse of each phase, A")
+    phases: Literal[1, 2, 3] = Field(3, description="of the connection")
+    phase_v: float = Field(230, gt=0, description="of a phase against neutral, V")
+    unbalance_a: float = Field(
+        20,
+        ge=0,
+        description="what the most loaded phase may carry more than each other, where the meter tells only "
+        "the sum (VDE-AR-N 4100 allows 20 A)",
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -59,11 +77,41 @@ class Site(_Part):
         return self
 
     @property
+    def fuse(self) -> Fuse | None:
+        """The fuse of each phase, None if not configured."""
+        if self.fuse_a is None:
+            return None
+        return Fuse(self.fuse_a, self.phases, self.phase_v, self.unbalance_a)
+
+    @property
+    def most_import_w(self) -> float | None:
+        """The most that may be drawn in all, W; None = no limit."""
+        fuse = self.fuse
+        parts = (self.import_limit_w, fuse.phases * fuse.volts * fuse.amps if fuse else None)
+        return min((w for w in parts if w is not None), default=None)
+
+    @property
     def place(self) -> tuple[float, float] | None:
         """Latitude and longitude, None if not configured."""
         if self.latitude is None or self.longitude is None:
             return None
         return self.latitude, self.longitude
+
+
+class DeviceInput(_Part):
+    """One contact of a device with `profile = "relay"`: what the grid operator means by it."""
+
+    address: int = Field(ge=0, le=65535, description="of the coil or discrete input, from 0")
+    table: Literal["coil", "discrete"] = Field("discrete", description="where it is read")
+    active: bool = Field(True, description="the state in which the limits hold; false = when open")
+    import_limit_w: float | None = Field(None, ge=0, description="W, while it is active")
+    export_limit_w: float | None = Field(None, ge=0, description="W, while it is active")
+
+    @model_validator(mode="after")
+    def _limits(self) -> Self:
+        if self.import_limit_w is None and self.export_limit_w is None:
+            raise ValueError("it limits nothing: set import_limit_w or export_limit_w")
+        return self
 
 
 class DeviceSettings(_Part):
@@ -80,12 +128,44 @@ class DeviceSettings(_Part):
     serial: Path | None = Field(None, description="serial port of an RTU device")
     baud: int = Field(9600, description="of a serial line")
     parity: Literal["N", "E", "O"] = Field("N", description="of a serial line")
-    control: bool = Field(True, description="false = read only, never written")
+    steer: Steer = Field(
+        "proved",
+        description="`proved`: once `energy-gateway verify` has seen that it obeys; `always`: by your word, "
+        "without that proof; `never`: it is only read",
+    )
     role: Role | None = Field(
         None,
         description="what its power stands for, where that is not clear: `grid` for the meter of the "
         "connection, `submeter` for one of a part of the load; or `pv`, `battery`, `charger`",
     )
+
+    phases: tuple[Literal[1, 2, 3], ...] = Field(
+        (), description="of the connection that it is on, e.g. [1]; default: all, or not known"
+    )
+    input: tuple[DeviceInput, ...] = Field(
+        (), description="contacts of a `relay`, each a table [[device.input]]"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_word(cls, raw: Any) -> Any:
+        """`control = false` of files before 0.2 is `steer = "never"`."""
+        if not isinstance(raw, dict) or "control" not in raw or "steer" in raw:
+            return raw
+        known = {key: value for key, value in raw.items() if key != "control"}
+        if raw["control"] is False:
+            return {**known, "steer": "never"}
+        if raw["control"] is True:
+            return known
+        raise ValueError("control is now steer: 'proved', 'always' or 'never'")
+
+    @model_validator(mode="after")
+    def _contacts(self) -> Self:
+        if bool(self.input) != (self.profile == RELAY):
+            raise ValueError(
+                f"a device with profile = '{RELAY}' has [[device.input]] tables, and no other has"
+            )
+        return self
 
     @model_validator(mode="after")
     def _reachable(self) -> Self:
@@ -107,8 +187,13 @@ class DeviceSettings(_Part):
             None if self.serial is None else str(self.serial),
             self.baud,
             self.parity,
-            self.control,
+            self.steer,
             self.role,
+            tuple(
+                RelayInput(i.address, i.table, i.active, i.import_limit_w, i.export_limit_w)
+                for i in self.input
+            ),
+            self.phases,
         )
 
 
@@ -216,6 +301,59 @@ class PvForecast(_Part):
     url: str | None = Field(None, description="default: the service's own address")
 
 
+class GridOperator(_Part):
+    """Limits that the grid operator sets while it needs to (§14a EnWG, EEBus LPC and LPP, ripple control)."""
+
+    applies_to: Literal["controllable", "connection"] = Field(
+        "controllable",
+        description="what an import limit is of: car and battery charging alone, own sun netted (§14a), "
+        "or all that the connection draws",
+    )
+    heartbeat: bool = Field(
+        False, description="whoever sends limits over MQTT sends a heartbeat at least every 60 s"
+    )
+    controllable_devices: int = Field(
+        1, ge=1, description="behind this gateway, by §14a; the guaranteed power follows from it"
+    )
+    large_heat_pumps_w: float = Field(
+        0, ge=0, description="power of all heat pumps above 11 kW together, by §14a"
+    )
+    guaranteed_import_w: float | None = Field(
+        None, ge=0, description="the least an import limit leaves; default: P_min,14a, or 0"
+    )
+    failsafe_import_w: float | None = Field(
+        None, ge=0, description="holds when the operator is lost; default: what is guaranteed"
+    )
+    failsafe_export_w: float | None = Field(
+        None, ge=0, description="holds when the operator is lost; default: no limit"
+    )
+    failsafe_s: float = Field(
+        LEAST_FAILSAFE_S,
+        ge=LEAST_FAILSAFE_S,
+        le=MOST_FAILSAFE_S,
+        description="how long the fail-safe values hold at most",
+    )
+
+    def rules(self) -> OperatorRules:
+        """The same as plain values."""
+        controllable = self.applies_to == "controllable"
+        guaranteed_w = self.guaranteed_import_w
+        if guaranteed_w is None:
+            pumps = (self.large_heat_pumps_w,)
+            guaranteed_w = guaranteed_14a_w(self.controllable_devices, pumps) if controllable else 0
+        failsafe_w = self.failsafe_import_w
+        if failsafe_w is None:
+            failsafe_w = guaranteed_w or LEAST_14A_W
+        return OperatorRules(
+            controllable,
+            self.heartbeat,
+            guaranteed_w,
+            failsafe_w,
+            self.failsafe_export_w,
+            self.failsafe_s,
+        )
+
+
 class Control(_Part):
     """The pace of the control loop."""
 
@@ -259,6 +397,7 @@ class GuardPart(BaseModel):
     battery: Battery = Battery()
     car: Car = Car()
     control: Control = Control()
+    grid_operator: GridOperator | None = None
     time: TimeSettings = TimeSettings()
     state_dir: Path = Field(Path("state"), description="journal and history; systemd sets its own")
 
@@ -268,6 +407,15 @@ class GuardPart(BaseModel):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"two devices are named {name!r}; names must differ")
+        return self
+
+    @model_validator(mode="after")
+    def _operator_for_relays(self) -> Self:
+        relays = [d.name for d in self.device if d.input]
+        if relays and self.grid_operator is None:
+            raise ValueError(
+                f"{' and '.join(relays)} hears the grid operator; add a table [grid_operator]"
+            )
         return self
 
     @model_validator(mode="after")
@@ -291,6 +439,7 @@ class GuardPart(BaseModel):
             reserve_pct=own.reserve_pct,
             export_limit_w=own.export_limit_w,
             import_limit_w=own.import_limit_w,
+            fuse=own.fuse,
             departure=car.departure,
             departure_energy_wh=car.energy_wh,
             battery=BatteryAssumptions(
@@ -308,6 +457,7 @@ class GuardPart(BaseModel):
             timing=Timing(
                 control.period_s, control.deadband_w, control.dwell_s, control.car_dwell_s
             ),
+            operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,
             clock_rate=self.time.rate,
         )

@@ -191,10 +191,12 @@ def fused_a(
     home: SteeredHome,
     import_limit_w: float | None,
     control: ControlSettings,
+    urgent: bool = False,
 ) -> dict[str, float]:
     """The same within the import limit; blind, the least of one car, not the last.
 
-    What the battery charges gives way to the car: that can wait, a departure cannot.
+    A car is dimmed before the battery's charging, for it stands there for hours. Only where one is past its
+    latest start or told to charge now (``urgent``) the battery gives way: a departure cannot wait.
     """
     some = {name: a for name, a in wanted_a.items() if a > 0}
     if import_limit_w is None or not some:
@@ -202,7 +204,7 @@ def fused_a(
     specs = {name: control.charger_named(name) for name in some}
     if home.grid_w is None or home.charger_w is None:
         return filled(some, specs, min(s.min_power_w for s in specs.values()))
-    charging_w = max(0.0, -(home.battery_w or 0.0))
+    charging_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
     return filled(some, specs, import_limit_w - (home.grid_w - home.charger_w - charging_w))
 
 

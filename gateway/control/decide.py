@@ -14,24 +14,25 @@ from gateway.control.batteries import (
     can_give_w,
     combined,
     most_w,
-    sized,
     split,
     stored_wh,
 )
 from gateway.control.damping import Damping, Target, steady, steady_shares
 from gateway.control.economics import DispatchInputs, battery_power_w
+from gateway.control.fuse import fused_a
 from gateway.control.inputs import ContactorMemory, ControlMemory, Decision, DecisionInputs
 from gateway.control.limits import (
     Limits,
     SteeredHome,
     export_limit_w,
     grid_limits,
+    import_spent,
     limits_of,
     pv_limits_w,
     steered,
     within,
 )
-from gateway.domain.control import GridLimits, Reason, Setpoints
+from gateway.domain.control import GridLimits, Reason, Setpoints, Tightening
 from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.plan import CarNeed
 
@@ -93,7 +94,7 @@ def decide(inputs: DecisionInputs) -> Decision:
     curtail = price is not None and price < 0 and position_wh <= 0
     # What was sold is delivered from what there is: only what was not may be kept back.
     resale = order is None or order.resellable or position_wh > 0
-    limits = limits_of(control, settings, inputs.tightening, curtail=curtail, resale=resale)
+    limits = limits_of(inputs, curtail=curtail, resale=resale)
     tick = _Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
     chargers_a, contactors, spent = _chargers(tick)
     coming_w = charging.coming_w(
@@ -111,7 +112,12 @@ def decide(inputs: DecisionInputs) -> Decision:
         reason=reason,
     )
     memory = ControlMemory(setpoints, mode_since_s, contactors, spent)
-    return Decision(setpoints, memory, grid_limits(control, settings, curtail=curtail))
+    return Decision(
+        setpoints,
+        memory,
+        grid_limits(inputs, curtail=curtail),
+        import_spent(setpoints, tick.home),
+    )
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
@@ -166,7 +172,7 @@ def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
     if power_w is None:
         low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
         tightening = tick.inputs.tightening
-        if not low and not tightening.import_w and not tightening.export_w:
+        if not low and tightening == Tightening():
             return Target(None, reason)
         # Released, an inverter would go below our reserve, or does not keep a limit: it is told what
         # it should do by itself.
@@ -196,7 +202,7 @@ def _wanted(tick: _Tick, without_w: float) -> tuple[float | None, Reason]:
 def _best_w(tick: _Tick, without_w: float) -> float | None:
     """What the value of stored energy asks for; None where the inverters do it by themselves, faster."""
     control, terms = tick.inputs.control, tick.terms
-    batteries = sized(tick.inputs.snapshot.batteries, control.battery)
+    batteries = tick.home.batteries
     spec = combined(batteries, control.battery, tick.limits.reserve_pct)
     held_wh = stored_wh(batteries)
     if terms is None or terms.value is None or spec is None or held_wh is None:
@@ -251,7 +257,12 @@ def _chargers(tick: _Tick) -> tuple[dict[str, float], Mapping[str, ContactorMemo
             rested[name], contactors[name] = charging.rested(
                 before, share, control.charger_named(name), at, control.car_dwell_s
             )
-    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control)
+    urgent = bool(wanted.urgent)
+    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control, urgent)
+    yielding_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
+    given = fused_a(
+        given, inputs.snapshot, home.chargers, control, tick.limits.phase_tighter_w, yielding_w
+    )
     return {c.name: given.get(c.name, 0.0) for c in home.chargers}, contactors, spent
 
 

@@ -46,7 +46,8 @@ class DecisionInputs:
     ``order`` is None when there is none yet or the last has run out; ``settings`` hold in any case
     (those of the last order, which the guard keeps). ``delivered_wh`` is the net export since the
     delivery interval began, by the meter (None = not known). ``keeps_export``: the devices keep the
-    export limit by themselves now; ``tightening`` is what the limit watch asks for. ``now`` is UTC, ``monotonic_s`` of a clock that nobody sets.
+    export limit by themselves now; ``tightening`` is what the limit watch asks for, ``operator`` what
+    the grid operator allows at the connection. ``now`` is UTC, ``monotonic_s`` of a clock that nobody sets.
     """
 
     snapshot: Snapshot
@@ -59,15 +60,18 @@ class DecisionInputs:
     keeps_export: bool = False
     tightening: Tightening = field(default_factory=Tightening)
     memory: ControlMemory = ControlMemory()
+    operator: GridLimits = field(default_factory=GridLimits)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What the devices are asked for at this tick, and what the next decision has to know.
 
-    ``grid_limits`` are those that must be seen to be kept at the meter.
+    ``grid_limits`` are those that must be seen to be kept at the meter; ``import_spent``: nothing more
+    can be done against too much import.
     """
 
     setpoints: Setpoints
     memory: ControlMemory
     grid_limits: GridLimits
+    import_spent: bool = False

@@ -162,11 +162,17 @@ class ControlSheet:
     settle_s: float = 30.0  # until the effect can be seen in the measured power
     on_foreign_setpoint: Literal["clear", "keep"] = "clear"  # at start: end it, or respect it
     recompute: bool = False  # the writes depend on what is measured: made anew at each hold
+    by_address: tuple[
+        tuple[int, frozenset[str]], ...
+    ] = ()  # which of the sources tell which register
 
     @property
     def is_proved(self) -> bool:
-        """Whether two independent sources say what is written: one alone may be wrong in the same way."""
-        return len(set(self.sources)) >= 2
+        """Whether two independent sources say what is written: one alone may be wrong in the same way.
+
+        Where it is told which source tells which register, that holds for every register written.
+        """
+        return len(set(self.sources)) >= 2 and all(len(told) >= 2 for _, told in self.by_address)
 
     @property
     def presence(self) -> str:

@@ -14,6 +14,8 @@ from gateway.modbus.registers import Field, Missing, Value
 from gateway.modbus.sunspec import discover
 from gateway.modbus.unit import Unit
 
+_GENERIC = ("sunspec-meter", "sunspec-hybrid", "sunspec-inverter")
+
 
 async def bind_profile(unit: Unit, profile: Profile) -> Source:
     """The device's source by its profile; raises DeviceError where it is not what it should be."""
@@ -44,7 +46,7 @@ async def identify(
     Only reads. Raises DeviceError when nobody answers. Some devices keep silent where others say
     that they have no such register: the ``patient`` then try what usually stands at this unit.
     """
-    candidates = [p for p in profiles if p.key != "auto"]
+    candidates = (p for p in profiles if p.key != "auto")
     try:
         if await discover(unit) is not None:
             source = await bind(unit, SunSpecSheet(battery_control=True, pv_limit=True))
@@ -52,7 +54,7 @@ async def identify(
     except Silent:
         if not patient:
             raise
-        candidates = [p for p in candidates if p.communication.unit == unit.number]
+        candidates = (p for p in candidates if p.communication.unit == unit.number)
     return await _by_map(unit, candidates, patient)
 
 
@@ -81,7 +83,7 @@ async def _by_map(
 
 async def _by_models(unit: Unit, source: Source, candidates: Iterable[Profile]) -> Profile:
     """The maker's own profile, else the generic one for what the chain implements."""
-    by_key = {p.key: p for p in candidates}
+    by_key = {p.key: p for p in candidates if p.maker or p.key in _GENERIC}
     says = f"{source.identity.manufacturer} {source.identity.model}"
     metrics = {o.metric for o in source.outputs}
     if "ac_power_w" not in metrics:
@@ -103,6 +105,11 @@ async def _matches(unit: Unit, profile: Profile) -> Identity | None:
         value = await _value(unit, field)
         if isinstance(value, Missing) or not re.search(pattern, str(value)):
             return None
+    return await told_identity(unit, profile)
+
+
+async def told_identity(unit: Unit, profile: Profile) -> Identity:
+    """What the device says of itself by the profile's own registers."""
     told: dict[str, str] = {}
     for what, field in profile.says:
         value = await _value(unit, field)

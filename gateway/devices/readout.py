@@ -9,7 +9,6 @@ from typing import Literal
 from gateway.modbus.registers import Field, Missing, Value
 
 _LEAST_HZ, _MOST_HZ = 40.0, 70.0
-_NOTHING: tuple[Value, ...] = (0, Missing.ABSENT)
 
 # How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
 Poll = Literal["fast", "slow", "charging"]
@@ -30,17 +29,18 @@ def one(metric: str, source: Field, poll: Poll = "fast") -> Output:
     return Output(metric, (source,), lambda value: value, poll)
 
 
+def frequency_of(value: Value) -> Value:
+    """The grid's frequency: a sleeping inverter says 0 Hz, it measures none. No grid is far from 50 or 60."""
+    if not isinstance(value, int | float):
+        return value
+    if value == 0:
+        return Missing.ABSENT
+    return value if _LEAST_HZ <= value <= _MOST_HZ else Missing.BAD
+
+
 def frequency(source: Field, poll: Poll = "fast") -> Output:
-    """The grid's: a sleeping inverter says 0 Hz, it measures none. No grid is far from 50 or 60."""
-
-    def measured(value: Value) -> Value:
-        if not isinstance(value, int | float):
-            return value
-        if value == 0:
-            return Missing.ABSENT
-        return value if _LEAST_HZ <= value <= _MOST_HZ else Missing.BAD
-
-    return Output("grid_frequency_hz", (source,), measured, poll)
+    """The grid's frequency, of one field."""
+    return Output("grid_frequency_hz", (source,), frequency_of, poll)
 
 
 def counted(value: Value) -> Value:
@@ -53,23 +53,31 @@ def lifetime(metric: str, source: Field, poll: Poll = "fast") -> Output:
     return Output(metric, (source,), counted, poll)
 
 
+def grid_count(value: Value, other: Value) -> Value:
+    """A meter's count of one direction beside that of the other.
+
+    A new meter shows 0 of one direction for long: it is a count only where the other one shows that energy is
+    counted at all.
+    """
+    alive = isinstance(other, int | float) and other > 0
+    return value if alive else counted(value)
+
+
 def grid_counters(
     bought: Field,
     sold: Field | None = None,
     poll: Poll = "fast",
     while_present: Field | None = None,
 ) -> tuple[Output, ...]:
-    """A meter's counters of import and export. A new one shows 0 of one direction for long.
+    """A meter's counters of import and export (`grid_count`).
 
-    So 0 is a count only where the other direction shows that energy is counted at all.
     ``while_present``: a status that is 0 while the meter is not heard.
     """
 
     def judged(value: Value, other: Value = Missing.ABSENT, present: Value = 1) -> Value:
         if present == 0 or isinstance(present, Missing):
             return Missing.BAD if present is Missing.BAD else Missing.ABSENT
-        alive = isinstance(other, int | float) and other > 0
-        return value if alive else counted(value)
+        return grid_count(value, other)
 
     status = (while_present,) if while_present else ()
     if sold is None:
@@ -124,19 +132,3 @@ def held_unless(*neutral: int) -> Callable[[Value], Value]:
         return "auto" if value in neutral else "held"
 
     return mode
-
-
-def while_battery(soc: Field, volts: Field, *outputs: Output) -> tuple[Output, ...]:
-    """``outputs`` of a battery, absent on an inverter that has none: charge and voltage are both 0 there.
-
-    An empty battery still has a voltage, and one whose voltage is not told has a charge.
-    """
-
-    def gated(output: Output) -> Output:
-        def present(charge: Value, voltage: Value, *values: Value) -> Value:
-            none = charge in _NOTHING and voltage in _NOTHING
-            return Missing.ABSENT if none else output.combine(*values)
-
-        return Output(output.metric, (soc, volts, *output.fields), present, output.poll)
-
-    return tuple(gated(output) for output in outputs)

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     IMPORT_LIMIT = "import_limit"
     FUSE = "fuse"
     OFF_GRID = "off_grid"
+    GRID_OPERATOR = "grid_operator"
 
     @property
     def words(self) -> str:
@@ -63,6 +64,7 @@ _WORDS = {
     Reason.EXPORT_LIMIT: "no more may be fed into the grid",
     Reason.IMPORT_LIMIT: "no more may be drawn from the grid",
     Reason.FUSE: "the fuse carries no more",
+    Reason.GRID_OPERATOR: "the grid operator allows no more",
     Reason.OFF_GRID: "the grid is away: all that is stored is the house's",
 }
 _PRICED = frozenset(
@@ -103,11 +105,29 @@ class Setpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Fuse:
+    """The fuse of each phase, A, and how it is known that it is kept.
+
+    ``volts`` of a phase against neutral; ``unbalance_a``: so much more than each other phase the most loaded
+    one may carry, where the meter tells only the sum.
+    """
+
+    amps: float
+    phases: int = 3
+    volts: float = 230.0
+    unbalance_a: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
 class GridLimits:
-    """What may be drawn from and fed into the grid now, to be kept at its meter; W, None = no limit."""
+    """What may be drawn from and fed into the grid now, to be kept at its meter; W, None = no limit.
+
+    ``phase_w`` is what one phase may draw.
+    """
 
     import_w: float | None = None
     export_w: float | None = None
+    phase_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +136,7 @@ class Tightening:
 
     export_w: float = 0.0
     import_w: float = 0.0
+    phase_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +183,8 @@ class ChargerAssumptions:
 class ControlSettings:
     """What stays as long as the configuration does. Powers W, None = no such limit.
 
-    ``import_limit_w`` is the fuse of the connection, ``export_limit_w`` what its agreement allows.
+    ``import_limit_w`` is the most the connection draws, ``export_limit_w`` what its agreement allows,
+    ``fuse`` that of each phase; ``phases`` (from 1) are those that a device is on, by name, where told.
     ``chargers`` are those that differ from ``charger``, by name. Changes below ``deadband_w`` are not
     made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
     """
@@ -176,6 +198,8 @@ class ControlSettings:
     deadband_w: float = 50.0
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
+    fuse: Fuse | None = None
+    phases: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def charger_named(self, name: str) -> ChargerAssumptions:
         """What is assumed of that charger."""

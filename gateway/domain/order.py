@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Literal
 
+from gateway.domain.grid_operator import OperatorWord
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import ValueCurve
 
@@ -66,7 +67,8 @@ class Order:
     """One order: the standing settings, and the terms of the present interval and those that follow.
 
     ``resellable`` is False while all stored energy must stay at home. ``peak_import_w`` is the
-    import that a demand charge leaves free.
+    import that a demand charge leaves free. ``operator`` is what was heard of the grid operator: the
+    guard keeps it itself, and None takes nothing back.
     """
 
     made_at: datetime
@@ -75,6 +77,7 @@ class Order:
     terms: tuple[IntervalTerms, ...] = ()
     resellable: bool = True
     peak_import_w: float | None = None
+    operator: OperatorWord | None = None
 
     def at(self, time: datetime) -> IntervalTerms | None:
         """The terms of the interval that contains ``time``; None where the order does not reach."""

@@ -134,6 +134,22 @@ class Metered:
         return self.export_wh - self.import_wh
 
 
+@dataclass(frozen=True, slots=True)
+class MeterGap:
+    """Energy that the counters prove between two moments, and that belongs to no single interval.
+
+    The gateway did not run, or its clock was set. ``since`` is later than ``until`` where the clock was
+    set back. Energy and registers (at ``until``) in Wh.
+    """
+
+    since: datetime
+    until: datetime
+    import_wh: int
+    export_wh: int
+    import_register_wh: int
+    export_register_wh: int
+
+
 class Run(StrEnum):
     """The settlement run that made a row."""
 

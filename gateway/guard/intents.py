@@ -1,7 +1,8 @@
 """What the guard must not forget: one small JSON file, replaced whole, durable before anything is written.
 
 It holds what the next start must put back on which device, how often flash registers were written
-today, the standing settings that outlive the agent, and where the lifetime counters stood. A file that
+today, the standing settings and the grid operator's commands that outlive the agent, and where the
+lifetime counters stood. A file that
 cannot be read is put aside and said once: the devices are made neutral at the start whatever it says.
 """
 
@@ -18,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from gateway.domain.control import Control
+from gateway.domain.grid_operator import OperatorCommand
 from gateway.domain.order import StandingSettings
 from gateway.durable import replace_file
 from gateway.errors import StorageError
@@ -38,6 +40,7 @@ class Remembered:
     flash_writes: dict[str, dict[str, int]] = field(default_factory=dict)
     settings: StandingSettings | None = None
     words: dict[str, str] = field(default_factory=dict)
+    operator: tuple[OperatorCommand, ...] = ()
 
 
 class GuardFile:
@@ -110,6 +113,15 @@ class GuardFile:
     def keep_settings(self, settings: StandingSettings) -> None:
         if settings != self._kept.settings:
             self._store(replace(self._kept, settings=settings))
+
+    @property
+    def operator(self) -> tuple[OperatorCommand, ...]:
+        """The grid operator's newest command of each direction."""
+        return self._kept.operator
+
+    def keep_operator(self, commands: tuple[OperatorCommand, ...]) -> None:
+        if commands != self._kept.operator:
+            self._store(replace(self._kept, operator=commands))
 
     def put_back(self) -> None:
         """Write what is known once more where the file has gone: its folder was replaced while we run."""

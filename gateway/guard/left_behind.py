@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from gateway.clock import Clock
 from gateway.config.guard import DeviceConfig
-from gateway.devices.build import bus_of, profile
+from gateway.devices.build import bus_of
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.errors import ConfigError
 from gateway.supervise import Backoff
@@ -44,7 +45,8 @@ def left_behind(
         else:
             used = any(d.name == old.name and d.control for d in now)
             name = f"{old.name} (before)" if used else old.name
-            devices.append(replace(old, name=name, control=True))
+            steer = old.steer if old.control else "proved"
+            devices.append(replace(old, name=name, steer=steer))
         if name != old.name:
             renamed[old.name] = name
     return LeftBehind(tuple(devices), renamed)

@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 from gateway.clock import Clock, every
 from gateway.control.decide import decide
+from gateway.control.fuse import fullest_w
 from gateway.control.inputs import ControlMemory, DecisionInputs
-from gateway.domain.control import ControlSettings, GridLimits, Setpoints
+from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tightening
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, MeterCounters, Order
 from gateway.domain.readings import Snapshot
@@ -67,7 +68,8 @@ class GuardLoop:
     ) -> None:
         self._site, self._intake, self._settings = site, intake, settings
         self._clock, self._period_s, self._on_report = clock, period_s, on_report
-        self._memory, self._limits = ControlMemory(), GridLimits()
+        self._memory, self._limits, self._import_spent = ControlMemory(), GridLimits(), False
+        self._allowed = GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
         self._ticks = 0
@@ -75,17 +77,19 @@ class GuardLoop:
     async def run(self) -> None:
         """For ever; never raises for a lost device or a full disk."""
         await self._clock.sleep(min(0.5, self._period_s / 4))  # the polls of this period come first
-        began = self._clock.monotonic()
+        due = self._clock.monotonic()
         async for now in every(self._clock, self._period_s):
             at = self._clock.monotonic()
-            late_s = (at - began) % self._period_s
+            late_s = max(0.0, at - due)
+            due += self._period_s * (1 + int(late_s / self._period_s + 1e-9))  # as `every` skips
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
             snapshot = self._island.look(snapshot, at)
             self._balance.look(snapshot)
             order = self._intake.current()
+            self._allowed = self._intake.allowed(snapshot, now, at)
             await self._site.apply(self._decided(snapshot, order, now))
             self._ticks += 1
-            self._on_report(self._report(snapshot, order, late_s))
+            self._on_report(self._report(snapshot, order, late_s, at))
 
     def _regulated_w(self) -> tuple[float, ...]:
         """Where inverters keep the grid by themselves: at 0 for their own use, at a limit they keep."""
@@ -95,17 +99,26 @@ class GuardLoop:
 
     def _decided(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
         """By the order; without one that nothing can be decided by, whatever slipped through its checks."""
+        at = self._clock.monotonic()
+        tightening = self._watch.look(
+            snapshot.grid_w,
+            self._limits,
+            at,
+            fullest_w(snapshot, self._settings.fuse),
+            import_spent=self._import_spent,
+        )
         if order is None:
-            return self._decide(snapshot, None, now)
+            return self._decide(snapshot, None, now, tightening)
         try:
-            return self._decide(snapshot, order, now)
+            return self._decide(snapshot, order, now, tightening)
         except Exception as error:  # noqa: BLE001 - an agent's mistake never ends the guard
             self._intake.drop(error)
-            return self._decide(snapshot, None, now)
+            return self._decide(snapshot, None, now, tightening)
 
-    def _decide(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
+    def _decide(
+        self, snapshot: Snapshot, order: Order | None, now: datetime, tightening: Tightening
+    ) -> Setpoints:
         terms = None if order is None else order.at(now)
-        at = self._clock.monotonic()
         decision = decide(
             DecisionInputs(
                 snapshot=snapshot,
@@ -114,20 +127,31 @@ class GuardLoop:
                 delivered_wh=self._delivery.since_start_wh(snapshot, terms),
                 control=self._settings,
                 now=now,
-                monotonic_s=at,
+                monotonic_s=self._clock.monotonic(),
                 keeps_export=self._site.keeps_export(),
-                tightening=self._watch.look(snapshot.grid_w, self._limits, at),
+                tightening=tightening,
                 memory=self._memory,
+                operator=self._allowed,
             )
         )
         self._memory, self._limits = decision.memory, decision.grid_limits
+        self._import_spent = decision.import_spent
         return decision.setpoints
 
     def _alarms(self) -> tuple[str, ...]:
-        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms)
+        operator = self._intake.operator.alarms if self._intake.operator else ()
+        said = (
+            self._island.alarm,
+            self._meter.alarm,
+            *self._watch.alarms,
+            *operator,
+            *self._site.alarms,
+        )
         return tuple(alarm for alarm in said if alarm)
 
-    def _report(self, snapshot: Snapshot, order: Order | None, late_s: float) -> GuardReport:
+    def _report(
+        self, snapshot: Snapshot, order: Order | None, late_s: float, at: float
+    ) -> GuardReport:
         return GuardReport(
             tick=self._ticks,
             snapshot=snapshot,
@@ -137,4 +161,6 @@ class GuardLoop:
             late_s=late_s,
             polls=self._site.take_polls(),
             alarms=self._alarms(),
+            operator=self._intake.operator.reports if self._intake.operator else (),
+            monotonic_s=at,
         )

@@ -11,14 +11,18 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gateway.clock import Clock
+from gateway.domain.control import GridLimits
+from gateway.domain.grid_operator import OperatorWord
 from gateway.domain.order import IntervalTerms, Order, StandingSettings
 from gateway.domain.plan import ValueCurve
+from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
 from gateway.guard.intents import GuardFile
+from gateway.guard.operator import GridOperator
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +39,18 @@ MOST_COUNTED_WH = 1e12  # a lifetime counter; no home's meter ever gets there
 class OrderIntake:
     """The order in force, if any, and the settings that hold without one."""
 
-    def __init__(self, file: GuardFile, configured: StandingSettings, clock: Clock) -> None:
-        """``configured`` holds until somebody has said otherwise; its limits are never exceeded."""
+    def __init__(
+        self,
+        file: GuardFile,
+        configured: StandingSettings,
+        clock: Clock,
+        operator: GridOperator | None = None,
+    ) -> None:
+        """``configured`` holds until somebody has said otherwise; its limits are never exceeded.
+
+        ``operator`` keeps what the grid operator said; None: nobody listens to one.
+        """
+        self.operator = operator
         self._file, self._configured, self._clock = file, configured, clock
         self._order: Order | None = None
         self._until = -math.inf
@@ -44,6 +58,7 @@ class OrderIntake:
         self._unstored = False
         self._told = self._remembered()
         self.settings = self._tightened(self._told or configured)
+        self._word: OperatorWord | None = None
 
     def take(self, order: Order) -> bool:
         """Let ``order`` replace the one before; False if it is refused."""
@@ -57,6 +72,7 @@ class OrderIntake:
         left_s = (order.valid_until - order.made_at).total_seconds()
         self._order, self._until = order, self._clock.monotonic() + left_s
         self._told = order.settings
+        self._word = order.operator or self._word
         self.settings = self._tightened(order.settings)
         return True
 
@@ -70,6 +86,12 @@ class OrderIntake:
         if self._order is not None and self._clock.monotonic() >= self._until:
             self._order = None
         return self._order
+
+    def allowed(self, snapshot: Snapshot, now: datetime, at: float) -> GridLimits:
+        """What the grid operator allows at the connection now; asked for once a tick."""
+        if self.operator is None:
+            return GridLimits()
+        return self.operator.look(snapshot, self._word, now, at)
 
     def drop(self, why: Exception) -> None:
         """The order in force is one that no decision can be made by; nobody obeys it again."""
@@ -127,6 +149,11 @@ def _faults(order: Order) -> Iterator[str]:
         yield f"peak_import_w = {order.peak_import_w}"
     for terms in order.terms:
         yield from _faults_of(terms)
+    for command in order.operator.commands if order.operator else ():
+        if not _within(command.limit_w, 0, MOST_W):
+            yield f"an {command.direction} limit of the operator of {command.limit_w}"
+        if command.until is not None and command.until.tzinfo is None:
+            yield "a limit of the operator until a time without a zone"
 
 
 def _faults_of_settings(settings: StandingSettings) -> Iterator[str]:

@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from gateway.domain.control import Setpoints
+from gateway.domain.grid_operator import OperatorReport
 from gateway.domain.order import Order, StandingSettings
 from gateway.domain.readings import Poll, Snapshot
 from gateway.errors import GatewayError
@@ -31,8 +32,10 @@ class GuardReport:
 
     ``snapshot`` is what was measured, ``setpoints`` what was decided from it, ``settings`` what holds
     of the user's and the grid operator's word, ``order_holds`` whether an order is in force,
-    ``late_s`` how long after its time the tick began.
-    ``alarms`` are sentences for people, empty when all is well.
+    ``late_s`` how long after its time the tick began, ``monotonic_s`` the guard's monotonic time when it
+    saw the snapshot: it tells a clock that was set from time that has passed.
+    ``alarms`` are sentences for people, empty when all is well; ``operator`` is what holds of the grid
+    operator's limits.
     """
 
     tick: int
@@ -43,6 +46,8 @@ class GuardReport:
     late_s: float = 0.0
     polls: tuple[Poll, ...] = ()
     alarms: tuple[str, ...] = ()
+    operator: tuple[OperatorReport, ...] = ()
+    monotonic_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

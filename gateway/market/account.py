@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain.intervals import Interval, parse_utc
-from gateway.domain.trade import Dispute, Metered, Settlement, Transaction, money_text
+from gateway.domain.trade import Dispute, Metered, MeterGap, Settlement, Transaction, money_text
 from gateway.market.settlement import (
     delivered_wh,
     retail_import_wh,
@@ -83,6 +83,7 @@ class Statement:
     rows: tuple[Row, ...]
     unanswered: int
     fixed_money: int = 0  # monthly fees that fall into the span, <= 0
+    gaps: tuple[MeterGap, ...] = ()  # in no sum: metered, but of no single interval
     disputes: tuple[Dispute, ...] = ()  # in no sum: what the exchange said and we do not believe
 
     @property
@@ -190,7 +191,8 @@ def statement(
         for d in book.disputes.values()
         if start <= d.interval.start < end
     )
-    return Statement(start, end, currency, tuple(rows), unanswered, fixed_money, disputes)
+    gaps = tuple(gap for gap in book.gaps if start <= gap.until < end)
+    return Statement(start, end, currency, tuple(rows), unanswered, fixed_money, gaps, disputes)
 
 
 def _row(

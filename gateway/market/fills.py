@@ -7,6 +7,7 @@ copy: then the exchange can show the tender with our own signature, and it is ad
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from gateway.clock import Clock
@@ -56,6 +57,7 @@ class Fills:
             else:
                 taken[fill.tender_id] = taken.get(fill.tender_id, 0) + fill.quantity_wh
                 items += _accepted(fill, now)
+        _say_late([str(body["text"]) for kind, body in items if kind == "note"])
         if items:
             self._journal.append_all(items, now)
         return sum(kind == "transaction" for kind, _ in items)
@@ -112,9 +114,14 @@ class Fills:
 def _accepted(fill: Transaction, now: datetime) -> Items:
     items: Items = [("transaction", transaction_body(fill))]
     if text := _late(fill, now):
-        log.warning("%s", text)
         items.append(("note", {"text": text, "start": iso(fill.interval.start)}))
     return items
+
+
+def _say_late(texts: Sequence[str]) -> None:
+    """Each has its note in the account; the log says it in one line."""
+    if texts:
+        log.warning("%s%s", texts[0], f" (and {len(texts) - 1} more)" if len(texts) > 1 else "")
 
 
 def _adopting(tender: Tender, answer: TenderAnswer) -> Items:

@@ -49,7 +49,8 @@ class Settling:
             self._journal.append("metered", metered_body(metered), now)
         for waiting in book.undelivered() + self._once_more():
             start = waiting.interval.start
-            if now < self._refused.get(start, now) or now - waiting.interval.end > LATEST:
+            over = timedelta(0) <= now - waiting.interval.end <= LATEST  # ahead: of a wrong clock
+            if now < self._refused.get(start, now) or not over:
                 continue
             try:
                 await self._exchange.deliver(waiting)

@@ -9,8 +9,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.domain.intervals import iso
-from gateway.domain.trade import Dispute, money_text
+from gateway.domain.trade import Dispute, MeterGap, money_text
 from gateway.market.account import Row, Statement, amount
+from gateway.store.codec import gap_body
 
 _COLUMNS = (
     "start",
@@ -58,6 +59,7 @@ def as_json(s: Statement) -> dict[str, Any]:
         "energy_wh": s.energy_wh(),
         "money": s.money(),
         "rows": [_row_json(row) for row in s.rows],
+        "gaps": [gap_body(gap) for gap in s.gaps],
         "disputed": [_dispute_json(dispute) for dispute in s.disputes],
     }
 
@@ -95,10 +97,18 @@ def as_text(s: Statement, zone: ZoneInfo) -> str:
         lines.append(f"{s.unanswered} tenders wait for the exchange's answer")
     if s.unsettled:
         lines.append(f"{s.unsettled} intervals wait for their settlement")
+    lines += [_gap_line(gap) for gap in s.gaps]
     if s.disputes:
         lines += ["", f"Disputed with the exchange, in no sum above: {len(s.disputes)}"]
         lines += [_dispute_line(dispute, zone) for dispute in s.disputes]
     return "\n".join(lines) + "\n"
+
+
+def _gap_line(gap: MeterGap) -> str:
+    return (
+        f"{_kwh(gap.import_wh)} kWh imported and {_kwh(gap.export_wh)} kWh exported between"
+        f" {iso(gap.since)} and {iso(gap.until)}, of no single interval"
+    )
 
 
 def _dispute_line(d: Dispute, zone: ZoneInfo) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from gateway.modbus.frames import TidMode
 
-Table = Literal["holding", "input"]
+Table = Literal["holding", "input", "coil", "discrete"]
 Framing = Literal["tcp", "rtu_over_tcp", "rtu"]
 
 

@@ -58,16 +58,22 @@ class Connection:
         self._alive: set[int] = set()  # units that answered when they were asked last
 
     async def read(self, unit: int, table: Table, address: int, count: int) -> bytes:
-        """``count`` registers from ``address`` (0-based) as the 2 x count bytes of the wire."""
+        """``count`` registers from ``address`` (0-based) as the 2 x count bytes of the wire.
+
+        A coil or discrete input is one register that holds 0 or 1.
+        """
         async with self._lock:
             client = await self._ready()
-            ask = (
-                client.read_holding_registers if table == "holding" else client.read_input_registers
-            )
+            ask = {
+                "holding": client.read_holding_registers,
+                "input": client.read_input_registers,
+                "coil": client.read_coils,
+                "discrete": client.read_discrete_inputs,
+            }[table]
             pdu = await self._exchange(
                 unit, address, lambda: ask(address, count=count, device_id=unit)
             )
-            return pdu[2:]
+            return pdu[2:] if table in ("holding", "input") else _as_registers(pdu[2:], count)
 
     async def write(self, unit: int, address: int, words: Sequence[int], fc: int = 16) -> None:
         """Write registers (function 16, or 6 for one); returns when the echo was right."""
@@ -224,3 +230,8 @@ class Connection:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+
+def _as_registers(bits: bytes, count: int) -> bytes:
+    """Bits of the wire (the first is the lowest of the first byte), a register each."""
+    return b"".join(bytes((0, bits[i // 8] >> i % 8 & 1)) for i in range(count))

@@ -64,8 +64,9 @@ class Field:
     ``address`` 0-based; ``count`` only for text. The raw number is tested against ``absent`` (which
     takes in the usual markers of its type, unless every word is a value: ``plain``), then
     (``size_counts``: an accumulator that its maker counts below 0) taken by its size, then
-    scaled by ``scale`` and by ten to the signed register at ``scale_at`` (read in the same request),
-    then tested against ``valid``.
+    scaled by ``scale`` and by ten to the signed register at ``scale_at`` (read in the same request), moved by
+    ``offset``, then tested against ``valid``. ``byte_order``: little where a device swaps them inside a register.
+    ``bits``: only so many of the raw number from the first (0 the lowest).
     """
 
     address: int
@@ -79,6 +80,9 @@ class Field:
     count: int = 1
     plain: bool = False
     size_counts: bool = False
+    byte_order: Words = "big"
+    offset: float = 0
+    bits: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         if not self.plain:
@@ -102,13 +106,13 @@ class Field:
         """The value in ``data``, the bytes of registers from address ``start``."""
         at = 2 * (self.address - start)
         if self.kind == "str":
-            return _text(data[at : at + 2 * self.count])
+            return _text(self._ordered(data[at : at + 2 * self.count]))
         raw = self._raw(data, at)
         if raw in self.absent:
             return Missing.ABSENT
         if raw.__class__ is float and (missing := _no_number(raw)):
             return missing
-        value = self._size(raw)
+        value = self._part(raw)
         if self.scale != 1:  # a division by 100 is exact where a product with 0.01 is not
             value = value * self.scale if self.scale > 1 else value / (1 / self.scale)
         if self.scale_at is not None:
@@ -118,6 +122,8 @@ class Field:
             if not -SCALE_RANGE <= power <= SCALE_RANGE:
                 return Missing.BAD
             value = scaled(value, power)
+        if self.offset:
+            value += self.offset
         if self.valid and not self.valid[0] <= value <= self.valid[1]:
             return Missing.BAD
         return value
@@ -125,13 +131,21 @@ class Field:
     def _raw(self, data: bytes, at: int) -> float:
         """The number as it stands there."""
         codec = _STRUCTS[self.kind]
-        if self.words == "little" and codec.size > 2:
-            data, at = swap_words(data[at : at + codec.size]), 0
+        if self.words == "little" or self.byte_order == "little":
+            data, at = self._ordered(data[at : at + codec.size]), 0
         raw: float = codec.unpack_from(data, at)[0]
         return raw
 
-    def _size(self, raw: float) -> float:
-        """The size of a count that runs below 0; any other number as it is."""
+    def _ordered(self, data: bytes) -> bytes:
+        """The value's own bytes, highest first; of a text only the order inside a register may differ."""
+        if self.byte_order == "little":
+            data = swap_bytes(data)
+        return swap_words(data) if self.words == "little" and self.kind != "str" else data
+
+    def _part(self, raw: float) -> float:
+        """What of the number counts: some of its bits, or its size where a count runs below 0."""
+        if self.bits:
+            return int(raw) >> self.bits[0] & (1 << self.bits[1]) - 1
         bits = 8 * _STRUCTS[self.kind].size
         return (1 << bits) - raw if self.size_counts and raw >= 1 << bits - 1 else raw
 
@@ -162,6 +176,11 @@ def scaled(value: float, power: int) -> float:
 def swap_words(data: bytes) -> bytes:
     """The registers in the other order; the bytes inside each stay."""
     return b"".join(data[i : i + 2] for i in range(len(data) - 2, -2, -2))
+
+
+def swap_bytes(data: bytes) -> bytes:
+    """The bytes inside each register in the other order."""
+    return b"".join(data[i + 1 : i + 2] + data[i : i + 1] for i in range(0, len(data), 2))
 
 
 def _text(data: bytes) -> Value:

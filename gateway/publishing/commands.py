@@ -17,6 +17,7 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.domain.command_specs import COMMANDS
+from gateway.domain.operator_commands import OPERATOR_COMMANDS
 from gateway.escape import printable
 
 MAX_BYTES = 1024
@@ -26,7 +27,8 @@ MAX_SKEW = timedelta(seconds=60)  # a sender's clock may be ahead of ours by so 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A valid command: ``changes`` are the new values of `UserSettings` by name."""
+    """A valid command: ``changes`` are the new values of `UserSettings` by name, or what an
+    `OPERATOR_COMMANDS` brings."""
 
     id: str
     name: str
@@ -97,7 +99,7 @@ def parse_command(
     if len(payload) > MAX_BYTES:
         why = f"a command has at most {MAX_BYTES} bytes"
         return CommandResult(None, "rejected", "too_large", why)
-    spec = COMMANDS.get(name)
+    spec = COMMANDS.get(name) or OPERATOR_COMMANDS.get(name)
     if spec is None:
         why = f"{printable(name, 40)!r} is no command; there are {', '.join(COMMANDS)}"
         return CommandResult(_id_in(payload), "rejected", "unknown_command", why)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.metrics import METRICS
+from gateway.domain.operator_commands import OPERATOR_COMMANDS
 from gateway.domain.user_settings import SETTINGS
 from gateway.publishing.commands import MAX_BYTES, MAX_SKEW, MAX_TTL_S
 from gateway.publishing.topics import FORECAST_SCALARS, MARKET_SCALARS, SITE_SCALARS
@@ -38,12 +39,13 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `status` | `online` or `offline` (will) | 1 | yes |
 | `info` | JSON: `version`, `schema`, `devices` | 1 | yes |
 | `<device>/<metric>` | scalar, see below | 0 | yes |
-| `<device>/state` | JSON: `ts`, every metric, `quality` (`good`, `stale`, `bad`), `faults` {metric: quality} if any | 1 | yes |
+| `<device>/state` | JSON: `ts`, every metric, `quality` (`good`, `stale`, `bad`), `faults` {metric: quality} and `notes` (sentences: what is withheld from steering and why) if any | 1 | yes |
 | `<device>/availability` | `online` or `offline` | 1 | yes |
 | `site/<name>` | scalar: the sums of the home | 0 | yes |
 | `site/state` | JSON: `ts` and all of them | 1 | yes |
 | `market/<name>` | scalar: position, prices, account | 0 | yes |
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
+| `decision` | JSON: why the battery does what it does: `since`, `reason` (the rule), `sentence` (the prices that were weighed) | 1 | yes |
 | `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (of prices that are not published yet: what is planned with) | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |
@@ -78,6 +80,11 @@ _COMMANDS = f"""\
 - Commands do not wait for each other: each is applied at once, and answered after its read-back.
 - `ok` comes after the device was read back, and `applied` is what it said. Limits (fuse, grid operator, reserve) stay
   above every command.
+"""
+
+_OPERATOR = """\
+The grid operator's commands need a table [grid_operator] in gateway.toml, and rank above all others: no setting widens
+what they limit. Let the broker's access list allow these topics to the control box alone:
 """
 
 _CODES = """\
@@ -123,6 +130,7 @@ def document() -> str:
         for s in SETTINGS.values()
     ]
     commands = [(f"`cmd/{n}`", f"`{s.allowed}`", s.unit, s.about) for n, s in COMMANDS.items()]
+    operator = [(f"`cmd/{n}`", f"`{s.allowed}`", s.about) for n, s in OPERATOR_COMMANDS.items()]
     head = ("Topic", "Unit", "What it is")
     parts = [
         _ABOUT,
@@ -130,6 +138,8 @@ def document() -> str:
         _LEDGER,
         _COMMANDS,
         _table(("Topic", "Value", "Unit", "What it does"), commands),
+        _OPERATOR,
+        _table(("Topic", "Value", "What it says"), operator),
         _CODES,
         _HOME_ASSISTANT,
     ]

@@ -1,8 +1,8 @@
 """What the journal's entries add up to: a fold that a restart repeats.
 
 Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``, ``cancelled``,
-``transaction``, ``metered``, ``delivered`` (reported to the exchange), ``settlement``, ``price``
-(what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
+``transaction``, ``metered``, ``gap`` (metered energy of no single interval), ``delivered`` (reported to
+the exchange), ``settlement``, ``price`` (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
 ``imbalance_ticks``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
 and we do not believe: evidence that moves nothing), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
 `gateway.store.checkpoint`).
@@ -21,8 +21,15 @@ from heapq import nlargest
 from typing import Any
 
 from gateway.domain.intervals import Interval, parse_utc
-from gateway.domain.trade import Dispute, Metered, Settlement, Tender, Transaction
-from gateway.store.codec import dispute_of, metered_of, settlement_of, tender_of, transaction_of
+from gateway.domain.trade import Dispute, Metered, MeterGap, Settlement, Tender, Transaction
+from gateway.store.codec import (
+    dispute_of,
+    gap_of,
+    metered_of,
+    settlement_of,
+    tender_of,
+    transaction_of,
+)
 
 KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
 _AGAIN = 3  # fills that are asked for once more
@@ -68,6 +75,8 @@ class Book:
     tenders: dict[str, TenderState] = field(default_factory=dict)
     transactions: dict[str, Transaction] = field(default_factory=dict)
     metered: dict[datetime, Metered] = field(default_factory=dict)
+    gaps: tuple[MeterGap, ...] = ()
+    counted: tuple[datetime, int, int] | None = None  # where metering stands: time, registers (Wh)
     delivered: set[datetime] = field(default_factory=set)
     settlements: dict[str, Settlement] = field(default_factory=dict)
     prices: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # bodies of ``price``
@@ -149,6 +158,8 @@ class Book:
             now = min(now, max(s.interval.end for s in self.settlements.values()) + TENDERS_KEPT)
         elif self.tenders or self.transactions:
             return
+        elif self.metered:
+            now = min(now, max(self.metered) + KEPT)
         old, old_tender = now - KEPT, now - TENDERS_KEPT
         self.tenders = {
             k: s
@@ -162,6 +173,7 @@ class Book:
         self.transactions = kept
         self.settlements = {k: s for k, s in self.settlements.items() if s.interval.end > old}
         self.metered = {k: m for k, m in self.metered.items() if m.interval.end > old}
+        self.gaps = tuple(g for g in self.gaps if max(g.since, g.until) > old)
         self.delivered = self.delivered & self.metered.keys()
         self.prices = {k: p for k, p in self.prices.items() if k >= old}
         self.disputes = {k: d for k, d in self.disputes.items() if d.time > old}
@@ -212,6 +224,16 @@ class Book:
     def _metered(self, body: Mapping[str, Any]) -> None:
         metered = metered_of(body)
         self.metered[metered.interval.start] = metered
+        end, registers = (
+            metered.interval.end,
+            (metered.import_register_wh, metered.export_register_wh),
+        )
+        self.counted = (end, *registers)
+
+    def _gap(self, body: Mapping[str, Any]) -> None:
+        gap = gap_of(body)
+        self.gaps += (gap,)
+        self.counted = (gap.until, gap.import_register_wh, gap.export_register_wh)
 
     def _delivered(self, body: Mapping[str, Any]) -> None:
         self.delivered.add(parse_utc(body["start"]))
@@ -249,6 +271,7 @@ _FOLDS = {
     "cancelled": Book._cancelled,
     "transaction": Book._transaction,
     "metered": Book._metered,
+    "gap": Book._gap,
     "delivered": Book._delivered,
     "settlement": Book._settlement,
     "price": Book._price,

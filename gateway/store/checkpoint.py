@@ -16,6 +16,8 @@ from gateway.store.book import Book, TenderState
 from gateway.store.codec import (
     dispute_body,
     dispute_of,
+    gap_body,
+    gap_of,
     metered_body,
     metered_of,
     settlement_body,
@@ -26,7 +28,7 @@ from gateway.store.codec import (
     transaction_of,
 )
 
-FORMAT = 2  # of the state; a start that finds another number reads everything
+FORMAT = 3  # of the state; a start that finds another number reads everything
 EVERY = 5000  # entries between two checkpoints: about four days of trading
 
 
@@ -36,6 +38,8 @@ def dump(book: Book) -> str:
         "tenders": [_tender_state(s) for s in book.tenders.values()],
         "transactions": [transaction_body(t) for t in book.transactions.values()],
         "metered": [metered_body(book.metered[start]) for start in sorted(book.metered)],
+        "gaps": [gap_body(gap) for gap in book.gaps],
+        "counted": None if book.counted is None else [iso(book.counted[0]), *book.counted[1:]],
         "delivered": sorted(iso(start) for start in book.delivered),
         "settlements": [settlement_body(s) for s in book.settlements.values()],
         "prices": [book.prices[start] for start in sorted(book.prices)],
@@ -61,6 +65,10 @@ def load(text: str) -> Book:
     for body in state["metered"]:
         metered = metered_of(body)
         book.metered[metered.interval.start] = metered
+    book.gaps = tuple(gap_of(body) for body in state["gaps"])
+    if state["counted"] is not None:
+        time, imported, exported = state["counted"]
+        book.counted = parse_utc(time), int(imported), int(exported)
     book.delivered = {parse_utc(start) for start in state["delivered"]}
     for body in state["settlements"]:
         settlement = settlement_of(body)

@@ -10,6 +10,7 @@ from gateway.domain.intervals import Interval, iso, parse_utc
 from gateway.domain.trade import (
     Dispute,
     Metered,
+    MeterGap,
     MeterQuality,
     Receipt,
     Run,
@@ -105,6 +106,29 @@ def metered_of(body: Mapping[str, Any]) -> Metered:
         int(body["import_register_wh"]),
         int(body["export_register_wh"]),
         MeterQuality(body["quality"]),
+    )
+
+
+def gap_body(gap: MeterGap) -> dict[str, Any]:
+    """Without a ``start``: it is of no interval."""
+    return {
+        "since": iso(gap.since),
+        "until": iso(gap.until),
+        "import_wh": gap.import_wh,
+        "export_wh": gap.export_wh,
+        "import_register_wh": gap.import_register_wh,
+        "export_register_wh": gap.export_register_wh,
+    }
+
+
+def gap_of(body: Mapping[str, Any]) -> MeterGap:
+    return MeterGap(
+        parse_utc(body["since"]),
+        parse_utc(body["until"]),
+        int(body["import_wh"]),
+        int(body["export_wh"]),
+        int(body["import_register_wh"]),
+        int(body["export_register_wh"]),
     )
 
 

@@ -14,18 +14,21 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import GatewayError, JournalBroken, StorageError
 from gateway.store import checkpoint
+from gateway.store.archive import Archive
 from gateway.store.book import Book, Entry
 from gateway.store.chain import GENESIS, canonical, chained
 from gateway.store.ledger_file import LedgerFile
 
 log = logging.getLogger(__name__)
+
+ARCHIVED_AFTER = timedelta(days=60)  # every correction has come by then, and the book is past it
 
 
 class Journal:
@@ -46,6 +49,9 @@ class Journal:
         self._path, self._every = path, checkpoint_every
         self._file = LedgerFile(path, read_only=read_only)
         self._db = self._file.db
+        if not read_only:
+            self._file.shrink()
+        self._archive = Archive(self._db)
         self.book, self._checkpoint_seq = Book(), 0
         self._last_seq, self._last_hash = 0, GENESIS
         try:
@@ -118,6 +124,28 @@ class Journal:
             if kind in (None, entry.kind):
                 yield entry
 
+    def compact(self, now: datetime) -> int:
+        """Pack the oldest thousand rows if all of them are older than `ARCHIVED_AFTER`; how many.
+
+        One small transaction; nothing is left out (`gateway.store.archive`). Rows that the broker has
+        not acknowledged in all that time are not sent any more. Raises JournalBroken where the chain
+        through them is not whole: then they stay as they are.
+        """
+        rows = self._archive.oldest(self._checkpoint_seq - 1, iso(now - ARCHIVED_AFTER))
+        if not rows:
+            return 0
+        last, digest = self._archive.last
+        digest = digest or GENESIS
+        for row in rows:
+            entry, stored = self._entry(row[:4]), row[4]
+            digest = chained(digest, entry)
+            if entry.seq != last + 1 or digest != stored:
+                raise JournalBroken(f"{self._path}: the chain breaks at row {entry.seq}")
+            last = entry.seq
+        with self._file.transaction():
+            self._archive.replace(rows)
+        return len(rows)
+
     def verify(self) -> int:
         """Recompute the whole chain and what the newest checkpoint says; the number of entries.
 
@@ -127,7 +155,7 @@ class Journal:
         for entry, stored in self._rows(0):
             expected += 1
             digest = chained(digest, entry)
-            if entry.seq != expected or digest != stored:
+            if entry.seq != expected or digest != (stored or digest):
                 raise JournalBroken(f"{self._path}: the chain breaks at row {expected}")
             book.add(entry)
             if entry.seq == self._checkpoint_seq and not _vouched(entry, book):
@@ -174,12 +202,13 @@ class Journal:
         except sqlite3.Error as error:
             raise StorageError(f"{self._path}: cannot be read: {error}") from error
 
-    def _rows(self, after: int) -> Iterator[tuple[Entry, str]]:
-        rows = self._db.execute(
-            "SELECT seq, time, kind, body, hash FROM entry WHERE seq > ? ORDER BY seq", (after,)
-        )
-        for row in rows:
-            yield self._entry(row[:4]), row[4]
+    def _rows(self, after: int) -> Iterator[tuple[Entry, str | None]]:
+        """With the stored hash; None inside a segment, whose last row has one."""
+        try:
+            for row in self._archive.rows(after):
+                yield self._entry(row[:4]), row[4]
+        except ValueError as error:
+            raise JournalBroken(f"{self._path}: {error}") from error
 
     def _entry(self, row: tuple[Any, ...]) -> Entry:
         try:
@@ -213,9 +242,9 @@ class Journal:
             (entry.seq, iso(entry.time), entry.kind, canonical(entry.body), digest),
         )
 
-    def _check(self, entry: Entry, stored: str) -> None:
+    def _check(self, entry: Entry, stored: str | None) -> None:
         digest = chained(self._last_hash, entry)
-        if entry.seq != self._last_seq + 1 or digest != stored:
+        if entry.seq != self._last_seq + 1 or digest != (stored or digest):
             raise JournalBroken(f"{self._path}: the chain breaks at row {entry.seq}")
         self._last_seq, self._last_hash = entry.seq, digest
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from gateway.errors import JournalBroken, StorageError
+from gateway.store.archive import SCHEMA
 from gateway.store.database import Database
 from gateway.store.lock import Lock
 from gateway.store.settings import FILE, SettingsStore
+
+log = logging.getLogger(__name__)
+
+WORTH_BYTES = 4 * 2**20  # of free pages
 
 
 def _settings_move_out(db: sqlite3.Connection, path: Path) -> None:
@@ -38,6 +44,7 @@ CREATE TABLE IF NOT EXISTS setting (name TEXT PRIMARY KEY, value TEXT NOT NULL) 
     _settings_move_out,
     # What devices must be given back is the guard's own to know (`gateway.guard.intents`).
     "DROP TABLE IF EXISTS intent; DROP TABLE IF EXISTS flash_write",
+    SCHEMA,
 )
 
 
@@ -68,6 +75,19 @@ class LedgerFile(Database):
             raise StorageError(f"{self.path}: cannot be read: {error}") from error
         except sqlite3.DatabaseError as error:
             raise JournalBroken(f"{self.path}: is damaged: {error}") from error
+
+    def shrink(self) -> None:
+        """Give free pages back to the disk where most of a large file is free; some seconds, at a start."""
+        pages, free, size = (
+            int(self.db.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+        if 2 * free > pages and free * size > WORTH_BYTES:
+            try:
+                self.db.execute("VACUUM")
+                self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            except sqlite3.OperationalError as error:  # a disk with too little room for the copy
+                log.info("%s: stays as large as it is: %s", self.path, error)
 
     def close(self) -> None:
         super().close()

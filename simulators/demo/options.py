@@ -32,13 +32,14 @@ class Options:
     dashboard_port: int = 0
     kept: bool = False
     supply_curve: bool = False
+    start: datetime = START
 
     def scenario(self) -> Scenario:
         """The home: simulated weather and people, or the recorded ones of ``data``."""
         if self.days < 1:
             raise ConfigError(f"--days {self.days}: at least one day")
         if self.data is None:
-            return Scenario(start=START, seed=self.seed)
+            return Scenario(start=self.start, seed=self.seed)
         recording = read_csv(self.data)
         self._covered(recording)
         return Scenario(start=recording.start, seed=self.seed, recording=recording, noise=0.3)
@@ -94,6 +95,7 @@ def gateway_settings(
         "tariff": {"import_price": {"kind": "flat", "per_kwh": "0.14"}},
         "market": {"exchange": "cts", "url": at.exchange_url, "party_id": "home"},
         "control": {"period_s": 10},
+        "grid_operator": {},
         "dashboard": {"port": at.dashboard_port},
     }  # fmt: skip
     return Settings.model_validate(raw)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.clock import SimClock
+from gateway.clock import Clock, SimClock
 from gateway.together import Gateway
 from simulators.broker import start_broker
 from simulators.demo.options import Addresses, Options, gateway_settings
@@ -23,6 +23,7 @@ from simulators.exchange.start import ExchangeHandle, start_exchange
 from simulators.exchange.terms import Terms
 from simulators.participants import start_participants
 from simulators.physics.home import Home
+from simulators.rehearsal import rehearse
 from simulators.scenario import Scenario
 
 STEP_S = 60.0
@@ -61,14 +62,21 @@ class World:
 
 
 async def run_world(
-    options: Options, state_dir: Path, referee: Callable[[World], Awaitable[None]]
+    options: Options,
+    state_dir: Path,
+    referee: Callable[[World], Awaitable[None]],
+    machine: Callable[[SimClock], Clock] = lambda clock: clock,
 ) -> None:
-    """Start all parts, let ``referee`` play, stop all parts. Errors of any part end it."""
+    """Start all parts, let ``referee`` play, stop all parts. Errors of any part end it.
+
+    ``machine`` makes the clock of the gateway's machine, which somebody may set, of the world's.
+    """
     scenario = options.scenario()
     clock = SimClock(scenario.start)
     try:
         async with asyncio.TaskGroup() as group:
-            stage = _stage(options, scenario, clock, state_dir, referee, group)
+            clocks = clock, machine(clock)
+            stage = _stage(options, scenario, clocks, state_dir, referee, group)
             clock.spawn(group, stage, "referee")
     except BaseExceptionGroup as group_error:
         raise _first(group_error) from group_error
@@ -77,11 +85,12 @@ async def run_world(
 async def _stage(
     options: Options,
     scenario: Scenario,
-    clock: SimClock,
+    clocks: tuple[SimClock, Clock],
     state_dir: Path,
     referee: Callable[[World], Awaitable[None]],
     group: asyncio.TaskGroup,
 ) -> None:
+    clock, gateways = clocks
     async with AsyncExitStack() as stack:
         broker = await start_broker(options.broker_port)
         stack.push_async_callback(broker.close)
@@ -110,7 +119,8 @@ async def _stage(
             options.dashboard_port,
         )
         settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone)
-        gateway = Gateway(settings, clock)
+        await rehearse(settings.for_guard(), ports)
+        gateway = Gateway(settings, gateways)
         for observed in past_of(scenario):
             gateway.agent.history.add_quarter(observed)
         async with _running(gateway):

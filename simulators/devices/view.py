@@ -13,6 +13,7 @@ from math import nan
 from simulators.physics.home import Home
 from simulators.physics.house import Powers, soc_pct
 from simulators.physics.noise import smooth
+from simulators.physics.sensors import Sensors
 
 _BLIND = Powers(**{f.name: nan for f in fields(Powers)})
 _TOTAL_OF = {"charger": "ev"}  # counters whose name differs from that of the total
@@ -40,6 +41,8 @@ class View:
         """``sunspec_base``: where a SunSpec device puts its chain of models."""
         self.home, self.sunspec_base = home, sunspec_base
         self.lifetime = lifetime or Lifetime()
+        script = home.scenario.script
+        self._sensors = Sensors(script.sensors) if script is not None and script.sensors else None
         self.clear()
 
     def clear(self) -> None:
@@ -54,9 +57,24 @@ class View:
         if self.blind:
             return _BLIND
         powers = self.home.powers()
+        if self._sensors is not None:
+            powers = self._sensors.powers(self.home.now, powers)
         if self.flipped:
             return replace(powers, battery=-powers.battery, grid=-powers.grid)
         return powers
+
+    def phases_w(self) -> tuple[float, float, float]:
+        """The grid's power a phase, W; NaN when blind. A car on fewer phases is on the first."""
+        powers, shares = self.powers(), self.home.scenario.load_shares
+        on = min(self.home.commands.charge_phases, self.home.house.car.phases)
+        even = powers.inverter_ac / 3
+        each = [
+            powers.load * share + (powers.ev / on if i < on else 0.0) - even
+            for i, share in enumerate(shares)
+        ]
+        rest = (powers.grid - sum(each)) / 3  # what is not told apart, on all alike
+        first, second, third = (watts + rest for watts in each)
+        return first, second, third
 
     def counter(self, name: str) -> float:
         """A lifetime counter in Wh; NaN when blind, 0 at wake-up."""
@@ -66,6 +84,8 @@ class View:
             return 0.0
         base: float = getattr(self.lifetime, name)
         gained: float = getattr(self.home.totals(), _TOTAL_OF.get(name, name))
+        if self._sensors is not None and name.startswith("grid"):
+            return self._sensors.counter("grid", name, self.home.now, base + gained)
         return base + gained
 
     def soc_pct(self) -> float:

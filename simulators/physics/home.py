@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from simulators.data import STEP_S
 from simulators.physics.cars import CarDemand
 from simulators.physics.house import (
+    BoxState,
     Commands,
     Inputs,
     Powers,
@@ -27,6 +28,7 @@ from simulators.physics.house import (
     step,
 )
 from simulators.physics.household import load_power
+from simulators.physics.script import Script
 from simulators.physics.weather import pv_power
 from simulators.scenario import Scenario
 
@@ -70,6 +72,11 @@ class Home:
     def _initial(self) -> State:
         scenario, house = self.scenario, self.house
         car = scenario.car
+        if scenario.script is not None:
+            return State(
+                stored_wh=house.battery.capacity_wh * scenario.soc_pct / 100.0,
+                boxes=(BoxState(),) * (scenario.script.chargers - 1),
+            )
         return State(
             stored_wh=house.battery.capacity_wh * scenario.soc_pct / 100.0,
             car_stored_wh=house.car.capacity_wh * scenario.car_soc_pct / 100.0,
@@ -98,6 +105,10 @@ class Home:
     def totals(self) -> Totals:
         """Energies since the start, Wh."""
         return self.state().totals
+
+    def boxes_wh(self) -> tuple[float, ...]:
+        """What each further charger has given since the start, Wh."""
+        return tuple(box.total_wh for box in self.state().boxes)
 
     def truth(self) -> Truth:
         """State, balance and the car's demand at the clock's time."""
@@ -198,7 +209,9 @@ class Home:
             return self._done
         inputs, drive_wh = self._step_inputs(int(self._done_s // STEP_S))
         state = self._done
-        if inputs.car_plugged and not state.car_plugged:
+        if self.scenario.script is not None:
+            state = _arrived(state, self.scenario.script, self._done_s)
+        elif inputs.car_plugged and not state.car_plugged:
             state = replace(state, car_stored_wh=max(3000.0, state.car_stored_wh - drive_wh))
         inputs = replace(inputs, outage=self._outage)
         return step(self.house, state, self._commands, inputs, dt_s)
@@ -210,6 +223,9 @@ class Home:
         scenario, seed = self.scenario, self.scenario.seed
         time = datetime.fromtimestamp(step_number * STEP_S, UTC)
         middle = time + timedelta(seconds=STEP_S / 2)
+        if scenario.script is not None:
+            self._inputs = (step_number, _scripted(scenario.script, time), 0.0)
+            return self._inputs[1], 0.0
         if scenario.recording is not None:
             load, pv = scenario.recording.powers(middle, seed, scenario.noise)
         else:
@@ -222,3 +238,30 @@ class Home:
         inputs = Inputs(pv, load, plugged)
         self._inputs = (step_number, inputs, drive_wh)
         return inputs, drive_wh
+
+
+def _scripted(script: Script, time: datetime) -> Inputs:
+    """What stands in the script for the step that begins at ``time``."""
+    first, *others = (script.at_box(i, time) for i in range(script.chargers))
+    return Inputs(
+        pv_w=script.sun_w(time),
+        load_w=script.load_w(time),
+        car_plugged=first is not None,
+        car=first,
+        ac_pv_w=script.ac_sun_w(time),
+        boxes=tuple(others),
+    )
+
+
+def _arrived(state: State, script: Script, time_s: float) -> State:
+    """The state with what cars that have just come bring with them."""
+    time = datetime.fromtimestamp(time_s // STEP_S * STEP_S, UTC)
+    first = script.visit(0, time)
+    if first is not None and not state.car_plugged:
+        state = replace(state, car_stored_wh=first.stored_wh)
+    boxes = list(state.boxes)
+    for i, box in enumerate(boxes):
+        visit = script.visit(i + 1, time)
+        if visit is not None and not box.plugged:
+            boxes[i] = BoxState(car_stored_wh=visit.stored_wh, total_wh=box.total_wh)
+    return replace(state, boxes=tuple(boxes)) if boxes else state

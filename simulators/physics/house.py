@@ -9,7 +9,7 @@ energy = pv + import - export`` up to the rounding of floats (`imbalance_wh`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 PHASES = 3
 VOLTAGE_V = 230.0
@@ -42,10 +42,14 @@ class Inverter:
 
 @dataclass(frozen=True, slots=True)
 class Car:
-    """A car at an 11 kW three-phase charger; it takes what it is given, less near full."""
+    """A car at an 11 kW three-phase charger; it takes what it is given, less near full.
+
+    It draws from as many of the charger's phases as ``phases`` says.
+    """
 
     capacity_wh: float = 60_000.0
     max_current_a: float = 16.0
+    phases: int = PHASES
     charge_efficiency: float = 0.92
     taper_from_pct: float = 80.0
     taper_to: float = 0.12
@@ -53,11 +57,20 @@ class Car:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What stands in the home."""
+    """What stands in the home. ``ac_coupled``: the battery's inverter also stores what others feed in."""
 
     battery: Battery = field(default_factory=Battery)
     inverter: Inverter = field(default_factory=Inverter)
     car: Car = field(default_factory=Car)
+    ac_coupled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BoxCommands:
+    """What is asked of one more charger: A a phase, the phases that it switches on."""
+
+    current_a: float = 16.0
+    phases: int = PHASES
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +80,9 @@ class Commands:
     ``discharge_limit_w`` bounds the battery's power from above, ``charge_limit_w`` its charging;
     a negative one forces the other direction, as SunSpec model 124 has it. ``pv_limit_w`` bounds
     the inverter's AC output, ``export_limit_w`` the export at the meter; ``ac_power_w`` asks for
-    this AC output (negative = from the grid) instead of self-consumption.
+    this AC output (negative = from the grid) instead of self-consumption, ``grid_power_w`` for this power at
+    the meter (import +). ``ac_pv_limit_w`` bounds a
+    second inverter that has panels only; ``boxes`` are further chargers.
     """
 
     discharge_limit_w: float | None = None
@@ -77,27 +92,44 @@ class Commands:
     pv_limit_w: float | None = None
     export_limit_w: float | None = None
     ac_power_w: float | None = None
+    grid_power_w: float | None = None
     connected: bool = True
     charge_current_a: float = 16.0
+    charge_phases: int = PHASES
     charger_enabled: bool = True
+    ac_pv_limit_w: float | None = None
+    boxes: tuple[BoxCommands, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AtBox:
+    """The car that stands at a charger now; ``takes`` is False while it refuses what it is offered."""
+
+    car: Car
+    takes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What comes from outside in this step: DC power of the panels, load, whether a car is there.
 
+    ``car`` is which one (None: the house's), ``ac_pv_w`` what a second inverter's panels could give,
+    ``boxes`` who stands at further chargers (None: nobody).
     ``outage``: there is no grid, and the inverter feeds the home alone.
     """
 
     pv_w: float
     load_w: float
     car_plugged: bool = False
+    car: AtBox | None = None
+    ac_pv_w: float = 0.0
+    boxes: tuple[AtBox | None, ...] = ()
     outage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Powers:
-    """Powers in W during the last step."""
+    """Powers in W during the last step. ``ev`` is the first charger's, ``boxes_w`` the others' sum."""
 
     pv: float = 0.0
     pv_possible: float = 0.0
@@ -107,6 +139,9 @@ class Powers:
     ev: float = 0.0
     grid: float = 0.0
     losses: float = 0.0
+    boxes_w: float = 0.0
+    ac_pv: float = 0.0
+    ac_pv_possible: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +159,19 @@ class Totals:
     inverter_in: float = 0.0
     losses: float = 0.0
     curtailed: float = 0.0
+    boxes: float = 0.0
+    ac_pv: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class BoxState:
+    """One more charger: its power, what its car has stored, what that got since it came, and all it gave."""
+
+    power_w: float = 0.0
+    car_stored_wh: float = 0.0
+    session_wh: float = 0.0
+    plugged: bool = False
+    total_wh: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +182,7 @@ class State:
     car_stored_wh: float = 30_000.0
     session_wh: float = 0.0
     car_plugged: bool = False
+    boxes: tuple[BoxState, ...] = ()
     powers: Powers = field(default_factory=Powers)
     totals: Totals = field(default_factory=Totals)
 
@@ -146,9 +195,14 @@ def soc_pct(house: House, state: State) -> float:
 def imbalance_wh(start: State, end: State) -> float:
     """Energy that appeared (+) or vanished (-) between two states; 0 but for float rounding."""
     a, b = start.totals, end.totals
-    used = (b.load - a.load) + (b.ev - a.ev) + (b.losses - a.losses)
+    used = (b.load - a.load) + (b.ev - a.ev) + (b.boxes - a.boxes) + (b.losses - a.losses)
     used += end.stored_wh - start.stored_wh
-    given = (b.pv - a.pv) + (b.grid_import - a.grid_import) - (b.grid_export - a.grid_export)
+    given = (
+        (b.pv - a.pv)
+        + (b.ac_pv - a.ac_pv)
+        + (b.grid_import - a.grid_import)
+        - (b.grid_export - a.grid_export)
+    )
     return used - given
 
 
@@ -171,14 +225,17 @@ def _battery_bounds(
 
 
 def _allowed_range(
-    commands: Commands, cells: tuple[float, float], pv_w: float
+    commands: Commands, cells: tuple[float, float], own_w: float
 ) -> tuple[float, float]:
-    """The cells' range cut by the external limits; a forced direction wins over the other limit."""
+    """The cells' range cut by the external limits; a forced direction wins over the other limit.
+
+    ``own_w`` is the sun that it may store without the grid's help.
+    """
     low, high = cells
     ask_low = -commands.charge_limit_w if commands.charge_limit_w is not None else low
     ask_high = commands.discharge_limit_w if commands.discharge_limit_w is not None else high
     if not commands.grid_charge:
-        low = max(low, -pv_w)
+        low = max(low, -own_w)
     low, high = min(low, 0.0), max(high, 0.0)
     new_low = min(max(low, ask_low), high)
     new_high = max(min(high, ask_high), low)
@@ -206,8 +263,11 @@ def _dispatch(
         return 0.0, 0.0, -inverter.idle_w
     pv = inputs.pv_w
     cells = _battery_bounds(house, state, commands, hours)
-    low, high = _allowed_range(commands, cells, pv)
-    wanted_w = demand_w if commands.ac_power_w is None else commands.ac_power_w
+    own_w = pv + max(0.0, -demand_w) if house.ac_coupled else pv
+    low, high = _allowed_range(commands, cells, own_w)
+    wanted_w = demand_w - (commands.grid_power_w or 0.0)
+    if commands.ac_power_w is not None:
+        wanted_w = commands.ac_power_w
     battery = min(high, max(low, _to_dc(inverter, wanted_w) - pv))
     lowest_dc = _to_dc(inverter, -inverter.ac_rating_w)
     if pv + battery < lowest_dc:
@@ -245,20 +305,33 @@ def _alone(
     return needed - battery, battery, demand_w
 
 
-def _car_power(
-    house: House, state: State, commands: Commands, plugged: bool, hours: float
-) -> float:
-    """AC power into the car in W."""
-    car = house.car
-    if not plugged or not commands.charger_enabled or commands.charge_current_a < MIN_CURRENT_A:
+def _car_power(at: AtBox | None, stored_wh: float, box: BoxCommands, hours: float) -> float:
+    """AC power into the car at a charger, W."""
+    if at is None or not at.takes or box.current_a < MIN_CURRENT_A:
         return 0.0
-    current = min(commands.charge_current_a, car.max_current_a)
-    soc = 100.0 * state.car_stored_wh / car.capacity_wh
+    car = at.car
+    current = min(box.current_a, car.max_current_a)
+    soc = 100.0 * stored_wh / car.capacity_wh
     if soc > car.taper_from_pct:
         part = min(1.0, (soc - car.taper_from_pct) / (100.0 - car.taper_from_pct))
         current = min(current, car.max_current_a * (1 - part * (1 - car.taper_to)))
-    room_w = (car.capacity_wh - state.car_stored_wh) / car.charge_efficiency / hours
-    return max(0.0, min(current * PHASES * VOLTAGE_V, room_w))
+    room_w = (car.capacity_wh - stored_wh) / car.charge_efficiency / hours
+    return max(0.0, min(current * min(box.phases, car.phases) * VOLTAGE_V, room_w))
+
+
+def _boxes(state: State, commands: Commands, inputs: Inputs, hours: float) -> tuple[BoxState, ...]:
+    """The further chargers after the step."""
+    after = []
+    for i, at in enumerate(inputs.boxes):
+        before = state.boxes[i] if i < len(state.boxes) else BoxState()
+        box = commands.boxes[i] if i < len(commands.boxes) else BoxCommands()
+        power = _car_power(at, before.car_stored_wh, box, hours)
+        gained = power * hours * at.car.charge_efficiency if at else 0.0
+        got = power * hours
+        session = before.session_wh + got if at else 0.0
+        stored, total = before.car_stored_wh + gained, before.total_wh + got
+        after.append(BoxState(power, stored, session, at is not None, total))
+    return tuple(after)
 
 
 # What each total gains in an hour.
@@ -273,7 +346,9 @@ _GAINS: Mapping[str, Callable[[Powers], float]] = {
     "inverter_out": lambda p: max(0.0, p.inverter_ac),
     "inverter_in": lambda p: max(0.0, -p.inverter_ac),
     "losses": lambda p: p.losses,
-    "curtailed": lambda p: p.pv_possible - p.pv,
+    "curtailed": lambda p: p.pv_possible - p.pv + p.ac_pv_possible - p.ac_pv,
+    "boxes": lambda p: p.boxes_w,
+    "ac_pv": lambda p: p.ac_pv,
 }
 
 
@@ -286,12 +361,21 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
     """The home ``dt_s`` seconds later (positive); all powers are constant meanwhile."""
     hours = dt_s / 3600.0
     battery_spec = house.battery
-    ev = _car_power(house, state, commands, inputs.car_plugged, hours)
-    load, demand = inputs.load_w, inputs.load_w + ev
+    at = (inputs.car or AtBox(house.car)) if inputs.car_plugged else None
+    box = BoxCommands(
+        commands.charge_current_a if commands.charger_enabled else 0.0, commands.charge_phases
+    )
+    ev = _car_power(at, state.car_stored_wh, box, hours)
+    boxes = _boxes(state, commands, inputs, hours)
+    others = sum(b.power_w for b in boxes)
+    limit_w = commands.ac_pv_limit_w
+    ac_pv = inputs.ac_pv_w if limit_w is None else min(inputs.ac_pv_w, max(0.0, limit_w))
+    load, demand = inputs.load_w, inputs.load_w + ev + others - ac_pv
     if inputs.outage:
         lit = _alone(house, state, commands, inputs, demand, hours)
         if lit is None:
-            load = ev = demand = 0.0
+            load = ev = others = ac_pv = demand = 0.0
+            boxes = tuple(replace(b, power_w=0.0) for b in state.boxes)
         pv, battery, ac = lit or (0.0, 0.0, 0.0)
     else:
         pv, battery, ac = _dispatch(house, state, commands, inputs, demand, hours)
@@ -311,12 +395,17 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
         ev=ev,
         grid=demand - ac,
         losses=losses,
+        boxes_w=others,
+        ac_pv=ac_pv,
+        ac_pv_possible=inputs.ac_pv_w,
     )
+    efficiency = at.car.charge_efficiency if at else 0.0
     return State(
         stored_wh=state.stored_wh - drain * hours,
-        car_stored_wh=state.car_stored_wh + ev * house.car.charge_efficiency * hours,
+        car_stored_wh=state.car_stored_wh + ev * efficiency * hours,
         session_wh=state.session_wh + ev * hours if inputs.car_plugged else 0.0,
         car_plugged=inputs.car_plugged,
+        boxes=boxes,
         powers=powers,
         totals=_advance(state.totals, powers, hours),
     )

@@ -20,7 +20,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from gateway.agent import trading
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
 from gateway.domain.control import ChargerAssumptions, Setpoints
@@ -220,11 +219,9 @@ class Week:
 
 
 @pytest.mark.parametrize("seed", range(WEEKS))
-async def test_the_car_is_ready_or_it_was_said(
-    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(trading, "PLAN_PERIOD", timedelta(hours=1))
+async def test_the_car_is_ready_or_it_was_said(seed: int, tmp_path: Path) -> None:
     week = Week(seed, tmp_path)
+    week.agent.trading.plan_period = timedelta(hours=1)
     await week.play()
     charger = ChargerAssumptions()
     assert len(week.stays) == 7

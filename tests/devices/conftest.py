@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.config.guard import DeviceConfig
-from gateway.devices.build import build_devices, profile
+from gateway.devices.build import build_devices
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
@@ -100,11 +101,13 @@ def impatient(
     intents: Intents | None,
     name: str = "device",
     timeout_s: float = 10.0,
+    unit: int | None = None,
 ) -> ModbusDevice:
     """A device on a connection without the pauses that the real one needs."""
     sheet = profile(key)
     connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(timeout_s))
-    return ModbusDevice(name, sheet, connection.unit(sheet.communication.unit), intents, clock)
+    number = sheet.communication.unit if unit is None else unit
+    return ModbusDevice(name, sheet, connection.unit(number), intents, clock)
 
 
 def values(readings: tuple[Reading, ...]) -> dict[str, float | str | None]:

@@ -41,13 +41,16 @@ def on_bench(
     choice: Choice,
     settings: Callable[[Servers], GuardSettings],
     work: Callable[[Bench], Awaitable[None]],
+    before: Callable[[Home], Awaitable[None]] | None = None,
 ) -> None:
-    """Run ``work`` beside the guard; the clock leaps while both sleep on it."""
+    """Run ``work`` beside the guard; the clock leaps while both sleep on it. ``before`` adds to the home."""
     clock = SimClock(scenario.start)
 
     async def run() -> None:
         home = Home(clock, scenario)
         servers = await serve_home(home, choice=choice)
+        if before is not None:
+            await before(home)
         reports: list[GuardReport] = []
         guard = Guard(settings(servers), clock, reports.append)
         bench = Bench(clock, home, servers, guard, reports)
@@ -69,7 +72,7 @@ def at(
     servers: Servers, port: int, name: str, profile: str, unit: int | None = None
 ) -> DeviceConfig:
     """A device of the simulated home on this machine."""
-    return DeviceConfig(name, profile, "127.0.0.1", port, unit)
+    return DeviceConfig(name, profile, "127.0.0.1", port, unit, steer="always")
 
 
 def state(tmp_path: Path) -> str:

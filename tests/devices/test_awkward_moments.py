@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from gateway.devices.build import profile
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control, Setpoints
 from gateway.errors import DeviceError, StorageError

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from gateway.clock import SimClock
-from gateway.devices.build import profile
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Quality
 from gateway.modbus.address import BusAddress, BusTiming

@@ -12,7 +12,7 @@ import pytest
 from gateway.clock import SimClock
 from gateway.control.decide import decide
 from gateway.control.inputs import DecisionInputs
-from gateway.devices.build import profile
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control, ControlSettings, Setpoints
 from gateway.domain.intervals import quarter_of

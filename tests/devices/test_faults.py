@@ -10,7 +10,8 @@ from contextlib import suppress
 import pytest
 
 from gateway.config.guard import DeviceConfig
-from gateway.devices.build import build_devices, bus_of, profile
+from gateway.devices.build import build_devices, bus_of
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Reading
 from gateway.errors import ConfigError, DeviceError

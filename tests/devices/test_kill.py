@@ -14,7 +14,7 @@ from time import sleep
 import pytest
 
 from gateway.clock import WallClock
-from gateway.devices.build import profile
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.errors import DeviceError

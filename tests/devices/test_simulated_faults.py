@@ -9,7 +9,7 @@ from datetime import datetime
 
 import pytest
 
-from gateway.devices.build import profile
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.errors import DeviceError
 from gateway.modbus.address import BusAddress, BusTiming, Framing

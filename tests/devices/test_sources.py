@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.devices.build import all_profiles, profile
+from gateway.devices.catalogue import all_profiles, profile
 from gateway.devices.control_sheet import ControlSheet
 from gateway.devices.datasheet import Profile
 from gateway.devices.device import ModbusDevice
@@ -29,6 +29,8 @@ ELSEWHERE = ("inverter_ac", "grid")
 def test_two_independent_sources_are_named(key: str, sheet: ControlSheet) -> None:
     names = {source.split(":")[0].split("/")[0].strip().lower() for source in sheet.sources}
     assert len(names) >= 2, key
+    for address, told in sheet.by_address:
+        assert len(told) >= 2, f"{key}: register {address} is told by {sorted(told)} only"
 
 
 @pytest.mark.parametrize(("key", "sheet"), SHEETS)
@@ -45,14 +47,20 @@ def with_one_source(whole: Profile) -> Profile:
     return replace(whole, source=replace(whole.source, controls=lonely))
 
 
+def at_work(
+    server: RegisterServer, sheet: Profile, clock: HandClock, intents: Intents, unit: int = 1
+) -> ModbusDevice:
+    bus = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(10.0))
+    return ModbusDevice("device", sheet, bus.unit(unit), intents, clock)
+
+
 async def test_a_control_with_one_source_is_not_offered(clock: HandClock, intents: Intents) -> None:
     image = images.foxess()
     image.holding[44000] = 0
     sheet = with_one_source(profile("foxess-h3"))
     assert (profile("foxess-h3").evidence, sheet.evidence) == ("two sources", "one source")
     async with serving(RegisterServer({image.unit: image.holding})) as server:
-        bus = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(10.0))
-        one = ModbusDevice("device", sheet, bus.unit(image.unit), intents, clock)
+        one = at_work(server, sheet, clock, intents, image.unit)
         await one.poll()
         assert not one.controls
         with pytest.raises(DeviceError, match="cannot set"):

@@ -7,12 +7,13 @@ from contextlib import suppress
 
 import pytest
 
-from gateway.devices.build import all_profiles
+from gateway.devices.catalogue import all_profiles
 from gateway.devices.control_sheet import ControlSheet
 from gateway.devices.datasheet import Profile
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from tests.devices.conftest import HandClock, Intents, impatient
+from tests.devices.image_files import FIRST
 from tests.modbus.server import RegisterServer, serving
 
 CONTROLLED = [
@@ -65,6 +66,12 @@ KEPT: dict[str, set[int]] = {
 }
 
 
+for _key, _file in FIRST.items():  # families whose facts are data
+    NEUTRAL.setdefault(_key, dict(_file.neutral))
+    PASSING.setdefault(_key, set(_file.passing))
+    KEPT.setdefault(_key, set(_file.kept))
+
+
 def image_of(profile: Profile) -> dict[int, int]:
     """Every register near those that the sheet touches, 0 except where stated."""
     words = dict.fromkeys(itertools.chain(range(700, 1100), range(5000, 6010)), 0)
@@ -77,6 +84,8 @@ def image_of(profile: Profile) -> dict[int, int]:
         "solax-x": (0, *range(0x7C, 0x8B)),
     }
     words |= dict.fromkeys(extra.get(profile.key, ()), 0)
+    if profile.key in FIRST:
+        words |= FIRST[profile.key].also
     return words | NEUTRAL.get(profile.key, {})
 
 
@@ -171,7 +180,12 @@ def test_flash_is_declared_where_it_is_known() -> None:
         for sheet in profile.source.controls
         if sheet.flash
     }
-    assert declared == FLASH
+    told = {
+        (file.profile, Control(control)): set(some)
+        for file in FIRST.values()
+        for control, some in file.flash.items()
+    }
+    assert declared == FLASH | told
 
 
 @pytest.mark.parametrize(("profile", "sheet"), CONTROLLED, ids=name)
@@ -190,7 +204,8 @@ async def test_a_day_of_one_setpoint_writes_each_flash_register_once(
             for address in sheet.flash:
                 hit = [w for w in server.writes if w[1] <= address < w[1] + len(w[2])]
                 assert len(hit) <= 1, address
-            never = NEVER.get(profile.key, set())
+            first = FIRST.get(profile.key)
+            never = NEVER.get(profile.key, first.never if first else set())
             assert not never & {a + i for _, a, sent in server.writes for i in range(len(sent))}
         await one.close()
 

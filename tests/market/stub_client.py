@@ -29,6 +29,8 @@ from tests.waiting import HANG_S
 
 
 class StubExchange:
+    tells_time = True
+
     def __init__(self, port: int, clock: Clock) -> None:
         self.base, self.clock = f"http://127.0.0.1:{port}", clock
         self.session: aiohttp.ClientSession | None = None

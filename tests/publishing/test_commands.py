@@ -306,3 +306,24 @@ async def test_sent_twice_while_it_waits_is_done_once_and_answered_twice(
     assert first.result() == second.result()
     assert first.result().status == "ok"
     assert len(home.done) == 1
+
+
+async def test_the_page_says_nothing_in_the_operators_name(
+    home: Home, handler: CommandHandler
+) -> None:
+    """Whoever sits at the page may not lift what the grid operator limits."""
+    result = await handler.handle("operator_import_limit", text(None), source="page")
+    assert (result.status, result.code) == ("rejected", "unknown_command")
+    assert home.done == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [0, "4200", {}, {"limit_w": -1}, {"limit_w": 4200, "duration_s": 0}, {"limit": 4200}]
+)
+async def test_what_is_no_limit_is_refused(
+    home: Home, handler: CommandHandler, wrong: object
+) -> None:
+    result = await handler.handle("operator_import_limit", text(wrong))
+    assert (result.status, result.code) == ("rejected", "out_of_range")
+    assert "limit_w" in result.message
+    assert home.done == []

@@ -11,7 +11,7 @@ from typing import Literal
 
 import pytest
 
-from gateway.devices.build import profile
+from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality

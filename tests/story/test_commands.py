@@ -70,6 +70,9 @@ async def test_commands_take_effect_and_are_answered_after_read_back(tmp_path: P
             said["range"] = await asker.ask("backup_reserve_pct", 150)
             said["late"] = await asker.ask("trading", False, ts="2026-06-01T00:00:00Z", ttl_s=5)
             said["wide"] = await asker.ask("export_limit_w", 20_000)
+            limit = {"limit_w": 0, "duration_s": 1800}
+            said["operator"] = await asker.ask("operator_import_limit", limit)
+            said["endless"] = await asker.ask("operator_export_limit", {"limit_w": 0})
             said["trading"] = await asker.ask("trading", "off")
             await world.play(world.clock.now() + timedelta(minutes=15), lambda _: None)
             said["open"] = {"n": world.gateway.agent.journal.book.open_tenders(world.clock.now())}
@@ -87,5 +90,9 @@ async def test_commands_take_effect_and_are_answered_after_read_back(tmp_path: P
     assert said["late"]["status"] == "expired"
     assert said["wide"]["status"] == "error"
     assert "8000 W" in said["wide"]["message"]
+    assert said["operator"]["status"] == "ok"
+    assert said["operator"]["applied"]["limit_w"] == 4_200, "so much §14a leaves to one device"
+    assert said["operator"]["applied"]["state"] == "limited"
+    assert "duration_s" in said["endless"]["message"], "without heartbeats a limit has to end"
     assert said["trading"]["status"] == "ok"
     assert said["open"]["n"] == 0

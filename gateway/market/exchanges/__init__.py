@@ -67,6 +67,10 @@ class Exchange(Protocol):
     same tender sent again gets its first answer.
     """
 
+    @property
+    def tells_time(self) -> bool:
+        """Whether `server_time` is a clock of its own, which may say that ours is right."""
+
     async def rules(self) -> MarketRules:
         """Reference data: scales, lots, gates."""
 

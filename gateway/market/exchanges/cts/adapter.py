@@ -62,6 +62,8 @@ def connect(access: ExchangeAccess) -> CtsExchange:
 class CtsExchange:
     """Implements the port `gateway.market.exchanges.Exchange`."""
 
+    tells_time = True
+
     def __init__(self, access: ExchangeAccess) -> None:
         self._access = access
         self._line = Line(access)

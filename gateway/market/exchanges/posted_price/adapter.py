@@ -58,6 +58,8 @@ class _Rest:
 class PostedPrice:
     """Implements the port `gateway.market.exchanges.Exchange` without an exchange."""
 
+    tells_time = False
+
     def __init__(self, access: ExchangeAccess) -> None:
         self._access, self._http = access, BoundedHttp(access.tls(), MarketError)
         self._currency = ""

@@ -1,0 +1,124 @@
+"""One scenario: a home's script, equipment and settings. Played by `fast.play` or `wire.play_on_wire`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+from gateway.config.settings import Settings
+from gateway.domain.intervals import QUARTER, Interval
+from gateway.domain.plan import Observed
+from simulators.lab.site import Equipment
+from simulators.physics.house import House
+from simulators.physics.script import Script, Span
+from simulators.scenario import Scenario
+
+_PAST_STEP = timedelta(minutes=3)
+Price = float | None  # per kWh
+
+
+class PriceSource(Protocol):
+    """A retailer's prices and the server that tells them (`simulators.lab.feed.Prices`)."""
+
+    def at(self, time: datetime) -> tuple[Price, Price]:
+        """What a kWh costs and earns in the quarter-hour from ``time``."""
+
+    async def serve(self, now: Callable[[], datetime]) -> tuple[str, Callable[[], Awaitable[None]]]:
+        """Start the server; its address, and what ends it. ``now`` is the scenario's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A command that somebody gives: as ``cmd/<name>`` takes it."""
+
+    at: datetime
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A scenario. ``settings`` are tables of gateway.toml; what they do not name has its default.
+
+    ``past_days`` of the same script have been lived through already, for the forecasts. In the spans
+    ``off`` the gateway does not run. Without an ``agent`` the guard is alone. ``plan_minutes`` lie between
+    two plans (5 at a real home, but a plan is most of what a simulated day costs).
+    """
+
+    start: datetime
+    hours: float = 24.0
+    script: Script = field(default_factory=Script)
+    house: House = field(default_factory=House)
+    equipment: Equipment = field(default_factory=Equipment)
+    soc_pct: float = 50.0
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    prices: PriceSource | None = None
+    commands: Sequence[Said] = ()
+    past_days: int = 0
+    off: Sequence[Span] = ()
+    agent: bool = True
+    plan_minutes: float = 15.0
+
+    @property
+    def end(self) -> datetime:
+        return self.start + timedelta(hours=self.hours)
+
+    def scenario(self) -> Scenario:
+        """As physics takes it."""
+        return Scenario(
+            start=self.start, house=self.house, soc_pct=self.soc_pct, car=None, script=self.script
+        )
+
+    def made_settings(
+        self,
+        folder: Path,
+        devices: Sequence[Mapping[str, Any]],
+        url: str = "",
+        broker_port: int = 1883,
+    ) -> Settings:
+        """The gateway's settings with these devices; ``url`` is where prices are posted, if anywhere."""
+        raw: dict[str, Any] = {
+            "state_dir": folder,
+            "device": list(devices),
+            "control": {"period_s": 10},
+            "planner": {"horizon_h": 24},
+            "dashboard": {"enabled": False},
+            "mqtt": {"publish_s": 600, "port": broker_port},
+            "tariff": {"export_price": {"kind": "flat", "per_kwh": "0.08"}},
+            "car": {"energy_wh": 0},
+        }
+        if url:
+            raw["market"] = {"exchange": "posted-price", "url": url, "trading": False}
+            published = {"kind": "published"}
+            raw["tariff"] = {"import_price": published, "export_price": published}
+        for table, values in self.settings.items():
+            known = raw.get(table)
+            both = isinstance(known, dict) and isinstance(values, Mapping)
+            raw[table] = {**(known or {}), **values} if both else values
+        return Settings.model_validate(raw)
+
+    def past(self) -> list[Observed]:
+        """Quarter-hours of the same script before the start."""
+        rows = []
+        at = self.start - timedelta(days=self.past_days)
+        while at < self.start:
+            moments = [at + i * _PAST_STEP for i in range(QUARTER // _PAST_STEP)]
+            load, sun = (
+                sum(watts(m) for m in moments) / len(moments) / 4
+                for watts in (self.script.load_w, self._sun_w)
+            )
+            rows.append(Observed(Interval(at, at + QUARTER), load, sun))
+            at += QUARTER
+        return rows
+
+    def _sun_w(self, time: datetime) -> float:
+        return self.script.sun_w(time) + self.script.ac_sun_w(time)
+
+    def lives(self) -> list[Span]:
+        """The spans in which the gateway runs."""
+        borders = [self.start, *(moment for span in sorted(self.off) for moment in span), self.end]
+        pairs = zip(borders[::2], borders[1::2], strict=True)
+        return [(begin, end) for begin, end in pairs if begin < end]

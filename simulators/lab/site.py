@@ -1,0 +1,140 @@
+"""The simulated home behind the calls of a site: what the guard's loop sees and asks, without a wire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isnan
+
+from gateway.domain.control import Control, Setpoints
+from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
+from gateway.site.snapshot import join
+from simulators.devices.view import View
+from simulators.physics.home import Home
+from simulators.physics.house import PHASES, BoxCommands
+
+INVERTER, METER, ROOF = "inverter", "meter", "roof"
+
+
+def box_name(charger: int) -> str:
+    """The chargers' names: box, box-2, box-3."""
+    return "box" if charger == 0 else f"box-{charger + 1}"
+
+
+def as_asked(setpoints: Setpoints) -> Setpoints:
+    """A device that does what it is told."""
+    return setpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What stands there, and what it makes of what it is told (``obeys``).
+
+    ``keeps_export``: the inverter holds an export limit by itself.
+    """
+
+    battery: bool = True
+    roof: bool = False  # a second inverter with panels only, on the AC side
+    keeps_export: bool = False
+    obeys: Callable[[Setpoints], Setpoints] = as_asked
+
+
+class LabSite:
+    """What `gateway.guard.loop.GuardLoop` knows of a site."""
+
+    def __init__(self, home: Home, equipment: Equipment) -> None:
+        self._home, self._equipment, self._view = home, equipment, View(home)
+        script = home.scenario.script
+        self._chargers = script.chargers if script is not None else 1
+        self.asked = Setpoints()
+
+    def observe(self) -> Snapshot:
+        """The home now, joined from readings as those of devices are."""
+        states = {name: self._device(name, values) for name, values in self._readings().items()}
+        controls = {
+            INVERTER: {Control.BATTERY_POWER, Control.PV_LIMIT, Control.EXPORT_LIMIT},
+            ROOF: {Control.PV_LIMIT},
+            **{box_name(i): {Control.CHARGE_CURRENT} for i in range(self._chargers)},
+        }
+        return join(self._home.now, states, controls=controls)
+
+    def keeps_export(self) -> bool:
+        return self._equipment.keeps_export
+
+    def take_polls(self) -> tuple[Poll, ...]:
+        return ()
+
+    async def apply(self, setpoints: Setpoints) -> None:
+        self.asked = setpoints
+        done = self._equipment.obeys(setpoints)
+        battery_w = done.batteries_w.get(INVERTER)
+        first, *others = (self._box(done, i) for i in range(self._chargers))
+        self._home.command(
+            discharge_limit_w=battery_w,
+            charge_limit_w=None if battery_w is None else -battery_w,
+            grid_charge=battery_w is not None,
+            pv_limit_w=done.pv_limits_w.get(INVERTER),
+            ac_pv_limit_w=done.pv_limits_w.get(ROOF),
+            export_limit_w=done.export_limit_w if self._equipment.keeps_export else None,
+            charge_current_a=first.current_a,
+            charge_phases=first.phases,
+            boxes=tuple(others),
+        )
+
+    async def release(self) -> None:
+        """As devices are when nobody steers them."""
+        await self.apply(Setpoints())
+
+    @staticmethod
+    def _box(setpoints: Setpoints, charger: int) -> BoxCommands:
+        current_a = setpoints.chargers_a.get(box_name(charger))
+        return BoxCommands() if current_a is None else BoxCommands(current_a, PHASES)
+
+    def _readings(self) -> Mapping[str, Mapping[str, float | str]]:
+        view, state, powers = self._view, self._home.state(), self._view.powers()
+        inverter: dict[str, float | str] = {
+            "pv_power_w": powers.pv,
+            "ac_power_w": powers.inverter_ac,
+        }
+        if self._equipment.battery:
+            battery = self._home.house.battery
+            inverter |= {
+                "battery_power_w": powers.battery,
+                "battery_soc_pct": view.soc_pct(),
+                "battery_capacity_wh": battery.capacity_wh,
+                "battery_max_charge_w": battery.max_charge_w,
+                "battery_max_discharge_w": battery.max_discharge_w,
+            }
+        found: dict[str, Mapping[str, float | str]] = {
+            INVERTER: inverter,
+            METER: {
+                "grid_power_w": powers.grid,
+                "grid_import_wh": view.counter("grid_import"),
+                "grid_export_wh": view.counter("grid_export"),
+            },
+            box_name(0): _charger(powers.ev, state.car_plugged, state.session_wh),
+        }
+        if self._equipment.roof:
+            found[ROOF] = {"pv_power_w": powers.ac_pv, "ac_power_w": powers.ac_pv}
+        for i, box in enumerate(state.boxes, start=1):
+            found[box_name(i)] = _charger(box.power_w, box.plugged, box.session_wh)
+        return found
+
+    def _device(self, name: str, values: Mapping[str, float | str]) -> DeviceState:
+        now = self._home.now
+        readings = {
+            metric: Reading(metric, None, Quality.BAD, now)
+            if isinstance(value, float) and isnan(value)
+            else Reading(metric, value, Quality.GOOD, now)
+            for metric, value in values.items()
+        }
+        return DeviceState(name, online=True, readings=readings)
+
+
+def _charger(power_w: float, plugged: bool, session_wh: float) -> Mapping[str, float | str]:
+    state = "unplugged" if not plugged else "charging" if power_w > 0 else "plugged"
+    return {
+        "charger_state": state,
+        "charger_power_w": power_w,
+        "charger_session_wh": session_wh,
+    }
