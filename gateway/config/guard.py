@@ -12,17 +12,22 @@ from datetime import datetime, time
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings, Fuse
 from gateway.domain.grid_operator import OperatorRules, RelayInput
 from gateway.domain.order import EVERY_DAY, StandingSettings
 from gateway.domain.readings import Role
 
+Steer = Literal["proved", "always", "never"]
 FILE = "guard.json"  # in the state folder: what the guard must not forget; its lock tells that one runs
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`."""
+    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`.
+
+    ``steer``: ``proved``, once `energy-gateway verify` has seen that it obeys; ``always``, by the owner's word;
+    ``never``, it is only read.
+    """
 
     name: str
     profile: str = "auto"
@@ -33,9 +38,15 @@ class DeviceConfig:
     serial: str | None = None
     baud: int = 9600
     parity: Literal["N", "E", "O"] = "N"
-    control: bool = True
+    steer: Steer = "proved"
     role: Role | None = None
     inputs: tuple[RelayInput, ...] = ()
+    phases: tuple[int, ...] = ()
+
+    @property
+    def control(self) -> bool:
+        """Whether it may be written at all."""
+        return self.steer != "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ class GuardSettings:
     reserve_pct: float = 20.0
     export_limit_w: float | None = None
     import_limit_w: float | None = None
+    fuse: Fuse | None = None
     departure: time = time(7)
     departure_energy_wh: float = 0.0
     departure_days: tuple[int, ...] = EVERY_DAY
@@ -97,6 +109,8 @@ class GuardSettings:
             zone=ZoneInfo(self.time_zone),
             import_limit_w=self.import_limit_w,
             export_limit_w=self.export_limit_w,
+            fuse=self.fuse,
+            phases={d.name: d.phases for d in self.devices if d.phases},
             battery=self.battery,
             charger=self.charger,
             deadband_w=self.timing.deadband_w,

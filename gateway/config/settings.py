@@ -6,14 +6,15 @@ from datetime import time
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gateway.config.guard import DeviceConfig, GuardSettings, Timing
+from gateway.config.feeds import PriceFeed
+from gateway.config.guard import DeviceConfig, GuardSettings, Steer, Timing
 from gateway.config.tariff import Tariff, Weekday
-from gateway.domain.control import BatteryAssumptions, ChargerAssumptions
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, Fuse
 from gateway.domain.grid_operator import (
     LEAST_14A_W,
     LEAST_FAILSAFE_S,
@@ -50,7 +51,16 @@ class Site(_Part):
     )
     reserve_pct: float = Field(20, ge=0, le=100, description="state of charge kept for outages, %")
     export_limit_w: float | None = Field(None, ge=0, description="most power fed into the grid, W")
-    import_limit_w: float | None = Field(None, gt=0, description="fuse of the connection, W")
+    import_limit_w: float | None = Field(None, gt=0, description="most power drawn in all, W")
+    fuse_a: float | None = Field(None, gt=0, description="fuse of each phase, A")
+    phases: Literal[1, 2, 3] = Field(3, description="of the connection")
+    phase_v: float = Field(230, gt=0, description="of a phase against neutral, V")
+    unbalance_a: float = Field(
+        20,
+        ge=0,
+        description="what the most loaded phase may carry more than each other, where the meter tells only "
+        "the sum (VDE-AR-N 4100 allows 20 A)",
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -66,6 +76,20 @@ class Site(_Part):
         if (self.latitude is None) != (self.longitude is None):
             raise ValueError("latitude and longitude belong together: set both or none")
         return self
+
+    @property
+    def fuse(self) -> Fuse | None:
+        """The fuse of each phase, None if not configured."""
+        if self.fuse_a is None:
+            return None
+        return Fuse(self.fuse_a, self.phases, self.phase_v, self.unbalance_a)
+
+    @property
+    def most_import_w(self) -> float | None:
+        """The most that may be drawn in all, W; None = no limit."""
+        fuse = self.fuse
+        parts = (self.import_limit_w, fuse.phases * fuse.volts * fuse.amps if fuse else None)
+        return min((w for w in parts if w is not None), default=None)
 
     @property
     def place(self) -> tuple[float, float] | None:
@@ -105,16 +129,36 @@ class DeviceSettings(_Part):
     serial: Path | None = Field(None, description="serial port of an RTU device")
     baud: int = Field(9600, description="of a serial line")
     parity: Literal["N", "E", "O"] = Field("N", description="of a serial line")
-    control: bool = Field(True, description="false = read only, never written")
+    steer: Steer = Field(
+        "proved",
+        description="`proved`: once `energy-gateway verify` has seen that it obeys; `always`: by your word, "
+        "without that proof; `never`: it is only read",
+    )
     role: Role | None = Field(
         None,
         description="what its power stands for, where that is not clear: `grid` for the meter of the "
         "connection, `submeter` for one of a part of the load; or `pv`, `battery`, `charger`",
     )
 
+    phases: tuple[Literal[1, 2, 3], ...] = Field(
+        (), description="of the connection that it is on, e.g. [1]; default: all, or not known"
+    )
     input: tuple[DeviceInput, ...] = Field(
         (), description="contacts of a `relay`, each a table [[device.input]]"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_word(cls, raw: Any) -> Any:
+        """`control = false` of files before 0.2 is `steer = "never"`."""
+        if not isinstance(raw, dict) or "control" not in raw or "steer" in raw:
+            return raw
+        known = {key: value for key, value in raw.items() if key != "control"}
+        if raw["control"] is False:
+            return {**known, "steer": "never"}
+        if raw["control"] is True:
+            return known
+        raise ValueError("control is now steer: 'proved', 'always' or 'never'")
 
     @model_validator(mode="after")
     def _contacts(self) -> Self:
@@ -144,12 +188,13 @@ class DeviceSettings(_Part):
             None if self.serial is None else str(self.serial),
             self.baud,
             self.parity,
-            self.control,
+            self.steer,
             self.role,
             tuple(
                 RelayInput(i.address, i.table, i.active, i.import_limit_w, i.export_limit_w)
                 for i in self.input
             ),
+            self.phases,
         )
 
 
@@ -413,6 +458,7 @@ class GuardPart(BaseModel):
             reserve_pct=own.reserve_pct,
             export_limit_w=own.export_limit_w,
             import_limit_w=own.import_limit_w,
+            fuse=own.fuse,
             departure=car.departure,
             departure_energy_wh=car.energy_wh,
             departure_days=tuple(sorted(DAYS.index(day) for day in car.departure_days)),
@@ -451,7 +497,20 @@ class Settings(GuardPart):
 
     mqtt: Mqtt = Mqtt()
     tariff: Tariff = Tariff()
+    price_feed: tuple[PriceFeed, ...] = ()
     market: Market | None = None
     planner: Planner = Planner()
     pv_forecast: PvForecast | None = None
     dashboard: Dashboard = Dashboard()
+
+    @model_validator(mode="after")
+    def _feeds_are_there(self) -> Self:
+        names = [feed.name for feed in self.price_feed]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two price feeds are named {name!r}; names must differ")
+        for name in sorted(self.tariff.feeds() - set(names)):
+            raise ValueError(
+                f"the tariff follows the price feed {name!r}: add [[price_feed]] with name = {name!r}"
+            )
+        return self

@@ -14,26 +14,27 @@ from gateway.control.batteries import (
     can_give_w,
     combined,
     most_w,
-    sized,
     split,
     stored_wh,
 )
 from gateway.control.cars import CarsNow, StoredNow, choices
 from gateway.control.damping import Damping, Target, steady, steady_shares
 from gateway.control.economics import DispatchInputs, battery_power_w
+from gateway.control.fuse import fused_a
 from gateway.control.inputs import ContactorMemory, ControlMemory, Decision, DecisionInputs
 from gateway.control.limits import (
     Limits,
     SteeredHome,
     export_limit_w,
     grid_limits,
+    import_spent,
     limits_of,
     pv_limits_w,
     steered,
     within,
 )
 from gateway.control.throttled import LEAST_SUN_W, SunMemory, held_back_w, is_held_back
-from gateway.domain.control import ChargerAssumptions, GridLimits, Reason, Setpoints
+from gateway.domain.control import ChargerAssumptions, GridLimits, Reason, Setpoints, Tightening
 from gateway.domain.order import IntervalTerms, Order
 
 # Close to the end of an interval a small rest of energy would ask for a huge power; below this the
@@ -123,7 +124,12 @@ def decide(inputs: DecisionInputs) -> Decision:
         reason=reason,
     )
     memory = ControlMemory(setpoints, mode_since_s, cars.contactors, cars.spent, cars.sun)
-    return Decision(setpoints, memory, grid_limits(inputs, curtail=curtail))
+    return Decision(
+        setpoints,
+        memory,
+        grid_limits(inputs, curtail=curtail),
+        import_spent(setpoints, tick.home),
+    )
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
@@ -178,7 +184,7 @@ def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
     if power_w is None:
         low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
         tightening = tick.inputs.tightening
-        if not low and not tightening.import_w and not tightening.export_w:
+        if not low and tightening == Tightening():
             return Target(None, reason)
         # Released, an inverter would go below our reserve, or does not keep a limit: it is told what
         # it should do by itself.
@@ -208,7 +214,7 @@ def _wanted(tick: _Tick, without_w: float) -> tuple[float | None, Reason]:
 def _best_w(tick: _Tick, without_w: float) -> float | None:
     """What the value of stored energy asks for; None where the inverters do it by themselves, faster."""
     control, terms = tick.inputs.control, tick.terms
-    batteries = sized(tick.inputs.snapshot.batteries, control.battery)
+    batteries = tick.home.batteries
     spec = combined(batteries, control.battery, tick.limits.reserve_pct)
     held_wh = stored_wh(batteries)
     if terms is None or terms.value is None or spec is None or held_wh is None:
@@ -275,6 +281,10 @@ def _chargers(tick: _Tick) -> _CarTick:
     ordered = {name: rested[name] for name in (*by_value, *(n for n in rested if n not in wanted))}
     urgent = any(share.urgent for share in wanted.values())
     given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, urgent)
+    yielding_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
+    given = fused_a(
+        given, inputs.snapshot, home.chargers, control, tick.limits.phase_tighter_w, yielding_w
+    )
     amperes = {c.name: given.get(c.name, 0.0) for c in home.chargers}
     return _CarTick(amperes, contactors, sun, spent)
 
@@ -318,7 +328,7 @@ def _by_value(
 def _stored_now(tick: _Tick) -> StoredNow | None:
     """The batteries beside the cars; None without any, or while they are held or not known."""
     control, terms = tick.inputs.control, tick.terms
-    batteries = sized(tick.inputs.snapshot.batteries, control.battery)
+    batteries = tick.home.batteries
     spec = combined(batteries, control.battery, tick.limits.reserve_pct)
     held_wh = stored_wh(batteries)
     if terms is None or terms.value is None or spec is None or held_wh is None or tick.held:

@@ -74,9 +74,11 @@ class DecisionInputs:
 class Decision:
     """What the devices are asked for at this tick, and what the next decision has to know.
 
-    ``grid_limits`` are those that must be seen to be kept at the meter.
+    ``grid_limits`` are those that must be seen to be kept at the meter; ``import_spent``: nothing more
+    can be done against too much import.
     """
 
     setpoints: Setpoints
     memory: ControlMemory
     grid_limits: GridLimits
+    import_spent: bool = False

@@ -11,6 +11,7 @@ from gateway.devices.catalogue import profile
 from gateway.devices.counters import Memory
 from gateway.devices.device import ModbusDevice
 from gateway.devices.profiles.relay import with_inputs
+from gateway.devices.proof import Proofs
 from gateway.errors import ConfigError
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
@@ -21,10 +22,12 @@ def build_devices(
     intents: IntentStore | None,
     clock: Clock,
     memory: Memory | None = None,
+    proofs: Proofs | None = None,
 ) -> tuple[ModbusDevice, ...]:
     """The site's devices in the order of the configuration; nothing is connected yet.
 
-    Without ``intents`` all of them are read only.
+    Without ``intents`` all of them are read only. Those that are steered when they are proved ask ``proofs``;
+    without it whoever builds them answers for that.
 
     Devices behind one host and port (or serial line) share one connection. Counters go on over a restart
     where there is a ``memory``. Raises ConfigError.
@@ -35,7 +38,9 @@ def build_devices(
         timings[where] = timings[where].slower(timing) if where in timings else timing
     _refuse_mixed_framing(timings)
     connections = {where: Connection(where, timing) for where, timing in timings.items()}
-    return tuple(_device(d, connections[bus_of(d)], intents, clock, memory) for d in devices)
+    return tuple(
+        _device(d, connections[bus_of(d)], intents, clock, memory, proofs) for d in devices
+    )
 
 
 def _device(
@@ -44,10 +49,15 @@ def _device(
     intents: IntentStore | None,
     clock: Clock,
     memory: Memory | None,
+    proofs: Proofs | None,
 ) -> ModbusDevice:
     sheet = with_inputs(d.inputs) if d.inputs else profile(d.profile)
     unit = connection.unit(sheet.communication.unit if d.unit is None else d.unit)
-    return ModbusDevice(d.name, sheet, unit, intents if d.control else None, clock, memory)
+    allowed = intents if d.control else None
+    one = ModbusDevice(d.name, sheet, unit, allowed, clock, memory)
+    if proofs is not None:
+        one.ask(proofs, d.steer)
+    return one
 
 
 def bus_of(device: DeviceConfig) -> BusAddress:

@@ -105,6 +105,11 @@ async def _matches(unit: Unit, profile: Profile) -> Identity | None:
         value = await _value(unit, field)
         if isinstance(value, Missing) or not re.search(pattern, str(value)):
             return None
+    return await told_identity(unit, profile)
+
+
+async def told_identity(unit: Unit, profile: Profile) -> Identity:
+    """What the device says of itself by the profile's own registers."""
     told: dict[str, str] = {}
     for what, field in profile.says:
         value = await _value(unit, field)

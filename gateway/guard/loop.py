@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 
 from gateway.clock import Clock, every
 from gateway.control.decide import decide
+from gateway.control.fuse import fullest_w
 from gateway.control.inputs import ControlMemory, DecisionInputs
-from gateway.domain.control import ControlSettings, GridLimits, Setpoints
+from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tightening
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, MeterCounters, Order
 from gateway.domain.readings import Snapshot
@@ -68,7 +69,7 @@ class GuardLoop:
     ) -> None:
         self._site, self._intake, self._settings = site, intake, settings
         self._clock, self._period_s, self._on_report = clock, period_s, on_report
-        self._memory, self._limits = ControlMemory(), GridLimits()
+        self._memory, self._limits, self._import_spent = ControlMemory(), GridLimits(), False
         self._allowed = GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
@@ -78,10 +79,11 @@ class GuardLoop:
     async def run(self) -> None:
         """For ever; never raises for a lost device or a full disk."""
         await self._clock.sleep(min(0.5, self._period_s / 4))  # the polls of this period come first
-        began = self._clock.monotonic()
+        due = self._clock.monotonic()
         async for now in every(self._clock, self._period_s):
             at = self._clock.monotonic()
-            late_s = (at - began) % self._period_s
+            late_s = max(0.0, at - due)
+            due += self._period_s * (1 + int(late_s / self._period_s + 1e-9))  # as `every` skips
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
             snapshot = self._island.look(snapshot, at)
             snapshot = self._cars.look(snapshot, self._memory.setpoints.chargers_a, at)
@@ -100,17 +102,26 @@ class GuardLoop:
 
     def _decided(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
         """By the order; without one that nothing can be decided by, whatever slipped through its checks."""
+        at = self._clock.monotonic()
+        tightening = self._watch.look(
+            snapshot.grid_w,
+            self._limits,
+            at,
+            fullest_w(snapshot, self._settings.fuse),
+            import_spent=self._import_spent,
+        )
         if order is None:
-            return self._decide(snapshot, None, now)
+            return self._decide(snapshot, None, now, tightening)
         try:
-            return self._decide(snapshot, order, now)
+            return self._decide(snapshot, order, now, tightening)
         except Exception as error:  # noqa: BLE001 - an agent's mistake never ends the guard
             self._intake.drop(error)
-            return self._decide(snapshot, None, now)
+            return self._decide(snapshot, None, now, tightening)
 
-    def _decide(self, snapshot: Snapshot, order: Order | None, now: datetime) -> Setpoints:
+    def _decide(
+        self, snapshot: Snapshot, order: Order | None, now: datetime, tightening: Tightening
+    ) -> Setpoints:
         terms = None if order is None else order.at(now)
-        at = self._clock.monotonic()
         decision = decide(
             DecisionInputs(
                 snapshot=snapshot,
@@ -119,19 +130,26 @@ class GuardLoop:
                 delivered_wh=self._delivery.since_start_wh(snapshot, terms),
                 control=self._settings,
                 now=now,
-                monotonic_s=at,
+                monotonic_s=self._clock.monotonic(),
                 keeps_export=self._site.keeps_export(),
-                tightening=self._watch.look(snapshot.grid_w, self._limits, at),
+                tightening=tightening,
                 memory=self._memory,
                 operator=self._allowed,
             )
         )
         self._memory, self._limits = decision.memory, decision.grid_limits
+        self._import_spent = decision.import_spent
         return decision.setpoints
 
     def _alarms(self) -> tuple[str, ...]:
         operator = self._intake.operator.alarms if self._intake.operator else ()
-        said = (self._island.alarm, self._meter.alarm, *self._watch.alarms, *operator)
+        said = (
+            self._island.alarm,
+            self._meter.alarm,
+            *self._watch.alarms,
+            *operator,
+            *self._site.alarms,
+        )
         return tuple(alarm for alarm in said if alarm)
 
     def _report(

@@ -134,6 +134,7 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
             **_identity(home, "sensor", "gateway_version"),
         },
         "alarms": _alarms(home),
+        "decision": _decision(home),
         "car_plugged": _plug(home),
         "event": {
             "platform": "event",
@@ -162,6 +163,19 @@ def _alarms(home: HomeToDiscover) -> Component:
         "json_attributes_topic": f"{home.base}/alarms",
         **_available(home),
         **_identity(home, "binary_sensor", "alarm"),
+    }
+
+
+def _decision(home: HomeToDiscover) -> Component:
+    """Why the battery does what it does; Home Assistant keeps states of 255 characters at most."""
+    return {
+        "platform": "sensor",
+        "name": "Decision",
+        "state_topic": f"{home.base}/decision",
+        "value_template": "{{ (value_json.sentence or 'None')[:250] }}",
+        "json_attributes_topic": f"{home.base}/decision",
+        **_available(home),
+        **_identity(home, "sensor", "decision"),
     }
 
 
