@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
+from gateway.agent.prices import known_prices, real_time
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, together
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
-from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
-from gateway.market.exchanges import Exchange, PublishedPrices
+from gateway.market.exchanges import Exchange
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.metering.clock_watch import ClockWatch
@@ -104,6 +104,7 @@ class TradingLoop:
         await self._until_believed()
         if self._market:
             await self._market[1].start()
+            self._same_currency(self._market[1].rules.currency)
         await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             await self._until_believed()
@@ -113,6 +114,14 @@ class TradingLoop:
             self._write_reached(self._market is not None)
             self._order()
             await self._rest(self._next(now))
+
+    def _same_currency(self, theirs: str) -> None:
+        """Prices of two currencies are not compared, let alone traded on."""
+        ours = self._tariff.tariff.currency
+        if theirs and theirs != ours:
+            raise MarketError(
+                f"it settles in {theirs}, and tariff.currency is {ours}: nothing is traded"
+            )
 
     async def _until_believed(self) -> None:
         """Nothing is asked for, told or offered by a clock that cannot be right; the home is steered."""
@@ -137,10 +146,11 @@ class TradingLoop:
                 known = asked
                 self._replan(self._clock.now())
 
-    def _asked(self) -> tuple[bool | None, UserSettings]:
-        """What people ask of the plan: a car at the charger, and their wishes."""
-        snapshot = self._keeper.state.snapshot
-        return (snapshot.car_plugged if snapshot else None), self._keeper.state.user
+    def _asked(self) -> tuple[object, ...]:
+        """What a plan hangs on: a car at the charger, what people wish, and the prices that are known."""
+        state = self._keeper.state
+        plugged = state.snapshot.car_plugged if state.snapshot else None
+        return plugged, state.user, tuple(id(feed.prices) for feed in state.feeds.values())
 
     def _replan(self, now: datetime) -> Plan | None:
         """A fresh plan takes the place of the last one, for the guard too."""
@@ -250,24 +260,20 @@ class TradingLoop:
         """Past quarters, with the real-time prices that have become known; made once a quarter."""
         if self._made_past is not None and self._made_past[0] == since:
             return self._made_past[1]
-        prices = self._keeper.state.prices
+        state = self._keeper.state
+        final = real_time(self._tariff.tariff, state.feeds, state.prices)
         past: list[Observed] = []
         for row in self._past_of.quarters(since):
-            known = prices.get(row.interval.start)
-            final = known.imbalance_ticks if known else None
-            past.append(row if final is None else replace(row, rt_price=Price(final).per_mwh))
+            price = final.get(row.interval.start)
+            past.append(row if price is None else replace(row, rt_price=price))
         self._made_past = (since, past)
         return past
 
     def _known(self, now: datetime) -> KnownPrices:
-        prices, interval = self._keeper.state.prices, quarter_of(now)
+        state, interval = self._keeper.state, quarter_of(now)
         cleared = self._past_of.clearing.price(interval)
-        return KnownPrices(
-            cleared={} if cleared is None else {interval.start: cleared},
-            day_ahead=_per_mwh(prices, "day_ahead_ticks"),
-            published_import=_per_mwh(prices, "import_ticks"),
-            published_export=_per_mwh(prices, "export_ticks"),
-        )
+        known = known_prices(self._tariff, state.feeds, state.prices, now)
+        return replace(known, cleared={} if cleared is None else {interval.start: cleared})
 
     def _options(self) -> Options:
         planner = self._settings.planner
@@ -285,14 +291,6 @@ class TradingLoop:
             offer_intervals=rules.first_call_lead // timedelta(minutes=15) + 1,
             trading=self._keeper.state.user.trading,
         )
-
-
-def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[datetime, float]:
-    return {
-        t: Price(value).per_mwh
-        for t, p in prices.items()
-        if (value := getattr(p, name)) is not None
-    }
 
 
 def _least(*limits: float | None) -> float | None:

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.config.feeds import PriceFeed
 from gateway.config.guard import DeviceConfig, GuardSettings, Steer, Timing
 from gateway.config.tariff import Tariff
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, Fuse
@@ -469,7 +470,20 @@ class Settings(GuardPart):
 
     mqtt: Mqtt = Mqtt()
     tariff: Tariff = Tariff()
+    price_feed: tuple[PriceFeed, ...] = ()
     market: Market | None = None
     planner: Planner = Planner()
     pv_forecast: PvForecast | None = None
     dashboard: Dashboard = Dashboard()
+
+    @model_validator(mode="after")
+    def _feeds_are_there(self) -> Self:
+        names = [feed.name for feed in self.price_feed]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two price feeds are named {name!r}; names must differ")
+        for name in sorted(self.tariff.feeds() - set(names)):
+            raise ValueError(
+                f"the tariff follows the price feed {name!r}: add [[price_feed]] with name = {name!r}"
+            )
+        return self

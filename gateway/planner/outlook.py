@@ -29,7 +29,8 @@ class KnownPrices:
 
     ``day_ahead`` holds past days too: its errors teach the price forecast. ``published_import`` and
     ``published_export`` are the retailer's prices for tariffs of kind 'published'. ``cleared`` may hold
-    the market price of the present interval, once its auction is over. ``usual_import`` and ``usual_export``
+    the market price of the present interval, once its auction is over. ``forecast_import`` and ``forecast_export``
+    are what the publisher of those prices expects of hours to come, no prices yet. ``usual_import`` and ``usual_export``
     stand in for a published price where nothing was ever published.
     """
 
@@ -37,6 +38,8 @@ class KnownPrices:
     published_import: Mapping[datetime, float] = field(default_factory=dict)
     published_export: Mapping[datetime, float] = field(default_factory=dict)
     cleared: Mapping[datetime, float] = field(default_factory=dict)
+    forecast_import: Mapping[datetime, float] = field(default_factory=dict)
+    forecast_export: Mapping[datetime, float] = field(default_factory=dict)
     usual_import: float = USUAL_IMPORT
     usual_export: float = USUAL_EXPORT
 
@@ -148,12 +151,24 @@ def _forecasts(
     bought = _Retail.of(
         [tariff.import_terms(i) for i in intervals],
         (expected, market),
-        published_outlook(prices.published_import, intervals, tariff.zone, prices.usual_import),
+        published_outlook(
+            prices.published_import,
+            intervals,
+            tariff.zone,
+            prices.usual_import,
+            prices.forecast_import,
+        ),
     )
     sold = _Retail.of(
         [tariff.export_terms(i) for i in intervals],
         (expected, market),
-        published_outlook(prices.published_export, intervals, tariff.zone, prices.usual_export),
+        published_outlook(
+            prices.published_export,
+            intervals,
+            tariff.zone,
+            prices.usual_export,
+            prices.forecast_export,
+        ),
     )
     loads, pvs = energy[0].tolist(), energy[1].tolist()
     means, scenarios = expected.tolist(), market.scenarios.tolist()
