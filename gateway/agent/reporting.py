@@ -7,9 +7,11 @@ from contextlib import suppress
 from gateway import __version__
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
+from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.config.secrets import is_loopback
 from gateway.config.settings import Dashboard
+from gateway.domain.intervals import quarter_of
 from gateway.domain.readings import Snapshot
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
@@ -43,12 +45,13 @@ class Reporting:
         self,
         keeper: StateKeeper,
         journal: Journal,
-        history: History,
+        past: tuple[History, DecisionRecord],
         publisher: Publisher,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._keeper, self._journal, self._history = keeper, journal, history
+        self._keeper, self._journal = keeper, journal
+        self._history, self._decisions = past
         self._publisher, self.metrics, self._clock = publisher, metrics, clock
         self._due = clock.monotonic()
         self._unsent = 0
@@ -79,6 +82,8 @@ class Reporting:
         for poll in report.polls:
             self.metrics.polled(poll.device, poll.seconds, poll.answered)
         self._publisher.wake()
+        if remember:
+            self._decide(snapshot)
         if self._clock.monotonic() < self._due:
             if remember:
                 self._history.add(snapshot)
@@ -107,6 +112,10 @@ class Reporting:
             self._publisher.publish([topics.alarms_message(base, state.all_alarms)])
             self._publisher.publish(topics.settings_messages(base, state.user))
 
+    def _decide(self, snapshot: Snapshot) -> None:
+        sold_wh = self._journal.book.commitment(quarter_of(snapshot.time))
+        self._decisions.hear(self._keeper.state, snapshot.time, sold_wh)
+
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
         self._changes.told(snapshot.devices.values())
@@ -116,6 +125,7 @@ class Reporting:
         self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
         self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
+        self._publisher.publish([topics.decision_message(base, self._decisions.running)])
         trades = settings.market is not None
         self._publisher.publish(topics.market_messages(base, market, exchange=trades))
         if settings.mqtt.home_assistant:
