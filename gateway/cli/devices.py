@@ -254,15 +254,18 @@ def _as_table(readings: tuple[Reading, ...]) -> str:
 
 
 def profiles() -> None:
-    """List the profiles: key, what it is for, what its steering rests on, what can be steered.
+    """List the profiles: key, what it is for, what it rests on, what can be steered.
 
     Example: energy-gateway profiles
     """
     from gateway.devices.catalogue import all_profiles
 
-    print(f"{'profile':20} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
+    print(f"{'profile':24} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
+    families = {key: p for key, p in all_profiles().items() if p.kind not in {"any", "relay"}}
     for p in all_profiles().values():
         steers = " ".join(sorted(c.value for c in p.controls)) or "-"
         kinds = {c.lease.kind for c in p.source.controls} if p.source else set()
         lease = "/".join(sorted(kinds)) or ("reversion" if p.controls else "-")
-        print(f"{p.key:20} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
+        print(f"{p.key:24} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
+    steered = sum(bool(p.controls) for p in families.values())
+    print(f"{len(families)} families are read, {steered} of them steered")

@@ -33,6 +33,7 @@ _PARTS = {
 }
 _OF = {"battery": "battery_w", "car": "charger_w"}  # what a setting is about -> its power
 _STEP = timedelta(minutes=5)
+_JOINED_S = 60  # between two ticks of a slow home
 _ROWS = 40  # of each table; the whole account is on the command line
 _MEASURED = ("pv_w", "load_w", "grid_w", "battery_w", "charger_w", "battery_soc_pct")
 _PRICED = ("import_price_per_kwh", "export_price_per_kwh", "stored_value_per_kwh")
@@ -167,6 +168,7 @@ def day(view: HomeView) -> dict[str, Any]:
         "exchange": view.trading is not None,
         "past": _columns(_thinned(past)),
         "plan": _planned(view, end),
+        "decisions": _decisions(view, start),
         "offer": _offer(view.offer),
         "tenders": _newest(
             view.tenders, lambda s: _tender(s, view.time), lambda s: s.tender.interval.start
@@ -184,6 +186,26 @@ def day(view: HomeView) -> dict[str, Any]:
         ),
         "deliveries": _newest(_deliveries(view), lambda row: row, lambda row: row["start"]),
     }
+
+
+def _decisions(view: HomeView, start: datetime) -> list[dict[str, Any]]:
+    """Today's, with neighbours of one rule and one sentence joined."""
+    rows: list[dict[str, Any]] = []
+    for decision in view.decisions:
+        since, until = max(decision.since, start).timestamp(), decision.until.timestamp()
+        last = rows[-1] if rows else None
+        if last and last["sentence"] == decision.sentence and since - last["until"] < _JOINED_S:
+            last["until"] = until
+        elif until > since:
+            rows.append(
+                {
+                    "since": since,
+                    "until": until,
+                    "reason": decision.reason.value,
+                    "sentence": decision.sentence,
+                }
+            )
+    return rows
 
 
 def _device(device: DeviceState) -> dict[str, Any]:

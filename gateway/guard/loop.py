@@ -20,6 +20,7 @@ from gateway.domain.readings import Snapshot
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
+from gateway.site.car_watch import CarWatch
 from gateway.site.island import IslandWatch
 from gateway.site.limit_watch import LimitWatch
 from gateway.site.meter_watch import MeterWatch
@@ -72,6 +73,7 @@ class GuardLoop:
         self._allowed = GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
+        self._cars = CarWatch(settings)
         self._ticks = 0
 
     async def run(self) -> None:
@@ -84,6 +86,7 @@ class GuardLoop:
             due += self._period_s * (1 + int(late_s / self._period_s + 1e-9))  # as `every` skips
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
             snapshot = self._island.look(snapshot, at)
+            snapshot = self._cars.look(snapshot, self._memory.setpoints.chargers_a, at)
             self._balance.look(snapshot)
             order = self._intake.current()
             self._allowed = self._intake.allowed(snapshot, now, at)

@@ -45,6 +45,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `site/state` | JSON: `ts` and all of them | 1 | yes |
 | `market/<name>` | scalar: position, prices, account | 0 | yes |
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
+| `decision` | JSON: why the battery does what it does: `since`, `reason` (the rule), `sentence` (the prices that were weighed) | 1 | yes |
 | `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (of prices that are not published yet: what is planned with) | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from gateway.domain.decisions import Decision
 from gateway.domain.intervals import iso
 from gateway.domain.metrics import METRICS
 from gateway.domain.plan import Plan
@@ -36,6 +37,7 @@ RESERVED = frozenset(
         "market",
         "forecast",
         "plan",
+        "decision",
         "ledger",
         "settings",
         "cmd",
@@ -245,6 +247,18 @@ def plan_message(base: str, plan: Plan | None) -> Message:
             "assumed": list(plan.assumed),
         }
     return Message(f"{base}/plan", _json(body), 1, True)
+
+
+def decision_message(base: str, decision: Decision | None) -> Message:
+    """Why the battery does what it does now; ``since`` is when that began."""
+    body: dict[str, Any] = {"since": None, "reason": None, "sentence": None}
+    if decision is not None:
+        body = {
+            "since": iso(decision.since),
+            "reason": decision.reason.value,
+            "sentence": decision.sentence,
+        }
+    return Message(f"{base}/decision", _json(body), 1, True)
 
 
 def settings_messages(base: str, settings: UserSettings) -> list[Message]:

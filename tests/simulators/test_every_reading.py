@@ -16,6 +16,7 @@ from gateway.domain.metrics import METRICS, PHASES
 from gateway.domain.readings import Quality, Reading
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
+from simulators.devices.family_file import family_files
 from simulators.devices.serve import CHARGERS, INVERTERS, METERS, Choice, serve_home
 from simulators.devices.view import View
 from simulators.physics.home import Home
@@ -32,14 +33,13 @@ PROFILES = {  # simulated family -> profile
     "sungrow": "sungrow-sh",
     "huawei": "huawei-sun2000",
     "goodwe": "goodwe-et",
-    "growatt": "growatt-sph",
     "solax": "solax-x",
     "sma": "sma-hybrid",
-    "foxess": "foxess-h3",
     "keba": "keba-p30",
     "go-e": "go-e",
     "sunspec": "sunspec-meter",
     "sunspec-float": "sunspec-meter",
+    **{name: file.profile for name, file in family_files().items()},
 }
 # name -> hour of the day, state of charge at its start, battery forced to W, seconds that pass
 STATES: dict[str, tuple[float, float, float | None, float]] = {
@@ -80,6 +80,8 @@ async def test_every_reading_is_true(family: str, state: str) -> None:
             clock.seconds += 60
         readings = await one.poll()
         true = truth(home, View(home))
+        coarse = family_files()[family].coarse if family in family_files() else {}
+        true |= {m: (true[m][0], float(step)) for m, step in coarse.items()}
         wrong = {r.metric: why for r in readings if (why := not_true(r, true, home))}
         assert not wrong
     finally:
