@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
+from gateway.agent.feeds import Feeds
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.ordering import make_order
@@ -21,6 +22,7 @@ from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
+from gateway.config.plausible import Doubt, doubts
 from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
@@ -41,6 +43,13 @@ ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivere
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
+
+
+def _asks(doubt: Doubt) -> str:
+    return (
+        f"the tariff is not followed: {'.'.join(doubt.key)}: {doubt.says} "
+        f'(tariff.accept = ["{doubt.name}"] takes it as it stands)'
+    )
 
 
 class Agent:
@@ -72,8 +81,13 @@ class Agent:
         self.publisher = Publisher(
             settings.mqtt, settings.site.name, journal, names, handler, memory
         )
+        self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
         self.exchange, market = None, None
-        if settings.market is not None and not stores.alarm:
+        doubted = doubts(settings)
+        for doubt in doubted:
+            log.error("%s: %s; nothing is bought or sold by such a tariff", doubt.name, doubt.says)
+        keeper.writer("alarms")(tuple(_asks(doubt) for doubt in doubted))
+        if settings.market is not None and not stores.alarm and not doubted:
             market = open_market(settings.market, journal, clock)
             self.exchange = market[0]
         provider = pv_provider(settings)
@@ -114,6 +128,7 @@ class Agent:
                     patience = Backoff(longest_s=ASK_AGAIN_S)
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
+                    self.feeds.spawn(loops)
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
@@ -162,6 +177,7 @@ class Agent:
         """Everything is closed, and nothing of it holds up the rest."""
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)
+            rest.push_async_callback(self.feeds.close)
             if self.exchange is not None:
                 rest.push_async_callback(self.exchange.close)
             rest.push_async_callback(self.publisher.close, FLUSH_S)

@@ -39,7 +39,7 @@ _SENTENCES = {
         False,
     ): "stores the surplus: a kWh would bring {now}, stored it is worth {taken}",
 }
-_LEAST_WH = 50.0  # above the reserve: with less there is nothing to keep
+_LEAST_WH = 50.0  # above the reserve, or below full: with less there is nothing to keep or to store
 _MOST_WAITING = 16  # finished spans in memory; usually they wait until the quarter-hour is over
 
 
@@ -75,6 +75,8 @@ def _priced(state: GatewayState, now: datetime, reason: Reason) -> str:
     free_wh = stored_wh - battery.reserve_wh
     if short and free_wh < _LEAST_WH and reason is not Reason.PRICE_CHARGE:
         return f"{_at_reserve(state)}; the house is served by the grid"
+    if not short and battery.capacity_wh - stored_wh < _LEAST_WH:
+        return "is full; the surplus goes to the grid"
     use = _best_use(state, now)
     return _SENTENCES[reason, short].format(
         energy=f"{free_wh / 1000:.1f} kWh",

@@ -187,6 +187,7 @@ class ControlSettings:
     ``fuse`` that of each phase; ``phases`` (from 1) are those that a device is on, by name, where told.
     ``chargers`` are those that differ from ``charger``, by name. Changes below ``deadband_w`` are not
     made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
+    ``car_start_cost`` is what a start of a car costs, currency units.
     """
 
     zone: ZoneInfo
@@ -198,6 +199,7 @@ class ControlSettings:
     deadband_w: float = 50.0
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
+    car_start_cost: float = 0.02
     fuse: Fuse | None = None
     phases: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -85,14 +85,18 @@ def test_the_two_prices_can_be_compared() -> None:
     assert f"kept it will save {asked:.3f} USD" in sentence(state, NOW, 0)
 
 
-def test_an_empty_battery_keeps_nothing() -> None:
-    state = home(Reason.PRICE_REST, load_w=9000.0)
+@pytest.mark.parametrize(
+    ("soc_pct", "load_w", "says"),
+    [(20.0, 9000.0, "is at its backup reserve of 20 %; the house"), (100.0, 100.0, "is full; the")],
+)
+def test_an_empty_or_full_battery_has_no_choice(soc_pct: float, load_w: float, says: str) -> None:
+    state = home(Reason.PRICE_REST, load_w=load_w)
     report = state.report
     assert report is not None
-    empty = replace(report.snapshot.batteries[0], soc_pct=20.0)
-    low = replace(report.snapshot, batteries=(empty,), battery_soc_pct=20.0)
-    state = replace(state, report=replace(report, snapshot=low))
-    assert sentence(state, NOW, 0).startswith("is at its backup reserve of 20 %; the house")
+    battery = replace(report.snapshot.batteries[0], soc_pct=soc_pct)
+    seen = replace(report.snapshot, batteries=(battery,), battery_soc_pct=soc_pct)
+    state = replace(state, report=replace(report, snapshot=seen))
+    assert sentence(state, NOW, 0).startswith(says)
 
 
 def test_what_was_sold_is_the_reason_for_a_delivery() -> None:
