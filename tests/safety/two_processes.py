@@ -120,6 +120,13 @@ class Town:
             return int(pids[0]) if pids else None
         return None
 
+    def pids(self) -> dict[str, int]:
+        """Of both, by name; they must be running."""
+        agent = self.agent_pid()
+        assert self.guard is not None
+        assert agent is not None, self.log.read_text()[-2000:]
+        return {"guard": self.guard.pid, "agent": agent}
+
     def kill_agent(self) -> bool:
         """kill -9; False where there is none at this moment."""
         pid = self.agent_pid()
