@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from gateway.clock import Clock
 from gateway.errors import RetryableError
-from gateway.log_budget import LogBudget
 
 log = logging.getLogger(__name__)
 
@@ -37,63 +36,60 @@ class Backoff:
 
 @dataclass
 class Availability:
-    """Says once when ``name`` is lost and once when it returns.
-
-    With a ``budget`` it says so no more often than that allows, where strangers could make it flap.
-    """
+    """Says once when ``name`` is lost and once when it returns."""
 
     name: str
     present: bool = True
-    budget: LogBudget | None = None
 
     def lost(self, why: object, expected: bool = False) -> bool:
         """Note a loss; True (and one warning, or one line if it was ``expected``) only for the first."""
         first, self.present = self.present, False
         if first and expected:
-            self._say(logging.INFO, "%s sleeps: %s", self.name, why)
+            log.info("%s sleeps: %s", self.name, why)
         elif first:
-            self._say(logging.WARNING, "%s is lost: %s", self.name, why)
+            log.warning("%s is lost: %s", self.name, why)
         return first
 
     def back(self) -> bool:
         """Note a success; True (and one line) only after a loss."""
         first, self.present = not self.present, True
         if first:
-            self._say(logging.INFO, "%s is back", self.name)
+            log.info("%s is back", self.name)
         return first
 
-    def _say(self, level: int, text: str, *args: object) -> None:
-        if self.budget is None:
-            log.log(level, text, *args)
-        else:
-            self.budget.say(level, text, *args)
 
+@dataclass(kw_only=True)
+class CalmAvailability(Availability):
+    """Of something that may come and go: in an hour the first ``most`` losses are said, with their ends;
+    a further one is said when the hour has passed and it is still away."""
 
-@dataclass
-class _Calm(Availability):
-    """Of something that comes and goes: what is lost again within the hour is said when that has passed
-    and it is still away."""
-
-    now_s: float = 0.0
-    _said_s: float = -_QUIET_S
+    clock: Clock
+    most: int = 2
+    _hour_began_s: float = -_QUIET_S
+    _said: int = 0
     _hushed: bool = False
 
     def lost(self, why: object, expected: bool = False) -> bool:
-        quiet = self.now_s - self._said_s < _QUIET_S
-        if self.present and quiet:
-            self.present = False
-            self._hushed = True
+        now_s = self.clock.monotonic()
+        if now_s - self._hour_began_s >= _QUIET_S:
+            self._hour_began_s, self._said = now_s, 0
+            lasts, self._hushed = self._hushed and not self.present, False
+            if lasts:
+                self.present = True
+        if not self.present:
             return False
-        if self._hushed and not quiet:
-            self.present = True
-        if self.present:
-            self._said_s, self._hushed = self.now_s, False
+        self._said += 1
+        if self._said > self.most:
+            self.present, self._hushed = False, True
+            return True
+        if self._said == self.most > 1:
+            why = f"{why}; for an hour only a loss that lasts is said from now on"
         return super().lost(why, expected)
 
     def back(self) -> bool:
         if self._hushed and not self.present:
             self.present = True
-            return False
+            return True
         return super().back()
 
 
@@ -111,7 +107,7 @@ async def supervise(
     passes through: the process ends and the next start replays the journal.
     """
     backoff = backoff or Backoff()
-    availability = _Calm(name)
+    availability = CalmAvailability(name, clock=clock, most=1)
     while True:
         began = clock.monotonic()
         try:
@@ -121,6 +117,5 @@ async def supervise(
             if clock.monotonic() - began >= healthy_s:
                 backoff.reset()
                 availability.present = True
-            availability.now_s = clock.monotonic()
             availability.lost(error)
         await clock.sleep(backoff.next())

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from gateway.agent.serve import serve
 from gateway.clock import wall_clock_of
-from gateway.errors import ConfigError, JournalBroken
+from gateway.errors import ConfigError
 from gateway.systemd import set_up_logs
 
-EXIT_CONFIG, EXIT_ACCOUNT = 2, 3  # a person must act: the guard does not try again at once
+EXIT_CONFIG = 2  # a person must act: the guard does not try again at once
 
 
 def main() -> int:
@@ -25,9 +25,6 @@ def main() -> int:
     except ConfigError as error:
         logging.getLogger("gateway.agent").error("%s", error)
         return EXIT_CONFIG
-    except JournalBroken as error:
-        logging.getLogger("gateway.agent").error("%s", error)
-        return EXIT_ACCOUNT
     return 0
 
 

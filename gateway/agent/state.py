@@ -9,16 +9,27 @@ from datetime import datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
-from gateway.control.batteries import NOT_STATED, combined, sized, stored_wh
+from gateway.config.tariff import PublishedPrice, RetailPrice
+from gateway.control.batteries import (
+    NOT_STATED,
+    combined,
+    planned,
+    rated,
+    sized,
+    steerable,
+    stored_wh,
+)
 from gateway.domain.control import BatteryAssumptions, Setpoints
 from gateway.domain.grid_operator import Direction, OperatorWord
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
-from gateway.domain.price import Price, PriceSource, Quote
+from gateway.domain.price import Price, PriceSource, Quote, mwh_price
 from gateway.domain.readings import BatteryState, Snapshot
 from gateway.domain.user_settings import UserSettings
+from gateway.feeds.keeper import FeedPrices
 from gateway.forecasts.score import ForecastScore
 from gateway.ipc.messages import GuardReport
 from gateway.market.exchanges import PublishedPrices
@@ -32,11 +43,12 @@ class HomeRules:
     settings: Settings
     tariff: TariffRules
     assumed: BatteryAssumptions
+    doubted: bool = False  # the tariff can hardly be meant: its prices are taken for unknown
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        zone = ZoneInfo(settings.site.time_zone)
-        return cls(settings, TariffRules(settings.tariff, zone), settings.for_guard().battery)
+        rules = TariffRules(settings.tariff, ZoneInfo(settings.site.time_zone))
+        return cls(settings, rules, settings.for_guard().battery, bool(doubts(settings)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +57,8 @@ class GatewayState:
 
     ``operator`` is what was heard of the grid operator since the agent started.
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
-    ``interval_start`` what the grid meter had counted when the present interval began; ``alarms`` are the
-    agent's own sentences for people.
+    ``interval_start`` what the grid meter had counted when the present interval began; ``feeds`` what the
+    price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the agent's own sentences for people.
     """
 
     rules: HomeRules
@@ -59,6 +71,8 @@ class GatewayState:
     cleared: tuple[Interval, float] | None = None
     interval_start: tuple[Interval, MeterCounters] | None = None
     resellable: bool = True
+    feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
+    ratings: Mapping[str, BatteryState] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
     operator: OperatorWord = field(default_factory=OperatorWord)
 
@@ -77,7 +91,8 @@ class GatewayState:
     @property
     def all_alarms(self) -> tuple[str, ...]:
         """What a person should look at now: the guard's word, and the agent's own."""
-        return (*(self.report.alarms if self.report else ()), *self.alarms)
+        late = (feed.alarm for feed in self.feeds.values() if feed.alarm)
+        return (*(self.report.alarms if self.report else ()), *self.alarms, *late)
 
     @property
     def tick(self) -> int:
@@ -86,10 +101,18 @@ class GatewayState:
 
     def published(self, interval: Interval) -> tuple[float | None, float | None]:
         """The retailer's published import and export price of ``interval``, per MWh."""
-        known = self.prices.get(interval.start)
-        if known is None:
-            return None, None
-        return _per_mwh(known.import_ticks), _per_mwh(known.export_ticks)
+        tariff, start = self.settings.tariff, interval.start
+        return (
+            self._published(tariff.import_price, start, "import_ticks"),
+            self._published(tariff.export_price, start, "export_ticks"),
+        )
+
+    def _published(self, price: RetailPrice, start: datetime, column: str) -> float | None:
+        if isinstance(price, PublishedPrice) and price.feed is not None:
+            known = self.feeds[price.feed].prices.get(start) if price.feed in self.feeds else None
+            return None if known is None else mwh_price(known)
+        posted = self.prices.get(start)
+        return None if posted is None else _per_mwh(getattr(posted, column))
 
     def quotes(
         self, interval: Interval, cleared: float | None = None
@@ -98,6 +121,8 @@ class GatewayState:
         plan expects, which says where it comes from. None where nothing is planned either.
 
         Where it follows the market, it is known at the clearing price: ``cleared``, or the present interval's."""
+        if self.rules.doubted:
+            return None, None
         market = self.clearing_price(interval) if cleared is None else cleared
         schedule = self.plan.schedule if self.plan else ()
         planned = next((c for c in schedule if c.interval == interval), None)
@@ -121,10 +146,11 @@ class GatewayState:
         return self.plan.value(now, self.clearing_price(quarter_of(now)))
 
     def batteries(self) -> tuple[BatteryState, ...]:
-        """Each battery with its size: as configured, or else as it states itself."""
+        """Each battery that can be steered, as it is planned: its size as configured or stated."""
         if self.snapshot is None:
             return ()
-        return sized(self.snapshot.batteries, self.rules.assumed)
+        steered = steerable(self.snapshot.batteries)
+        return sized(planned(steered, self.ratings), self.rules.assumed)
 
     def battery(self) -> BatterySpec | None:
         """All batteries as the one that is planned."""
@@ -132,7 +158,8 @@ class GatewayState:
 
     def battery_fault(self) -> str:
         """Why a battery that is measured cannot be planned, as a sentence; empty if nothing is wrong."""
-        if self.snapshot is None or self.snapshot.battery_soc_pct is None or self.battery():
+        steered = steerable(self.snapshot.batteries) if self.snapshot else ()
+        if self.battery() or all(b.soc_pct is None for b in steered):
             return ""
         return NOT_STATED
 
@@ -176,10 +203,16 @@ class StateKeeper:
         def write(value: Any) -> None:
             self._state = replace(self._state, **{name: value})
             if name == "report":
+                self._state = replace(self._state, ratings=self._rated())
                 self._reported.set()
                 self._reported = asyncio.Event()
 
         return write
+
+    def _rated(self) -> Mapping[str, BatteryState]:
+        """What the newest report teaches about the batteries."""
+        snapshot, known = self._state.snapshot, self._state.ratings
+        return known if snapshot is None else rated(known, snapshot.batteries)
 
     async def next_report(self) -> None:
         """Wait for the guard's next report (never called by a participant of the clock)."""

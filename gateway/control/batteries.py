@@ -8,7 +8,7 @@ reserve is never drained for one that is not.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from gateway.domain.control import BatteryAssumptions
@@ -27,7 +27,8 @@ def sized(
     """Each battery with the size and powers that hold for it.
 
     The configuration's are of all together: they are shared out as the devices state theirs, and
-    alike where one does not. A discharge power that is not known is taken as the charge power.
+    alike where one does not. A discharge power that is not known is taken as the charge power. A
+    device that states 0 W takes or gives nothing now (it is full, cold or empty), whatever its size.
     """
     capacities = _shared(assumed.capacity_wh, [b.capacity_wh for b in batteries])
     charges = _shared(assumed.max_charge_w, [b.max_charge_w for b in batteries])
@@ -36,8 +37,10 @@ def sized(
         replace(
             battery,
             capacity_wh=capacity or None,
-            max_charge_w=charge or None,
-            max_discharge_w=discharge or charge or None,
+            max_charge_w=0.0 if battery.max_charge_w == 0 else charge,
+            max_discharge_w=0.0
+            if battery.max_discharge_w == 0
+            else _first_known(discharge, charge or None),
         )
         for battery, capacity, charge, discharge in zip(
             batteries, capacities, charges, discharges, strict=True
@@ -45,13 +48,58 @@ def sized(
     )
 
 
+def steerable(batteries: Sequence[BatteryState]) -> tuple[BatteryState, ...]:
+    """Those that a power can be asked of; the others are a part of the load, whatever they hold."""
+    return tuple(b for b in batteries if b.steerable)
+
+
+def rated(
+    known: Mapping[str, BatteryState], batteries: Sequence[BatteryState]
+) -> dict[str, BatteryState]:
+    """The largest powers that each battery has stated so far: a limit of today is no size."""
+
+    def largest(a: float | None, b: float | None) -> float | None:
+        return max((w for w in (a, b) if w), default=None)
+
+    found = dict(known)
+    for battery in batteries:
+        before = known.get(battery.name, battery)
+        found[battery.name] = replace(
+            battery,
+            max_charge_w=largest(before.max_charge_w, battery.max_charge_w),
+            max_discharge_w=largest(before.max_discharge_w, battery.max_discharge_w),
+        )
+    return found
+
+
+def planned(
+    batteries: Sequence[BatteryState], ratings: Mapping[str, BatteryState]
+) -> tuple[BatteryState, ...]:
+    """The ``batteries`` as the planner counts on them for the hours to come.
+
+    What is full or cold now states 0 W and will not for ever: there its rating stands, or that of
+    the other direction where it has never stated another.
+    """
+
+    def one(battery: BatteryState) -> BatteryState:
+        rating = ratings.get(battery.name, battery)
+        charge, discharge = rating.max_charge_w or None, rating.max_discharge_w or None
+        if battery.max_charge_w == 0:
+            battery = replace(battery, max_charge_w=charge or discharge)
+        if battery.max_discharge_w == 0:
+            battery = replace(battery, max_discharge_w=discharge or charge)
+        return battery
+
+    return tuple(one(b) for b in batteries)
+
+
 def combined(
     batteries: Sequence[BatteryState], assumed: BatteryAssumptions, reserve_pct: float
 ) -> BatterySpec | None:
     """The sized ``batteries`` as the one that is planned; None while a size or power is not known."""
     capacities = [b.capacity_wh for b in batteries if b.capacity_wh]
-    charges = [b.max_charge_w for b in batteries if b.max_charge_w]
-    discharges = [b.max_discharge_w for b in batteries if b.max_discharge_w]
+    charges = [b.max_charge_w for b in batteries if b.max_charge_w is not None]
+    discharges = [b.max_discharge_w for b in batteries if b.max_discharge_w is not None]
     if not batteries or min(len(capacities), len(charges), len(discharges)) < len(batteries):
         return None
     return BatterySpec(
@@ -149,6 +197,10 @@ def _whole(total: int, parts: Sequence[float]) -> list[int]:
     if rest := total - sum(whole):
         whole[max(range(len(whole)), key=whole.__getitem__)] += rest
     return whole
+
+
+def _first_known(*values: float | None) -> float | None:
+    return next((v for v in values if v is not None), None)
 
 
 def _shared(total: float | None, stated: Sequence[float | None]) -> list[float | None]:

@@ -24,7 +24,7 @@ from gateway.clock import Clock
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.framing import framed, read_frame
 from gateway.ipc.messages import ORDERS, REPORTS, GuardReport, MessageError
-from gateway.supervise import Availability, Backoff
+from gateway.supervise import Availability, Backoff, CalmAvailability
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _LOOK_S = 1.0
 _NICE = 5
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
-NO_RETRY_SOON = frozenset({2, 3})  # exit codes by which the agent says that a person must act
+NO_RETRY_SOON = frozenset({2})  # exit codes by which the agent says that a person must act
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ class AgentProcess:
 
     async def run(self) -> None:
         """For ever: start, watch, start again."""
-        availability, backoff = Availability("the agent"), Backoff(first_s=1.0, longest_s=60.0)
+        availability = CalmAvailability("the agent", clock=self._clock)
+        backoff = Backoff(first_s=1.0, longest_s=60.0)
         while not self._ending:
             began = self._clock.monotonic()
             try:

@@ -20,7 +20,6 @@ from gateway import __version__
 from gateway.clock import WallClock
 from gateway.config.settings import Mqtt
 from gateway.errors import BrokerError, ConfigError
-from gateway.log_budget import LogBudget
 from gateway.publishing import topics
 from gateway.publishing.broker import Broker, BrokerRefusedError, connection, password, tls_context
 from gateway.publishing.command_topics import CommandTopics
@@ -29,7 +28,7 @@ from gateway.publishing.outbox import Outbox
 from gateway.publishing.topic_memory import TopicMemory
 from gateway.publishing.topics import Message
 from gateway.store.journal import Journal
-from gateway.supervise import Availability, Backoff
+from gateway.supervise import Availability, Backoff, CalmAvailability
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +128,7 @@ class Publisher:
 
     async def _keep_connected(self) -> None:
         name = f"MQTT broker {self._settings.host}:{self._settings.port}"
-        broker = Availability(name, budget=LogBudget(log, WallClock(), most=4))
+        broker = CalmAvailability(name, clock=WallClock())
         backoff = Backoff(first_s=0.5, longest_s=_LONGEST_RETRY_S)
         said = ""
         while not self._closing:

@@ -50,11 +50,15 @@ class LimitState:
         return 0.0 if self.over_s is None else at - self.over_s
 
 
-def watched(state: LimitState, over_w: float | None, at: float) -> LimitState:
+def watched(
+    state: LimitState, over_w: float | None, at: float, *, spent: bool = False
+) -> LimitState:
     """``over_w`` is by how much the limit is exceeded now (below 0: room); None = not known.
 
     Without a measurement nothing changes. While what was asked for last may not be seen yet, only what
     comes on top of it counts: a meter that lags would have the same excess taken off many times.
+    While all that can be done is done (``spent``), nothing more is taken off: it would only stay
+    when the need is over.
     """
     if over_w is None:
         return replace(state, kept_s=None, seen_s=None)
@@ -65,7 +69,7 @@ def watched(state: LimitState, over_w: float | None, at: float) -> LimitState:
         more_w = over_w - state.asked_w if settling else over_w
         worst_w = max(over_w, state.worst_w)
         state = replace(state, over_s=over_s, kept_s=None, seen_s=at, worst_w=worst_w)
-        if more_w <= TOLERANCE_W or at - over_s < ANSWERED_S:
+        if spent or more_w <= TOLERANCE_W or at - over_s < ANSWERED_S:
             return state
         asked_w = over_w if settling else more_w
         tighter_w = min(MOST_OVER * worst_w, state.tighter_w + more_w)
@@ -85,7 +89,7 @@ class LimitWatch:
     """Feed it every measurement with the limits that hold; it says how much tighter control has to be."""
 
     def __init__(self) -> None:
-        self._export, self._import = LimitState(), LimitState()
+        self._export, self._import, self._phase = LimitState(), LimitState(), LimitState()
         self._said: dict[str, str] = {}
 
     @property
@@ -93,20 +97,38 @@ class LimitWatch:
         """What to tell people of limits that are broken; empty when all is well."""
         return tuple(self._said.values())
 
-    def look(self, grid_w: float | None, limits: GridLimits, at: float) -> Tightening:
-        """``grid_w`` import +; ``at`` of a monotonic clock, s."""
-        self._export = self._one("export", self._export, _negative(grid_w), limits.export_w, at)
-        self._import = self._one("import", self._import, grid_w, limits.import_w, at)
-        return Tightening(self._export.tighter_w, self._import.tighter_w)
+    def look(
+        self,
+        grid_w: float | None,
+        limits: GridLimits,
+        at: float,
+        phase_w: float | None = None,
+        *,
+        import_spent: bool = False,
+    ) -> Tightening:
+        """``grid_w`` import +, ``phase_w`` of the most loaded phase; ``at`` of a monotonic clock, s;
+        ``import_spent``: nothing more can be done.
+        """
+        out_w = _negative(grid_w)
+        self._export = self._one("export", self._export, out_w, limits.export_w, at)
+        self._import = self._one("import", self._import, grid_w, limits.import_w, at, import_spent)
+        self._phase = self._one("fuse", self._phase, phase_w, limits.phase_w, at, import_spent)
+        return Tightening(self._export.tighter_w, self._import.tighter_w, self._phase.tighter_w)
 
     def _one(
-        self, what: str, state: LimitState, power_w: float | None, limit_w: float | None, at: float
+        self,
+        what: str,
+        state: LimitState,
+        power_w: float | None,
+        limit_w: float | None,
+        at: float,
+        spent: bool = False,
     ) -> LimitState:
         if limit_w is None:
             self._kept(what)
             return LimitState()
         over_w = None if power_w is None else power_w - limit_w
-        state = watched(state, over_w, at)
+        state = watched(state, over_w, at, spent=spent)
         if over_w is not None and state.broken_for_s(at) >= ALARM_S and what not in self._said:
             self._said[what] = (
                 f"the {what} limit of {limit_w:.0f} W is not kept: {over_w:.0f} W more for "

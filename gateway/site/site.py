@@ -17,7 +17,7 @@ from gateway.errors import DeviceError, StorageError
 from gateway.site.isolated import IsolatedDevice
 from gateway.site.roles import Roles, has, unclear
 from gateway.site.snapshot import join
-from gateway.supervise import Availability, Backoff
+from gateway.supervise import Availability, Backoff, CalmAvailability
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ class Site:
             name: state if self._polled.get(name, oldest) >= oldest else _all_stale(state)
             for name, state in self._states.items()
         }
+        notes = {d.name: tuple(note.text for note in d.notes) for d in self.devices}
+        states |= {n: replace(states[n], notes=told) for n, told in notes.items() if told}
         now = self._clock.now()
         controls = {d.name: d.controls for d in self.devices}
         dark = self._is_dark(now)
@@ -95,6 +97,13 @@ class Site:
         if what and what != self._unclear:
             self._unclear = what
             log.error("%s; until then the grid is not known and nothing is steered by it", what)
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What of the devices' notes a person should look at now."""
+        return tuple(
+            f"{d.name}: {note.text}" for d in self.devices for note in d.notes if note.alarm
+        )
 
     def keeps_export(self) -> bool:
         """Whether every inverter with panels holds the export limit itself now, as far as it says.
@@ -151,7 +160,7 @@ class Site:
     # -- polling --
 
     async def _poll_loop(self, device: Device) -> None:
-        availability = Availability(device.name)
+        availability = CalmAvailability(device.name, clock=self._clock)
         nightly = Backoff(first_s=NIGHT_S, longest_s=300.0)
         async for _ in every(self._clock, self._period_s):
             began = self._clock.monotonic()
@@ -238,7 +247,10 @@ class Site:
             self._steered(key).lost(error)
 
     def _steered(self, key: tuple[str, Control]) -> Availability:
-        return self._steering.setdefault(key, Availability(f"{key[0]}: {key[1].value}"))
+        if key not in self._steering:
+            name = f"{key[0]}: {key[1].value}"
+            self._steering[key] = CalmAvailability(name, clock=self._clock)
+        return self._steering[key]
 
 
 def _dark(state: DeviceState) -> bool:

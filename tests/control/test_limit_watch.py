@@ -250,3 +250,45 @@ def test_an_import_limit_that_is_not_kept_is_taken_tighter() -> None:
     assert decide(plain).setpoints.battery_w == -3_000
     tighter = replace(plain, tightening=Tightening(import_w=500))
     assert decide(tighter).setpoints.battery_w == -2_500
+
+
+def test_while_everything_is_given_the_limit_is_not_taken_tighter() -> None:
+    """Batteries at their most, no car: what would be taken off now would only stay afterwards."""
+    state = LimitState()
+    for tick in range(100):
+        state = watched(state, 800.0, tick * TICK_S, spent=True)
+    assert state.tighter_w == 0
+    assert state.broken_for_s(100 * TICK_S) >= ALARM_S, "and it is said all the same"
+
+
+def test_decided_at_its_most_is_said_to_be_spent() -> None:
+    fuse = replace(CONTROL, import_limit_w=8_000)
+    idle, full = (BatteryState("b", w, 60.0, 10_000, 5_000, 5_000) for w in (0.0, 4_900.0))
+    told, left = Tightening(import_w=40.0), Tightening()
+    for seen, tightening, spent in (
+        (snapshot(14_000, 0, (idle,)), told, True),
+        (snapshot(9_000, 0, (full,)), left, True),  # left to the inverter, which gives what it can
+        (snapshot(9_000, 0, (idle,)), left, False),
+    ):
+        decision = decide(inputs(seen, None, control=fuse, tightening=tightening))
+        assert decision.import_spent is spent
+
+
+@pytest.mark.parametrize(
+    ("case", "load_w", "least_w", "most_w"),
+    [
+        ("the limit is kept without help", 7_900, 0, 0),
+        ("the limit needs help, and the meter shows that more is needed", 8_300, 300, 800),
+    ],
+)
+def test_the_reserve_is_not_given_for_a_limit_that_is_only_taken_tighter(
+    case: str, load_w: float, least_w: float, most_w: float
+) -> None:
+    """500 W went out of the reserve because the batteries had been at their most before."""
+    fuse = replace(CONTROL, import_limit_w=8_000)
+    low = BatteryState("b", 0.0, 20.0, 10_000, 5_000, 5_000)
+    told = decide(
+        inputs(snapshot(load_w, 0, (low,)), None, control=fuse, tightening=Tightening(import_w=500))
+    ).setpoints
+    assert told.battery_w is not None, case
+    assert least_w <= told.battery_w <= most_w, case

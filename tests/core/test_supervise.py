@@ -10,7 +10,7 @@ import pytest
 
 from gateway.clock import SimClock
 from gateway.errors import DeviceError
-from gateway.supervise import Availability, Backoff, supervise
+from gateway.supervise import Availability, Backoff, CalmAvailability, supervise
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 
@@ -69,3 +69,47 @@ def test_jitter_stays_within_its_share() -> None:
     assert min(waits) >= 8
     assert max(waits) <= 12
     assert len(set(waits)) > 100
+
+
+async def test_what_comes_and_goes_is_said_twice_an_hour(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    clock = SimClock(START)
+
+    async def flaps() -> None:
+        broker = CalmAvailability("broker", clock=clock)
+        for _ in range(1000):  # two gateways of one name throw each other out, for 50 minutes
+            assert broker.lost("Disconnected"), "it counts each time"
+            await clock.sleep(1.5)
+            assert broker.back()
+            await clock.sleep(1.5)
+        assert [r.message for r in caplog.records] == [
+            "broker is lost: Disconnected",
+            "broker is back",
+            "broker is lost: Disconnected; for an hour only a loss that lasts is said from now on",
+            "broker is back",
+        ]
+        caplog.clear()
+        for _ in range(1000):  # and then it is lost for good
+            broker.lost("no answer")
+            await clock.sleep(3.0)
+        assert [r.message for r in caplog.records] == ["broker is lost: no answer"]
+        assert broker.back()
+        assert [r.message for r in caplog.records][1:] == ["broker is back"]
+
+    async with asyncio.TaskGroup() as group:
+        clock.spawn(group, flaps(), "flaps")
+
+
+async def test_an_hour_later_it_is_said_again(caplog: pytest.LogCaptureFixture) -> None:
+    clock = SimClock(START)
+
+    async def once_an_hour() -> None:
+        device = CalmAvailability("meter", clock=clock)
+        for _ in range(24):
+            device.lost("no answer")
+            device.back()
+            await clock.sleep(3600)
+
+    async with asyncio.TaskGroup() as group:
+        clock.spawn(group, once_an_hour(), "once an hour")
+    assert len(caplog.records) == 24, "each loss of a quiet day"

@@ -179,7 +179,7 @@ async def forged_answers(stage: Stage) -> None:
 
 
 async def a_thief_of_our_name(stage: Stage) -> None:
-    for _ in range(10):
+    for _ in range(30):
         async with aiomqtt.Client("127.0.0.1", stage.port, identifier="energy-gateway-home"):
             await asyncio.sleep(0)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
+from gateway.clock import WallClock
+from gateway.domain.order import StandingSettings
+from gateway.guard.agent_process import AgentLimits, AgentProcess
+from gateway.guard.intents import GuardFile
+from gateway.guard.orders import OrderIntake
 from tests.safety import agents
 from tests.safety.guarded import FAMILIES, alive, guarded, signal_to
+from tests.waiting import eventually
 
 QUICK = {"silence_s": 3.0, "start_s": 30.0, "memory": 120 * 1024 * 1024}
 WRONG = {
@@ -44,6 +52,23 @@ async def test_an_agent_that_goes_wrong_is_ended_said_once_and_started_again(
         assert not place.held
         lost = [line for line in place.said if "the agent is lost" in line]
         assert len(lost) <= 2, "said once a loss"
+
+
+async def test_an_agent_that_dies_again_and_again_fills_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It sends one good order each time: lost, back, lost, back; for hours, if nobody looks."""
+    caplog.set_level("INFO")
+    clock = WallClock(rate=100)  # the pauses between the starts pass sooner
+    intake = OrderIntake(GuardFile(tmp_path / "guard.json"), StandingSettings(20.0), clock)
+    process = AgentProcess((sys.executable, "-c", agents.DIES), intake, clock, AgentLimits())
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(process.run())
+        await eventually(lambda: process.starts >= 6, "started six times")
+        await process.stop()
+        running.cancel()
+    assert len(caplog.records) <= 5, [r.getMessage() for r in caplog.records]
+    assert "is lost: it was ended by SIGSEGV" in caplog.text
 
 
 @pytest.mark.parametrize("family", FAMILIES)
