@@ -47,6 +47,7 @@ class LabSite:
         script = home.scenario.script
         self._chargers = script.chargers if script is not None else 1
         self.asked = Setpoints()
+        self.alarms: tuple[str, ...] = ()
 
     def observe(self) -> Snapshot:
         """The home now, joined from readings as those of devices are."""
@@ -57,11 +58,6 @@ class LabSite:
             **{box_name(i): {Control.CHARGE_CURRENT} for i in range(self._chargers)},
         }
         return join(self._home.now, states, controls=controls)
-
-    @property
-    def alarms(self) -> tuple[str, ...]:
-        """Devices on paper have nothing to say."""
-        return ()
 
     def keeps_export(self) -> bool:
         return self._equipment.keeps_export

@@ -71,6 +71,7 @@ class Home:
     state: State = field(default_factory=lambda: State(6_000.0, car_stored_wh=3_000.0))
     commands: Commands = field(default_factory=lambda: Commands(charge_current_a=0.0))
     physics: House = field(default_factory=House)
+    alarms: tuple[str, ...] = ()
     _seen: datetime = START
 
     def load_w(self, time_: datetime) -> float:
@@ -119,10 +120,6 @@ class Home:
             (BatteryState("battery", p.battery, soc_pct(self.physics, self.state)),),
             (ChargerState("charger", p.ev, self.plugged, self.state.session_wh),),
         )  # fmt: skip
-
-    @property
-    def alarms(self) -> tuple[str, ...]:
-        return ()
 
     def keeps_export(self) -> bool:
         return False
