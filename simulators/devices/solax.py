@@ -19,6 +19,7 @@ from simulators.devices.registers import (
     whole,
 )
 from simulators.devices.view import View
+from simulators.physics.house import VOLTAGE_V
 
 _MODE, _POWER, _END = 0x7C, 0x89, 0x8B
 _OFF, _PUSH_POWER, _SELF_CONSUME = 0, 4, 6
@@ -35,7 +36,7 @@ class SolaxHybrid(VendorUnit):
         areas = [
             Area(0, 0x60, self._identity),
             Area(0, 220, self._measured, INPUT),
-            Area(0x100, 20, self._remote, INPUT),
+            Area(0x100, 64, self._remote, INPUT),  # with a third input and a second battery: none,
         ]
         settings = {address: Setting(0) for address in range(_MODE, _END)}
         super().__init__(view, areas, settings, little=True)
@@ -112,6 +113,10 @@ class SolaxHybrid(VendorUnit):
         block.i16(20, None if view.blind else 4100)
         block.i16(22, whole(-powers.battery))
         block.u16(28, whole(view.soc_pct()))
+        volts = None if view.blind else whole(VOLTAGE_V, 10)
+        amps = whole(powers.grid / 3 / VOLTAGE_V, 10)
+        block.u16(202, volts, volts, volts)
+        block.i16(206, amps, amps, amps)
         block.u16(_LOCK, int(not self._locked))
         block.i32(70, whole(-powers.grid))
         block.u32(72, counted(view.counter("grid_export"), 0.1))
