@@ -173,3 +173,66 @@ async def test_what_others_read_by_sunspec_is_true(family: str, state: str) -> N
 def test_every_simulated_family_is_asked_by_others() -> None:
     known = {ask.family for ask in ASKS} | set(POINTS)
     assert {*INVERTERS, *CHARGERS, *METERS} <= known
+
+
+@dataclass(frozen=True)
+class Steering:
+    """What a master writes for one wish."""
+
+    family: str
+    unit: int
+    master: str
+    wish: str
+    writes: tuple[tuple[int, ...], ...]
+    model: int | None
+    differs: str
+
+
+def steerings() -> Iterator[Steering]:
+    raw = tomllib.loads((Path(__file__).parent / "masters.toml").read_text())
+    for one in raw["steer"]:
+        for wish in ("rest", "charge", "serve", "pause"):
+            if wish in one:
+                writes = tuple(tuple(write) for write in one[wish])
+                fixed = (one["family"], one["unit"], one["master"])
+                yield Steering(*fixed, wish, writes, one.get("model"), one.get("differs", ""))
+
+
+def wish_of(one: Steering) -> str:
+    return f"{one.family}, {one.master.split(':')[0]}, {one.wish}"
+
+
+@pytest.mark.parametrize("one", tuple(steerings()), ids=wish_of)
+async def test_what_others_write_does_what_they_mean(one: Steering) -> None:
+    """In the evening: a battery left to itself gives what the house draws."""
+    home, servers, connection = await bench(one.family, "night, it gives")
+    clock = home._clock
+    assert isinstance(clock, HandClock)
+    try:
+        base = 0
+        if one.model is not None:
+            client = await RawClient.connect(servers.ports.inverter)
+            base = next(
+                m.model_addr for m in await decoded(client, one.unit) if m.model_id == one.model
+            )
+            await client.close()
+        for function, register, *words in one.writes:
+            try:
+                await connection.write(one.unit, base + register, words, function)
+            except DeviceError:
+                assert one.differs
+                return
+        assert not one.differs
+        clock.seconds += 30
+        powers = home.powers()
+        assert powers.load > 200
+        shown = {
+            "rest": powers.battery <= 50,
+            "charge": powers.battery < -900,
+            "serve": powers.battery > 200 if one.family in INVERTERS else powers.ev > 1000,
+            "pause": powers.ev == 0,
+        }
+        assert shown[one.wish], powers
+    finally:
+        await connection.close()
+        await servers.close()
