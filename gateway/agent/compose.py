@@ -73,7 +73,9 @@ class Agent:
         user = restored(settings, stored_settings(stores.settings))
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
-        origin = NightOrigin(journal, keeper.state.rules.tariff)
+        origin = NightOrigin(
+            journal, keeper.state.rules.tariff, settings.battery.grid_energy == "home"
+        )
         self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)

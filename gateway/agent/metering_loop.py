@@ -26,6 +26,8 @@ from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
+LEAST_WH = 50.0  # of resellable energy: less is what two counts of one battery differ by
+
 MOST_AT_ONCE = 8  # rows stored in one tick: on a slow card the next report is not kept waiting
 OLDEST_COUNT = timedelta(seconds=120)  # older at its report, or newer: the clock was set in between
 
@@ -75,7 +77,7 @@ class MeteringLoop:
         self._write_start(None if start is None else (interval, start))
         stored_wh = self._keeper.state.stored_wh()
         if stored_wh is not None:
-            self._write_resellable(self._origin.resellable_wh(stored_wh) > 0)
+            self._write_resellable(self._origin.resellable_wh(stored_wh) > LEAST_WH)
         reporting.tick(report, remember=not doubted)
         order()
 

@@ -13,9 +13,9 @@ from gateway.agent.night import NightOrigin
 from gateway.agent.prices import known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
-from gateway.control.charging import needs, together
+from gateway.control.charging import needs, wished
 from gateway.domain.intervals import floor_quarter, quarter_of
-from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
+from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.load_pv import EnergyForecaster
@@ -147,10 +147,12 @@ class TradingLoop:
                 self._replan(self._clock.now())
 
     def _asked(self) -> tuple[object, ...]:
-        """What a plan hangs on: a car at the charger, what people wish, and the prices that are known."""
+        """What a plan hangs on: cars at the chargers and what they were seen to draw, what people wish, and
+        the prices that are known."""
         state = self._keeper.state
-        plugged = state.snapshot.car_plugged if state.snapshot else None
-        return plugged, state.user, tuple(id(feed.prices) for feed in state.feeds.values())
+        chargers = state.snapshot.chargers if state.snapshot else ()
+        cars = tuple((c.name, c.plugged, c.phases, _coarse(c.most_w)) for c in chargers)
+        return cars, state.user, tuple(id(feed.prices) for feed in state.feeds.values())
 
     def _replan(self, now: datetime) -> Plan | None:
         """A fresh plan takes the place of the last one, for the guard too."""
@@ -175,11 +177,12 @@ class TradingLoop:
             battery=battery,
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
-            car=together(needs(snapshot.chargers, state.user.standing(), self._control, now)),
+            cars=self._cars(now),
             export_limit_w=_least(state.user.export_limit_w, state.operator_limit_w("export")),
             import_limit_w=_least(
                 self._settings.site.most_import_w, state.operator_limit_w("import")
             ),
+            grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
         )
         outlook = build_outlook(
@@ -204,6 +207,15 @@ class TradingLoop:
                 log.warning("plan: %s", note)
         self._noted = {note.partition(":")[0] for note in notes}
         return plan
+
+    def _cars(self, now: datetime) -> tuple[CarNeed, ...]:
+        """What the cars that stand there want, the most urgent first; then those that take what is left over."""
+        state = self._keeper.state
+        chargers = state.snapshot.chargers if state.snapshot else ()
+        steered = tuple(c for c in chargers if c.steerable)
+        each = needs(steered, state.user.standing(), self._control, now)
+        more = (n for n in each.values() if n.energy_wh <= 0)
+        return (*wished(each), *more)
 
     def _score(self, outlook: Outlook) -> None:
         """Keep what is forecast an hour ahead, and compare what was with what came, over a day."""
@@ -301,6 +313,11 @@ class TradingLoop:
             offer_intervals=rules.first_call_lead // timedelta(minutes=15) + 1,
             trading=self._keeper.state.user.trading,
         )
+
+
+def _coarse(power_w: float | None) -> int | None:
+    """A power that is worth a new plan when it changes."""
+    return None if power_w is None else round(power_w / 1000)
 
 
 def _least(*limits: float | None) -> float | None:

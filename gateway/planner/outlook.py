@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -51,9 +51,10 @@ class Home:
     battery: BatterySpec | None
     stored_wh: float = 0.0
     resellable_wh: float = 0.0
-    car: CarNeed | None = None
+    cars: tuple[CarNeed, ...] = ()
     export_limit_w: float | None = None
     import_limit_w: float | None = None
+    grid_energy_stays: bool = False  # what was bought from the grid is never sold again
     month_peak_w: float = 0.0  # highest quarter-hour import of this local month, for demand charges
 
 
@@ -106,11 +107,14 @@ def outlook_from(
     load, pv = energy.load(history, steps), energy.pv(history, steps)
     return Outlook(
         now=now,
-        forecasts=_forecasts(intervals, (load, pv), market, tariff, prices),
+        forecasts=tuple(
+            replace(f, flat_night=f.flat_night or home.grid_energy_stays)
+            for f in _forecasts(intervals, (load, pv), market, tariff, prices)
+        ),
         battery=home.battery,
         stored_wh=home.stored_wh,
         resellable_wh=home.resellable_wh,
-        car=home.car,
+        cars=home.cars,
         export_limit_w=home.export_limit_w,
         import_limit_w=_import_limit(home, tariff, (load, pv), now),
         lot_wh=options.lot_wh,
@@ -133,9 +137,10 @@ def _import_limit(
         return home.import_limit_w
     load, pv = energy
     unavoidable = float((load[:96, 2] - pv[:96, 0]).max()) * 4
-    if home.car is not None:
-        hours = max((home.car.departure - now).total_seconds() / 3600, 0.25)
-        unavoidable += max(home.car.energy_wh / hours, home.car.min_power_w)
+    for car in home.cars:
+        if car.energy_wh > 0:
+            hours = max((car.departure - now).total_seconds() / 3600, 0.25)
+            unavoidable += max(car.energy_wh / hours, car.min_power_w)
     peak = max(_BELOW_PEAK * home.month_peak_w, unavoidable)
     return peak if home.import_limit_w is None else min(peak, home.import_limit_w)
 
