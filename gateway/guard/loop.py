@@ -136,6 +136,7 @@ class GuardLoop:
     def _alarms(self) -> tuple[str, ...]:
         operator = self._intake.operator.alarms if self._intake.operator else ()
         said = (self._island.alarm, self._meter.alarm, *self._watch.alarms, *operator)
+        said += self._site.alarms
         return tuple(alarm for alarm in said if alarm)
 
     def _report(
