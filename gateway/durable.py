@@ -8,10 +8,11 @@ from pathlib import Path
 
 def replace_file(path: Path, data: bytes) -> None:
     """A new file, on the disk, then in the old one's place; readable by its owner alone. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     fresh = path.with_name(path.name + ".new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
+        belongs_as(path.parent, descriptor)
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
@@ -24,3 +25,18 @@ def replace_file(path: Path, data: bytes) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def make_folder(folder: Path) -> None:
+    """The folder and those above it. Raises OSError."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        belongs_as(folder.parent, folder)
+
+
+def belongs_as(folder: Path, made: int | Path) -> None:
+    """What root makes in another user's folder is that user's: a command run by root must not lock the service out."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        os.chown(made, owner.st_uid, owner.st_gid)

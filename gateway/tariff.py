@@ -75,9 +75,17 @@ class TariffRules:
         """Of what the import price is made."""
         if self.is_flat_night(interval):
             return Terms(0.0)
-        return self._terms(self.tariff.import_price, interval).plus(
-            0.0, 1 + float(self.tariff.tax_pct) / 100
-        )
+        price = self.tariff.import_price
+        terms = self._terms(price, interval)
+        if isinstance(price, PublishedPrice) and price.tax_included:
+            return terms
+        return terms.plus(self._on_top(interval), 1 + float(self.tariff.tax_pct) / 100)
+
+    def _on_top(self, interval: Interval) -> float:
+        """Grid fee and levies of a MWh, without tax."""
+        fee = self.tariff.grid_fee
+        levies = mwh_price(self.tariff.levies_per_kwh)
+        return levies if fee is None else levies + self._terms(fee, interval).base
 
     def export_terms(self, interval: Interval) -> Terms:
         """Of what the export price is made."""
@@ -99,7 +107,7 @@ class TariffRules:
             case WholesalePrice():
                 return Terms(mwh_price(price.adder_per_kwh), market=float(price.factor))
             case PublishedPrice():
-                return Terms(0.0, published=1.0)
+                return Terms(mwh_price(price.adder_per_kwh), published=float(price.factor))
 
     def _time_of_use(self, price: TimeOfUsePrice, interval: Interval) -> float:
         local = interval.start.astimezone(self.zone)

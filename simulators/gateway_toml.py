@@ -1,4 +1,8 @@
-"""The gateway's configuration for the simulated devices of the default families, as a person writes it."""
+"""The gateway's configuration for the simulated devices of the default families, as a person writes it.
+
+The devices are steered by the owner's word (``steer``): what a test or benchmark that uses it is about is something else than
+their proof.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ name = "inverter"
 profile = "fronius-gen24"
 host = "127.0.0.1"
 port = {ports.inverter}
+steer = "always"
 
 [[device]]
 name = "meter"
@@ -27,6 +32,7 @@ name = "charger"
 profile = "keba-p30"
 host = "127.0.0.1"
 port = {ports.charger}
+steer = "always"
 
 [dashboard]
 port = 0

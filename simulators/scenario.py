@@ -18,7 +18,7 @@ class Scenario:
     """One simulated home. With ``recording`` its load and PV are the recorded ones, with ``script`` all that
     happens is what stands there.
 
-    ``noise`` is the share by which recorded powers flicker within a quarter (its energy is kept).
+    ``load_shares`` are what each phase carries of the load. ``noise`` is the share by which recorded powers flicker within a quarter (its energy is kept).
     """
 
     start: datetime
@@ -33,6 +33,7 @@ class Scenario:
     soc_pct: float = 50.0
     car: CarSchedule | None = field(default_factory=CarSchedule)
     car_soc_pct: float = 55.0
+    load_shares: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     script: Script | None = None
 
     def prices(self) -> PriceSeries:

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
+from gateway.agent.feeds import Feeds
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.ordering import make_order
@@ -19,7 +20,9 @@ from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
 from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
+from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
+from gateway.config.plausible import Doubt, doubts
 from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
@@ -42,6 +45,13 @@ PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two se
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
 
 
+def _asks(doubt: Doubt) -> str:
+    return (
+        f"the tariff is not followed: {'.'.join(doubt.key)}: {doubt.says} "
+        f'(tariff.accept = ["{doubt.name}"] takes it as it stands)'
+    )
+
+
 class Agent:
     """The parts of the agent, and how they live and end together.
 
@@ -56,6 +66,8 @@ class Agent:
             log.warning("%s", line)
         stores = self._stores = open_stores(settings.state_dir, self._stack)
         self.journal, self.history = journal, history = stores.journal, stores.history
+        decisions = DecisionRecord(stores.decisions)
+        self._stack.callback(decisions.close)
         user = restored(settings, stored_settings(stores.settings))
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
@@ -69,8 +81,13 @@ class Agent:
         self.publisher = Publisher(
             settings.mqtt, settings.site.name, journal, names, handler, memory
         )
+        self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
         self.exchange, market = None, None
-        if settings.market is not None and not stores.alarm:
+        doubted = doubts(settings)
+        for doubt in doubted:
+            log.error("%s: %s; nothing is bought or sold by such a tariff", doubt.name, doubt.says)
+        keeper.writer("alarms")(tuple(_asks(doubt) for doubt in doubted))
+        if settings.market is not None and not stores.alarm and not doubted:
             market = open_market(settings.market, journal, clock)
             self.exchange = market[0]
         provider = pv_provider(settings)
@@ -84,9 +101,12 @@ class Agent:
         metrics = Metrics()
         self.page: Dashboard | None = None
         if settings.dashboard.enabled:
-            source = PageSource(keeper, journal, history, self.publisher, handler, clock)
+            shown = (history, decisions)
+            source = PageSource(keeper, journal, shown, self.publisher, handler, clock)
             self.page = Dashboard(settings.dashboard, source, metrics.render)
-        self._reporting = Reporting(keeper, journal, history, self.publisher, metrics, clock)
+        self._reporting = Reporting(
+            keeper, journal, (history, decisions), self.publisher, metrics, clock
+        )
 
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""
@@ -108,6 +128,7 @@ class Agent:
                     patience = Backoff(longest_s=ASK_AGAIN_S)
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
+                    self.feeds.spawn(loops)
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
@@ -156,6 +177,7 @@ class Agent:
         """Everything is closed, and nothing of it holds up the rest."""
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)
+            rest.push_async_callback(self.feeds.close)
             if self.exchange is not None:
                 rest.push_async_callback(self.exchange.close)
             rest.push_async_callback(self.publisher.close, FLUSH_S)

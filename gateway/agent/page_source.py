@@ -10,6 +10,7 @@ from gateway import __version__
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight, market_state
+from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
 from gateway.domain.plan import OfferCurve, Plan
@@ -28,12 +29,13 @@ class PageSource:
         self,
         keeper: StateKeeper,
         journal: Journal,
-        history: History,
+        past: tuple[History, DecisionRecord],
         publisher: Publisher,
         handler: CommandHandler,
         clock: Clock,
     ) -> None:
-        self._keeper, self._journal, self._history = keeper, journal, history
+        self._keeper, self._journal = keeper, journal
+        self._history, self._decisions = past
         self._publisher, self._handler, self._clock = publisher, handler, clock
         self._made: tuple[int, HomeView] | None = None
         self._minutes: tuple[datetime, list[Minute]] | None = None
@@ -69,6 +71,7 @@ class PageSource:
             snapshot=state.snapshot,
             setpoints=state.setpoints,
             minutes=self._today(midnight, now),
+            decisions=self._decisions.between(midnight, now),
             plan=state.plan,
             capacity_wh=battery.capacity_wh if battery else None,
             offer=self._offer(now),

@@ -7,13 +7,17 @@ from contextlib import suppress
 from gateway import __version__
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
+from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.config.secrets import is_loopback
 from gateway.config.settings import Dashboard
+from gateway.domain.intervals import quarter_of
 from gateway.domain.readings import Snapshot
+from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.publishing import topics
+from gateway.publishing.changes import Changes
 from gateway.publishing.discovery import Devices, HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
@@ -41,12 +45,13 @@ class Reporting:
         self,
         keeper: StateKeeper,
         journal: Journal,
-        history: History,
+        past: tuple[History, DecisionRecord],
         publisher: Publisher,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
-        self._keeper, self._journal, self._history = keeper, journal, history
+        self._keeper, self._journal = keeper, journal
+        self._history, self._decisions = past
         self._publisher, self.metrics, self._clock = publisher, metrics, clock
         self._due = clock.monotonic()
         self._unsent = 0
@@ -61,9 +66,15 @@ class Reporting:
             page_url(settings.dashboard),
         )
         self._known: Devices = ()
+        self._changes = Changes()
+        self._said: tuple[tuple[str, ...], UserSettings] | None = (
+            None  # alarms and settings as told last
+        )
+        self._changes = Changes()
+        self._alarms: tuple[str, ...] | None = None  # as told last
 
     def tick(self, report: GuardReport, *, remember: bool = True) -> None:
-        """State goes out at most every ``publish_s``, the ledger as soon as there is something.
+        """What has changed by much goes out at once, all else every ``publish_s``; the ledger as soon as there is something.
 
         Without ``remember`` the history does not hear of it: its time cannot be right.
         """
@@ -71,9 +82,12 @@ class Reporting:
         for poll in report.polls:
             self.metrics.polled(poll.device, poll.seconds, poll.answered)
         self._publisher.wake()
+        if remember:
+            self._decide(snapshot)
         if self._clock.monotonic() < self._due:
             if remember:
                 self._history.add(snapshot)
+            self._publish_changes(snapshot)
             return
         self._due = self._clock.monotonic() + self._keeper.state.settings.mqtt.publish_s - 1e-6
         market = market_state(self._keeper.state, self._journal, self._clock.now())
@@ -85,13 +99,33 @@ class Reporting:
         self._publish(snapshot, market)
         self.metrics.show(snapshot, market, self._counts())
 
+    def _publish_changes(self, snapshot: Snapshot) -> None:
+        """What somebody waits for; the broker is sent only what differs."""
+        base, state = self._publisher.base, self._keeper.state
+        if changed := self._changes.urgent(snapshot):
+            self._changes.told(changed)
+            for device in changed:
+                self._publisher.publish(topics.device_messages(base, device))
+            self._publisher.publish(topics.site_messages(base, snapshot))
+        if (said := (state.all_alarms, state.user)) != self._said:
+            self._said = said
+            self._publisher.publish([topics.alarms_message(base, state.all_alarms)])
+            self._publisher.publish(topics.settings_messages(base, state.user))
+
+    def _decide(self, snapshot: Snapshot) -> None:
+        sold_wh = self._journal.book.commitment(quarter_of(snapshot.time))
+        self._decisions.hear(self._keeper.state, snapshot.time, sold_wh)
+
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
+        self._changes.told(snapshot.devices.values())
+        self._said = (self._keeper.state.all_alarms, self._keeper.state.user)
         self._publisher.publish(topics.snapshot_messages(base, snapshot))
         self._publisher.publish([topics.alarms_message(base, self._keeper.state.all_alarms)])
         self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
         self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
+        self._publisher.publish([topics.decision_message(base, self._decisions.running)])
         trades = settings.market is not None
         self._publisher.publish(topics.market_messages(base, market, exchange=trades))
         if settings.mqtt.home_assistant:

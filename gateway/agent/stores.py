@@ -15,6 +15,8 @@ from pathlib import Path
 
 from gateway.agent.command_handler import SeenCommands
 from gateway.errors import JournalBroken, StorageError
+from gateway.store.decisions import FILE as DECISIONS
+from gateway.store.decisions import DecisionStore
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.settings import FILE as SETTINGS
@@ -35,6 +37,7 @@ class Stores:
 
     journal: Journal
     history: History
+    decisions: DecisionStore
     seen: SeenCommands
     settings: SettingsStore
     alarm: str = ""
@@ -62,6 +65,12 @@ def open_stores(folder: Path, stack: AsyncExitStack) -> Stores:
         history = History(_temporary(stack) / HISTORY)
     stack.callback(history.close)
     try:
+        decisions = DecisionStore(folder / DECISIONS)
+    except StorageError as error:
+        log.error("%s; why the battery did what it did is kept in memory only", error)
+        decisions = DecisionStore(_temporary(stack) / DECISIONS)
+    stack.callback(decisions.close)
+    try:
         seen = SeenCommands(folder / COMMANDS)
     except StorageError:
         seen = SeenCommands(_temporary(stack) / COMMANDS)
@@ -72,7 +81,7 @@ def open_stores(folder: Path, stack: AsyncExitStack) -> Stores:
         log.error("%s; settings hold until the next start only", error)
         settings = SettingsStore(_temporary(stack) / SETTINGS)
     stack.callback(settings.close)
-    return Stores(journal, history, seen, settings, alarm, passes)
+    return Stores(journal, history, decisions, seen, settings, alarm, passes)
 
 
 def _meanwhile(folder: Path, stack: AsyncExitStack) -> Journal:

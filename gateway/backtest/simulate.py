@@ -202,7 +202,7 @@ class Replay:
             battery=case.battery,
             stored_wh=self.stored,
             resellable_wh=self.resellable,
-            car=self._need(),
+            cars=self._needs(),
             month_peak_w=self._month_peak(i),
             export_limit_w=case.export_limit_w,
             import_limit_w=case.import_limit_w,
@@ -232,10 +232,10 @@ class Replay:
             self._session, self._charged = self._sessions[i], 0.0
         self._planned_at = self._charged
 
-    def _need(self) -> CarNeed | None:
+    def _needs(self) -> tuple[CarNeed, ...]:
         if self._session is None:
-            return None
-        return self._session.need(self._charged, self._series.start(self._session.end))
+            return ()
+        return (self._session.need(self._charged, self._series.start(self._session.end)),)
 
     def charge_car(self, i: int, plan: Plan) -> float:
         """The car answers the interval's price and surplus by its value; returns AC Wh."""
@@ -244,7 +244,7 @@ class Replay:
             return 0.0
         since = self._charged - self._planned_at
         need = session.need(self._planned_at, s.start(session.end))
-        curve = plan.car_value(s.start(i), float(s.rt[i]))
+        curve = plan.car_value("car", s.start(i), float(s.rt[i]))
         if curve is None:  # it has what it wants
             return 0.0
         net = float(s.load[i] - s.pv[i])

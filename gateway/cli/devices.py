@@ -1,4 +1,4 @@
-"""energy-gateway scan, read, profiles, verify: look at devices without running the gateway."""
+"""energy-gateway scan, read, profiles: look at devices without running the gateway."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ def register(app: typer.Typer) -> None:
     app.command()(scan)
     app.command()(read)
     app.command()(profiles)
-    app.command()(verify)
 
 
 def scan(
@@ -255,77 +254,18 @@ def _as_table(readings: tuple[Reading, ...]) -> str:
 
 
 def profiles() -> None:
-    """List the profiles: key, what it is for, what its steering rests on, what can be steered.
+    """List the profiles: key, what it is for, what it rests on, what can be steered.
 
     Example: energy-gateway profiles
     """
     from gateway.devices.catalogue import all_profiles
 
-    print(f"{'profile':20} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
+    print(f"{'profile':24} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
+    families = {key: p for key, p in all_profiles().items() if p.kind not in {"any", "relay"}}
     for p in all_profiles().values():
         steers = " ".join(sorted(c.value for c in p.controls)) or "-"
         kinds = {c.lease.kind for c in p.source.controls} if p.source else set()
         lease = "/".join(sorted(kinds)) or ("reversion" if p.controls else "-")
-        print(f"{p.key:20} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
-
-
-def verify(  # noqa: PLR0913, PLR0917 - one option each
-    host: Host,
-    port: Port = 502,
-    unit: Unit = None,
-    profile: ProfileKey = "auto",
-    watts: Annotated[float, typer.Option(min=100, help="battery power to try")] = 1000,
-    settle: Annotated[float, typer.Option(min=1, help="seconds in each mode")] = 30,
-    state_dir: Annotated[Path, typer.Option(help="where to remember what to put back")] = Path(
-        "state"
-    ),
-    yes: Annotated[bool, typer.Option("--yes", help="the owner agrees")] = False,
-) -> None:
-    """Drive a device through every pair of its modes, report, and leave it neutral.
-
-    Example: energy-gateway verify --host 192.168.1.20 --profile fronius-gen24
-    """
-    from gateway.devices.catalogue import profile as known
-
-    known(profile)
-    settings = _settings(host, port, unit, profile, "device")
-    if not yes:
-        typer.confirm(
-            f"This charges, discharges or throttles {host}:{port} for some minutes. Go on?",
-            abort=True,
-        )
-    if asyncio.run(_verify(settings, watts, settle, state_dir)):
-        raise typer.Exit(1)
-
-
-async def _verify(settings: DeviceConfig, watts: float, settle_s: float, state: Path) -> int:
-    """The number of transitions that failed."""
-    from gateway.clock import WallClock
-    from gateway.devices.build import build_devices
-    from gateway.devices.verify import verify
-    from gateway.errors import DeviceError
-    from gateway.guard.intents import GuardFile
-
-    if settings.profile == "auto" and settings.unit is None:
-        settings = await _with_unit(settings)
-    file = GuardFile(state / "verify.json")
-    clock = WallClock()
-    device = build_devices([settings], file, clock)[0]
-    failed = 0
-    try:
-        await device.poll()
-        if not device.controls:
-            raise DeviceError(
-                f"{settings.host}: nothing to steer here by profile {device.profile.key}"
-            )
-        for control in sorted(device.controls):
-            async for step in verify(device, control, watts, clock, settle_s):
-                failed += bool(step.problem)
-                power = "" if step.measured_w is None else f"{step.measured_w:.0f} W"
-                print(
-                    f"{control.value}: {step.before} -> {step.after} {power} {step.problem or 'ok'}"
-                )
-    finally:
-        await device.release()
-        await device.close()
-    return failed
+        print(f"{p.key:24} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
+    steered = sum(bool(p.controls) for p in families.values())
+    print(f"{len(families)} families are read, {steered} of them steered")

@@ -12,17 +12,22 @@ from datetime import datetime, time
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings, Fuse
 from gateway.domain.grid_operator import OperatorRules, RelayInput
-from gateway.domain.order import StandingSettings
+from gateway.domain.order import EVERY_DAY, StandingSettings
 from gateway.domain.readings import Role
 
+Steer = Literal["proved", "always", "never"]
 FILE = "guard.json"  # in the state folder: what the guard must not forget; its lock tells that one runs
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`."""
+    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`.
+
+    ``steer``: ``proved``, once `energy-gateway verify` has seen that it obeys; ``always``, by the owner's word;
+    ``never``, it is only read.
+    """
 
     name: str
     profile: str = "auto"
@@ -33,9 +38,15 @@ class DeviceConfig:
     serial: str | None = None
     baud: int = 9600
     parity: Literal["N", "E", "O"] = "N"
-    control: bool = True
+    steer: Steer = "proved"
     role: Role | None = None
     inputs: tuple[RelayInput, ...] = ()
+    phases: tuple[int, ...] = ()
+
+    @property
+    def control(self) -> bool:
+        """Whether it may be written at all."""
+        return self.steer != "never"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class Timing:
     deadband_w: float = 50.0
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
+    car_start_cost: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +75,13 @@ class GuardSettings:
     reserve_pct: float = 20.0
     export_limit_w: float | None = None
     import_limit_w: float | None = None
+    fuse: Fuse | None = None
     departure: time = time(7)
     departure_energy_wh: float = 0.0
+    departure_days: tuple[int, ...] = EVERY_DAY
+    car_more_per_kwh: float = 0.001
+    car_limit_wh: float | None = None
+    car_surplus_w: float = 0.0
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
     charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
     timing: Timing = field(default_factory=Timing)
@@ -80,6 +97,10 @@ class GuardSettings:
             import_limit_w=self.import_limit_w,
             departure_time=self.departure,
             departure_energy_wh=self.departure_energy_wh,
+            departure_days=self.departure_days,
+            car_more_per_kwh=self.car_more_per_kwh,
+            car_limit_wh=self.car_limit_wh,
+            car_surplus_w=self.car_surplus_w,
         )
 
     def control(self) -> ControlSettings:
@@ -88,11 +109,14 @@ class GuardSettings:
             zone=ZoneInfo(self.time_zone),
             import_limit_w=self.import_limit_w,
             export_limit_w=self.export_limit_w,
+            fuse=self.fuse,
+            phases={d.name: d.phases for d in self.devices if d.phases},
             battery=self.battery,
             charger=self.charger,
             deadband_w=self.timing.deadband_w,
             dwell_s=self.timing.dwell_s,
             car_dwell_s=self.timing.car_dwell_s,
+            car_start_cost=self.timing.car_start_cost,
         )
 
     def roles(self) -> dict[str, Role]:

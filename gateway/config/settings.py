@@ -6,14 +6,15 @@ from datetime import time
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gateway.config.guard import DeviceConfig, GuardSettings, Timing
-from gateway.config.tariff import Tariff
-from gateway.domain.control import BatteryAssumptions, ChargerAssumptions
+from gateway.config.feeds import PriceFeed
+from gateway.config.guard import DeviceConfig, GuardSettings, Steer, Timing
+from gateway.config.tariff import Tariff, Weekday
+from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, Fuse
 from gateway.domain.grid_operator import (
     LEAST_14A_W,
     LEAST_FAILSAFE_S,
@@ -23,6 +24,7 @@ from gateway.domain.grid_operator import (
     guaranteed_14a_w,
 )
 from gateway.domain.readings import Role
+from gateway.domain.setting_kinds import DAYS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -49,7 +51,16 @@ class Site(_Part):
     )
     reserve_pct: float = Field(20, ge=0, le=100, description="state of charge kept for outages, %")
     export_limit_w: float | None = Field(None, ge=0, description="most power fed into the grid, W")
-    import_limit_w: float | None = Field(None, gt=0, description="fuse of the connection, W")
+    import_limit_w: float | None = Field(None, gt=0, description="most power drawn in all, W")
+    fuse_a: float | None = Field(None, gt=0, description="fuse of each phase, A")
+    phases: Literal[1, 2, 3] = Field(3, description="of the connection")
+    phase_v: float = Field(230, gt=0, description="of a phase against neutral, V")
+    unbalance_a: float = Field(
+        20,
+        ge=0,
+        description="what the most loaded phase may carry more than each other, where the meter tells only "
+        "the sum (VDE-AR-N 4100 allows 20 A)",
+    )
 
     @field_validator("time_zone")
     @classmethod
@@ -65,6 +76,20 @@ class Site(_Part):
         if (self.latitude is None) != (self.longitude is None):
             raise ValueError("latitude and longitude belong together: set both or none")
         return self
+
+    @property
+    def fuse(self) -> Fuse | None:
+        """The fuse of each phase, None if not configured."""
+        if self.fuse_a is None:
+            return None
+        return Fuse(self.fuse_a, self.phases, self.phase_v, self.unbalance_a)
+
+    @property
+    def most_import_w(self) -> float | None:
+        """The most that may be drawn in all, W; None = no limit."""
+        fuse = self.fuse
+        parts = (self.import_limit_w, fuse.phases * fuse.volts * fuse.amps if fuse else None)
+        return min((w for w in parts if w is not None), default=None)
 
     @property
     def place(self) -> tuple[float, float] | None:
@@ -104,16 +129,36 @@ class DeviceSettings(_Part):
     serial: Path | None = Field(None, description="serial port of an RTU device")
     baud: int = Field(9600, description="of a serial line")
     parity: Literal["N", "E", "O"] = Field("N", description="of a serial line")
-    control: bool = Field(True, description="false = read only, never written")
+    steer: Steer = Field(
+        "proved",
+        description="`proved`: once `energy-gateway verify` has seen that it obeys; `always`: by your word, "
+        "without that proof; `never`: it is only read",
+    )
     role: Role | None = Field(
         None,
         description="what its power stands for, where that is not clear: `grid` for the meter of the "
         "connection, `submeter` for one of a part of the load; or `pv`, `battery`, `charger`",
     )
 
+    phases: tuple[Literal[1, 2, 3], ...] = Field(
+        (), description="of the connection that it is on, e.g. [1]; default: all, or not known"
+    )
     input: tuple[DeviceInput, ...] = Field(
         (), description="contacts of a `relay`, each a table [[device.input]]"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_word(cls, raw: Any) -> Any:
+        """`control = false` of files before 0.2 is `steer = "never"`."""
+        if not isinstance(raw, dict) or "control" not in raw or "steer" in raw:
+            return raw
+        known = {key: value for key, value in raw.items() if key != "control"}
+        if raw["control"] is False:
+            return {**known, "steer": "never"}
+        if raw["control"] is True:
+            return known
+        raise ValueError("control is now steer: 'proved', 'always' or 'never'")
 
     @model_validator(mode="after")
     def _contacts(self) -> Self:
@@ -143,12 +188,13 @@ class DeviceSettings(_Part):
             None if self.serial is None else str(self.serial),
             self.baud,
             self.parity,
-            self.control,
+            self.steer,
             self.role,
             tuple(
                 RelayInput(i.address, i.table, i.active, i.import_limit_w, i.export_limit_w)
                 for i in self.input
             ),
+            self.phases,
         )
 
 
@@ -184,6 +230,18 @@ class Car(_Part):
 
     energy_wh: float = Field(10_000, ge=0, description="wanted per plug-in")
     departure: time = Field(time(7), description="local time of day")
+    departure_days: tuple[Weekday, ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), description="on which it leaves then"
+    )
+    more_per_kwh: float = Field(
+        0.001,
+        description="what a kWh beyond `energy_wh` is worth: it is taken where it costs less "
+        "(0.001: only what costs nothing; the price of export and a little: only surplus)",
+    )
+    limit_wh: float | None = Field(None, ge=0, description="most that it gets in a stay")
+    surplus_w: float = Field(
+        0, ge=0, description="beyond `energy_wh` it only charges while the home has so much surplus"
+    )
     phases: Literal[1, 3] = Field(3, description="that the charger uses")
     volts: float = Field(230, gt=0, description="of a phase against neutral")
     min_current_a: float = Field(6, ge=0, description="least that a car takes (IEC 61851: 6 A)")
@@ -209,7 +267,12 @@ class Mqtt(_Part):
     cert_file: Path | None = Field(None, description="our certificate (PEM), if the broker asks")
     key_file: Path | None = Field(None, description="its key; or systemd credential mqtt_key")
     protocol: Literal["3.1.1", "5"] = Field("3.1.1", description="every broker speaks 3.1.1")
-    publish_s: float = Field(10, gt=0, description="state is published at most this often")
+    publish_s: float = Field(
+        10,
+        gt=0,
+        description="what has hardly changed, and counters, are published at most this often; a change of a "
+        "power by more than 50 W and 5 %, of a state, a loss: at once",
+    )
     home_assistant: bool = Field(True, description="publish discovery")
     discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
 
@@ -318,6 +381,12 @@ class Control(_Part):
     car_dwell_s: float = Field(
         120, ge=0, description="shortest stay of the car in charging or waiting"
     )
+    car_start_cost: float = Field(
+        0.02,
+        ge=0,
+        description="cost of a start of the car, in the tariff's currency: what a short cloud or a "
+        "short gap must be worth before the contactor moves",
+    )
 
 
 class Dashboard(_Part):
@@ -394,8 +463,13 @@ class GuardPart(BaseModel):
             reserve_pct=own.reserve_pct,
             export_limit_w=own.export_limit_w,
             import_limit_w=own.import_limit_w,
+            fuse=own.fuse,
             departure=car.departure,
             departure_energy_wh=car.energy_wh,
+            departure_days=tuple(sorted(DAYS.index(day) for day in car.departure_days)),
+            car_more_per_kwh=car.more_per_kwh,
+            car_limit_wh=car.limit_wh,
+            car_surplus_w=car.surplus_w,
             battery=BatteryAssumptions(
                 battery.capacity_wh,
                 battery.max_charge_w,
@@ -409,7 +483,11 @@ class GuardPart(BaseModel):
             ),
             charger=ChargerAssumptions(car.phases, car.volts, car.min_current_a, car.max_current_a),
             timing=Timing(
-                control.period_s, control.deadband_w, control.dwell_s, control.car_dwell_s
+                control.period_s,
+                control.deadband_w,
+                control.dwell_s,
+                control.car_dwell_s,
+                control.car_start_cost,
             ),
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,
@@ -424,7 +502,20 @@ class Settings(GuardPart):
 
     mqtt: Mqtt = Mqtt()
     tariff: Tariff = Tariff()
+    price_feed: tuple[PriceFeed, ...] = ()
     market: Market | None = None
     planner: Planner = Planner()
     pv_forecast: PvForecast | None = None
     dashboard: Dashboard = Dashboard()
+
+    @model_validator(mode="after")
+    def _feeds_are_there(self) -> Self:
+        names = [feed.name for feed in self.price_feed]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two price feeds are named {name!r}; names must differ")
+        for name in sorted(self.tariff.feeds() - set(names)):
+            raise ValueError(
+                f"the tariff follows the price feed {name!r}: add [[price_feed]] with name = {name!r}"
+            )
+        return self

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.control.batteries import at_reserve, can_give_w, most_w, sized, steerable
+from gateway.control.fuse import battery_import_w, total_w
 from gateway.control.inputs import DecisionInputs
-from gateway.domain.control import ControlSettings, GridLimits, Reason, Setpoints
+from gateway.domain.control import ControlSettings, Fuse, GridLimits, Reason, Setpoints
 from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 
 
@@ -26,6 +27,8 @@ class Limits:
     and ``feed_in_w`` that for the sun: 0 besides while surplus costs money, and below 0 where inverters
     feed in more than they are told (a battery is never filled from the grid for it).
     ``resale``: False while what is stored must stay at home, so that the battery only covers the house.
+    ``phases_import_w`` is the import at which a phase is at its fuse if only the batteries change theirs;
+    ``phase_tighter_w`` is taken off each phase.
     """
 
     import_limit_w: float | None
@@ -34,6 +37,9 @@ class Limits:
     feed_in_w: float | None
     reserve_pct: float
     resale: bool = True
+    phases_import_w: float | None = None
+    phase_tighter_w: float = 0.0
+    phases_tighter_w: float = 0.0
     import_tighter_w: float = 0.0
 
 
@@ -46,6 +52,7 @@ def grid_limits(inputs: DecisionInputs, *, curtail: bool) -> GridLimits:
     return GridLimits(
         import_w=_least(*imports),
         export_w=0.0 if curtail else _export_w(inputs),
+        phase_w=None if inputs.control.fuse is None else _phase_w(inputs.control.fuse),
     )
 
 
@@ -53,9 +60,15 @@ def limits_of(inputs: DecisionInputs, *, curtail: bool, resale: bool) -> Limits:
     """The limits as control keeps them."""
     tightening, settings = inputs.tightening, inputs.settings
     kept = grid_limits(inputs, curtail=curtail)
-    export_w = _export_w(inputs)
+    export_w, tighter_w = _export_w(inputs), tightening.phase_w
+    import_w = _less(kept.import_w, tightening.import_w)
+    batteries = steered(inputs.snapshot, inputs.control).batteries
+    phases_w = battery_import_w(inputs.snapshot, batteries, inputs.control, tighter_w)
     return Limits(
-        import_limit_w=_less(kept.import_w, tightening.import_w),
+        phases_import_w=phases_w,
+        phase_tighter_w=tighter_w,
+        phases_tighter_w=tighter_w * (inputs.control.fuse.phases if inputs.control.fuse else 0),
+        import_limit_w=import_w,
         import_reason=next(
             (why for why, w in _imports(inputs) if w is not None and w == kept.import_w),
             Reason.FUSE,
@@ -70,11 +83,17 @@ def limits_of(inputs: DecisionInputs, *, curtail: bool, resale: bool) -> Limits:
 
 def _imports(inputs: DecisionInputs) -> tuple[tuple[Reason, float | None], ...]:
     """Every limit of import, by rank."""
+    control = inputs.control
+    fuse_w = total_w(inputs.snapshot, control.fuse) if control.fuse else None
     return (
-        (Reason.FUSE, inputs.control.import_limit_w),
+        (Reason.FUSE, _least(control.import_limit_w, fuse_w)),
         (Reason.GRID_OPERATOR, inputs.operator.import_w),
         (Reason.IMPORT_LIMIT, inputs.settings.import_limit_w),
     )
+
+
+def _phase_w(fuse: Fuse) -> float:
+    return fuse.amps * fuse.volts
 
 
 def _export_w(inputs: DecisionInputs) -> float | None:
@@ -141,15 +160,15 @@ def within(
     give_w = sum(can_give_w(b, limits.reserve_pct) for b in home.batteries)
     if power_w > give_w and any(at_reserve(b, limits.reserve_pct) for b in home.batteries):
         power_w, why = give_w, Reason.RESERVE
-    least_w = _least_help_w(without_w, limits, give_w)
+    least_w, import_reason = _least_help_w(without_w, limits, give_w)
     if power_w < least_w + coming_w:
-        power_w, why = least_w + coming_w, limits.import_reason
+        power_w, why = least_w + coming_w, import_reason
     if not limits.resale and power_w > max(0.0, without_w):
         power_w, why = max(0.0, without_w), Reason.NOT_RESOLD
     if limits.export_limit_w is not None and power_w > without_w + limits.export_limit_w:
         power_w, why = without_w + limits.export_limit_w, Reason.EXPORT_LIMIT
     if power_w < least_w:
-        power_w, why = least_w, limits.import_reason
+        power_w, why = least_w, import_reason
     low_w = -sum(most_w(b.max_charge_w) for b in home.batteries)
     high_w = sum(most_w(b.max_discharge_w) for b in home.batteries)
     return min(high_w, max(low_w, power_w)), why
@@ -167,16 +186,23 @@ def import_spent(setpoints: Setpoints, home: SteeredHome) -> bool:
     return waiting and gives_w is not None and gives_w > most - max(1.0, 0.03 * most)
 
 
-def _least_help_w(without_w: float, limits: Limits, give_w: float) -> float:
-    """The least that the batteries must give for the import limit (below 0: the most they may take), W.
+def _least_help_w(without_w: float, limits: Limits, give_w: float) -> tuple[float, Reason]:
+    """The least that the batteries must give for import limit and fuse (below 0: the most they may take), W.
 
     ``give_w`` is what they may give above the reserve: more than that only the limit itself asks for.
     """
-    if limits.import_limit_w is None:
-        return -math.inf
-    least_w = without_w - limits.import_limit_w
-    needed_w = least_w - limits.import_tighter_w
-    return least_w if needed_w > give_w else min(least_w, give_w)
+
+    def help_w(limit_w: float | None, tighter_w: float) -> float:
+        if limit_w is None:
+            return -math.inf
+        least_w = without_w - limit_w
+        return least_w if least_w - tighter_w > give_w else min(least_w, give_w)
+
+    in_all_w = help_w(limits.import_limit_w, limits.import_tighter_w)
+    phase_w = help_w(limits.phases_import_w, limits.phases_tighter_w)
+    if phase_w > in_all_w:
+        return phase_w, Reason.FUSE
+    return in_all_w, limits.import_reason
 
 
 def export_limit_w(limits: Limits) -> int | None:

@@ -33,6 +33,7 @@ _PARTS = {
 }
 _OF = {"battery": "battery_w", "car": "charger_w"}  # what a setting is about -> its power
 _STEP = timedelta(minutes=5)
+_JOINED_S = 60  # between two ticks of a slow home
 _ROWS = 40  # of each table; the whole account is on the command line
 _MEASURED = ("pv_w", "load_w", "grid_w", "battery_w", "charger_w", "battery_soc_pct")
 _PRICED = ("import_price_per_kwh", "export_price_per_kwh", "stored_value_per_kwh")
@@ -77,11 +78,19 @@ def live(view: HomeView) -> dict[str, Any]:
         "today": _money(view.today_money),
         "links": dict(view.links),
         "devices": [_device(d) for d in seen.devices.values()] if seen else [],
-        "notes": [*view.notes, *((*view.plan.notes, *view.plan.assumed) if view.plan else ())],
+        "notes": _notes(view),
         "commands": [
             _command(spec, view.settings) for spec in COMMANDS.values() if _is_there(spec, view)
         ],
     }
+
+
+def _notes(view: HomeView) -> list[str]:
+    """What a person should know now: of the guard, of the devices, of the plan; each once."""
+    devices = view.snapshot.devices.values() if view.snapshot else ()
+    of_devices = (f"{device.name}: {note}" for device in devices for note in device.notes)
+    of_plan = (*view.plan.notes, *view.plan.assumed) if view.plan else ()
+    return list(dict.fromkeys([*view.notes, *of_devices, *of_plan]))
 
 
 def _is_there(spec: CommandSpec, view: HomeView) -> bool:
@@ -159,6 +168,7 @@ def day(view: HomeView) -> dict[str, Any]:
         "exchange": view.trading is not None,
         "past": _columns(_thinned(past)),
         "plan": _planned(view, end),
+        "decisions": _decisions(view, start),
         "offer": _offer(view.offer),
         "tenders": _newest(
             view.tenders, lambda s: _tender(s, view.time), lambda s: s.tender.interval.start
@@ -176,6 +186,26 @@ def day(view: HomeView) -> dict[str, Any]:
         ),
         "deliveries": _newest(_deliveries(view), lambda row: row, lambda row: row["start"]),
     }
+
+
+def _decisions(view: HomeView, start: datetime) -> list[dict[str, Any]]:
+    """Today's, with neighbours of one rule and one sentence joined."""
+    rows: list[dict[str, Any]] = []
+    for decision in view.decisions:
+        since, until = max(decision.since, start).timestamp(), decision.until.timestamp()
+        last = rows[-1] if rows else None
+        if last and last["sentence"] == decision.sentence and since - last["until"] < _JOINED_S:
+            last["until"] = until
+        elif until > since:
+            rows.append(
+                {
+                    "since": since,
+                    "until": until,
+                    "reason": decision.reason.value,
+                    "sentence": decision.sentence,
+                }
+            )
+    return rows
 
 
 def _device(device: DeviceState) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from gateway.domain.control import Setpoints
+from gateway.domain.decisions import Decision
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
@@ -20,7 +21,7 @@ from gateway.store.minutes import Minute
 class HomeView:
     """The home, its plan and its account. Empty and None where there is nothing or it is not known.
 
-    ``minutes`` reach back at least to the local midnight; ``tenders``, ``transactions``, ``metered``
+    ``minutes`` and ``decisions`` reach back at least to the local midnight, in order; ``tenders``, ``transactions``, ``metered``
     and ``settlements`` are recent ones in any order. ``links`` says of the broker and the exchange
     whether they are reached. ``account_money`` and ``today_money`` are 1e-8 currency units to the
     home. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange. ``capacity_wh`` turns planned energy into a state of charge.
@@ -34,6 +35,7 @@ class HomeView:
     snapshot: Snapshot | None = None
     setpoints: Setpoints = field(default_factory=Setpoints)
     minutes: Sequence[Minute] = ()
+    decisions: Sequence[Decision] = ()
     plan: Plan | None = None
     capacity_wh: float | None = None
     offer: OfferCurve | None = None

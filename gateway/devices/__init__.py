@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from gateway.devices.proof import Note
 from gateway.domain.control import Control
 from gateway.domain.readings import Reading
 
@@ -28,6 +29,10 @@ class Device(Protocol):
     @property
     def controls(self) -> frozenset[Control]:
         """What it can be asked to do."""
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What a person should know of how it is steered, in sentences; empty when all is as usual."""
 
     @property
     def sleeps_at_night(self) -> bool:

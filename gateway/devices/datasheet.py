@@ -90,14 +90,18 @@ class Profile:
     identify: tuple[tuple[Field, str], ...] = ()
     says: tuple[tuple[Literal["model", "version", "serial"], Field], ...] = ()
     maker: str = ""
+    published_by: frozenset[str] = frozenset()  # who publishes what is read, one voice a name
+    refused: str = ""  # why it cannot be used
     choices: Iterable[Profile] = ()  # profiles among which the device itself decides: 'auto'
 
     @property
     def evidence(self) -> str:
-        """What its steering rests on: captured registers, or how many independent sources."""
+        """What it rests on: captured registers, or how many independent sources (of its steering)."""
         if self.verified == "capture":
             return "capture"
         own = self.source.controls if self.source else ()
-        if not self.controls or not own:
-            return "standard" if self.sunspec else "data sheet"
-        return "two sources" if all(sheet.is_proved for sheet in own) else "one source"
+        if own and self.controls:
+            return "two sources" if all(sheet.is_proved for sheet in own) else "one source"
+        if self.sunspec:
+            return "standard"
+        return "two sources" if len(self.published_by) > 1 else "one source"

@@ -9,13 +9,15 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from gateway.clock import Clock
+from gateway.config.guard import Steer
 from gateway.devices import IntentStore, ReleaseReport
 from gateway.devices.control_sheet import ControlSheet
 from gateway.devices.counters import Counters, Memory
 from gateway.devices.datasheet import Identity, Profile, Source
-from gateway.devices.identify import bind_profile, identify
+from gateway.devices.identify import bind_profile, identify, told_identity
 from gateway.devices.other_master import OtherMaster
 from gateway.devices.poller import LayoutChanged, Poller
+from gateway.devices.proof import Fingerprint, Note, Proofs
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
@@ -28,6 +30,7 @@ from gateway.supervise import Backoff
 log = logging.getLogger(__name__)
 _LONGEST_S = 10.0  # between tries of a silent device
 _LONGEST_SHARED_S = 60.0  # on a line where others wait for its timeout
+_WHO_S, _WHO_AGAIN_S = 3600.0, 60.0  # between looks at serial number and firmware
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
 
 
@@ -71,17 +74,43 @@ class ModbusDevice:
         self._controls = profile.controls if intents else frozenset[Control]()
         self._has_battery = False
         self._withheld: frozenset[Control] = frozenset()  # what they would steer is not there
+        self._proofs: Proofs | None = None
+        self._steer: Steer = "always"
+        self._unproved: dict[Control, Note] = {}  # and why
+        self._notes: tuple[Note, ...] = ()
+        self._who_due = float("-inf")
+        self._identity = Identity()
+
+    def ask(self, proofs: Proofs, steer: Steer) -> None:
+        """From the next look at it what ``proofs`` does not know as proved is withheld, unless ``steer`` is "always"."""
+        self._proofs, self._steer = proofs, steer
 
     @property
     def controls(self) -> frozenset[Control]:
         """See `gateway.devices.Device.controls`; what is held stays in sight until it is let go."""
         held = {c for c, lease in self._leases.items() if lease.value is not None or lease.owed}
-        return self._controls - (self._withheld - held)
+        return self._controls - ((self._withheld | self._unproved.keys()) - held)
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """See `gateway.devices.Device.notes`."""
+        return self._notes
 
     @property
     def identity(self) -> Identity:
         """What the device says it is, as far as it was asked."""
-        return self._source.identity if self._source else Identity()
+        return self._identity
+
+    @property
+    def identified(self) -> bool:
+        """Whether it has answered, so that it is known what it is and can."""
+        return self._source is not None
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Which device it is, for a proof; of use once it has answered."""
+        where = f"{self._unit.bus.address} unit {self._unit.number}"
+        return Fingerprint.of(self.profile.key, self._identity, where)
 
     @property
     def sleeps_at_night(self) -> bool:
@@ -95,6 +124,7 @@ class ModbusDevice:
             self._may_try()
             poller = await self._open()
             values = await poller.read(self._clock.monotonic())
+            await self._ask_who()
         except DeviceError as error:
             raise self._lost(error) from error
         self._failures, self._retry_at = 0, float("-inf")
@@ -113,11 +143,9 @@ class ModbusDevice:
             lease = self._leases.get(control)
             if lease is None:
                 raise DeviceError(f"cannot set {control.value}")
-            if control in self._withheld:
+            if why := self._why_withheld(control):
                 problems = await lease.release() if lease.value is not None else []
-                raise DeviceError(
-                    "; ".join((f"{control.value}: nothing there to steer", *problems))
-                )
+                raise DeviceError("; ".join((f"{control.value}: {why}", *problems)))
             await lease.hold(value)
         except Refused as error:
             raise DeviceError(f"{self.name}: {error}") from error
@@ -132,9 +160,10 @@ class ModbusDevice:
         except DeviceError as error:
             owed = any(lease.owed for lease in self._leases.values()) or self._owed()
             problems = [f"cannot be reached, so not released: {error}"]
-            return ReleaseReport(self.name, not owed and not self._controls, tuple(problems))
+            return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
         for control, lease in self._leases.items():
-            if not controls or control in controls:
+            untouched = control in self._unproved and lease.value is None and not lease.owed
+            if not untouched and (not controls or control in controls):
                 try:
                     problems += await lease.release()
                 except DeviceError as error:  # one control never holds up another
@@ -156,6 +185,41 @@ class ModbusDevice:
         await self._unit.bus.close()
 
     # -- inside --
+
+    def _why_withheld(self, control: Control) -> str:
+        if control in self._withheld:
+            return "nothing there to steer"
+        note = self._unproved.get(control)
+        return note.text if note else ""
+
+    def _check_proofs(self) -> None:
+        """What is not proved for this very device is withheld; said when it changes."""
+        before, self._notes, self._unproved = self._notes, (), {}
+        for control in self._leases:
+            note = self._proofs and self._proofs.missing(self.name, self.fingerprint, control)
+            if not note:
+                continue
+            if self._steer == "always":
+                note = Note(
+                    f'{control.value} is steered unproved, by the owner\'s steer = "always"'
+                )
+            else:
+                self._unproved[control] = note
+            self._notes += (note,)
+            if note not in before:
+                log.warning("%s: %s", self.name, note.text)
+
+    async def _ask_who(self) -> None:
+        """Who the device is by its own registers; asked again, since a firmware may be updated."""
+        if not self.profile.says or self._clock.monotonic() < self._who_due:
+            return
+        try:
+            self._identity = await told_identity(self._unit, self.profile)
+        except DeviceError:
+            return  # asked again at the next poll
+        whole = all(getattr(self._identity, what) for what, _ in self.profile.says)
+        self._who_due = self._clock.monotonic() + (_WHO_S if whole else _WHO_AGAIN_S)
+        self._check_proofs()
 
     def _check_presence(self, values: Mapping[str, Value]) -> None:
         """A battery that the device says it does not have is not steered, until it answers."""
@@ -231,6 +295,9 @@ class ModbusDevice:
         has = [s for s in offered if s.control in known or await self._has(s)]
         self._take_controls(has)
         self._source = source
+        self._identity, self._who_due = source.identity, float("-inf")
+        await self._ask_who()
+        self._check_proofs()
         for lease in self._leases.values():
             if lease.owed and lease.value is None:
                 await lease.release()

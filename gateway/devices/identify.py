@@ -19,6 +19,8 @@ _GENERIC = ("sunspec-meter", "sunspec-hybrid", "sunspec-inverter")
 
 async def bind_profile(unit: Unit, profile: Profile) -> Source:
     """The device's source by its profile; raises DeviceError where it is not what it should be."""
+    if profile.refused:
+        raise DeviceError(profile.refused)
     if profile.sunspec is None:
         if profile.source is None:
             raise DeviceError(f"profile {profile.key} has no registers")
@@ -105,6 +107,11 @@ async def _matches(unit: Unit, profile: Profile) -> Identity | None:
         value = await _value(unit, field)
         if isinstance(value, Missing) or not re.search(pattern, str(value)):
             return None
+    return await told_identity(unit, profile)
+
+
+async def told_identity(unit: Unit, profile: Profile) -> Identity:
+    """What the device says of itself by the profile's own registers."""
     told: dict[str, str] = {}
     for what, field in profile.says:
         value = await _value(unit, field)

@@ -9,7 +9,6 @@ from typing import Literal
 from gateway.modbus.registers import Field, Missing, Value
 
 _LEAST_HZ, _MOST_HZ = 40.0, 70.0
-_NOTHING: tuple[Value, ...] = (0, Missing.ABSENT)
 
 # How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
 Poll = Literal["fast", "slow", "charging"]
@@ -133,19 +132,3 @@ def held_unless(*neutral: int) -> Callable[[Value], Value]:
         return "auto" if value in neutral else "held"
 
     return mode
-
-
-def while_battery(soc: Field, volts: Field, *outputs: Output) -> tuple[Output, ...]:
-    """``outputs`` of a battery, absent on an inverter that has none: charge and voltage are both 0 there.
-
-    An empty battery still has a voltage, and one whose voltage is not told has a charge.
-    """
-
-    def gated(output: Output) -> Output:
-        def present(charge: Value, voltage: Value, *values: Value) -> Value:
-            none = charge in _NOTHING and voltage in _NOTHING
-            return Missing.ABSENT if none else output.combine(*values)
-
-        return Output(output.metric, (soc, volts, *output.fields), present, output.poll)
-
-    return tuple(gated(output) for output in outputs)

@@ -12,6 +12,7 @@ from gateway.devices.catalogue import all_profiles
 from gateway.devices.counters import LIFETIME
 from gateway.devices.datasheet import Communication, Identity, Profile
 from gateway.devices.identify import bind_profile, identify
+from gateway.devices.proof import tells_apart
 from gateway.errors import DeviceError
 from gateway.escape import toml_comment, toml_text
 from gateway.modbus.address import BusAddress, BusTiming
@@ -157,7 +158,7 @@ class _Look:
 
 async def _counted(unit: Unit, profile: Profile, identity: Identity) -> bytes:
     """The lifetime counters of a device without a serial number: two of a kind differ in them."""
-    if _tells(identity.serial):
+    if tells_apart(identity.serial):
         return b""
     source = await bind_profile(unit, profile)
     fields = {f for o in source.outputs if o.metric in LIFETIME for f in o.fields}
@@ -168,15 +169,10 @@ async def _counted(unit: Unit, profile: Profile, identity: Identity) -> bytes:
     return b"".join(data or b"" for data in read)
 
 
-def _tells(serial: str) -> bool:
-    """Whether a serial number tells devices apart: '0000' and 'XXXX' do not."""
-    return len(set(serial)) > 1
-
-
 def _same(a: Finding, counted: bytes, b: Finding, counted_b: bytes) -> bool:
     """Whether two findings are one device: by serial number under whatever map, else in all."""
     maker = a.identity.manufacturer.lower() == b.identity.manufacturer.lower()
-    if _tells(a.identity.serial) and a.identity.serial == b.identity.serial and maker:
+    if tells_apart(a.identity.serial) and a.identity.serial == b.identity.serial and maker:
         return _kind(a) == _kind(b)
     return (a.profile.key, a.identity, counted) == (b.profile.key, b.identity, counted_b)
 

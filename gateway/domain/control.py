@@ -105,11 +105,29 @@ class Setpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Fuse:
+    """The fuse of each phase, A, and how it is known that it is kept.
+
+    ``volts`` of a phase against neutral; ``unbalance_a``: so much more than each other phase the most loaded
+    one may carry, where the meter tells only the sum.
+    """
+
+    amps: float
+    phases: int = 3
+    volts: float = 230.0
+    unbalance_a: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
 class GridLimits:
-    """What may be drawn from and fed into the grid now, to be kept at its meter; W, None = no limit."""
+    """What may be drawn from and fed into the grid now, to be kept at its meter; W, None = no limit.
+
+    ``phase_w`` is what one phase may draw.
+    """
 
     import_w: float | None = None
     export_w: float | None = None
+    phase_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +136,7 @@ class Tightening:
 
     export_w: float = 0.0
     import_w: float = 0.0
+    phase_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +183,11 @@ class ChargerAssumptions:
 class ControlSettings:
     """What stays as long as the configuration does. Powers W, None = no such limit.
 
-    ``import_limit_w`` is the fuse of the connection, ``export_limit_w`` what its agreement allows.
+    ``import_limit_w`` is the most the connection draws, ``export_limit_w`` what its agreement allows,
+    ``fuse`` that of each phase; ``phases`` (from 1) are those that a device is on, by name, where told.
     ``chargers`` are those that differ from ``charger``, by name. Changes below ``deadband_w`` are not
     made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
+    ``car_start_cost`` is what a start of a car costs, currency units.
     """
 
     zone: ZoneInfo
@@ -178,6 +199,9 @@ class ControlSettings:
     deadband_w: float = 50.0
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
+    car_start_cost: float = 0.02
+    fuse: Fuse | None = None
+    phases: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
     def charger_named(self, name: str) -> ChargerAssumptions:
         """What is assumed of that charger."""

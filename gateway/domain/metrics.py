@@ -74,6 +74,8 @@ class Metric:
 _LIFETIME: Literal["for ever"] = "for ever"
 _CHARGER = ("idle", "plugged", "charging", "error")
 
+PHASES = ("l1", "l2", "l3")
+
 METRICS: Mapping[str, Metric] = {
     m.name: m
     for m in (
@@ -95,6 +97,11 @@ METRICS: Mapping[str, Metric] = {
         Metric("grid_power_w", "W", "grid connection, import +, export -"),
         Metric("grid_import_wh", "Wh", "lifetime energy imported", _LIFETIME),
         Metric("grid_export_wh", "Wh", "lifetime energy exported", _LIFETIME),
+        *(
+            Metric(f"grid_power_{n}_w", "W", f"phase {n.upper()} of it", detail=True)
+            for n in PHASES
+        ),
+        *(Metric(f"grid_current_{n}_a", "A", f"of phase {n.upper()}", detail=True) for n in PHASES),
         Metric("grid_frequency_hz", "Hz", "grid frequency", detail=True),
         Metric("charger_power_w", "W", "power into the car"),
         Metric("charger_energy_wh", "Wh", "lifetime energy into cars", _LIFETIME),

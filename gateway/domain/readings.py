@@ -38,13 +38,15 @@ class Reading:
 class DeviceState:
     """The latest of one device: readings by metric name; ``online`` is False from the first loss.
 
-    ``asleep``: it fell silent in the dark, as its kind does; no fault.
+    ``asleep``: it fell silent in the dark, as its kind does; no fault. ``notes`` are sentences for people on
+    how it is steered, and why not.
     """
 
     name: str
     online: bool
     readings: Mapping[str, Reading] = field(default_factory=dict)
     asleep: bool = False
+    notes: tuple[str, ...] = ()
 
     def number(self, metric: str) -> float | None:
         """The value if it is good and a number, else None (never a stale or invented value)."""
@@ -92,7 +94,8 @@ class ChargerState:
     """One charger. ``plugged``: a car stands there; ``session_wh`` what that car has got so far.
 
     None = not known (a charger that does not count has no ``session_wh`` for ever). ``steerable``: a
-    current can be asked of it; else it is load.
+    current can be asked of it; else it is load. ``phases`` and ``most_w`` are what its car was seen to draw
+    from and at most (None: not seen yet, no limit but the charger's).
     """
 
     name: str
@@ -100,6 +103,8 @@ class ChargerState:
     plugged: bool | None
     session_wh: float | None = None
     steerable: bool = True
+    phases: int | None = None
+    most_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +137,24 @@ class MeterState:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of the grid connection as its meter tells it; None = not known.
+
+    ``power_w`` import +; ``current_a`` its size, for few meters say which way it flows.
+    """
+
+    power_w: float | None
+    current_a: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The home at one moment: its devices, and the sums that can be trusted.
 
     A sum is None when any part of it is missing. ``*_w`` in W by the sign convention of
     `gateway.domain`; counters in Wh. ``battery_soc_pct`` is weighted by capacity where all
     batteries state theirs. ``off_grid``: the grid is away and the home lives on its own; None where
-    no inverter tells.
+    no inverter tells. ``phases`` of the grid connection are empty where its meter tells only the sum.
     """
 
     time: datetime
@@ -158,6 +174,7 @@ class Snapshot:
     inverters: tuple[InverterState, ...] = ()
     meters: tuple[MeterState, ...] = ()
     off_grid: bool | None = None
+    phases: tuple[Phase, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

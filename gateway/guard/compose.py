@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 from collections.abc import Callable
@@ -18,9 +17,11 @@ from gateway.guard.bus_lock import BusLocks
 from gateway.guard.intents import GuardFile
 from gateway.guard.left_behind import left_behind, let_go
 from gateway.guard.limit_log import LimitLog
+from gateway.guard.lock import lock_state
 from gateway.guard.loop import GuardLoop
 from gateway.guard.operator import GridOperator
 from gateway.guard.orders import OrderIntake
+from gateway.guard.proofs import ProofFolder
 from gateway.guard.settings_file import last_settings
 from gateway.ipc.messages import GuardReport
 from gateway.site.site import Site
@@ -45,7 +46,7 @@ class Guard:
         ``kept`` are the settings that the next start has to know, with devices that are left behind.
         """
         folder = Path(settings.state_dir)
-        self._lock = _locked(folder / f"{FILE}.lock")
+        self._lock = lock_state(folder)
         try:
             self._buses = BusLocks(str(bus_of(d)) for d in settings.devices if d.control)
         except ConfigError:
@@ -57,7 +58,8 @@ class Guard:
         left = _left_behind(folder, settings, file)
         self.clock, self.settings = clock, settings
         self.kept = replace(settings, devices=(*settings.devices, *left))
-        devices = build_devices(self.kept.devices, file, clock, memory=file)
+        proofs = ProofFolder(folder)
+        devices = build_devices(self.kept.devices, file, clock, memory=file, proofs=proofs)
         steered, self._left = devices[: len(settings.devices)], devices[len(settings.devices) :]
         operator = None
         if settings.operator is not None:
@@ -124,24 +126,3 @@ def _left_behind(
         log.error("what the last configuration left forced is not known: %s", error)
         return ()
     return left.devices
-
-
-def _locked(path: Path) -> int | None:
-    """Two guards on one home would fight; the lock goes with the process, however it ends.
-
-    A folder that can't be written keeps nobody from steering: then there is no lock.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        log.error(
-            "%s cannot be written (%s): what is set may not be undone after a crash", path, error
-        )
-        return None
-    try:
-        fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(lock)
-        raise ConfigError(f"{path.parent}: another gateway runs with this state folder") from error
-    return lock

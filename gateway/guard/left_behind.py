@@ -45,7 +45,8 @@ def left_behind(
         else:
             used = any(d.name == old.name and d.control for d in now)
             name = f"{old.name} (before)" if used else old.name
-            devices.append(replace(old, name=name, control=True))
+            steer = old.steer if old.control else "proved"
+            devices.append(replace(old, name=name, steer=steer))
         if name != old.name:
             renamed[old.name] = name
     return LeftBehind(tuple(devices), renamed)

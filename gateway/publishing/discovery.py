@@ -17,7 +17,15 @@ from typing import Any
 
 from gateway.domain.metrics import METRICS, title, unit_of
 from gateway.domain.readings import Quality, Snapshot
-from gateway.domain.setting_kinds import Choice, Kind, Number, Switch, TimeOfDay
+from gateway.domain.setting_kinds import (
+    Calendar,
+    Choice,
+    Kind,
+    Number,
+    Switch,
+    TimeOfDay,
+    Weekdays,
+)
 from gateway.domain.user_settings import SETTINGS, Setting
 from gateway.publishing.topics import HOME_SCALARS, Message
 
@@ -126,6 +134,7 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
             **_identity(home, "sensor", "gateway_version"),
         },
         "alarms": _alarms(home),
+        "decision": _decision(home),
         "car_plugged": _plug(home),
         "event": {
             "platform": "event",
@@ -154,6 +163,19 @@ def _alarms(home: HomeToDiscover) -> Component:
         "json_attributes_topic": f"{home.base}/alarms",
         **_available(home),
         **_identity(home, "binary_sensor", "alarm"),
+    }
+
+
+def _decision(home: HomeToDiscover) -> Component:
+    """Why the battery does what it does; Home Assistant keeps states of 255 characters at most."""
+    return {
+        "platform": "sensor",
+        "name": "Decision",
+        "state_topic": f"{home.base}/decision",
+        "value_template": "{{ (value_json.sentence or 'None')[:250] }}",
+        "json_attributes_topic": f"{home.base}/decision",
+        **_available(home),
+        **_identity(home, "sensor", "decision"),
     }
 
 
@@ -291,6 +313,8 @@ def _control(home: HomeToDiscover, kind: Kind) -> tuple[str, bool, Component]:
             return "select", True, {"options": list(kind.choices)}
         case TimeOfDay():
             return "text", True, {"pattern": kind.pattern, "max": 5}
+        case Weekdays() | Calendar():
+            return "text", True, {"pattern": kind.pattern, "min": 0, "max": 255}
     raise NotImplementedError(f"no entity for a setting of the kind {kind.form}")
 
 

@@ -39,12 +39,13 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `status` | `online` or `offline` (will) | 1 | yes |
 | `info` | JSON: `version`, `schema`, `devices` | 1 | yes |
 | `<device>/<metric>` | scalar, see below | 0 | yes |
-| `<device>/state` | JSON: `ts`, every metric, `quality` (`good`, `stale`, `bad`), `faults` {metric: quality} if any | 1 | yes |
+| `<device>/state` | JSON: `ts`, every metric, `quality` (`good`, `stale`, `bad`), `faults` {metric: quality} and `notes` (sentences: what is withheld from steering and why) if any | 1 | yes |
 | `<device>/availability` | `online` or `offline` | 1 | yes |
 | `site/<name>` | scalar: the sums of the home | 0 | yes |
 | `site/state` | JSON: `ts` and all of them | 1 | yes |
 | `market/<name>` | scalar: position, prices, account | 0 | yes |
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
+| `decision` | JSON: why the battery does what it does: `since`, `reason` (the rule), `sentence` (the prices that were weighed) | 1 | yes |
 | `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (of prices that are not published yet: what is planned with) | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from gateway.domain.decisions import Decision
 from gateway.domain.intervals import iso
 from gateway.domain.metrics import METRICS
 from gateway.domain.plan import Plan
@@ -36,6 +37,7 @@ RESERVED = frozenset(
         "market",
         "forecast",
         "plan",
+        "decision",
         "ledger",
         "settings",
         "cmd",
@@ -180,6 +182,8 @@ def device_messages(base: str, device: DeviceState) -> list[Message]:
     state["quality"] = _overall(device.online, faults)
     if faults:
         state["faults"] = faults
+    if device.notes:
+        state["notes"] = list(device.notes)
     messages.append(Message(f"{place}/state", _json(state), 1, True))
     available = ONLINE if device.online else OFFLINE
     messages.append(Message(f"{place}/availability", available, 1, True))
@@ -243,6 +247,18 @@ def plan_message(base: str, plan: Plan | None) -> Message:
             "assumed": list(plan.assumed),
         }
     return Message(f"{base}/plan", _json(body), 1, True)
+
+
+def decision_message(base: str, decision: Decision | None) -> Message:
+    """Why the battery does what it does now; ``since`` is when that began."""
+    body: dict[str, Any] = {"since": None, "reason": None, "sentence": None}
+    if decision is not None:
+        body = {
+            "since": iso(decision.since),
+            "reason": decision.reason.value,
+            "sentence": decision.sentence,
+        }
+    return Message(f"{base}/decision", _json(body), 1, True)
 
 
 def settings_messages(base: str, settings: UserSettings) -> list[Message]:

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Collection
 
 from gateway.devices import Device, ReleaseReport
+from gateway.devices.proof import Note
 from gateway.domain.control import Control
 from gateway.domain.readings import Reading
 from gateway.errors import DeviceError, GatewayError
@@ -27,6 +28,10 @@ class IsolatedDevice:
     @property
     def controls(self) -> frozenset[Control]:
         return self._device.controls
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        return self._device.notes
 
     @property
     def sleeps_at_night(self) -> bool:

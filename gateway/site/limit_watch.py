@@ -89,7 +89,7 @@ class LimitWatch:
     """Feed it every measurement with the limits that hold; it says how much tighter control has to be."""
 
     def __init__(self) -> None:
-        self._export, self._import = LimitState(), LimitState()
+        self._export, self._import, self._phase = LimitState(), LimitState(), LimitState()
         self._said: dict[str, str] = {}
 
     @property
@@ -98,13 +98,22 @@ class LimitWatch:
         return tuple(self._said.values())
 
     def look(
-        self, grid_w: float | None, limits: GridLimits, at: float, *, import_spent: bool = False
+        self,
+        grid_w: float | None,
+        limits: GridLimits,
+        at: float,
+        phase_w: float | None = None,
+        *,
+        import_spent: bool = False,
     ) -> Tightening:
-        """``grid_w`` import +; ``at`` of a monotonic clock, s; ``import_spent``: nothing more can be done."""
+        """``grid_w`` import +, ``phase_w`` of the most loaded phase; ``at`` of a monotonic clock, s;
+        ``import_spent``: nothing more can be done.
+        """
         out_w = _negative(grid_w)
         self._export = self._one("export", self._export, out_w, limits.export_w, at)
         self._import = self._one("import", self._import, grid_w, limits.import_w, at, import_spent)
-        return Tightening(self._export.tighter_w, self._import.tighter_w)
+        self._phase = self._one("fuse", self._phase, phase_w, limits.phase_w, at, import_spent)
+        return Tightening(self._export.tighter_w, self._import.tighter_w, self._phase.tighter_w)
 
     def _one(
         self,

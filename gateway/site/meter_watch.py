@@ -86,7 +86,14 @@ class MeterWatch:
             log.error("%s", self.alarm)
         if not self._stuck:
             return snapshot
-        return replace(snapshot, grid_w=None, load_w=None, grid_import_wh=None, grid_export_wh=None)
+        return replace(
+            snapshot,
+            grid_w=None,
+            load_w=None,
+            grid_import_wh=None,
+            grid_export_wh=None,
+            phases=(),
+        )
 
 
 def _output_w(snapshot: Snapshot) -> float | None:

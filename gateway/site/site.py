@@ -88,6 +88,8 @@ class Site:
             name: state if self._polled.get(name, oldest) >= oldest else _all_stale(state)
             for name, state in self._states.items()
         }
+        notes = {d.name: tuple(note.text for note in d.notes) for d in self.devices}
+        states |= {n: replace(states[n], notes=told) for n, told in notes.items() if told}
         now = self._clock.now()
         nothing: frozenset[Control] = frozenset()
         controls = {d.name: nothing if d.name in self._others else d.controls for d in self.devices}
@@ -104,8 +106,9 @@ class Site:
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """Of devices that are left alone since somebody else steers them."""
-        return tuple(self._others.values())
+        """What of the devices a person should look at now: somebody else steers one, or its notes say so."""
+        noted = (f"{d.name}: {n.text}" for d in self.devices for n in d.notes if n.alarm)
+        return (*self._others.values(), *noted)
 
     def keeps_export(self) -> bool:
         """Whether every inverter with panels holds the export limit itself now, as far as it says.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from gateway.domain.control import Control
+from gateway.domain.metrics import PHASES
 from gateway.domain.readings import (
     BatteryState,
     ChargerState,
     DeviceState,
     InverterState,
+    Phase,
     Quality,
     Reading,
     Snapshot,
@@ -72,7 +74,20 @@ def join(
         ),
         meters=meters(awake, roles),
         off_grid=off_grid(states),
+        phases=_phases(awake, roles),
     )
+
+
+def _phases(states: Sequence[DeviceState], roles: Roles) -> tuple[Phase, ...]:
+    """Those that the meter of the connection tells; a home may have fewer than its meter could."""
+    found = tuple(
+        Phase(
+            grid_value(states, f"grid_power_{n}_w", roles),
+            grid_value(states, f"grid_current_{n}_a", roles),
+        )
+        for n in PHASES
+    )
+    return () if all(p == Phase(None, None) for p in found) else found
 
 
 def _in_the_dark(state: DeviceState, time: datetime) -> DeviceState:

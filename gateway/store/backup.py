@@ -23,7 +23,13 @@ from gateway.errors import ConfigError, StorageError
 from gateway.store.journal import Journal
 from gateway.store.lock import Lock
 
-FILES = ("journal.sqlite", "settings.sqlite", "history.sqlite", "commands.sqlite")
+FILES = (
+    "journal.sqlite",
+    "settings.sqlite",
+    "history.sqlite",
+    "decisions.sqlite",
+    "commands.sqlite",
+)
 _MANIFEST = "manifest.json"
 _FORMAT = 1
 _MOST_BYTES = 8 * 2**30

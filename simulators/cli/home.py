@@ -35,6 +35,10 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     sunspec_base: Annotated[
         int, typer.Option(help="where SunSpec devices put their models: 40000, 0 or 50000")
     ] = 40000,
+    prove: Annotated[
+        Path | None,
+        typer.Option(help="state folder of a gateway: let its devices prove there that they obey"),
+    ] = None,
     fault: Annotated[
         list[str] | None,
         typer.Option(help="DEVICE:KIND[=VALUE][,probability=P], e.g. inverter:late=2.0"),
@@ -65,10 +69,21 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     ports = Ports(port_inverter, port_meter, port_charger)
     try:
         choice = Choice(inverter, meter, charger, sunspec_base, rtu)
+        if prove is not None:
+            asyncio.run(_prove(prove, choice))
         simulated = Home(clock, scenario)
         asyncio.run(_run(simulated, clock, host, ports, choice, _faults(fault or [], seed)))
     except KeyboardInterrupt:
         print("stopped")
+
+
+async def _prove(state_dir: Path, choice: Choice) -> None:
+    from dataclasses import replace
+
+    from simulators.rehearsal import rehearse_found
+
+    await rehearse_found(state_dir, replace(choice, rtu=False))
+    print(f"what obeyed is steered by a gateway with state_dir = {str(state_dir)!r}")
 
 
 def _start(text: str | None, default: datetime | None) -> datetime | None:

@@ -23,6 +23,7 @@ from simulators.exchange.start import ExchangeHandle, start_exchange
 from simulators.exchange.terms import Terms
 from simulators.participants import start_participants
 from simulators.physics.home import Home
+from simulators.rehearsal import rehearse
 from simulators.scenario import Scenario
 
 STEP_S = 60.0
@@ -118,6 +119,7 @@ async def _stage(
             options.dashboard_port,
         )
         settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone)
+        await rehearse(settings.for_guard(), ports)
         gateway = Gateway(settings, gateways)
         for observed in past_of(scenario):
             gateway.agent.history.add_quarter(observed)

@@ -99,6 +99,8 @@ class AcModel:
 class HybridInverter(SunSpecUnit):
     """The inverter of the simulated home with its battery and panels."""
 
+    firmware = "1.34.6-1"
+
     def __init__(self, view: View, floats: bool = False) -> None:
         self.view = view
         self.storage = StorageControl(view)
@@ -108,7 +110,7 @@ class HybridInverter(SunSpecUnit):
 
     def _chain(self, measured: Model) -> Sequence[Model]:
         return [
-            common("Fronius", "Symo GEN24 10.0 Plus", "1.34.6-1", "SIM0000001"),
+            common("Fronius", "Symo GEN24 10.0 Plus", self.firmware, "SIM0000001"),
             measured,
             constant(Model(120, 26, self._nameplate)),
             constant(Model(121, 30, self._basic)),

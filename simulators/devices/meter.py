@@ -37,17 +37,18 @@ class MeterModel:
         view = self._view
         watts = view.powers().grid * self._sign
         current = watts / VOLTAGE_V
-        factor = scale_for(current, 32767, -3 + view.coarse)
-        third = scaled(current / 3, factor)
-        block.i16(2, scaled(current, factor), third, third, third, factor)
+        largest = max((abs(w) for w in view.phases_w()), default=0.0) / VOLTAGE_V
+        factor = scale_for(max(abs(current), largest), 32767, -3 + view.coarse)
+        phases = [w * self._sign for w in view.phases_w()]
+        amps = (scaled(w / VOLTAGE_V, factor) for w in phases)
+        block.i16(2, scaled(current, factor), *amps, factor)
         phase, lines = whole(VOLTAGE_V, 10), whole(_BETWEEN_PHASES_V, 10)
         if view.blind:
             phase = lines = None
         block.i16(7, phase, phase, phase, phase, lines, lines, lines, lines, -1)
         block.i16(16, whole(view.frequency_hz(), 100), -2)
-        factor = scale_for(watts, 32767, -1 + view.coarse)
-        third = scaled(watts / 3, factor)
-        block.i16(18, scaled(watts, factor), third, third, third, factor)
+        factor = scale_for(max(abs(watts), largest * VOLTAGE_V), 32767, -1 + view.coarse)
+        block.i16(18, scaled(watts, factor), *(scaled(w, factor) for w in phases), factor)
         apparent, part = scaled(abs(watts), factor), scaled(abs(watts / 3), factor)
         block.i16(23, apparent, part, part, part, factor)
         reactive = None if view.blind else 0
@@ -65,10 +66,11 @@ class MeterModel:
         view, nan = self._view, float("nan")
         watts = view.powers().grid * self._sign
         current = watts / VOLTAGE_V
-        block.f32(2, current, current / 3, current / 3, current / 3)
+        phases = [w * self._sign for w in view.phases_w()]
+        block.f32(2, current, *(w / VOLTAGE_V for w in phases))
         volts = (VOLTAGE_V,) * 4 + (_BETWEEN_PHASES_V,) * 4
         block.f32(10, *((nan,) * 8 if view.blind else volts))
-        block.f32(26, view.frequency_hz(), watts, watts / 3, watts / 3, watts / 3)
+        block.f32(26, view.frequency_hz(), watts, *phases)
         block.f32(36, abs(watts), *(nan,) * 11)
         block.f32(60, view.counter("grid_export"), nan, nan, nan)
         block.f32(68, view.counter("grid_import"), nan, nan, nan)

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.errors import ConfigError
+from simulators.devices.data_unit import DataUnit
 from simulators.devices.der import DerInverter
+from simulators.devices.family_file import FamilyFile, family_files
 from simulators.devices.faults import Faults
-from simulators.devices.foxess import FoxEssHybrid
 from simulators.devices.framing import RtuFraming
 from simulators.devices.goe import GoeCharger
 from simulators.devices.goodwe import GoodWeHybrid
-from simulators.devices.growatt import GrowattHybrid
 from simulators.devices.huawei import HuaweiHybrid
 from simulators.devices.hybrid import HybridInverter
 from simulators.devices.keba import KebaCharger
@@ -38,6 +38,15 @@ class Family:
     about: str
     units: Units
     single_client: bool = False
+
+
+def _of_file(file: FamilyFile) -> Family:
+    return Family(file.about, lambda view: {file.unit: DataUnit(file, view())}, file.single_client)
+
+
+def _of_kind(kind: str) -> dict[str, Family]:
+    """The families that are data."""
+    return {n: _of_file(file) for n, file in family_files().items() if file.kind == kind}
 
 
 INVERTERS: Mapping[str, Family] = {
@@ -77,26 +86,20 @@ INVERTERS: Mapping[str, Family] = {
         lambda view: {1: HuaweiHybrid(view())},
         single_client=True,
     ),
-    "growatt": Family(
-        "Growatt SPH with VPP registers, unit 1, with its meter; its timer ends nothing",
-        lambda view: {1: GrowattHybrid(view())},
-    ),
     "sma": Family(
         "SMA Tripower Smart Energy, unit 3, with its meter; AC setpoint ends after 10 minutes",
         lambda view: {3: SmaHybrid(view())},
-    ),
-    "foxess": Family(
-        "FoxESS H3, unit 247, with its meter; AC setpoint by remote control with a timeout",
-        lambda view: {247: FoxEssHybrid(view())},
     ),
     "solax": Family(
         "Solax X3 hybrid, unit 1, with its meter; remote control ends after 10 minutes",
         lambda view: {1: SolaxHybrid(view())},
     ),
+    **_of_kind("inverter"),
 }
 CHARGERS: Mapping[str, Family] = {
     "keba": Family("KEBA P30, unit 255", lambda view: {255: KebaCharger(view())}),
     "go-e": Family("go-e charger, unit 1; no fail-safe", lambda view: {1: GoeCharger(view())}),
+    **_of_kind("charger"),
 }
 METERS: Mapping[str, Family] = {
     "sunspec": Family("SunSpec meter, unit 200: 1, 203", lambda view: {200: GridMeter(view())}),
@@ -104,6 +107,7 @@ METERS: Mapping[str, Family] = {
         "SunSpec meter, unit 200: 1, 213",
         lambda view: {200: GridMeter(view(), floats=True)},
     ),
+    **_of_kind("meter"),
 }
 
 

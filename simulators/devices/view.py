@@ -63,6 +63,19 @@ class View:
             return replace(powers, battery=-powers.battery, grid=-powers.grid)
         return powers
 
+    def phases_w(self) -> tuple[float, float, float]:
+        """The grid's power a phase, W; NaN when blind. A car on fewer phases is on the first."""
+        powers, shares = self.powers(), self.home.scenario.load_shares
+        on = min(self.home.commands.charge_phases, self.home.house.car.phases)
+        even = powers.inverter_ac / 3
+        each = [
+            powers.load * share + (powers.ev / on if i < on else 0.0) - even
+            for i, share in enumerate(shares)
+        ]
+        rest = (powers.grid - sum(each)) / 3  # what is not told apart, on all alike
+        first, second, third = (watts + rest for watts in each)
+        return first, second, third
+
     def counter(self, name: str) -> float:
         """A lifetime counter in Wh; NaN when blind, 0 at wake-up."""
         if self.blind:

@@ -80,7 +80,8 @@ class Commands:
     ``discharge_limit_w`` bounds the battery's power from above, ``charge_limit_w`` its charging;
     a negative one forces the other direction, as SunSpec model 124 has it. ``pv_limit_w`` bounds
     the inverter's AC output, ``export_limit_w`` the export at the meter; ``ac_power_w`` asks for
-    this AC output (negative = from the grid) instead of self-consumption. ``ac_pv_limit_w`` bounds a
+    this AC output (negative = from the grid) instead of self-consumption, ``grid_power_w`` for this power at
+    the meter (import +). ``ac_pv_limit_w`` bounds a
     second inverter that has panels only; ``boxes`` are further chargers.
     """
 
@@ -91,6 +92,7 @@ class Commands:
     pv_limit_w: float | None = None
     export_limit_w: float | None = None
     ac_power_w: float | None = None
+    grid_power_w: float | None = None
     connected: bool = True
     charge_current_a: float = 16.0
     charge_phases: int = PHASES
@@ -263,7 +265,9 @@ def _dispatch(
     cells = _battery_bounds(house, state, commands, hours)
     own_w = pv + max(0.0, -demand_w) if house.ac_coupled else pv
     low, high = _allowed_range(commands, cells, own_w)
-    wanted_w = demand_w if commands.ac_power_w is None else commands.ac_power_w
+    wanted_w = demand_w - (commands.grid_power_w or 0.0)
+    if commands.ac_power_w is not None:
+        wanted_w = commands.ac_power_w
     battery = min(high, max(low, _to_dc(inverter, wanted_w) - pv))
     lowest_dc = _to_dc(inverter, -inverter.ac_rating_w)
     if pv + battery < lowest_dc:

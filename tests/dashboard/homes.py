@@ -13,6 +13,7 @@ from typing import Any
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason, Setpoints
+from gateway.domain.decisions import Decision
 from gateway.domain.intervals import Interval, quarter, quarters
 from gateway.domain.plan import (
     OfferCurve,
@@ -98,6 +99,14 @@ def minutes() -> list[Minute]:
                    0.071 + 0.02 * math.sin(n / 300))
         )  # fmt: skip
     return rows
+
+
+def decisions() -> list[Decision]:
+    noon = MIDNIGHT + timedelta(hours=9)
+    return [
+        Decision(MIDNIGHT, noon, Reason.SELF_CONSUMPTION, "serves the house: so it was", 0),
+        Decision(noon, NOW, Reason.PRICE_CHARGE, "charges: sold now a kWh brings 0.030 USD", -2400),
+    ]
 
 
 def reading(metric: str, value: float | str | None, quality: Quality = Quality.GOOD) -> Reading:
@@ -192,6 +201,7 @@ def view() -> HomeView:
         snapshot=snapshot(),
         setpoints=Setpoints(batteries_w={"inverter": -2400}, reason=Reason.PRICE_CHARGE),
         minutes=minutes(),
+        decisions=decisions(),
         plan=plan,
         capacity_wh=CAPACITY_WH,
         offer=offer,

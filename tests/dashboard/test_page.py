@@ -47,6 +47,21 @@ def _own(url: str, port: int, faults: list[str]) -> None:
         faults.append(f"asked elsewhere: {url}")
 
 
+async def test_why_the_battery_did_it_stands_below_the_chart(page: Page) -> None:
+    await expect(page.locator("#why")).to_contain_text("the battery charges: sold now a kWh brings")
+    canvas = page.locator("#chart-power .u-over")
+    box = await canvas.bounding_box()
+    assert box is not None
+    await page.mouse.move(box["x"] + box["width"] * 3 / 48, box["y"] + 20)  # three in the morning
+    await expect(page.locator("#why")).to_contain_text("serves the house: so it was")
+    await page.mouse.move(2, 2)
+    await expect(page.locator("#why")).to_contain_text("sold now a kWh brings")
+    await page.locator("summary", has_text="Why: every decision").click()
+    rows = page.locator("#why-table tbody tr")
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("09:0014:37")
+
+
 async def test_what_the_home_does_now(page: Page) -> None:
     await expect(page.locator("h1")).to_have_text("home")
     await expect(page.locator("#story")).to_have_text(

@@ -16,6 +16,7 @@ from gateway.agent.page_source import PageSource
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
 from gateway.agent.user_settings import SettingsKeeper, configured
+from gateway.agent.why import DecisionRecord
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
 from gateway.dashboard import page
@@ -27,6 +28,7 @@ from gateway.domain.trade import Side, Tender
 from gateway.ipc.messages import GuardReport
 from gateway.publishing.mqtt import Publisher
 from gateway.store.book import TenderState
+from gateway.store.decisions import DecisionStore
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.settings import SettingsStore
@@ -72,7 +74,8 @@ def make(folder: Path, **more: object) -> Bench:
     steering = HomeSteering(keeper, user, journal, clock, lambda: None)
     handler = CommandHandler(steering, SeenCommands(folder / "commands.sqlite"), clock)
     publisher = Publisher(settings.mqtt, "home", journal)
-    return Bench(keeper, user, PageSource(keeper, journal, history, publisher, handler, clock))
+    past = history, DecisionRecord(DecisionStore(folder / "decisions.sqlite"))
+    return Bench(keeper, user, PageSource(keeper, journal, past, publisher, handler, clock))
 
 
 async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:

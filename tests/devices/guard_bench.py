@@ -72,7 +72,7 @@ def at(
     servers: Servers, port: int, name: str, profile: str, unit: int | None = None
 ) -> DeviceConfig:
     """A device of the simulated home on this machine."""
-    return DeviceConfig(name, profile, "127.0.0.1", port, unit)
+    return DeviceConfig(name, profile, "127.0.0.1", port, unit, steer="always")
 
 
 def state(tmp_path: Path) -> str:

@@ -70,7 +70,7 @@ class ImageFile:
     absent: tuple[str, ...] = ()
     bad: tuple[str, ...] = ()
     max_read: int = 125
-    found: bool = True  # by a scan
+    found_as: str = ""  # the profile that a scan names, "" if none
     steer: tuple[Steered, ...] = ()
     neutral: Mapping[int, int] = field(default_factory=dict)
     passing: frozenset[int] = frozenset()
@@ -99,7 +99,7 @@ def loaded(path: Path) -> ImageFile:
         tuple(raw.get("absent", ())),
         tuple(raw.get("bad", ())),
         raw.get("max_read", 125),
-        raw.get("found", True),
+        raw.get("found_as", path.name.split(".", 1)[0]) if raw.get("found", True) else "",
         tuple(
             Steered(s["control"], s["value"], table(s["words"]), s.get("says", ""))
             for s in raw.get("steer", ())

@@ -42,6 +42,12 @@ VERTO = {
 }
 VERTO_METER = {
     "grid_power_w": -1782.1,
+    "grid_power_l1_w": -609.5,
+    "grid_power_l2_w": -560.9,
+    "grid_power_l3_w": -611.6,
+    "grid_current_l1_a": 2.696,
+    "grid_current_l2_a": 2.5,
+    "grid_current_l3_a": 2.741,
     "grid_import_wh": 146240.0,
     "grid_export_wh": 1240569.0,
     "grid_frequency_hz": 50.0,
@@ -61,6 +67,9 @@ GOODWE = {
     "battery_power_w": 0,
     "battery_soc_pct": 100,
     "grid_power_w": 489,
+    "grid_power_l1_w": 208,
+    "grid_power_l2_w": 166,
+    "grid_power_l3_w": 114,
     "grid_import_wh": None,  # both counters are 0: this meter does not count
     "grid_export_wh": None,
     "pv_energy_wh": 160300,

@@ -51,7 +51,7 @@ async def test_a_scan_finds_it(name: str) -> None:
     file = FILES[name]
     async with serving(server_of(file)) as server:
         found = [f async for f in scan("127.0.0.1", server.port, [file.image.unit])]
-    assert [f.profile.key for f in found] == ([file.profile] if file.found else [])
+    assert [f.profile.key for f in found] == ([file.found_as] if file.found_as else [])
     for one in found:
         assert one.identity.serial == file.image.serial
         assert not file.image.model or one.identity.model == file.image.model
@@ -59,7 +59,7 @@ async def test_a_scan_finds_it(name: str) -> None:
 
 async def test_no_other_profile_takes_it_for_its_own(name: str) -> None:
     file = FILES[name]
-    others = [p for key, p in all_profiles().items() if key != file.profile]
+    others = [p for key, p in all_profiles().items() if key not in (file.profile, file.found_as)]
     if profile(file.profile).sunspec:
         pytest.skip("what speaks SunSpec is read by it, whatever it is")
     async with serving(server_of(file, unit=1)) as server:

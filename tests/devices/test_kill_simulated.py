@@ -25,8 +25,9 @@ import pytest
 
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
+from simulators.devices.family_file import family_files
 from simulators.devices.registers import BlockUnit
-from simulators.devices.serve import Choice, Servers, serve_home
+from simulators.devices.serve import CHARGERS, Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.physics.house import Commands, House
 from simulators.scenario import Scenario
@@ -59,12 +60,15 @@ SCENARIOS = (
     ("huawei", "huawei-sun2000", EXPORT, None),
     ("goodwe", "goodwe-et", BATTERY, None),
     ("goodwe", "goodwe-et", EXPORT, None),
-    ("growatt", "growatt-sph", BATTERY, None),
     ("solax", "solax-x", BATTERY, 600),
     ("sma", "sma-hybrid", BATTERY, 600),
-    ("foxess", "foxess-h3", BATTERY, 60),
     ("keba", "keba-p30", CURRENT, 60),
     ("go-e", "go-e", CURRENT, None),
+    *(
+        (name, file.profile, BATTERY if file.kind == "inverter" else CURRENT, file.falls_back_s)
+        for name, file in family_files().items()
+        if file.rules
+    ),
 )
 # Registers that mean nothing while nobody controls: times and values of a mode that is off.
 IDLE = {
@@ -72,6 +76,7 @@ IDLE = {
     "keba": {5004, 5016},  # let go, the box's own largest current applies
     "solax": {0, *range(0x7D, 0x8B)},  # 0: unlocked until its next restart
     "sunspec-der": set(range(40000, 40500)),  # checked by the commands it gives the home
+    **{name: set(file.idle) for name, file in family_files().items()},
 }
 
 
@@ -96,12 +101,10 @@ class Bench:
     def open(self) -> None:
         self.home = Home(self.clock, Scenario(NOON, seed=1))
         choice = (
-            Choice(charger=self.family)
-            if self.family in ("keba", "go-e")
-            else Choice(inverter=self.family)
+            Choice(charger=self.family) if self.family in CHARGERS else Choice(inverter=self.family)
         )
         self.servers: Servers = self.run(serve_home(self.home, choice=choice))
-        charger = self.family in ("keba", "go-e")
+        charger = self.family in CHARGERS
         self.server = self.servers.charger if charger else self.servers.inverter
         self.port = self.servers.ports.charger if charger else self.servers.ports.inverter
 
@@ -169,6 +172,7 @@ def freed(now: Commands, before: Commands) -> bool:
         and (now.discharge_limit_w or battery.max_discharge_w) >= battery.max_discharge_w
         and 0.0 not in (now.charge_limit_w, now.discharge_limit_w)
         and now.ac_power_w == before.ac_power_w
+        and now.grid_power_w == before.grid_power_w
         and now.pv_limit_w == before.pv_limit_w
         and now.export_limit_w == before.export_limit_w
         and now.charge_current_a == before.charge_current_a

@@ -233,7 +233,7 @@ async def test_a_read_only_device_is_never_written(
 ) -> None:
     intents.remember("device", BATTERY, json.dumps({}), clock.now())
     async with serving(RegisterServer({1: words})) as server:
-        one = device(server, "fronius-gen24", clock, intents, control=False)
+        one = device(server, "fronius-gen24", clock, intents, steer="never")
         await one.poll()
         assert not one.controls
         with pytest.raises(DeviceError, match="cannot set"):

@@ -17,13 +17,15 @@ from gateway.devices.scan import scan
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality
 from gateway.guard.intents import GuardFile
+from simulators.devices.family_file import family_files
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
 from tests import loops
 
 # Steered by the AC output, without a published register of its AC power: the losses are not known.
-AC_WITHOUT_LOSSES, LOSSES_W = ("foxess",), 350
+AC_WITHOUT_LOSSES = [name for name, file in family_files().items() if not file.losses_known]
+LOSSES_W = 350
 NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
 BATTERY, CHARGER = Control.BATTERY_POWER, Control.CHARGE_CURRENT
 INVERTERS = {  # family -> profile, and whether the device drops a setpoint by itself
@@ -34,10 +36,13 @@ INVERTERS = {  # family -> profile, and whether the device drops a setpoint by i
     "sungrow": ("sungrow-sh", True),
     "huawei": ("huawei-sun2000", True),
     "goodwe": ("goodwe-et", False),
-    "growatt": ("growatt-sph", False),
     "solax": ("solax-x", True),
     "sma": ("sma-hybrid", True),
-    "foxess": ("foxess-h3", True),
+    **{
+        name: (file.profile, file.falls_back_s is not None)
+        for name, file in family_files().items()
+        if file.kind == "inverter" and file.rules
+    },
 }
 
 
@@ -104,7 +109,12 @@ def test_an_inverter_is_found_read_steered_and_let_go(family: str, tmp_path: Pat
     simulated(clock, work())
 
 
-@pytest.mark.parametrize(("family", "key"), [("keba", "keba-p30"), ("go-e", "go-e")])
+CHARGERS = {"keba": "keba-p30", "go-e": "go-e"} | {
+    name: file.profile for name, file in family_files().items() if file.kind == "charger"
+}
+
+
+@pytest.mark.parametrize(("family", "key"), CHARGERS.items())
 def test_a_charger_is_found_and_paused(family: str, key: str, tmp_path: Path) -> None:
     clock = SimClock(NOON)
 

@@ -121,6 +121,7 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
     sent += topics.settings_messages("energy/home", UserSettings())
     sent.append(topics.info("energy/home", "1", ()))
     sent.append(topics.alarms_message("energy/home", ["the meter is frozen"]))
+    sent.append(topics.decision_message("energy/home", None))
     sent.append(topics.event_message("energy/home", "command_refused", {}))
     sent.append(topics.status("energy/home", True))
     payloads = {m.topic: m.payload for m in reversed(sent)}

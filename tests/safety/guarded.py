@@ -204,6 +204,7 @@ name = "inverter"
 profile = "{FAMILIES[family]}"
 host = "127.0.0.1"
 port = {servers.ports.inverter}
+steer = "always"
 {"" if own_meter else meter}
 [battery]
 capacity_wh = 13500

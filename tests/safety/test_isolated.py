@@ -21,6 +21,7 @@ class Plain:
     """A device of somebody's own, as a plug-in may bring one."""
 
     sleeps_at_night = False
+    notes = ()
     controls = frozenset({Control.BATTERY_POWER})
 
     def __init__(self, name: str, clock: SimClock) -> None:

@@ -43,6 +43,6 @@ def test_one_whose_name_another_took_is_released_under_a_name_of_its_own() -> No
 
 
 def test_one_that_is_read_only_now_is_released_once_more() -> None:
-    left = left_behind((ONE,), (replace(ONE, control=False),), BOTH)
+    left = left_behind((ONE,), (replace(ONE, steer="never"),), BOTH)
     assert left.devices == (ONE,)
     assert left.renamed == {}

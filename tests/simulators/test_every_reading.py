@@ -12,13 +12,15 @@ import pytest
 
 from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
-from gateway.domain.metrics import METRICS
+from gateway.domain.metrics import METRICS, PHASES
 from gateway.domain.readings import Quality, Reading
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
+from simulators.devices.family_file import family_files
 from simulators.devices.serve import CHARGERS, INVERTERS, METERS, Choice, serve_home
 from simulators.devices.view import View
 from simulators.physics.home import Home
+from simulators.physics.house import VOLTAGE_V
 from simulators.scenario import Scenario
 from tests.devices.conftest import HandClock, Intents
 
@@ -31,14 +33,13 @@ PROFILES = {  # simulated family -> profile
     "sungrow": "sungrow-sh",
     "huawei": "huawei-sun2000",
     "goodwe": "goodwe-et",
-    "growatt": "growatt-sph",
     "solax": "solax-x",
     "sma": "sma-hybrid",
-    "foxess": "foxess-h3",
     "keba": "keba-p30",
     "go-e": "go-e",
     "sunspec": "sunspec-meter",
     "sunspec-float": "sunspec-meter",
+    **{name: file.profile for name, file in family_files().items()},
 }
 # name -> hour of the day, state of charge at its start, battery forced to W, seconds that pass
 STATES: dict[str, tuple[float, float, float | None, float]] = {
@@ -79,6 +80,8 @@ async def test_every_reading_is_true(family: str, state: str) -> None:
             clock.seconds += 60
         readings = await one.poll()
         true = truth(home, View(home))
+        coarse = family_files()[family].coarse if family in family_files() else {}
+        true |= {m: (true[m][0], float(step)) for m, step in coarse.items()}
         wrong = {r.metric: why for r in readings if (why := not_true(r, true, home))}
         assert not wrong
     finally:
@@ -117,6 +120,11 @@ def truth(home: Home, view: View) -> dict[str, tuple[float, float]]:
         "charger_energy_wh": (view.counter("charger"), 101),
         "charger_session_wh": (home.state().session_wh, 1),
         "pv_limit_pct": (100.0, 0.0),
+        **{f"grid_power_{n}_w": (w, 1.0) for n, w in zip(PHASES, view.phases_w(), strict=True)},
+        **{
+            f"grid_current_{n}_a": (abs(w) / VOLTAGE_V, 0.02)
+            for n, w in zip(PHASES, view.phases_w(), strict=True)
+        },
     }
 
 

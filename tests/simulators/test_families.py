@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pytest
 
+from simulators.devices.family_file import family_files
 from simulators.devices.faults import Fault, Faults, Kind
 from simulators.devices.serve import INVERTERS, Choice, serve_home
 from simulators.physics.home import Home
@@ -249,7 +250,11 @@ SENTINEL_OF_POWER = {  # family -> unit, function, address of a measured power, 
 }
 
 
-@pytest.mark.parametrize("family", INVERTERS)
+def test_every_family_has_its_sentinel_told() -> None:
+    assert set(INVERTERS) <= {*SENTINEL_OF_POWER, *family_files()}
+
+
+@pytest.mark.parametrize("family", SENTINEL_OF_POWER)
 async def test_a_blind_inverter_shows_no_measured_power(home: Home, family: str) -> None:
     blind = {"inverter": Faults([Fault(Kind.NAN)])}
     servers = await serve_home(home, choice=Choice(inverter=family), faults=blind)

@@ -98,6 +98,9 @@ function drawTables(day) {
     [`Price ${money}`, (r) => price(r.price_per_kwh)], [`Money ${day.currency}`, (r) => r.money]], day.fills, "Nothing traded yet.");
   table("deliveries", [["Delivery", when], ["Sold", (r) => energy(r.sold_wh)], ["Metered", (r) => energy(r.metered_wh)],
     ["Reading", (r) => r.quality], [`Settled ${day.currency}`, (r) => r.money ?? "not yet"]], day.deliveries, "Nothing delivered yet.");
+  const hour = (s) => new Date(s * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
+  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["The battery", (r) => r.sentence.replace(/^the battery /, "")]],
+    [...day.decisions].reverse(), "Nothing was decided yet today.");
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
   const at = (name) => ({ i }) => day.plan[name][i];
   const watts = (name) => (row) => power(at(name)(row));
@@ -158,9 +161,19 @@ function hear(kind, data) {
   } else {
     const day = JSON.parse(data);
     drawTables(day);
-    drawDay(byId("chart-power"), byId("chart-price"), day);
+    why = (at) => say(byId("why"), reasonAt(day, at ?? day.now));
+    why(null);
+    drawDay(byId("chart-power"), byId("chart-price"), day, (at) => why(at));
     drawOffer(byId("chart-offer"), day);
   }
+}
+
+let why = () => {};
+function reasonAt(day, at) {
+  const found = day.decisions.findLast((d) => d.since <= at);
+  if (!found || at > Math.max(found.until, found === day.decisions.at(-1) ? day.now : 0)) return "";
+  const time = new Date(Math.min(at, found.until) * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
+  return `${time}: the battery ${found.sentence.replace(/^the battery /, "")}.`;
 }
 
 async function closed() {

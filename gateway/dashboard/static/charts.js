@@ -45,6 +45,21 @@ const together = { hooks: { setSeries: [(u, si, options) => {
   }
 }] } };
 
+// What decided, as a band below the powers; the eye finds the changes, the words stand below the chart.
+const RULES = { price_rest: "soft", price_charge: "grid", price_discharge: "value", self_consumption: "load", delivery: "market" };
+function reasons() {
+  return { hooks: { draw: [(u) => {
+    const height = 5 * devicePixelRatio;
+    for (const { since, until, reason } of last.day.decisions) {
+      const from = u.valToPos(since, "x", true), to = u.valToPos(until, "x", true);
+      u.ctx.fillStyle = ink(RULES[reason] ?? "bad");
+      u.ctx.fillRect(from, u.bbox.top + u.bbox.height - height, Math.max(1, to - from), height);
+    }
+  }] } };
+}
+// Tells where a person points, in seconds; null when they point nowhere.
+const pointed = (tell) => ({ hooks: { setCursor: [(u) => tell(u.cursor.left < 0 ? null : u.posToVal(u.cursor.left, "x"))] } });
+
 let now = 0; // of the home, s
 function nowLine() {
   return { hooks: { draw: [(u) => {
@@ -90,8 +105,8 @@ function draw(place, frame, options, data) {
 const DAY = "\n{WWW} {D}"; // below the hour, where a day begins
 const HOURS = [[3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1]];
 
-export function drawDay(powerPlace, pricePlace, day) {
-  last = { powerPlace, pricePlace, day };
+export function drawDay(powerPlace, pricePlace, day, tell) {
+  last = { powerPlace, pricePlace, day, tell };
   now = day.now;
   const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency, exchange: day.exchange };
   const tzDate = (ts) => uPlot.tzDate(new Date(ts * 1000), day.time_zone);
@@ -102,7 +117,7 @@ export function drawDay(powerPlace, pricePlace, day) {
   const time = axis("x", "", { values: HOURS, size: 44, label: undefined });
   const prices = PRICES.filter(([name]) => day.exchange || name !== "market_price_per_kwh");
   const powers = POWERS.map(([name]) => name);
-  draw(powerPlace, frame, { ...common,
+  draw(powerPlace, frame, { ...common, plugins: [...common.plugins, reasons(), pointed(tell)],
     scales: { x, kW: {}, "%": { range: [0, 100] } },
     axes: [time, axis("kW", "kW", { values: (_, v) => v.map((w) => w / 1000) }), axis("%", "charge %", { side: 1, grid: { show: false } })],
     series: [{ value: "{WWW} {HH}:{mm}" }, ...series(POWERS, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
@@ -133,7 +148,7 @@ export function drawOffer(place, day) {
 let last = {};
 function again() {
   if (!last.day) return;
-  drawDay(last.powerPlace, last.pricePlace, last.day);
+  drawDay(last.powerPlace, last.pricePlace, last.day, last.tell);
   if (last.offerPlace) drawOffer(last.offerPlace, last.day);
 }
 let resizing;

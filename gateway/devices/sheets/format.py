@@ -222,7 +222,11 @@ class Choice(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     pause: Annotated[Number | SetpointWord | None, Meta(description="a charger that pauses")] = None
     saved: Annotated[Name | None, Meta(description="what stood in this register before us")] = None
     or_: Annotated[
-        Number | None, Meta(description="where nothing is saved; without it nothing is written")
+        Number | Name | None,
+        Meta(
+            description="where nothing is saved: a number, or a register as it reads now; "
+            "without it nothing is written"
+        ),
     ] = field(default=None, name="or")
 
 
@@ -263,6 +267,9 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     fc: Annotated[Literal[6, 16], Meta(description="function code")] = 16
     optional: Annotated[bool, Meta(description="a refusal is no failure")] = False
     check: Annotated[bool, Meta(description="it reads back what was written")] = True
+    again: Annotated[
+        bool, Meta(description="sent at a release though it reads so: a step before may change it")
+    ] = False
     only: Annotated[list[Direction], Meta(description="only when asked for one of these")] = field(
         default_factory=list
     )
@@ -283,7 +290,8 @@ class Lease(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 class Refusal(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A state of the device in which nothing is set."""
 
-    when: When
+    when: When | None = None
+    when_saved: Annotated[When | None, Meta(description="if this stood there before us")] = None
     because: str
 
 

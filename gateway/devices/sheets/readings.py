@@ -27,6 +27,7 @@ from gateway.modbus.registers import Field, Missing, Value
 Make = Callable[[Values], Value]
 _NEVER_0 = ("pv_energy_wh", "battery_charge_wh", "battery_discharge_wh", "battery_capacity_wh")
 _SLOW = (*_NEVER_0, "battery_max_charge_w", "battery_max_discharge_w")
+_ONE_WORD = ("u16", "i16", "str")  # the order of words says nothing of these
 _OTHER_WAY = {"grid_import_wh": "grid_export_wh", "grid_export_wh": "grid_import_wh"}
 
 
@@ -230,7 +231,7 @@ def _field(register: Register, sheet: Sheet, path: Path) -> Field:
         register.at,
         register.type,
         register.table or default.table,
-        register.words or default.words,
+        register.words or (default.words if register.type not in _ONE_WORD else "big"),
         register.scale,
         frozenset(register.absent),
         register.valid,

@@ -122,18 +122,16 @@ class Steering:
         flash = self._addresses(control.flash, "flash")
         self._check_flash()
         judge = self._judge(control.is_neutral, "is_neutral") if control.is_neutral else None
-        refusals = [(self._judge(r.when, "refuse"), r.because) for r in control.refuse]
+        refuses = self._refusals()
         asks, measured = self._setpoint(control.follows)
 
         def is_neutral(read_back: ReadBack) -> bool | None:
             verdict = judge(_Now(self._fields, read_back)) if judge else None
-            return None if isinstance(verdict, Missing) else verdict
+            return None if verdict is None else verdict is True
 
         def held(value: float, read_back: ReadBack, saved: Saved) -> tuple[Write, ...]:
-            now = _Now(self._fields, read_back)
-            for refuses, because in refusals:
-                if refuses(now) is True:
-                    raise DeviceError(because)
+            if because := refuses(read_back, saved):
+                raise DeviceError(because)
             wanted, direction = asks(value, read_back), self._direction(value)
             return hold(Asked(wanted, direction, read_back, saved))
 
@@ -235,6 +233,27 @@ class Steering:
         make, used = self._names.make(name, path)
         self.used.update(dict.fromkeys(used))
         return make
+
+    def _refusals(self) -> Callable[[ReadBack, Saved], str]:
+        """Why nothing may be set now; empty where it may."""
+        made: list[tuple[bool, Judge, str]] = []  # whether it looks at what stood there before us
+        for i, refusal in enumerate(self._control.refuse):
+            path = (*self._path, "refuse", i)
+            if (refusal.when is None) == (refusal.when_saved is None):
+                raise SheetError(path, "needs one of: when, when_saved")
+            if refusal.when is not None:
+                made.append((False, self._judge(refusal.when, path), refusal.because))
+            else:
+                made.append((True, self._names.judge(refusal.when_saved, path)[0], refusal.because))
+
+        def because(read_back: ReadBack, saved: Saved) -> str:
+            for before, judge, words in made:
+                values = _Before(self._fields, saved) if before else _Now(self._fields, read_back)
+                if judge(values) is True:
+                    return words
+            return ""
+
+        return because
 
     # -- steps --
 
@@ -383,11 +402,14 @@ class Steering:
             field = self._names.field(choice.saved, (*path, "value", "saved"))
             if choice.saved not in self._control.restore:
                 raise SheetError((*path, "value", "saved"), f"{choice.saved} is not in `restore`")
-            name, other = choice.saved, choice.or_
+            name = choice.saved
+            other = None if choice.or_ is None else self._limit(choice.or_, (*path, "value", "or"))
 
             def before(asked: Asked) -> float | None:
                 value = _Before({name: field}, asked.saved)[name]
-                return value if isinstance(value, int | float) else other
+                if isinstance(value, int | float):
+                    return value
+                return other(asked) if other else None
 
             return before
         ways = {
@@ -513,7 +535,7 @@ def _span(field: Field) -> range:
 def _write(step: Step, address: int, words: tuple[int, ...] | None) -> tuple[Write, ...]:
     if words is None:
         return ()
-    return (Write(address, words, step.fc, step.optional, step.check),)
+    return (Write(address, words, step.fc, step.optional, step.check, step.again),)
 
 
 def _needed(value: float | None, name: str | None) -> float:

@@ -25,6 +25,7 @@ from gateway.devices.sunspec.control import battery_124, pv_limit_123, pv_limit_
 from gateway.devices.sunspec.der import battery_704
 from gateway.devices.sunspec.inventory import SunSpecInventory, probe
 from gateway.devices.sunspec.storage import add_panels, add_storage, counted
+from gateway.domain.metrics import PHASES
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
 from gateway.modbus.registers import Field, Missing, Value
@@ -183,6 +184,15 @@ def _meter(found: SunSpecInventory) -> None:
         return
     power, sign = ss.field(model, "W"), found.quirk.meter_sign
     found.outputs.append(Output("grid_power_w", (power,), numeric(lambda w: sign * w)))
+    for phase, letter in zip(PHASES, "ABC", strict=True):
+        if ss.has(model, f"Wph{letter}"):
+            watts = ss.field(model, f"Wph{letter}")
+            found.outputs.append(
+                Output(f"grid_power_{phase}_w", (watts,), numeric(lambda w: sign * w))
+            )
+        if ss.has(model, f"Aph{letter}"):
+            amps = ss.field(model, f"Aph{letter}")
+            found.outputs.append(Output(f"grid_current_{phase}_a", (amps,), numeric(abs)))
     bought, sold = (
         replace(ss.field(model, point), valid=(0, _MOST_WH)) for point in ("TotWhImp", "TotWhExp")
     )

@@ -1,0 +1,93 @@
+"""`energy-gateway verify`: let the devices prove that they obey, before anything is steered."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.config.guard import GuardSettings
+
+_STOP_FIRST = (
+    "the gateway runs, and a device takes one master only: stop it (systemctl stop energy-gateway), run this "
+    "again, and start it (systemctl start energy-gateway)"
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(verify)
+
+
+def verify(
+    devices: Annotated[
+        list[str] | None, typer.Argument(metavar="[DEVICE]...", help="default: all not yet proved")
+    ] = None,
+    config: Annotated[Path, typer.Option(help="the configuration")] = Path("gateway.toml"),
+    yes: Annotated[bool, typer.Option("--yes", help="the owner agrees")] = False,
+) -> None:
+    """Prove that the devices obey: each is told small powers, and what is measured is looked at.
+
+    A battery charges, rests and discharges with 1 kW at most; a charger pauses and gives a few amperes; limits are lowered for a
+    moment. It ends at any surprise, and leaves the devices neutral whatever happens. What obeyed is steered from the gateway's
+    next start on, for this serial number and firmware. Stop the gateway first.
+
+    Exit 0: all is proved; 1: something failed or could not be tried now; 2: the configuration is wrong or the gateway runs.
+
+    Example: energy-gateway verify inverter --config /etc/energy-gateway/gateway.toml
+    """
+    from gateway.config.load import load_guard_settings
+    from gateway.errors import ConfigError
+    from gateway.guard.lock import lock_state
+
+    settings = load_guard_settings(config)
+    try:
+        lock = lock_state(Path(settings.state_dir))
+    except ConfigError as error:
+        raise ConfigError(_STOP_FIRST) from error
+    if lock is None:
+        raise ConfigError(f"{settings.state_dir}: cannot be written, so no proof could be kept")
+    try:
+        if not yes:
+            names = ", ".join(devices or [d.name for d in settings.devices if d.control])
+            typer.confirm(f"This steers {names} for some minutes. Go on?", abort=True)
+        if not asyncio.run(_verify(settings, devices or [])):
+            raise typer.Exit(1)
+    finally:
+        os.close(lock)
+
+
+async def _verify(settings: GuardSettings, names: list[str]) -> bool:
+    from gateway.clock import WallClock
+    from gateway.config.guard import FILE
+    from gateway.escape import printable
+    from gateway.guard.intents import GuardFile
+    from gateway.guard.proofs import ProofFolder
+    from gateway.systemd import end_now
+    from gateway.verify.home import verify_home
+
+    folder = Path(settings.state_dir)
+    clock = WallClock(settings.clock_start, settings.clock_rate)
+    file, proofs = GuardFile(folder / FILE), ProofFolder(folder)
+    work, ended = asyncio.current_task(), asyncio.Event()
+
+    def end() -> None:
+        if (
+            work is not None and not ended.is_set()
+        ):  # once: the release that follows is not cut short
+            ended.set()
+            work.cancel()
+
+    def told(line: str) -> None:
+        print(printable(line), flush=True)
+
+    end_now(end)
+    try:
+        return await verify_home(settings, names, clock, file, proofs, told)
+    except asyncio.CancelledError:
+        print("ended; the devices were let go", flush=True)
+        return False

@@ -1,0 +1,109 @@
+"""energy-gateway why: what was decided for the battery, and why."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gateway.domain.decisions import Decision
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("why")(why)
+
+
+def why(
+    moment: Annotated[
+        str | None,
+        typer.Argument(help="18:15 (the last one), '2026-06-01 18:15', or a day 2026-06-01"),
+    ] = None,
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
+        "gateway.toml"
+    ),
+    as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
+) -> None:
+    """Say why the battery did what it did, at a moment or over a day (without one: the last 24 hours).
+
+    The daemon writes its decisions every quarter of an hour, so the newest may be missing. A month is kept.
+
+    Example: energy-gateway why 18:15
+    """
+    import json
+    import sys
+    from datetime import timedelta
+
+    from gateway.clock import WallClock
+    from gateway.config.load import load_settings
+    from gateway.errors import ConfigError
+    from gateway.store.decisions import FILE, DecisionStore
+
+    settings = load_settings(config)
+    zone = ZoneInfo(settings.site.time_zone)
+    path = settings.state_dir / FILE
+    if not path.exists():
+        raise ConfigError(f"{path}: nothing is decided yet; the daemon makes it (state_dir)")
+    now = WallClock().now()
+    since, until = (now - timedelta(hours=24), now) if moment is None else span(moment, now, zone)
+    store = DecisionStore(path, read_only=True)
+    try:
+        found = store.between(since, until)
+    finally:
+        store.close()
+    if as_json:
+        print(json.dumps([_body(d) for d in found], indent=2))
+        return
+    if not found:
+        at = f"{since.astimezone(zone):%Y-%m-%d %H:%M}"
+        raise ConfigError(f"nothing is known of {at} ({zone.key}); a month is kept")
+    day = ""
+    for decision in found:
+        start: datetime = decision.since.astimezone(zone)
+        if day != (day := f"{start:%Y-%m-%d}"):
+            sys.stdout.write(f"{day}\n")
+        sys.stdout.write(
+            f"  {start:%H:%M}-{decision.until.astimezone(zone):%H:%M}  {decision.sentence}\n"
+        )
+
+
+def span(text: str, now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The UTC span that a person means by ``text``: a minute, or a local day. Raises ConfigError."""
+    from datetime import UTC, date, datetime, time, timedelta
+
+    from gateway.errors import ConfigError
+
+    minute, day = timedelta(minutes=1), timedelta(days=1)
+    here = now.astimezone(zone)
+    try:
+        if len(text) <= len("18:15"):
+            at = datetime.combine(here.date(), time.fromisoformat(text.zfill(5)), zone)
+            at = at if at <= here else at - day
+        elif len(text) == len("2026-06-01"):
+            first = datetime.combine(date.fromisoformat(text), time(), zone)
+            return first.astimezone(UTC), (first + day).astimezone(UTC)
+        else:
+            at = datetime.fromisoformat(text)
+            at = at if at.tzinfo else at.replace(tzinfo=zone)
+    except ValueError:
+        raise ConfigError(
+            f"{text!r} is no moment: 18:15, '2026-06-01 18:15' or 2026-06-01 would be one"
+        ) from None
+    return at.astimezone(UTC), at.astimezone(UTC) + minute
+
+
+def _body(decision: Decision) -> dict[str, object]:
+    from gateway.domain.intervals import iso
+
+    return {
+        "since": iso(decision.since),
+        "until": iso(decision.until),
+        "reason": decision.reason.value,
+        "sentence": decision.sentence,
+        "battery_w": decision.battery_w,
+    }

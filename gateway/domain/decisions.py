@@ -1,0 +1,22 @@
+"""What was decided for the battery over a span of time, and why, as it is kept for people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from gateway.domain.control import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """From ``since`` until ``until`` (UTC, half-open) the rule ``reason`` decided; ``sentence`` says in words
+    what that was worth when it began. ``battery_w`` is what the batteries were asked for at first,
+    discharge +, None where the inverter was left to itself.
+    """
+
+    since: datetime
+    until: datetime
+    reason: Reason
+    sentence: str
+    battery_w: int | None = None

@@ -1,0 +1,99 @@
+"""Why the battery did what it did, span by span, in SQLite: the newest month or so.
+
+It is no account: it may lose the last quarter of an hour, and what cannot be stored is forgotten. Nobody
+who steers waits for it or fails by it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gateway.domain.control import Reason
+from gateway.domain.decisions import Decision
+from gateway.errors import StorageError
+from gateway.store.database import Database, replaceable
+from gateway.supervise import Availability
+
+FILE = "decisions.sqlite"  # in the state folder
+_MIGRATIONS = (
+    """
+CREATE TABLE IF NOT EXISTS decision (since INTEGER PRIMARY KEY, until INTEGER NOT NULL,
+  reason TEXT NOT NULL, sentence TEXT NOT NULL, battery_w INTEGER) STRICT
+""",
+)
+_KNOWN = frozenset(r.value for r in Reason)  # a newer gateway may have written others
+# By count, not by age: a clock that was ahead must not make us drop the past. A usual day has 100 to 300
+# spans, so this is a month at least, and 10 MB at most.
+_MOST = 40_000
+_DROP = (
+    "DELETE FROM decision WHERE since <= (SELECT since FROM decision ORDER BY since DESC LIMIT 1"
+    " OFFSET ?)"
+)
+
+
+class DecisionStore:
+    """Opens (or makes) the file; raises StorageError if that is not possible."""
+
+    def __init__(self, path: Path, most: int = _MOST, *, read_only: bool = False) -> None:
+        self._most = most
+        self._availability = Availability(f"decisions {path}")
+        self._file = _read(path) if read_only else replaceable(path, lambda: _opened(path))
+
+    def add(self, decisions: Sequence[Decision]) -> None:
+        """Store finished spans; never raises (see the module)."""
+        rows = [
+            (int(d.since.timestamp()), int(d.until.timestamp()), d.reason, d.sentence, d.battery_w)
+            for d in decisions
+        ]
+        db = self._file.db
+        try:
+            with db:
+                db.execute("BEGIN")
+                db.executemany("INSERT OR REPLACE INTO decision VALUES (?, ?, ?, ?, ?)", rows)
+                db.execute(_DROP, (self._most,))
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return
+        self._availability.back()
+
+    def between(self, since: datetime, until: datetime) -> list[Decision]:
+        """All spans that touch the half-open span, in order; none while the file cannot be read."""
+        sql = "SELECT * FROM decision WHERE until > ? AND since < ? ORDER BY since"
+        try:
+            rows = self._file.db.execute(sql, (since.timestamp(), until.timestamp())).fetchall()
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return []
+        return [_decision(*row) for row in rows if row[2] in _KNOWN]
+
+    def close(self) -> None:
+        """Let go of the file; harmless when repeated."""
+        with suppress(sqlite3.Error):
+            self._file.close()
+
+
+def _opened(path: Path) -> Database:
+    return Database(path, _MIGRATIONS, synchronous="NORMAL", busy_s=0.2)
+
+
+def _read(path: Path) -> Database:
+    try:
+        return Database(path, _MIGRATIONS, read_only=True)
+    except sqlite3.DatabaseError as error:
+        raise StorageError(f"{path}: is damaged: {error}") from error
+
+
+def _decision(
+    since: int, until: int, reason: str, sentence: str, battery_w: int | None
+) -> Decision:
+    return Decision(
+        datetime.fromtimestamp(since, UTC),
+        datetime.fromtimestamp(until, UTC),
+        Reason(reason),
+        sentence,
+        battery_w,
+    )

@@ -1,0 +1,198 @@
+"""Walk a device through its modes, judged by what is measured, and leave it neutral whatever happens.
+
+Every device of the home is read at each tick, since the grid meter is the second witness and the limits are kept by it. The
+setpoints go the way that the guard's go: as leases, with what restores them stored before the first write, so that also
+after kill -9 the device frees itself or the next start does it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from statistics import fmean
+from typing import Any
+
+from gateway.clock import Clock
+from gateway.devices import ReleaseReport
+from gateway.devices.device import ModbusDevice
+from gateway.domain.control import ChargerAssumptions, Control
+from gateway.domain.readings import DeviceState, Role, Snapshot
+from gateway.errors import DeviceError, StorageError
+from gateway.site.snapshot import join
+from gateway.verify.judge import (
+    Seen,
+    beyond,
+    elsewhere_w,
+    second_witness,
+    surprise,
+    without_effect,
+)
+from gateway.verify.walk import REST_W, Limits, NotNow, Step, measured_w, walk
+
+LOOKS = 3  # in a row that must agree with what was told
+MOST_LOST, MOST_BEYOND = 2, 4  # polls without an answer; looks at which a limit is not kept
+SETTLE_S = {Control.CHARGE_CURRENT: 90.0}  # a car takes its time
+USUAL_SETTLE_S = 60.0
+RELEASE_S = 10.0  # real seconds
+
+
+class Surprise(Exception):
+    """What must not be; the device is released."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How it went: ``problem`` empty = it obeys. ``steps`` are what was told and seen, for the log."""
+
+    problem: str
+    steps: tuple[dict[str, Any], ...]
+
+
+@dataclass
+class Bench:
+    """The home while it is verified."""
+
+    devices: Sequence[ModbusDevice]
+    clock: Clock
+    period_s: float
+    limits: Limits
+    charger: ChargerAssumptions
+    roles: Mapping[str, Role] = field(default_factory=dict)
+
+    async def look(self) -> Snapshot:
+        """Read every device; one that does not answer is offline in it."""
+        states = await asyncio.gather(*(self._state(d) for d in self.devices))
+        return join(self.clock.now(), {s.name: s for s in states}, roles=dict(self.roles))
+
+    async def _state(self, device: ModbusDevice) -> DeviceState:
+        try:
+            readings = await device.poll()
+        except DeviceError:
+            return DeviceState(device.name, online=False)
+        return DeviceState(device.name, online=True, readings={r.metric: r for r in readings})
+
+
+async def verify(
+    bench: Bench, device: ModbusDevice, control: Control, told: Callable[[str], object]
+) -> Outcome:
+    """Walk ``control`` of ``device``; raises NotNow if nothing was tried. ``told`` hears how it goes on."""
+    one = _Walk(bench, device, control, told)
+    problem = ""
+    try:
+        await one.run()
+    except Surprise as error:
+        problem = str(error)
+    except (DeviceError, StorageError) as error:  # refused, not read back, taken by another, lost
+        problem = str(error)
+    finally:
+        problem = await one.let_go(problem)
+    return Outcome(problem, tuple(one.steps))
+
+
+async def released(device: ModbusDevice) -> ReleaseReport:
+    """Let go of all that it holds, in a task of its own: one that was told to end asks no device any more."""
+    try:
+        async with asyncio.timeout(RELEASE_S):
+            return (await asyncio.gather(device.release()))[0]
+    except TimeoutError:
+        return ReleaseReport(device.name, False, (f"it did not let go within {RELEASE_S:.0f} s",))
+
+
+class _Walk:
+    def __init__(
+        self, bench: Bench, device: ModbusDevice, control: Control, told: Callable[[str], object]
+    ) -> None:
+        self._bench, self._device, self._control, self._told = bench, device, control, told
+        self.steps: list[dict[str, Any]] = []
+        self._seen: list[Seen] = []
+        self._lost = self._beyond = 0
+
+    async def run(self) -> None:
+        bench = self._bench
+        snapshot = await bench.look()
+        state = snapshot.devices[self._device.name]
+        if not state.online:
+            raise NotNow("it does not answer")
+        steps = walk(self._control, state, snapshot, bench.limits, bench.charger)
+        if why := surprise(self._control, state, snapshot, bench.limits):
+            raise NotNow(why)
+        for step in steps:
+            await self._follow(step)
+        if why := without_effect(self._control, self._seen):
+            raise Surprise(why)
+        ratio, problem = second_witness(self._seen)
+        self.steps.append({"step": "grid meter", "ratio": ratio, "problem": problem})
+        says = "there is none that could see it" if ratio is None else f"{ratio:.2f} W for each W"
+        self._told(f"  second witness, the grid meter: {says}")
+        if problem:
+            raise Surprise(problem)
+
+    async def let_go(self, problem: str) -> str:
+        """Released and read back; the first problem stays the one that counts."""
+        report = await released(self._device)
+        self.steps.append({"step": "released", "problem": "; ".join(report.problems)})
+        return problem or "; ".join(report.problems)
+
+    async def _follow(self, step: Step) -> None:
+        """Hold as the guard would until the measured power has followed for some looks."""
+        clock, began = self._bench.clock, self._bench.clock.monotonic()
+        looks: list[tuple[float, float | None]] = []
+        power: float | None = None
+        while len(looks) < LOOKS:
+            if step.value is not None:
+                await self._device.hold(self._control, step.value)
+            await clock.sleep(self._bench.period_s)
+            snapshot = await self._bench.look()
+            state = snapshot.devices[self._device.name]
+            self._check(state, snapshot)
+            power = measured_w(self._control, state, snapshot)
+            if power is not None and step.low_w <= power <= step.high_w:
+                looks.append((power, elsewhere_w(self._control, snapshot)))
+            else:
+                looks.clear()
+            if len(looks) < LOOKS and clock.monotonic() - began > SETTLE_S.get(
+                self._control, USUAL_SETTLE_S
+            ):
+                self._failed(step, power)
+        self._note(step, looks, clock.monotonic() - began)
+
+    def _check(self, state: DeviceState, snapshot: Snapshot) -> None:
+        self._lost = 0 if state.online else self._lost + 1
+        if self._lost >= MOST_LOST:
+            raise Surprise("it answers no more")
+        if state.online and (why := surprise(self._control, state, snapshot, self._bench.limits)):
+            raise Surprise(why)
+        why = beyond(snapshot, self._bench.limits)
+        self._beyond = self._beyond + 1 if why else 0
+        if self._beyond >= MOST_BEYOND:
+            raise Surprise(why)
+
+    def _failed(self, step: Step, power: float | None) -> None:
+        if self._control is Control.CHARGE_CURRENT and not self._seen and (power or 0.0) < REST_W:
+            raise NotNow(
+                f"the car takes nothing at {step.name}: is it full, or does it wait for its own timer?"
+            )
+        measured = "nothing" if power is None else f"{power:.0f} W"
+        problem = f"told to {step.name}: between {step.low_w:.0f} and {step.high_w:.0f} W expected, measured {measured}"
+        self.steps.append({**asdict(step), "measured_w": power, "problem": problem})
+        raise Surprise(problem)
+
+    def _note(
+        self, step: Step, looks: Sequence[tuple[float, float | None]], seconds: float
+    ) -> None:
+        others = [other for _, other in looks if other is not None]
+        elsewhere = fmean(others) if len(others) == len(looks) else None
+        seen = Seen(step, fmean(power for power, _ in looks), elsewhere, seconds)
+        self._seen.append(seen)
+        self.steps.append(
+            {
+                "step": step.name,
+                "told": step.value,
+                "measured_w": round(seen.power_w, 1),
+                "grid_meter_w": None if elsewhere is None else round(elsewhere, 1),
+                "seconds": round(seconds, 1),
+                "problem": "",
+            }
+        )
+        self._told(f"  {step.name}: measured {seen.power_w:.0f} W after {seconds:.0f} s")
