@@ -85,7 +85,8 @@ def test_an_inverter_is_found_read_steered_and_let_go(family: str, tmp_path: Pat
         one = one_device(servers.ports.inverter, key, journal, clock)
         await clock.sleep(60)
         powers = home.state().powers
-        if "pv_power_w" in {r.metric for r in await one.poll()}:  # a storage on the AC side has none
+        told = {r.metric for r in await one.poll()}
+        if "pv_power_w" in told:  # a storage on the AC side tells none
             assert await number(one, "pv_power_w") == pytest.approx(powers.pv, abs=60)
         assert await number(one, "battery_soc_pct") == pytest.approx(50.4, abs=1)
         near = LOSSES_W if family in AC_WITHOUT_LOSSES else 60
