@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from gateway.agent.billing import Billing
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.feeds import Feeds
@@ -32,6 +33,7 @@ from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_services import pv_provider
 from gateway.ipc.messages import GuardReport
 from gateway.market.connect import open_market
+from gateway.metering.energy import QuarterFlow
 from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
@@ -96,6 +98,7 @@ class Agent:
         self._provider = (
             None if provider is None else ProviderForecast(provider, stores.settings, clock)
         )
+        self._billing = Billing(keeper, journal, history, stores.settings)
         watch = self._metering.watch
         past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
         chosen = strategy(settings.planner.strategy)
@@ -112,7 +115,13 @@ class Agent:
 
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""
-        self._metering.hear(report, self._reporting, self.order, self.history.add_quarter)
+        self._metering.hear(report, self._reporting, self.order, self._keep_quarter)
+        self._billing.update(report.snapshot.time)
+
+    def _keep_quarter(self, done: QuarterFlow) -> None:
+        """The past: what the forecast learns from, and what the bill compares with."""
+        self.history.add_quarter(done.observed)
+        self.history.add_flow(done.flow(self.keeper.state.stored_wh()))
 
     def order(self) -> None:
         """Tell the guard what holds now."""

@@ -13,14 +13,13 @@ from gateway.agent.state import StateKeeper
 from gateway.agent.user_settings import SettingsKeeper
 from gateway.clock import Clock
 from gateway.domain.intervals import iso, quarter_of
-from gateway.domain.plan import Observed
 from gateway.domain.readings import Quality, Snapshot
 from gateway.domain.trade import Metered, MeterGap, MeterQuality
 from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.metering.clock_watch import ClockWatch
 from gateway.metering.counters import Count, Metering
-from gateway.metering.energy import QuarterEnergy
+from gateway.metering.energy import QuarterEnergy, QuarterFlow
 from gateway.store.codec import gap_body, metered_body
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
@@ -62,7 +61,7 @@ class MeteringLoop:
         report: GuardReport,
         reporting: Reporting,
         order: Callable[[], None],
-        on_quarter: Callable[[Observed], None],
+        on_quarter: Callable[[QuarterFlow], None],
     ) -> None:
         """One report; never raises for a full disk."""
         now = self._clock.now()
@@ -100,12 +99,12 @@ class MeteringLoop:
         if user.charge_now and snapshot.car_plugged is False:
             self._user.change(user.changed({"charge_now": False}), must_store=False)
 
-    def _meter(self, report: GuardReport, on_quarter: Callable[[Observed], None]) -> None:
+    def _meter(self, report: GuardReport, on_quarter: Callable[[QuarterFlow], None]) -> None:
         """What has ended goes to the journal; what cannot be stored now is kept and tried again."""
         snapshot = report.snapshot
         done = self._energy.add(snapshot)
         if done is not None:
-            on_quarter(done.observed)
+            on_quarter(done)
         self._count(report)
         self._store(snapshot.time)
         if done is not None:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from gateway.bill.home import Bills
 from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
 from gateway.config.tariff import PublishedPrice, RetailPrice
@@ -74,6 +75,7 @@ class GatewayState:
     feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
     ratings: Mapping[str, BatteryState] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    bills: Bills | None = None
     operator: OperatorWord = field(default_factory=OperatorWord)
 
     @property

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.prices import known_prices, real_time
+from gateway.agent.prices import known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, wished
@@ -230,7 +230,17 @@ class TradingLoop:
         ]
         self._write_score(forecast_score(self._forecasts.values(), past))
 
+    def _note_prices(self) -> None:
+        """The account must be readable without the feeds: what they published for a metered quarter goes into it."""
+        state, book = self._keeper.state, self._past_of.journal.book
+        rows = retail_rows(
+            self._tariff.tariff, state.feeds, book.metered.keys() - book.retail.keys()
+        )
+        if rows:
+            self._past_of.journal.append_all([("retail_price", r) for r in rows], self._clock.now())
+
     async def _round(self, now: datetime) -> None:
+        self._note_prices()
         if self._market is None:
             self._replan(now)
             return
