@@ -47,7 +47,7 @@ def main() -> None:
         outlook = replay.outlook(i)
         middle = time.process_time()
         car = CarNeed(20_000, outlook.now + timedelta(hours=9), 11_000, 1_400)
-        planner.plan(replace(outlook, car=car))
+        planner.plan(replace(outlook, cars=(car,)))
         made.append(1000 * (middle - begin))
         plans.append(1000 * (time.process_time() - middle))
     grown = peak_mb() - before

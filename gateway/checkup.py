@@ -8,9 +8,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.agent.feeds import access_of, try_feed
 from gateway.clock import WallClock
+from gateway.config.feeds import PriceFeed
 from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
+from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, planned, sized
 from gateway.control.fuse import loads_a, total_w
@@ -18,8 +21,10 @@ from gateway.devices.build import build_devices
 from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Fuse
+from gateway.domain.intervals import QUARTER, iso
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
-from gateway.errors import BrokerError, ConfigError, DeviceError, MarketError
+from gateway.errors import BrokerError, ConfigError, DeviceError, FeedError, MarketError
+from gateway.feeds import open_feed
 from gateway.forecasts.pv_services import pv_provider
 from gateway.guard.intents import GuardFile
 from gateway.market.connect import adapter, open_market
@@ -68,7 +73,22 @@ def faults(path: Path, text: str, settings: Settings) -> list[str]:
             pv_provider(settings)
         except ConfigError as error:
             found.append(_at(path, text, ("pv_forecast", "provider"), str(error)))
+    for i, feed in enumerate(settings.price_feed):
+        try:
+            open_feed(feed.provider, access_of(feed, settings))
+        except ConfigError as error:
+            found.append(_at(path, text, ("price_feed", i, "provider"), str(error)))
     return found
+
+
+def questions(path: Path, text: str, settings: Settings) -> list[str]:
+    """What can hardly be meant so, each with what would be right."""
+    return [
+        _at(
+            path, text, doubt.key, f'{doubt.says} (accept = ["{doubt.name}"] takes it as it stands)'
+        )
+        for doubt in doubts(settings)
+    ]
 
 
 async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Finding]:
@@ -101,6 +121,9 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                 yield _fuse(home, settings.site.fuse)
             if any(b.soc_pct is not None for b in home.batteries):
                 yield _battery(settings, home, _at(path, text, ("battery",), ""))
+            for i, stated in enumerate(settings.price_feed):
+                where = _at(path, text, ("price_feed", i, "name"), "")
+                yield await _feed(stated, settings, clock, where)
             yield await _broker(settings, _at(path, text, ("mqtt",), ""))
             if settings.market:
                 yield await _market(settings, journal, clock, _at(path, text, ("market",), ""))
@@ -160,6 +183,20 @@ async def _broker(settings: Settings, where: str) -> Finding:
     except (BrokerError, ConfigError) as error:
         return Finding("MQTT broker", False, f"{where}{address}: {error}")
     return Finding("MQTT broker", True, f"{address} takes us")
+
+
+async def _feed(stated: PriceFeed, settings: Settings, clock: WallClock, where: str) -> Finding:
+    """One question, judged as the daemon would; nothing is kept."""
+    what, currency = f"price feed {stated.name}", settings.tariff.currency
+    try:
+        known = await try_feed(stated, settings, clock)
+    except FeedError as error:
+        return Finding(what, False, f"{where}{error}")
+    rows = known.prices or known.forecast
+    first, last = min(rows), max(rows) + QUARTER
+    unit = "g of CO2" if stated.provider.startswith(("carbon", "energy-charts-co2")) else currency
+    says = f"{min(rows.values()):.4g} to {max(rows.values()):.4g} {unit} a kWh, {iso(first)} to {iso(last)}"
+    return Finding(what, True, says)
 
 
 async def _market(settings: Settings, journal: Journal, clock: WallClock, where: str) -> Finding:

@@ -6,6 +6,7 @@
         DeviceError      one device is lost or refuses
         BrokerError      the MQTT broker is lost
         MarketError      the exchange is lost or answers nonsense
+        FeedError        a price feed gives no prices: plan with estimates that say so
         ForecastError    a weather service gives no forecast: plan with our own
       StorageError     the journal cannot store: stop bidding, keep safe control
       JournalBroken    the stored account contradicts itself: stop and tell the person
@@ -42,6 +43,10 @@ class MarketError(RetryableError):
 
 class ForecastError(RetryableError):
     """A provider's forecast could not be had; the text says why, never with a key in it."""
+
+
+class FeedError(RetryableError):
+    """Prices could not be had, or cannot be right; the text says why, never with a key in it."""
 
 
 class StorageError(GatewayError):

@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from gateway.agent.prices import real_time_at
 from gateway.agent.state import StateKeeper
 from gateway.domain.intervals import Interval
 from gateway.domain.price import Price
@@ -30,9 +31,8 @@ class Clearing:
             self._found = (key, self._of_fills(interval))
         if self._found[1] is not None:
             return self._found[1]
-        published = self._keeper.state.prices.get(interval.start)
-        ticks = published.imbalance_ticks if published else None
-        return None if ticks is None else Price(ticks).per_mwh
+        state = self._keeper.state
+        return real_time_at(state.settings.tariff, state.feeds, state.prices, interval.start)
 
     def _of_fills(self, interval: Interval) -> float | None:
         fills = self._journal.book.transactions.values()

@@ -7,8 +7,10 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from gateway.agent.billing import Billing
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
+from gateway.agent.feeds import Feeds
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.ordering import make_order
@@ -21,6 +23,7 @@ from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
+from gateway.config.plausible import Doubt, doubts
 from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
@@ -30,6 +33,7 @@ from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_services import pv_provider
 from gateway.ipc.messages import GuardReport
 from gateway.market.connect import open_market
+from gateway.metering.energy import QuarterFlow
 from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
@@ -41,6 +45,13 @@ ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivere
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
+
+
+def _asks(doubt: Doubt) -> str:
+    return (
+        f"the tariff is not followed: {'.'.join(doubt.key)}: {doubt.says} "
+        f'(tariff.accept = ["{doubt.name}"] takes it as it stands)'
+    )
 
 
 class Agent:
@@ -62,7 +73,9 @@ class Agent:
         user = restored(settings, stored_settings(stores.settings))
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
-        origin = NightOrigin(journal, keeper.state.rules.tariff)
+        origin = NightOrigin(
+            journal, keeper.state.rules.tariff, settings.battery.grid_energy == "home"
+        )
         self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
@@ -72,14 +85,20 @@ class Agent:
         self.publisher = Publisher(
             settings.mqtt, settings.site.name, journal, names, handler, memory
         )
+        self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
         self.exchange, market = None, None
-        if settings.market is not None and not stores.alarm:
+        doubted = doubts(settings)
+        for doubt in doubted:
+            log.error("%s: %s; nothing is bought or sold by such a tariff", doubt.name, doubt.says)
+        keeper.writer("alarms")(tuple(_asks(doubt) for doubt in doubted))
+        if settings.market is not None and not stores.alarm and not doubted:
             market = open_market(settings.market, journal, clock)
             self.exchange = market[0]
         provider = pv_provider(settings)
         self._provider = (
             None if provider is None else ProviderForecast(provider, stores.settings, clock)
         )
+        self._billing = Billing(keeper, journal, history, stores.settings)
         watch = self._metering.watch
         past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
         chosen = strategy(settings.planner.strategy)
@@ -96,7 +115,13 @@ class Agent:
 
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""
-        self._metering.hear(report, self._reporting, self.order, self.history.add_quarter)
+        self._metering.hear(report, self._reporting, self.order, self._keep_quarter)
+        self._billing.update(report.snapshot.time)
+
+    def _keep_quarter(self, done: QuarterFlow) -> None:
+        """The past: what the forecast learns from, and what the bill compares with."""
+        self.history.add_quarter(done.observed)
+        self.history.add_flow(done.flow(self.keeper.state.stored_wh()))
 
     def order(self) -> None:
         """Tell the guard what holds now."""
@@ -114,6 +139,7 @@ class Agent:
                     patience = Backoff(longest_s=ASK_AGAIN_S)
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
+                    self.feeds.spawn(loops)
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
@@ -162,6 +188,7 @@ class Agent:
         """Everything is closed, and nothing of it holds up the rest."""
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)
+            rest.push_async_callback(self.feeds.close)
             if self.exchange is not None:
                 rest.push_async_callback(self.exchange.close)
             rest.push_async_callback(self.publisher.close, FLUSH_S)

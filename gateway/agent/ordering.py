@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from gateway.agent.state import GatewayState
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import IntervalTerms, Order
+from gateway.domain.plan import ValueCurve
 
 LEASE = timedelta(seconds=60)  # renewed with every report; longer than an agent takes to start anew
 REPORTS_A_LEASE = 6  # at a slow pace of control the lease is so many periods
@@ -57,5 +58,15 @@ def _terms(
         import_assumed=bought is not None and bought.source.assumed,
         export_assumed=sold is not None and sold.source.assumed,
         value=state.plan.value(moment, cleared) if state.plan else None,
-        car_value=state.plan.car_value(moment, cleared) if state.plan else None,
+        car_values=_car_values(state, moment, cleared),
     )
+
+
+def _car_values(
+    state: GatewayState, moment: datetime, cleared: float | None
+) -> dict[str, ValueCurve]:
+    """Of each car that the plan knows."""
+    if state.plan is None:
+        return {}
+    known = {n: state.plan.car_value(n, moment, cleared) for n in state.plan.cars}
+    return {name: curve for name, curve in known.items() if curve is not None}

@@ -13,9 +13,11 @@ from gateway.config.secrets import is_loopback
 from gateway.config.settings import Dashboard
 from gateway.domain.intervals import quarter_of
 from gateway.domain.readings import Snapshot
+from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.publishing import topics
+from gateway.publishing.changes import Changes
 from gateway.publishing.discovery import Devices, HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
@@ -64,9 +66,11 @@ class Reporting:
             page_url(settings.dashboard),
         )
         self._known: Devices = ()
+        self._changes = Changes()
+        self._said: tuple[tuple[str, ...], UserSettings] | None = None  # as told last
 
     def tick(self, report: GuardReport, *, remember: bool = True) -> None:
-        """State goes out at most every ``publish_s``, the ledger as soon as there is something.
+        """What has changed by much goes out at once, all else every ``publish_s``; the ledger as soon as there is something.
 
         Without ``remember`` the history does not hear of it: its time cannot be right.
         """
@@ -79,6 +83,7 @@ class Reporting:
         if self._clock.monotonic() < self._due:
             if remember:
                 self._history.add(snapshot)
+            self._publish_changes(snapshot)
             return
         self._due = self._clock.monotonic() + self._keeper.state.settings.mqtt.publish_s - 1e-6
         market = market_state(self._keeper.state, self._journal, self._clock.now())
@@ -90,12 +95,27 @@ class Reporting:
         self._publish(snapshot, market)
         self.metrics.show(snapshot, market, self._counts())
 
+    def _publish_changes(self, snapshot: Snapshot) -> None:
+        """What somebody waits for; the broker is sent only what differs."""
+        base, state = self._publisher.base, self._keeper.state
+        if changed := self._changes.urgent(snapshot):
+            self._changes.told(changed)
+            for device in changed:
+                self._publisher.publish(topics.device_messages(base, device))
+            self._publisher.publish(topics.site_messages(base, snapshot))
+        if (said := (state.all_alarms, state.user)) != self._said:
+            self._said = said
+            self._publisher.publish([topics.alarms_message(base, state.all_alarms)])
+            self._publisher.publish(topics.settings_messages(base, state.user))
+
     def _decide(self, snapshot: Snapshot) -> None:
         sold_wh = self._journal.book.commitment(quarter_of(snapshot.time))
         self._decisions.hear(self._keeper.state, snapshot.time, sold_wh)
 
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
+        self._changes.told(snapshot.devices.values())
+        self._said = (self._keeper.state.all_alarms, self._keeper.state.user)
         self._publisher.publish(topics.snapshot_messages(base, snapshot))
         self._publisher.publish([topics.alarms_message(base, self._keeper.state.all_alarms)])
         self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))

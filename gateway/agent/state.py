@@ -9,7 +9,10 @@ from datetime import datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from gateway.bill.home import Bills
+from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
+from gateway.config.tariff import PublishedPrice, RetailPrice
 from gateway.control.batteries import (
     NOT_STATED,
     combined,
@@ -24,9 +27,10 @@ from gateway.domain.grid_operator import Direction, OperatorWord
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
-from gateway.domain.price import Price, PriceSource, Quote
+from gateway.domain.price import Price, PriceSource, Quote, mwh_price
 from gateway.domain.readings import BatteryState, Snapshot
 from gateway.domain.user_settings import UserSettings
+from gateway.feeds.keeper import FeedPrices
 from gateway.forecasts.score import ForecastScore
 from gateway.ipc.messages import GuardReport
 from gateway.market.exchanges import PublishedPrices
@@ -40,11 +44,12 @@ class HomeRules:
     settings: Settings
     tariff: TariffRules
     assumed: BatteryAssumptions
+    doubted: bool = False  # the tariff can hardly be meant: its prices are taken for unknown
 
     @classmethod
     def of(cls, settings: Settings) -> Self:
-        zone = ZoneInfo(settings.site.time_zone)
-        return cls(settings, TariffRules(settings.tariff, zone), settings.for_guard().battery)
+        rules = TariffRules(settings.tariff, ZoneInfo(settings.site.time_zone))
+        return cls(settings, rules, settings.for_guard().battery, bool(doubts(settings)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +58,8 @@ class GatewayState:
 
     ``operator`` is what was heard of the grid operator since the agent started.
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
-    ``interval_start`` what the grid meter had counted when the present interval began; ``ratings`` the
-    largest powers that each battery has stated; ``alarms`` are the agent's own sentences for people.
+    ``interval_start`` what the grid meter had counted when the present interval began; ``feeds`` what the
+    price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the agent's own sentences for people.
     """
 
     rules: HomeRules
@@ -67,8 +72,10 @@ class GatewayState:
     cleared: tuple[Interval, float] | None = None
     interval_start: tuple[Interval, MeterCounters] | None = None
     resellable: bool = True
+    feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
     ratings: Mapping[str, BatteryState] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    bills: Bills | None = None
     operator: OperatorWord = field(default_factory=OperatorWord)
 
     @property
@@ -86,7 +93,8 @@ class GatewayState:
     @property
     def all_alarms(self) -> tuple[str, ...]:
         """What a person should look at now: the guard's word, and the agent's own."""
-        return (*(self.report.alarms if self.report else ()), *self.alarms)
+        late = (feed.alarm for feed in self.feeds.values() if feed.alarm)
+        return (*(self.report.alarms if self.report else ()), *self.alarms, *late)
 
     @property
     def tick(self) -> int:
@@ -95,10 +103,18 @@ class GatewayState:
 
     def published(self, interval: Interval) -> tuple[float | None, float | None]:
         """The retailer's published import and export price of ``interval``, per MWh."""
-        known = self.prices.get(interval.start)
-        if known is None:
-            return None, None
-        return _per_mwh(known.import_ticks), _per_mwh(known.export_ticks)
+        tariff, start = self.settings.tariff, interval.start
+        return (
+            self._published(tariff.import_price, start, "import_ticks"),
+            self._published(tariff.export_price, start, "export_ticks"),
+        )
+
+    def _published(self, price: RetailPrice, start: datetime, column: str) -> float | None:
+        if isinstance(price, PublishedPrice) and price.feed is not None:
+            known = self.feeds[price.feed].prices.get(start) if price.feed in self.feeds else None
+            return None if known is None else mwh_price(known)
+        posted = self.prices.get(start)
+        return None if posted is None else _per_mwh(getattr(posted, column))
 
     def quotes(
         self, interval: Interval, cleared: float | None = None
@@ -107,6 +123,8 @@ class GatewayState:
         plan expects, which says where it comes from. None where nothing is planned either.
 
         Where it follows the market, it is known at the clearing price: ``cleared``, or the present interval's."""
+        if self.rules.doubted:
+            return None, None
         market = self.clearing_price(interval) if cleared is None else cleared
         schedule = self.plan.schedule if self.plan else ()
         planned = next((c for c in schedule if c.interval == interval), None)

@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
+from gateway.agent.prices import known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
-from gateway.control.charging import needs, together
+from gateway.control.charging import needs, wished
 from gateway.domain.intervals import floor_quarter, quarter_of
-from gateway.domain.plan import Forecast, Observed, OfferCurve, Outlook, Plan
+from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
-from gateway.domain.user_settings import UserSettings
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
-from gateway.market.exchanges import Exchange, PublishedPrices
+from gateway.market.exchanges import Exchange
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
 from gateway.metering.clock_watch import ClockWatch
@@ -104,6 +104,7 @@ class TradingLoop:
         await self._until_believed()
         if self._market:
             await self._market[1].start()
+            self._same_currency(self._market[1].rules.currency)
         await self._clock.sleep(2 * self._settings.control.period_s)  # the home has been seen
         while True:
             await self._until_believed()
@@ -113,6 +114,14 @@ class TradingLoop:
             self._write_reached(self._market is not None)
             self._order()
             await self._rest(self._next(now))
+
+    def _same_currency(self, theirs: str) -> None:
+        """Prices of two currencies are not compared, let alone traded on."""
+        ours = self._tariff.tariff.currency
+        if theirs and theirs != ours:
+            raise MarketError(
+                f"it settles in {theirs}, and tariff.currency is {ours}: nothing is traded"
+            )
 
     async def _until_believed(self) -> None:
         """Nothing is asked for, told or offered by a clock that cannot be right; the home is steered."""
@@ -137,10 +146,13 @@ class TradingLoop:
                 known = asked
                 self._replan(self._clock.now())
 
-    def _asked(self) -> tuple[bool | None, UserSettings]:
-        """What people ask of the plan: a car at the charger, and their wishes."""
-        snapshot = self._keeper.state.snapshot
-        return (snapshot.car_plugged if snapshot else None), self._keeper.state.user
+    def _asked(self) -> tuple[object, ...]:
+        """What a plan hangs on: cars at the chargers and what they were seen to draw, what people wish, and
+        the prices that are known."""
+        state = self._keeper.state
+        chargers = state.snapshot.chargers if state.snapshot else ()
+        cars = tuple((c.name, c.plugged, c.phases, _coarse(c.most_w)) for c in chargers)
+        return cars, state.user, tuple(id(feed.prices) for feed in state.feeds.values())
 
     def _replan(self, now: datetime) -> Plan | None:
         """A fresh plan takes the place of the last one, for the guard too."""
@@ -165,11 +177,12 @@ class TradingLoop:
             battery=battery,
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
-            car=together(needs(snapshot.chargers, state.user.standing(), self._control, now)),
+            cars=self._cars(now),
             export_limit_w=_least(state.user.export_limit_w, state.operator_limit_w("export")),
             import_limit_w=_least(
                 self._settings.site.most_import_w, state.operator_limit_w("import")
             ),
+            grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
         )
         outlook = build_outlook(
@@ -195,6 +208,15 @@ class TradingLoop:
         self._noted = {note.partition(":")[0] for note in notes}
         return plan
 
+    def _cars(self, now: datetime) -> tuple[CarNeed, ...]:
+        """What the cars that stand there want, the most urgent first; then those that take what is left over."""
+        state = self._keeper.state
+        chargers = state.snapshot.chargers if state.snapshot else ()
+        steered = tuple(c for c in chargers if c.steerable)
+        each = needs(steered, state.user.standing(), self._control, now)
+        more = (n for n in each.values() if n.energy_wh <= 0)
+        return (*wished(each), *more)
+
     def _score(self, outlook: Outlook) -> None:
         """Keep what is forecast an hour ahead, and compare what was with what came, over a day."""
         ahead = outlook.forecasts[SCORED_AHEAD : SCORED_AHEAD + 1]
@@ -208,7 +230,17 @@ class TradingLoop:
         ]
         self._write_score(forecast_score(self._forecasts.values(), past))
 
+    def _note_prices(self) -> None:
+        """The account must be readable without the feeds: what they published for a metered quarter goes into it."""
+        state, book = self._keeper.state, self._past_of.journal.book
+        rows = retail_rows(
+            self._tariff.tariff, state.feeds, book.metered.keys() - book.retail.keys()
+        )
+        if rows:
+            self._past_of.journal.append_all([("retail_price", r) for r in rows], self._clock.now())
+
     async def _round(self, now: datetime) -> None:
+        self._note_prices()
         if self._market is None:
             self._replan(now)
             return
@@ -250,24 +282,20 @@ class TradingLoop:
         """Past quarters, with the real-time prices that have become known; made once a quarter."""
         if self._made_past is not None and self._made_past[0] == since:
             return self._made_past[1]
-        prices = self._keeper.state.prices
+        state = self._keeper.state
+        final = real_time(self._tariff.tariff, state.feeds, state.prices)
         past: list[Observed] = []
         for row in self._past_of.quarters(since):
-            known = prices.get(row.interval.start)
-            final = known.imbalance_ticks if known else None
-            past.append(row if final is None else replace(row, rt_price=Price(final).per_mwh))
+            price = final.get(row.interval.start)
+            past.append(row if price is None else replace(row, rt_price=price))
         self._made_past = (since, past)
         return past
 
     def _known(self, now: datetime) -> KnownPrices:
-        prices, interval = self._keeper.state.prices, quarter_of(now)
+        state, interval = self._keeper.state, quarter_of(now)
         cleared = self._past_of.clearing.price(interval)
-        return KnownPrices(
-            cleared={} if cleared is None else {interval.start: cleared},
-            day_ahead=_per_mwh(prices, "day_ahead_ticks"),
-            published_import=_per_mwh(prices, "import_ticks"),
-            published_export=_per_mwh(prices, "export_ticks"),
-        )
+        known = known_prices(self._tariff, state.feeds, state.prices, now)
+        return replace(known, cleared={} if cleared is None else {interval.start: cleared})
 
     def _options(self) -> Options:
         planner = self._settings.planner
@@ -287,12 +315,9 @@ class TradingLoop:
         )
 
 
-def _per_mwh(prices: Mapping[datetime, PublishedPrices], name: str) -> dict[datetime, float]:
-    return {
-        t: Price(value).per_mwh
-        for t, p in prices.items()
-        if (value := getattr(p, name)) is not None
-    }
+def _coarse(power_w: float | None) -> int | None:
+    """A power that is worth a new plan when it changes."""
+    return None if power_w is None else round(power_w / 1000)
 
 
 def _least(*limits: float | None) -> float | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.agent.state import StateKeeper
 from gateway.config.settings import Settings
+from gateway.domain.setting_kinds import DAYS
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import StorageError
 from gateway.store.settings import SettingsStore
@@ -25,6 +26,10 @@ def configured(settings: Settings) -> UserSettings:
         export_limit_w=settings.site.export_limit_w,
         departure_time=settings.car.departure,
         departure_energy_wh=settings.car.energy_wh,
+        departure_days=tuple(sorted(DAYS.index(day) for day in settings.car.departure_days)),
+        car_more_per_kwh=settings.car.more_per_kwh,
+        car_limit_wh=settings.car.limit_wh,
+        car_surplus_w=settings.car.surplus_w,
     )
     market = settings.market
     if market is None:

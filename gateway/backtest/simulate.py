@@ -202,8 +202,9 @@ class Replay:
             battery=case.battery,
             stored_wh=self.stored,
             resellable_wh=self.resellable,
-            car=self._need(),
+            cars=self._needs(),
             month_peak_w=self._month_peak(i),
+            grid_energy_stays=case.grid_energy_stays,
             export_limit_w=case.export_limit_w,
             import_limit_w=case.import_limit_w,
         )
@@ -232,10 +233,10 @@ class Replay:
             self._session, self._charged = self._sessions[i], 0.0
         self._planned_at = self._charged
 
-    def _need(self) -> CarNeed | None:
+    def _needs(self) -> tuple[CarNeed, ...]:
         if self._session is None:
-            return None
-        return self._session.need(self._charged, self._series.start(self._session.end))
+            return ()
+        return (self._session.need(self._charged, self._series.start(self._session.end)),)
 
     def charge_car(self, i: int, plan: Plan) -> float:
         """The car answers the interval's price and surplus by its value; returns AC Wh."""
@@ -244,7 +245,7 @@ class Replay:
             return 0.0
         since = self._charged - self._planned_at
         need = session.need(self._planned_at, s.start(session.end))
-        curve = plan.car_value(s.start(i), float(s.rt[i]))
+        curve = plan.car_value("car", s.start(i), float(s.rt[i]))
         if curve is None:  # it has what it wants
             return 0.0
         net = float(s.load[i] - s.pv[i])
@@ -259,7 +260,7 @@ class Replay:
         s, case = self._series, self._case
         spec = case.battery
         net = float(s.load[i] - s.pv[i]) + car_wh
-        night = case.tariff.tariff.flat_night is not None
+        night = case.grid_energy_stays or case.tariff.tariff.flat_night is not None
         step = DispatchInterval(
             hours=HOURS,
             net_wh=net,
@@ -286,7 +287,8 @@ class Replay:
         spec = self._case.battery
         interval = Interval(self._series.start(i), self._series.start(i) + QUARTER)
         self.stored = after_interval(self.stored, x, HOURS, spec)
-        if x < 0 and not self._case.tariff.is_flat_night(interval):
+        stays = self._case.grid_energy_stays or self._case.tariff.is_flat_night(interval)
+        if x < 0 and not stays:
             self.resellable += -x * spec.charge_efficiency
         elif x < 0:
             self.resellable += min(-x, max(-net, 0.0)) * spec.charge_efficiency

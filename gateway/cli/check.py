@@ -21,15 +21,19 @@ def register(app: typer.Typer) -> None:
 def check(
     config: Annotated[Path, typer.Option(help="the configuration")] = Path("gateway.toml"),
     offline: Annotated[bool, typer.Option("--offline", help="only read the file")] = False,
+    accept: Annotated[
+        bool, typer.Option("--accept", help="do not ask about what can hardly be meant")
+    ] = False,
 ) -> None:
     """Test the configuration: every fault with file, line and key; every device, broker and exchange.
 
     Nothing is written to a device.
-    Exit 0: all is well; 1: something does not answer; 2: the file is wrong.
+    A tariff that can hardly be meant so is asked about; the daemon does not follow it.
+    Exit 0: all is well; 1: something does not answer, or is asked about; 2: the file is wrong.
 
     Example: energy-gateway check --config /etc/energy-gateway/gateway.toml
     """
-    from gateway.checkup import faults
+    from gateway.checkup import faults, questions
     from gateway.config.load import load_settings
     from gateway.config.secrets import complaints
     from gateway.errors import ConfigError
@@ -42,7 +46,11 @@ def check(
     print(f"ok    {config}: {len(settings.device)} devices, the file is right")
     for line in complaints(settings):
         print(f"note  {line}")
-    if not offline and not asyncio.run(_ask(config, text, settings)):
+    asked = [] if accept else questions(config, text, settings)
+    for line in asked:
+        print(f"ASK   {line}")
+    answers = offline or asyncio.run(_ask(config, text, settings))
+    if asked or not answers:
         sys.exit(1)
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings, Fuse
 from gateway.domain.grid_operator import OperatorRules, RelayInput
-from gateway.domain.order import StandingSettings
+from gateway.domain.order import EVERY_DAY, StandingSettings
 from gateway.domain.readings import Role
 
 Steer = Literal["proved", "always", "never"]
@@ -57,6 +57,7 @@ class Timing:
     deadband_w: float = 50.0
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
+    car_start_cost: float = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ class GuardSettings:
     fuse: Fuse | None = None
     departure: time = time(7)
     departure_energy_wh: float = 0.0
+    departure_days: tuple[int, ...] = EVERY_DAY
+    car_more_per_kwh: float = 0.001
+    car_limit_wh: float | None = None
+    car_surplus_w: float = 0.0
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
     charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
     timing: Timing = field(default_factory=Timing)
@@ -92,6 +97,10 @@ class GuardSettings:
             import_limit_w=self.import_limit_w,
             departure_time=self.departure,
             departure_energy_wh=self.departure_energy_wh,
+            departure_days=self.departure_days,
+            car_more_per_kwh=self.car_more_per_kwh,
+            car_limit_wh=self.car_limit_wh,
+            car_surplus_w=self.car_surplus_w,
         )
 
     def control(self) -> ControlSettings:
@@ -107,6 +116,7 @@ class GuardSettings:
             deadband_w=self.timing.deadband_w,
             dwell_s=self.timing.dwell_s,
             car_dwell_s=self.timing.car_dwell_s,
+            car_start_cost=self.timing.car_start_cost,
         )
 
     def roles(self) -> dict[str, Role]:

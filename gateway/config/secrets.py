@@ -42,6 +42,7 @@ def complaints(settings: Settings) -> list[str]:
     if market is not None:
         files |= {"market.credential_file": market.credential_file}
         files |= {"market.key_file": market.key_file}
+    files |= {f"price_feed {f.name!r}: key_file": f.key_file for f in settings.price_feed}
     files |= {"dashboard.password_file": settings.dashboard.password_file}
     said = [
         f"{key} = {file}: others on this machine may read it; chmod 600 {file}"

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.config.feeds import PriceFeed
 from gateway.config.guard import DeviceConfig, GuardSettings, Steer, Timing
-from gateway.config.tariff import Tariff
+from gateway.config.tariff import Tariff, Weekday
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, Fuse
 from gateway.domain.grid_operator import (
     LEAST_14A_W,
@@ -23,6 +24,7 @@ from gateway.domain.grid_operator import (
     guaranteed_14a_w,
 )
 from gateway.domain.readings import Role
+from gateway.domain.setting_kinds import DAYS
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
@@ -209,6 +211,11 @@ class Battery(_Part):
         description="in its place: pairs of AC W and efficiency, e.g. [[300, 0.8], [2000, 0.95]]",
     )
     discharge_efficiency_by_power: Curve = Field((), description="the same for discharging")
+    grid_energy: Literal["any", "home"] = Field(
+        "any",
+        description="what may become of energy that was bought from the grid: `home` = it is used here and "
+        "never fed in again",
+    )
     standby_w: float = Field(0, ge=0, description="own consumption of the battery, W")
     wear_per_kwh: Decimal = Field(Decimal("0.02"), ge=0, description="cost of a kWh discharged")
 
@@ -228,6 +235,18 @@ class Car(_Part):
 
     energy_wh: float = Field(10_000, ge=0, description="wanted per plug-in")
     departure: time = Field(time(7), description="local time of day")
+    departure_days: tuple[Weekday, ...] = Field(
+        ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), description="on which it leaves then"
+    )
+    more_per_kwh: float = Field(
+        0.001,
+        description="what a kWh beyond `energy_wh` is worth: it is taken where it costs less "
+        "(0.001: only what costs nothing; the price of export and a little: only surplus)",
+    )
+    limit_wh: float | None = Field(None, ge=0, description="most that it gets in a stay")
+    surplus_w: float = Field(
+        0, ge=0, description="beyond `energy_wh` it only charges while the home has so much surplus"
+    )
     phases: Literal[1, 3] = Field(3, description="that the charger uses")
     volts: float = Field(230, gt=0, description="of a phase against neutral")
     min_current_a: float = Field(6, ge=0, description="least that a car takes (IEC 61851: 6 A)")
@@ -253,7 +272,12 @@ class Mqtt(_Part):
     cert_file: Path | None = Field(None, description="our certificate (PEM), if the broker asks")
     key_file: Path | None = Field(None, description="its key; or systemd credential mqtt_key")
     protocol: Literal["3.1.1", "5"] = Field("3.1.1", description="every broker speaks 3.1.1")
-    publish_s: float = Field(10, gt=0, description="state is published at most this often")
+    publish_s: float = Field(
+        10,
+        gt=0,
+        description="what has hardly changed, and counters, are published at most this often; a change of a "
+        "power by more than 50 W and 5 %, of a state, a loss: at once",
+    )
     home_assistant: bool = Field(True, description="publish discovery")
     discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
 
@@ -362,6 +386,12 @@ class Control(_Part):
     car_dwell_s: float = Field(
         120, ge=0, description="shortest stay of the car in charging or waiting"
     )
+    car_start_cost: float = Field(
+        0.02,
+        ge=0,
+        description="cost of a start of the car, in the tariff's currency: what a short cloud or a "
+        "short gap must be worth before the contactor moves",
+    )
 
 
 class Dashboard(_Part):
@@ -441,6 +471,10 @@ class GuardPart(BaseModel):
             fuse=own.fuse,
             departure=car.departure,
             departure_energy_wh=car.energy_wh,
+            departure_days=tuple(sorted(DAYS.index(day) for day in car.departure_days)),
+            car_more_per_kwh=car.more_per_kwh,
+            car_limit_wh=car.limit_wh,
+            car_surplus_w=car.surplus_w,
             battery=BatteryAssumptions(
                 battery.capacity_wh,
                 battery.max_charge_w,
@@ -454,7 +488,11 @@ class GuardPart(BaseModel):
             ),
             charger=ChargerAssumptions(car.phases, car.volts, car.min_current_a, car.max_current_a),
             timing=Timing(
-                control.period_s, control.deadband_w, control.dwell_s, control.car_dwell_s
+                control.period_s,
+                control.deadband_w,
+                control.dwell_s,
+                control.car_dwell_s,
+                control.car_start_cost,
             ),
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,
@@ -469,7 +507,20 @@ class Settings(GuardPart):
 
     mqtt: Mqtt = Mqtt()
     tariff: Tariff = Tariff()
+    price_feed: tuple[PriceFeed, ...] = ()
     market: Market | None = None
     planner: Planner = Planner()
     pv_forecast: PvForecast | None = None
     dashboard: Dashboard = Dashboard()
+
+    @model_validator(mode="after")
+    def _feeds_are_there(self) -> Self:
+        names = [feed.name for feed in self.price_feed]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f"two price feeds are named {name!r}; names must differ")
+        for name in sorted(self.tariff.feeds() - set(names)):
+            raise ValueError(
+                f"the tariff follows the price feed {name!r}: add [[price_feed]] with name = {name!r}"
+            )
+        return self

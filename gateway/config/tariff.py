@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from gateway.config.feeds import FeedName
+
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
@@ -47,17 +49,32 @@ class WholesalePrice(_Part):
     kind: Literal["wholesale"]
     adder_per_kwh: Decimal = Decimal(0)
     factor: Decimal = Decimal(1)
+    feed: FeedName | None = Field(
+        None, description="price feed of the real-time price; default: the exchange"
+    )
+    day_ahead_feed: FeedName | None = Field(
+        None, description="price feed of what is expected of it; default: the exchange"
+    )
 
 
 class PublishedPrice(_Part):
-    """The price that the retailer publishes at the exchange for each interval."""
+    """The price that is published for each interval, times ``factor`` plus ``adder_per_kwh``; unknown until it is."""
 
     kind: Literal["published"]
+    feed: FeedName | None = Field(None, description="price feed; default: the exchange")
+    factor: Decimal = Decimal(1)
+    adder_per_kwh: Decimal = Decimal(0)
+    tax_included: bool = Field(
+        False, description="it is what the bill says: neither `tax_pct` nor `grid_fee` is added"
+    )
 
 
 RetailPrice = Annotated[
     FlatPrice | TimeOfUsePrice | WholesalePrice | PublishedPrice, Field(discriminator="kind")
 ]
+
+
+GridFee = Annotated[FlatPrice | TimeOfUsePrice, Field(discriminator="kind")]
 
 
 class FlatNight(_Part):
@@ -71,10 +88,36 @@ class FlatNight(_Part):
 class Tariff(_Part):
     """What a Wh costs and earns without trading."""
 
-    currency: str = "USD"
+    currency: str = Field("USD", description="ISO 4217; all amounts of this table are in it")
     import_price: RetailPrice = FlatPrice(kind="flat", per_kwh=Decimal("0.14"))
     export_price: RetailPrice = PublishedPrice(kind="published")
+    grid_fee: GridFee | None = Field(
+        None,
+        description="comes on top of the import price, by hour where it differs (§14a module 3)",
+    )
+    levies_per_kwh: Decimal = Field(
+        Decimal(0), description="electricity tax and levies, on top of the import price"
+    )
     flat_night: FlatNight | None = None
-    monthly_fee: Decimal = Decimal(0)
-    demand_charge_per_kw: Decimal = Decimal(0)
-    tax_pct: Decimal = Decimal(0)
+    monthly_fee: Decimal = Field(Decimal(0), description="standing charge of a month")
+    daily_fee: Decimal = Field(Decimal(0), description="standing charge of a day")
+    demand_charge_per_kw: Decimal = Field(
+        Decimal(0), description="of a month's highest quarter-hour"
+    )
+    tax_pct: Decimal = Field(
+        Decimal(0), description="VAT, sales tax, GST on all that is bought, fees included"
+    )
+    accept: tuple[str, ...] = Field(
+        (),
+        description="oddities that `check` asks about and that are meant so, by the names it gives them",
+    )
+
+    def feeds(self) -> frozenset[str]:
+        """The names of the price feeds that the tariff follows."""
+        named = []
+        for price in (self.import_price, self.export_price):
+            if isinstance(price, PublishedPrice | WholesalePrice):
+                named.append(price.feed)
+            if isinstance(price, WholesalePrice):
+                named.append(price.day_ahead_feed)
+        return frozenset(name for name in named if name is not None)

@@ -7,25 +7,34 @@ rather ready than short. All functions are pure; what a contactor needs to rest 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.control.economics import DispatchInputs, car_power_w
+from gateway.control.cars import CarChoice
+from gateway.control.economics import DispatchInputs
 from gateway.control.inputs import ContactorMemory
 from gateway.control.limits import SteeredHome
 from gateway.domain.control import ChargerAssumptions, ControlSettings
-from gateway.domain.order import StandingSettings
-from gateway.domain.plan import CarNeed, ValueCurve
+from gateway.domain.order import Departure, StandingSettings
+from gateway.domain.plan import CarNeed
 from gateway.domain.readings import ChargerState
 
-# A car cannot charge with less than its least current; a wish above this is worth starting it.
-LEAST_CAR_W = 100.0
 RISE_S = 30.0  # a car follows a raised current within some seconds (IEC 61851: 5 s, some need more)
 SLACK = 1.25  # a car that needs more than 1 / SLACK of the time that is left no longer waits
 SLACK_S = 900.0  # ... nor one with less than a quarter-hour to spare
+NOTHING_WH = 10.0  # not worth a start
+STEADY_S = 20.0  # inverters, cars and meters need so long to follow a current: no faster by the sun
+MOST_MORE_WH = 200_000.0  # no car takes more in a stay
 _EPSILON = 1e-9  # of an ampere
+_LONGEST_TICK_S = 60.0
+
+
+def spec_of(charger: ChargerState, control: ControlSettings) -> ChargerAssumptions:
+    """What is assumed of a charger with the car that stands there, as far as it was seen to draw."""
+    spec = control.charger_named(charger.name)
+    return spec if charger.phases is None else replace(spec, phases=charger.phases)
 
 
 def needs(
@@ -34,101 +43,144 @@ def needs(
     control: ControlSettings,
     now: datetime,
 ) -> dict[str, CarNeed]:
-    """What each car still wants before the next departure, by charger; those that are done are not in it.
+    """What each car still wants before the next departure, by charger; those that want nothing are not in it.
 
     A charger that does not count its session is asked for the whole wish: rather ready than short.
     """
-    departure = next_at(now, settings.departure_time, control.zone)
+    leaves = next_departure(now, settings, control.zone)
     found = {}
     for charger in chargers:
-        missing_wh = settings.departure_energy_wh - (charger.session_wh or 0.0)
-        if charger.plugged and missing_wh > 0:
-            spec = control.charger_named(charger.name)
-            found[charger.name] = CarNeed(missing_wh, departure, spec.max_power_w, spec.min_power_w)
+        got_wh = charger.session_wh or 0.0
+        missing_wh = leaves.energy_wh - got_wh
+        missing_wh = missing_wh if missing_wh > NOTHING_WH else 0.0
+        more_wh = MOST_MORE_WH if settings.car_limit_wh is None else settings.car_limit_wh - got_wh
+        more_wh = max(0.0, more_wh - missing_wh)
+        if charger.plugged and (missing_wh > 0 or more_wh > 0):
+            spec = spec_of(charger, control)
+            most_w = min(spec.max_power_w, max(charger.most_w or math.inf, spec.min_power_w))
+            unseen = charger.phases is None and charger.most_w is None
+            found[charger.name] = CarNeed(
+                energy_wh=missing_wh,
+                departure=leaves.at,
+                max_power_w=most_w,
+                min_power_w=spec.min_power_w,
+                name=charger.name,
+                more_wh=more_wh,
+                more_value=1000 * settings.car_more_per_kwh,
+                surplus_w=settings.car_surplus_w,
+                sure_power_w=min(most_w, spec.max_a * spec.volts) if unseen else None,
+            )
     return found
 
 
-def together(each: Mapping[str, CarNeed]) -> CarNeed | None:
-    """The cars as the one that is planned; None when none needs anything."""
-    if not each:
-        return None
-    return CarNeed(
-        energy_wh=sum(n.energy_wh for n in each.values()),
-        departure=min(n.departure for n in each.values()),
-        max_power_w=sum(n.max_power_w for n in each.values()),
-        min_power_w=min(n.min_power_w for n in each.values()),
-    )
+def wished(each: Mapping[str, CarNeed]) -> tuple[CarNeed, ...]:
+    """Those that want energy before they leave, the most urgent first."""
+    return tuple(sorted((n for n in each.values() if n.energy_wh > 0), key=latest_start))
 
 
-def next_at(now: datetime, local: time, zone: ZoneInfo) -> datetime:
-    """The next moment at which the local clock shows ``local``."""
-    here = now.astimezone(zone)
-    when = datetime.combine(here.date(), local, zone)
-    if when <= here:
-        when = datetime.combine(here.date() + timedelta(days=1), local, zone)
-    return when.astimezone(now.tzinfo)
+def next_departure(now: datetime, settings: StandingSettings, zone: ZoneInfo) -> Departure:
+    """When the car leaves next and what it wants by then.
+
+    A departure of a single day takes the place of the usual one on that local day. Where none is known (no
+    day of the week has one) it is a week away, and nothing is wanted by then.
+    """
+    single = {d.at.astimezone(zone).date() for d in settings.departures}
+    known = [d for d in settings.departures if d.at > now]
+    today = now.astimezone(zone).date()
+    for day in (today + timedelta(days=ahead) for ahead in range(8)):
+        at = local_moment(day, settings.departure_time, zone).astimezone(now.tzinfo)
+        if day.weekday() in settings.departure_days and day not in single and at > now:
+            known.append(Departure(at, settings.departure_energy_wh))
+            break
+    return min(known, key=lambda d: d.at, default=Departure(now + timedelta(days=7), 0.0))
+
+
+def local_moment(day: date, local: time, zone: ZoneInfo) -> datetime:
+    """The moment at which the clock of ``zone`` shows ``local`` on ``day``, UTC.
+
+    Of an hour that autumn repeats it is the first (rather ready early), and one that spring skips is as
+    long after midnight as the clock would have shown.
+    """
+    return datetime.combine(day, local, zone).astimezone(UTC)
 
 
 def latest_start(need: CarNeed) -> datetime:
     """From then on the car is late if it does not charge at full power."""
-    needed_s = 3600 * need.energy_wh / need.max_power_w
+    needed_s = 3600 * need.energy_wh / need.planned_power_w
     return need.departure - timedelta(seconds=SLACK * needed_s + SLACK_S)
 
 
+def late(need: CarNeed, now: datetime) -> bool:
+    """Whether it is past its latest start."""
+    return need.energy_wh > 0 and now > latest_start(need)
+
+
 @dataclass(frozen=True, slots=True)
-class CarDispatch:
-    """What the cars should get: ``power_w`` for those ``wanting``, in the order of the configuration.
+class Share:
+    """What one charger should get. ``current_a`` is best now (0: waiting is), ``charging_a`` if it charges.
 
-    ``urgent`` are those past their latest start. ``within_w``: a limit is in it, so it is rounded down.
+    ``priced``: only prices ask for it, so that it may wait; ``urgent``: it starts at once. ``gain_per_h``
+    is what charging earns against waiting, currency units an hour (None: not by price). ``by_sun``: from the
+    grid alone it would not charge.
     """
 
-    power_w: float
-    wanting: tuple[str, ...]
-    urgent: frozenset[str] = frozenset()
-    within_w: bool = False
+    current_a: float
+    charging_a: float
+    priced: bool = False
+    urgent: bool = False
+    gain_per_h: float | None = None
+    by_sun: bool = False
 
 
-def dispatch(
-    each: Mapping[str, CarNeed],
-    curve: ValueCurve | None,
-    inputs: DispatchInputs | None,
-    now: datetime,
-) -> CarDispatch:
-    """By the value of another Wh in the cars against the present price.
-
-    Without a plan that knows them (none yet, or made before they came) those that are late charge at
-    full power, as all do where a price is not known.
-    """
-    late = frozenset(name for name, need in each.items() if now > latest_start(need))
-    if curve is None:
-        power_w = sum(each[name].max_power_w for name in late)
-        return CarDispatch(power_w, tuple(n for n in each if n in late), late)
-    need = together(each)
-    if need is None:
-        return CarDispatch(0.0, ())
-    if inputs is None:
-        return CarDispatch(need.max_power_w, tuple(each), late)
-    limited = inputs.import_limit_w is not None
-    return CarDispatch(car_power_w(curve, inputs, need), tuple(each), late, limited)
+def at_full_power(spec: ChargerAssumptions, *, priced: bool, urgent: bool) -> Share:
+    """As much as the charger gives."""
+    return Share(spec.max_a, spec.max_a, priced=priced, urgent=urgent)
 
 
-def at_full_power(chargers: Sequence[ChargerState], control: ControlSettings) -> CarDispatch:
-    """'Charge now': every car that stands there, whatever it has got."""
-    names = tuple(c.name for c in chargers if c.plugged)
-    power_w = sum(control.charger_named(n).max_power_w for n in names)
-    return CarDispatch(power_w, names, frozenset(names))
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """How powers become amperes: rounded down where they are ``limited``. ``surplus_w`` is the sun's, and
+    ``late`` are the cars past their latest start."""
+
+    specs: Mapping[str, ChargerAssumptions]
+    limited: bool
+    surplus_w: float
+    late: Collection[str]
 
 
-def shares_a(wanted: CarDispatch, control: ControlSettings) -> dict[str, float]:
-    """Whole amperes for each that wants some, as near to the power as steps allow."""
-    if wanted.power_w <= LEAST_CAR_W or not wanted.wanting:
-        return {}
-    specs = {name: control.charger_named(name) for name in wanted.wanting}
-    first = specs[wanted.wanting[0]]
-    steps = wanted.power_w / first.per_ampere_w
-    whole = math.floor(steps + _EPSILON) if wanted.within_w else math.ceil(steps - _EPSILON)
-    budget_w = max(whole * first.per_ampere_w, first.min_power_w)
-    return filled({name: spec.max_a for name, spec in specs.items()}, specs, budget_w)
+def shares(
+    chosen: Sequence[CarChoice], needs: Mapping[str, CarNeed], steps: Steps
+) -> dict[str, Share]:
+    """Whole amperes as near to the powers as steps allow."""
+    found = {}
+    for choice in chosen:
+        spec, need = steps.specs[choice.name], needs[choice.name]
+        exact = choice.charging_w / spec.per_ampere_w
+        whole = math.floor(exact + _EPSILON) if steps.limited else math.ceil(exact - _EPSILON)
+        charging_a = min(max(float(whole), spec.min_a), spec.max_a)
+        found[choice.name] = Share(
+            current_a=charging_a if choice.power_w > 0 else 0.0,
+            charging_a=charging_a,
+            priced=need.energy_wh > 0 or steps.surplus_w > need.min_power_w / 4,
+            urgent=choice.name in steps.late,
+            gain_per_h=choice.gain_per_h,
+            by_sun=choice.by_sun,
+        )
+    return found
+
+
+def shared_out(
+    shares: Mapping[str, Share], steps: Steps, moment: DispatchInputs
+) -> dict[str, Share]:
+    """The same where all together stay within the import limit: each its least first, then alike."""
+    some = {name: share.current_a for name, share in shares.items() if share.current_a}
+    if moment.import_limit_w is None or len(some) < 2:
+        return dict(shares)
+    given = filled(some, steps.specs, moment.import_limit_w - moment.net_load_w)
+    return {
+        name: replace(share, current_a=given.get(name, 0.0) if share.current_a else 0.0)
+        for name, share in shares.items()
+    }
 
 
 def filled(
@@ -159,31 +211,43 @@ def filled(
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """What one charger should get: A, the need of its car (None: it has its energy, or charges now)."""
+class SwitchRules:
+    """A contactor stays for ``dwell_s``; a start costs ``cost``, currency units. ``sunny``: the sun shines."""
 
-    current_a: float
-    need: CarNeed | None
-    urgent: bool
+    dwell_s: float
+    cost: float
+    sunny: bool
 
 
 def rested(
-    memory: ContactorMemory, wanted: Share, spec: ChargerAssumptions, at: float, dwell_s: float
+    memory: ContactorMemory, wanted: Share, spec: ChargerAssumptions, at: float, rules: SwitchRules
 ) -> tuple[float, ContactorMemory]:
-    """Its current, A, or what was going on before where prices alone ask for a change too soon.
+    """Its current, A, or what was going on before where a change is too soon.
 
-    A car that has its energy stops at once, one that is short of time starts at once.
+    A car that has its energy stops at once, one that is short of time starts at once. Else a stop, and a start
+    that the sun alone is worth, are made when not to have made them has cost as much as a start does: a short
+    cloud, a short gap or a value that hardly differs from the price is not worth one.
     """
-    current_a = wanted.current_a
-    if wanted.need is not None and at - memory.since_s < dwell_s:
-        if memory.charging and not current_a:
-            current_a = spec.min_a
-        elif not memory.charging and current_a and not wanted.urgent:
-            current_a = 0.0
+    current_a, regret = wanted.current_a, 0.0
+    if wanted.priced and not (wanted.urgent and current_a):
+        due = True
+        if wanted.gain_per_h is not None and (memory.charging or (wanted.by_sun and rules.sunny)):
+            passed_s = min(max(at - memory.at_s, 0.0), _LONGEST_TICK_S)
+            lean = -wanted.gain_per_h if memory.charging else wanted.gain_per_h
+            regret = max(0.0, memory.regret + lean * passed_s / 3600)
+            due = regret >= rules.cost
+        changes = bool(current_a) != memory.charging
+        if changes and (not due or at - memory.since_s < rules.dwell_s):
+            current_a = max(wanted.charging_a, spec.min_a) if memory.charging else 0.0
+        if current_a and memory.current_a and wanted.by_sun and at - memory.moved_s < STEADY_S:
+            current_a = memory.current_a
     if bool(current_a) != memory.charging:
         memory = replace(memory, charging=bool(current_a), since_s=at)
-    raised_s = at if current_a > memory.current_a else memory.raised_s
-    return current_a, replace(memory, raised_s=raised_s, current_a=current_a)
+        regret = 0.0
+    if current_a != memory.current_a:
+        raised_s = at if current_a > memory.current_a else memory.raised_s
+        memory = replace(memory, raised_s=raised_s, current_a=current_a, moved_s=at)
+    return current_a, replace(memory, regret=regret, at_s=at)
 
 
 def fused_a(
@@ -201,7 +265,7 @@ def fused_a(
     some = {name: a for name, a in wanted_a.items() if a > 0}
     if import_limit_w is None or not some:
         return some
-    specs = {name: control.charger_named(name) for name in some}
+    specs = {c.name: spec_of(c, control) for c in home.chargers if c.name in some}
     if home.grid_w is None or home.charger_w is None:
         return filled(some, specs, min(s.min_power_w for s in specs.values()))
     charging_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
@@ -220,5 +284,6 @@ def coming_w(
         given_a.get(c.name) and at - memories[c.name].raised_s < RISE_S for c in home.chargers
     ):
         return 0.0
-    told_w = sum(a * control.charger_named(name).per_ampere_w for name, a in given_a.items())
+    specs = {c.name: spec_of(c, control) for c in home.chargers}
+    told_w = sum(a * specs[name].per_ampere_w for name, a in given_a.items())
     return max(told_w - sum(c.power_w or 0.0 for c in home.chargers), 0.0)

@@ -5,6 +5,7 @@ Missing input has a defined action, never 'keep the last value': it releases, or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -17,9 +18,10 @@ from gateway.control.batteries import (
     split,
     stored_wh,
 )
+from gateway.control.cars import CarsNow, StoredNow, choices
 from gateway.control.damping import Damping, Target, steady, steady_shares
 from gateway.control.economics import DispatchInputs, battery_power_w
-from gateway.control.fuse import fused_a
+from gateway.control.fuse import FuseMargin, fused_a
 from gateway.control.inputs import ContactorMemory, ControlMemory, Decision, DecisionInputs
 from gateway.control.limits import (
     Limits,
@@ -32,14 +34,16 @@ from gateway.control.limits import (
     steered,
     within,
 )
-from gateway.domain.control import GridLimits, Reason, Setpoints, Tightening
+from gateway.control.throttled import LEAST_SUN_W, SunMemory, held_back_w, is_held_back
+from gateway.domain.control import ChargerAssumptions, GridLimits, Reason, Setpoints, Tightening
 from gateway.domain.order import IntervalTerms, Order
-from gateway.domain.plan import CarNeed
 
 # Close to the end of an interval a small rest of energy would ask for a huge power; below this the
 # rest is spread as if so much time were left. It is less than a tick of a slow (10 s) control loop,
 # so that the last tick still makes up what the ones before left over.
 SHORTEST_LEFT_S = 5.0
+LEAST_CAR_W = 100.0  # a charger that draws less charges no car
+_FILLS_H = 0.25  # a battery's last room is not filled faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,16 @@ class _Tick:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _CarTick:
+    """What the chargers get, A by name, and what is remembered; ``spent``: 'charge now' is."""
+
+    amperes: dict[str, float]
+    contactors: Mapping[str, ContactorMemory]
+    sun: SunMemory
+    spent: bool
+
+
 def decide(inputs: DecisionInputs) -> Decision:
     """The setpoints of this tick. Without terms for the present interval there is nothing to follow."""
     order, control, settings = inputs.order, inputs.control, inputs.settings
@@ -96,28 +110,46 @@ def decide(inputs: DecisionInputs) -> Decision:
     resale = order is None or order.resellable or position_wh > 0
     limits = limits_of(inputs, curtail=curtail, resale=resale)
     tick = _Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
-    chargers_a, contactors, spent = _chargers(tick)
+    cars = _chargers(tick)
     coming_w = charging.coming_w(
-        chargers_a, tick.home, contactors, inputs.control, inputs.monotonic_s
+        cars.amperes, tick.home, cars.contactors, inputs.control, inputs.monotonic_s
     )
     pv_w: dict[str, int] = {}
-    if not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
+    if _is_paid_to_import(tick):
+        pv_w = {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
+    elif not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
         pv_w = pv_limits_w(inputs.snapshot, limits)
     batteries_w, reason, mode_since_s = _batteries(tick, coming_w)
     setpoints = Setpoints(
         batteries_w=batteries_w,
-        chargers_a=chargers_a,
+        chargers_a=cars.amperes,
         pv_limits_w=pv_w,
         export_limit_w=export_limit_w(limits),
         reason=reason,
     )
-    memory = ControlMemory(setpoints, mode_since_s, contactors, spent)
+    memory = ControlMemory(setpoints, mode_since_s, cars.contactors, cars.spent, cars.sun)
     return Decision(
         setpoints,
         memory,
         grid_limits(inputs, curtail=curtail),
         import_spent(setpoints, tick.home),
     )
+
+
+def _is_paid_to_import(tick: _Tick) -> bool:
+    """Whether every kWh of the home's own sun costs money: it earns nothing, and import is paid for.
+
+    Not while something is sold, nor where the house without the sun would need more than a limit allows.
+    """
+    terms, house_w = tick.terms, tick.inputs.snapshot.load_w
+    if terms is None or terms.import_assumed or terms.export_assumed or tick.position_wh > 0:
+        return False
+    bought, sold = terms.import_price, terms.export_price
+    if bought is None or sold is None or bought >= 0 or sold > 0 or house_w is None:
+        return False
+    limit_w = tick.limits.import_limit_w
+    own_w = house_w - (tick.inputs.snapshot.charger_w or 0.0)
+    return tick.inputs.operator.import_w is None and (limit_w is None or own_w < limit_w)
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
@@ -169,6 +201,9 @@ def _batteries(tick: _Tick, coming_w: float) -> tuple[Mapping[str, int], Reason,
 def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
     """What the batteries together should do now, inside every limit."""
     power_w, reason = _wanted(tick, without_w)
+    most_w = _beside_car_w(tick, without_w)
+    if reason is not Reason.DELIVERY and (without_w if power_w is None else power_w) > most_w:
+        power_w, reason = most_w, Reason.NOT_FOR_CAR
     if power_w is None:
         low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
         tightening = tick.inputs.tightening
@@ -179,6 +214,19 @@ def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
         power_w, reason = without_w, Reason.RESERVE if low else reason
     power_w, why = within(power_w, tick.home, tick.limits, coming_w)
     return Target(round(power_w), why or reason)
+
+
+def _beside_car_w(tick: _Tick, without_w: float) -> float:
+    """The most that the batteries may give so that no car gets it from them, W.
+
+    What was stored has been converted once already, and would be again: only where a value says that it is
+    worth it, and the user lets it, a car is charged from the battery.
+    """
+    car_w = tick.inputs.snapshot.charger_w or 0.0
+    valued = tick.terms is not None and tick.terms.value is not None
+    if car_w <= LEAST_CAR_W or (valued and tick.inputs.settings.car_from_battery):
+        return math.inf
+    return max(0.0, without_w - car_w)
 
 
 def _wanted(tick: _Tick, without_w: float) -> tuple[float | None, Reason]:
@@ -226,44 +274,110 @@ def _best_w(tick: _Tick, without_w: float) -> float | None:
 # -- cars --
 
 
-def _chargers(tick: _Tick) -> tuple[dict[str, float], Mapping[str, ContactorMemory], bool]:
-    """Amperes for each charger (none where no car stands), the contactors, and 'charge now' is spent."""
+def _chargers(tick: _Tick) -> _CarTick:
+    """Amperes for each charger; none where no car stands."""
     inputs, home = tick.inputs, tick.home
     memory, control, at = inputs.memory, inputs.control, inputs.monotonic_s
     spent = inputs.settings.charge_now and (memory.charge_now_spent or _all_left(tick))
-    if not any(c.plugged for c in home.chargers):
-        return {}, memory.contactors, spent
-    each: Mapping[str, CarNeed] = {}
+    specs = {c.name: charging.spec_of(c, control) for c in home.chargers if c.plugged}
+    least_w = min((spec.min_power_w for spec in specs.values()), default=0.0)
+    held_w, sun = held_back_w(
+        memory.sun,
+        inputs.snapshot.pv_w,
+        at,
+        held=is_held_back(
+            inputs.snapshot,
+            tick.limits.feed_in_w,
+            memory.setpoints,
+            keeps_export=inputs.keeps_export,
+        ),
+        cars_w=home.charger_w or 0.0,
+        least_w=least_w,
+    )
+    if not specs:
+        return _CarTick({}, memory.contactors, sun, spent)
     if inputs.settings.charge_now and not spent:
-        wanted = charging.at_full_power(home.chargers, control)
+        wanted = {
+            name: charging.at_full_power(spec, priced=False, urgent=True)
+            for name, spec in specs.items()
+        }
     else:
-        each = charging.needs(home.chargers, inputs.settings, control, inputs.now)
-        moment = tick.dispatch_inputs(home.without_car_w or 0.0, None)
-        curve = tick.terms.car_value if tick.terms else None
-        wanted = charging.dispatch(each, curve, moment, inputs.now)
-    shares = charging.shares_a(wanted, control)
+        wanted = _by_value(tick, specs, held_w)
+    rules = charging.SwitchRules(
+        control.car_dwell_s,
+        control.car_start_cost,
+        sunny=(inputs.snapshot.pv_w or 0.0) >= LEAST_SUN_W,
+    )
     contactors, rested = dict(memory.contactors), {}
-    for charger in home.chargers:
-        if charger.plugged:
-            name, share = (
-                charger.name,
-                charging.Share(
-                    shares.get(charger.name, 0.0),
-                    each.get(charger.name),
-                    charger.name in wanted.urgent,
-                ),
-            )
-            before = contactors.get(name, ContactorMemory())
-            rested[name], contactors[name] = charging.rested(
-                before, share, control.charger_named(name), at, control.car_dwell_s
-            )
-    urgent = bool(wanted.urgent)
-    given = charging.fused_a(rested, home, tick.limits.import_limit_w, control, urgent)
+    for name, spec in specs.items():
+        before = contactors.get(name, ContactorMemory())
+        share = wanted.get(name, charging.Share(0.0, 0.0))
+        rested[name], contactors[name] = charging.rested(before, share, spec, at, rules)
+    by_value = [name for name in wanted if name in rested]
+    ordered = {name: rested[name] for name in (*by_value, *(n for n in rested if n not in wanted))}
+    urgent = any(share.urgent for share in wanted.values())
+    given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, urgent)
     yielding_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
     given = fused_a(
-        given, inputs.snapshot, home.chargers, control, tick.limits.phase_tighter_w, yielding_w
+        {name: given[name] for name in ordered if name in given},
+        inputs.snapshot,
+        specs,
+        {c.name: c.power_w or 0.0 for c in home.chargers},
+        control,
+        FuseMargin(tick.limits.phase_tighter_w, yielding_w),
     )
-    return {c.name: given.get(c.name, 0.0) for c in home.chargers}, contactors, spent
+    amperes = {c.name: given.get(c.name, 0.0) for c in home.chargers}
+    return _CarTick(amperes, contactors, sun, spent)
+
+
+def _by_value(
+    tick: _Tick, specs: Mapping[str, ChargerAssumptions], held_w: float
+) -> dict[str, charging.Share]:
+    """By the value of another Wh in each car against the present price, dearest first.
+
+    A car whose wish no plan knows (none yet, or made before it came) charges at full power from its latest
+    start on; so do all where a price is not known: rather ready than short.
+    """
+    inputs, terms = tick.inputs, tick.terms
+    needs = charging.needs(tick.home.chargers, inputs.settings, inputs.control, inputs.now)
+    curves = terms.car_values if terms else {}
+    late = {name for name, need in needs.items() if charging.late(need, inputs.now)}
+    moment = tick.dispatch_inputs(tick.home.without_car_w or 0.0, None)
+    unplanned = [n for n, need in needs.items() if need.energy_wh > 0 and n not in curves]
+    full = {n for n in unplanned if n in late}
+    if moment is None:
+        full |= {n for n, need in needs.items() if need.energy_wh > 0 and n in curves}
+    shares = {
+        n: charging.at_full_power(specs[n], priced=True, urgent=n in late)
+        for n in needs
+        if n in full
+    }
+    if moment is None or not tick.inputs.order:
+        return shares
+    taken_w = sum(specs[n].max_power_w for n in full)
+    moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
+    open_ones = [need for n, need in needs.items() if n not in full]
+    on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
+    cars_now = CarsNow(moment, _stored_now(tick), held_w, tick.limits.feed_in_w, on)
+    steps = charging.Steps(
+        specs, moment.import_limit_w is not None, held_w - moment.net_load_w, late
+    )
+    chosen = charging.shares(choices(open_ones, curves, cars_now), needs, steps)
+    return shares | charging.shared_out(chosen, steps, moment)
+
+
+def _stored_now(tick: _Tick) -> StoredNow | None:
+    """The batteries beside the cars; None without any, or while they are held or not known."""
+    control, terms = tick.inputs.control, tick.terms
+    batteries = tick.home.batteries
+    spec = combined(batteries, control.battery, tick.limits.reserve_pct)
+    held_wh = stored_wh(batteries)
+    if terms is None or terms.value is None or spec is None or held_wh is None or tick.held:
+        return None
+    room_w = max(0.0, spec.capacity_wh - held_wh) / _FILLS_H  # near full it takes little
+    return StoredNow(
+        terms.value, held_wh, replace(spec, max_charge_w=min(spec.max_charge_w, room_w))
+    )
 
 
 def _all_left(tick: _Tick) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.domain.plan import BatterySpec, CarNeed, ValueCurve
+from gateway.domain.plan import BatterySpec, ValueCurve
 
 _NEVER = 1e9  # W; stands for 'no limit'
 
@@ -45,28 +45,6 @@ def battery_power_w(
     bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
     kinks = {low, high, *(min(max(w, low), high) for w in (0.0, net, *bends))}
     return max(sorted(kinks, key=abs), key=lambda p: _earned(p, value, inputs, spec))
-
-
-def car_power_w(curve: ValueCurve, inputs: DispatchInputs, car: CarNeed) -> float:
-    """The car's best charging power at this moment, W; ``car`` is what it needs now.
-
-    The curve ends at what it needed when the plan was made: the difference was charged since.
-    ``inputs.net_load_w`` is load minus PV, without car and battery.
-    """
-    most = car.max_power_w
-    if inputs.import_limit_w is not None:
-        most = min(most, inputs.import_limit_w - inputs.net_load_w)
-    if car.energy_wh <= 0 or most < car.min_power_w:
-        return 0.0
-    value = curve.at(max(curve.stored_wh[-1] - car.energy_wh, 0.0))
-    surplus = min(max(-inputs.net_load_w, car.min_power_w), most)
-
-    def gain(power: float) -> float:
-        grid = inputs.net_load_w + power
-        price = inputs.import_price if grid > 0 else inputs.export_price
-        return value * power - grid * price
-
-    return max((0.0, surplus, car.min_power_w, most), key=gain)
 
 
 def _earned(power: float, value: float, inputs: DispatchInputs, spec: BatterySpec) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from gateway.control.throttled import SunMemory
 from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tightening
 from gateway.domain.order import Order, StandingSettings
 from gateway.domain.readings import Snapshot
@@ -17,26 +18,32 @@ from gateway.domain.readings import Snapshot
 class ContactorMemory:
     """Whether a charger's contactor is closed by our wish, since when, and when more was last allowed.
 
-    Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse.
+    Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse, since ``moved_s``. ``regret`` is what
+    not to have changed it has cost until ``at_s``, currency units.
     """
 
     charging: bool = False
     since_s: float = -math.inf
     raised_s: float = -math.inf
     current_a: float = 0.0
+    regret: float = 0.0
+    at_s: float = -math.inf
+    moved_s: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
 class ControlMemory:
     """What the next decision has to know of those before it. Times of a monotonic clock, s.
 
-    ``charge_now_spent``: the car for which the user said 'charge now' has left.
+    ``charge_now_spent``: the car for which the user said 'charge now' has left. ``sun`` is what the panels
+    gave when nothing held them back.
     """
 
     setpoints: Setpoints = field(default_factory=Setpoints)
     mode_since_s: float = -math.inf
     contactors: Mapping[str, ContactorMemory] = field(default_factory=lambda: MappingProxyType({}))
     charge_now_spent: bool = False
+    sun: SunMemory = field(default_factory=SunMemory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ _GENERIC = ("sunspec-meter", "sunspec-hybrid", "sunspec-inverter")
 
 async def bind_profile(unit: Unit, profile: Profile) -> Source:
     """The device's source by its profile; raises DeviceError where it is not what it should be."""
+    if profile.refused:
+        raise DeviceError(profile.refused)
     if profile.sunspec is None:
         if profile.source is None:
             raise DeviceError(f"profile {profile.key} has no registers")

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     IMPORT_LIMIT = "import_limit"
     FUSE = "fuse"
     OFF_GRID = "off_grid"
+    NOT_FOR_CAR = "not_for_car"
     GRID_OPERATOR = "grid_operator"
 
     @property
@@ -65,10 +66,17 @@ _WORDS = {
     Reason.IMPORT_LIMIT: "no more may be drawn from the grid",
     Reason.FUSE: "the fuse carries no more",
     Reason.GRID_OPERATOR: "the grid operator allows no more",
+    Reason.NOT_FOR_CAR: "the car is not charged from the battery",
     Reason.OFF_GRID: "the grid is away: all that is stored is the house's",
 }
 _PRICED = frozenset(
-    {Reason.SELF_CONSUMPTION, Reason.PRICE_REST, Reason.PRICE_CHARGE, Reason.PRICE_DISCHARGE}
+    {
+        Reason.SELF_CONSUMPTION,
+        Reason.PRICE_REST,
+        Reason.PRICE_CHARGE,
+        Reason.PRICE_DISCHARGE,
+        Reason.NOT_FOR_CAR,
+    }
 )
 
 
@@ -187,6 +195,7 @@ class ControlSettings:
     ``fuse`` that of each phase; ``phases`` (from 1) are those that a device is on, by name, where told.
     ``chargers`` are those that differ from ``charger``, by name. Changes below ``deadband_w`` are not
     made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
+    ``car_start_cost`` is what a start of a car costs, currency units.
     """
 
     zone: ZoneInfo
@@ -198,6 +207,7 @@ class ControlSettings:
     deadband_w: float = 50.0
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
+    car_start_cost: float = 0.02
     fuse: Fuse | None = None
     phases: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
 

@@ -7,21 +7,36 @@ user's and the grid operator's word, not the market's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, time
+from types import MappingProxyType
 from typing import Literal
 
 from gateway.domain.grid_operator import OperatorWord
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import ValueCurve
 
+EVERY_DAY = tuple(range(7))
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A car leaves at that moment (UTC) and wants so much before."""
+
+    at: datetime
+    energy_wh: float
+
 
 @dataclass(frozen=True, slots=True)
 class StandingSettings:
     """What holds until somebody changes it, whether or not an agent runs. Powers W, energy Wh.
 
-    ``battery`` hold: it neither charges nor discharges. ``departure_time`` is local;
-    ``departure_energy_wh`` is wanted by each car before it. None = no such limit.
+    ``battery`` hold: it neither charges nor discharges. ``departure_time`` is local and holds on
+    ``departure_days`` (0 = Monday); ``departure_energy_wh`` is wanted by each car before it. ``departures``
+    are those of single days: they take the place of the usual one there. Beyond its wish a car takes what
+    costs less than ``car_more_per_kwh``, up to ``car_limit_wh`` a stay, while there is a surplus of at
+    least ``car_surplus_w``. ``car_from_battery``: where that is worth it, the battery may feed a car. None = no such limit.
     """
 
     reserve_pct: float
@@ -31,6 +46,12 @@ class StandingSettings:
     charge_now: bool = False
     departure_time: time = time(7)
     departure_energy_wh: float = 0.0
+    departure_days: tuple[int, ...] = EVERY_DAY
+    departures: tuple[Departure, ...] = ()
+    car_more_per_kwh: float = 0.001
+    car_limit_wh: float | None = None
+    car_surplus_w: float = 0.0
+    car_from_battery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +69,7 @@ class IntervalTerms:
 
     ``position_wh`` is net export (sold +); ``start_counters`` what the grid meter had counted at the
     interval's start (None while it has not begun). ``value`` is the value of stored energy over the
-    energy in all batteries together, ``car_value`` over the energy that the cars still get.
+    energy in all batteries together, ``car_values`` by charger, over what its car still gets.
     """
 
     interval: Interval
@@ -59,7 +80,7 @@ class IntervalTerms:
     import_assumed: bool = False
     export_assumed: bool = False
     value: ValueCurve | None = None
-    car_value: ValueCurve | None = None
+    car_values: Mapping[str, ValueCurve] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ elsewhere. Energy is Wh at the AC side unless the name says ``stored``.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
+from types import MappingProxyType
 
 from gateway.domain.intervals import Interval
 from gateway.domain.price import PriceSource, Quote
@@ -73,12 +74,27 @@ def efficiency_at(curve: Curve, power_w: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class CarNeed:
-    """The wish of a plugged-in car: ``energy_wh`` more (AC side) before ``departure``."""
+    """The wish of a plugged-in car: ``energy_wh`` more (AC side) before ``departure``.
+
+    ``more_wh`` beyond that it takes where a MWh costs less than ``more_value``, and only while the home has a
+    surplus of ``surplus_w``. ``sure_power_w`` is what it draws for certain at full current, while nobody has
+    seen yet from how many phases it does (None: ``max_power_w``).
+    """
 
     energy_wh: float
     departure: datetime
     max_power_w: float
     min_power_w: float
+    name: str = "car"
+    more_wh: float = 0.0
+    more_value: float = 0.0
+    surplus_w: float = 0.0
+    sure_power_w: float | None = None
+
+    @property
+    def planned_power_w(self) -> float:
+        """What may be counted on."""
+        return self.max_power_w if self.sure_power_w is None else self.sure_power_w
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +117,9 @@ class Forecast:
     market_scenarios: tuple[float, ...] = ()
     import_scenarios: tuple[float, ...] = ()
     export_scenarios: tuple[float, ...] = ()
-    flat_night: bool = False  # energy charged now must never be resold
+    flat_night: bool = (
+        False  # energy bought now must never be resold: a flat night, or as the user says
+    )
     import_source: PriceSource = PriceSource.TARIFF
     export_source: PriceSource = PriceSource.TARIFF
 
@@ -120,7 +138,7 @@ class Outlook:
     battery: BatterySpec | None
     stored_wh: float
     resellable_wh: float  # part of stored_wh that may be sold (not of flat-night origin)
-    car: CarNeed | None = None
+    cars: tuple[CarNeed, ...] = ()
     export_limit_w: float | None = None
     import_limit_w: float | None = None
     lot_wh: int = 10
@@ -196,6 +214,17 @@ class PriceValues:
 
 
 @dataclass(frozen=True, slots=True)
+class CarValues:
+    """What another Wh in one car is worth, over the Wh charged since the plan was made.
+
+    ``given`` is the same for the first intervals, given the price that clears them.
+    """
+
+    values: tuple[ValueCurve, ...] = ()
+    given: tuple[PriceValues, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedInterval:
     """The expected schedule, for people and the dashboard; it commits nobody."""
 
@@ -230,13 +259,12 @@ class Plan:
     made_at: datetime
     strategy: str
     values: tuple[ValueCurve, ...]  # [0] holds for the interval of made_at; value at its END
-    car_values: tuple[ValueCurve, ...] = ()  # over Wh charged since the plan was made, for the car
+    cars: Mapping[str, CarValues] = field(default_factory=lambda: MappingProxyType({}))
     offers: tuple[OfferCurve, ...] = ()
     schedule: tuple[PlannedInterval, ...] = ()
     notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
     import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
-    car_price_values: tuple[PriceValues, ...] = ()  # the same as price_values, for the car
     assumed: tuple[str, ...] = ()  # prices that are not published yet, and what stands in for them
 
     def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
@@ -246,9 +274,12 @@ class Plan:
         """
         return _curve_at(self.values, self.price_values, time, price_per_mwh)
 
-    def car_value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
-        """The value of another Wh in the car at ``time``; None when the plan knows of no car then."""
-        return _curve_at(self.car_values, self.car_price_values, time, price_per_mwh)
+    def car_value(
+        self, name: str, time: datetime, price_per_mwh: float | None = None
+    ) -> ValueCurve | None:
+        """The value of another Wh in that car at ``time``; None when the plan knows of none then."""
+        car = self.cars.get(name)
+        return None if car is None else _curve_at(car.values, car.given, time, price_per_mwh)
 
 
 def _curve_at(

@@ -26,6 +26,7 @@ class PriceSource(StrEnum):
     PUBLISHED = "published"
     CLEARED = "the market's price"
     MARKET = "the forecast of the market"  # of a tariff that follows it; nobody publishes it ahead
+    FORECAST = "its publisher's forecast"
     YESTERDAY = "yesterday"
     LAST_WEEK = "this day last week"
     RECENT = "the last days"

@@ -94,7 +94,8 @@ class ChargerState:
     """One charger. ``plugged``: a car stands there; ``session_wh`` what that car has got so far.
 
     None = not known (a charger that does not count has no ``session_wh`` for ever). ``steerable``: a
-    current can be asked of it; else it is load.
+    current can be asked of it; else it is load. ``phases`` and ``most_w`` are what its car was seen to draw
+    from and at most (None: not seen yet, no limit but the charger's).
     """
 
     name: str
@@ -102,6 +103,8 @@ class ChargerState:
     plugged: bool | None
     session_wh: float | None = None
     steerable: bool = True
+    phases: int | None = None
+    most_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

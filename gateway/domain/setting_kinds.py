@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import time
+from datetime import UTC, datetime, time
 from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Protocol
 
+from gateway.domain.order import Departure
+
 Shown = float | bool | str | None
+_MOST_CAR_WH = 200_000.0
 _MOST_DIGITS = 18  # no quantity of a home needs more
 
 
 class Kind(Protocol):
     """What the commands, the topics, the discovery and the page ask of a setting."""
 
-    form: ClassVar[str]  # how it is drawn: number | switch | choice | time
+    form: ClassVar[str]  # how it is drawn: number | switch | choice | time | text
 
     @property
     def unit(self) -> str:
@@ -151,6 +154,76 @@ class TimeOfDay:
 
     def shown(self, value: time) -> Shown:
         return f"{value:%H:%M}"
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+@dataclass(frozen=True, slots=True)
+class Weekdays:
+    """Days of the week as numbers, 0 = Monday; as text ``mon,tue``, none is empty."""
+
+    unit: str = ""
+    form: ClassVar[str] = "text"
+    looks: ClassVar[str] = "mon,tue,..."
+    allowed: ClassVar[str] = '"mon,tue,wed,thu,fri,sat,sun" or a part of it'
+    pattern: ClassVar[str] = "((mon|tue|wed|thu|fri|sat|sun)(,(mon|tue|wed|thu|fri|sat|sun))*)?"
+
+    def read(self, value: Any) -> tuple[int, ...]:
+        text = value.replace(" ", "").lower() if isinstance(value, str) else None
+        if text is None or not re.fullmatch(self.pattern, text):
+            raise ValueError("should be days of the week, e.g. 'mon,tue,wed,thu,fri'")
+        return tuple(sorted({DAYS.index(day) for day in text.split(",") if day}))
+
+    def shown(self, value: tuple[int, ...]) -> Shown:
+        return ",".join(DAYS[day] for day in value)
+
+
+@dataclass(frozen=True, slots=True)
+class Calendar:
+    """Departures of single days: a list of ``{"at", "energy_wh"}``, or the text that is shown."""
+
+    unit: str = ""
+    most: int = 32
+    form: ClassVar[str] = "text"
+    looks: ClassVar[str] = "2026-06-01T05:30Z 20000; ... (UTC, Wh)"
+    allowed: ClassVar[str] = (
+        '[{"at": "2026-06-01T07:30+02:00", "energy_wh": 20000}, ...], or as text '
+        '"2026-06-01T05:30Z 20000; ..."; [] = none'
+    )
+    pattern: ClassVar[str] = ".*"
+
+    def read(self, value: Any) -> tuple[Departure, ...]:
+        if isinstance(value, str):
+            parts = [part.split() for part in value.split(";") if part.strip()]
+            rows: Any = [dict(zip(("at", "energy_wh"), part, strict=False)) for part in parts]
+        else:
+            rows = value
+        if not isinstance(rows, list) or len(rows) > self.most:
+            raise ValueError(f"should be a list of at most {self.most} departures")
+        found = {departure.at: departure for departure in map(_departure, rows)}
+        return tuple(found[at] for at in sorted(found))
+
+    def shown(self, value: tuple[Departure, ...]) -> Shown:
+        return "; ".join(f"{d.at.astimezone(UTC):%Y-%m-%dT%H:%M}Z {d.energy_wh:.0f}" for d in value)
+
+
+def _departure(row: Any) -> Departure:
+    if not isinstance(row, dict) or set(row) != {"at", "energy_wh"}:
+        raise ValueError('each should be {"at": "2026-06-01T07:30+02:00", "energy_wh": 20000}')
+    try:
+        at = datetime.fromisoformat(str(row["at"])).replace(second=0, microsecond=0)
+    except ValueError as error:
+        raise ValueError("at: should be a time such as 2026-06-01T07:30+02:00") from error
+    if at.tzinfo is None:
+        raise ValueError("at: should have its zone, such as Z or +02:00")
+    energy_wh = float(_decimal(row["energy_wh"]))
+    if not 0 <= energy_wh <= _MOST_CAR_WH:
+        raise ValueError(f"energy_wh: should be a number from 0 to {_MOST_CAR_WH:g}")
+    try:
+        return Departure(at.astimezone(UTC), round(energy_wh))
+    except OverflowError as error:
+        raise ValueError("at: is beyond all calendars") from error
 
 
 def _decimal(value: Any) -> Decimal:

@@ -14,8 +14,18 @@ from datetime import time
 from decimal import Decimal
 from typing import Any, Literal
 
-from gateway.domain.order import StandingSettings
-from gateway.domain.setting_kinds import Choice, Kind, Number, Price, Shown, Switch, TimeOfDay
+from gateway.domain.order import EVERY_DAY, Departure, StandingSettings
+from gateway.domain.setting_kinds import (
+    Calendar,
+    Choice,
+    Kind,
+    Number,
+    Price,
+    Shown,
+    Switch,
+    TimeOfDay,
+    Weekdays,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +136,78 @@ class UserSettings:
             standing="departure_energy_wh",
             bundle=_DEPARTURE,
             key="energy_wh",
+        ),
+    )
+    car_from_battery: bool = _row(
+        False,
+        Setting(
+            Switch(),
+            "Car from the battery",
+            "let the home battery feed the car where that is worth it; off = it feeds the house alone",
+            part="car",
+            standing="car_from_battery",
+        ),
+    )
+    departure_days: tuple[int, ...] = _row(
+        EVERY_DAY,
+        Setting(
+            Weekdays(),
+            "Departure days",
+            "on which days of the week it leaves then",
+            part="car",
+            standing="departure_days",
+            bundle=_DEPARTURE,
+            key="days",
+        ),
+    )
+    departures: tuple[Departure, ...] = _row(
+        (),
+        Setting(
+            Calendar(),
+            "Single departures",
+            "when the car leaves on single days, and what it wants then; there the usual departure does not hold",
+            part="car",
+            standing="departures",
+        ),
+    )
+    car_more_per_kwh: float = _row(
+        0.001,
+        Setting(
+            Number("currency/kWh", -10, 10, step=0.001),
+            "Value of more in the car",
+            "what a kWh beyond the departure energy is worth: the car takes it where it costs less "
+            "(0.001: only what costs nothing; the price of export and a little: only surplus)",
+            part="car",
+            standing="car_more_per_kwh",
+        ),
+    )
+    car_limit_wh: float | None = _row(
+        None,
+        Setting(
+            Number("Wh", 0, 200_000, step=500, optional=True),
+            "Most in the car",
+            "most that the car gets in one stay; null = until it is full",
+            part="car",
+            standing="car_limit_wh",
+        ),
+    )
+    car_surplus_w: float = _row(
+        0.0,
+        Setting(
+            Number("W", 0, 100_000, step=100),
+            "Least surplus for the car",
+            "beyond the departure energy the car only charges while the home has so much surplus",
+            part="car",
+            standing="car_surplus_w",
+        ),
+    )
+    away: bool = _row(
+        False,
+        Setting(
+            Switch(),
+            "Away",
+            "nobody is at home: the house is expected to need what it needs at night, and learns nothing",
+            part="grid",
         ),
     )
     trading: bool = _row(

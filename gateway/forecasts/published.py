@@ -38,21 +38,29 @@ class PublishedOutlook:
 
 
 def published_outlook(
-    known: Mapping[datetime, float], intervals: Sequence[Interval], zone: ZoneInfo, usual: float
+    known: Mapping[datetime, float],
+    intervals: Sequence[Interval],
+    zone: ZoneInfo,
+    usual: float,
+    forecast: Mapping[datetime, float] | None = None,
 ) -> PublishedOutlook:
-    """``known`` prices per MWh by interval start, past and coming; ``usual`` where nothing was ever published."""
+    """``known`` prices per MWh by interval start, past and coming; ``usual`` where nothing was ever published;
+    ``forecast`` is what their publisher expects, which comes before our own estimate."""
     past = _Past.of(known, zone)
     given = np.array([known.get(i.start, np.nan) for i in intervals])
     local = _local([i.start for i in intervals], zone)
     newest, back = past.newest(local)
     week = past.at(local - 7 * DAY)
-    estimate = _blend(newest, week)
+    expected = np.array([(forecast or {}).get(i.start, np.nan) for i in intervals])
+    foretold = ~np.isnan(expected)
+    estimate = np.where(foretold, expected, _blend(newest, week))
     nothing = np.isnan(estimate)
     estimate = np.where(nothing, usual, estimate)
     prices = np.where(np.isnan(given), estimate, given)
     spread = np.where(np.isnan(given)[:, None], past.errors(estimate), 0.0)
     sources = tuple(
         PriceSource.PUBLISHED if not np.isnan(given[t])
+        else PriceSource.FORECAST if foretold[t]
         else PriceSource.TYPICAL if nothing[t]
         else _source(int(back[t]), has_week=not np.isnan(week[t]))
         for t in range(len(intervals))

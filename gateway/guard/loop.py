@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from gateway.clock import Clock, every
 from gateway.control.decide import decide
@@ -16,14 +17,14 @@ from gateway.control.inputs import ControlMemory, DecisionInputs
 from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tightening
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, MeterCounters, Order
-from gateway.domain.readings import Snapshot
+from gateway.domain.readings import Poll, Snapshot
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
+from gateway.site.car_watch import CarWatch
 from gateway.site.island import IslandWatch
 from gateway.site.limit_watch import LimitWatch
 from gateway.site.meter_watch import MeterWatch
-from gateway.site.site import Site
 
 log = logging.getLogger(__name__)
 
@@ -54,12 +55,32 @@ class Delivery:
         return counted.export_wh - start.export_wh - (counted.import_wh - start.import_wh)
 
 
+class SteeredSite(Protocol):
+    """What the loop asks of a site (`gateway.site.site.Site` is one)."""
+
+    def observe(self) -> Snapshot:
+        """The home now."""
+
+    def keeps_export(self) -> bool:
+        """Whether the devices hold the export limit by themselves now."""
+
+    def take_polls(self) -> tuple[Poll, ...]:
+        """How the polls since the last call went."""
+
+    async def apply(self, wanted: Setpoints, /) -> None:
+        """Hold what is wanted; returns within a period."""
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What to tell people of the devices."""
+
+
 class GuardLoop:
     """Steers the site by the order in force. ``on_report`` is told of every tick and returns at once."""
 
     def __init__(
         self,
-        site: Site,
+        site: SteeredSite,
         intake: OrderIntake,
         settings: ControlSettings,
         clock: Clock,
@@ -72,6 +93,7 @@ class GuardLoop:
         self._allowed = GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
+        self._cars = CarWatch(settings)
         self._ticks = 0
 
     async def run(self) -> None:
@@ -84,6 +106,7 @@ class GuardLoop:
             due += self._period_s * (1 + int(late_s / self._period_s + 1e-9))  # as `every` skips
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
             snapshot = self._island.look(snapshot, at)
+            snapshot = self._cars.look(snapshot, self._memory.setpoints.chargers_a, at)
             self._balance.look(snapshot)
             order = self._intake.current()
             self._allowed = self._intake.allowed(snapshot, now, at)

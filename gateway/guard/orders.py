@@ -10,14 +10,14 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
 from gateway.clock import Clock
 from gateway.domain.control import GridLimits
 from gateway.domain.grid_operator import OperatorWord
-from gateway.domain.order import IntervalTerms, Order, StandingSettings
+from gateway.domain.order import EVERY_DAY, IntervalTerms, Order, StandingSettings
 from gateway.domain.plan import ValueCurve
 from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 LONGEST_LEASE = timedelta(minutes=10)
 LONGEST_INTERVAL = timedelta(hours=1)
 MOST_TERMS = 16
+MOST_DEPARTURES = 64
 MOST_POINTS = 4096  # of a value curve
 MOST_PRICE = 1e9  # per MWh; no currency's electricity costs more
 MOST_W = 1e7
@@ -120,14 +121,10 @@ class OrderIntake:
     def _tightened(self, settings: StandingSettings) -> StandingSettings:
         """No order widens what the connection allows."""
         own = self._configured
-        return StandingSettings(
-            reserve_pct=settings.reserve_pct,
-            battery=settings.battery,
+        return replace(
+            settings,
             export_limit_w=_smaller(settings.export_limit_w, own.export_limit_w),
             import_limit_w=_smaller(settings.import_limit_w, own.import_limit_w),
-            charge_now=settings.charge_now,
-            departure_time=settings.departure_time,
-            departure_energy_wh=settings.departure_energy_wh,
         )
 
 
@@ -162,8 +159,26 @@ def _faults_of_settings(settings: StandingSettings) -> Iterator[str]:
     for name in ("export_limit_w", "import_limit_w"):
         if not _within(getattr(settings, name), 0, MOST_W):
             yield f"{name} = {getattr(settings, name)}"
-    if not _within(settings.departure_energy_wh, 0, MOST_WH):
-        yield f"departure_energy_wh = {settings.departure_energy_wh}"
+    yield from _faults_of_cars(settings)
+
+
+def _faults_of_cars(settings: StandingSettings) -> Iterator[str]:
+    bounds = {
+        "departure_energy_wh": (0, MOST_WH),
+        "car_limit_wh": (0, MOST_WH),
+        "car_more_per_kwh": (-MOST_PRICE, MOST_PRICE),
+        "car_surplus_w": (0, MOST_W),
+    }
+    for name, (least, most) in bounds.items():
+        if not _within(getattr(settings, name), least, most):
+            yield f"{name} = {getattr(settings, name)}"
+    if not set(settings.departure_days) <= set(EVERY_DAY):
+        yield f"departure_days = {settings.departure_days}"
+    if len(settings.departures) > MOST_DEPARTURES:
+        yield f"it has {len(settings.departures)} departures"
+    for departure in settings.departures:
+        if departure.at.tzinfo is None or not _within(departure.energy_wh, 0, MOST_WH):
+            yield f"a departure at {departure.at} with {departure.energy_wh} Wh"
 
 
 def _faults_of(terms: IntervalTerms) -> Iterator[str]:
@@ -180,9 +195,9 @@ def _faults_of(terms: IntervalTerms) -> Iterator[str]:
             counted_wh = getattr(counters, field.name)
             if not _within(counted_wh, -MOST_COUNTED_WH, MOST_COUNTED_WH):
                 yield f"{field.name} = {counted_wh} at the interval's start"
-    for curve in (terms.value, terms.car_value):
-        if curve is not None and not _is_curve(curve):
-            yield "a value curve that is none"
+    curves = [c for c in (terms.value, *terms.car_values.values()) if c is not None]
+    if len(terms.car_values) > MOST_TERMS or not all(map(_is_curve, curves)):
+        yield "a value curve that is none"
 
 
 def _is_curve(curve: ValueCurve) -> bool:

@@ -1,19 +1,28 @@
-"""The car as a second store: what another Wh in it is worth before departure, and when it charges.
+"""Cars as stores: what another Wh in each is worth before departure, and when it charges.
 
-The same induction as for the battery, over the energy charged so far; the car only takes. What is
+The same induction as for the battery, over the energy charged so far; a car only takes. What is
 missing at departure is worth more than any price, so readiness needs no rule of its own: where time
-gets short the value rises by itself. The car is planned first, the battery on what is left of the net
-load; against one joint programme that lost at most 0.1 % of the savings (docs/planning.md).
+gets short the value rises by itself. Cars are planned first, each on what those more urgent leave of the net
+load and of the fuse, the battery on what is left then; against one joint programme that lost at most 0.1 %
+of the savings (docs/planning.md). At each moment control weighs car and battery by both values.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 
-from gateway.domain.plan import BatterySpec, CarNeed, Outlook, PriceValues, ValueCurve
+from gateway.domain.plan import (
+    BatterySpec,
+    CarNeed,
+    CarValues,
+    Outlook,
+    PriceValues,
+    ValueCurve,
+)
 from gateway.forecasts.history import Array
 from gateway.planner.induction import Problem, marginal_values, scenario_chances
 from gateway.planner.schedule import DispatchInterval, ValueIntegral, best_discharge
@@ -27,19 +36,50 @@ EARLIER = 0.05  # per MWh
 
 @dataclass(frozen=True, slots=True)
 class CarPlan:
-    """AC Wh by interval, the value over energy charged from now on, and what cannot be met."""
+    """AC Wh by interval, the values over energy charged from now on, and what cannot be met."""
 
     energy_wh: list[float]
-    values: tuple[ValueCurve, ...] = ()
+    values: CarValues | None = None
     notes: tuple[str, ...] = ()
-    price_values: tuple[PriceValues, ...] = ()  # of the first intervals, given their clearing price
 
 
-def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
-    """When the car charges; ``problem`` is the home's without the car."""
-    car, count = outlook.car, len(outlook.forecasts)
-    if car is None or car.energy_wh <= 0:
+@dataclass(frozen=True, slots=True)
+class CarPlans:
+    """All cars together: AC Wh by interval; the values of each by its name."""
+
+    energy_wh: list[float]
+    values: Mapping[str, CarValues]
+    notes: tuple[str, ...] = ()
+
+
+def car_plans(outlook: Outlook, problem: Problem, weights: Array) -> CarPlans:
+    """When the cars charge; ``problem`` is the home's without them."""
+    taken = np.zeros(len(outlook.forecasts))
+    values: dict[str, CarValues] = {}
+    notes: list[str] = []
+    for car in outlook.cars:
+        beside = replace(problem, net_wh=problem.net_wh + taken[:, None])
+        plan = car_plan(outlook, car, beside, weights, taken)
+        taken = taken + np.array(plan.energy_wh)
+        notes += plan.notes
+        if plan.values is not None:
+            values[car.name] = plan.values
+    return CarPlans(taken.tolist(), values, tuple(notes))
+
+
+def car_plan(
+    outlook: Outlook, car: CarNeed, problem: Problem, weights: Array, taken: Array
+) -> CarPlan:
+    """When one car charges; ``taken`` is what others do, AC Wh by interval, and part of ``problem``.
+
+    While it is not known from how many phases it draws it is planned with one: it may begin too early, and
+    a minute later that is known.
+    """
+    count = len(outlook.forecasts)
+    if car.energy_wh <= 0:
         return CarPlan([0.0] * count)
+    power_w = car.planned_power_w
+    car = replace(car, max_power_w=power_w, min_power_w=min(car.min_power_w, power_w))
     hours = np.array(
         [
             plugged_hours(f.interval.start, f.interval.end, outlook.now, car)
@@ -48,9 +88,9 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
     )
     steps = int(np.count_nonzero(hours))
     if steps == 0:
-        return CarPlan([0.0] * count, notes=missing_note(car, 0.0, outlook))
+        return CarPlan([0.0] * count, notes=_note(car, 0.0, outlook))
     grid = np.linspace(0.0, car.energy_wh, _POINTS)
-    mine = _car_problem(problem, hours[:steps], car, outlook)
+    mine = _car_problem(problem, hours[:steps], car, outlook, taken)
     chances = scenario_chances(weights, mine.transitions, steps)
     detailed = min(outlook.offer_intervals + 1, steps)
     found = marginal_values(mine, _as_battery(car), grid, chances, detailed)
@@ -60,7 +100,7 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
     energy = [0.0] * count
     for t in range(steps):
         f = outlook.forecasts[t]
-        net = f.load_wh[1] - f.pv_wh[1]
+        net = f.load_wh[1] - f.pv_wh[1] + float(taken[t])
         late = EARLIER * t
         step = DispatchInterval(
             float(hours[t]),
@@ -78,7 +118,7 @@ def car_plan(outlook: Outlook, problem: Problem, weights: Array) -> CarPlan:
         for t, row in enumerate(means.tolist())
     )
     given = price_values(outlook, grid, found.by_scenario)
-    return CarPlan(energy, values, missing_note(car, charged, outlook), given)
+    return CarPlan(energy, CarValues(values, given), _note(car, charged, outlook))
 
 
 def price_values(outlook: Outlook, grid: Array, by_scenario: Array) -> tuple[PriceValues, ...]:
@@ -120,13 +160,15 @@ def plugged_hours(start: datetime, end: datetime, now: datetime, car: CarNeed) -
     return max(seconds, 0.0) / 3600
 
 
-def _car_problem(problem: Problem, hours: Array, car: CarNeed, outlook: Outlook) -> Problem:
+def _car_problem(
+    problem: Problem, hours: Array, car: CarNeed, outlook: Outlook, taken: Array
+) -> Problem:
     """The home's problem up to departure, with the need as end value."""
     steps = hours.size
     net = problem.net_wh[:steps, 1:2]
     if outlook.import_limit_w is not None:  # leave room under the fuse for more load than expected
         high = [f.load_wh[2] - f.pv_wh[0] for f in outlook.forecasts[:steps]]
-        net = np.array(high)[:, None]
+        net = (np.array(high) + taken[:steps])[:, None]
     late = EARLIER * np.arange(steps)[:, None]
     reaches = outlook.forecasts[-1].interval.end >= car.departure
     missing = MISSED if reaches else _beyond(problem, car, outlook)
@@ -163,6 +205,11 @@ def _as_battery(car: CarNeed) -> BatterySpec:
         discharge_efficiency=1.0,
         wear_per_mwh=0.0,
     )
+
+
+def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:
+    """Nothing is said while nobody has seen what the car draws: it is planned with less than it may take."""
+    return () if car.sure_power_w is not None else missing_note(car, charged, outlook)
 
 
 def missing_note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:

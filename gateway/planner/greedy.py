@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, Outlook, Plan, ValueCurve
+from gateway.domain.plan import (
+    BatterySpec,
+    CarValues,
+    Forecast,
+    OfferCurve,
+    Outlook,
+    Plan,
+    ValueCurve,
+)
 from gateway.planner.car import MISSED, missing_note, plugged_hours
 from gateway.planner.offers import cautious_net, to_steps
 from gateway.planner.schedule import ValueIntegral, expected_schedule
@@ -35,7 +43,7 @@ class GreedyStrategy:
             made_at=outlook.now,
             strategy=self.name,
             values=values,
-            car_values=_car_values(outlook),
+            cars=_car_values(outlook),
             offers=_offers(outlook, spec, car_wh),
             schedule=schedule,
             notes=notes,
@@ -47,32 +55,36 @@ STRATEGY = GreedyStrategy()
 
 
 def _charge_at_once(outlook: Outlook) -> tuple[list[float], tuple[str, ...]]:
-    """The car at full power from now on."""
-    car = outlook.car
-    if car is None:
-        return [0.0] * len(outlook.forecasts), ()
-    left, taken = car.energy_wh, []
-    for f in outlook.forecasts:
-        hours = plugged_hours(f.interval.start, f.interval.end, outlook.now, car)
-        room = car.max_power_w * hours
-        if outlook.import_limit_w is not None:
-            net = f.load_wh[1] - f.pv_wh[1]
-            room = min(room, max(outlook.import_limit_w * f.interval.hours - net, 0.0))
-        taken.append(min(left, room))
-        left -= taken[-1]
-    return taken, missing_note(car, car.energy_wh - left, outlook)
+    """The cars at full power from now on, one after the other under the fuse."""
+    taken = [0.0] * len(outlook.forecasts)
+    notes: tuple[str, ...] = ()
+    for car in outlook.cars:
+        left = car.energy_wh
+        for t, f in enumerate(outlook.forecasts):
+            hours = plugged_hours(f.interval.start, f.interval.end, outlook.now, car)
+            room = car.max_power_w * hours
+            if outlook.import_limit_w is not None:
+                net = f.load_wh[1] - f.pv_wh[1] + taken[t]
+                room = min(room, max(outlook.import_limit_w * f.interval.hours - net, 0.0))
+            taken[t] += min(left, room)
+            left -= min(left, room)
+        notes += missing_note(car, car.energy_wh - left, outlook)
+    return taken, notes
 
 
-def _car_values(outlook: Outlook) -> tuple[ValueCurve, ...]:
-    """The car comes before any price, until it has what is wanted."""
-    car = outlook.car
-    if car is None or car.energy_wh <= 0:
-        return ()
-    return tuple(
-        ValueCurve(f.interval, (0.0, car.energy_wh), (MISSED, MISSED))
-        for f in outlook.forecasts
-        if f.interval.start < car.departure
-    )
+def _car_values(outlook: Outlook) -> dict[str, CarValues]:
+    """A car comes before any price, until it has what is wanted."""
+    return {
+        car.name: CarValues(
+            tuple(
+                ValueCurve(f.interval, (0.0, car.energy_wh), (MISSED, MISSED))
+                for f in outlook.forecasts
+                if f.interval.start < car.departure
+            )
+        )
+        for car in outlook.cars
+        if car.energy_wh > 0
+    }
 
 
 def _level(forecast: Forecast, spec: BatterySpec) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -29,7 +29,8 @@ class KnownPrices:
 
     ``day_ahead`` holds past days too: its errors teach the price forecast. ``published_import`` and
     ``published_export`` are the retailer's prices for tariffs of kind 'published'. ``cleared`` may hold
-    the market price of the present interval, once its auction is over. ``usual_import`` and ``usual_export``
+    the market price of the present interval, once its auction is over. ``forecast_import`` and ``forecast_export``
+    are what the publisher of those prices expects of hours to come, no prices yet. ``usual_import`` and ``usual_export``
     stand in for a published price where nothing was ever published.
     """
 
@@ -37,6 +38,8 @@ class KnownPrices:
     published_import: Mapping[datetime, float] = field(default_factory=dict)
     published_export: Mapping[datetime, float] = field(default_factory=dict)
     cleared: Mapping[datetime, float] = field(default_factory=dict)
+    forecast_import: Mapping[datetime, float] = field(default_factory=dict)
+    forecast_export: Mapping[datetime, float] = field(default_factory=dict)
     usual_import: float = USUAL_IMPORT
     usual_export: float = USUAL_EXPORT
 
@@ -48,9 +51,10 @@ class Home:
     battery: BatterySpec | None
     stored_wh: float = 0.0
     resellable_wh: float = 0.0
-    car: CarNeed | None = None
+    cars: tuple[CarNeed, ...] = ()
     export_limit_w: float | None = None
     import_limit_w: float | None = None
+    grid_energy_stays: bool = False  # what was bought from the grid is never sold again
     month_peak_w: float = 0.0  # highest quarter-hour import of this local month, for demand charges
 
 
@@ -103,11 +107,14 @@ def outlook_from(
     load, pv = energy.load(history, steps), energy.pv(history, steps)
     return Outlook(
         now=now,
-        forecasts=_forecasts(intervals, (load, pv), market, tariff, prices),
+        forecasts=tuple(
+            replace(f, flat_night=f.flat_night or home.grid_energy_stays)
+            for f in _forecasts(intervals, (load, pv), market, tariff, prices)
+        ),
         battery=home.battery,
         stored_wh=home.stored_wh,
         resellable_wh=home.resellable_wh,
-        car=home.car,
+        cars=home.cars,
         export_limit_w=home.export_limit_w,
         import_limit_w=_import_limit(home, tariff, (load, pv), now),
         lot_wh=options.lot_wh,
@@ -130,9 +137,10 @@ def _import_limit(
         return home.import_limit_w
     load, pv = energy
     unavoidable = float((load[:96, 2] - pv[:96, 0]).max()) * 4
-    if home.car is not None:
-        hours = max((home.car.departure - now).total_seconds() / 3600, 0.25)
-        unavoidable += max(home.car.energy_wh / hours, home.car.min_power_w)
+    for car in home.cars:
+        if car.energy_wh > 0:
+            hours = max((car.departure - now).total_seconds() / 3600, 0.25)
+            unavoidable += max(car.energy_wh / hours, car.min_power_w)
     peak = max(_BELOW_PEAK * home.month_peak_w, unavoidable)
     return peak if home.import_limit_w is None else min(peak, home.import_limit_w)
 
@@ -148,12 +156,24 @@ def _forecasts(
     bought = _Retail.of(
         [tariff.import_terms(i) for i in intervals],
         (expected, market),
-        published_outlook(prices.published_import, intervals, tariff.zone, prices.usual_import),
+        published_outlook(
+            prices.published_import,
+            intervals,
+            tariff.zone,
+            prices.usual_import,
+            prices.forecast_import,
+        ),
     )
     sold = _Retail.of(
         [tariff.export_terms(i) for i in intervals],
         (expected, market),
-        published_outlook(prices.published_export, intervals, tariff.zone, prices.usual_export),
+        published_outlook(
+            prices.published_export,
+            intervals,
+            tariff.zone,
+            prices.usual_export,
+            prices.forecast_export,
+        ),
     )
     loads, pvs = energy[0].tolist(), energy[1].tolist()
     means, scenarios = expected.tolist(), market.scenarios.tolist()

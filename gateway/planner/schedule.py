@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
 import numpy as np
@@ -245,4 +245,26 @@ def expected_schedule(
                 export_source=forecast.export_source,
             )
         )
+    return tuple(made)
+
+
+def with_more(
+    outlook: Outlook, schedule: tuple[PlannedInterval, ...]
+) -> tuple[PlannedInterval, ...]:
+    """The same with what cars take beyond their wish of the surplus that is left, where it is worth that.
+
+    ``schedule`` is of the first car that takes more, until it leaves; nothing of the battery changes.
+    """
+    car = next((c for c in outlook.cars if c.more_wh > 0), None)
+    if car is None:
+        return schedule
+    left_wh, made = car.more_wh, []
+    for one in schedule:
+        hours = one.interval.hours
+        room = min(left_wh, car.planned_power_w * hours - one.car_wh, -one.grid_wh)
+        least = 0.0 if one.car_wh else min(car.min_power_w, car.planned_power_w) * hours
+        if one.interval.end <= car.departure and room > least and one.export_price < car.more_value:
+            left_wh -= room
+            one = replace(one, car_wh=one.car_wh + room, grid_wh=one.grid_wh + room)  # noqa: PLW2901 - the same interval, with more
+        made.append(one)
     return tuple(made)

@@ -13,7 +13,7 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.forecasts.history import Array
-from gateway.planner.car import car_plan, price_values
+from gateway.planner.car import car_plans, price_values
 from gateway.planner.induction import (
     Problem,
     coarsened,
@@ -22,7 +22,7 @@ from gateway.planner.induction import (
     scenario_chances,
 )
 from gateway.planner.offers import battery_offers
-from gateway.planner.schedule import ValueIntegral, expected_schedule
+from gateway.planner.schedule import ValueIntegral, expected_schedule, with_more
 
 _POINTS = 64
 _FINE, _SPAN = 48, 4  # quarter-hours for twelve hours, then hours
@@ -42,8 +42,8 @@ class ValueStrategy:
         spec = outlook.battery or no_battery()
         grid = energy_grid(spec, _POINTS)
         problem, weights = home_problem(outlook)
-        car = car_plan(outlook, problem, weights)
-        net = problem.net_wh + np.array(car.energy_wh)[:, None]
+        cars = car_plans(outlook, problem, weights)
+        net = problem.net_wh + np.array(cars.energy_wh)[:, None]
         problem = replace(problem, net_wh=net, end_value=_end_value(outlook, spec, grid))
         count = len(outlook.forecasts)
         chances = scenario_chances(weights, problem.transitions, count)
@@ -52,7 +52,7 @@ class ValueStrategy:
         means, ends = values.expected, values.by_scenario
         points = tuple(grid.tolist())
         integrals = ValueIntegral.of_rows(grid, means)
-        schedule = expected_schedule(outlook, integrals, car.energy_wh, outlook.battery)
+        schedule = expected_schedule(outlook, integrals, cars.energy_wh, outlook.battery)
         return Plan(
             made_at=outlook.now,
             strategy=self.name,
@@ -60,12 +60,11 @@ class ValueStrategy:
                 ValueCurve(f.interval, points, integral.values)
                 for f, integral in zip(outlook.forecasts, integrals, strict=True)
             ),
-            car_values=car.values,
-            offers=battery_offers(outlook, grid, ends, car.energy_wh, schedule[0].stored_wh),
-            schedule=schedule,
-            notes=car.notes,
+            cars=cars.values,
+            offers=battery_offers(outlook, grid, ends, cars.energy_wh, schedule[0].stored_wh),
+            schedule=with_more(outlook, schedule),
+            notes=cars.notes,
             price_values=price_values(outlook, grid, ends),
-            car_price_values=car.price_values,
             import_limit_w=outlook.import_limit_w,
         )
 

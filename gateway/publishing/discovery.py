@@ -17,7 +17,15 @@ from typing import Any
 
 from gateway.domain.metrics import METRICS, title, unit_of
 from gateway.domain.readings import Quality, Snapshot
-from gateway.domain.setting_kinds import Choice, Kind, Number, Switch, TimeOfDay
+from gateway.domain.setting_kinds import (
+    Calendar,
+    Choice,
+    Kind,
+    Number,
+    Switch,
+    TimeOfDay,
+    Weekdays,
+)
 from gateway.domain.user_settings import SETTINGS, Setting
 from gateway.publishing.topics import HOME_SCALARS, Message
 
@@ -209,6 +217,10 @@ def _market(home: HomeToDiscover, commands: bool, exchange: bool) -> Message:
         "export_estimate_per_kwh": price | _DETAIL,
         "market_price_per_kwh": price,
         "stored_value_per_kwh": price,
+        "bill_today": account,
+        "bill_month": account,
+        "saved_today": account,
+        "saved_month": account,
         "account_today": account,
         "account_total": {**account, "state_class": "total"},
     }.items():
@@ -305,6 +317,8 @@ def _control(home: HomeToDiscover, kind: Kind) -> tuple[str, bool, Component]:
             return "select", True, {"options": list(kind.choices)}
         case TimeOfDay():
             return "text", True, {"pattern": kind.pattern, "max": 5}
+        case Weekdays() | Calendar():
+            return "text", True, {"pattern": kind.pattern, "min": 0, "max": 255}
     raise NotImplementedError(f"no entity for a setting of the kind {kind.form}")
 
 

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
 
 from gateway.agent.compose import ASK_AGAIN_S, Agent
 from gateway.clock import SimClock
@@ -80,8 +79,7 @@ class _Run:
                 agent.hear(REPORTS.decode(REPORTS.encode(report)))
                 recorder.plan(agent.keeper.state.plan)
 
-        site = cast("Any", self._site)
-        loop = GuardLoop(site, intake, own.control(), clock, own.timing.period_s, heard)
+        loop = GuardLoop(self._site, intake, own.control(), clock, own.timing.period_s, heard)
         await self._site.release()
         try:
             async with asyncio.TaskGroup() as group:

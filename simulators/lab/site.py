@@ -47,6 +47,7 @@ class LabSite:
         script = home.scenario.script
         self._chargers = script.chargers if script is not None else 1
         self.asked = Setpoints()
+        self.alarms: tuple[str, ...] = ()
 
     def observe(self) -> Snapshot:
         """The home now, joined from readings as those of devices are."""

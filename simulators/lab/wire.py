@@ -33,7 +33,7 @@ class Wire:
 
     def devices(self, ports: Ports) -> list[dict[str, Any]]:
         """As gateway.toml has them."""
-        at = {"host": "127.0.0.1"}
+        at = {"host": "127.0.0.1", "steer": "always"}  # what is played is not their proof
         return [
             {"name": "inverter", "profile": self.inverter, "port": ports.inverter, **at},
             {"name": "meter", "profile": self.meter, "port": ports.meter, "unit": 200, **at},

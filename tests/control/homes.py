@@ -29,6 +29,7 @@ CONTROL = ControlSettings(
     charger=ChargerAssumptions(),
     dwell_s=30.0,
     car_dwell_s=0.0,
+    car_start_cost=0.0,
 )
 SETTINGS = StandingSettings(reserve_pct=20, departure_energy_wh=10_000)
 

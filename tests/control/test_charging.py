@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control.charging import filled, latest_start, needs, next_at, together
+from gateway.control.cars import CarsNow, choices
+from gateway.control.charging import filled, latest_start, needs, next_departure, wished
 from gateway.control.decide import decide
-from gateway.control.economics import DispatchInputs, car_power_w
+from gateway.control.economics import DispatchInputs
 from gateway.control.inputs import DecisionInputs
 from gateway.domain.control import ChargerAssumptions
 from gateway.domain.intervals import quarter
-from gateway.domain.order import Order
+from gateway.domain.order import Departure, Order
 from gateway.domain.plan import CarNeed, ValueCurve
 from gateway.domain.readings import ChargerState, Snapshot
 from tests.control.homes import (
@@ -39,8 +40,7 @@ WISH = replace(SETTINGS, departure_time=time(7), departure_energy_wh=9_000)
 
 
 def need(got_wh: float | None = 2_000) -> CarNeed:
-    wanted = together(needs((charger(got_wh=got_wh),), WISH, AT_HOME, EVENING))
-    assert wanted is not None
+    (wanted,) = wished(needs((charger(got_wh=got_wh),), WISH, AT_HOME, EVENING))
     return wanted
 
 
@@ -53,27 +53,54 @@ def test_what_is_missing_until_the_next_morning() -> None:
     "seen", [charger(plugged=False), charger(plugged=None), charger(got_wh=9_000)]
 )
 def test_no_need(seen: ChargerState) -> None:
-    assert together(needs((seen,), WISH, AT_HOME, EVENING)) is None
+    assert wished(needs((seen,), WISH, AT_HOME, EVENING)) == ()
 
 
 def test_an_uncounted_session_is_asked_for_the_whole_wish() -> None:
     assert need(None).energy_wh == 9_000
 
 
-def test_the_need_is_that_of_all_cars() -> None:
+def test_each_car_has_its_own_need_and_the_most_urgent_comes_first() -> None:
     cars = (
-        charger("left", got_wh=2_000),
-        charger("right", got_wh=7_000),
+        charger("left", got_wh=7_000),
+        charger("right", got_wh=2_000),
         charger("full", got_wh=9_000),
     )
-    wanted = together(needs(cars, WISH, AT_HOME, EVENING))
-    assert wanted is not None
-    assert (wanted.energy_wh, wanted.max_power_w, wanted.min_power_w) == (9_000, 2 * 11_040, 4_140)
+    wanted = wished(needs(cars, WISH, AT_HOME, EVENING))
+    assert [(n.name, n.energy_wh) for n in wanted] == [("right", 7_000), ("left", 2_000)]
 
 
-def test_the_next_morning_across_the_change_to_summer_time() -> None:
-    before = datetime(2027, 3, 14, 7, tzinfo=UTC)  # 01:00; at 02:00 the clocks go forward
-    assert next_at(before, time(7), CHICAGO) == datetime(2027, 3, 14, 12, tzinfo=UTC)
+MONDAY_7 = datetime(2026, 6, 1, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("case", "now", "changes", "leaves", "energy_wh"),
+    [
+        ("the usual one", EVENING, {}, MONDAY_7, 9_000),
+        ("only on other days of the week", EVENING, {"departure_days": (1, 2)}, MONDAY_7 + timedelta(days=1), 9_000),
+        ("on no day: nothing is wanted", EVENING, {"departure_days": ()}, EVENING + timedelta(days=7), 0),
+        ("a single one takes the place of that day's", EVENING,
+         {"departures": (Departure(MONDAY_7 + timedelta(hours=3), 30_000),)}, MONDAY_7 + timedelta(hours=3), 30_000),
+        ("a calendar's next", EVENING,
+         {"departures": (Departure(MONDAY_7 + timedelta(days=3), 1.0), Departure(MONDAY_7 - timedelta(hours=2), 5_000))},
+         MONDAY_7 - timedelta(hours=2), 5_000),
+        ("a single one that is over does not count, nor that day's usual one", MONDAY_7 - timedelta(hours=1),
+         {"departures": (Departure(MONDAY_7 - timedelta(hours=2), 5_000),)}, MONDAY_7 + timedelta(days=1), 9_000),
+        ("across the change to summer time", datetime(2027, 3, 14, 7, tzinfo=UTC), {}, datetime(2027, 3, 14, 12, tzinfo=UTC), 9_000),
+        ("the hour that comes twice: ready at the first", datetime(2026, 11, 1, 6, tzinfo=UTC),
+         {"departure_time": time(1, 30)}, datetime(2026, 11, 1, 6, 30, tzinfo=UTC), 9_000),
+        ("in the second of both the car has left", datetime(2026, 11, 1, 7, 10, tzinfo=UTC),
+         {"departure_time": time(1, 30)}, datetime(2026, 11, 2, 7, 30, tzinfo=UTC), 9_000),
+        ("the hour that is left out", datetime(2027, 3, 14, 7, tzinfo=UTC), {"departure_time": time(2, 30)},
+         datetime(2027, 3, 14, 8, 30, tzinfo=UTC), 9_000),
+    ],
+)  # fmt: skip
+def test_when_the_car_leaves(
+    case: str, now: datetime, changes: dict[str, Any], leaves: datetime, energy_wh: float
+) -> None:
+    assert next_departure(now, replace(WISH, **changes), CHICAGO) == Departure(leaves, energy_wh), (
+        case
+    )
 
 
 # -- what a Wh in the car is worth --
@@ -89,19 +116,23 @@ def at(price: float, net_w: float = 400, limit_w: float | None = None) -> Dispat
     return DispatchInputs(price, 20.0, net_w, import_limit_w=limit_w)
 
 
+def power_w(values: ValueCurve, now: DispatchInputs, wanted: CarNeed) -> float:
+    return sum(c.power_w for c in choices((wanted,), {wanted.name: values}, CarsNow(now)))
+
+
 def test_the_car_charges_while_another_wh_in_it_is_worth_the_price() -> None:
     values = curve(200.0, 100.0, 0.0)
-    assert car_power_w(values, at(150), need()) == 11_040
-    assert car_power_w(values, at(150), need(3_000)) == 11_040  # 1,000 Wh since: worth 171
-    assert car_power_w(values, at(150), need(5_000)) == 0  # 3,000 Wh since: worth 114
-    assert car_power_w(values, at(150, net_w=-6_000), need(5_000)) == 6_000  # surplus: 20
-    assert car_power_w(values, at(150, net_w=-900), need(5_000)) == 0  # too little for 6 A
+    assert power_w(values, at(150), need()) == 11_040
+    assert power_w(values, at(150), need(3_000)) == 11_040  # 1,000 Wh since: worth 171
+    assert power_w(values, at(150), need(5_000)) == 0  # 3,000 Wh since: worth 114
+    assert power_w(values, at(150, net_w=-6_000), need(5_000)) == 6_000  # surplus: 20
+    assert power_w(values, at(150, net_w=-900), need(5_000)) == 0  # too little for 6 A
 
 
 def test_the_fuse_leaves_what_it_leaves() -> None:
     values = curve(200.0, 200.0, 200.0)
-    assert car_power_w(values, at(150, net_w=3_000, limit_w=8_000), need()) == 5_000
-    assert car_power_w(values, at(150, net_w=4_500, limit_w=8_000), need()) == 0
+    assert power_w(values, at(150, net_w=3_000, limit_w=8_000), need()) == 5_000
+    assert power_w(values, at(150, net_w=4_500, limit_w=8_000), need()) == 0
 
 
 # -- one charger, as a table --
@@ -114,7 +145,7 @@ LATE = replace(SETTINGS, departure_time=time(13))  # in an hour; 10 kWh take 54 
 def values(worth: float, price: float | None, **more: Any) -> Order:
     """A Wh in the car is worth ``worth`` whatever it has got; exporting earns 20."""
     worthy = ValueCurve(order().terms[0].interval, (0.0, 10_000.0), (worth, worth))
-    return order(import_price=price, export_price=20.0, car_value=worthy, **more)
+    return order(import_price=price, export_price=20.0, car_values={"box": worthy}, **more)
 
 
 def seen(grid: float | None = 500.0, pv: float | None = 0.0, **car: object) -> Snapshot:
@@ -159,8 +190,7 @@ def test_one_car(
 
 
 def test_it_starts_at_its_latest_start_and_not_before() -> None:
-    wanted = together(needs((charger(),), LATE, CONTROL, NOON))
-    assert wanted is not None
+    (wanted,) = wished(needs((charger(),), LATE, CONTROL, NOON))
     start = latest_start(wanted)
     late, early = start + timedelta(seconds=1), start - timedelta(seconds=1)
     assert ask(seen(), None, settings=LATE, now=early).charge_current_a == 0

@@ -8,8 +8,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from gateway.control.batteries import at_reserve, can_give_w, sized, split
+from gateway.control.cars import CarsNow, choices
 from gateway.control.decide import decide
-from gateway.control.economics import DispatchInputs, battery_power_w, car_power_w
+from gateway.control.economics import DispatchInputs, battery_power_w
 from gateway.control.inputs import ControlMemory, DecisionInputs
 from gateway.domain.control import BatteryAssumptions, Reason, Setpoints
 from gateway.domain.order import Order, StandingSettings
@@ -76,7 +77,7 @@ def orders(draw: st.DrawFn) -> Order | None:
         import_price=draw(price),
         export_price=draw(price),
         value=draw(st.sampled_from([None, curve])),
-        car_value=draw(st.sampled_from([None, curve])),
+        car_values=draw(st.sampled_from([{}, {"b": curve}, {"a": curve, "b": curve}])),
     )
 
 
@@ -287,7 +288,10 @@ def test_dearer_energy_never_charges_a_car_more(
     curve: ValueCurve = flat(value)
     now = DispatchInputs(price_, price_ - 50, net_w)
     later = replace(now, import_price=price_ + more, export_price=price_ - 50 + more)
-    assert car_power_w(curve, later, need) <= car_power_w(curve, now, need) + 1e-6
+    powers = [
+        sum(c.power_w for c in choices((need,), {"car": curve}, CarsNow(at))) for at in (now, later)
+    ]
+    assert powers[1] <= powers[0] + 1e-6
 
 
 def test_the_battery_helps_under_the_fuse_whatever_its_energy_is_worth() -> None:

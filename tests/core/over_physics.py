@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Protocol, cast
 
 from gateway.agent.compose import Agent
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
-from gateway.domain.control import Setpoints
-from gateway.domain.readings import Poll, Snapshot
 from gateway.guard.intents import GuardFile
-from gateway.guard.loop import GuardLoop
+from gateway.guard.loop import GuardLoop, SteeredSite
 from gateway.guard.orders import OrderIntake
 from gateway.supervise import Availability
-
-
-class PhysicsSite(Protocol):
-    """The calls of a site that the guard's loop knows."""
-
-    def observe(self) -> Snapshot: ...
-    def keeps_export(self) -> bool: ...
-    def take_polls(self) -> tuple[Poll, ...]: ...
-    async def apply(self, setpoints: Setpoints) -> None: ...
 
 
 class OverPhysics:
     """Both loops on ``clock``; the journal is in the settings' state folder."""
 
-    def __init__(self, site: PhysicsSite, settings: Settings, clock: SimClock) -> None:
+    def __init__(self, site: SteeredSite, settings: Settings, clock: SimClock) -> None:
         own = settings.for_guard()
         intake = OrderIntake(GuardFile(settings.state_dir / "guard.json"), own.standing(), clock)
         self.clock = clock
         self.agent = Agent(settings, clock, intake.take)
         self.loop = GuardLoop(
-            cast("Any", site), intake, own.control(), clock, own.timing.period_s, self.agent.hear
+            site, intake, own.control(), clock, own.timing.period_s, self.agent.hear
         )
 
     def spawn(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:

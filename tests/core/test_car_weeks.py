@@ -71,6 +71,7 @@ class Home:
     state: State = field(default_factory=lambda: State(6_000.0, car_stored_wh=3_000.0))
     commands: Commands = field(default_factory=lambda: Commands(charge_current_a=0.0))
     physics: House = field(default_factory=House)
+    alarms: tuple[str, ...] = ()
     _seen: datetime = START
 
     def load_w(self, time_: datetime) -> float:

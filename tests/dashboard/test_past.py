@@ -101,7 +101,7 @@ def test_a_home_that_has_a_past_already_sees_it(tmp_path: Path) -> None:
     history.close()
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE energy")
-        db.execute("PRAGMA user_version = 1")
+        db.execute("PRAGMA user_version = 2")
     History(path).close()
     rows = read_energies(path, MIDNIGHT, MIDNIGHT + timedelta(hours=2))
     assert sum(row.energies.export_wh or 0 for row in rows) == pytest.approx(3000)

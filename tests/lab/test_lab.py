@@ -48,7 +48,7 @@ async def test_a_day_adds_up(tmp_path: Path) -> None:
     given = sum(map(result.wh, ("pv", "ac_pv", "grid_import")))
     stored = result.samples[-1].soc_pct - result.samples[0].soc_pct
     assert used + 13_500 * stored / 100 == pytest.approx(given, abs=1)
-    assert result.car_wh(0) == pytest.approx(6_000, abs=100)
+    assert result.car_wh(0) == pytest.approx(6_000, abs=300)
     assert result.car_wh(1) == result.wh("boxes") > 3_000
 
 

@@ -122,7 +122,7 @@ def test_a_car_does_not_wait_for_the_export_price() -> None:
 
     known = published(at(7, 0), at(15, 0), dear_night)
     car = CarNeed(20_000, at(15, 7), 11_000, 4_140)
-    plan = planned(now, known, Home(None, car=car))
+    plan = planned(now, known, Home(None, cars=(car,)))
     before = sum(c.car_wh for c in plan.schedule if c.interval.start < at(15, 0))
     assert before == pytest.approx(20_000, rel=0.02), "in the hours that are known to be cheap"
     assert assumptions(plan.schedule, BERLIN)[0].startswith("import price from Thu 00:00")

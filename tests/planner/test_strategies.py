@@ -53,12 +53,14 @@ def outlooks(draw: st.DrawFn) -> Outlook:
         draw(st.sampled_from([0.0, 20.0])),
     )
     stored = reserve + (capacity - reserve) * draw(st.floats(0, 1))
-    car = draw(st.sampled_from([None, CarNeed(15000, now + timedelta(hours=7), 11000, 1400)]))
+    one = CarNeed(15000, now + timedelta(hours=7), 11000, 1400)
+    two = CarNeed(9000, now + timedelta(hours=4), 3680, 1400, "other", more_wh=9000, more_value=30)
+    cars = draw(st.sampled_from([(), (one,), (two, one)]))
     home = Home(
         draw(st.sampled_from([None, spec])),
         stored,
         stored * draw(st.floats(0, 1)),
-        car,
+        cars,
         draw(st.sampled_from([None, 0.0, 5000.0])),
         draw(st.sampled_from([None, 9000.0])),
     )
@@ -172,7 +174,7 @@ def test_a_surplus_above_the_export_limit_is_not_offered(
 ) -> None:
     """Ten kilowatts of sun, a full battery or none, and three kilowatts that may leave the home."""
     past = [Observed(quarter(START + i * timedelta(minutes=15)), 100, 2_500, 50) for i in range(96)]
-    home = Home(spec, 10_000, 10_000, None, 3_000.0)
+    home = Home(spec, 10_000, 10_000, (), 3_000.0)
     tariff = TariffRules(Tariff.model_validate(TARIFFS[0]), ZoneInfo("UTC"))
     outlook = build_outlook(
         past[-1].interval.end, past, KnownPrices(), tariff, home, Options(6, trading=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import time
+from datetime import UTC, datetime, time
 from decimal import Decimal
 
 import pytest
@@ -15,7 +15,7 @@ from gateway.config.settings import Settings
 from gateway.dashboard import page
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
-from gateway.domain.order import StandingSettings
+from gateway.domain.order import Departure, StandingSettings
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.publishing import topics
 from gateway.publishing.discovery import HomeToDiscover, discovery_messages
@@ -29,6 +29,13 @@ OTHER = UserSettings(
     charge_now=True,
     departure_time=time(6, 45),
     departure_energy_wh=12_000,
+    departure_days=(0, 4),
+    departures=(Departure(datetime(2026, 6, 1, 5, 30, tzinfo=UTC), 20_000),),
+    car_more_per_kwh=0.08,
+    car_limit_wh=30_000,
+    car_surplus_w=1_500,
+    away=True,
+    car_from_battery=True,
     trading=False,
     price_floor=Decimal("0.0350"),
 )
@@ -92,7 +99,17 @@ def test_what_0_1_has_stored_holds() -> None:
         "trading": "False",
         "price_floor": "0.0350",
     }
-    assert restored(HOME, stored) == OTHER
+    newer = (
+        "departure_days",
+        "departures",
+        "car_more_per_kwh",
+        "car_limit_wh",
+        "car_surplus_w",
+        "away",
+        "car_from_battery",
+    )
+    first = configured(HOME)
+    assert restored(HOME, stored) == OTHER.changed({name: getattr(first, name) for name in newer})
     assert restored(HOME, {"export_limit_w": "None"}).export_limit_w is None
 
 
@@ -107,6 +124,7 @@ def test_a_connection_that_allows_less_by_now_holds() -> None:
 
 def test_the_guard_keeps_its_part_of_them() -> None:
     assert OTHER.standing(import_limit_w=8000) == StandingSettings(
+        car_from_battery=True,
         reserve_pct=35.5,
         battery="hold",
         export_limit_w=4200,
@@ -114,4 +132,9 @@ def test_the_guard_keeps_its_part_of_them() -> None:
         charge_now=True,
         departure_time=time(6, 45),
         departure_energy_wh=12_000,
+        departure_days=(0, 4),
+        departures=OTHER.departures,
+        car_more_per_kwh=0.08,
+        car_limit_wh=30_000,
+        car_surplus_w=1_500,
     )

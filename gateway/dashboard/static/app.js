@@ -52,6 +52,11 @@ function drawTiles(live) {
     ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
     tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
     tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
+    ...(live.bill === null ? [] : [
+      tile("Bill today", amount(live.bill.today.total)),
+      tile("Bill this month", amount(live.bill.month.total)),
+      tile("Saved this month", amount(live.bill.month.saved)),
+    ]),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),
       tile("Sold for this quarter-hour", energy(live.position_wh)),

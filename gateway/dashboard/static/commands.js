@@ -78,6 +78,10 @@ const CONTROLS = {
     const select = node("select", named, ...field.choices.map((choice) => node("option", { value: choice }, choice)));
     return { element: select, read: () => select.value, write: (value) => { select.value = value; } };
   },
+  text(field, named) {
+    const input = node("input", { type: "text", ...named });
+    return { element: node("label", {}, input), read: () => input.value, write: (value) => { input.value = value; } };
+  },
   time(field, named) {
     const input = node("input", { type: "time", required: "required", ...named });
     return { element: node("label", {}, input), read: () => input.value, write: (value) => { input.value = value; } };

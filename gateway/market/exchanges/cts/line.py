@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import aiohttp
 
+from gateway.bounded_http import BoundedHttp
 from gateway.errors import ConfigError, MarketError
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.bounded import Json, loads, said, understood
-from gateway.market.exchanges.http import BoundedHttp
 from gateway.market.signing import Credential, read_credential
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -23,7 +23,7 @@ class Line:
     def __init__(self, access: ExchangeAccess) -> None:
         self._clock = access.clock
         self._url = access.url.rstrip("/")
-        self._http = BoundedHttp(access.tls())
+        self._http = BoundedHttp(access.tls(), MarketError)
         self.credential: Credential | None = None
         self._token = f"insecure:{access.party_id}"  # believed on loopback, when asked for
         if access.credential_file is not None:

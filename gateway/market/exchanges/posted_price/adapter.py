@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from gateway.bounded_http import BoundedHttp
 from gateway.domain.intervals import Interval, floor_quarter, iso, quarters
 from gateway.domain.price import Price
 from gateway.domain.trade import (
@@ -32,7 +33,6 @@ from gateway.domain.trade import (
 from gateway.errors import MarketError
 from gateway.market.exchanges import ExchangeAccess, PublishedPrices
 from gateway.market.exchanges.bounded import loads, moment, rows, text, understood
-from gateway.market.exchanges.http import BoundedHttp
 from gateway.market.settlement import expected
 
 _LONGEST = timedelta(days=40)  # what is kept in memory
@@ -61,7 +61,7 @@ class PostedPrice:
     tells_time = False
 
     def __init__(self, access: ExchangeAccess) -> None:
-        self._access, self._http = access, BoundedHttp(access.tls())
+        self._access, self._http = access, BoundedHttp(access.tls(), MarketError)
         self._currency = ""
         self._posted: dict[datetime, PublishedPrices] = {}
         self._rests: dict[str, _Rest] = {}

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 import aiohttp
 
-from gateway.errors import MarketError
+from gateway.errors import RetryableError
 from gateway.escape import printable
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -21,10 +21,18 @@ _CHUNK = 64 * 1024
 
 
 class BoundedHttp:
-    """One client; `ask` raises MarketError for everything that goes wrong."""
+    """One client; `ask` raises ``error`` for everything that goes wrong.
 
-    def __init__(self, tls: ssl.SSLContext, most_bytes: int = MOST_BYTES) -> None:
-        self._tls, self._most = tls, most_bytes
+    The address in its text has no query: a key may stand there.
+    """
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        error: type[RetryableError],
+        most_bytes: int = MOST_BYTES,
+    ) -> None:
+        self._tls, self._error, self._most = tls, error, most_bytes
         self._session: aiohttp.ClientSession | None = None
 
     async def ask(
@@ -47,7 +55,7 @@ class BoundedHttp:
                 return reply.status, await self._read(reply, url)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             why = printable(f"{type(error).__name__} {error}".rstrip())
-            raise MarketError(f"{url}: {why}") from error
+            raise self._error(f"{url}: {why}") from error
 
     async def close(self) -> None:
         """Let go of the connection; harmless when repeated."""
@@ -57,16 +65,16 @@ class BoundedHttp:
 
     async def _read(self, reply: aiohttp.ClientResponse, url: str) -> bytes:
         if 300 <= reply.status < 400:
-            raise MarketError(f"{url}: it sends us elsewhere ({reply.status}); not followed")
+            raise self._error(f"{url}: it sends us elsewhere ({reply.status}); not followed")
         if reply.headers.get("Content-Encoding", "identity") != "identity":
-            raise MarketError(f"{url}: its answer is compressed, which nobody asked for")
+            raise self._error(f"{url}: its answer is compressed, which nobody asked for")
         if (reply.content_length or 0) > self._most:
-            raise MarketError(f"{url}: its answer is larger than {self._most} bytes")
+            raise self._error(f"{url}: its answer is larger than {self._most} bytes")
         body = bytearray()
         async for chunk in reply.content.iter_chunked(_CHUNK):
             body += chunk
             if len(body) > self._most:
-                raise MarketError(f"{url}: its answer is larger than {self._most} bytes")
+                raise self._error(f"{url}: its answer is larger than {self._most} bytes")
         return bytes(body)
 
     def _open(self) -> aiohttp.ClientSession:

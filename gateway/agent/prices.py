@@ -1,0 +1,129 @@
+"""Which published prices the tariff follows: of the exchange, or of a price feed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from gateway.config.bands import band
+from gateway.config.tariff import PublishedPrice, RetailPrice, Tariff, WholesalePrice
+from gateway.domain.intervals import iso, quarter, quarter_of
+from gateway.domain.price import Price, mwh_price
+from gateway.feeds.keeper import FeedPrices
+from gateway.market.exchanges import PublishedPrices
+from gateway.planner.outlook import USUAL_EXPORT, USUAL_IMPORT, KnownPrices
+from gateway.tariff import TariffRules
+
+Feeds = Mapping[str, FeedPrices]
+Posted = Mapping[datetime, PublishedPrices]
+_EXPORT_SHARE = 0.25  # of the import price, where nothing is known of it
+_NONE = FeedPrices()
+
+
+def published(
+    price: RetailPrice, feeds: Feeds, posted: Posted, column: str
+) -> dict[datetime, float]:
+    """What is published for this side of the tariff, per MWh by interval start; nothing of the future's unknown."""
+    if not isinstance(price, PublishedPrice):
+        return {}
+    if price.feed is not None:
+        return _per_mwh(feeds.get(price.feed, _NONE).prices)
+    return of_exchange(posted, column)
+
+
+def forecast(price: RetailPrice, feeds: Feeds) -> dict[datetime, float]:
+    """What its publisher expects of the hours to come."""
+    if not isinstance(price, PublishedPrice) or price.feed is None:
+        return {}
+    return _per_mwh(feeds.get(price.feed, _NONE).forecast)
+
+
+def of_exchange(posted: Posted, column: str) -> dict[datetime, float]:
+    """One column of the exchange's published prices, per MWh."""
+    return {
+        t: Price(value).per_mwh
+        for t, p in posted.items()
+        if (value := getattr(p, column)) is not None
+    }
+
+
+def day_ahead(tariff: Tariff, feeds: Feeds, posted: Posted) -> dict[datetime, float]:
+    """What is expected of the real-time price, past days too."""
+    for price in (tariff.import_price, tariff.export_price):
+        if isinstance(price, WholesalePrice) and price.day_ahead_feed is not None:
+            return _per_mwh(feeds.get(price.day_ahead_feed, _NONE).prices)
+    return of_exchange(posted, "day_ahead_ticks")
+
+
+def real_time(tariff: Tariff, feeds: Feeds, posted: Posted) -> dict[datetime, float]:
+    """The market's real-time price, as far as it is known."""
+    for price in (tariff.import_price, tariff.export_price):
+        if isinstance(price, WholesalePrice) and price.feed is not None:
+            return _per_mwh(feeds.get(price.feed, _NONE).prices)
+    return of_exchange(posted, "imbalance_ticks")
+
+
+def real_time_at(tariff: Tariff, feeds: Feeds, posted: Posted, start: datetime) -> float | None:
+    """The same of one interval."""
+    for price in (tariff.import_price, tariff.export_price):
+        if isinstance(price, WholesalePrice) and price.feed is not None:
+            known = feeds.get(price.feed, _NONE).prices.get(start)
+            return None if known is None else mwh_price(known)
+    row = posted.get(start)
+    return (
+        None if row is None or row.imbalance_ticks is None else Price(row.imbalance_ticks).per_mwh
+    )
+
+
+def known_prices(rules: TariffRules, feeds: Feeds, posted: Posted, now: datetime) -> KnownPrices:
+    """All that the planner may know of prices at ``now``."""
+    tariff = rules.tariff
+    usual_import, usual_export = usual(rules, now)
+    return KnownPrices(
+        day_ahead=day_ahead(tariff, feeds, posted),
+        published_import=published(tariff.import_price, feeds, posted, "import_ticks"),
+        published_export=published(tariff.export_price, feeds, posted, "export_ticks"),
+        forecast_import=forecast(tariff.import_price, feeds),
+        forecast_export=forecast(tariff.export_price, feeds),
+        usual_import=usual_import,
+        usual_export=usual_export,
+    )
+
+
+def usual(rules: TariffRules, now: datetime) -> tuple[float, float]:
+    """What stands in for a published price of which nothing was ever known, per MWh: so that the tariff made of
+    it costs what is usual in its currency, and pays a quarter of that."""
+    known = band(rules.tariff.currency)
+    costs = USUAL_IMPORT if known is None else mwh_price(known.usual)
+    pays = USUAL_EXPORT if known is None else _EXPORT_SHARE * costs
+    bought, sold = rules.import_terms(quarter_of(now)), rules.export_terms(quarter_of(now))
+    return (
+        max((costs - bought.base) / bought.published, 0.0) if bought.published else costs,
+        max((pays - sold.base) / sold.published, 0.0) if sold.published else pays,
+    )
+
+
+def _per_mwh(prices: Mapping[datetime, Decimal]) -> dict[datetime, float]:
+    return {at: mwh_price(price) for at, price in prices.items()}
+
+
+def retail_rows(tariff: Tariff, feeds: Feeds, starts: Iterable[datetime]) -> list[dict[str, str]]:
+    """What the feeds published for these quarters, exact, as the account keeps it; all that is known by now."""
+    sides: list[tuple[str, str | None]] = []
+    for name, price in (("import", tariff.import_price), ("export", tariff.export_price)):
+        if isinstance(price, PublishedPrice):
+            sides.append((name, price.feed))
+        elif isinstance(price, WholesalePrice):
+            sides.append(("market", price.feed))
+    named = {name: feed for name, feed in sides if feed is not None}
+    if not named:
+        return []
+    rows = []
+    for start in sorted(starts):
+        known = {n: feeds.get(f, _NONE).prices.get(start) for n, f in named.items()}
+        if all(price is not None for price in known.values()):
+            interval = quarter(start)
+            body = {"start": iso(interval.start), "end": iso(interval.end)}
+            rows.append(body | {f"{n}_per_kwh": str(price) for n, price in known.items()})
+    return rows

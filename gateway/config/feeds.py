@@ -1,0 +1,47 @@
+"""``[[price_feed]]``: who publishes prices, or the CO2 in a kWh, and how they are read."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+FeedName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+
+
+class PriceFeed(BaseModel):
+    """One feed; the tariff names it where its prices count. `docs/tariffs.md` has an example for each provider."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    name: FeedName = Field(description="by which the tariff names it")
+    provider: str = Field(description="who publishes; docs/tariffs.md lists them")
+    zone: str | None = Field(None, description="bidding zone, hub, load zone, node or country")
+    market: Literal["real-time", "day-ahead"] | None = Field(
+        None, description="where a provider has both"
+    )
+    product: str | None = Field(None, description="octopus: product; amber: general or feedIn")
+    tariff: str | None = Field(None, description="octopus: code of the tariff with its region")
+    site_id: str | None = Field(None, description="tibber: home, amber: site")
+    key_file: Path | None = Field(None, description="or systemd credential feed_<name>")
+    url: str | None = Field(None, description="default: the provider's own address")
+    currency: str | None = Field(None, description="of its prices, where it does not say")
+    rate: Decimal | None = Field(
+        None,
+        gt=0,
+        description="what one unit of its currency is in the home's, where they differ",
+    )
+    unit: Literal["per_kwh", "per_mwh", "minor_per_kwh"] | None = Field(
+        None, description="json-rows, csv-rows: minor is cents, pence"
+    )
+    rows: str = Field("", description="json-rows: path to the list, e.g. `data.prices`")
+    start: str | None = Field(None, description="json-rows, csv-rows: where a row's start stands")
+    end: str | None = Field(None, description="... its end; or `minutes`")
+    price: str | None = Field(None, description="... its price")
+    minutes: int | None = Field(None, ge=1, le=1440, description="... length of a row")
+    time_zone: str | None = Field(
+        None, description="... of its times, where they have no offset; default: the site's"
+    )
+    accept: bool = Field(False, description="take its prices as they are, however odd they look")

@@ -1,0 +1,165 @@
+"""What in a tariff can hardly be meant, with what would be right: asked about by `check`, never traded on. Pure.
+
+A doubt has a name; `tariff.accept = ["name"]` takes it as it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from gateway.config.bands import BANDS, band
+from gateway.config.settings import Settings
+from gateway.config.tariff import (
+    FlatPrice,
+    RetailPrice,
+    Tariff,
+    TimeOfUsePrice,
+)
+
+_EXPORT_TIMES = 2  # what exports earn is at most so many times what imports cost
+_MOST_FACTOR = Decimal(3)  # of a price that is passed on
+_MOST_TAX = Decimal(40)  # percent; the highest VAT is 27 (Hungary)
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """One thing to ask about: the key in question, its name for ``accept``, and the question."""
+
+    name: str
+    key: tuple[str, ...]
+    says: str
+
+
+def doubts(settings: Settings) -> list[Doubt]:
+    """What is doubtful and not accepted; empty if the tariff may be meant so."""
+    found = [*_of_prices(settings.tariff), *_of_rules(settings)]
+    return [doubt for doubt in found if doubt.name not in settings.tariff.accept]
+
+
+def _of_prices(tariff: Tariff) -> Iterator[Doubt]:
+    known = band(tariff.currency)
+    if known is None:
+        some = ", ".join(BANDS)
+        yield Doubt(
+            "currency",
+            ("tariff", "currency"),
+            f"nothing is known of prices in {tariff.currency!r}; one of {some} can be checked",
+        )
+        return
+    usual = _Usual(Decimal(str(known.low)), Decimal(str(known.high)), tariff.currency)
+    yield from _of_side("import", tariff.import_price, usual, on_top=_on_top(tariff))
+    yield from _of_side("export", tariff.export_price, usual, on_top=False)
+    bought, sold = _stated(tariff.import_price), _stated(tariff.export_price)
+    if bought and sold and 0 < max(bought) * _EXPORT_TIMES < max(sold):
+        yield Doubt(
+            "export_above_import",
+            ("tariff", "export_price"),
+            f"selling would earn {max(sold)} and buying cost {max(bought)} {tariff.currency} a kWh: the battery "
+            "would be filled from the grid to be sold; are both in the same unit?",
+        )
+    for name, amounts in (
+        ("levies_per_kwh", [tariff.levies_per_kwh]),
+        ("grid_fee", _stated(tariff.grid_fee)),
+    ):
+        odd = [amount for amount in amounts if abs(amount) > usual.high]
+        if odd:
+            part = _Usual(usual.low / 20, usual.high, usual.currency)
+            yield Doubt(name, ("tariff", name), part.question(odd[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What a kWh costs a household in a currency."""
+
+    low: Decimal
+    high: Decimal
+    currency: str
+
+    def question(self, per_kwh: Decimal) -> str:
+        """It, what is usual, and what was probably meant."""
+        hint = f"is it in {self.currency} a kWh?"
+        for divisor, unit in ((1000, f"{self.currency} a MWh"), (100, "cents a kWh")):
+            if self.low <= abs(per_kwh) / divisor <= self.high:
+                hint = f"if that is in {unit}, write {per_kwh / divisor:f}"
+        return f"{per_kwh} {self.currency} a kWh ({self.low} to {self.high} is usual in {self.currency}); {hint}"
+
+
+def _of_side(name: str, price: RetailPrice, usual: _Usual, *, on_top: bool) -> Iterator[Doubt]:
+    """The amounts of one side; with parts of it in other keys (``on_top``) a small rest is right."""
+    key = ("tariff", f"{name}_price")
+    if isinstance(price, FlatPrice | TimeOfUsePrice):
+        least = -usual.high if name == "export" else Decimal(0) if on_top else usual.low
+        odd = [per_kwh for per_kwh in _stated(price) if not least <= per_kwh <= usual.high]
+        if odd:
+            yield Doubt(f"{name}_price", key, usual.question(odd[0]))
+        return
+    if abs(price.adder_per_kwh) > usual.high:
+        yield Doubt(f"{name}_adder", key, f"adder_per_kwh: {usual.question(price.adder_per_kwh)}")
+    if not 0 < price.factor <= _MOST_FACTOR:
+        text = f"factor = {price.factor}; 1 passes the price on as it is"
+        yield Doubt(f"{name}_factor", key, text)
+
+
+def _of_rules(settings: Settings) -> Iterator[Doubt]:
+    tariff = settings.tariff
+    ruled = [tariff.import_price, tariff.export_price, tariff.grid_fee]
+    by_hour = [p for p in ruled if isinstance(p, TimeOfUsePrice)]
+    if (by_hour or tariff.flat_night) and "time_zone" not in settings.site.model_fields_set:
+        yield Doubt(
+            "time_zone",
+            ("site",),
+            'the tariff has hours, but site.time_zone is not set, so they would be UTC; e.g. time_zone = "Europe/Berlin"',
+        )
+    if any(not price.periods for price in by_hour):
+        yield Doubt(
+            "periods",
+            ("tariff",),
+            "a time_of_use price without periods is a flat one; add periods or write kind = 'flat'",
+        )
+    if not 0 <= tariff.tax_pct <= _MOST_TAX:
+        yield Doubt("tax_pct", ("tariff", "tax_pct"), f"{tariff.tax_pct} percent; 19 means 19 %")
+    elif 0 < tariff.tax_pct < 1:
+        yield Doubt(
+            "tax_pct",
+            ("tariff", "tax_pct"),
+            f"{tariff.tax_pct} percent; {_whole(100 * tariff.tax_pct)} means {_whole(100 * tariff.tax_pct)} %",
+        )
+    if settings.market is None:
+        yield from _unpublished(tariff)
+
+
+def _unpublished(tariff: Tariff) -> Iterator[Doubt]:
+    """Prices that somebody should publish, in a home where nobody does."""
+    for side in ("import", "export"):
+        price: RetailPrice = getattr(tariff, f"{side}_price")
+        if isinstance(price, FlatPrice | TimeOfUsePrice) or price.feed is not None:
+            continue
+        if side == "export" and "export_price" not in tariff.model_fields_set:
+            continue  # the default: nothing is known of what it earns, and nothing is sold
+        yield Doubt(
+            f"{side}_unpublished",
+            ("tariff", f"{side}_price"),
+            f"kind = {price.kind!r} without an exchange and without a feed: nobody publishes it; "
+            "add feed = '...' and its [[price_feed]], or write kind = 'flat'",
+        )
+
+
+def _whole(number: Decimal) -> str:
+    return f"{number.normalize():f}"
+
+
+def _on_top(tariff: Tariff) -> bool:
+    return tariff.grid_fee is not None or tariff.levies_per_kwh > 0 or tariff.flat_night is not None
+
+
+def _stated(price: RetailPrice | None) -> list[Decimal]:
+    """The amounts that stand in it."""
+    match price:
+        case FlatPrice():
+            return [price.per_kwh]
+        case TimeOfUsePrice():
+            return [price.otherwise_per_kwh, *(p.per_kwh for p in price.periods)]
+        case _:
+            return []

@@ -1,0 +1,70 @@
+"""What a car is seen to draw: from how many phases, and how much at most.
+
+A charger does not know which car stands there. Some seconds after it was told a current, its power says from
+how many phases the car draws (IEC 61851 gives one current for all), and where that is no whole number of
+phases, what the car takes at most. A new car is a new question.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.domain.control import ChargerAssumptions, ControlSettings
+from gateway.domain.readings import ChargerState, Snapshot
+
+SETTLED_S = 40.0  # a car follows a new current within seconds, but begins to draw slowly
+DRAWS_W = 500.0  # below it a car wakes up, balances its cells or is full
+_NEAR = 0.12  # of a phase: voltage and meter are not exact
+
+
+@dataclass(frozen=True, slots=True)
+class CarSeen:
+    """Of one car: what it was told since when (monotonic, s), and what it was seen to do."""
+
+    told_a: float = 0.0
+    since_s: float = math.inf
+    phases: int | None = None
+    most_w: float | None = None
+
+
+def seen(
+    car: CarSeen, told_a: float, power_w: float | None, spec: ChargerAssumptions, at: float
+) -> CarSeen:
+    """After another look at it; ``told_a`` is the current that it was told before."""
+    if told_a != car.told_a:
+        return replace(car, told_a=told_a, since_s=at)
+    if told_a < spec.min_a or power_w is None or power_w < DRAWS_W or at - car.since_s < SETTLED_S:
+        return car
+    ratio = power_w / (told_a * spec.volts)
+    whole = min(max(round(ratio), 1), spec.phases)
+    if abs(ratio - whole) <= _NEAR or ratio > spec.phases:
+        return replace(car, phases=whole, most_w=None)
+    if ratio < (car.phases or spec.phases):
+        return replace(car, most_w=power_w)
+    return replace(car, phases=min(spec.phases, math.ceil(ratio)), most_w=None)
+
+
+class CarWatch:
+    """Feed it every snapshot with what chargers were told; it says of each charger what its car draws."""
+
+    def __init__(self, control: ControlSettings) -> None:
+        self._control = control
+        self._cars: dict[str, CarSeen] = {}
+
+    def look(self, snapshot: Snapshot, told_a: Mapping[str, float], at: float) -> Snapshot:
+        """``told_a`` A by charger; ``at`` of a monotonic clock, s."""
+        if not snapshot.chargers:
+            return snapshot
+        chargers = tuple(self._one(c, told_a.get(c.name, 0.0), at) for c in snapshot.chargers)
+        return replace(snapshot, chargers=chargers)
+
+    def _one(self, charger: ChargerState, told_a: float, at: float) -> ChargerState:
+        if charger.plugged is False:
+            self._cars.pop(charger.name, None)
+            return charger
+        spec = self._control.charger_named(charger.name)
+        car = self._cars.get(charger.name, CarSeen())
+        car = self._cars[charger.name] = seen(car, told_a, charger.power_w, spec, at)
+        return replace(charger, phases=car.phases, most_w=car.most_w)
