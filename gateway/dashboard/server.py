@@ -21,6 +21,7 @@ from gateway.dashboard import page, security_txt
 from gateway.dashboard.access import COOKIE, Access, Handler
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.password import matches
+from gateway.dashboard.past_routes import PastRoutes
 from gateway.dashboard.view import HomeSource, HomeView
 from gateway.errors import ConfigError
 from gateway.log_budget import LogBudget
@@ -105,6 +106,7 @@ class Dashboard:
                 web.post("/logout", self._logout),
                 web.get("/api/live", self._live),
                 web.get("/api/day", self._day),
+                *PastRoutes(self._source).routes(),
                 web.get("/events", self._events),
                 web.post("/api/command/{name}", self._command),
                 web.get("/static/{name}", _static),
