@@ -54,7 +54,7 @@ def sentence(state: GatewayState, now: datetime, sold_wh: int) -> str:
         return f"delivers the {abs(sold_wh)} Wh {'sold' if sold_wh > 0 else 'bought'} for {start}"
     if reason is Reason.RESERVE:
         return f"{_at_reserve(state)} and gives no more"
-    if not reason.priced:
+    if not reason.priced or reason is Reason.NOT_FOR_CAR:
         return reason.words
     return _priced(state, now, reason) or reason.words
 

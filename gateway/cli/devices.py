@@ -45,7 +45,7 @@ def scan(
     from gateway.errors import ConfigError
     from gateway.escape import printable
 
-    addresses = [_address(text) for text in hosts]
+    addresses = [address(text) for text in hosts]
     numbers = _numbers(units)
     if not as_json and out.exists():
         raise ConfigError(f"{out} exists; move it away or name another file with --out")
@@ -67,7 +67,7 @@ def scan(
 
 async def find(hosts: list[str]) -> tuple[list[Finding], list[str]]:
     """What is behind ``hosts`` (HOST or HOST:PORT), and what went wrong; ConfigError for a bad one."""
-    return await _scan([_address(text) for text in hosts], [])
+    return await _scan([address(text) for text in hosts], [])
 
 
 def _say(f: Finding) -> None:
@@ -130,7 +130,8 @@ def _finding(f: Finding) -> dict[str, Any]:
     }
 
 
-def _address(text: str) -> tuple[str, int]:
+def address(text: str) -> tuple[str, int]:
+    """HOST or HOST:PORT as both; ConfigError for anything else."""
     from gateway.errors import ConfigError
 
     host, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "502")

@@ -113,11 +113,12 @@ def _account(
     """None where nothing is metered or traded yet, and the whole account is asked for."""
     from datetime import UTC, datetime
 
+    from gateway.bill.fees import demand_money, fees_money
     from gateway.errors import ConfigError
     from gateway.market.account import RetailPrices, book_of, statement
-    from gateway.market.retail import demand_money, fees_money, retail_prices
+    from gateway.market.retail import retail_prices
 
-    first, last = _moment("--from", start, zone), _moment("--to", end, zone)
+    first, last = moment_of("--from", start, zone), moment_of("--to", end, zone)
     if first and last and last <= first:
         raise ConfigError(f"--to {end} is not after --from {start}")
     earliest, latest = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -147,7 +148,7 @@ def _nothing_yet(as_json: bool) -> None:
         print("null")
 
 
-def _moment(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+def moment_of(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:
     """A UTC time, or the beginning of a local day."""
     from datetime import UTC, date, datetime, time
 

@@ -2,6 +2,7 @@
 import { drawDay, drawOffer } from "./charts.js";
 import { drawCommands } from "./commands.js";
 import { drawFlow } from "./flow.js";
+import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
@@ -51,6 +52,11 @@ function drawTiles(live) {
     ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
     tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
     tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
+    ...(live.bill === null ? [] : [
+      tile("Bill today", amount(live.bill.today.total)),
+      tile("Bill this month", amount(live.bill.month.total)),
+      tile("Saved this month", amount(live.bill.month.saved)),
+    ]),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),
       tile("Sold for this quarter-hour", energy(live.position_wh)),
@@ -161,6 +167,7 @@ function hear(kind, data) {
   } else {
     const day = JSON.parse(data);
     drawTables(day);
+    followPast(day);
     why = (at) => say(byId("why"), reasonAt(day, at ?? day.now));
     why(null);
     drawDay(byId("chart-power"), byId("chart-price"), day, (at) => why(at));
@@ -204,4 +211,5 @@ setInterval(() => {
 }, 2000);
 lastNews = Date.now();
 startTabs();
+startPast(table);
 listen();
