@@ -2,6 +2,7 @@
 import { drawDay, drawOffer } from "./charts.js";
 import { drawCommands } from "./commands.js";
 import { drawFlow } from "./flow.js";
+import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
@@ -166,6 +167,7 @@ function hear(kind, data) {
   } else {
     const day = JSON.parse(data);
     drawTables(day);
+    followPast(day);
     why = (at) => say(byId("why"), reasonAt(day, at ?? day.now));
     why(null);
     drawDay(byId("chart-power"), byId("chart-price"), day, (at) => why(at));
@@ -209,4 +211,5 @@ setInterval(() => {
 }, 2000);
 lastNews = Date.now();
 startTabs();
+startPast(table);
 listen();
