@@ -93,6 +93,7 @@ def _profile(sheet: Sheet) -> Profile:
             if (name := getattr(sheet.says, what)) is not None
         ),
         maker=_regex(sheet.maker, ("maker",)),
+        about=sheet.about,
         published_by=frozenset(source.who.casefold() for source in sheet.sources),
     )
 
