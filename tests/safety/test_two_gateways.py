@@ -88,7 +88,7 @@ async def test_over_modbus_alone_the_second_leaves_the_first_alone(
 
 async def test_after_our_own_crash_nothing_waits(tmp_path: Path) -> None:
     async with guarded("goodwe", tmp_path) as place:
-        await place.start(agents.HOLDS)
+        await place.start(CHANGES)  # no user's hold, which would hold again
         await place.until(lambda: place.held, "held")
         await place.kill()
         assert place.held
