@@ -38,6 +38,7 @@ from gateway.metering.energy import QuarterFlow
 from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
+from gateway.store.audit import AuditLog
 from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
@@ -79,8 +80,9 @@ class Agent:
         )
         self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
+        audit = AuditLog(settings.state_dir, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
-        self.commands = handler = CommandHandler(steering, stores.seen, clock)
+        self.commands = handler = CommandHandler(steering, stores.seen, clock, audit)
         names = [d.name for d in settings.device]
         memory = settings.state_dir / "mqtt_topics.json"
         self.publisher = Publisher(
@@ -112,7 +114,7 @@ class Agent:
         if settings.dashboard.enabled:
             shown = (history, decisions)
             source = PageSource(keeper, journal, shown, self.publisher, handler, clock)
-            self.page = Dashboard(settings.dashboard, source, metrics.render)
+            self.page = Dashboard(settings.dashboard, source, metrics.render, audit=audit)
         self._reporting = Reporting(
             keeper, journal, (history, decisions), self.publisher, metrics, clock
         )

@@ -77,6 +77,7 @@ class TradingLoop:
         self._write_plan, self._write_prices = keeper.writer("plan"), keeper.writer("prices")
         self._write_score = keeper.writer("forecast_score")
         self._write_reached = keeper.writer("exchange_reached")
+        self._write_pause = keeper.writer("paused_until")
         self._settings = keeper.state.settings
         if past.posted is not None:
             self._write_prices(past.posted.restored())
@@ -252,6 +253,7 @@ class TradingLoop:
         await self._refresh_prices(exchange, now)
         await trader.report()
         await trader.settle()
+        self._write_pause(trader.paused_until)
         if not is_bid_time(trader.rules, now, self._timing) and self._keeper.state.plan is not None:
             return
         plan = self._replan(now)

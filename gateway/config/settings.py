@@ -407,6 +407,11 @@ class Dashboard(_Part):
         None, description="under which it is reached too, e.g. by a reverse proxy"
     )
     metrics: bool = Field(True, description="serve /metrics for Prometheus")
+    security_contact: str | None = Field(
+        None,
+        pattern=r"^(mailto:|https://|tel:)[!-~]{3,200}$",
+        description="who is told of weaknesses (mailto:, https://, tel:), shown in security.txt",
+    )
 
 
 class TimeSettings(_Part):

@@ -115,7 +115,9 @@ def decide(inputs: DecisionInputs) -> Decision:
         cars.amperes, tick.home, cars.contactors, inputs.control, inputs.monotonic_s
     )
     pv_w: dict[str, int] = {}
-    if not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
+    if _is_paid_to_import(tick):
+        pv_w = {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
+    elif not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
         pv_w = pv_limits_w(inputs.snapshot, limits)
     batteries_w, reason, mode_since_s = _batteries(tick, coming_w)
     setpoints = Setpoints(
@@ -132,6 +134,22 @@ def decide(inputs: DecisionInputs) -> Decision:
         grid_limits(inputs, curtail=curtail),
         import_spent(setpoints, tick.home),
     )
+
+
+def _is_paid_to_import(tick: _Tick) -> bool:
+    """Whether every kWh of the home's own sun costs money: it earns nothing, and import is paid for.
+
+    Not while something is sold, nor where the house without the sun would need more than a limit allows.
+    """
+    terms, house_w = tick.terms, tick.inputs.snapshot.load_w
+    if terms is None or terms.import_assumed or terms.export_assumed or tick.position_wh > 0:
+        return False
+    bought, sold = terms.import_price, terms.export_price
+    if bought is None or sold is None or bought >= 0 or sold > 0 or house_w is None:
+        return False
+    limit_w = tick.limits.import_limit_w
+    own_w = house_w - (tick.inputs.snapshot.charger_w or 0.0)
+    return tick.inputs.operator.import_w is None and (limit_w is None or own_w < limit_w)
 
 
 def _alone(inputs: DecisionInputs) -> Decision:

@@ -20,6 +20,7 @@ from gateway.domain.flows import Flow
 from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
+from gateway.store import energies
 from gateway.store.database import Database, replaceable
 from gateway.store.minutes import Means, Minute, Prices
 from gateway.supervise import Availability
@@ -42,6 +43,7 @@ CREATE TABLE IF NOT EXISTS quarter (time INTEGER PRIMARY KEY, load_wh REAL, pv_w
 CREATE TABLE IF NOT EXISTS flow (time INTEGER PRIMARY KEY, charge_wh REAL, discharge_wh REAL, pv_wh REAL,
   car_wh REAL, plugged INTEGER, stored_wh REAL) STRICT
 """,
+    lambda db, _: energies.begin(db),
 )
 _NO_PRICES = Prices()
 # By count, not by age: a clock that was years ahead for a while must not make us drop the past.
@@ -53,7 +55,7 @@ _DROP = (
 class History:
     """Opens (or makes) the history in ``path``; raises StorageError if that is not possible.
 
-    The newest ``keep_days`` of minutes are kept; quarter-hours stay (a megabyte a year).
+    The newest ``keep_days`` of minutes are kept; quarter-hours and their energies stay (some megabytes a year).
     """
 
     def __init__(self, path: Path, keep_days: int = 400) -> None:
@@ -71,6 +73,11 @@ class History:
         self._latest: datetime | None = (
             None  # what the clock says now; rows beyond it are of a wrong clock
         )
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
 
     def add(self, snapshot: Snapshot, prices: Prices = _NO_PRICES) -> None:
         """Count one observation into its minute."""
@@ -138,6 +145,8 @@ class History:
                         for q in self._quarters
                     ],
                 )
+                if self._minutes:
+                    self._db.execute(energies.SUM, (_quarter(self._minutes[0].time),))
                 self._db.executemany(
                     f"INSERT OR REPLACE INTO flow VALUES ({_marks(7)})",  # noqa: S608 - only marks
                     [(_stamp(f.interval.start), *_columns(f)) for f in self._flows],
@@ -182,6 +191,10 @@ def _marks(count: int) -> str:
 
 def _stamp(time: datetime) -> int:
     return int(time.timestamp())
+
+
+def _quarter(time: datetime) -> int:
+    return _stamp(floor_to(time, QUARTER))
 
 
 def _time(stamp: int) -> datetime:
