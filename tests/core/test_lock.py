@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text()
@@ -23,10 +23,10 @@ PINNED = {
 }
 
 
-def needed() -> set[str]:
+def needed() -> set[NormalizedName]:
     """What pyproject.toml asks for, and what that needs, as it is installed here."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    found: set[str] = set()
+    found: set[NormalizedName] = set()
     due = [Requirement(line) for line in project["dependencies"]]
     while due:
         wanted = due.pop()
@@ -58,7 +58,7 @@ def test_it_is_what_the_gateway_needs() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(needed()))
-def test_it_matches_the_tested_versions(name: str) -> None:
+def test_it_matches_the_tested_versions(name: NormalizedName) -> None:
     pins = dict(
         line.split("==")
         for line in (ROOT / "constraints.txt").read_text().splitlines()
