@@ -91,6 +91,7 @@ class Profile:
     says: tuple[tuple[Literal["model", "version", "serial"], Field], ...] = ()
     maker: str = ""
     published_by: frozenset[str] = frozenset()  # who publishes what is read, one voice a name
+    about: str = ""  # what a person must know of it
     refused: str = ""  # why it cannot be used
     choices: Iterable[Profile] = ()  # profiles among which the device itself decides: 'auto'
 

@@ -105,8 +105,16 @@ def minutes() -> list[Minute]:
 def decisions() -> list[Decision]:
     noon = MIDNIGHT + timedelta(hours=9)
     return [
-        Decision(MIDNIGHT, noon, Reason.SELF_CONSUMPTION, "serves the house: so it was", 0),
-        Decision(noon, NOW, Reason.PRICE_CHARGE, "charges: sold now a kWh brings 0.030 USD", -2400),
+        Decision(
+            MIDNIGHT, noon, Reason.SELF_CONSUMPTION, "the battery serves the house: so it was", 0
+        ),
+        Decision(
+            noon,
+            NOW,
+            Reason.PRICE_CHARGE,
+            "the battery charges: sold now a kWh brings 0.030 USD",
+            -2400,
+        ),
     ]
 
 

@@ -105,7 +105,7 @@ function drawTables(day) {
   table("deliveries", [["Delivery", when], ["Sold", (r) => energy(r.sold_wh)], ["Metered", (r) => energy(r.metered_wh)],
     ["Reading", (r) => r.quality], [`Settled ${day.currency}`, (r) => r.money ?? "not yet"]], day.deliveries, "Nothing delivered yet.");
   const hour = (s) => new Date(s * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["The battery", (r) => r.sentence.replace(/^the battery /, "")]],
+  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["Why", (r) => r.sentence]],
     [...day.decisions].reverse(), "Nothing was decided yet today.");
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
   const at = (name) => ({ i }) => day.plan[name][i];
@@ -180,7 +180,7 @@ function reasonAt(day, at) {
   const found = day.decisions.findLast((d) => d.since <= at);
   if (!found || at > Math.max(found.until, found === day.decisions.at(-1) ? day.now : 0)) return "";
   const time = new Date(Math.min(at, found.until) * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  return `${time}: the battery ${found.sentence.replace(/^the battery /, "")}.`;
+  return `${time}: ${found.sentence}.`;
 }
 
 async function closed() {
