@@ -218,7 +218,7 @@ async def test_a_setpoint_is_written_as_the_sheet_has_it_and_undone(
         assert words == image()
         words[100] = 9
         clock.seconds += 100
-        with pytest.raises(DeviceError, match="somebody else steers"):
+        with pytest.raises(DeviceError, match="another controller"):
             await one.hold(Control.BATTERY_POWER, 1000)
         await one.close()
 
