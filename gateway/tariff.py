@@ -1,6 +1,6 @@
 """The tariff applied: what a MWh of one interval costs and earns, by local rules.
 
-Prices are currency units per MWh (floats: the planner estimates). An interval belongs to the local
+Prices are currency units per MWh for the planner (floats: it estimates), per kWh for the bill (exact). An interval belongs to the local
 rule that holds at its start. Taxes apply to what is bought, not to what is sold.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import time
+from decimal import Decimal
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -26,6 +27,32 @@ from gateway.domain.price import mwh_price
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
+class ExactTerms(NamedTuple):
+    """A price per kWh, exact: ``base + market x market price + published x published price``."""
+
+    base: Decimal
+    market: Decimal = Decimal(0)
+    published: Decimal = Decimal(0)
+
+    def at(self, market: Decimal | None, published: Decimal | None) -> Decimal | None:
+        """The price; None where a part of it is not known."""
+        total = self.base
+        for factor, value in ((self.market, market), (self.published, published)):
+            if factor:
+                if value is None:
+                    return None
+                total += factor * value
+        return total
+
+    def plus(self, base: Decimal, share: Decimal) -> ExactTerms:
+        """With ``base`` more, and all of it times ``share``."""
+        return ExactTerms((self.base + base) * share, self.market * share, self.published * share)
+
+    def estimated(self) -> Terms:
+        """The same per MWh in floats, for the planner."""
+        return Terms(mwh_price(self.base), float(self.market), float(self.published))
+
+
 class Terms(NamedTuple):
     """A price per MWh that is ``base + market x market price + published x published price``."""
 
@@ -42,10 +69,6 @@ class Terms(NamedTuple):
                     return None
                 total += factor * value
         return total
-
-    def plus(self, base: float, share: float) -> Terms:
-        """With ``base`` more, and all of it times ``share``."""
-        return Terms((self.base + base) * share, self.market * share, self.published * share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,23 +96,30 @@ class TariffRules:
 
     def import_terms(self, interval: Interval) -> Terms:
         """Of what the import price is made."""
+        return self.exact_import(interval).estimated()
+
+    def export_terms(self, interval: Interval) -> Terms:
+        """Of what the export price is made."""
+        return self.exact_export(interval).estimated()
+
+    def exact_import(self, interval: Interval) -> ExactTerms:
+        """What the bill says of a kWh bought, tax included."""
         if self.is_flat_night(interval):
-            return Terms(0.0)
+            return ExactTerms(Decimal(0))
         price = self.tariff.import_price
         terms = self._terms(price, interval)
         if isinstance(price, PublishedPrice) and price.tax_included:
             return terms
-        return terms.plus(self._on_top(interval), 1 + float(self.tariff.tax_pct) / 100)
+        return terms.plus(self._on_top(interval), 1 + self.tariff.tax_pct / 100)
 
-    def _on_top(self, interval: Interval) -> float:
-        """Grid fee and levies of a MWh, without tax."""
-        fee = self.tariff.grid_fee
-        levies = mwh_price(self.tariff.levies_per_kwh)
-        return levies if fee is None else levies + self._terms(fee, interval).base
-
-    def export_terms(self, interval: Interval) -> Terms:
-        """Of what the export price is made."""
+    def exact_export(self, interval: Interval) -> ExactTerms:
+        """What the bill says of a kWh given to the grid."""
         return self._terms(self.tariff.export_price, interval)
+
+    def _on_top(self, interval: Interval) -> Decimal:
+        """Grid fee and levies of a kWh, without tax."""
+        fee, levies = self.tariff.grid_fee, self.tariff.levies_per_kwh
+        return levies if fee is None else levies + self._terms(fee, interval).base
 
     def is_flat_night(self, interval: Interval) -> bool:
         """Whether energy imported now is covered by the night fee and must never be resold."""
@@ -98,24 +128,24 @@ class TariffRules:
             return False
         return _in_window(interval.start.astimezone(self.zone).time(), night.start, night.end)
 
-    def _terms(self, price: RetailPrice, interval: Interval) -> Terms:
+    def _terms(self, price: RetailPrice, interval: Interval) -> ExactTerms:
         match price:
             case FlatPrice():
-                return Terms(mwh_price(price.per_kwh))
+                return ExactTerms(price.per_kwh)
             case TimeOfUsePrice():
-                return Terms(self._time_of_use(price, interval))
+                return ExactTerms(self._time_of_use(price, interval))
             case WholesalePrice():
-                return Terms(mwh_price(price.adder_per_kwh), market=float(price.factor))
+                return ExactTerms(price.adder_per_kwh, market=price.factor)
             case PublishedPrice():
-                return Terms(mwh_price(price.adder_per_kwh), published=float(price.factor))
+                return ExactTerms(price.adder_per_kwh, published=price.factor)
 
-    def _time_of_use(self, price: TimeOfUsePrice, interval: Interval) -> float:
+    def _time_of_use(self, price: TimeOfUsePrice, interval: Interval) -> Decimal:
         local = interval.start.astimezone(self.zone)
         weekday, month = _WEEKDAYS[local.weekday()], local.month
         for period in price.periods:
             if _matches(period, local.time(), weekday, month):
-                return mwh_price(period.per_kwh)
-        return mwh_price(price.otherwise_per_kwh)
+                return period.per_kwh
+        return price.otherwise_per_kwh
 
 
 def _matches(period: TimeOfUsePeriod, at: time, weekday: str, month: int) -> bool:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
+from gateway.agent.billing import Billing
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.feeds import Feeds
@@ -32,9 +33,11 @@ from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_services import pv_provider
 from gateway.ipc.messages import GuardReport
 from gateway.market.connect import open_market
+from gateway.metering.energy import QuarterFlow
 from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
+from gateway.store.audit import AuditLog
 from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
@@ -71,11 +74,14 @@ class Agent:
         user = restored(settings, stored_settings(stores.settings))
         self.keeper = keeper = StateKeeper(GatewayState(HomeRules.of(settings), user))
         self._clearing = Clearing(journal, keeper)
-        origin = NightOrigin(journal, keeper.state.rules.tariff)
+        origin = NightOrigin(
+            journal, keeper.state.rules.tariff, settings.battery.grid_energy == "home"
+        )
         self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
+        audit = AuditLog(settings.state_dir, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
-        self.commands = handler = CommandHandler(steering, stores.seen, clock)
+        self.commands = handler = CommandHandler(steering, stores.seen, clock, audit)
         names = [d.name for d in settings.device]
         memory = settings.state_dir / "mqtt_topics.json"
         self.publisher = Publisher(
@@ -94,6 +100,7 @@ class Agent:
         self._provider = (
             None if provider is None else ProviderForecast(provider, stores.settings, clock)
         )
+        self._billing = Billing(keeper, journal, history, stores.settings)
         watch = self._metering.watch
         past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
         chosen = strategy(settings.planner.strategy)
@@ -103,14 +110,20 @@ class Agent:
         if settings.dashboard.enabled:
             shown = (history, decisions)
             source = PageSource(keeper, journal, shown, self.publisher, handler, clock)
-            self.page = Dashboard(settings.dashboard, source, metrics.render)
+            self.page = Dashboard(settings.dashboard, source, metrics.render, audit=audit)
         self._reporting = Reporting(
             keeper, journal, (history, decisions), self.publisher, metrics, clock
         )
 
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""
-        self._metering.hear(report, self._reporting, self.order, self.history.add_quarter)
+        self._metering.hear(report, self._reporting, self.order, self._keep_quarter)
+        self._billing.update(report.snapshot.time)
+
+    def _keep_quarter(self, done: QuarterFlow) -> None:
+        """The past: what the forecast learns from, and what the bill compares with."""
+        self.history.add_quarter(done.observed)
+        self.history.add_flow(done.flow(self.keeper.state.stored_wh()))
 
     def order(self) -> None:
         """Tell the guard what holds now."""

@@ -13,19 +13,20 @@ from gateway.agent.state import StateKeeper
 from gateway.agent.user_settings import SettingsKeeper
 from gateway.clock import Clock
 from gateway.domain.intervals import iso, quarter_of
-from gateway.domain.plan import Observed
 from gateway.domain.readings import Quality, Snapshot
 from gateway.domain.trade import Metered, MeterGap, MeterQuality
 from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.metering.clock_watch import ClockWatch
 from gateway.metering.counters import Count, Metering
-from gateway.metering.energy import QuarterEnergy
+from gateway.metering.energy import QuarterEnergy, QuarterFlow
 from gateway.store.codec import gap_body, metered_body
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
+
+LEAST_WH = 50.0  # of resellable energy: less is what two counts of one battery differ by
 
 MOST_AT_ONCE = 8  # rows stored in one tick: on a slow card the next report is not kept waiting
 OLDEST_COUNT = timedelta(seconds=120)  # older at its report, or newer: the clock was set in between
@@ -60,7 +61,7 @@ class MeteringLoop:
         report: GuardReport,
         reporting: Reporting,
         order: Callable[[], None],
-        on_quarter: Callable[[Observed], None],
+        on_quarter: Callable[[QuarterFlow], None],
     ) -> None:
         """One report; never raises for a full disk."""
         now = self._clock.now()
@@ -76,7 +77,7 @@ class MeteringLoop:
         self._write_start(None if start is None else (interval, start))
         stored_wh = self._keeper.state.stored_wh()
         if stored_wh is not None:
-            self._write_resellable(self._origin.resellable_wh(stored_wh) > 0)
+            self._write_resellable(self._origin.resellable_wh(stored_wh) > LEAST_WH)
         reporting.tick(report, remember=not doubted)
         order()
 
@@ -98,12 +99,12 @@ class MeteringLoop:
         if user.charge_now and snapshot.car_plugged is False:
             self._user.change(user.changed({"charge_now": False}), must_store=False)
 
-    def _meter(self, report: GuardReport, on_quarter: Callable[[Observed], None]) -> None:
+    def _meter(self, report: GuardReport, on_quarter: Callable[[QuarterFlow], None]) -> None:
         """What has ended goes to the journal; what cannot be stored now is kept and tried again."""
         snapshot = report.snapshot
         done = self._energy.add(snapshot)
         if done is not None:
-            on_quarter(done.observed)
+            on_quarter(done)
         self._count(report)
         self._store(snapshot.time)
         if done is not None:

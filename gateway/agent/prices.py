@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from gateway.config.bands import band
 from gateway.config.tariff import PublishedPrice, RetailPrice, Tariff, WholesalePrice
-from gateway.domain.intervals import quarter_of
+from gateway.domain.intervals import iso, quarter, quarter_of
 from gateway.domain.price import Price, mwh_price
 from gateway.feeds.keeper import FeedPrices
 from gateway.market.exchanges import PublishedPrices
@@ -106,3 +106,24 @@ def usual(rules: TariffRules, now: datetime) -> tuple[float, float]:
 
 def _per_mwh(prices: Mapping[datetime, Decimal]) -> dict[datetime, float]:
     return {at: mwh_price(price) for at, price in prices.items()}
+
+
+def retail_rows(tariff: Tariff, feeds: Feeds, starts: Iterable[datetime]) -> list[dict[str, str]]:
+    """What the feeds published for these quarters, exact, as the account keeps it; all that is known by now."""
+    sides: list[tuple[str, str | None]] = []
+    for name, price in (("import", tariff.import_price), ("export", tariff.export_price)):
+        if isinstance(price, PublishedPrice):
+            sides.append((name, price.feed))
+        elif isinstance(price, WholesalePrice):
+            sides.append(("market", price.feed))
+    named = {name: feed for name, feed in sides if feed is not None}
+    if not named:
+        return []
+    rows = []
+    for start in sorted(starts):
+        known = {n: feeds.get(f, _NONE).prices.get(start) for n, f in named.items()}
+        if all(price is not None for price in known.values()):
+            interval = quarter(start)
+            body = {"start": iso(interval.start), "end": iso(interval.end)}
+            rows.append(body | {f"{n}_per_kwh": str(price) for n, price in known.items()})
+    return rows

@@ -67,11 +67,7 @@ class Reporting:
         )
         self._known: Devices = ()
         self._changes = Changes()
-        self._said: tuple[tuple[str, ...], UserSettings] | None = (
-            None  # alarms and settings as told last
-        )
-        self._changes = Changes()
-        self._alarms: tuple[str, ...] | None = None  # as told last
+        self._said: tuple[tuple[str, ...], UserSettings] | None = None  # as told last
 
     def tick(self, report: GuardReport, *, remember: bool = True) -> None:
         """What has changed by much goes out at once, all else every ``publish_s``; the ledger as soon as there is something.
@@ -147,4 +143,5 @@ class Reporting:
             mqtt_losses=self._publisher.losses,
             mqtt_connected=self._publisher.connected,
             control_ticks=self._keeper.state.tick,
+            trading_paused=self._keeper.state.paused,
         )

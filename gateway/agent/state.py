@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from gateway.bill.home import Bills
 from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
 from gateway.config.tariff import PublishedPrice, RetailPrice
@@ -23,7 +24,7 @@ from gateway.control.batteries import (
 )
 from gateway.domain.control import BatteryAssumptions, Setpoints
 from gateway.domain.grid_operator import Direction, OperatorWord
-from gateway.domain.intervals import Interval, quarter_of
+from gateway.domain.intervals import Interval, iso, quarter_of
 from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.price import Price, PriceSource, Quote, mwh_price
@@ -58,7 +59,8 @@ class GatewayState:
     ``operator`` is what was heard of the grid operator since the agent started.
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
     ``interval_start`` what the grid meter had counted when the present interval began; ``feeds`` what the
-    price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the agent's own sentences for people.
+    price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the
+    agent's own sentences for people; ``paused_until`` is set while too much of the exchange is disputed.
     """
 
     rules: HomeRules
@@ -74,6 +76,8 @@ class GatewayState:
     feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
     ratings: Mapping[str, BatteryState] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    paused_until: datetime | None = None
+    bills: Bills | None = None
     operator: OperatorWord = field(default_factory=OperatorWord)
 
     @property
@@ -92,7 +96,21 @@ class GatewayState:
     def all_alarms(self) -> tuple[str, ...]:
         """What a person should look at now: the guard's word, and the agent's own."""
         late = (feed.alarm for feed in self.feeds.values() if feed.alarm)
-        return (*(self.report.alarms if self.report else ()), *self.alarms, *late)
+        told = self.report.alarms if self.report else ()
+        return (*told, *self.alarms, *late, *self._pause())
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is bid now, since too much of what the exchange says is disputed."""
+        now = self.snapshot.time if self.snapshot else None
+        return self.paused_until is not None and (now is None or now < self.paused_until)
+
+    def _pause(self) -> tuple[str, ...]:
+        if not self.paused or self.paused_until is None:
+            return ()
+        until = iso(self.paused_until)
+        why = "too much of what the exchange says is disputed (energy-gateway statement lists it)"
+        return (f"trading pauses until {until}: {why}",)
 
     @property
     def tick(self) -> int:

@@ -14,7 +14,8 @@ from gateway.store.journal import Journal
 
 
 def market_state(state: GatewayState, journal: Journal, now: datetime) -> MarketState:
-    """Positions, prices and the account at ``now``."""
+    """Positions, prices, the account and the bill at ``now``."""
+    bills = state.bills
     interval, plan, book = quarter_of(now), state.plan, journal.book
     stored_wh = state.stored_wh()
     curve = state.value(now)
@@ -33,6 +34,10 @@ def market_state(state: GatewayState, journal: Journal, now: datetime) -> Market
         open_tenders=book.open_tenders(now),
         import_price_per_kwh=_per_kwh(bought.known if bought else None),
         export_price_per_kwh=_per_kwh(sold.known if sold else None),
+        bill_today=_bill(bills.today.total_money) if bills else None,
+        bill_month=_bill(bills.month.total_money) if bills else None,
+        saved_today=_bill(bills.today.saved_money) if bills else None,
+        saved_month=_bill(bills.month.saved_money) if bills else None,
         import_estimate_per_kwh=_estimate(bought),
         export_estimate_per_kwh=_estimate(sold),
         market_price_per_kwh=_per_kwh(planned.market_price if planned and trades else None),
@@ -46,6 +51,10 @@ def local_midnight(now: datetime, zone: str) -> datetime:
     """When the present local day began, in UTC."""
     here = now.astimezone(ZoneInfo(zone))
     return here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _bill(money: int | None) -> str | None:
+    return None if money is None else money_text(money)
 
 
 def _estimate(quote: Quote | None) -> float | None:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.prices import known_prices, real_time
+from gateway.agent.prices import known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, wished
@@ -76,6 +76,7 @@ class TradingLoop:
         self._write_plan, self._write_prices = keeper.writer("plan"), keeper.writer("prices")
         self._write_score = keeper.writer("forecast_score")
         self._write_reached = keeper.writer("exchange_reached")
+        self._write_pause = keeper.writer("paused_until")
         self._settings = keeper.state.settings
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
@@ -182,6 +183,7 @@ class TradingLoop:
             import_limit_w=_least(
                 self._settings.site.most_import_w, state.operator_limit_w("import")
             ),
+            grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
         )
         outlook = build_outlook(
@@ -229,7 +231,17 @@ class TradingLoop:
         ]
         self._write_score(forecast_score(self._forecasts.values(), past))
 
+    def _note_prices(self) -> None:
+        """The account must be readable without the feeds: what they published for a metered quarter goes into it."""
+        state, book = self._keeper.state, self._past_of.journal.book
+        rows = retail_rows(
+            self._tariff.tariff, state.feeds, book.metered.keys() - book.retail.keys()
+        )
+        if rows:
+            self._past_of.journal.append_all([("retail_price", r) for r in rows], self._clock.now())
+
     async def _round(self, now: datetime) -> None:
+        self._note_prices()
         if self._market is None:
             self._replan(now)
             return
@@ -238,6 +250,7 @@ class TradingLoop:
         await self._refresh_prices(exchange, now)
         await trader.report()
         await trader.settle()
+        self._write_pause(trader.paused_until)
         if not is_bid_time(trader.rules, now, self._timing) and self._keeper.state.plan is not None:
             return
         plan = self._replan(now)

@@ -47,6 +47,7 @@ class Case:
     replan_quarters: int = 4
     car: CarHabit | None = None
     place: Place | None = None  # of the panels
+    grid_energy_stays: bool = False  # what was bought from the grid is never sold again
 
     def with_battery(self, capacity_wh: float, wear_per_mwh: float) -> Case:
         """The same with another battery, its power and reserve in proportion."""
@@ -107,6 +108,7 @@ def case_from(path: Path) -> Case:
         quantity_quantile=settings.planner.quantity_quantile,
         car=_habit(settings),
         place=settings.site.place,
+        grid_energy_stays=settings.battery.grid_energy == "home",
     )
 
 

@@ -204,6 +204,7 @@ class Replay:
             resellable_wh=self.resellable,
             cars=self._needs(),
             month_peak_w=self._month_peak(i),
+            grid_energy_stays=case.grid_energy_stays,
             export_limit_w=case.export_limit_w,
             import_limit_w=case.import_limit_w,
         )
@@ -259,7 +260,7 @@ class Replay:
         s, case = self._series, self._case
         spec = case.battery
         net = float(s.load[i] - s.pv[i]) + car_wh
-        night = case.tariff.tariff.flat_night is not None
+        night = case.grid_energy_stays or case.tariff.tariff.flat_night is not None
         step = DispatchInterval(
             hours=HOURS,
             net_wh=net,
@@ -286,7 +287,8 @@ class Replay:
         spec = self._case.battery
         interval = Interval(self._series.start(i), self._series.start(i) + QUARTER)
         self.stored = after_interval(self.stored, x, HOURS, spec)
-        if x < 0 and not self._case.tariff.is_flat_night(interval):
+        stays = self._case.grid_energy_stays or self._case.tariff.is_flat_night(interval)
+        if x < 0 and not stays:
             self.resellable += -x * spec.charge_efficiency
         elif x < 0:
             self.resellable += min(-x, max(-net, 0.0)) * spec.charge_efficiency

@@ -25,10 +25,12 @@ def receipt(
         Path | None, typer.Option(help="check such a file; needs nothing else")
     ] = None,
     party_key: Annotated[
-        Path | None, typer.Option(help="the party's public JWK; default: the one in the file")
+        Path | None,
+        typer.Option(help="the party's public JWK, or a JWK set; default: what is in the file"),
     ] = None,
     exchange_key: Annotated[
-        Path | None, typer.Option(help="the exchange's public JWK; default: the one in the file")
+        Path | None,
+        typer.Option(help="the exchange's public JWK, or a JWK set; default: what is in the file"),
     ] = None,
 ) -> None:
     """Give a third party the account with the exchange's signatures under it, or check such a file.
@@ -65,7 +67,7 @@ def _write(config: Path, out: Path) -> None:
         raise ConfigError(f"{config}: market.credential_file: without a key nothing was signed")
     journal = Journal(settings.state_dir / "journal.sqlite", read_only=True)
     try:
-        document = receipt_file(journal.entries(), read_credential(credential).public_jwk())
+        document = receipt_file(journal.entries(), read_credential(credential).public_jwks())
     finally:
         journal.close()
     try:
@@ -80,17 +82,18 @@ def _verify(file: Path, party_key: Path | None, exchange_key: Path | None) -> No
     import sys
 
     from gateway.errors import ConfigError
-    from gateway.market.receipts import covered, faults, fingerprint
+    from gateway.market.receipts import covered, faults, fingerprint, keys_in
 
     document = _json(file)
     try:
-        party = _json(party_key) if party_key else document["party_key"]
-        exchange = _json(exchange_key) if exchange_key else document["exchange_key"]
-        if exchange is None:
+        party = _keys(party_key) if party_key else keys_in(document, "party")
+        exchange = _keys(exchange_key) if exchange_key else keys_in(document, "exchange")
+        if not exchange:
             raise ConfigError(f"{file}: no receipt is in it, the exchange has signed nothing")
         found = faults(document, party, exchange)
-        print(f"party    {fingerprint(party)}")
-        print(f"exchange {fingerprint(exchange)}")
+        for who, keys in (("party   ", party), ("exchange", exchange)):
+            for key in keys:
+                print(f"{who} {fingerprint(key)}{'' if key is keys[0] else ' (former)'}")
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise ConfigError(f"{file}: is no receipt file: {error}") from error
     for line in found:
@@ -99,6 +102,12 @@ def _verify(file: Path, party_key: Path | None, exchange_key: Path | None) -> No
         raise typer.Exit(1)
     rows, until = len(document["entries"]), covered(document)
     print(f"{rows} rows, whole; as the exchange signed them up to row {until}")
+
+
+def _keys(file: Path) -> list[Mapping[str, Any]]:
+    """One JWK, or several as a JWK set: all that have signed over the years."""
+    found = _json(file)
+    return list(found["keys"]) if "keys" in found else [found]
 
 
 def _json(file: Path) -> Mapping[str, Any]:

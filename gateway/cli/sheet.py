@@ -62,12 +62,19 @@ def _what_it_does(profile: Profile) -> list[str]:
     return lines
 
 
-def read_capture(file: Path, capture: _DumpFile, unit: _Unit = None) -> None:
+def read_capture(
+    file: Path,
+    capture: _DumpFile,
+    unit: _Unit = None,
+    expect: Annotated[
+        list[str] | None, typer.Option(help="METRIC=VALUE as the device shows it; may be repeated")
+    ] = None,
+) -> None:
     """Read a dump by a sheet and show every reading beside what the dump says is right.
 
     Exit code 1 where one differs, none was read, or the registers are not those of the sheet's family.
 
-    Example: energy-gateway sheet test acme-h1.toml --capture dump.json
+    Example: energy-gateway sheet test acme-h1.toml --capture dump.json --expect battery_soc_pct=63.5
     """
     from gateway.devices.dump import read_dump
     from gateway.devices.sheets.load import load
@@ -75,7 +82,7 @@ def read_capture(file: Path, capture: _DumpFile, unit: _Unit = None) -> None:
     profile, dump = load(file), read_dump(capture)
     number = dump.only_unit(profile.communication.unit) if unit is None else unit
     identity, readings, why = asyncio.run(_read(profile, dump, number))
-    expected = dump.readings.get(number, {})
+    expected = {**dump.readings.get(number, {}), **_expected(expect or [])}
     print(_told(profile, identity))
     if why:
         print(why)
@@ -90,6 +97,23 @@ def read_capture(file: Path, capture: _DumpFile, unit: _Unit = None) -> None:
     good = any(r.value is not None for r in readings)
     if wrong or not good:
         raise typer.Exit(1)
+
+
+def _expected(texts: list[str]) -> dict[str, float | str]:
+    """METRIC=VALUE as metric and value; ConfigError for anything else."""
+    from gateway.domain.metrics import METRICS
+    from gateway.errors import ConfigError
+
+    found: dict[str, float | str] = {}
+    for text in texts:
+        metric, _, value = text.partition("=")
+        if metric not in METRICS or not value:
+            raise ConfigError(f"--expect {text!r}: METRIC=VALUE, e.g. battery_soc_pct=63.5")
+        try:
+            found[metric] = float(value)
+        except ValueError:
+            found[metric] = value
+    return found
 
 
 def _told(profile: Profile, identity: Identity | None) -> str:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gateway.config.settings import Settings
+    from gateway.domain.trade import Transaction
     from gateway.market.account import Statement
+    from gateway.market.exchanges import Exchange
     from gateway.store.book import Book
     from gateway.store.journal import Journal
 
@@ -54,6 +56,7 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
     from gateway.errors import ConfigError
     from gateway.market import statement_formats
+    from gateway.store.book import Book
     from gateway.store.journal import Journal
 
     if as_json and as_csv:
@@ -67,7 +70,9 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         zone = ZoneInfo(settings.site.time_zone) if settings else ZoneInfo("UTC")
         found = _account(settings, journal, zone, start, end)
         if found is None:
-            _nothing_yet(as_json, reconcile)
+            _nothing_yet(as_json)
+            if reconcile:
+                _reconcile(settings, Book(), None)
             return
         account, book = found
         if as_json:
@@ -80,7 +85,7 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
                 end="",
             )
         if reconcile:
-            _reconcile(settings, book, account.start, account.end)
+            _reconcile(settings, book, (account.start, account.end))
     finally:
         journal.close()
 
@@ -108,11 +113,12 @@ def _account(
     """None where nothing is metered or traded yet, and the whole account is asked for."""
     from datetime import UTC, datetime
 
+    from gateway.bill.fees import demand_money, fees_money
     from gateway.errors import ConfigError
     from gateway.market.account import RetailPrices, book_of, statement
-    from gateway.market.retail import demand_money, fees_money, retail_prices
+    from gateway.market.retail import retail_prices
 
-    first, last = _moment("--from", start, zone), _moment("--to", end, zone)
+    first, last = moment_of("--from", start, zone), moment_of("--to", end, zone)
     if first and last and last <= first:
         raise ConfigError(f"--to {end} is not after --from {start}")
     earliest, latest = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -133,22 +139,16 @@ def _account(
     return statement(book, first, last, prices, settings.tariff.currency, fees), book
 
 
-def _nothing_yet(as_json: bool, reconcile: bool) -> None:
+def _nothing_yet(as_json: bool) -> None:
     """A home of the first minutes has an account, and it is empty; that is no fault."""
     import sys
 
-    from gateway.errors import ConfigError
-
-    if reconcile:
-        raise ConfigError(
-            "no interval is metered or traded yet here; --from and --to say what to compare"
-        )
     sys.stderr.write("no interval is metered or traded yet\n")
     if as_json:
         print("null")
 
 
-def _moment(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+def moment_of(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:
     """A UTC time, or the beginning of a local day."""
     from datetime import UTC, date, datetime, time
 
@@ -165,8 +165,11 @@ def _moment(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:
         raise ConfigError(f"{option} {text}: {error}") from error
 
 
-def _reconcile(settings: Settings | None, book: Book, start: datetime, end: datetime) -> None:
-    """Say every difference; exit 1 if there is one."""
+def _reconcile(
+    settings: Settings | None, book: Book, span: tuple[datetime, datetime] | None
+) -> None:
+    """Say every difference, over all that the exchange knows where no ``span`` is given; exit 1 if
+    there is one."""
     import asyncio
     import sys
 
@@ -182,7 +185,8 @@ def _reconcile(settings: Settings | None, book: Book, start: datetime, end: date
     async def ask() -> list[str]:
         exchange = open_exchange(market, WallClock())
         try:
-            fills = await exchange.transactions(0)
+            fills = await _all_fills(exchange)
+            start, end = span or _known_to(fills)
             settled = await exchange.settlements(start, end)
         finally:
             await exchange.close()
@@ -195,3 +199,22 @@ def _reconcile(settings: Settings | None, book: Book, start: datetime, end: date
         sys.stderr.write(f"the accounts differ in {len(found)} points\n")
         raise typer.Exit(1)
     sys.stderr.write("the exchange's account is the same\n")
+
+
+async def _all_fills(exchange: Exchange) -> list[Transaction]:
+    """One answer has some thousands at most."""
+    fills: list[Transaction] = []
+    while more := await exchange.transactions(fills[-1].sequence if fills else 0):
+        fills += more
+    return fills
+
+
+def _known_to(fills: list[Transaction]) -> tuple[datetime, datetime]:
+    """From the first fill, or as far back as an exchange may still settle."""
+    from gateway.clock import WallClock
+    from gateway.domain.intervals import QUARTER, floor_quarter
+    from gateway.market.settling import LATEST
+
+    until = floor_quarter(WallClock().now()) + QUARTER
+    starts = [fill.interval.start for fill in fills]
+    return min([until - LATEST, *starts]), max([until, *(start + QUARTER for start in starts)])

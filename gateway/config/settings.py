@@ -211,6 +211,11 @@ class Battery(_Part):
         description="in its place: pairs of AC W and efficiency, e.g. [[300, 0.8], [2000, 0.95]]",
     )
     discharge_efficiency_by_power: Curve = Field((), description="the same for discharging")
+    grid_energy: Literal["any", "home"] = Field(
+        "any",
+        description="what may become of energy that was bought from the grid: `home` = it is used here and "
+        "never fed in again",
+    )
     standby_w: float = Field(0, ge=0, description="own consumption of the battery, W")
     wear_per_kwh: Decimal = Field(Decimal("0.02"), ge=0, description="cost of a kWh discharged")
 
@@ -402,6 +407,11 @@ class Dashboard(_Part):
         None, description="under which it is reached too, e.g. by a reverse proxy"
     )
     metrics: bool = Field(True, description="serve /metrics for Prometheus")
+    security_contact: str | None = Field(
+        None,
+        pattern=r"^(mailto:|https://|tel:)[!-~]{3,200}$",
+        description="who is told of weaknesses (mailto:, https://, tel:), shown in security.txt",
+    )
 
 
 class TimeSettings(_Part):

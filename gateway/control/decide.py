@@ -5,6 +5,7 @@ Missing input has a defined action, never 'keep the last value': it releases, or
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -20,7 +21,7 @@ from gateway.control.batteries import (
 from gateway.control.cars import CarsNow, StoredNow, choices
 from gateway.control.damping import Damping, Target, steady, steady_shares
 from gateway.control.economics import DispatchInputs, battery_power_w
-from gateway.control.fuse import fused_a
+from gateway.control.fuse import FuseMargin, fused_a
 from gateway.control.inputs import ContactorMemory, ControlMemory, Decision, DecisionInputs
 from gateway.control.limits import (
     Limits,
@@ -41,6 +42,7 @@ from gateway.domain.order import IntervalTerms, Order
 # rest is spread as if so much time were left. It is less than a tick of a slow (10 s) control loop,
 # so that the last tick still makes up what the ones before left over.
 SHORTEST_LEFT_S = 5.0
+LEAST_CAR_W = 100.0  # a charger that draws less charges no car
 _FILLS_H = 0.25  # a battery's last room is not filled faster
 
 
@@ -113,7 +115,9 @@ def decide(inputs: DecisionInputs) -> Decision:
         cars.amperes, tick.home, cars.contactors, inputs.control, inputs.monotonic_s
     )
     pv_w: dict[str, int] = {}
-    if not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
+    if _is_paid_to_import(tick):
+        pv_w = {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
+    elif not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
         pv_w = pv_limits_w(inputs.snapshot, limits)
     batteries_w, reason, mode_since_s = _batteries(tick, coming_w)
     setpoints = Setpoints(
@@ -130,6 +134,22 @@ def decide(inputs: DecisionInputs) -> Decision:
         grid_limits(inputs, curtail=curtail),
         import_spent(setpoints, tick.home),
     )
+
+
+def _is_paid_to_import(tick: _Tick) -> bool:
+    """Whether every kWh of the home's own sun costs money: it earns nothing, and import is paid for.
+
+    Not while something is sold, nor where the house without the sun would need more than a limit allows.
+    """
+    terms, house_w = tick.terms, tick.inputs.snapshot.load_w
+    if terms is None or terms.import_assumed or terms.export_assumed or tick.position_wh > 0:
+        return False
+    bought, sold = terms.import_price, terms.export_price
+    if bought is None or sold is None or bought >= 0 or sold > 0 or house_w is None:
+        return False
+    limit_w = tick.limits.import_limit_w
+    own_w = house_w - (tick.inputs.snapshot.charger_w or 0.0)
+    return tick.inputs.operator.import_w is None and (limit_w is None or own_w < limit_w)
 
 
 def _alone(inputs: DecisionInputs) -> Decision:
@@ -181,6 +201,9 @@ def _batteries(tick: _Tick, coming_w: float) -> tuple[Mapping[str, int], Reason,
 def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
     """What the batteries together should do now, inside every limit."""
     power_w, reason = _wanted(tick, without_w)
+    most_w = _beside_car_w(tick, without_w)
+    if reason is not Reason.DELIVERY and (without_w if power_w is None else power_w) > most_w:
+        power_w, reason = most_w, Reason.NOT_FOR_CAR
     if power_w is None:
         low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
         tightening = tick.inputs.tightening
@@ -191,6 +214,19 @@ def _target(tick: _Tick, without_w: float, coming_w: float) -> Target:
         power_w, reason = without_w, Reason.RESERVE if low else reason
     power_w, why = within(power_w, tick.home, tick.limits, coming_w)
     return Target(round(power_w), why or reason)
+
+
+def _beside_car_w(tick: _Tick, without_w: float) -> float:
+    """The most that the batteries may give so that no car gets it from them, W.
+
+    What was stored has been converted once already, and would be again: only where a value says that it is
+    worth it, and the user lets it, a car is charged from the battery.
+    """
+    car_w = tick.inputs.snapshot.charger_w or 0.0
+    valued = tick.terms is not None and tick.terms.value is not None
+    if car_w <= LEAST_CAR_W or (valued and tick.inputs.settings.car_from_battery):
+        return math.inf
+    return max(0.0, without_w - car_w)
 
 
 def _wanted(tick: _Tick, without_w: float) -> tuple[float | None, Reason]:
@@ -283,7 +319,12 @@ def _chargers(tick: _Tick) -> _CarTick:
     given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, urgent)
     yielding_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
     given = fused_a(
-        given, inputs.snapshot, home.chargers, control, tick.limits.phase_tighter_w, yielding_w
+        {name: given[name] for name in ordered if name in given},
+        inputs.snapshot,
+        specs,
+        {c.name: c.power_w or 0.0 for c in home.chargers},
+        control,
+        FuseMargin(tick.limits.phase_tighter_w, yielding_w),
     )
     amperes = {c.name: given.get(c.name, 0.0) for c in home.chargers}
     for name in specs:  # also one that the fuse gives back what it took

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from gateway.domain.control import ControlSettings, Fuse
-from gateway.domain.readings import BatteryState, ChargerState, Phase, Snapshot
+from gateway.domain.control import ChargerAssumptions, ControlSettings, Fuse
+from gateway.domain.readings import BatteryState, Phase, Snapshot
 
 
 def loads_a(snapshot: Snapshot, fuse: Fuse) -> tuple[float, ...] | None:
@@ -62,36 +63,45 @@ def battery_import_w(
     return snapshot.grid_w + room_w * (min(sizes) if room_w > 0 else max(sizes))
 
 
+@dataclass(frozen=True, slots=True)
+class FuseMargin:
+    """W: ``tighter`` is taken off each phase, and ``yielding`` is what the batteries charge and give up."""
+
+    tighter_w: float = 0.0
+    yielding_w: float = 0.0
+
+
 def fused_a(
     wanted_a: Mapping[str, float],
     snapshot: Snapshot,
-    chargers: Sequence[ChargerState],
+    specs: Mapping[str, ChargerAssumptions],
+    drawn_w: Mapping[str, float],
     control: ControlSettings,
-    tighter_w: float,
-    yielding_w: float = 0.0,
+    margin: FuseMargin = FuseMargin(),
 ) -> dict[str, float]:
     """The same with no phase above its fuse, in whole amperes; 0 where less than a car takes is left.
 
-    A one-phase car whose phase nobody configured may be on the fullest. ``yielding_w`` is what the batteries
-    charge and will give up for the cars.
+    Whoever stands first in ``wanted_a`` goes first; ``drawn_w`` is what each draws now. A one-phase car whose
+    phase nobody configured may be on the fullest.
     """
     fuse = control.fuse
     loads = None if fuse is None else loads_a(snapshot, fuse)
     if fuse is None or loads is None:
         return dict(wanted_a)
-    most_a = fuse.amps - tighter_w / fuse.volts + yielding_w / fuse.volts / fuse.phases
+    most_a = (
+        fuse.amps - margin.tighter_w / fuse.volts + margin.yielding_w / fuse.volts / fuse.phases
+    )
     left = [most_a - load for load in loads]
     given: dict[str, float] = {}
-    for charger in chargers:
-        asked_a = wanted_a.get(charger.name, 0.0)
-        spec = control.charger_named(charger.name)
-        own_a = (charger.power_w or 0.0) / spec.per_ampere_w
-        on = _phases_of(charger.name, control, fuse)
+    for name, asked_a in wanted_a.items():
+        spec = specs[name]
+        own_a = drawn_w.get(name, 0.0) / spec.per_ampere_w
+        on = _phases_of(name, control, fuse)
         room_a = min(left[i] for i in on) + own_a
         amps = asked_a if asked_a <= room_a else float(math.floor(room_a))
-        given[charger.name] = amps if amps >= spec.min_a else 0.0
+        given[name] = amps if amps >= spec.min_a else 0.0
         for i in on:  # what it gives up is only seen later; what it takes more counts now
-            left[i] -= max(0.0, given[charger.name] - own_a)
+            left[i] -= max(0.0, given[name] - own_a)
     return given
 
 

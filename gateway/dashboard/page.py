@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
+from gateway.bill.home import Bills, cents
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS, CommandSpec
 from gateway.domain.control import Reason
@@ -71,6 +72,7 @@ def live(view: HomeView) -> dict[str, Any]:
             "import_estimate": view.import_estimate_per_kwh,
             "export_estimate": view.export_estimate_per_kwh,
         },
+        "bill": _bill(view.bills),
         "trading": view.trading,
         "position_wh": view.position_wh,
         "next_position_wh": view.next_position_wh,
@@ -91,6 +93,16 @@ def _notes(view: HomeView) -> list[str]:
     of_devices = (f"{device.name}: {note}" for device in devices for note in device.notes)
     of_plan = (*view.plan.notes, *view.plan.assumed) if view.plan else ()
     return list(dict.fromkeys([*view.notes, *of_devices, *of_plan]))
+
+
+def _bill(bills: Bills | None) -> dict[str, Any] | None:
+    """To the cent, + is to pay; null before anything is metered."""
+    if bills is None:
+        return None
+    return {
+        name: {"total": cents(found.total_money), "saved": cents(found.saved_money)}
+        for name, found in (("today", bills.today), ("month", bills.month))
+    }
 
 
 def _is_there(spec: CommandSpec, view: HomeView) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from gateway.bill.home import Bills
 from gateway.domain.control import Setpoints
 from gateway.domain.decisions import Decision
 from gateway.domain.plan import OfferCurve, Plan
@@ -14,6 +15,7 @@ from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
+from gateway.store.energies import QuarterEnergies
 from gateway.store.minutes import Minute
 
 
@@ -24,7 +26,7 @@ class HomeView:
     ``minutes`` and ``decisions`` reach back at least to the local midnight, in order; ``tenders``, ``transactions``, ``metered``
     and ``settlements`` are recent ones in any order. ``links`` says of the broker and the exchange
     whether they are reached. ``account_money`` and ``today_money`` are 1e-8 currency units to the
-    home. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange. ``capacity_wh`` turns planned energy into a state of charge.
+    home. ``bills`` are the retailer's, of today and this month. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange. ``capacity_wh`` turns planned energy into a state of charge.
     """
 
     site: str
@@ -48,6 +50,7 @@ class HomeView:
     market_price_per_kwh: float | None = None
     stored_value_per_kwh: float | None = None
     trading: bool | None = None
+    bills: Bills | None = None
     tenders: Sequence[TenderState] = ()
     transactions: Sequence[Transaction] = ()
     metered: Sequence[Metered] = ()
@@ -64,6 +67,9 @@ class HomeSource(Protocol):
 
     def latest(self) -> HomeView | None:
         """The home now; None before the first look at it. Called about once a second for each page."""
+
+    async def energies(self, since: datetime, until: datetime) -> Sequence[QuarterEnergies]:
+        """What flowed in each quarter-hour of the half-open span that was seen, in order."""
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """Carry a command out (the JSON that the broker's ``cmd/<name>`` takes); its answer."""

@@ -54,6 +54,10 @@ class Device(Protocol):
         Steps do not block each other; the result is verified by read-back.
         """
 
+    async def steered_by_another(self) -> str:
+        """Asked before the first release: a sentence while something that is not ours steers it and must be
+        watched or left alone; empty when it may be released. Raises DeviceError."""
+
     async def close(self) -> None:
         """Let go of the connection."""
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from gateway.clock import Clock
 from gateway.config.guard import DeviceConfig
 from gateway.devices import IntentStore
-from gateway.devices.catalogue import profile
+from gateway.devices.catalogue import BrokenSheet, profile
 from gateway.devices.counters import Memory
+from gateway.devices.datasheet import Profile
 from gateway.devices.device import ModbusDevice
 from gateway.devices.profiles.relay import with_inputs
 from gateway.devices.proof import Proofs
@@ -33,31 +34,44 @@ def build_devices(
     where there is a ``memory``. Raises ConfigError.
     """
     timings: dict[BusAddress, BusTiming] = {}
-    for d in devices:
-        where, timing = bus_of(d), profile(d.profile).communication.timing
+    sheets = [_sheet(d) for d in devices]
+    for d, sheet in zip(devices, sheets, strict=True):
+        where, timing = bus_of(d), sheet.communication.timing
         timings[where] = timings[where].slower(timing) if where in timings else timing
     _refuse_mixed_framing(timings)
     connections = {where: Connection(where, timing) for where, timing in timings.items()}
-    return tuple(
-        _device(d, connections[bus_of(d)], intents, clock, memory, proofs) for d in devices
+    built = tuple(
+        _device(d, sheet, connections[bus_of(d)], intents, clock, memory)
+        for d, sheet in zip(devices, sheets, strict=True)
     )
+    if proofs is not None:
+        for d, one in zip(devices, built, strict=True):
+            one.ask(proofs, d.steer)
+    return built
+
+
+def _sheet(d: DeviceConfig) -> Profile:
+    """The profile of a device. One whose sheet is broken and not ours is lost by itself: each poll says why."""
+    if d.inputs:
+        return with_inputs(d.inputs)
+    try:
+        return profile(d.profile)
+    except BrokenSheet as error:
+        return Profile(
+            key=d.profile, title=d.profile, kind="any", verified="data sheet", refused=str(error)
+        )
 
 
 def _device(
     d: DeviceConfig,
+    sheet: Profile,
     connection: Connection,
     intents: IntentStore | None,
     clock: Clock,
     memory: Memory | None,
-    proofs: Proofs | None,
 ) -> ModbusDevice:
-    sheet = with_inputs(d.inputs) if d.inputs else profile(d.profile)
     unit = connection.unit(sheet.communication.unit if d.unit is None else d.unit)
-    allowed = intents if d.control else None
-    one = ModbusDevice(d.name, sheet, unit, allowed, clock, memory)
-    if proofs is not None:
-        one.ask(proofs, d.steer)
-    return one
+    return ModbusDevice(d.name, sheet, unit, intents if d.control else None, clock, memory)
 
 
 def bus_of(device: DeviceConfig) -> BusAddress:

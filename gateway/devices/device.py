@@ -15,6 +15,7 @@ from gateway.devices.control_sheet import ControlSheet
 from gateway.devices.counters import Counters, Memory
 from gateway.devices.datasheet import Identity, Profile, Source
 from gateway.devices.identify import bind_profile, identify, told_identity
+from gateway.devices.other_master import OtherMaster
 from gateway.devices.poller import LayoutChanged, Poller
 from gateway.devices.proof import Fingerprint, Note, Proofs
 from gateway.devices.setpoint_lease import SetpointLease
@@ -68,6 +69,7 @@ class ModbusDevice:
         self._retry_at = float("-inf")
         self._answered = float("-inf")
         self._opening = asyncio.Lock()
+        self._others = OtherMaster(name, clock)
         # what can be steered: by the profile until the device was seen, then as found there
         self._controls = profile.controls if intents else frozenset[Control]()
         self._has_battery = False
@@ -167,6 +169,16 @@ class ModbusDevice:
                 except DeviceError as error:  # one control never holds up another
                     problems.append(f"{control.value}: {error}")
         return ReleaseReport(self.name, not problems, tuple(problems))
+
+    async def steered_by_another(self) -> str:
+        """See `gateway.devices.Device.steered_by_another`."""
+        try:
+            await self._open()
+            words = {c: await lease.foreign_words() for c, lease in self._leases.items()}
+        except DeviceError as error:
+            raise DeviceError(f"{self.name}: {error}") from error
+        owed = any(lease.owed for lease in self._leases.values())
+        return self._others.look({} if owed else words)
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -22,8 +22,8 @@ from gateway.modbus.unit import Unit
 
 # 1 most; 2, 3, 4 further inverters of one maker, SMA's own map; 126, 127 SMA SunSpec; 200, 201, 240,
 # 241 Fronius meters; 71 Kostal; 247 GoodWe, FoxESS; 255 KEBA, Webasto; 100 Victron; 50 Mennekes;
-# 0 Huawei behind a dongle
-USUAL_UNITS = (1, 2, 3, 4, 126, 127, 200, 201, 240, 241, 71, 247, 255, 100, 50, 0)
+# 0 Huawei behind a dongle; 85 Alpha ESS; 248 Sungrow's chargers; 30, 40 Victron meters and chargers
+USUAL_UNITS = (1, 2, 3, 4, 126, 127, 200, 201, 240, 241, 71, 247, 255, 100, 50, 85, 248, 30, 40, 0)
 _SLOW_UNITS = (1, 0)
 _HANGS = 3  # unit numbers after which a device that hangs up does so for all
 _HASTY = BusTiming(timeout_s=1.0)
@@ -58,7 +58,7 @@ async def scan(
 
     One connection and three rounds, each only where the ones before found nothing: a question to each
     unit; to the silent ones what usually stands at their number, for some seconds; and all of it
-    again as slow devices want it. A second of silence a unit: some 16 s for the first round. Raises
+    again as slow devices want it. A second of silence a unit: some 20 s for the first round. Raises
     DeviceError when nothing listens there or it hangs up. A device that answers to every unit
     number, or under two maps, is reported once: close the iterator to let go of the connection.
     ``progress`` is told of each unit that was asked: how many of how many.

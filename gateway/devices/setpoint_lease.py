@@ -54,6 +54,7 @@ class SetpointLease:
         self._yielded = float("-inf")
         self._since = 0.0
         self._ineffective = False
+        self._was_neutral = self._touched = False  # released by us once; written by us since
 
     @property
     def value(self) -> float | None:
@@ -147,7 +148,40 @@ class SetpointLease:
             self._forget()
             self._saved, self._sent, self._written, self._value = {}, {}, {}, None
             self._renewed = self._yielded = float("-inf")
+            self._was_neutral, self._touched = True, False
         return problems
+
+    async def foreign_words(self) -> dict[int, int]:
+        """The registers that a release would change and that we did not set, as they read now.
+
+        Empty where it is neutral, ours, or respected anyway. Raises DeviceError.
+        """
+        if self._value is not None or self.owed or self.sheet.on_foreign_setpoint == "keep":
+            return {}
+        read_back = await self._read_registers()
+        if self.sheet.is_neutral(read_back) is True:
+            return {}
+        steps = [*self.sheet.neutral(read_back, {}), *self._trial(read_back)]
+        ours = {a for step in steps if step.check for a, _ in step.by_address}
+        words = {
+            a: w
+            for a in ours | {*self.sheet.restore_registers}
+            if (w := read_back.word(a)) is not None
+        }
+        differs = any(
+            words.get(a, w) != w
+            for step in self.sheet.neutral(read_back, {})
+            for a, w in step.by_address
+            if step.check
+        )
+        return words if differs or self.sheet.is_neutral(read_back) is False else {}
+
+    def _trial(self, read_back: ReadBack) -> tuple[Write, ...]:
+        """What a hold would write: where another controller's setpoint would stand."""
+        try:
+            return self.sheet.hold(0.0, read_back, {})
+        except DeviceError:
+            return ()
 
     @property
     def owed(self) -> bool:
@@ -195,6 +229,15 @@ class SetpointLease:
     def _take_over(self, read_back: ReadBack) -> None:
         """Remember what stood there before us; notice if another controller has written since."""
         if self._value is None:
+            if self._is_anothers(read_back):
+                self._yielded = self._clock.monotonic()
+                log.warning(
+                    "%s: another controller has set %s; leaving it to it for %d minutes",
+                    self._device,
+                    self.sheet.control.value,
+                    _YIELD_S / 60,
+                )
+                raise DeviceError(f"{self.sheet.control.value} was set by another controller")
             words = {
                 a: w for a in self.sheet.restore_registers if (w := read_back.word(a)) is not None
             }
@@ -214,6 +257,12 @@ class SetpointLease:
             self._value, self._sent, self._written, self._saved = None, {}, {}, {}
             self._forget()
             raise DeviceError(f"{self.sheet.control.value} was taken by another controller")
+
+    def _is_anothers(self, read_back: ReadBack) -> bool:
+        """Whether a setpoint stands there that came after we had made the device neutral."""
+        untouched = self._was_neutral and not self._touched and not self.owed
+        clears = self.sheet.on_foreign_setpoint == "clear"
+        return untouched and clears and self.sheet.is_neutral(read_back) is False
 
     def _remember(self) -> None:
         """Store what restores the device. Nothing that would stay is written unless it is stored."""
@@ -262,6 +311,7 @@ class SetpointLease:
         """Write and read back. On any failure the next hold starts over."""
         if not writes:
             return
+        self._touched = True
         try:
             for step in writes:
                 for address, _ in step.by_address:  # until it is answered, either may stand there

@@ -37,6 +37,7 @@ class Reason(StrEnum):
     IMPORT_LIMIT = "import_limit"
     FUSE = "fuse"
     OFF_GRID = "off_grid"
+    NOT_FOR_CAR = "not_for_car"
     GRID_OPERATOR = "grid_operator"
 
     @property
@@ -65,10 +66,17 @@ _WORDS = {
     Reason.IMPORT_LIMIT: "no more may be drawn from the grid",
     Reason.FUSE: "the fuse carries no more",
     Reason.GRID_OPERATOR: "the grid operator allows no more",
+    Reason.NOT_FOR_CAR: "the car is not charged from the battery",
     Reason.OFF_GRID: "the grid is away: all that is stored is the house's",
 }
 _PRICED = frozenset(
-    {Reason.SELF_CONSUMPTION, Reason.PRICE_REST, Reason.PRICE_CHARGE, Reason.PRICE_DISCHARGE}
+    {
+        Reason.SELF_CONSUMPTION,
+        Reason.PRICE_REST,
+        Reason.PRICE_CHARGE,
+        Reason.PRICE_DISCHARGE,
+        Reason.NOT_FOR_CAR,
+    }
 )
 
 

@@ -36,7 +36,7 @@ class StandingSettings:
     ``departure_days`` (0 = Monday); ``departure_energy_wh`` is wanted by each car before it. ``departures``
     are those of single days: they take the place of the usual one there. Beyond its wish a car takes what
     costs less than ``car_more_per_kwh``, up to ``car_limit_wh`` a stay, while there is a surplus of at
-    least ``car_surplus_w``. None = no such limit.
+    least ``car_surplus_w``. ``car_from_battery``: where that is worth it, the battery may feed a car. None = no such limit.
     """
 
     reserve_pct: float
@@ -51,6 +51,7 @@ class StandingSettings:
     car_more_per_kwh: float = 0.02
     car_limit_wh: float | None = None
     car_surplus_w: float = 0.0
+    car_from_battery: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,9 @@ class Forecast:
     market_scenarios: tuple[float, ...] = ()
     import_scenarios: tuple[float, ...] = ()
     export_scenarios: tuple[float, ...] = ()
-    flat_night: bool = False  # energy charged now must never be resold
+    flat_night: bool = (
+        False  # energy bought now must never be resold: a flat night, or as the user says
+    )
     import_source: PriceSource = PriceSource.TARIFF
     export_source: PriceSource = PriceSource.TARIFF
 

@@ -138,6 +138,16 @@ class UserSettings:
             key="energy_wh",
         ),
     )
+    car_from_battery: bool = _row(
+        False,
+        Setting(
+            Switch(),
+            "Car from the battery",
+            "let the home battery feed the car where that is worth it; off = it feeds the house alone",
+            part="car",
+            standing="car_from_battery",
+        ),
+    )
     departure_days: tuple[int, ...] = _row(
         EVERY_DAY,
         Setting(

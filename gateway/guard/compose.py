@@ -11,8 +11,9 @@ from pathlib import Path
 
 from gateway.clock import Clock, WallClock
 from gateway.config.guard import FILE, DeviceConfig, GuardSettings
-from gateway.devices.build import build_devices
+from gateway.devices.build import build_devices, bus_of
 from gateway.errors import ConfigError, StorageError
+from gateway.guard.bus_lock import BusLocks
 from gateway.guard.intents import GuardFile
 from gateway.guard.left_behind import left_behind, let_go
 from gateway.guard.limit_log import LimitLog
@@ -46,6 +47,12 @@ class Guard:
         """
         folder = Path(settings.state_dir)
         self._lock = lock_state(folder)
+        try:
+            self._buses = BusLocks(str(bus_of(d)) for d in settings.devices if d.control)
+        except ConfigError:
+            self._unlock()
+            raise
+        known = (folder / FILE).exists() or last_settings(folder) is None
         file = GuardFile(folder / FILE)
         place, timing = settings.place, settings.timing
         left = _left_behind(folder, settings, file)
@@ -65,6 +72,7 @@ class Guard:
             timing.period_s,
             lambda now: is_dark(place, now),
             settings.roles(),
+            remembers=known and file.whole and self._lock is not None,
         )
         self.loop = GuardLoop(
             self.site, self.intake, settings.control(), clock, timing.period_s, on_report
@@ -94,9 +102,13 @@ class Guard:
                 log.info("all devices are neutral")
         finally:
             await self.site.close()
-            if self._lock is not None:
-                os.close(self._lock)
-                self._lock = None
+            self._buses.close()
+            self._unlock()
+
+    def _unlock(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
 
 def _left_behind(

@@ -52,7 +52,9 @@ class GuardFile:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._kept = _read(path)
+        kept = _read(path)
+        self.whole = kept is not None  # else what we set before is not known
+        self._kept = kept or Remembered()
 
     # -- IntentStore --
 
@@ -136,7 +138,7 @@ class GuardFile:
         self._kept = changed
 
 
-def _read(path: Path) -> Remembered:
+def _read(path: Path) -> Remembered | None:
     try:
         with path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
@@ -144,7 +146,7 @@ def _read(path: Path) -> Remembered:
         return Remembered()
     except OSError as error:
         log.error("%s cannot be read (%s); every device is made neutral all the same", path, error)
-        return Remembered()
+        return None
     try:
         if len(data) > MOST_BYTES:
             raise ValueError(f"is larger than {MOST_BYTES} bytes")
@@ -159,7 +161,7 @@ def _read(path: Path) -> Remembered:
         log.error("%s %s; put aside as %s, devices are made neutral", path, error, aside.name)
         with suppress(OSError):
             path.replace(aside)
-        return Remembered()
+        return None
     return replace(kept, intents={d: _readable(path, d, ours) for d, ours in kept.intents.items()})
 
 

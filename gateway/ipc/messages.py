@@ -7,6 +7,7 @@ no infinity, so a number that arrives is one.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Generic, TypeVar
 
 import msgspec
@@ -62,7 +63,7 @@ class Codec(Generic[Body]):
     def __init__(self, kind: type[Body]) -> None:
         self._kind = kind
         self._decoder = msgspec.json.Decoder(_Envelope[kind])  # type: ignore[valid-type]
-        self._encoder = msgspec.json.Encoder()
+        self._encoder = msgspec.json.Encoder(enc_hook=_plain)
 
     def encode(self, message: Body) -> bytes:
         """Raises MessageError for a message that is larger than the other side takes."""
@@ -82,6 +83,13 @@ class Codec(Generic[Body]):
         if envelope.version != VERSION:
             raise MessageError(f"version {envelope.version}; this side speaks {VERSION}")
         return envelope.body
+
+
+def _plain(value: object) -> object:
+    """What frozen values hold and JSON does not know: a mapping that nobody may change."""
+    if isinstance(value, MappingProxyType):
+        return dict(value)
+    raise NotImplementedError(f"a {type(value).__name__} has no form in a message")
 
 
 REPORTS = Codec(GuardReport)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from gateway.domain.intervals import iso, parse_utc
@@ -22,22 +22,35 @@ FORMAT = 1
 Json = Mapping[str, Any]
 
 
-def receipt_file(entries: Iterable[Entry], party_key: Json) -> dict[str, Any]:
-    """All rows of an account, its receipts among them, as one document."""
+def receipt_file(entries: Iterable[Entry], party_keys: Sequence[Json]) -> dict[str, Any]:
+    """All rows of an account, its receipts among them, as one document.
+
+    ``party_keys`` are all that have signed, the present one first. An exchange that has changed its key
+    has told each with the receipts under it.
+    """
     rows: list[dict[str, Any]] = [
         {"seq": e.seq, "time": iso(e.time), "kind": e.kind, "body": dict(e.body)} for e in entries
     ]
-    keys = [row["body"]["exchange_key"] for row in rows if row["kind"] == "receipt"]
+    told = [row["body"]["exchange_key"] for row in reversed(rows) if row["kind"] == "receipt"]
+    keys = list({key["x"]: dict(key) for key in told}.values())  # the newest first, each once
     return {
         "format": FORMAT,
-        "party_key": dict(party_key),
-        "exchange_key": keys[-1] if keys else None,
+        "party_key": dict(party_keys[0]),
+        "exchange_key": keys[0] if keys else None,
+        "former_party_keys": [dict(key) for key in party_keys[1:]],
+        "former_exchange_keys": keys[1:],
         "entries": rows,
     }
 
 
-def faults(document: Json, party_key: Json, exchange_key: Json) -> list[str]:
-    """What is not as it was signed, as sentences; empty when all of it holds.
+def keys_in(document: Json, whose: str) -> list[Json]:
+    """The keys in the file of ``party`` or ``exchange``, the present one first; empty where none is."""
+    present = document[f"{whose}_key"]
+    return [] if present is None else [present, *document.get(f"former_{whose}_keys", [])]
+
+
+def faults(document: Json, party_keys: Sequence[Json], exchange_keys: Sequence[Json]) -> list[str]:
+    """What is not as it was signed with one of the keys, as sentences; empty when all of it holds.
 
     Raises ValueError, KeyError or TypeError where it is no receipt file.
     """
@@ -48,7 +61,7 @@ def faults(document: Json, party_key: Json, exchange_key: Json) -> list[str]:
     if not receipts:
         found.append("no receipt is in it: nobody but the party vouches for these rows")
     for receipt in receipts:
-        found += _receipt_faults(receipt, hashes, party_key, exchange_key)
+        found += _receipt_faults(receipt, hashes, party_keys, exchange_keys)
     return found
 
 
@@ -75,13 +88,16 @@ def _walked(rows: Iterable[Json]) -> tuple[dict[int, str], list[Json]]:
 
 
 def _receipt_faults(
-    receipt: Json, hashes: Mapping[int, str], party_key: Json, exchange_key: Json
+    receipt: Json,
+    hashes: Mapping[int, str],
+    party_keys: Sequence[Json],
+    exchange_keys: Sequence[Json],
 ) -> list[str]:
     sequence, signed = int(receipt["sequence"]), str(receipt["signed"])
     name = f"receipt for row {sequence}"
     found: list[str] = []
-    ours = signed_payload(signed, party_key)
-    theirs = signed_payload(str(receipt["countersigned"]), exchange_key)
+    ours = signed_payload(signed, *party_keys)
+    theirs = signed_payload(str(receipt["countersigned"]), *exchange_keys)
     if ours is None:
         found.append(f"{name}: the party's signature does not verify")
     if theirs is None:

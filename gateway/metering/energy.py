@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from gateway.domain.flows import Flow
 from gateway.domain.intervals import QUARTER, floor_quarter, quarter
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
@@ -36,6 +37,20 @@ class QuarterFlow:
     observed: Observed
     charge_wh: float | None
     discharge_wh: float | None
+    car_wh: float | None = None
+    plugged: bool | None = None
+
+    def flow(self, stored_wh: float | None) -> Flow:
+        """The same as it is kept for the bill; ``stored_wh`` is in the battery at its end."""
+        return Flow(
+            self.observed.interval,
+            self.charge_wh,
+            self.discharge_wh,
+            self.observed.pv_wh,
+            self.car_wh,
+            self.plugged,
+            stored_wh,
+        )
 
 
 class QuarterEnergy:
@@ -47,10 +62,12 @@ class QuarterEnergy:
 
     def __init__(self) -> None:
         self._last: Snapshot | None = None
+        self._plugged: bool | None = None
         self._begin()
 
     def _begin(self) -> None:
         self._load, self._pv, self._charge, self._discharge = _Sum(), _Sum(), _Sum(), _Sum()
+        self._car, self._plugged = _Sum(), None
 
     def add(self, snapshot: Snapshot) -> QuarterFlow | None:
         last, self._last = self._last, snapshot
@@ -65,6 +82,8 @@ class QuarterEnergy:
             Observed(quarter(border - QUARTER), self._load.whole(), self._pv.whole()),
             self._charge.whole(),
             self._discharge.whole(),
+            self._car.whole(),
+            self._plugged,
         )
         self._begin()
         self._count(last, max(border, floor_quarter(snapshot.time)), snapshot.time)
@@ -78,6 +97,9 @@ class QuarterEnergy:
                 house_w = max(0.0, house_w - held.charger_w)
             self._load.add(house_w, seconds)
             self._pv.add(held.pv_w, seconds)
+            self._car.add(held.charger_w, seconds)
+            if held.car_plugged is not None:
+                self._plugged = bool(self._plugged) or held.car_plugged
             battery_w = held.battery_w
             self._charge.add(None if battery_w is None else max(0.0, -battery_w), seconds)
             self._discharge.add(None if battery_w is None else max(0.0, battery_w), seconds)

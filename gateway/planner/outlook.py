@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import pairwise
 
@@ -54,6 +54,7 @@ class Home:
     cars: tuple[CarNeed, ...] = ()
     export_limit_w: float | None = None
     import_limit_w: float | None = None
+    grid_energy_stays: bool = False  # what was bought from the grid is never sold again
     month_peak_w: float = 0.0  # highest quarter-hour import of this local month, for demand charges
 
 
@@ -106,7 +107,10 @@ def outlook_from(
     load, pv = energy.load(history, steps), energy.pv(history, steps)
     return Outlook(
         now=now,
-        forecasts=_forecasts(intervals, (load, pv), market, tariff, prices),
+        forecasts=tuple(
+            replace(f, flat_night=f.flat_night or home.grid_energy_stays)
+            for f in _forecasts(intervals, (load, pv), market, tariff, prices)
+        ),
         battery=home.battery,
         stored_wh=home.stored_wh,
         resellable_wh=home.resellable_wh,

@@ -217,6 +217,10 @@ def _market(home: HomeToDiscover, commands: bool, exchange: bool) -> Message:
         "export_estimate_per_kwh": price | _DETAIL,
         "market_price_per_kwh": price,
         "stored_value_per_kwh": price,
+        "bill_today": account,
+        "bill_month": account,
+        "saved_today": account,
+        "saved_month": account,
         "account_today": account,
         "account_total": {**account, "state_class": "total"},
     }.items():

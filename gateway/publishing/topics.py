@@ -83,6 +83,10 @@ class MarketState:
     account_total: str | None = None
     import_estimate_per_kwh: float | None = None
     export_estimate_per_kwh: float | None = None
+    bill_today: str | None = None
+    bill_month: str | None = None
+    saved_today: str | None = None
+    saved_month: str | None = None
 
 
 # scalar under <root>/<site>/site -> (field of Snapshot, unit, what it is)
@@ -109,6 +113,13 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
     "export_price_per_kwh": ("currency/kWh", "what the retailer pays now"),
     "import_estimate_per_kwh": ("currency/kWh", "while that is not known: what is planned with"),
     "export_estimate_per_kwh": ("currency/kWh", "while that is not known: what is planned with"),
+    "bill_today": (
+        "currency",
+        "the retailer's bill of today so far, exact decimal text, + is to pay",
+    ),
+    "bill_month": ("currency", "the same of this month"),
+    "saved_today": ("currency", "what today would have cost more by the inverter's own rule"),
+    "saved_month": ("currency", "the same of this month"),
     "market_price_per_kwh": ("currency/kWh", "expected clearing price of the next interval"),
     "stored_value_per_kwh": ("currency/kWh", "value of one more stored kWh"),
     "account_today": ("currency", "settled today, exact decimal text, to the home +"),
@@ -117,7 +128,7 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
 
 # those that a home has without an exchange too
 HOME_SCALARS = frozenset(
-    n for n in MARKET_SCALARS if n.startswith(("import_", "export_", "stored_"))
+    n for n in MARKET_SCALARS if n.startswith(("import_", "export_", "stored_", "bill_", "saved_"))
 )
 
 # scalar under <root>/<site>/forecast -> (unit, what it is): an hour ahead, over the last day

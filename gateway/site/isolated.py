@@ -61,6 +61,14 @@ class IsolatedDevice:
         except Exception as error:  # noqa: BLE001 - whatever it is, the others are released
             return ReleaseReport(self.name, neutral=False, problems=(str(self._lost(error)),))
 
+    async def steered_by_another(self) -> str:
+        try:
+            return await self._device.steered_by_another()
+        except GatewayError:
+            raise
+        except Exception as error:
+            raise self._lost(error) from error
+
     async def close(self) -> None:
         await self._device.close()
 

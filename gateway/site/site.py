@@ -38,9 +38,12 @@ class Site:
         period_s: float,
         is_dark: Callable[[datetime], bool] = lambda _: False,
         roles: Roles | None = None,
+        *,
+        remembers: bool = False,
     ) -> None:
         """``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
-        are those that the configuration gives to devices.
+        are those that the configuration gives to devices. ``remembers``: what we set is known for sure, so
+        that a setpoint that is not ours is somebody else's, and is watched before it is released.
         """
         self.devices = tuple(IsolatedDevice(d) for d in devices)
         self._is_dark = is_dark
@@ -52,6 +55,8 @@ class Site:
         self._clock, self._period_s = clock, period_s
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
+        self._remembers = remembers
+        self._others: dict[str, str] = {}  # devices that somebody else steers, and the words for it
         self._held: set[tuple[str, Control]] = set()
         self._polled: dict[str, float] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -86,7 +91,8 @@ class Site:
         notes = {d.name: tuple(note.text for note in d.notes) for d in self.devices}
         states |= {n: replace(states[n], notes=told) for n, told in notes.items() if told}
         now = self._clock.now()
-        controls = {d.name: d.controls for d in self.devices}
+        nothing: frozenset[Control] = frozenset()
+        controls = {d.name: nothing if d.name in self._others else d.controls for d in self.devices}
         dark = self._is_dark(now)
         snapshot = join(now, states, dark=dark, roles=self._roles, controls=controls)
         self._say_unclear(unclear(snapshot))
@@ -100,10 +106,9 @@ class Site:
 
     @property
     def alarms(self) -> tuple[str, ...]:
-        """What of the devices' notes a person should look at now."""
-        return tuple(
-            f"{d.name}: {note.text}" for d in self.devices for note in d.notes if note.alarm
-        )
+        """What of the devices a person should look at now: somebody else steers one, or its notes say so."""
+        noted = (f"{d.name}: {n.text}" for d in self.devices for n in d.notes if n.alarm)
+        return (*self._others.values(), *noted)
 
     def keeps_export(self) -> bool:
         """Whether every inverter with panels holds the export limit itself now, as far as it says.
@@ -145,7 +150,7 @@ class Site:
                 why = str(error) or type(error).__name__
                 return ReleaseReport(device.name, neutral=False, problems=(why,))
 
-        steered = [d for d in self.devices if d.controls]
+        steered = [d for d in self.devices if d.controls and d.name not in self._others]
         reports = list(await asyncio.gather(*(one(d) for d in steered)))
         for report in reports:
             if not report.neutral:
@@ -181,7 +186,7 @@ class Site:
                 nightly.reset()
 
     async def _poll(self, device: Device) -> None:
-        if device.name not in self._neutral_once:
+        if device.name not in self._neutral_once and not await self._is_anothers(device):
             report = await device.release() if device.controls else None
             if report is not None and not report.neutral:
                 raise DeviceError(f"{device.name}: not neutral yet: {'; '.join(report.problems)}")
@@ -191,6 +196,15 @@ class Site:
         known.update((r.metric, r) for r in readings)
         self._states[device.name] = DeviceState(device.name, online=True, readings=known)
         self._polled[device.name] = self._clock.monotonic()
+
+    async def _is_anothers(self, device: Device) -> bool:
+        """Whether it is read and no more for now: another controller may be at work there."""
+        says = await device.steered_by_another() if self._remembers and device.controls else ""
+        if says:
+            self._others[device.name] = says
+        else:
+            self._others.pop(device.name, None)
+        return bool(says)
 
     async def _let_go(self, device: Device) -> None:
         """A device that cannot be read may still take writes: it must not stay held without a lease.
@@ -216,7 +230,13 @@ class Site:
 
     def _able(self, control: Control) -> list[Device]:
         """Those that can be asked for it now."""
-        return [d for d in self.devices if control in d.controls and self._states[d.name].online]
+        return [
+            d
+            for d in self.devices
+            if control in d.controls
+            and self._states[d.name].online
+            and d.name in self._neutral_once
+        ]
 
     def _start_jobs(self, control: Control, wanted: Callable[[str], float | None]) -> None:
         """Each able device gets what is wanted of it, by its name."""

@@ -3,7 +3,8 @@
 Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``, ``cancelled``,
 ``transaction``, ``metered``, ``gap`` (metered energy of no single interval), ``delivered`` (reported to
 the exchange), ``settlement``, ``price`` (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
-``imbalance_ticks``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
+``imbalance_ticks``), ``retail_price`` (what a price feed published for a metered interval, exact per kWh: ``import_per_kwh``,
+``export_per_kwh``, ``market_per_kwh``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
 and we do not believe: evidence that moves nothing), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
 `gateway.store.checkpoint`).
 
@@ -80,6 +81,7 @@ class Book:
     delivered: set[datetime] = field(default_factory=set)
     settlements: dict[str, Settlement] = field(default_factory=dict)
     prices: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # bodies of ``price``
+    retail: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # of ``retail_price``
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
@@ -176,6 +178,7 @@ class Book:
         self.gaps = tuple(g for g in self.gaps if max(g.since, g.until) > old)
         self.delivered = self.delivered & self.metered.keys()
         self.prices = {k: p for k, p in self.prices.items() if k >= old}
+        self.retail = {k: p for k, p in self.retail.items() if k >= old}
         self.disputes = {k: d for k, d in self.disputes.items() if d.time > old}
         self.withdrawn = {k: t for k, t in self.withdrawn.items() if t > old}
         fills = {t.interval.start for t in kept.values()}
@@ -244,6 +247,9 @@ class Book:
             self.settled_money += settlement.total_money
         self.settlements[settlement.settlement_id] = settlement
 
+    def _retail_price(self, body: Mapping[str, Any]) -> None:
+        self.retail[parse_utc(body["start"])] = body
+
     def _price(self, body: Mapping[str, Any]) -> None:
         self.prices[parse_utc(body["start"])] = body
 
@@ -275,5 +281,6 @@ _FOLDS = {
     "delivered": Book._delivered,
     "settlement": Book._settlement,
     "price": Book._price,
+    "retail_price": Book._retail_price,
     "origin": Book._origin,
 }

@@ -51,6 +51,8 @@ def dump(book: Book) -> str:
         "last_contact": iso(book.last_contact),
         "disputes": [{**dispute_body(d, {}), "time": iso(d.time)} for d in book.disputes.values()],
     }
+    if book.retail:
+        state["retail"] = [book.retail[start] for start in sorted(book.retail)]
     return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -74,6 +76,7 @@ def load(text: str) -> Book:
         settlement = settlement_of(body)
         book.settlements[settlement.settlement_id] = settlement
     book.prices = {parse_utc(body["start"]): body for body in state["prices"]}
+    book.retail = {parse_utc(body["start"]): body for body in state.get("retail", ())}
     book.last_sequence = int(state["last_sequence"])
     book.tender_count = int(state["tender_count"])
     book.settled_money = int(state["settled_money"])

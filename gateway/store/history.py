@@ -16,9 +16,11 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from gateway.domain.flows import Flow
 from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
+from gateway.store import energies
 from gateway.store.database import Database, replaceable
 from gateway.store.minutes import Means, Minute, Prices
 from gateway.supervise import Availability
@@ -37,6 +39,11 @@ CREATE TABLE IF NOT EXISTS minute (time INTEGER PRIMARY KEY, pv_w REAL, load_w R
 CREATE TABLE IF NOT EXISTS quarter (time INTEGER PRIMARY KEY, load_wh REAL, pv_wh REAL, rt_price
   REAL) STRICT
 """,
+    """
+CREATE TABLE IF NOT EXISTS flow (time INTEGER PRIMARY KEY, charge_wh REAL, discharge_wh REAL, pv_wh REAL,
+  car_wh REAL, plugged INTEGER, stored_wh REAL) STRICT
+""",
+    lambda db, _: energies.begin(db),
 )
 _NO_PRICES = Prices()
 # By count, not by age: a clock that was years ahead for a while must not make us drop the past.
@@ -48,7 +55,7 @@ _DROP = (
 class History:
     """Opens (or makes) the history in ``path``; raises StorageError if that is not possible.
 
-    The newest ``keep_days`` of minutes are kept; quarter-hours stay (a megabyte a year).
+    The newest ``keep_days`` of minutes are kept; quarter-hours and their energies stay (some megabytes a year).
     """
 
     def __init__(self, path: Path, keep_days: int = 400) -> None:
@@ -61,10 +68,16 @@ class History:
         self._means = Means()
         self._minutes: list[Minute] = []
         self._quarters: list[Observed] = []
+        self._flows: list[Flow] = []
         self._written = 0  # minutes since old ones were dropped
         self._latest: datetime | None = (
             None  # what the clock says now; rows beyond it are of a wrong clock
         )
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
 
     def add(self, snapshot: Snapshot, prices: Prices = _NO_PRICES) -> None:
         """Count one observation into its minute."""
@@ -79,6 +92,19 @@ class History:
         """Store what a quarter-hour was; a second word on the same quarter replaces the first."""
         self._quarters.append(quarter)
         self.flush()
+
+    def add_flow(self, flow: Flow) -> None:
+        """Store what moved in a quarter-hour, for the bill."""
+        self._flows.append(flow)
+        self.flush()
+
+    def flows(self, since: datetime, until: datetime) -> list[Flow]:
+        """The flows of the quarter-hours that start in the half-open span, in order."""
+        sql = "SELECT * FROM flow WHERE time >= ? AND time < ? ORDER BY time"
+        stored = [_flow(*row) for row in self._ask(sql, _stamp(since), _stamp(until))]
+        waiting = [f for f in self._flows if since <= f.interval.start < until]
+        found = {f.interval.start: f for f in chain(stored, waiting)}
+        return [found[at] for at in sorted(found)]
 
     def minutes(self, since: datetime, until: datetime) -> list[Minute]:
         """The minutes of the half-open span in order, those not yet written among them."""
@@ -119,14 +145,22 @@ class History:
                         for q in self._quarters
                     ],
                 )
+                if self._minutes:
+                    self._db.execute(energies.SUM, (_quarter(self._minutes[0].time),))
+                self._db.executemany(
+                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(7)})",  # noqa: S608 - only marks
+                    [(_stamp(f.interval.start), *_columns(f)) for f in self._flows],
+                )
                 self._drop_old()
         except sqlite3.Error as error:
             self._availability.lost(error)
             del self._minutes[:-_MOST_PENDING], self._quarters[:-_MOST_PENDING]
+            del self._flows[:-_MOST_PENDING]
             return
         self._availability.back()
         self._minutes.clear()
         self._quarters.clear()
+        self._flows.clear()
 
     def close(self) -> None:
         """Write what waits, the running minute too, and let go of the file."""
@@ -159,6 +193,10 @@ def _stamp(time: datetime) -> int:
     return int(time.timestamp())
 
 
+def _quarter(time: datetime) -> int:
+    return _stamp(floor_to(time, QUARTER))
+
+
 def _time(stamp: int) -> datetime:
     return datetime.fromtimestamp(stamp, UTC)
 
@@ -168,3 +206,21 @@ def _observed(
 ) -> Observed:
     start = _time(stamp)
     return Observed(Interval(start, start + QUARTER), load_wh, pv_wh, rt_price)
+
+
+def _columns(flow: Flow) -> tuple[float | None, ...]:
+    return (
+        flow.charge_wh,
+        flow.discharge_wh,
+        flow.pv_wh,
+        flow.car_wh,
+        None if flow.plugged is None else int(flow.plugged),
+        flow.stored_wh,
+    )
+
+
+def _flow(stamp: int, *columns: float | None) -> Flow:
+    start = _time(stamp)
+    charge, discharge, pv, car, plugged, stored = columns
+    known = None if plugged is None else bool(plugged)
+    return Flow(Interval(start, start + QUARTER), charge, discharge, pv, car, known, stored)

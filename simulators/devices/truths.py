@@ -48,6 +48,7 @@ TRUTHS: Mapping[str, Callable[[View], float]] = {
     "discharge_w": lambda v: max(0.0, v.powers().battery) + 0 * v.powers().battery,
     "battery_v": lambda v: _seen(v, BATTERY_V),
     "battery_a": lambda v: v.powers().battery / BATTERY_V,
+    "battery_size_a": lambda v: abs(v.powers().battery) / BATTERY_V,
     "soc_pct": lambda v: v.soc_pct(),
     "capacity_wh": lambda v: v.home.house.battery.capacity_wh,
     "stored_wh": lambda v: v.soc_pct() / 100 * v.home.house.battery.capacity_wh,
@@ -59,6 +60,7 @@ TRUTHS: Mapping[str, Callable[[View], float]] = {
     "grid_w": lambda v: v.powers().grid,  # import +
     "grid_phase_w": lambda v: v.powers().grid / PHASES,
     "grid_phase_a": lambda v: v.powers().grid / PHASES / VOLTAGE_V,
+    "grid_phase_size_a": lambda v: abs(v.powers().grid) / PHASES / VOLTAGE_V,
     "import_w": lambda v: max(0.0, v.powers().grid) + 0 * v.powers().grid,
     "export_w": lambda v: max(0.0, -v.powers().grid) + 0 * v.powers().grid,
     "load_w": lambda v: v.powers().load + v.powers().ev + v.powers().boxes_w,

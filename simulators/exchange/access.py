@@ -57,33 +57,46 @@ def make_credentials(market: Market, folder: Path, parties: Sequence[Party]) -> 
 def rotate_key(market: Market, folder: Path, party_id: str) -> str:
     """A new signing key for a party, written into its file; the former ones end after a day.
 
+    Their public parts stay in the file, so that its owner still knows what it has signed.
+
     Gives the new ``kid``. Raises ValueError where the party or its file is unknown.
     """
     known, path = market.parties.get(party_id), folder / f"{party_id}.json"
     if known is None or not path.exists():
         raise ValueError(f"no credential of a party {party_id!r} in {folder}")
-    secret = json.loads(path.read_text(encoding="utf-8"))["client_secret"]
+    found = json.loads(path.read_text(encoding="utf-8"))
+    secret, former = (
+        found["client_secret"],
+        [*found.get("former", []), _without_secret(found["jwk"])],
+    )
     now_ms, until_ms = epoch_ms(market.now()), epoch_ms(market.now() + KEY_OVERLAP)
     kept = [
         {"jwk": key["jwk"], "until_ms": min(key["until_ms"] or until_ms, until_ms)}
         for key in json.loads(known.keys)
         if key["until_ms"] is None or key["until_ms"] > now_ms
     ]
-    key = _new_key(known, folder, secret)
+    key = _new_key(known, folder, secret, former)
     market.parties.amend({party_id: {"keys": json.dumps([*kept, key])}})
     return str(key["jwk"]["kid"])
 
 
-def _new_key(party: Registered, folder: Path, secret: str) -> dict[str, Any]:
+def _without_secret(jwk: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in jwk.items() if name != "d"}
+
+
+def _new_key(
+    party: Registered, folder: Path, secret: str, former: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
     """Write a party's file with a new key; the public part, as it is registered."""
     used = [int(key["jwk"]["kid"].rpartition("-")[2]) for key in json.loads(party.keys)]
     kid = f"{party.party_id}-{max(used, default=0) + 1}"
     key = OKPKey.generate_key("Ed25519", {"kid": kid}, private=True)
-    document = {
+    document: dict[str, Any] = {
         "client_id": party.party_id,
         "client_secret": secret,
         "jwk": key.as_dict(private=True),
     }
+    document |= {"former": list(former)} if former else {}
     path = folder / f"{party.party_id}.json"
     path.touch(mode=0o600)
     path.write_text(json.dumps(document, indent=2) + "\n")

@@ -8,6 +8,7 @@ waits for the disk, and the more is asked the fewer commits are made for each.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -19,7 +20,10 @@ from typing import Any
 from gateway.errors import StorageError
 from simulators.exchange.rows import TABLES, Batch, Document, Mark, Row
 from simulators.exchange.seen import SeenFilter
+from simulators.exchange.sqlite_migrations import migrate, schema_of
 from simulators.exchange.sqlite_schema import SCHEMA, VERSION
+
+log = logging.getLogger(__name__)
 
 _Waiting = tuple[Batch, asyncio.Future[None]]
 _INSERT = {
@@ -55,16 +59,32 @@ class SqliteFile:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'OFF'}")
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        tables = db.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]
-        if tables and version != VERSION:
+        version = schema_of(db)
+        if version > VERSION:
             raise StorageError(
-                f"{self.path} was written by another version (schema {version or 1}, this one reads"
-                f" {VERSION}); use another folder"
+                f"{self.path} was written by a newer version (schema {version}, this one knows up to"
+                f" {VERSION}); start that one, or use another folder"
             )
-        if not tables:
+        if version == 0:
             db.executescript(f"{SCHEMA} PRAGMA user_version = {VERSION};")
+        elif version < VERSION:
+            self._bring_forward(db, version)
         return db
+
+    def _bring_forward(self, db: sqlite3.Connection, version: int) -> None:
+        """All or nothing: a start that is killed meanwhile begins again."""
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            migrate(db, version)
+            db.execute(f"PRAGMA user_version = {VERSION}")
+        except (ValueError, KeyError, TypeError) as error:
+            db.execute("ROLLBACK")
+            raise StorageError(f"{self.path}: cannot be brought forward: {error!r}") from error
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+        db.execute("COMMIT")
+        log.info("%s: brought from schema %d to %d", self.path, version, VERSION)
 
     def _fill_filters(self) -> None:
         (count,) = self._reader.execute("SELECT COUNT(*) FROM document").fetchone()

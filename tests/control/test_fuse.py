@@ -124,7 +124,9 @@ def test_no_car_ever_gets_what_a_phase_has_not(
     control = replace(FUSED, charger=ChargerAssumptions(phases=phases))
     boxes = tuple(charger(f"box{i}", power_w=a * 230 * phases) for i, a in enumerate(drawn))
     seen = phased(loads, batteries=(), chargers=boxes)
-    given_a = fused_a({b.name: 16.0 for b in boxes}, seen, boxes, control, 0.0)
+    specs = {b.name: control.charger for b in boxes}
+    powers = {b.name: b.power_w or 0.0 for b in boxes}
+    given_a = fused_a({b.name: 16.0 for b in boxes}, seen, specs, powers, control)
     more = sum(max(0.0, given_a[b.name] - a) for b, a in zip(boxes, drawn, strict=True))
     assert max(loads) + more <= max(FUSE.amps, *loads) + 1e-6
     assert all(a == 0 or 6 <= a <= 16 for a in given_a.values())

@@ -221,3 +221,16 @@ def test_a_tender_whose_gate_has_closed_is_not_open() -> None:
 
     assert fate(tender.expires - timedelta(seconds=1)) == "open"
     assert fate(tender.expires) == "not filled"
+
+
+async def test_a_pause_of_trading_is_said_until_it_is_over(tmp_path: Path) -> None:
+    bench = make(tmp_path)
+    pause = bench.keeper.writer("paused_until")
+    bench.report(snapshot())
+    pause(NOW + timedelta(hours=1))
+    assert bench.keeper.state.paused
+    [said] = [a for a in bench.keeper.state.all_alarms if a.startswith("trading pauses until")]
+    assert iso(NOW + timedelta(hours=1)) in said
+    bench.report(replace(snapshot(), time=NOW + timedelta(hours=1)))
+    assert not bench.keeper.state.paused
+    assert bench.keeper.state.all_alarms == ()

@@ -128,3 +128,17 @@ def test_what_is_no_dump_is_told(text: str, tmp_path: Path) -> None:
 
 def test_the_schema_is_printed() -> None:
     assert sheet("schema").output == schema.schema_text()
+
+
+def test_all_of_a_profile_is_shown() -> None:
+    def shown(*words: str) -> str:
+        return CliRunner().invoke(make_app("gateway.cli", ""), ["profiles", *words]).output
+
+    told = shown("growatt-sph")
+    assert "writes 30409: told by 0xaha/growatt_modbustcp, growatt" in told
+    assert "writes 30100" in told
+    assert "flash, 50 a day at most" in told
+    assert "reads battery_soc_pct" in told
+    assert "told by" in shown("huawei-sun2000")
+    assert "SunSpec" in shown("fronius-gen24")
+    assert "families are read" in shown()

@@ -22,10 +22,13 @@ from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
 from tests import loops
+from tests.devices.image_files import FIRST
 
 # Steered by the AC output, without a published register of its AC power: the losses are not known.
 AC_WITHOUT_LOSSES = [name for name, file in family_files().items() if not file.losses_known]
 LOSSES_W = 350
+BY_GRID = ("victron",)  # the battery takes what the home leaves of a setpoint at the meter
+MOST_W = {"marstek": 2500}  # what the device itself can
 NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
 BATTERY, CHARGER = Control.BATTERY_POWER, Control.CHARGE_CURRENT
 INVERTERS = {  # family -> profile, and whether the device drops a setpoint by itself
@@ -78,26 +81,31 @@ def test_an_inverter_is_found_read_steered_and_let_go(family: str, tmp_path: Pat
         home = Home(clock, Scenario(NOON, seed=1))
         servers: Servers = await serve_home(home, choice=Choice(inverter=family))
         found = [f.profile.key async for f in scan("127.0.0.1", servers.ports.inverter)]
-        assert found[:1] == [key]
+        assert found[:1] == [FIRST[key].found_as if key in FIRST else key]
         journal = GuardFile(tmp_path / "guard.json")
         one = one_device(servers.ports.inverter, key, journal, clock)
         await clock.sleep(60)
         powers = home.state().powers
-        assert await number(one, "pv_power_w") == pytest.approx(powers.pv, abs=60)
+        told = {r.metric for r in await one.poll()}
+        if "pv_power_w" in told:  # a storage on the AC side tells none
+            assert await number(one, "pv_power_w") == pytest.approx(powers.pv, abs=60)
         assert await number(one, "battery_soc_pct") == pytest.approx(50.4, abs=1)
         near = LOSSES_W if family in AC_WITHOUT_LOSSES else 60
         for watts in (3000.0, 0.0, 1000.0):
             for _ in range(4):
                 await one.hold(BATTERY, watts)
                 await clock.sleep(20)
-            assert await number(one, "battery_power_w") == pytest.approx(watts, abs=near)
+            most = MOST_W.get(family, watts)
+            power = await number(one, "battery_power_w")
+            assert power == pytest.approx(min(watts, most), abs=near)
         await one.hold(BATTERY, -2000)
         await clock.sleep(10)
         assert await number(one, "battery_power_w") < -1900 + (near - 60)
         await one.hold(BATTERY, 1000)
         await clock.sleep(1000)  # we are dead
         power = await number(one, "battery_power_w")
-        assert (power < 0) == reverts  # at noon a battery left to itself charges
+        if family not in BY_GRID:  # at noon a battery left to itself charges
+            assert (power < 0) == reverts
         report = await one.release()
         assert report.neutral, report.problems
         await clock.sleep(20)

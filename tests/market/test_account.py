@@ -14,12 +14,13 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.bill.fees import demand_money, fees_money
 from gateway.config.tariff import FlatNight, FlatPrice, PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.intervals import QUARTER, Interval, quarter
 from gateway.domain.trade import Metered, Run, Settlement, Side, Transaction
 from gateway.market.account import RetailPrices, Statement, book_of, statement
 from gateway.market.reconcile import differences
-from gateway.market.retail import demand_money, fees_money, retail_prices
+from gateway.market.retail import retail_prices
 from gateway.market.settlement import expected
 from gateway.market.statement_formats import as_csv, as_json, as_text
 from gateway.store.book import Entry

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import OKPKey
 
-from gateway.market.receipts import covered, faults, receipt_file
+from gateway.market.receipts import covered, faults, keys_in, receipt_file
 from gateway.market.signing import read_credential
 from gateway.store.journal import Journal
 from simulators.exchange import ExchangeHandle
@@ -33,8 +33,8 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path
     async def story(honest: ExchangeHandle, liar: Liar, home: Home) -> None:
         await home.live(T0 + timedelta(hours=3))
         journal = Journal(home.path, read_only=True)
-        key = read_credential(home.credential).public_jwk()
-        made.update(receipt_file(journal.entries(), key))
+        keys = read_credential(home.credential).public_jwks()
+        made.update(receipt_file(journal.entries(), keys))
         journal.close()
 
     play(path, story)
@@ -49,7 +49,7 @@ def copied(told: tuple[dict[str, Any], Path]) -> dict[str, Any]:
 
 
 def check(document: dict[str, Any]) -> list[str]:
-    return faults(document, document["party_key"], document["exchange_key"])
+    return faults(document, keys_in(document, "party"), keys_in(document, "exchange"))
 
 
 def test_the_true_account_verifies(told: tuple[dict[str, Any], Path]) -> None:
@@ -87,8 +87,8 @@ def test_a_signature_of_somebody_else_is_none(told: tuple[dict[str, Any], Path])
     document = copied(told)
     stranger = OKPKey.generate_key("Ed25519").as_dict(private=False)
     party, exchange = document["party_key"], document["exchange_key"]
-    assert any("party's signature" in f for f in faults(document, stranger, exchange))
-    assert any("exchange's signature" in f for f in faults(document, party, stranger))
+    assert any("party's signature" in f for f in faults(document, [stranger], [exchange]))
+    assert any("exchange's signature" in f for f in faults(document, [party], [stranger]))
     first = next(r for r in document["entries"] if r["kind"] == "receipt")
     second = [r for r in document["entries"] if r["kind"] == "receipt"][1]
     first["body"]["countersigned"] = second["body"]["countersigned"]

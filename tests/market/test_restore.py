@@ -10,9 +10,12 @@ from pathlib import Path
 from gateway.domain.intervals import QUARTER
 from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
+from gateway.market.receipts import faults, keys_in, receipt_file
 from gateway.market.reconcile import differences
+from gateway.market.signing import read_credential
 from gateway.store.journal import Journal
 from simulators.exchange import ExchangeHandle
+from simulators.exchange.access import rotate_key
 from tests.hostile.liar import Liar
 from tests.hostile.test_exchange import Home, play
 from tests.market.values import T0
@@ -86,5 +89,40 @@ def test_older_copies_again_and_again(tmp_path: Path) -> None:
         assert all(a["accepted"] for a in answers), "no id is used twice at the exchange"
         assert honest.zero_sum_error == 0
         journal.close()
+
+    play(tmp_path, story)
+
+
+def test_a_key_that_was_changed_still_says_what_is_ours(tmp_path: Path) -> None:
+    """The older copy's tenders were signed with the former key, and so were the first receipts."""
+
+    async def story(honest: ExchangeHandle, liar: Liar, home: Home) -> None:
+        await home.live(T0 + timedelta(hours=1))
+        old = tmp_path / "old.sqlite"
+        shutil.copy(home.path, old)
+        await home.live(T0 + timedelta(hours=2, minutes=21))
+        kid = rotate_key(honest.market, home.credential.parent, "home")
+        credential = read_credential(home.credential)
+        assert kid == credential.public_jwk()["kid"] == "home-2"
+        assert [key["kid"] for key in credential.former] == ["home-1"]
+        for suffix in ("", "-wal", "-shm"):
+            home.path.with_name(home.path.name + suffix).unlink(missing_ok=True)
+        shutil.copy(old, home.path)
+        await home.live(T0 + timedelta(hours=5))
+        exchange = connect(ExchangeAccess(honest.url, "home", home.clock))
+        fills = await exchange.transactions(0)
+        settled = await exchange.settlements(T0, home.clock.now())
+        await exchange.close()
+        journal = Journal(home.path)
+        assert journal.book.disputes == {}
+        assert differences(journal.book, fills, settled, T0, home.clock.now()) == []
+        document = receipt_file(journal.entries(), credential.public_jwks())
+        journal.close()
+        ours, theirs = keys_in(document, "party"), keys_in(document, "exchange")
+        assert [key["kid"] for key in ours] == ["home-2", "home-1"]
+        assert faults(document, ours, theirs) == []
+        by_one = [faults(document, [key], theirs) for key in ours]
+        assert all(by_one), "each key has signed some of them"
+        assert all("the party's signature" in line for lines in by_one for line in lines)
 
     play(tmp_path, story)

@@ -124,8 +124,8 @@ def test_an_account_without_a_row_is_empty_and_no_fault(town: Town, tmp_path: Pa
     assert "no interval is metered or traded yet" in shown.stderr
     assert json.loads(run(town, "--state", str(tmp_path), "--json").stdout) is None
     compared = run(town, "--state", str(tmp_path), "--reconcile")
-    assert compared.returncode == 2
-    assert "--from and --to" in compared.stderr
+    assert compared.returncode == 1, "the exchange is asked all the same, and does not answer"
+    assert "127.0.0.1:1" in compared.stderr
 
 
 def test_a_lost_exchange_is_said(town: Town) -> None:
@@ -171,6 +171,23 @@ def test_reconciled_with_the_exchange(town: Town, exchange: str) -> None:
     assert differs.returncode == 1
     assert "differs: ours" in differs.stderr
     assert "the accounts differ in 1 points" in differs.stderr
+
+
+def test_an_empty_account_is_compared_with_all_that_the_exchange_knows(
+    town: Town, exchange: str, tmp_path: Path
+) -> None:
+    """The journal was lost: everything is only in the exchange's account. A new home has nothing there."""
+    Journal(tmp_path / "journal.sqlite").close()
+    config = (town.path / "gateway.toml").read_text().replace("http://127.0.0.1:1", exchange)
+    for party, code in (("home", 1), ("home-3", 0)):
+        (town.path / "live.toml").write_text(f'{config}party_id = "{party}"\n')
+        shown = run(town, "--config", "live.toml", "--state", str(tmp_path), "--reconcile")
+        assert shown.returncode == code, shown.stderr
+        assert "no interval is metered or traded yet" in shown.stderr
+        if code:
+            assert "is only in the exchange's account" in shown.stderr
+        else:
+            assert "the exchange's account is the same" in shown.stderr
 
 
 def test_a_forged_journal_is_refused(town: Town, tmp_path: Path) -> None:

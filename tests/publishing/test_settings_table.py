@@ -35,6 +35,7 @@ OTHER = UserSettings(
     car_limit_wh=30_000,
     car_surplus_w=1_500,
     away=True,
+    car_from_battery=True,
     trading=False,
     price_floor=Decimal("0.0350"),
 )
@@ -105,6 +106,7 @@ def test_what_0_1_has_stored_holds() -> None:
         "car_limit_wh",
         "car_surplus_w",
         "away",
+        "car_from_battery",
     )
     first = configured(HOME)
     assert restored(HOME, stored) == OTHER.changed({name: getattr(first, name) for name in newer})
@@ -122,6 +124,7 @@ def test_a_connection_that_allows_less_by_now_holds() -> None:
 
 def test_the_guard_keeps_its_part_of_them() -> None:
     assert OTHER.standing(import_limit_w=8000) == StandingSettings(
+        car_from_battery=True,
         reserve_pct=35.5,
         battery="hold",
         export_limit_w=4200,

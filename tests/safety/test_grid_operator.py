@@ -183,7 +183,11 @@ def test_whoever_is_silent_never_leaves_a_home_limited_for_ever(
 
 def asked(seen: Any, limits: GridLimits, **more: Any) -> Any:
     cheap = order(
-        import_price=1.0, export_price=0.5, value=flat(300), car_value=flat(300, 10_000), **more
+        import_price=1.0,
+        export_price=0.5,
+        value=flat(300),
+        car_values={"box": flat(300, 10_000)},
+        **more,
     )
     return decide(replace(inputs(seen, cheap), operator=limits)).setpoints
 

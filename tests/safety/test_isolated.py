@@ -38,6 +38,9 @@ class Plain:
         self.released += 1
         return ReleaseReport(self.name, neutral=True)
 
+    async def steered_by_another(self) -> str:
+        return ""
+
     async def close(self) -> None:
         """Holds nothing open."""
 

@@ -19,14 +19,18 @@ from gateway.errors import ConfigError
 from gateway.modbus.frames import TidMode
 from gateway.modbus.registers import Field
 
+_LARGEST = 200_000
+
 
 def load(path: Path) -> Profile:
     """The profile that a file describes; raises ConfigError."""
     try:
+        if path.stat().st_size > _LARGEST:
+            raise ConfigError(f"{path}: more than {_LARGEST} bytes are no sheet")
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
-    return profile_of(text, path.name)
+    return profile_of(text, str(path))
 
 
 def profile_of(text: str, file: str) -> Profile:
@@ -89,6 +93,7 @@ def _profile(sheet: Sheet) -> Profile:
             if (name := getattr(sheet.says, what)) is not None
         ),
         maker=_regex(sheet.maker, ("maker",)),
+        about=sheet.about,
         published_by=frozenset(source.who.casefold() for source in sheet.sources),
     )
 

@@ -71,7 +71,10 @@ class Names:
 
     def judge(self, when: object, path: Path) -> tuple[Judge, tuple[str, ...]]:
         """How a condition is judged, and from which registers."""
-        judge = judge_of(when)  # type: ignore[arg-type]
+        try:
+            judge = judge_of(when)  # type: ignore[arg-type]
+        except re.error as error:
+            raise SheetError(path, f"is no regular expression: {error}") from error
         used: list[str] = []
         makers = {}
         for name in sorted(names_in(when)):  # type: ignore[arg-type]
@@ -88,6 +91,7 @@ class Names:
             make, used = self._own_register(reading, path)
         elif reading.of is not None:
             make, used = self._combined(reading.of, reading.by, reading.weights, path)
+            self._check_scale(reading.of, reading.scale, path)
             make = _scaled(make, reading.scale, reading.offset)
         else:
             make, used = self._first_case(reading.cases, path)
@@ -132,7 +136,10 @@ class Names:
         makers: list[Make] = []
         used: list[str] = []
         for term in terms:
-            make, more = self.make(term.removeprefix("-"), (*path, "of"))
+            name = term.removeprefix("-")
+            make, more = self.make(name, (*path, "of"))
+            if (len(terms) > 1 or name != term) and by != "first present" and self._is_text(name):
+                raise SheetError((*path, "of"), f"{name} is a text, which no sum or sign can be of")
             makers.append(_negated(make) if term.startswith("-") else make)
             used += more
         if by == "weighted mean":
@@ -148,6 +155,22 @@ class Names:
             return makers[0], _once(used)
         combine = _COMBINE[by]
         return (lambda values: combine([make(values) for make in makers])), _once(used)
+
+    def _check_scale(self, of: Of, scale: float, path: Path) -> None:
+        if scale == 0:
+            raise SheetError((*path, "scale"), "0 would make every value 0")
+        if scale != 1 and isinstance(of, str) and self._is_text(of.removeprefix("-")):
+            raise SheetError((*path, "scale"), f"{of} is a text")
+
+    def _is_text(self, name: str) -> bool:
+        if name in self.fields:
+            return self.fields[name].kind == "str"
+        value = self._sheet.values[name]
+        return (
+            bool(value.names)
+            or value.type == "str"
+            or any(isinstance(c.is_, str) for c in value.cases)
+        )
 
     def _first_case(self, cases: Sequence[Case], path: Path) -> tuple[Make, tuple[str, ...]]:
         ways: list[tuple[Judge | None, Make]] = []
@@ -178,6 +201,7 @@ class Names:
             raise SheetError(path, "needs one of: of, is, missing")
         if case.of is not None:
             make, used = self._combined(case.of, case.by, (), path)
+            self._check_scale(case.of, case.scale, path)
             return _scaled(make, case.scale, case.offset), used
         fixed: Value = case.is_ if case.is_ is not None else Missing(case.missing)
         return (lambda _values: fixed), ()

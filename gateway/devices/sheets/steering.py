@@ -517,6 +517,8 @@ class Steering:
 def encoded(number: float, field: Field, down: bool = False) -> tuple[int, ...]:
     """The words of a register that mean ``number``; more than its type holds is the most it holds."""
     raw = (number - field.offset) / field.scale if field.scale != 1 else number - field.offset
+    if not math.isfinite(raw):
+        raise DeviceError(f"{number} cannot be written to register {field.address}")
     if field.kind in _RANGES:
         least, most = _RANGES[field.kind]
         whole = math.floor(raw + 1e-9) if down else round(raw)

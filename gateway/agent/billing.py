@@ -1,0 +1,87 @@
+"""The retailer's bill of today and of this month, made anew when a quarter-hour has been metered."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from datetime import datetime
+from typing import Protocol
+
+from gateway.agent.state import StateKeeper
+from gateway.agent.status import local_midnight
+from gateway.bill.home import Account, Bills, account
+from gateway.config.settings import Settings
+from gateway.domain.plan import BatterySpec
+from gateway.errors import StorageError
+from gateway.store.history import History
+from gateway.store.journal import Journal
+
+BATTERY = "bill.battery"  # in the settings' store: what a command compares with beside the daemon
+
+
+class SettingStore(Protocol):
+    """Small durable values by name."""
+
+    def setting(self, name: str, value: str | None = None) -> str | None:
+        """The stored value; given ``value`` it is stored first. Raises StorageError."""
+
+
+class Billing:
+    """Makes them from the journal's own book, which holds more than a month, and puts them into the state."""
+
+    def __init__(
+        self, keeper: StateKeeper, journal: Journal, history: History, store: SettingStore
+    ) -> None:
+        self._keeper, self._journal = keeper, journal
+        self._history, self._store = history, store
+        self._write = keeper.writer("bills")
+        self._made_of: object = None
+        self._battery: BatterySpec | None = None
+
+    def update(self, now: datetime) -> None:
+        """Called with every report; makes new bills where something has been counted or priced since."""
+        book, settings = self._journal.book, self._keeper.state.settings
+        self._remember(self._keeper.state.battery())
+        if not book.metered:
+            return
+        midnight = local_midnight(now, settings.site.time_zone)
+        known = len(book.metered), max(book.metered), len(book.retail), len(book.settlements)
+        if self._made_of != (known, midnight):
+            self._made_of = (known, midnight)
+            self._write(self._make(midnight, now))
+
+    def _make(self, midnight: datetime, now: datetime) -> Bills:
+        rules = self._keeper.state.rules.tariff
+        first = midnight.astimezone(rules.zone).replace(day=1).astimezone(midnight.tzinfo)
+        flows = self._history.flows(first, now)
+        settings = self._keeper.state.settings
+        found: Account = account(self._journal.book, rules, flows, self._battery, car_power_w(settings))  # fmt: skip
+        return Bills(found.of(midnight, now), found.of(first, now))
+
+    def _remember(self, battery: BatterySpec | None) -> None:
+        if battery is None or battery == self._battery:
+            return
+        self._battery = battery
+        try:
+            self._store.setting(BATTERY, json.dumps(asdict(battery)))
+        except StorageError:
+            return  # only a command beside us would miss it
+
+
+def stored_battery(store: SettingStore) -> BatterySpec | None:
+    """What the daemon knew of the battery last."""
+    try:
+        raw = json.loads(store.setting(BATTERY) or "null")
+        if raw is None:
+            return None
+        raw["charge_curve"] = tuple(map(tuple, raw["charge_curve"]))
+        raw["discharge_curve"] = tuple(map(tuple, raw["discharge_curve"]))
+        return BatterySpec(**raw)
+    except (StorageError, ValueError, TypeError, LookupError):
+        return None
+
+
+def car_power_w(settings: Settings) -> float:
+    """What a car takes at most."""
+    car = settings.car
+    return car.phases * car.volts * car.max_current_a

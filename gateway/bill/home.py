@@ -1,0 +1,189 @@
+"""The home's bill from its account: what it cost, and what it would have cost otherwise. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from gateway.bill.account import Bill, Published, Quarter, bill, published_of
+from gateway.bill.otherwise import Known, known, without_battery, without_sun, without_us
+from gateway.domain.flows import Flow
+from gateway.domain.intervals import Interval
+from gateway.domain.plan import BatterySpec
+from gateway.domain.trade import MONEY_PER_UNIT, money_text
+from gateway.store.book import Book
+from gateway.tariff import TariffRules
+
+LEAST_KNOWN = 0.9  # of the metered quarters, for a comparison to be shown
+_CENT = MONEY_PER_UNIT // 100
+
+
+@dataclass(frozen=True, slots=True)
+class HomeBill:
+    """One span. What the home pays is +; ``market_money`` is what an exchange paid (+), taken off in the total.
+
+    A comparison is None while too little of the span is known. ``stored_difference_wh`` is what the battery
+    would hold more at the end without us.
+    """
+
+    bill: Bill
+    market_money: int
+    without_battery: int | None
+    without_gateway: int | None
+    without_sun: int | None
+    metered: int
+    estimated: int
+    compared: int
+    stored_difference_wh: float = 0.0
+
+    @property
+    def total_money(self) -> int:
+        return self.bill.total_money - self.market_money
+
+    @property
+    def saved_money(self) -> int | None:
+        """What it would have cost more without the gateway."""
+        return None if self.without_gateway is None else self.without_gateway - self.total_money
+
+
+@dataclass(frozen=True, slots=True)
+class Bills:
+    """The two that are shown all the time."""
+
+    today: HomeBill
+    month: HomeBill
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """All that bills are made from."""
+
+    rules: TariffRules
+    metered: Mapping[datetime, Quarter]
+    gaps: tuple[Quarter, ...]
+    published: Mapping[datetime, Published]
+    market_money: Mapping[datetime, int]
+    estimated: frozenset[datetime]
+    known: tuple[Known, ...]
+    battery: BatterySpec | None
+    car_power_w: float
+
+    def of(self, start: datetime, end: datetime) -> HomeBill:
+        """The bill of the quarters that start in the half-open span."""
+        span = (start, end)
+        within = {at: q for at, q in self.metered.items() if start <= at < end}
+        gaps = [g for g in self.gaps if start <= g.interval.start < end]
+        real = bill([*within.values(), *gaps], span, self.rules, self.published)
+        rows = [row for row in self.known if start <= row.quarter.interval.start < end]
+        enough = len(rows) >= LEAST_KNOWN * len(within) > 0
+        ours, difference_wh = without_us(rows, self.battery, self.car_power_w)
+
+        def cost(instead: Sequence[Quarter]) -> int | None:
+            if not enough:
+                return None
+            changed = within | {q.interval.start: q for q in instead}
+            return bill([*changed.values(), *gaps], span, self.rules, self.published).total_money
+
+        return HomeBill(
+            bill=real,
+            market_money=sum(m for at, m in self.market_money.items() if start <= at < end),
+            without_battery=cost(without_battery(rows)),
+            without_gateway=cost(ours),
+            without_sun=cost(without_sun(rows)),
+            metered=len(within),
+            estimated=len(self.estimated & within.keys()),
+            compared=len(rows),
+            stored_difference_wh=difference_wh if enough else 0.0,
+        )
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """From the first to the last metered quarter; None where nothing is metered."""
+        if not self.metered:
+            return None
+        return min(self.metered), self.metered[max(self.metered)].interval.end
+
+
+def account(
+    book: Book,
+    rules: TariffRules,
+    flows: Iterable[Flow],
+    battery: BatterySpec | None = None,
+    car_power_w: float = 0.0,
+) -> Account:
+    """From the journal's book (its own, or of any span by `book_of`) and the flows beside it."""
+    published = {at: published_of(body) for at, body in book.prices.items()}
+    published |= {at: published_of(body) for at, body in book.retail.items()}
+    raw: dict[datetime, Quarter] = {}
+    metered: dict[datetime, Quarter] = {}
+    market: dict[datetime, int] = {}
+    for at, quantity in book.metered.items():
+        raw[at] = Quarter(quantity.interval, quantity.import_wh, quantity.export_wh)
+        metered[at] = _without_trade(raw[at], book.position_wh(quantity.interval))
+    for settled in book.settlements.values():
+        at = settled.interval.start
+        market[at] = market.get(at, 0) + settled.total_money
+    for at in market.keys() & metered.keys():  # what is given to the grid is the exchange's matter
+        metered[at] = Quarter(metered[at].interval, metered[at].import_wh, 0)
+    gaps = tuple(
+        Quarter(Interval(gap.since, gap.until), gap.import_wh, gap.export_wh)
+        for gap in book.gaps
+        if gap.until > gap.since and (gap.import_wh or gap.export_wh)
+    )
+    return Account(
+        rules,
+        metered,
+        gaps,
+        published,
+        market,
+        frozenset(at for at, m in book.metered.items() if m.quality.value == "estimated"),
+        tuple(known(raw.values(), flows)),
+        battery,
+        car_power_w,
+    )
+
+
+def _without_trade(quarter: Quarter, position_wh: int) -> Quarter:
+    """What is left for the retailer where energy was bought or sold at an exchange."""
+    if not position_wh:
+        return quarter
+    net = quarter.export_wh - quarter.import_wh - position_wh
+    return Quarter(quarter.interval, max(-net, 0), max(net, 0))
+
+
+def cents(money: int | None) -> str | None:
+    """To the cent, half away from zero, as a bill says it."""
+    if money is None:
+        return None
+    whole = (abs(money) + _CENT // 2) // _CENT * _CENT
+    return money_text(whole if money > 0 else -whole)
+
+
+def as_json(found: HomeBill, currency: str) -> dict[str, Any]:
+    """For programs: amounts as decimal text, + is what the home pays."""
+    lines = found.bill
+    return {
+        "start": lines.start.isoformat(),
+        "end": lines.end.isoformat(),
+        "currency": currency,
+        "import_wh": lines.import_wh,
+        "export_wh": lines.export_wh,
+        "unpriced_wh": lines.unpriced_wh,
+        "energy": cents(lines.energy_money),
+        "feed_in": cents(lines.feed_in_money),
+        "standing": cents(lines.standing_money),
+        "demand": cents(lines.demand_money),
+        "market": cents(-found.market_money),
+        "total": cents(found.total_money),
+        "without_battery": cents(found.without_battery),
+        "without_gateway": cents(found.without_gateway),
+        "without_sun": cents(found.without_sun),
+        "saved": cents(found.saved_money),
+        "quarters": {
+            "metered": found.metered,
+            "estimated": found.estimated,
+            "compared": found.compared,
+        },
+    }

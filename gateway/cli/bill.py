@@ -1,0 +1,170 @@
+"""energy-gateway bill: what the retailer charges, by day, month or year, and what it would have been otherwise."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from gateway.bill.home import Account, HomeBill
+    from gateway.config.settings import Settings
+
+
+class By(StrEnum):
+    """How the span is cut."""
+
+    DAY = "day"
+    MONTH = "month"
+    YEAR = "year"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("bill")(bill)
+
+
+def bill(  # noqa: PLR0913, PLR0917 - each is an option of the command line
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
+        "gateway.toml"
+    ),
+    state: Annotated[
+        Path | None, typer.Option(help="folder of the journal; default: state_dir of --config")
+    ] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="local day 2026-06-01 or UTC 2026-06-01T06:00:00Z")
+    ] = None,
+    end: Annotated[str | None, typer.Option("--to", help="day or moment after the last")] = None,
+    by: Annotated[By, typer.Option("--by", help="one row a day, month or year")] = By.MONTH,
+    as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="one line a row")] = False,
+) -> None:
+    """Print the retailer's bill: what the meter counted at the tariff, fees, taxes and demand charge.
+
+    What is to pay is +. Beside it stands what it would have cost without the battery, without the gateway (the inverter's
+    own rule, a car that never waits), and without the sun. It reads beside the running daemon.
+
+    Example: energy-gateway bill --from 2026-06-01 --to 2026-07-01 --by day
+    """
+    import json
+
+    from gateway.bill.account import periods
+    from gateway.bill.home import as_json as row_of
+    from gateway.config.load import load_settings
+    from gateway.errors import ConfigError
+
+    if as_json and as_csv:
+        raise ConfigError("--json and --csv exclude each other")
+    settings = load_settings(config)
+    found = account_of(settings, state or settings.state_dir, start, end)
+    if found is None:
+        typer.echo("no interval is metered yet", err=True)
+        return
+    account, first, last = found
+    cut = periods(first, last, account.rules, by.value)
+    bills = [account.of(*span) for span in cut]
+    currency = settings.tariff.currency
+    if as_json:
+        whole = row_of(account.of(first, last), currency)
+        print(json.dumps({"rows": [row_of(b, currency) for b in bills], "bill": whole}, indent=2))
+    elif as_csv:
+        print(_csv(bills, currency), end="")
+    else:
+        print(text(account, (first, last), bills, currency), end="")
+
+
+def account_of(
+    settings: Settings, folder: Path, start: str | None, end: str | None
+) -> tuple[Account, datetime, datetime] | None:
+    """The account of the span, which is all that is metered by default; None where nothing is."""
+    from datetime import UTC, datetime
+    from zoneinfo import ZoneInfo
+
+    from gateway.agent.billing import car_power_w, stored_battery
+    from gateway.bill.home import account
+    from gateway.cli.statement import moment_of
+    from gateway.errors import ConfigError
+    from gateway.market.account import book_of
+    from gateway.store.history import History
+    from gateway.store.journal import Journal
+    from gateway.store.settings import FILE, SettingsStore
+    from gateway.tariff import TariffRules
+
+    path = folder / "journal.sqlite"
+    if not path.exists():
+        raise ConfigError(f"{path}: there is no journal; --state names the daemon's state_dir")
+    zone = ZoneInfo(settings.site.time_zone)
+    first, last = moment_of("--from", start, zone), moment_of("--to", end, zone)
+    if first and last and last <= first:
+        raise ConfigError(f"--to {end} is not after --from {start}")
+    earliest, latest = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    journal, history = Journal(path, read_only=True), History(folder / "history.sqlite")
+    store = SettingsStore(folder / FILE)
+    try:
+        book = book_of(journal.entries(), first or earliest, last or latest)
+        if not book.metered:
+            return None
+        first = first or min(book.metered)
+        last = last or book.metered[max(book.metered)].interval.end
+        rules = TariffRules(settings.tariff, zone)
+        flows, battery = history.flows(first, last), stored_battery(store)
+        return account(book, rules, flows, battery, car_power_w(settings)), first, last
+    finally:
+        store.close()
+        history.close()
+        journal.close()
+
+
+COLUMNS = (
+    ("import_wh", "bought kWh"), ("export_wh", "given kWh"), ("energy", "energy"), ("feed_in", "feed-in"),
+    ("standing", "standing"), ("demand", "demand"), ("market", "market"), ("total", "total"),
+    ("without_battery", "no battery"), ("without_gateway", "own rule"), ("without_sun", "no sun"), ("saved", "saved"),
+)  # fmt: skip
+
+
+def text(
+    account: Account, span: tuple[datetime, datetime], bills: Iterable[HomeBill], currency: str
+) -> str:
+    """The table for people: one row a period, and the whole span last."""
+    from gateway.bill.home import as_json as row_of
+
+    zone = account.rules.zone
+    whole = account.of(*span)
+    rows = [[f"{currency}, to pay +", *(title for _, title in COLUMNS)]]
+    for found in [*bills, whole]:
+        body = row_of(found, currency)
+        here = found.bill.start.astimezone(zone)
+        name = "all" if found is whole else f"{here:%Y-%m-%d}"
+        rows.append([name, *(_shown(body[key], key) for key, _ in COLUMNS)])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
+    notes = []
+    if whole.bill.unpriced_wh:
+        notes.append(f"{whole.bill.unpriced_wh} Wh have no known price and are in no amount.")
+    if whole.estimated:
+        notes.append(f"{whole.estimated} of {whole.metered} quarter-hours are estimated.")
+    if whole.without_gateway is None:
+        notes.append(f"Only {whole.compared} of {whole.metered} quarter-hours can be compared.")
+    return "\n".join([*lines, *notes]) + "\n"
+
+
+def _shown(value: int | str | None, key: str) -> str:
+    if value is None:
+        return "-"
+    return f"{int(value) / 1000:.1f}" if key.endswith("_wh") else str(value)
+
+
+def _csv(bills: Iterable[HomeBill], currency: str) -> str:
+    from gateway.bill.home import as_json as row_of
+
+    names = ["start", "end", "currency", *(key for key, _ in COLUMNS), "unpriced_wh"]
+    lines = [",".join(names)]
+    for found in bills:
+        body = row_of(found, currency)
+        lines.append(",".join("" if body[name] is None else str(body[name]) for name in names))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,80 @@
+"""Is somebody else at this device? Asked before the first release, of what we did not set ourselves.
+
+Modbus knows no sessions: a second gateway or another controller shows only by what it writes. A setpoint
+that stands there and is not ours may be what a dead program left, or the work of one that lives. So it
+is said, and watched for a while: one who lives writes again. While it changes, the device is left alone.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from gateway.clock import Clock
+from gateway.domain.control import Control
+
+log = logging.getLogger(__name__)
+
+WATCH_S = 30.0  # controllers renew or change what they hold every few seconds
+QUIET_S = 900.0  # after so long without another write it is taken as left behind
+
+Words = Mapping[Control, Mapping[int, int]]  # registers that steer, by control
+
+
+class OtherMaster:
+    """What was seen of one device's foreign setpoints."""
+
+    def __init__(self, device: str, clock: Clock) -> None:
+        self._device, self._clock = device, clock
+        self._seen: Words = {}
+        self._until: float | None = None
+        self._written = False
+        self.says = ""
+
+    def look(self, words: Words) -> str:
+        """``words`` are the registers that steer and are not ours; a sentence while the device is to be
+        left alone, empty when it may be released."""
+        now = self._clock.monotonic()
+        if not any(words.values()):
+            return self._done("is neutral again")
+        if self._until is None:
+            self._until = now + WATCH_S
+            control, address, word = next(
+                (c, a, w) for c, ours in words.items() for a, w in ours.items()
+            )
+            self.says = (
+                f"{self._device}: {control.value} is set, and not by this gateway (register {address} "
+                f"reads {word}); it is watched for {WATCH_S:.0f} s before it is released: if another "
+                "gateway or controller steers this device, end one of the two"
+            )
+            log.warning("%s", self.says)
+        elif changed := _changed(self._seen, words):
+            if not self._written:
+                self.says = (
+                    f"{self._device}: another controller steers it ({changed} while we only watched); "
+                    f"nothing is released or steered until it has written nothing for "
+                    f"{QUIET_S / 60:.0f} minutes; end one of the two"
+                )
+                log.error("%s", self.says)
+            self._written = True
+            self._until = now + QUIET_S
+        self._seen = words
+        return self.says if now < self._until else self._done("did not change")
+
+    def _done(self, why: str) -> str:
+        if self._until is not None:
+            log.info(
+                "%s: what was set by another %s; it is released and steered", self._device, why
+            )
+        self._until, self.says, self._written, self._seen = None, "", False, {}
+        return ""
+
+
+def _changed(before: Words, now: Words) -> str:
+    """The first register that reads otherwise than before."""
+    for control, words in now.items():
+        for address, word in words.items():
+            was = before.get(control, {}).get(address, word)
+            if was != word:
+                return f"register {address} changed from {was} to {word}"
+    return ""

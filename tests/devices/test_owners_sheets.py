@@ -1,0 +1,132 @@
+"""Sheets of the owner and of installed packages: read like ours, refused alone where they are broken, never in our place."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from gateway.cli import make_app
+from gateway.config.guard import DeviceConfig
+from gateway.devices import catalogue
+from gateway.devices.build import build_devices
+from gateway.devices.scan import scan
+from gateway.errors import ConfigError, DeviceError
+from tests.devices.conftest import HandClock, Intents, device, values
+from tests.devices.vendor_images import Image, sdm630, text
+from tests.modbus.server import RegisterServer, serving
+
+GOOD = """\
+key = "acme-h1"
+title = "Acme H1 hybrid"
+kind = "hybrid"
+identify = [{ register = "serial", match = '^ACM[0-9]{7}$' }]
+says = { serial = "serial" }
+[registers]
+serial = { at = 3, type = "str", count = 5 }
+[readings]
+battery_soc_pct = { at = 20, type = "u16" }
+"""
+WORDS = dict.fromkeys(range(3), 0) | dict(enumerate(text("ACM0000001", 5), 3)) | {20: 77}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    place = tmp_path / "devices.d"
+    place.mkdir()
+    monkeypatch.setenv(catalogue.VARIABLE, str(place))
+    catalogue.forget()
+    yield place
+    catalogue.forget()
+
+
+async def test_an_owners_family_is_found_and_read(
+    folder: Path, clock: HandClock, intents: Intents
+) -> None:
+    (folder / "acme-h1.toml").write_text(GOOD)
+    async with serving(RegisterServer({1: dict(WORDS)})) as server:
+        found = [f async for f in scan("127.0.0.1", server.port, [1])]
+        assert [(f.profile.key, f.identity.serial) for f in found] == [("acme-h1", "ACM0000001")]
+        for key in ("acme-h1", "auto"):
+            one = device(server, key, clock, intents)
+            assert values(await one.poll()) == {"battery_soc_pct": 77}
+            await one.close()
+
+
+async def test_a_broken_sheet_costs_its_own_device_only(
+    folder: Path, clock: HandClock, intents: Intents
+) -> None:
+    (folder / "acme-h1.toml").write_text(GOOD.replace("type =", "typ ="))
+    (folder / "acme-h2.toml").write_text("key = [")
+    meter: Image = sdm630()
+    async with serving(RegisterServer({2: dict(WORDS)}, input={1: dict(meter.input)})) as server:
+        entries = [
+            DeviceConfig(name="own", profile="acme-h1", host="127.0.0.1", port=server.port, unit=2),
+            DeviceConfig(name="meter", profile="sdm630", host="127.0.0.1", port=server.port),
+            DeviceConfig(name="any", profile="auto", host="127.0.0.1", port=server.port, unit=1),
+        ]
+        own, other, found = build_devices(entries, intents, clock)
+        with pytest.raises(
+            DeviceError, match=r"own: .*acme-h1\.toml:7: registers\.serial\.typ: .*'type'"
+        ):
+            await own.poll()
+        assert not own.controls
+        for good in (other, found):
+            assert values(await good.poll())["grid_power_w"] == -1234.5
+        assert (await own.release()).problems
+        for one in (own, other, found):
+            await one.close()
+
+
+def test_an_unknown_profile_is_still_a_fault_of_the_configuration(clock: HandClock) -> None:
+    with pytest.raises(ConfigError, match="acme-h9"):
+        build_devices([DeviceConfig(name="x", profile="acme-h9", host="h")], None, clock)
+
+
+def test_ours_is_never_replaced_and_it_is_said(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "sdm630.toml").write_text(GOOD.replace("acme-h1", "sdm630"))
+    with caplog.at_level(logging.WARNING):
+        assert catalogue.profile("sdm630").title == "Eastron SDM630 meter"
+        assert catalogue.all_profiles()["sdm630"].kind == "meter"
+    assert [r for r in caplog.records if "sdm630 is a profile of the package" in r.message]
+
+
+def test_a_file_is_named_after_its_key(folder: Path) -> None:
+    (folder / "acme-h2.toml").write_text(GOOD)
+    with pytest.raises(ConfigError, match="named after its key"):
+        catalogue.profile("acme-h2")
+
+
+def test_the_list_shows_what_is_good_and_says_what_is_not(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (folder / "acme-h1.toml").write_text(GOOD)
+    (folder / "acme-h2.toml").write_text(GOOD)
+    told = CliRunner().invoke(make_app("gateway.cli", ""), ["profiles"])
+    assert told.exit_code == 0
+    assert "acme-h1 " in told.output
+    assert "acme-h2 " not in told.output
+    assert "acme-h2.toml" in caplog.text
+
+
+def test_a_package_brings_sheets_and_none_of_its_code_is_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "site"
+    package, told = site / "acme_sheets", site / "acme_sheets-1.0.dist-info"
+    package.mkdir(parents=True)
+    told.mkdir()
+    (package / "__init__.py").write_text("raise RuntimeError('run')")
+    (package / "acme-h1.toml").write_text(GOOD)
+    (told / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-sheets\nVersion: 1.0\n")
+    (told / "entry_points.txt").write_text("[energy_gateway.sheets]\nacme = acme_sheets\n")
+    monkeypatch.syspath_prepend(str(site))
+    catalogue.forget()
+    assert catalogue.profile("acme-h1").title == "Acme H1 hybrid"
+    assert "acme_sheets" not in sys.modules
