@@ -35,7 +35,7 @@ class CarsNow:
 
     ``held_back_w`` is sun that only flows if it is drawn. ``feed_in_w`` is the most that may be fed in: what
     is beyond earns nothing. ``charging`` are those that charge now: they are not left for another that is
-    worth hardly more.
+    worth hardly more. ``from_battery``: the battery may feed them.
     """
 
     inputs: DispatchInputs
@@ -43,6 +43,7 @@ class CarsNow:
     held_back_w: float = 0.0
     feed_in_w: float | None = None
     charging: frozenset[str] = frozenset()
+    from_battery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def _rest(car_w: float, now: CarsNow) -> float:
         spec = now.battery.spec
         at = replace(inputs, net_load_w=net_w, import_limit_w=None)
         battery_w = battery_power_w(now.battery.curve, now.battery.stored_wh, at, spec)
-        if battery_w > 0:  # it is there for the house, not for the car
+        if battery_w > 0 and not now.from_battery:  # it is there for the house
             battery_w = min(battery_w, max(0.0, house_w))
         value = now.battery.curve.at(now.battery.stored_wh)
         stored = value * spec.change_wh(battery_w, 1.0) - max(battery_w, 0.0) * spec.wear_per_mwh

@@ -363,7 +363,14 @@ def _by_value(
     moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
     open_ones = [need for n, need in needs.items() if n not in full]
     on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
-    cars_now = CarsNow(moment, _stored_now(tick), held_w, tick.limits.feed_in_w, on)
+    cars_now = CarsNow(
+        moment,
+        _stored_now(tick),
+        held_w,
+        tick.limits.feed_in_w,
+        on,
+        inputs.settings.car_from_battery,
+    )
     steps = charging.Steps(specs, moment.import_limit_w is not None, late)
     chosen = charging.shares(choices(open_ones, curves, cars_now), needs, steps)
     return shares | charging.shared_out(chosen, steps, moment)
