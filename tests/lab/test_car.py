@@ -70,7 +70,7 @@ async def test_surplus_without_a_wish(
     lab = home(FREE_SUN, 12.5, settings={"car": car, "tariff": prices("0.30", sold)})
     result = await play(lab, tmp_path)
     assert result.car_wh() >= least_wh
-    assert result.wh("grid_import") < 1_000, "surplus only, by its value"
+    assert result.wh("grid_import") < 2_000, "surplus only, but for what it is to find"
     if not least_wh:
         assert result.car_wh() < 10
 
