@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.prices import known_prices, real_time, retail_rows
+from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, wished
@@ -53,6 +53,7 @@ class Past:
     clearing: Clearing
     origin: NightOrigin
     watch: ClockWatch
+    posted: PostedMemory | None = None  # the retailer's prices over a restart
     pv_provider: ProviderForecast | None = None  # a weather service, judged by what came
 
 
@@ -78,6 +79,8 @@ class TradingLoop:
         self._write_reached = keeper.writer("exchange_reached")
         self._write_pause = keeper.writer("paused_until")
         self._settings = keeper.state.settings
+        if past.posted is not None:
+            self._write_prices(past.posted.restored())
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
         self._forecaster = EnergyForecaster(self._zone, self._settings.site.place)
@@ -277,7 +280,10 @@ class TradingLoop:
             return
         rows = await exchange.prices(start - PRICES_BACK, start + PRICES_AHEAD)
         kept = {t: p for t, p in self._keeper.state.prices.items() if t > start - HISTORY}
-        self._write_prices(kept | {row.interval.start: row for row in rows})
+        known = kept | {row.interval.start: row for row in rows}
+        self._write_prices(known)
+        if self._past_of.posted is not None:
+            self._past_of.posted.keep(known, now)
         self._prices_until = start
 
     def _past(self, since: datetime) -> list[Observed]:

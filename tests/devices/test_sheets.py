@@ -42,6 +42,7 @@ power = { at = 590, type = "i16" }
 mode = { at = 100, type = "u16" }
 setpoint = { at = 101, type = "i32", words = "little" }
 rated = { at = 20, type = "u16" }
+locked = { at = 21, type = "u16" }
 
 [readings]
 battery_soc_pct = "soc"
@@ -56,7 +57,7 @@ sources = [
 lease = { kind = "none", refresh_s = 60 }
 is_neutral = { mode = 0 }
 restore = ["setpoint"]
-refuse = [{ when = { mode = 9 }, because = "somebody else steers" }]
+refuse = [{ when = { locked = 1 }, because = "it is locked on its page" }]
 hold = [
   { write = "setpoint", value = "setpoint", most = "rated" },
   { write = "mode", value = { charge = 2, rest = 1, discharge = 3 } },
@@ -216,9 +217,9 @@ async def test_a_setpoint_is_written_as_the_sheet_has_it_and_undone(
             assert (words[100], words[101], words[102]) == (mode, low, high)
         assert (await one.release()).neutral
         assert words == image()
-        words[100] = 9
+        words[21] = 1
         clock.seconds += 100
-        with pytest.raises(DeviceError, match="somebody else steers"):
+        with pytest.raises(DeviceError, match="locked on its page"):
             await one.hold(Control.BATTERY_POWER, 1000)
         await one.close()
 

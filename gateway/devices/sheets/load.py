@@ -11,8 +11,9 @@ import msgspec
 from gateway.devices.datasheet import Communication, Profile, Source, SunSpecSheet
 from gateway.devices.sheets.format import Communication as Asking
 from gateway.devices.sheets.format import Match, Sheet
+from gateway.devices.sheets.names import Names
 from gateway.devices.sheets.problem import SheetError, blame, line_of
-from gateway.devices.sheets.readings import Names, outputs_of
+from gateway.devices.sheets.readings import outputs_of
 from gateway.devices.sheets.steering import Steering
 from gateway.domain.control import Control
 from gateway.errors import ConfigError
