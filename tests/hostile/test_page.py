@@ -73,7 +73,7 @@ class Stage:
             self.statuses.append(int(answer.split(maxsplit=2)[1]))
         return answer
 
-    async def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
+    async def request(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> None:
         given = {"Host": "127.0.0.1", "Content-Length": str(len(body)), "Cookie": self.cookie}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         lines = [f"{name}: {value}" for name, value in given.items()]
