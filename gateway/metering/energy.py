@@ -51,6 +51,7 @@ class QuarterFlow:
             self.car_wh,
             self.plugged,
             stored_wh,
+            self.observed.load_wh,
         )
 
 

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS quarter (time INTEGER PRIMARY KEY, load_wh REAL, pv_w
 """,
     """
 CREATE TABLE IF NOT EXISTS flow (time INTEGER PRIMARY KEY, charge_wh REAL, discharge_wh REAL, pv_wh REAL,
-  car_wh REAL, plugged INTEGER, stored_wh REAL) STRICT
+  car_wh REAL, plugged INTEGER, stored_wh REAL, load_wh REAL) STRICT
 """,
     lambda db, _: energies.begin(db),
     """
@@ -159,7 +159,7 @@ class History:
                 if self._minutes:
                     self._db.execute(energies.SUM, (_quarter(self._minutes[0].time),))
                 self._db.executemany(
-                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(7)})",  # noqa: S608 - only marks
+                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(8)})",  # noqa: S608 - only marks
                     [(_stamp(f.interval.start), *_columns(f)) for f in self._flows],
                 )
                 self._drop_old()
@@ -229,11 +229,12 @@ def _columns(flow: Flow) -> tuple[float | None, ...]:
         flow.car_wh,
         None if flow.plugged is None else int(flow.plugged),
         flow.stored_wh,
+        flow.load_wh,
     )
 
 
 def _flow(stamp: int, *columns: float | None) -> Flow:
     start = _time(stamp)
-    charge, discharge, pv, car, plugged, stored = columns
+    charge, discharge, pv, car, plugged, stored, load = columns
     known = None if plugged is None else bool(plugged)
-    return Flow(Interval(start, start + QUARTER), charge, discharge, pv, car, known, stored)
+    return Flow(Interval(start, start + QUARTER), charge, discharge, pv, car, known, stored, load)
