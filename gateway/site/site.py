@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
 from gateway.clock import Clock, every
 from gateway.devices import Device, ReleaseReport
@@ -15,6 +14,7 @@ from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
 from gateway.site.isolated import IsolatedDevice
+from gateway.site.night import Night
 from gateway.site.roles import Roles, has, unclear
 from gateway.site.snapshot import join
 from gateway.supervise import Availability, Backoff, CalmAvailability
@@ -36,17 +36,17 @@ class Site:
         devices: Sequence[Device],
         clock: Clock,
         period_s: float,
-        is_dark: Callable[[datetime], bool] = lambda _: False,
+        night: Night | None = None,
         roles: Roles | None = None,
         *,
         remembers: bool = False,
     ) -> None:
-        """``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
+        """``night`` tells whether the sun is below the horizon. ``roles``
         are those that the configuration gives to devices. ``remembers``: what we set is known for sure, so
         that a setpoint that is not ours is somebody else's, and is watched before it is released.
         """
         self.devices = tuple(IsolatedDevice(d) for d in devices)
-        self._is_dark = is_dark
+        self._night = night
         self._polls: list[Poll] = []
         self._tried: set[str] = set()
         self._all_tried = asyncio.Event()
@@ -93,7 +93,10 @@ class Site:
         now = self._clock.now()
         nothing: frozenset[Control] = frozenset()
         controls = {d.name: nothing if d.name in self._others else d.controls for d in self.devices}
-        dark = self._is_dark(now)
+        dark = False
+        if self._night is not None:
+            self._night.see(now, states.values())
+            dark = self._night.is_dark(now)
         snapshot = join(now, states, dark=dark, roles=self._roles, controls=controls)
         self._say_unclear(unclear(snapshot))
         return snapshot
