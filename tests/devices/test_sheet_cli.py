@@ -114,6 +114,19 @@ def test_check_says_what_is_not_offered(tmp_path: Path) -> None:
     assert " 100" not in done.output
 
 
+def test_check_notes_what_is_worth_a_second_look(tmp_path: Path) -> None:
+    one = tmp_path / "some-meter.toml"
+    careless = WHOLE.replace(", valid = [0, 100] }", " }").replace('restore = ["setpoint"]', "")
+    careless = careless.replace(', { restore = "setpoint" }]', "]").replace(
+        "is_neutral = { mode = 0 }", ""
+    )
+    for text, notes in ((careless, 4), (WHOLE, 1)):
+        one.write_text(text)
+        done = sheet("check", one)
+        assert done.exit_code == 0, done.output
+        assert done.output.count("note: ") == notes, done.output
+
+
 @pytest.mark.parametrize(
     "text", ["{", "[]", '{"units": {"1": {"h": {"1": 70000}}}}', '{"units": {"x": {}}}']
 )
