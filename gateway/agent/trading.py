@@ -18,6 +18,7 @@ from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.errors import MarketError, StorageError
+from gateway.forecasts.away import while_away
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
@@ -197,6 +198,9 @@ class TradingLoop:
             home,
             self._options(),
         )
+        if state.user.away:
+            past = self._past(floor_quarter(now) - HISTORY)
+            outlook = while_away(outlook, past, self._zone)
         if self._pv_provider is not None:
             past = self._past(floor_quarter(now) - HISTORY)
             self._pv_provider.judge(outlook.forecasts, past, now)

@@ -58,10 +58,10 @@ def held(
         return "no"
     if -snapshot.grid_w >= max(0.0, feed_in_w) - NEAR_W:
         return "seen"
-    return "told" if _at_limit(snapshot, before) else "no"
+    return "told" if at_limit(snapshot, before) else "no"
 
 
-def _at_limit(snapshot: Snapshot, before: Setpoints) -> bool:
+def at_limit(snapshot: Snapshot, before: Setpoints) -> bool:
     """Whether inverters give what they were told to give at most: a load that just came is not seen yet."""
     told = [i for i in snapshot.inverters if i.name in before.pv_limits_w]
     fed_w = sum((i.ac_w if i.tells_ac else i.pv_w) or 0.0 for i in told)

@@ -240,7 +240,7 @@ async def a_long_pipeline(stage: Stage) -> None:
 
 
 async def answers_that_nobody_reads(stage: Stage) -> None:
-    ask = f"GET /static/uPlot.iife.js HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {stage.cookie}\r\n\r\n"
+    ask = f"GET /static/uPlot.iife.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {stage.cookie}\r\n\r\n"
     for _ in range(30):
         _, writer = await stage.connect()
         writer.transport.pause_reading()  # type: ignore[attr-defined]
