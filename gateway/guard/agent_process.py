@@ -33,6 +33,7 @@ MOST_FRAMES_A_S = 100  # an agent sends one or two orders a second
 MOST_BYTES_A_S = 2_000_000  # ... and each takes the guard's time by its size
 _LOOK_S = 1.0
 _NICE = 5
+_LARGE = "262144"  # bytes; what is larger goes back to the system when it is no longer needed
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
 NO_RETRY_SOON = frozenset({2})  # exit codes by which the agent says that a person must act
@@ -163,6 +164,7 @@ class AgentProcess:
         fd = theirs.fileno()
         environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        environment |= {f"MALLOC_{name}_THRESHOLD_": _LARGE for name in ("MMAP", "TRIM")}
         process = await asyncio.create_subprocess_exec(
             *self._command,
             "--fd",
