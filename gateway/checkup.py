@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,13 @@ BRIDGE_S = 6.0  # real seconds for a device without Modbus to be heard
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
 
+# Families that do not count at the connection themselves, and what of theirs does.
+_COUNTS_ELSEWHERE = {
+    "victron-gx": "the GX shows its grid meter at a unit of its own (profile victron-grid-meter); or ",
+    "fronius-gen24": "the Smart Meter is a unit of its own behind the inverter (profile sunspec-meter, unit 200 or 240); or ",
+    "kostal-plenticore": "the Smart Energy Meter is a device of its own (profile sunspec-meter); or ",
+    "sma-hybrid": "the Home Manager is a device of its own; or ",
+}
 _TAKEN = "not asked: it takes one client only, and that is the running gateway"
 
 
@@ -121,6 +128,9 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
             if open_question := unclear(home):
                 where = _at(path, text, ("device", 0, "name"), "")
                 yield Finding("grid meter", False, f"{where}{open_question}")
+            if lacking := _uncounted(home, [d.profile for d in settings.device]):
+                where = _at(path, text, ("market", "exchange"), "") if settings.market else ""
+                yield Finding("settling", settings.market is None, f"{where}{lacking}")
             if settings.site.fuse is not None:
                 yield _fuse(home, settings.site.fuse)
             if any(b.soc_pct is not None for b in home.batteries):
@@ -184,6 +194,24 @@ def _fuse(home: Snapshot, fuse: Fuse) -> Finding:
         f"phase may carry {fuse.unbalance_a:g} A more than the others (site.unbalance_a)"
     )
     return Finding("fuse", True, says)
+
+
+def _uncounted(home: Snapshot, profiles: Sequence[str]) -> str:
+    """Why what is traded could not be settled here, and what meter would do; empty where it can, or nothing is known."""
+    if not home.devices or any(not device.readings for device in home.devices.values()):
+        return ""  # one that does not answer may be the one that counts
+    lacking = [
+        what
+        for what, counted in (("drawn", home.grid_import_wh), ("fed in", home.grid_export_wh))
+        if counted is None
+    ]
+    if not lacking:
+        return ""
+    hint = next((h for key, h in _COUNTS_ELSEWHERE.items() if key in profiles), "")
+    return (
+        f"no device counts what is {' and '.join(lacking)} at the connection, so what is traded cannot be settled; "
+        f'{hint}any meter with counters there would do (`energy-gateway profiles`), with role = "grid"'
+    )
 
 
 def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:

@@ -15,6 +15,7 @@ from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
+from gateway.agent.prices import PostedMemory
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
@@ -102,7 +103,10 @@ class Agent:
         )
         self._billing = Billing(keeper, journal, history, stores.settings)
         watch = self._metering.watch
-        past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
+        posted = PostedMemory(stores.settings)
+        past = Past(
+            history.quarters, journal, self._clearing, origin, watch, posted, self._provider
+        )
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()

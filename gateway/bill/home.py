@@ -181,6 +181,7 @@ def as_json(found: HomeBill, currency: str) -> dict[str, Any]:
         "without_gateway": cents(found.without_gateway),
         "without_sun": cents(found.without_sun),
         "saved": cents(found.saved_money),
+        "stored_difference_wh": round(found.stored_difference_wh),
         "quarters": {
             "metered": found.metered,
             "estimated": found.estimated,

@@ -79,7 +79,7 @@ class GuardSettings:
     departure: time = time(7)
     departure_energy_wh: float = 0.0
     departure_days: tuple[int, ...] = EVERY_DAY
-    car_more_per_kwh: float = 0.001
+    car_more_per_kwh: float = 0.02
     car_limit_wh: float | None = None
     car_surplus_w: float = 0.0
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)

@@ -290,9 +290,9 @@ class Car(_Part):
         ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), description="on which it leaves then"
     )
     more_per_kwh: float = Field(
-        0.001,
+        0.02,
         description="what a kWh beyond `energy_wh` is worth: it is taken where it costs less "
-        "(0.001: only what costs nothing; the price of export and a little: only surplus)",
+        "(0.02: what costs next to nothing; the price of export and a little: surplus only)",
     )
     limit_wh: float | None = Field(None, ge=0, description="most that it gets in a stay")
     surplus_w: float = Field(

@@ -19,7 +19,7 @@ class ContactorMemory:
     """Whether a charger's contactor is closed by our wish, since when, and when more was last allowed.
 
     Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse, since ``moved_s``. ``regret`` is what
-    not to have changed it has cost until ``at_s``, currency units.
+    not to have changed it has cost until ``at_s``, currency units. ``by_sun``: the sun was worth it.
     """
 
     charging: bool = False
@@ -29,6 +29,7 @@ class ContactorMemory:
     regret: float = 0.0
     at_s: float = -math.inf
     moved_s: float = -math.inf
+    by_sun: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -30,7 +29,7 @@ from gateway.store.audit import Audit, NoAudit
 log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
-_CHARTS = {"uPlot.iife.js": "text/javascript", "uPlot.min.css": "text/css"}
+_CHARTS = {"uPlot.iife.min.js": "text/javascript", "uPlot.min.css": "text/css"}
 _PERIOD_S = 1.0
 _FROZEN_S = 10.0  # a stream that takes nothing for so long is dropped
 _MOST_LISTENERS = 60  # open pages; each costs a stream
@@ -261,23 +260,18 @@ def _file(name: str, content_type: str) -> Handler:
 
 
 async def _static(request: web.Request) -> web.StreamResponse:
-    """Our own few files, and those of the chart library where pip has put them."""
+    """Our own few files, and those of the chart library."""
     name = request.match_info["name"]
     if name in _CHARTS:
-        return web.Response(body=_chart_file(name), content_type=_CHARTS[name], charset="utf-8")
+        return web.Response(
+            body=(_STATIC / "vendor" / name).read_bytes(),
+            content_type=_CHARTS[name],
+            charset="utf-8",
+        )
     kind = _TYPES.get(Path(name).suffix)
     if kind is None or name not in _OWN:
         raise web.HTTPNotFound
     return web.Response(body=(_STATIC / name).read_bytes(), content_type=kind, charset="utf-8")
-
-
-def _chart_file(name: str) -> bytes:
-    # Found, not imported: the package would draw in numpy and write temporary files.
-    found = find_spec("uplot")
-    places = found.submodule_search_locations if found else None
-    if not places:
-        raise web.HTTPNotFound
-    return (Path(places[0]) / "static" / name).read_bytes()
 
 
 def _json(value: dict[str, Any], status: int = 200) -> web.Response:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway import ending
 from gateway.clock import WallClock
 from gateway.config.guard import GuardSettings
 from gateway.errors import ConfigError
@@ -41,9 +42,9 @@ def main() -> int:
         settings = msgspec.json.decode(pipe.read(), type=GuardSettings)
     try:
         if words.release_only:
-            asyncio.run(release(settings))
+            ending.run(release(settings))
             return 2
-        asyncio.run(serve(settings, words.config, words.log_level, words.log_json))
+        ending.run(serve(settings, words.config, words.log_level, words.log_json))
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - one line for the person, as every command does
         return 2
@@ -121,4 +122,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.leave(main())

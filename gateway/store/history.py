@@ -41,9 +41,13 @@ CREATE TABLE IF NOT EXISTS quarter (time INTEGER PRIMARY KEY, load_wh REAL, pv_w
 """,
     """
 CREATE TABLE IF NOT EXISTS flow (time INTEGER PRIMARY KEY, charge_wh REAL, discharge_wh REAL, pv_wh REAL,
-  car_wh REAL, plugged INTEGER, stored_wh REAL) STRICT
+  car_wh REAL, plugged INTEGER, stored_wh REAL, load_wh REAL) STRICT
 """,
     lambda db, _: energies.begin(db),
+    """
+ALTER TABLE quarter ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE quarter ADD COLUMN away INTEGER NOT NULL DEFAULT 0
+""",
 )
 _NO_PRICES = Prices()
 # By count, not by age: a clock that was years ahead for a while must not make us drop the past.
@@ -139,16 +143,23 @@ class History:
                     [(_stamp(m.time), *astuple(m)[1:]) for m in self._minutes],
                 )
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO quarter VALUES (?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO quarter VALUES (?, ?, ?, ?, ?, ?)",
                     [
-                        (_stamp(q.interval.start), q.load_wh, q.pv_wh, q.rt_price)
+                        (
+                            _stamp(q.interval.start),
+                            q.load_wh,
+                            q.pv_wh,
+                            q.rt_price,
+                            int(q.held_back),
+                            int(q.away),
+                        )
                         for q in self._quarters
                     ],
                 )
                 if self._minutes:
                     self._db.execute(energies.SUM, (_quarter(self._minutes[0].time),))
                 self._db.executemany(
-                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(7)})",  # noqa: S608 - only marks
+                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(8)})",  # noqa: S608 - only marks
                     [(_stamp(f.interval.start), *_columns(f)) for f in self._flows],
                 )
                 self._drop_old()
@@ -202,10 +213,12 @@ def _time(stamp: int) -> datetime:
 
 
 def _observed(
-    stamp: int, load_wh: float | None, pv_wh: float | None, rt_price: float | None
+    stamp: int, load_wh: float | None, pv_wh: float | None, rt_price: float | None, *marks: int
 ) -> Observed:
     start = _time(stamp)
-    return Observed(Interval(start, start + QUARTER), load_wh, pv_wh, rt_price)
+    held_back, away = map(bool, marks)
+    interval = Interval(start, start + QUARTER)
+    return Observed(interval, load_wh, pv_wh, rt_price, held_back=held_back, away=away)
 
 
 def _columns(flow: Flow) -> tuple[float | None, ...]:
@@ -216,11 +229,12 @@ def _columns(flow: Flow) -> tuple[float | None, ...]:
         flow.car_wh,
         None if flow.plugged is None else int(flow.plugged),
         flow.stored_wh,
+        flow.load_wh,
     )
 
 
 def _flow(stamp: int, *columns: float | None) -> Flow:
     start = _time(stamp)
-    charge, discharge, pv, car, plugged, stored = columns
+    charge, discharge, pv, car, plugged, stored, load = columns
     known = None if plugged is None else bool(plugged)
-    return Flow(Interval(start, start + QUARTER), charge, discharge, pv, car, known, stored)
+    return Flow(Interval(start, start + QUARTER), charge, discharge, pv, car, known, stored, load)

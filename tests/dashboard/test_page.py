@@ -162,7 +162,11 @@ async def test_every_command(page: Page, source: Source) -> None:
         "battery": "hold",
         "export_limit_w": 4200.5,
         "charge_now": True,
-        "departure": {"time": "06:45", "energy_wh": 12500},
+        "departure": {
+            "time": "06:45",
+            "energy_wh": 12500,
+            "days": "mon,tue,wed,thu,fri,sat,sun",
+        },
         "trading": False,
         "price_floor": 0.035,
     }

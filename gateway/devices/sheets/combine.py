@@ -136,6 +136,5 @@ COMBINE: dict[Combine, Callable[[Sequence[Value]], Value]] = {
     "sum of present": lambda values: total_of_present(*values),
     "product": _product,
     "first present": _first_present,
-    "largest of present": _of_present(max),
     "mean of present": _of_present(lambda numbers: sum(numbers) / len(numbers)),
 }

@@ -63,7 +63,6 @@ class StepValues:
         """The number that a step means, in the units of its register."""
         chosen = self._chosen(step.value, path)
         rated = self._reads.number(step.percent_of, (*path, "percent_of"))
-        volts = self._reads.number(step.divided_by, (*path, "divided_by"))
         most = step.most if isinstance(step.most, list) else [step.most]
         uppers = [self._limit(limit, (*path, "most")) for limit in most if limit is not None]
         lower = None if step.least is None else self._limit(step.least, (*path, "least"))
@@ -76,8 +75,6 @@ class StepValues:
                 number = -number
             if rated:
                 number = 100 * number / _needed(rated(asked), step.percent_of)
-            if volts:
-                number /= _needed(volts(asked), step.divided_by)
             for upper in uppers:
                 bound = upper(asked)
                 number = number if bound is None else min(number, bound)
