@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.agent.feeds import access_of, lacks_credential, try_feed
+from gateway.bridge.load import asked_of
+from gateway.bridge.serve import Bridge
 from gateway.clock import WallClock
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.plausible import doubts
-from gateway.config.settings import Settings
+from gateway.config.settings import DeviceSettings, Settings
 from gateway.control.batteries import NOT_STATED, combined, planned, sized
 from gateway.control.fuse import loads_a, total_w
 from gateway.devices.build import build_devices
@@ -35,6 +37,7 @@ from gateway.site.snapshot import join
 from gateway.store.journal import Journal
 from gateway.store.lock import held
 
+BRIDGE_S = 6.0  # real seconds for a device without Modbus to be heard
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
 
@@ -62,7 +65,7 @@ def faults(path: Path, text: str, settings: Settings) -> list[str]:
     found = []
     for i, device in enumerate(settings.device):
         try:
-            profile(device.profile)
+            _known(device)
         except ConfigError as error:
             found.append(_at(path, text, ("device", i, "profile"), str(error)))
     if settings.market:
@@ -117,14 +120,15 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         states: dict[str, DeviceState] = {}
         try:
             running = held(settings.state_dir / GUARD_FILE)
-            for i, device in enumerate(
-                build_devices([d.plain() for d in settings.device], unwritten, clock)
-            ):
+            for i, device in enumerate(build_devices(settings.plain_devices(), unwritten, clock)):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue
                 where = _at(path, text, ("device", i, "name"), "")
-                finding, good = await _device(device, where)
+                own = settings.device[i]
+                finding, good = await (
+                    _through_bridge(own, settings, where) if own.bridged else _device(device, where)
+                )
                 yield finding
                 states[device.name] = DeviceState(device.name, online=True, readings=good)
             home = join(clock.now(), states, roles=settings.for_guard().roles())
@@ -146,6 +150,25 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                 yield await _market(settings, journal, clock, _at(path, text, ("market",), ""))
         finally:
             journal.close()
+
+
+def _known(device: DeviceSettings) -> None:
+    """Raises ConfigError for a profile that there is not, or whose values cannot be read so."""
+    if device.bridged:
+        asked_of(device)
+    else:
+        profile(device.profile)
+
+
+async def _through_bridge(
+    stated: DeviceSettings, settings: Settings, where: str
+) -> tuple[Finding, dict[str, Reading]]:
+    """A device without Modbus, by a bridge of our own that lives as long as the question."""
+    clock = WallClock()
+    bridge = Bridge([stated.at_its_port()], settings.mqtt, clock)
+    async with bridge.running(clock) as port:
+        await bridge.heard(BRIDGE_S)
+        return await _device(build_devices([stated.through_bridge(1, port)], None, clock)[0], where)
 
 
 async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, Reading]]:
