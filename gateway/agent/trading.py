@@ -284,7 +284,8 @@ class TradingLoop:
             return
         rows = await exchange.prices(start - PRICES_BACK, start + PRICES_AHEAD)
         kept = {t: p for t, p in self._keeper.state.prices.items() if t > start - HISTORY}
-        known = kept | {row.interval.start: row for row in rows}
+        news = {r.interval.start: r for r in rows if kept.get(r.interval.start) != r}
+        known = kept | news  # what is no news stays the object that it was
         self._write_prices(known)
         if self._past_of.posted is not None:
             self._past_of.posted.keep(known, now)
@@ -296,10 +297,13 @@ class TradingLoop:
             return self._made_past[1]
         state = self._keeper.state
         final = real_time(self._tariff.tariff, state.feeds, state.prices)
+        former = {o.interval.start: o for o in self._made_past[1]} if self._made_past else {}
         past: list[Observed] = []
         for row in self._past_of.quarters(since):
             price = final.get(row.interval.start)
-            past.append(row if price is None else replace(row, rt_price=price))
+            made = row if price is None else replace(row, rt_price=price)
+            known = former.get(row.interval.start)
+            past.append(known if known == made else made)  # some thousand objects live on, not anew
         self._made_past = (since, past)
         return past
 

@@ -89,6 +89,11 @@ class GuardSettings:
     clock_start: datetime | None = None
     clock_rate: float = 1.0
 
+    @property
+    def bridged(self) -> bool:
+        """Whether any device is read through the bridge."""
+        return any(d.profile.startswith("bridge-") for d in self.devices)
+
     def standing(self) -> StandingSettings:
         """What holds until the user says otherwise."""
         return StandingSettings(
