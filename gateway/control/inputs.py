@@ -36,7 +36,9 @@ class ControlMemory:
     """What the next decision has to know of those before it. Times of a monotonic clock, s.
 
     ``charge_now_spent``: the car for which the user said 'charge now' has left. ``sun`` is what the panels
-    gave when nothing held them back.
+    gave when nothing held them back. ``regret`` is what staying in the battery's mode has cost since another
+    was better, currency units (infinite: not known), ``decided_s`` when that was. ``direction`` is the sign of what the batteries were
+    asked for last while they deliver.
     """
 
     setpoints: Setpoints = field(default_factory=Setpoints)
@@ -44,6 +46,9 @@ class ControlMemory:
     contactors: Mapping[str, ContactorMemory] = field(default_factory=lambda: MappingProxyType({}))
     charge_now_spent: bool = False
     sun: SunMemory = field(default_factory=SunMemory)
+    regret: float = math.inf
+    decided_s: float = -math.inf
+    direction: int = 0
 
 
 @dataclass(frozen=True, slots=True)
