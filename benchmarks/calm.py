@@ -76,11 +76,10 @@ def reversal_times(samples: Sequence[Sample], least_w: float = 200.0) -> list[da
     return [b.time for a, b in pairwise(moving) if (a.powers.battery > 0) != (b.powers.battery > 0)]
 
 
-def by_the_quarter(start: datetime) -> tuple[float, float]:
-    """A price that changes each quarter-hour, two peaks a day; surplus earns 16 ct less."""
-    hour = DAY.hour(start)
+def by_the_hour(start: datetime) -> tuple[float, float]:
+    """A price that changes each hour, two peaks a day; surplus earns 16 ct less."""
+    hour = int(DAY.hour(start))
     price = 0.22 + 0.10 * math.sin((hour - 8) / 24 * 4 * math.pi)
-    price += 0.03 * math.sin(start.timestamp() / 900 * 1.7)
     return price, price - 0.16
 
 
@@ -94,7 +93,7 @@ def cloudy(switch_cost: float | None, *, dynamic: bool, hours: float = 24.0) -> 
         at("00:00"), hours,
         Script(sun_w=broken_clouds(7_000), load_w=load),
         equipment=Equipment(), soc_pct=40, settings={"control": control},
-        prices=Prices(by_the_quarter) if dynamic else None, past_days=3,
+        prices=Prices(by_the_hour) if dynamic else None, past_days=3,
     )  # fmt: skip
 
 
@@ -142,7 +141,7 @@ async def main(words: Sequence[str]) -> None:
             name = "as configured" if cost is None else f"cost {cost:g}"
             loss = 100 * (calm.money - base.money) / abs(base.money)
             print(
-                f"cloudy day, {'prices by the quarter' if dynamic else 'flat'}, {name:14}: {calm} "
+                f"cloudy day, {'prices by the hour' if dynamic else 'flat'}, {name:14}: {calm} "
                 f"({loss:+.2f} %)", flush=True,
             )  # fmt: skip
 

@@ -26,8 +26,9 @@ class Damping:
     regret: float = math.inf
     passed_s: float = 0.0
 
-    def after(self, new: Target, old: Target, lost_per_h: float) -> Damping:
+    def after(self, new: Target, old: Target, lost_per_h: float, lasts_h: float = 0.0) -> Damping:
         """The same a tick later; ``lost_per_h`` is what staying with ``old`` loses against ``new`` an hour.
+        ``lasts_h``: what makes the difference is known to last so long (prices of an interval that begins).
 
         Whoever waits until waiting has cost as much as a change never pays more than twice what somebody
         who knew the future would have paid; a change that is worth much comes at once, one that is worth
@@ -38,7 +39,9 @@ class Damping:
             return replace(self, regret=max(0.0, min(self.regret, self.switch_cost) - forgotten))
         if lost_per_h == math.inf:
             return replace(self, regret=math.inf)
-        return replace(self, regret=self.regret + max(0.0, lost_per_h) * self.passed_s / 3600)
+        lost = max(0.0, lost_per_h)
+        regret = max(self.regret + lost * self.passed_s / 3600, lost * lasts_h)
+        return replace(self, regret=regret)
 
     @property
     def too_soon(self) -> bool:

@@ -22,7 +22,7 @@ from gateway.control.cars import CarsNow, StoredNow, choices
 from gateway.control.damping import Damping, Target, steady, steady_shares
 from gateway.control.economics import DispatchInputs, battery_power_w, earned_per_h
 from gateway.control.fuse import FuseMargin, fused_a
-from gateway.control.inputs import ContactorMemory, ControlMemory, Decision, DecisionInputs
+from gateway.control.inputs import ContactorMemory, ControlMemory, Decision, DecisionInputs, Worth
 from gateway.control.limits import (
     Limits,
     SteeredHome,
@@ -44,6 +44,9 @@ from gateway.domain.order import IntervalTerms, Order
 SHORTEST_LEFT_S = 5.0
 TURN_S = 180.0  # with more time left than this, and less power needed than this part of the most, a delivery
 TURN_PART = 0.5  # is made up later rather than by turning the batteries round
+LEAST_HELD_S = (
+    300.0  # a plan's value of stored energy changes little for so long, whatever the interval
+)
 LONGEST_TICK_S = 60.0  # after a pause no more is counted of what staying has cost
 LEAST_CAR_W = 100.0  # a charger that draws less charges no car
 _FILLS_H = 0.25  # a battery's last room is not filled faster
@@ -139,6 +142,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         batteries.regret,
         inputs.monotonic_s,
         batteries.direction,
+        (inputs.memory.worth[-1], _worth(tick.terms)),
     )
     return Decision(
         setpoints,
@@ -209,6 +213,25 @@ class _Weighed:
         return self.per_h(self.own_w if power_w is None else power_w)
 
 
+def _new_prices_last_h(tick: _Tick) -> float:
+    """How long prices and values that have just changed hold; 0 while they are the same, for then the sun or the
+    load has changed, and may change again."""
+    if tick.terms is None or not _renewed(tick):
+        return 0.0
+    left_s = (tick.terms.interval.end - tick.inputs.now).total_seconds()
+    return max(left_s, LEAST_HELD_S) / 3600
+
+
+def _renewed(tick: _Tick) -> bool:
+    """Whether this decision or the one before it is the first by these prices and values."""
+    worth, before = _worth(tick.terms), tick.inputs.memory.worth
+    return any(w is not None and w != worth for w in before)
+
+
+def _worth(terms: IntervalTerms | None) -> Worth | None:
+    return None if terms is None else (terms.import_price, terms.export_price, terms.value)
+
+
 def _sign(power_w: float) -> int:
     return (power_w > 0) - (power_w < 0)
 
@@ -245,7 +268,7 @@ def _batteries(tick: _Tick, coming_w: float) -> _BatteryTick:
         weighed = _weighed(tick, without_w)
         new = _target(tick, without_w, coming_w, weighed)
         lost_per_h = _lost_by_staying(new, old, weighed)
-        damping = damping.after(new, old, lost_per_h)
+        damping = damping.after(new, old, lost_per_h, _new_prices_last_h(tick))
         kept = steady(new, old, damping, home, limits, coming_w)
         if kept.power_w is not None:
             shares = split(kept.power_w, home.batteries, limits.reserve_pct)

@@ -367,7 +367,8 @@ def test_a_commitment_is_delivered_from_whatever_is_stored() -> None:
 
 
 def test_the_mode_is_timed_from_its_change() -> None:
-    first = inputs(home(), priced(200, 50))
+    by_time = replace(CONTROL, battery_switch_cost=0.0)
+    first = inputs(home(), priced(200, 50), control=by_time)
     one = decide(first)
     assert one.memory.mode_since_s == 1_000
     two = decide(replace(first, memory=one.memory, monotonic_s=1_010.0))
