@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # With a person at the terminal the demo goes on, live, after its day.
 LIVE := $(shell [ -t 0 ] && [ -t 1 ] && echo --live)
 
-.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench clean
+.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench lock sbom clean
 
 demo: .venv/.demo
 	@$(BIN)/energy-sim demo $(LIVE) $(ARGS)
@@ -62,6 +62,26 @@ changes: .venv/.docs
 
 bench: .venv/.test
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+
+# Dependencies with the hashes of their files; no address of an index is in it.
+lock: build/release/.done
+	@{ head -n 2 requirements.lock; build/release/bin/pip-compile --quiet --generate-hashes --no-emit-index-url \
+	  --no-emit-trusted-host --no-emit-find-links --no-annotate --no-header --strip-extras -c constraints.txt -o - pyproject.toml; } > build/lock
+	@mv build/lock requirements.lock
+
+# A software bill of materials (CycloneDX, checked against its schema) of just what the lock installs.
+sbom: build/release/.done
+	@$(PYTHON) -m venv --clear build/runtime
+	@build/runtime/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@build/runtime/bin/pip install --quiet --disable-pip-version-check --no-deps .
+	@build/runtime/bin/pip uninstall --quiet --yes setuptools pip
+	@build/release/bin/cyclonedx-py environment --validate --output-reproducible --pyproject pyproject.toml -o build/sbom.json build/runtime/bin/python
+	@echo "build/sbom.json"
+
+build/release/.done: pyproject.toml
+	@$(PYTHON) -m venv build/release
+	@build/release/bin/pip install --quiet --disable-pip-version-check "cyclonedx-bom>=7.5,<8" "pip-tools>=7.6,<8"
+	@touch $@
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage dist build

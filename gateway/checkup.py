@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.agent.feeds import access_of, try_feed
+from gateway.bridge.load import asked_of
+from gateway.bridge.serve import Bridge
 from gateway.clock import WallClock
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.plausible import doubts
-from gateway.config.settings import Settings
+from gateway.config.settings import DeviceSettings, Settings
 from gateway.control.batteries import NOT_STATED, combined, planned, sized
 from gateway.control.fuse import loads_a, total_w
 from gateway.devices.build import build_devices
@@ -35,9 +37,17 @@ from gateway.site.snapshot import join
 from gateway.store.journal import Journal
 from gateway.store.lock import held
 
+BRIDGE_S = 6.0  # real seconds for a device without Modbus to be heard
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
 
+# Families that do not count at the connection themselves, and what of theirs does.
+_COUNTS_ELSEWHERE = {
+    "victron-gx": "the GX shows its grid meter at a unit of its own (profile victron-grid-meter); or ",
+    "fronius-gen24": "the Smart Meter is a unit of its own behind the inverter (profile sunspec-meter, unit 200 or 240); or ",
+    "kostal-plenticore": "the Smart Energy Meter is a device of its own (profile sunspec-meter); or ",
+    "sma-hybrid": "the Home Manager is a device of its own; or ",
+}
 _TAKEN = "not asked: it takes one client only, and that is the running gateway"
 
 
@@ -55,7 +65,7 @@ def faults(path: Path, text: str, settings: Settings) -> list[str]:
     found = []
     for i, device in enumerate(settings.device):
         try:
-            profile(device.profile)
+            _known(device)
         except ConfigError as error:
             found.append(_at(path, text, ("device", i, "profile"), str(error)))
     if settings.market:
@@ -103,20 +113,24 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         states: dict[str, DeviceState] = {}
         try:
             running = held(settings.state_dir / GUARD_FILE)
-            for i, device in enumerate(
-                build_devices([d.plain() for d in settings.device], unwritten, clock)
-            ):
+            for i, device in enumerate(build_devices(settings.plain_devices(), unwritten, clock)):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue
                 where = _at(path, text, ("device", i, "name"), "")
-                finding, good = await _device(device, where)
+                own = settings.device[i]
+                finding, good = await (
+                    _through_bridge(own, settings, where) if own.bridged else _device(device, where)
+                )
                 yield finding
                 states[device.name] = DeviceState(device.name, online=True, readings=good)
             home = join(clock.now(), states, roles=settings.for_guard().roles())
             if open_question := unclear(home):
                 where = _at(path, text, ("device", 0, "name"), "")
                 yield Finding("grid meter", False, f"{where}{open_question}")
+            if lacking := _uncounted(home, [d.profile for d in settings.device]):
+                where = _at(path, text, ("market", "exchange"), "") if settings.market else ""
+                yield Finding("settling", settings.market is None, f"{where}{lacking}")
             if settings.site.fuse is not None:
                 yield _fuse(home, settings.site.fuse)
             if any(b.soc_pct is not None for b in home.batteries):
@@ -129,6 +143,25 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                 yield await _market(settings, journal, clock, _at(path, text, ("market",), ""))
         finally:
             journal.close()
+
+
+def _known(device: DeviceSettings) -> None:
+    """Raises ConfigError for a profile that there is not, or whose values cannot be read so."""
+    if device.bridged:
+        asked_of(device)
+    else:
+        profile(device.profile)
+
+
+async def _through_bridge(
+    stated: DeviceSettings, settings: Settings, where: str
+) -> tuple[Finding, dict[str, Reading]]:
+    """A device without Modbus, by a bridge of our own that lives as long as the question."""
+    clock = WallClock()
+    bridge = Bridge([stated.at_its_port()], settings.mqtt, clock)
+    async with bridge.running(clock) as port:
+        await bridge.heard(BRIDGE_S)
+        return await _device(build_devices([stated.through_bridge(1, port)], None, clock)[0], where)
 
 
 async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, Reading]]:
@@ -161,6 +194,24 @@ def _fuse(home: Snapshot, fuse: Fuse) -> Finding:
         f"phase may carry {fuse.unbalance_a:g} A more than the others (site.unbalance_a)"
     )
     return Finding("fuse", True, says)
+
+
+def _uncounted(home: Snapshot, profiles: Sequence[str]) -> str:
+    """Why what is traded could not be settled here, and what meter would do; empty where it can, or nothing is known."""
+    if not home.devices or any(not device.readings for device in home.devices.values()):
+        return ""  # one that does not answer may be the one that counts
+    lacking = [
+        what
+        for what, counted in (("drawn", home.grid_import_wh), ("fed in", home.grid_export_wh))
+        if counted is None
+    ]
+    if not lacking:
+        return ""
+    hint = next((h for key, h in _COUNTS_ELSEWHERE.items() if key in profiles), "")
+    return (
+        f"no device counts what is {' and '.join(lacking)} at the connection, so what is traded cannot be settled; "
+        f'{hint}any meter with counters there would do (`energy-gateway profiles`), with role = "grid"'
+    )
 
 
 def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:

@@ -10,7 +10,9 @@ def replace_file(path: Path, data: bytes) -> None:
     """A new file, on the disk, then in the old one's place; readable by its owner alone. Raises OSError."""
     make_folder(path.parent)
     fresh = path.with_name(path.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    fresh.unlink(missing_ok=True)  # what a crash left; a link would have us write into another file
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+    descriptor = os.open(fresh, flags, 0o600)
     try:
         belongs_as(path.parent, descriptor)
         view = memoryview(data)

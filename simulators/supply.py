@@ -10,3 +10,10 @@ class Supply(StrEnum):
 
     BACKSTOP = "backstop"
     CURVE = "curve"
+
+
+class Counterpart(StrEnum):
+    """Whom the demo's home deals with: an energy exchange beside its retailer, or the retailer alone."""
+
+    EXCHANGE = "exchange"
+    NONE = "none"

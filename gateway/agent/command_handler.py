@@ -27,6 +27,7 @@ from gateway.publishing.commands import (
     failed,
     parse_command,
 )
+from gateway.store.audit import Audit, NoAudit
 from gateway.store.database import Database, replaceable
 
 log = logging.getLogger(__name__)
@@ -107,8 +108,11 @@ class Bucket:
 class CommandHandler:
     """Takes commands from anywhere. Each is applied at once; only its answer waits for the read-back."""
 
-    def __init__(self, steering: Steering, seen: SeenCommands, clock: Clock) -> None:
+    def __init__(
+        self, steering: Steering, seen: SeenCommands, clock: Clock, audit: Audit | None = None
+    ) -> None:
         self._steering, self._seen, self._clock = steering, seen, clock
+        self._audit = audit or NoAudit()
         # Apart, so that a flood of refused ones does not hide what was done.
         self._done, self._refused = LogBudget(log, clock, most=2), LogBudget(log, clock, most=2)
         self._buckets: dict[tuple[str, bool], Bucket] = {}
@@ -123,6 +127,9 @@ class CommandHandler:
         level = logging.INFO if well else logging.WARNING
         if well and name == HEARTBEAT:
             return result  # one a minute is no news
+        if source == "mqtt":  # the page notes its own, with the address; a broker tells no sender
+            said = f"ok {json.dumps(result.applied, default=str)}" if well else result.message
+            self._audit.note("mqtt", result.id or "", f"command {name}", said, done=well)
         (self._done if well else self._refused).say(
             level,
             "command %s %s: %s %s",

@@ -15,6 +15,7 @@ from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
+from gateway.agent.prices import PostedMemory
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
@@ -37,6 +38,7 @@ from gateway.metering.energy import QuarterFlow
 from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
+from gateway.store.audit import AuditLog
 from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
@@ -78,8 +80,9 @@ class Agent:
         )
         self.user = SettingsKeeper(keeper, stores.settings)
         self._metering = MeteringLoop(keeper, journal, self._clearing, origin, self.user, clock)
+        audit = AuditLog(settings.state_dir, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
-        self.commands = handler = CommandHandler(steering, stores.seen, clock)
+        self.commands = handler = CommandHandler(steering, stores.seen, clock, audit)
         names = [d.name for d in settings.device]
         memory = settings.state_dir / "mqtt_topics.json"
         self.publisher = Publisher(
@@ -100,7 +103,10 @@ class Agent:
         )
         self._billing = Billing(keeper, journal, history, stores.settings)
         watch = self._metering.watch
-        past = Past(history.quarters, journal, self._clearing, origin, watch, self._provider)
+        posted = PostedMemory(stores.settings)
+        past = Past(
+            history.quarters, journal, self._clearing, origin, watch, posted, self._provider
+        )
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()
@@ -108,7 +114,7 @@ class Agent:
         if settings.dashboard.enabled:
             shown = (history, decisions)
             source = PageSource(keeper, journal, shown, self.publisher, handler, clock)
-            self.page = Dashboard(settings.dashboard, source, metrics.render)
+            self.page = Dashboard(settings.dashboard, source, metrics.render, audit=audit)
         self._reporting = Reporting(
             keeper, journal, (history, decisions), self.publisher, metrics, clock
         )

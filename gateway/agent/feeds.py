@@ -104,10 +104,12 @@ class Feeds:
         feed = open_feed(stated.provider, access)
         return FeedKeeper(feed, HttpAsk(http, access.key), terms, store, self._clock, changed)
 
-    def spawn(self, group: asyncio.TaskGroup) -> None:
+    def spawn(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Follow each of them, as participants of the clock."""
-        for name, keeper in self._keepers.items():
+        return [
             self._clock.spawn(group, keeper.run(), f"price feed {name}")
+            for name, keeper in self._keepers.items()
+        ]
 
     async def close(self) -> None:
         for http in self._https:

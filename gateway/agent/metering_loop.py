@@ -12,6 +12,7 @@ from gateway.agent.reporting import Reporting
 from gateway.agent.state import StateKeeper
 from gateway.agent.user_settings import SettingsKeeper
 from gateway.clock import Clock
+from gateway.control.throttled import at_limit, held
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.readings import Quality, Snapshot
 from gateway.domain.trade import Metered, MeterGap, MeterQuality
@@ -102,7 +103,8 @@ class MeteringLoop:
     def _meter(self, report: GuardReport, on_quarter: Callable[[QuarterFlow], None]) -> None:
         """What has ended goes to the journal; what cannot be stored now is kept and tried again."""
         snapshot = report.snapshot
-        done = self._energy.add(snapshot)
+        away = self._keeper.state.user.away
+        done = self._energy.add(snapshot, held_back=_held_back(report), away=away)
         if done is not None:
             on_quarter(done)
         self._count(report)
@@ -184,3 +186,10 @@ def newest(snapshot: Snapshot, metric: str) -> datetime:
     readings = (d.readings.get(metric) for d in snapshot.devices.values())
     times = [r.time for r in readings if r is not None and r.quality is Quality.GOOD]
     return max(times, default=snapshot.time)
+
+
+def _held_back(report: GuardReport) -> bool:
+    """Whether a limit keeps the panels below what they could give: the forecast is not to learn it as weak sun."""
+    asked = report.setpoints
+    by = held(report.snapshot, asked.export_limit_w, asked, keeps_export=True)
+    return by != "no" or at_limit(report.snapshot, asked)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from gateway.config.bands import band
 from gateway.config.tariff import PublishedPrice, RetailPrice, Tariff, WholesalePrice
-from gateway.domain.intervals import iso, quarter, quarter_of
+from gateway.domain.intervals import iso, parse_utc, quarter, quarter_of
 from gateway.domain.price import Price, mwh_price
-from gateway.feeds.keeper import FeedPrices
+from gateway.errors import StorageError
+from gateway.feeds.keeper import KEPT, FeedPrices, SettingStore
 from gateway.market.exchanges import PublishedPrices
 from gateway.planner.outlook import USUAL_EXPORT, USUAL_IMPORT, KnownPrices
 from gateway.tariff import TariffRules
 
+_POSTED = "posted_prices"
+_BETWEEN = timedelta(hours=1)
 Feeds = Mapping[str, FeedPrices]
 Posted = Mapping[datetime, PublishedPrices]
 _EXPORT_SHARE = 0.25  # of the import price, where nothing is known of it
@@ -127,3 +132,43 @@ def retail_rows(tariff: Tariff, feeds: Feeds, starts: Iterable[datetime]) -> lis
             body = {"start": iso(interval.start), "end": iso(interval.end)}
             rows.append(body | {f"{n}_per_kwh": str(price) for n, price in known.items()})
     return rows
+
+
+class PostedMemory:
+    """What the retailer published at the exchange, over a restart: an estimate needs the days before.
+
+    It is written where something new became known, at most once an hour.
+    """
+
+    def __init__(self, store: SettingStore) -> None:
+        self._store = store
+        self._newest: datetime | None = None
+        self._at: datetime | None = None
+
+    def restored(self) -> dict[datetime, PublishedPrices]:
+        """What was kept; nothing of it is of a market that settles."""
+        try:
+            rows = json.loads(self._store.setting(_POSTED) or "{}")
+            return {
+                (at := parse_utc(start)): PublishedPrices(quarter(at), *_pair(ticks), None, None)
+                for start, ticks in rows.items()
+            }
+        except (StorageError, ValueError, TypeError, AttributeError):
+            return {}
+
+    def keep(self, posted: Posted, now: datetime) -> None:
+        rows = {t: (p.import_ticks, p.export_ticks) for t, p in posted.items() if t >= now - KEPT}
+        known = [t for t, pair in rows.items() if pair != (None, None)]
+        newest = max(known, default=None)
+        soon = self._at is not None and now - self._at < _BETWEEN
+        if newest is None or newest == self._newest or soon:
+            return
+        self._newest, self._at = newest, now
+        with suppress(StorageError):  # only a restart would miss it
+            kept = {iso(t): rows[t] for t in known}
+            self._store.setting(_POSTED, json.dumps(kept, separators=(",", ":")))
+
+
+def _pair(ticks: list[int | None]) -> tuple[int | None, int | None]:
+    bought, sold = (None if each is None else int(each) for each in ticks)
+    return bought, sold

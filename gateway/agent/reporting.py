@@ -143,4 +143,5 @@ class Reporting:
             mqtt_losses=self._publisher.losses,
             mqtt_connected=self._publisher.connected,
             control_ticks=self._keeper.state.tick,
+            trading_paused=self._keeper.state.paused,
         )

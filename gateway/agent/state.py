@@ -24,7 +24,7 @@ from gateway.control.batteries import (
 )
 from gateway.domain.control import BatteryAssumptions, Setpoints
 from gateway.domain.grid_operator import Direction, OperatorWord
-from gateway.domain.intervals import Interval, quarter_of
+from gateway.domain.intervals import Interval, iso, quarter_of
 from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.price import Price, PriceSource, Quote, mwh_price
@@ -59,7 +59,8 @@ class GatewayState:
     ``operator`` is what was heard of the grid operator since the agent started.
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
     ``interval_start`` what the grid meter had counted when the present interval began; ``feeds`` what the
-    price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the agent's own sentences for people.
+    price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the
+    agent's own sentences for people; ``paused_until`` is set while too much of the exchange is disputed.
     """
 
     rules: HomeRules
@@ -75,6 +76,7 @@ class GatewayState:
     feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
     ratings: Mapping[str, BatteryState] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    paused_until: datetime | None = None
     bills: Bills | None = None
     operator: OperatorWord = field(default_factory=OperatorWord)
 
@@ -94,7 +96,31 @@ class GatewayState:
     def all_alarms(self) -> tuple[str, ...]:
         """What a person should look at now: the guard's word, and the agent's own."""
         late = (feed.alarm for feed in self.feeds.values() if feed.alarm)
-        return (*(self.report.alarms if self.report else ()), *self.alarms, *late)
+        told = self.report.alarms if self.report else ()
+        return (*told, *self.alarms, *late, *self._pause(), *self._no_price())
+
+    def _no_price(self) -> tuple[str, ...]:
+        """The exchange should publish what energy costs now, and does not. (A feed says so itself.)"""
+        price = self.settings.tariff.import_price
+        awaited = isinstance(price, PublishedPrice) and price.feed is None
+        first = self.plan.schedule[0] if self.plan and self.plan.schedule else None
+        if not awaited or self.rules.doubted or first is None or not first.import_source.assumed:
+            return ()
+        source = first.import_source.value
+        return (f"the exchange publishes no import price for now: planned by {source}",)
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing is bid now, since too much of what the exchange says is disputed."""
+        now = self.snapshot.time if self.snapshot else None
+        return self.paused_until is not None and (now is None or now < self.paused_until)
+
+    def _pause(self) -> tuple[str, ...]:
+        if not self.paused or self.paused_until is None:
+            return ()
+        until = iso(self.paused_until)
+        why = "too much of what the exchange says is disputed (energy-gateway statement lists it)"
+        return (f"trading pauses until {until}: {why}",)
 
     @property
     def tick(self) -> int:

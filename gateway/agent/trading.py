@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.prices import known_prices, real_time, retail_rows
+from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, wished
@@ -18,6 +18,7 @@ from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.errors import MarketError, StorageError
+from gateway.forecasts.away import while_away
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
@@ -53,6 +54,7 @@ class Past:
     clearing: Clearing
     origin: NightOrigin
     watch: ClockWatch
+    posted: PostedMemory | None = None  # the retailer's prices over a restart
     pv_provider: ProviderForecast | None = None  # a weather service, judged by what came
 
 
@@ -76,7 +78,10 @@ class TradingLoop:
         self._write_plan, self._write_prices = keeper.writer("plan"), keeper.writer("prices")
         self._write_score = keeper.writer("forecast_score")
         self._write_reached = keeper.writer("exchange_reached")
+        self._write_pause = keeper.writer("paused_until")
         self._settings = keeper.state.settings
+        if past.posted is not None:
+            self._write_prices(past.posted.restored())
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
         self._forecaster = EnergyForecaster(self._zone, self._settings.site.place)
@@ -193,6 +198,9 @@ class TradingLoop:
             home,
             self._options(),
         )
+        if state.user.away:
+            past = self._past(floor_quarter(now) - HISTORY)
+            outlook = while_away(outlook, past, self._zone)
         if self._pv_provider is not None:
             past = self._past(floor_quarter(now) - HISTORY)
             self._pv_provider.judge(outlook.forecasts, past, now)
@@ -249,6 +257,7 @@ class TradingLoop:
         await self._refresh_prices(exchange, now)
         await trader.report()
         await trader.settle()
+        self._write_pause(trader.paused_until)
         if not is_bid_time(trader.rules, now, self._timing) and self._keeper.state.plan is not None:
             return
         plan = self._replan(now)
@@ -275,7 +284,10 @@ class TradingLoop:
             return
         rows = await exchange.prices(start - PRICES_BACK, start + PRICES_AHEAD)
         kept = {t: p for t, p in self._keeper.state.prices.items() if t > start - HISTORY}
-        self._write_prices(kept | {row.interval.start: row for row in rows})
+        known = kept | {row.interval.start: row for row in rows}
+        self._write_prices(known)
+        if self._past_of.posted is not None:
+            self._past_of.posted.keep(known, now)
         self._prices_until = start
 
     def _past(self, since: datetime) -> list[Observed]:

@@ -51,7 +51,7 @@ def sentence(state: GatewayState, now: datetime, sold_wh: int) -> str:
     reason = state.setpoints.reason
     if reason is Reason.DELIVERY:
         start = _time(state, quarter_of(now).start)
-        return f"delivers the {abs(sold_wh)} Wh {'sold' if sold_wh > 0 else 'bought'} for {start}"
+        return f"the battery delivers the {abs(sold_wh)} Wh {'sold' if sold_wh > 0 else 'bought'} for {start}"
     if reason is Reason.RESERVE:
         return f"{_at_reserve(state)} and gives no more"
     if not reason.priced or reason is Reason.NOT_FOR_CAR:
@@ -76,9 +76,9 @@ def _priced(state: GatewayState, now: datetime, reason: Reason) -> str:
     if short and free_wh < _LEAST_WH and reason is not Reason.PRICE_CHARGE:
         return f"{_at_reserve(state)}; the house is served by the grid"
     if not short and battery.capacity_wh - stored_wh < _LEAST_WH:
-        return "is full; the surplus goes to the grid"
+        return "the battery is full; the surplus goes to the grid"
     use = _best_use(state, now)
-    return _SENTENCES[reason, short].format(
+    return "the battery " + _SENTENCES[reason, short].format(
         energy=f"{free_wh / 1000:.1f} kWh",
         now=_money(state, quote),
         given=_amount(state, value / battery.discharge_efficiency + battery.wear_per_mwh) + use,
@@ -87,7 +87,7 @@ def _priced(state: GatewayState, now: datetime, reason: Reason) -> str:
 
 
 def _at_reserve(state: GatewayState) -> str:
-    return f"is at its backup reserve of {state.user.backup_reserve_pct:g} %"
+    return f"the battery is at its backup reserve of {state.user.backup_reserve_pct:g} %"
 
 
 def _best_use(state: GatewayState, now: datetime) -> str:

@@ -27,12 +27,12 @@ def write_page(path: Path, study: Study, result: dict[str, Any]) -> None:
 
 def page(study: Study, result: dict[str, Any]) -> str:
     """The page's HTML."""
-    static = files("uplot.static")
+    static = files("gateway.dashboard") / "static" / "vendor"
     data = json.dumps(_data(study), separators=(",", ":"), allow_nan=False)
     parts = {
         "TITLE": f"Backtest {result['first'][:10]} to {result['end'][:10]}",
         "CSS": static.joinpath("uPlot.min.css").read_text(encoding="utf-8"),
-        "UPLOT": static.joinpath("uPlot.iife.js").read_text(encoding="utf-8"),
+        "UPLOT": static.joinpath("uPlot.iife.min.js").read_text(encoding="utf-8"),
         "SUMMARY": _summary(result),
         "MONTHS": _months(result),
         "DAYS": _days(study),

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.bill.account import Bill, Published, Quarter, bill, published_of
 from gateway.bill.otherwise import Known, known, without_battery, without_sun, without_us
+from gateway.config.tariff import PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.flows import Flow
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec
@@ -114,8 +115,7 @@ def account(
     car_power_w: float = 0.0,
 ) -> Account:
     """From the journal's book (its own, or of any span by `book_of`) and the flows beside it."""
-    published = {at: published_of(body) for at, body in book.prices.items()}
-    published |= {at: published_of(body) for at, body in book.retail.items()}
+    published = published_prices(book, rules.tariff)
     raw: dict[datetime, Quarter] = {}
     metered: dict[datetime, Quarter] = {}
     market: dict[datetime, int] = {}
@@ -143,6 +143,30 @@ def account(
         battery,
         car_power_w,
     )
+
+
+def published_prices(book: Book, tariff: Tariff) -> dict[datetime, Published]:
+    """What was published for the tariff, by interval: what follows a feed is of the feed, the rest of the exchange."""
+    made = {at: published_of(body) for at, body in book.prices.items()}
+    followed = {
+        name: price.feed is not None
+        for name, price in (("import", tariff.import_price), ("export", tariff.export_price))
+        if isinstance(price, PublishedPrice)
+    }
+    markets = [
+        p for p in (tariff.import_price, tariff.export_price) if isinstance(p, WholesalePrice)
+    ]
+    followed["market"] = any(price.feed is not None for price in markets)
+    for at in made.keys() | book.retail.keys():
+        ours, theirs = published_of(book.retail.get(at, {})), made.get(at, Published())
+        sides = zip(Published._fields, ours, theirs, strict=True)
+        made[at] = Published(
+            *(
+                own if followed.get(name.removesuffix("_per_kwh")) else other
+                for name, own, other in sides
+            )
+        )
+    return made
 
 
 def _without_trade(quarter: Quarter, position_wh: int) -> Quarter:
@@ -181,6 +205,7 @@ def as_json(found: HomeBill, currency: str) -> dict[str, Any]:
         "without_gateway": cents(found.without_gateway),
         "without_sun": cents(found.without_sun),
         "saved": cents(found.saved_money),
+        "stored_difference_wh": round(found.stored_difference_wh),
         "quarters": {
             "metered": found.metered,
             "estimated": found.estimated,

@@ -17,6 +17,9 @@ from gateway.domain.flows import Flow
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec
 
+_SUNNY_WH, _RESTS, _ENOUGH_WH = 100.0, 0.02, 2_000.0
+_LEAST_SHARE, _USUAL_SHARE = 0.85, 0.97
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -33,16 +36,39 @@ class Known:
 def known(quarters: Iterable[Quarter], flows: Iterable[Flow]) -> list[Known]:
     """The quarters of which enough is known, in order."""
     by_start = {flow.interval.start: flow for flow in flows}
+    ordered = sorted(quarters, key=lambda q: q.interval.start)
+    pairs = [(q, by_start[q.interval.start]) for q in ordered if q.interval.start in by_start]
+    share = ac_share(pairs)
     made = []
-    for quarter in sorted(quarters, key=lambda q: q.interval.start):
-        flow = by_start.get(quarter.interval.start)
-        if flow is None or flow.pv_wh is None:
+    for quarter, flow in pairs:
+        if flow.pv_wh is None:
             continue
-        moved = (flow.discharge_wh or 0.0) - (flow.charge_wh or 0.0)
-        net = quarter.import_wh - quarter.export_wh + moved
-        car, plugged = flow.car_wh or 0.0, bool(flow.plugged)
-        made.append(Known(quarter, net, flow.pv_wh, car, plugged, flow.stored_wh))
+        car = flow.car_wh or 0.0
+        if flow.load_wh is not None:
+            net = flow.load_wh + car - share * flow.pv_wh
+        else:
+            moved = (flow.discharge_wh or 0.0) - (flow.charge_wh or 0.0)
+            net = quarter.import_wh - quarter.export_wh + moved
+        made.append(
+            Known(quarter, net, share * flow.pv_wh, car, bool(flow.plugged), flow.stored_wh)
+        )
     return made
+
+
+def ac_share(pairs: Sequence[tuple[Quarter, Flow]]) -> float:
+    """What of the panels' energy reaches the house: 1 where it is measured in AC, less behind a hybrid's inverter.
+
+    Learnt from quarters in which the sun shone and the battery rested.
+    """
+    sun, used = 0.0, 0.0
+    for quarter, flow in pairs:
+        pv, load = flow.pv_wh, flow.load_wh
+        moved = (flow.charge_wh or 0.0) + (flow.discharge_wh or 0.0)
+        if pv is None or load is None or pv < _SUNNY_WH or moved > _RESTS * pv:
+            continue
+        sun += pv
+        used += load + (flow.car_wh or 0.0) + quarter.export_wh - quarter.import_wh
+    return min(max(used / sun, _LEAST_SHARE), 1.0) if sun > _ENOUGH_WH else _USUAL_SHARE
 
 
 def without_battery(rows: Sequence[Known]) -> list[Quarter]:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.cli.audit import note_command
+
 _CONFIG = typer.Option(help="the gateway's configuration")
 _STATE = typer.Option(help="folder of the journal; default: state_dir of --config")
 
@@ -31,7 +33,9 @@ def backup(
     from gateway.clock import WallClock
     from gateway.store import backup as made
 
-    names = made.backup(_folder(config, state), file, WallClock().now())
+    folder = _folder(config, state)
+    names = made.backup(folder, file, WallClock().now())
+    note_command(folder, f"backup to {file}")
     print(f"{file}: {', '.join(names)}")
 
 
@@ -51,6 +55,7 @@ def restore(
 
     folder = _folder(config, state)
     names = made.restore(file, folder)
+    note_command(folder, f"restore of {file}")
     print(f"{folder}: {', '.join(names)}")
 
 

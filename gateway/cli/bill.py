@@ -51,10 +51,6 @@ def bill(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
     Example: energy-gateway bill --from 2026-06-01 --to 2026-07-01 --by day
     """
-    import json
-
-    from gateway.bill.account import periods
-    from gateway.bill.home import as_json as row_of
     from gateway.config.load import load_settings
     from gateway.errors import ConfigError
 
@@ -65,14 +61,24 @@ def bill(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if found is None:
         typer.echo("no interval is metered yet", err=True)
         return
+    show(found, settings.tariff.currency, by, (as_json, as_csv))
+
+
+def show(
+    found: tuple[Account, datetime, datetime], currency: str, by: By, form: tuple[bool, bool]
+) -> None:
+    """Print the bills; ``form``: as JSON, as CSV, or neither."""
+    import json
+
+    from gateway.bill.account import periods
+    from gateway.bill.home import as_json as row_of
+
     account, first, last = found
-    cut = periods(first, last, account.rules, by.value)
-    bills = [account.of(*span) for span in cut]
-    currency = settings.tariff.currency
-    if as_json:
+    bills = [account.of(*span) for span in periods(first, last, account.rules, by.value)]
+    if form[0]:
         whole = row_of(account.of(first, last), currency)
         print(json.dumps({"rows": [row_of(b, currency) for b in bills], "bill": whole}, indent=2))
-    elif as_csv:
+    elif form[1]:
         print(_csv(bills, currency), end="")
     else:
         print(text(account, (first, last), bills, currency), end="")

@@ -1,4 +1,4 @@
-"""energy-gateway scan, read, profiles: look at devices without running the gateway."""
+"""energy-gateway scan, read: look at devices without running the gateway."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(scan)
     app.command()(read)
-    app.command()(profiles)
 
 
 def scan(
@@ -252,21 +251,3 @@ def _as_table(readings: tuple[Reading, ...]) -> str:
         for r in readings
     ]
     return "\n".join(rows)
-
-
-def profiles() -> None:
-    """List the profiles: key, what it is for, what it rests on, what can be steered.
-
-    Example: energy-gateway profiles
-    """
-    from gateway.devices.catalogue import all_profiles
-
-    print(f"{'profile':24} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
-    families = {key: p for key, p in all_profiles().items() if p.kind not in {"any", "relay"}}
-    for p in all_profiles().values():
-        steers = " ".join(sorted(c.value for c in p.controls)) or "-"
-        kinds = {c.lease.kind for c in p.source.controls} if p.source else set()
-        lease = "/".join(sorted(kinds)) or ("reversion" if p.controls else "-")
-        print(f"{p.key:24} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
-    steered = sum(bool(p.controls) for p in families.values())
-    print(f"{len(families)} families are read, {steered} of them steered")

@@ -51,7 +51,11 @@ def init(
 
 def _site() -> list[str]:
     zone = _ask("Time zone of the home", _zone_here(), _valid_zone)
-    place = _ask("Latitude and longitude, e.g. 30.27 -97.74 (empty: without the sun)", "", _place)
+    place = _ask(
+        "Latitude and longitude, e.g. 30.27 -97.74 (empty: the night is learnt from the panels, and forecasts do without the sun)",
+        "",
+        _place,
+    )
     reserve = _ask("State of charge to keep for outages, %", "20", _percent)
     limit = _ask("Most power you may feed into the grid, W (empty: no limit)", "", _number)
     lines = [

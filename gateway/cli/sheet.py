@@ -32,13 +32,15 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> No
 
     Example: energy-gateway sheet check acme-h1.toml
     """
-    from gateway.devices.sheets.load import load
+    from gateway.devices.sheets.hints import hints
+    from gateway.devices.sheets.load import load, sheet_of
     from gateway.errors import ConfigError
 
     wrong = False
     for file in files:
         try:
             profile = load(file)
+            notes = list(hints(sheet_of(file.read_text(encoding="utf-8"), str(file))))
         except ConfigError as error:
             wrong = True
             typer.echo(f"error: {error}", err=True)
@@ -46,6 +48,8 @@ def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> No
         print(f"{file}: {profile.key}, {profile.title}")
         for line in _what_it_does(profile):
             print(f"  {line}")
+        for note in notes:
+            print(f"  note: {note}")
     if wrong:
         raise typer.Exit(2)
 

@@ -46,7 +46,7 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """Print the account: fills, deliveries, settlements, corrections and exact totals.
 
-    It reads beside the running daemon.
+    In a home without an exchange it is the retailer's bill. It reads beside the running daemon.
     With --verify it ends with 1 where the chain is broken, with --reconcile where the accounts differ.
 
     Example: energy-gateway statement --from 2026-06-01 --to 2026-07-01 --csv
@@ -67,6 +67,9 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         if verify:
             count = journal.verify()
             sys.stderr.write(f"{count} entries, the chain is whole; head {journal.head[1]}\n")
+        if settings is not None and settings.market is None and not journal.book.last_sequence:
+            _bill(settings, state, (start, end), (as_json, as_csv))
+            return
         zone = ZoneInfo(settings.site.time_zone) if settings else ZoneInfo("UTC")
         found = _account(settings, journal, zone, start, end)
         if found is None:
@@ -88,6 +91,22 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             _reconcile(settings, book, (account.start, account.end))
     finally:
         journal.close()
+
+
+def _bill(
+    settings: Settings,
+    state: Path | None,
+    span: tuple[str | None, str | None],
+    form: tuple[bool, bool],
+) -> None:
+    """A home without an exchange waits for no settlement: its account is the retailer's bill."""
+    from gateway.cli.bill import By, account_of, show
+
+    found = account_of(settings, state or settings.state_dir, *span)
+    if found is None:
+        _nothing_yet(form[0])
+        return
+    show(found, settings.tariff.currency, By.DAY if form[1] else By.MONTH, form)
 
 
 def _settings(config: Path, state: Path | None) -> Settings | None:
@@ -114,6 +133,7 @@ def _account(
     from datetime import UTC, datetime
 
     from gateway.bill.fees import demand_money, fees_money
+    from gateway.bill.home import published_prices
     from gateway.errors import ConfigError
     from gateway.market.account import RetailPrices, book_of, statement
     from gateway.market.retail import retail_prices
@@ -133,7 +153,7 @@ def _account(
     last = last or max(span.end for span in spans)
     if settings is None:
         return statement(book, first, last, lambda _: RetailPrices(None, None)), book
-    prices = retail_prices(settings.tariff, zone, book.prices)
+    prices = retail_prices(settings.tariff, zone, published_prices(book, settings.tariff))
     fees = fees_money(settings.tariff, zone, first, last)
     fees += demand_money(settings.tariff, zone, book.metered.values())
     return statement(book, first, last, prices, settings.tariff.currency, fees), book

@@ -41,7 +41,9 @@ def verify(
     Example: energy-gateway verify inverter --config /etc/energy-gateway/gateway.toml
     """
     from gateway.config.load import load_guard_settings
+    from gateway.devices.build import bus_of
     from gateway.errors import ConfigError
+    from gateway.guard.bus_lock import BusLocks
     from gateway.guard.lock import lock_state
 
     settings = load_guard_settings(config)
@@ -49,15 +51,19 @@ def verify(
         lock = lock_state(Path(settings.state_dir))
     except ConfigError as error:
         raise ConfigError(_STOP_FIRST) from error
+    buses = None
     if lock is None:
         raise ConfigError(f"{settings.state_dir}: cannot be written, so no proof could be kept")
     try:
+        buses = BusLocks(str(bus_of(d)) for d in settings.devices if d.control)
         if not yes:
             names = ", ".join(devices or [d.name for d in settings.devices if d.control])
             typer.confirm(f"This steers {names} for some minutes. Go on?", abort=True)
         if not asyncio.run(_verify(settings, devices or [])):
             raise typer.Exit(1)
     finally:
+        if buses is not None:
+            buses.close()
         os.close(lock)
 
 

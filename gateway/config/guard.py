@@ -80,7 +80,7 @@ class GuardSettings:
     departure: time = time(7)
     departure_energy_wh: float = 0.0
     departure_days: tuple[int, ...] = EVERY_DAY
-    car_more_per_kwh: float = 0.001
+    car_more_per_kwh: float = 0.02
     car_limit_wh: float | None = None
     car_surplus_w: float = 0.0
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
@@ -89,6 +89,11 @@ class GuardSettings:
     operator: OperatorRules | None = None
     clock_start: datetime | None = None
     clock_rate: float = 1.0
+
+    @property
+    def bridged(self) -> bool:
+        """Whether any device is read through the bridge."""
+        return any(d.profile.startswith("bridge-") for d in self.devices)
 
     def standing(self) -> StandingSettings:
         """What holds until the user says otherwise."""

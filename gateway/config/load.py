@@ -12,10 +12,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway.config.guard import GuardSettings
-from gateway.config.settings import GuardPart, Settings
+from gateway.config.settings import BridgePart, GuardPart, Settings
 from gateway.errors import ConfigError
+from gateway.escape import printable
 
 Part = TypeVar("Part", bound=GuardPart)
+MOST_BYTES = 1_000_000  # of gateway.toml; a large home has 20,000
 
 
 def load_settings(path: Path, defaults: Mapping[str, Any] | None = None) -> Settings:
@@ -31,9 +33,18 @@ def load_guard_settings(path: Path) -> GuardSettings:
     return _load(path, GuardPart, {}).for_guard()
 
 
+def load_bridge_settings(path: Path) -> BridgePart:
+    """The devices without Modbus and the broker; raises ConfigError for that part."""
+    return _load(path, BridgePart, {})
+
+
 def _load(path: Path, model: type[Part], defaults: Mapping[str, Any]) -> Part:
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ConfigError(f"{path}: is larger than {MOST_BYTES} bytes; no home needs that")
+        text = data.decode("utf-8").replace("\r\n", "\n")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -41,7 +52,9 @@ def _load(path: Path, model: type[Part], defaults: Mapping[str, Any]) -> Part:
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+        raise ConfigError(f"{path}: not valid TOML: {printable(str(error))}") from error
+    except RecursionError as error:
+        raise ConfigError(f"{path}: not valid TOML: it is nested too deeply") from error
     try:
         return model.model_validate({**defaults, **raw})
     except ValidationError as error:
@@ -56,12 +69,12 @@ def _explain(path: Path, text: str, loc: Sequence[int | str], fault: Any) -> str
     if fault["type"] == "extra_forbidden":
         near = difflib.get_close_matches(str(keys[-1]), _names_beside(keys), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where}: {key}: unknown key{hint}"
+        return f"{where}: {printable(key)}: unknown key{hint}"
     if fault["type"] == "missing":
         return f"{where}: {key}: is missing"
     message = str(fault["msg"]).removeprefix("Value error, ")
-    shown = "" if fault["type"] == "value_error" else f" (got {fault['input']!r})"
-    return f"{where}: {key}: {message}{shown}"
+    shown = "" if fault["type"] == "value_error" else f" (got {printable(repr(fault['input']))})"
+    return f"{where}: {printable(key)}: {printable(message, 600)}{shown}"
 
 
 _UNION_TAGS = ("flat", "time_of_use", "wholesale", "published")

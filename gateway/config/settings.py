@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.config import bridged
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import DeviceConfig, GuardSettings, Steer, Timing
 from gateway.config.tariff import Tariff, Weekday
@@ -147,6 +148,16 @@ class DeviceSettings(_Part):
         (), description="contacts of a `relay`, each a table [[device.input]]"
     )
 
+    values: dict[str, str] = Field(
+        {},
+        description="of `home-assistant`, `http-json` and `mqtt-json`: metric -> where it stands, and its unit",
+    )
+    token_file: Path | None = Field(
+        None, description="of a device read over HTTP: its bearer token"
+    )
+    tls: bool = Field(False, description="of a device read over HTTP: https")
+    ca_file: Path | None = Field(None, description="of a private certificate authority, for that")
+
     @model_validator(mode="before")
     @classmethod
     def _former_word(cls, raw: Any) -> Any:
@@ -172,9 +183,49 @@ class DeviceSettings(_Part):
     def _reachable(self) -> Self:
         if self.framing == "rtu" and self.serial is None:
             raise ValueError("framing = 'rtu' needs serial = '/dev/...'")
-        if self.framing != "rtu" and self.host is None:
+        told_by_broker = self.bridged and not bridged.has_host(self.profile)
+        if self.framing != "rtu" and self.host is None and not told_by_broker:
             raise ValueError("host is missing, e.g. host = 'inverter.lan'")
         return self
+
+    @model_validator(mode="after")
+    def _of_the_bridge(self) -> Self:
+        own = {"values", "token_file", "tls", "ca_file"} & self.model_fields_set
+        if own and not self.bridged:
+            raise ValueError(
+                f"{', '.join(sorted(own))}: only of a device that is read over HTTP or MQTT"
+            )
+        if self.bridged and bridged.names_values(self.profile) != bool(self.values):
+            raise ValueError(
+                f"values: profile = {self.profile!r} "
+                + ("knows where they stand" if self.values else "needs a table [device.values]")
+            )
+        return self
+
+    @property
+    def bridged(self) -> bool:
+        """Whether the bridge reads it, not the guard by Modbus."""
+        return bridged.is_bridged(self.profile)
+
+    def at_its_port(self) -> Self:
+        """The same with the port at which such a device usually answers, where none is said."""
+        if "port" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"port": bridged.usual_port(self.profile)})
+
+    def through_bridge(self, unit: int, port: int) -> DeviceConfig:
+        """As the guard reads it: a unit of the bridge's own server. It is never steered."""
+        key = bridged.guard_profile(self.profile, self.values)
+        return DeviceConfig(
+            self.name,
+            key,
+            bridged.HOST,
+            port,
+            unit,
+            steer="never",
+            role=self.role,
+            phases=self.phases,
+        )
 
     def plain(self) -> DeviceConfig:
         """The same without the checks, for rooms that need no library for it."""
@@ -239,9 +290,9 @@ class Car(_Part):
         ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), description="on which it leaves then"
     )
     more_per_kwh: float = Field(
-        0.001,
+        0.02,
         description="what a kWh beyond `energy_wh` is worth: it is taken where it costs less "
-        "(0.001: only what costs nothing; the price of export and a little: only surplus)",
+        "(0.02: what costs next to nothing; the price of export and a little: surplus only)",
     )
     limit_wh: float | None = Field(None, ge=0, description="most that it gets in a stay")
     surplus_w: float = Field(
@@ -415,6 +466,11 @@ class Dashboard(_Part):
         None, description="under which it is reached too, e.g. by a reverse proxy"
     )
     metrics: bool = Field(True, description="serve /metrics for Prometheus")
+    security_contact: str | None = Field(
+        None,
+        pattern=r"^(mailto:|https://|tel:)[!-~]{3,200}$",
+        description="who is told of weaknesses (mailto:, https://, tel:), shown in security.txt",
+    )
 
 
 class TimeSettings(_Part):
@@ -422,6 +478,12 @@ class TimeSettings(_Part):
 
     start: AwareDatetime | None = Field(None, description="begin then instead of now")
     rate: float = Field(1.0, gt=0, le=10_000, description="simulated seconds a second")
+
+
+class Bridge(_Part):
+    """The part that reads devices without Modbus and hands them to the guard on this machine."""
+
+    port: Port = Field(bridged.PORT, description="its own, on 127.0.0.1 only")
 
 
 class GuardPart(BaseModel):
@@ -436,6 +498,7 @@ class GuardPart(BaseModel):
     control: Control = Control()
     grid_operator: GridOperator | None = None
     time: TimeSettings = TimeSettings()
+    bridge: Bridge = Bridge()
     state_dir: Path = Field(Path("state"), description="journal and history; systemd sets its own")
 
     @model_validator(mode="after")
@@ -465,11 +528,23 @@ class GuardPart(BaseModel):
             )
         return self
 
+    def bridged(self) -> tuple[DeviceSettings, ...]:
+        """The devices without Modbus, in order: the first is the bridge's unit 1."""
+        return tuple(d.at_its_port() for d in self.device if d.bridged)
+
+    def plain_devices(self, bridge_port: int | None = None) -> tuple[DeviceConfig, ...]:
+        """All devices as the guard reads them."""
+        port = self.bridge.port if bridge_port is None else bridge_port
+        units = {d.name: unit for unit, d in enumerate(self.bridged(), 1)}
+        return tuple(
+            d.through_bridge(units[d.name], port) if d.bridged else d.plain() for d in self.device
+        )
+
     def for_guard(self) -> GuardSettings:
         """The same as the plain values that the guard's process is handed."""
         own, battery, car, control = self.site, self.battery, self.car, self.control
         return GuardSettings(
-            devices=tuple(d.plain() for d in self.device),
+            devices=self.plain_devices(),
             state_dir=str(self.state_dir),
             time_zone=own.time_zone,
             place=own.place,
@@ -507,6 +582,12 @@ class GuardPart(BaseModel):
             clock_start=self.time.start,
             clock_rate=self.time.rate,
         )
+
+
+class BridgePart(GuardPart):
+    """What the bridge needs: the devices and the broker."""
+
+    mqtt: Mqtt = Mqtt()
 
 
 class Settings(GuardPart):

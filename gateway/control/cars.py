@@ -6,6 +6,7 @@ a car takes from the sun the battery cannot store: that is part of its price. Pu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,9 +16,7 @@ from gateway.domain.plan import BatterySpec, CarNeed, ValueCurve
 _NOT_ENOUGH_PER_H = (
     0.5  # what it counts as an hour if a car charges with less surplus than its owner wants
 )
-_STAYS = (
-    0.1  # of the price of import: another car's Wh must be worth so much more to take its place
-)
+_STAYS = 0.1  # of the price of import: so much more a Wh in another car must be worth
 _PER_H = 1e-6  # W times a price per MWh in currency units an hour
 
 
@@ -36,7 +35,7 @@ class CarsNow:
 
     ``held_back_w`` is sun that only flows if it is drawn. ``feed_in_w`` is the most that may be fed in: what
     is beyond earns nothing. ``charging`` are those that charge now: they are not left for another that is
-    worth hardly more.
+    worth hardly more. ``from_battery``: the battery may feed them.
     """
 
     inputs: DispatchInputs
@@ -44,6 +43,7 @@ class CarsNow:
     held_back_w: float = 0.0
     feed_in_w: float | None = None
     charging: frozenset[str] = frozenset()
+    from_battery: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class CarChoice:
 
 def worth(need: CarNeed, curve: ValueCurve | None) -> float:
     """What another Wh in it is worth, per MWh. The curve ends at what was wanted when it was made."""
-    value = need.more_value if need.more_wh > 0 else -float("inf")
+    value = need.more_value if need.more_wh > 0 else -math.inf
     if need.energy_wh > 0 and curve is not None:
         value = max(value, curve.at(max(curve.stored_wh[-1] - need.energy_wh, 0.0)))
     return value
@@ -73,7 +73,8 @@ def choices(
     needs: Sequence[CarNeed], curves: Mapping[str, ValueCurve], now: CarsNow
 ) -> list[CarChoice]:
     """What each should do now; those that can have nothing within the limit are not in it."""
-    valued = [(worth(need, curves.get(need.name)), need) for need in needs]
+    worths = [(worth(need, curves.get(need.name)), need) for need in needs]
+    valued = [pair for pair in worths if pair[0] > -math.inf]
     made, taken_w, least_w = [], 0.0, 0.0
     limit_w = now.inputs.import_limit_w
     for value, need in sorted(valued, key=lambda pair: _rank(pair[0], pair[1], now)):
@@ -92,9 +93,12 @@ def choices(
 
 
 def _rank(value: float, need: CarNeed, now: CarsNow) -> float:
-    """Falls with the value; one that charges already is a little before its like."""
-    stays = _STAYS * abs(now.inputs.import_price) if need.name in now.charging else 0.0
-    return -value - stays
+    """Falls with the value, in steps: cars of hardly different value keep their order.
+
+    One that charges already is a step before its like.
+    """
+    step = max(_STAYS * abs(now.inputs.import_price), 1.0)
+    return -round(value / step) - (need.name in now.charging)
 
 
 def _choice(
@@ -104,7 +108,7 @@ def _choice(
     most_w = need.max_power_w
     if inputs.import_limit_w is not None:
         most_w = min(most_w, inputs.import_limit_w - inputs.net_load_w)
-    if value == -float("inf") or most_w < need.min_power_w:
+    if most_w < need.min_power_w:
         return None
     surplus_w = now.held_back_w - inputs.net_load_w
     least_w = need.min_power_w
@@ -143,7 +147,7 @@ def _rest(car_w: float, now: CarsNow) -> float:
         spec = now.battery.spec
         at = replace(inputs, net_load_w=net_w, import_limit_w=None)
         battery_w = battery_power_w(now.battery.curve, now.battery.stored_wh, at, spec)
-        if battery_w > 0:  # it is there for the house, not for the car
+        if battery_w > 0 and not now.from_battery:  # it is there for the house
             battery_w = min(battery_w, max(0.0, house_w))
         value = now.battery.curve.at(now.battery.stored_wh)
         stored = value * spec.change_wh(battery_w, 1.0) - max(battery_w, 0.0) * spec.wear_per_mwh

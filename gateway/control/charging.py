@@ -121,7 +121,7 @@ class Share:
 
     ``priced``: only prices ask for it, so that it may wait; ``urgent``: it starts at once. ``gain_per_h``
     is what charging earns against waiting, currency units an hour (None: not by price). ``by_sun``: from the
-    grid alone it would not charge.
+    grid alone it would not charge; ``done``: it has what was wished.
     """
 
     current_a: float
@@ -130,6 +130,7 @@ class Share:
     urgent: bool = False
     gain_per_h: float | None = None
     by_sun: bool = False
+    done: bool = False
 
 
 def at_full_power(spec: ChargerAssumptions, *, priced: bool, urgent: bool) -> Share:
@@ -139,12 +140,11 @@ def at_full_power(spec: ChargerAssumptions, *, priced: bool, urgent: bool) -> Sh
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """How powers become amperes: rounded down where they are ``limited``. ``surplus_w`` is the sun's, and
-    ``late`` are the cars past their latest start."""
+    """How powers become amperes: rounded down where they are ``limited``; ``late`` are the cars past their
+    latest start."""
 
     specs: Mapping[str, ChargerAssumptions]
     limited: bool
-    surplus_w: float
     late: Collection[str]
 
 
@@ -156,15 +156,18 @@ def shares(
     for choice in chosen:
         spec, need = steps.specs[choice.name], needs[choice.name]
         exact = choice.charging_w / spec.per_ampere_w
-        whole = math.floor(exact + _EPSILON) if steps.limited else math.ceil(exact - _EPSILON)
+        # By the sun to the nearest: half an ampere of it may be sold, or bought for a moment.
+        rounding = 0.0 if steps.limited else 0.5 if choice.by_sun else 1.0 - 2 * _EPSILON
+        whole = math.floor(exact + rounding + _EPSILON)
         charging_a = min(max(float(whole), spec.min_a), spec.max_a)
         found[choice.name] = Share(
             current_a=charging_a if choice.power_w > 0 else 0.0,
             charging_a=charging_a,
-            priced=need.energy_wh > 0 or steps.surplus_w > need.min_power_w / 4,
+            priced=True,
             urgent=choice.name in steps.late,
             gain_per_h=choice.gain_per_h,
             by_sun=choice.by_sun,
+            done=need.energy_wh <= 0,
         )
     return found
 
@@ -229,7 +232,8 @@ def rested(
     cloud, a short gap or a value that hardly differs from the price is not worth one.
     """
     current_a, regret = wanted.current_a, 0.0
-    if wanted.priced and not (wanted.urgent and current_a):
+    over = wanted.done and memory.charging and not memory.by_sun
+    if wanted.priced and not over and not (wanted.urgent and current_a):
         due = True
         if wanted.gain_per_h is not None and (memory.charging or (wanted.by_sun and rules.sunny)):
             passed_s = min(max(at - memory.at_s, 0.0), _LONGEST_TICK_S)
@@ -245,9 +249,9 @@ def rested(
         memory = replace(memory, charging=bool(current_a), since_s=at)
         regret = 0.0
     if current_a != memory.current_a:
-        raised_s = at if current_a > memory.current_a else memory.raised_s
-        memory = replace(memory, raised_s=raised_s, current_a=current_a, moved_s=at)
-    return current_a, replace(memory, regret=regret, at_s=at)
+        memory = replace(memory, current_a=current_a, moved_s=at)
+    by_sun = wanted.by_sun if current_a else memory.by_sun
+    return current_a, replace(memory, regret=regret, at_s=at, by_sun=by_sun)
 
 
 def fused_a(

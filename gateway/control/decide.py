@@ -34,7 +34,7 @@ from gateway.control.limits import (
     steered,
     within,
 )
-from gateway.control.throttled import LEAST_SUN_W, SunMemory, held_back_w, is_held_back
+from gateway.control.throttled import LEAST_SUN_W, SunMemory, held, held_back_w
 from gateway.domain.control import ChargerAssumptions, GridLimits, Reason, Setpoints, Tightening
 from gateway.domain.order import IntervalTerms, Order
 
@@ -391,7 +391,7 @@ def _chargers(tick: _Tick) -> _CarTick:
         memory.sun,
         inputs.snapshot.pv_w,
         at,
-        held=is_held_back(
+        by=held(
             inputs.snapshot,
             tick.limits.feed_in_w,
             memory.setpoints,
@@ -433,6 +433,9 @@ def _chargers(tick: _Tick) -> _CarTick:
         FuseMargin(tick.limits.phase_tighter_w, yielding_w),
     )
     amperes = {c.name: given.get(c.name, 0.0) for c in home.chargers}
+    for name in specs:  # also one that the fuse gives back what it took
+        if amperes[name] > memory.setpoints.chargers_a.get(name, 0.0):
+            contactors[name] = replace(contactors[name], raised_s=at)
     return _CarTick(amperes, contactors, sun, spent)
 
 
@@ -446,6 +449,8 @@ def _by_value(
     """
     inputs, terms = tick.inputs, tick.terms
     needs = charging.needs(tick.home.chargers, inputs.settings, inputs.control, inputs.now)
+    if tick.position_wh > 0:  # what was sold is not the cars'
+        needs = {n: replace(need, more_wh=0.0) for n, need in needs.items() if need.energy_wh > 0}
     curves = terms.car_values if terms else {}
     late = {name for name, need in needs.items() if charging.late(need, inputs.now)}
     moment = tick.dispatch_inputs(tick.home.without_car_w or 0.0, None)
@@ -464,10 +469,15 @@ def _by_value(
     moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
     open_ones = [need for n, need in needs.items() if n not in full]
     on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
-    cars_now = CarsNow(moment, _stored_now(tick), held_w, tick.limits.feed_in_w, on)
-    steps = charging.Steps(
-        specs, moment.import_limit_w is not None, held_w - moment.net_load_w, late
+    cars_now = CarsNow(
+        moment,
+        _stored_now(tick),
+        held_w,
+        tick.limits.feed_in_w,
+        on,
+        inputs.settings.car_from_battery,
     )
+    steps = charging.Steps(specs, moment.import_limit_w is not None, late)
     chosen = charging.shares(choices(open_ones, curves, cars_now), needs, steps)
     return shares | charging.shared_out(chosen, steps, moment)
 

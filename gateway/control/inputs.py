@@ -20,7 +20,7 @@ class ContactorMemory:
     """Whether a charger's contactor is closed by our wish, since when, and when more was last allowed.
 
     Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse, since ``moved_s``. ``regret`` is what
-    not to have changed it has cost until ``at_s``, currency units.
+    not to have changed it has cost until ``at_s``, currency units. ``by_sun``: the sun was worth it.
     """
 
     charging: bool = False
@@ -30,6 +30,7 @@ class ContactorMemory:
     regret: float = 0.0
     at_s: float = -math.inf
     moved_s: float = -math.inf
+    by_sun: bool = False
 
 
 Worth = tuple[float | None, float | None, ValueCurve | None]  # import and export price, value

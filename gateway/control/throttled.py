@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from gateway.domain.control import Setpoints
 from gateway.domain.readings import BatteryState, Snapshot
@@ -20,7 +21,8 @@ PATIENCE_S, LONGEST_S = (
     3600.0,
 )  # what was seen holds for so long; longer after each try in vain
 _FULL_PCT = 97.0
-_STEP_W = 1_500.0
+_STEP_W = 800.0  # a little more than an ampere on three phases
+FRESH_S = 180.0  # the sun changes slowly enough not to be asked oftener
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +43,34 @@ class SunMemory:
         return min(LONGEST_S, PATIENCE_S * 2.0**self.failed)
 
 
-def is_held_back(
+Held = Literal["no", "told", "seen"]  # by what an inverter was told, or as the meter shows it
+
+
+def held(
     snapshot: Snapshot, feed_in_w: float | None, before: Setpoints, *, keeps_export: bool
-) -> bool:
+) -> Held:
     """Whether the sun is held at the export limit, and no battery takes what is too much."""
     if feed_in_w is None or snapshot.grid_w is None or (snapshot.pv_w or 0.0) < LEAST_SUN_W:
-        return False
+        return "no"
     if not before.pv_limits_w and not keeps_export:
-        return False
-    full = all(b.name in before.batteries_w or _takes_no_more(b) for b in snapshot.batteries)
-    return full and -snapshot.grid_w >= max(0.0, feed_in_w) - NEAR_W
+        return "no"
+    if not all(b.name in before.batteries_w or _takes_no_more(b) for b in snapshot.batteries):
+        return "no"
+    if -snapshot.grid_w >= max(0.0, feed_in_w) - NEAR_W:
+        return "seen"
+    return "told" if at_limit(snapshot, before) else "no"
+
+
+def at_limit(snapshot: Snapshot, before: Setpoints) -> bool:
+    """Whether inverters give what they were told to give at most: a load that just came is not seen yet."""
+    told = [i for i in snapshot.inverters if i.name in before.pv_limits_w]
+    fed_w = sum((i.ac_w if i.tells_ac else i.pv_w) or 0.0 for i in told)
+    limit_w = sum(before.pv_limits_w[i.name] for i in told)
+    return bool(told) and abs(fed_w - limit_w) <= NEAR_W
 
 
 def held_back_w(
-    memory: SunMemory, sun_w: float | None, at: float, *, held: bool, cars_w: float, least_w: float
+    memory: SunMemory, sun_w: float | None, at: float, *, by: Held, cars_w: float, least_w: float
 ) -> tuple[float, SunMemory]:
     """What a car could draw besides what is measured, W; ``cars_w`` is what cars draw now.
 
@@ -62,13 +78,14 @@ def held_back_w(
     """
     if sun_w is None:
         return 0.0, memory
-    if not held:
+    if by == "no":
         return 0.0, replace(memory, free_w=sun_w, seen_s=at)
     recent = at - memory.seen_s < memory.patience_s
     if cars_w > 0:  # what they draw was there, and more may be
-        memory = replace(memory, trying=False, failed=0)
-        more_w = memory.free_w - sun_w if recent else 0.0
-        return (more_w if more_w > 0 else _STEP_W), memory
+        if by == "seen":
+            memory = replace(memory, trying=False, failed=0)
+        fresh = at - memory.seen_s < FRESH_S
+        return (max(0.0, memory.free_w - sun_w) if fresh else _STEP_W), memory
     if recent:
         if memory.trying:
             memory = replace(memory, trying=False, failed=memory.failed + 1)

@@ -22,10 +22,12 @@ from aiohttp.typedefs import Middleware
 from aiohttp.web_protocol import RequestPayloadError
 
 from gateway.clock import Clock
+from gateway.dashboard import security_txt
 from gateway.dashboard.attempts import Attempts
 from gateway.dashboard.password import matches
 from gateway.escape import printable
 from gateway.log_budget import LogBudget
+from gateway.store.audit import Audit, NoAudit
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ HEADERS: Mapping[str, str] = {
 _SESSION_S = 30 * 24 * 3600.0
 _MOST_SESSIONS = 50
 _BODY_S = 10.0  # for the bytes of a form or a command to come
-_OPEN = frozenset({"/login", "/static/style.css", "/static/icon.svg"})
+_OPEN = frozenset({"/login", security_txt.PATH, "/static/style.css", "/static/icon.svg"})
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -58,6 +60,7 @@ class Access:
     clock: Clock
     password_hash: str | None = None
     names: frozenset[str] = frozenset()  # of this gateway, beside what every home network gives
+    audit: Audit = field(default_factory=NoAudit)
     _sessions: dict[str, float] = field(default_factory=dict)
     _attempts: Attempts = field(init=False)
     _budget: LogBudget = field(init=False)
@@ -121,13 +124,16 @@ class Access:
             right = await asyncio.to_thread(matches, password, self.password_hash)
         if not right:
             self._budget.say(logging.WARNING, "page: wrong password from %s", address)
+            self.audit.note("page", address, "login", "wrong password", done=False)
             return None
         self._attempts.succeeded(address)
         self._logins.say(logging.INFO, "page: login from %s", address)
+        self.audit.note("page", address, "login", "ok", done=True)
         return self._open_session(secrets.token_urlsafe(32))
 
     def logout(self, request: web.Request) -> None:
-        self._sessions.pop(request.cookies.get(COOKIE, ""), None)
+        if self._sessions.pop(request.cookies.get(COOKIE, ""), None) is not None:
+            self.audit.note("page", request.remote or "", "logout", "ok", done=True)
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if not known_host(request.host, self.names):

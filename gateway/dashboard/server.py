@@ -7,7 +7,6 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,18 +16,20 @@ from aiohttp import web
 from gateway.clock import Clock, WallClock
 from gateway.config.secrets import credential, is_loopback
 from gateway.config.settings import Dashboard as DashboardSettings
-from gateway.dashboard import page
+from gateway.dashboard import page, security_txt
 from gateway.dashboard.access import COOKIE, Access, Handler
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.password import matches
+from gateway.dashboard.past_routes import PastRoutes
 from gateway.dashboard.view import HomeSource, HomeView
 from gateway.errors import ConfigError
 from gateway.log_budget import LogBudget
+from gateway.store.audit import Audit, NoAudit
 
 log = logging.getLogger(__name__)
 
 _STATIC = Path(__file__).parent / "static"
-_CHARTS = {"uPlot.iife.js": "text/javascript", "uPlot.min.css": "text/css"}
+_CHARTS = {"uPlot.iife.min.js": "text/javascript", "uPlot.min.css": "text/css"}
 _PERIOD_S = 1.0
 _FROZEN_S = 10.0  # a stream that takes nothing for so long is dropped
 _MOST_LISTENERS = 60  # open pages; each costs a stream
@@ -47,12 +48,13 @@ class Dashboard:
         source: HomeSource,
         metrics: Callable[[], bytes] | None = None,
         clock: Clock | None = None,
+        audit: Audit | None = None,
     ) -> None:
         self._settings, self._source, self._metrics = settings, source, metrics
         self._clock = clock or WallClock()
-        self._access = Access(
-            self._clock, _password_hash(settings), frozenset(settings.names or ())
-        )
+        self._audit = audit or NoAudit()
+        names = frozenset(settings.names or ())
+        self._access = Access(self._clock, _password_hash(settings), names, self._audit)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._door = Door(self._clock, shared=bool(settings.names))
@@ -103,14 +105,22 @@ class Dashboard:
                 web.post("/logout", self._logout),
                 web.get("/api/live", self._live),
                 web.get("/api/day", self._day),
+                *PastRoutes(self._source).routes(),
                 web.get("/events", self._events),
                 web.post("/api/command/{name}", self._command),
                 web.get("/static/{name}", _static),
+                web.get(security_txt.PATH, self._security_txt),
             ]
         )
         if self._metrics is not None and self._settings.metrics:
             app.router.add_get("/metrics", self._scrape)
         return app
+
+    async def _security_txt(self, _request: web.Request) -> web.StreamResponse:
+        text = security_txt.security_txt(self._settings.security_contact)
+        if text is None:
+            raise web.HTTPNotFound(text="no contact is configured (dashboard.security_contact)")
+        return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
     async def _login_page(self, request: web.Request) -> web.StreamResponse:
         said = _WRONG if "wrong" in request.query else ""
@@ -122,6 +132,7 @@ class Dashboard:
             return web.Response(status=415, text="send the form")
         wait_s = self._access.wait_s(request)
         if wait_s > 0:
+            self._audit.note("page", request.remote or "", "login", "too many guesses", done=False)
             headers = {"Location": "/login?wait", "Retry-After": str(round(wait_s) + 1)}
             return web.Response(
                 status=429, text=_TOO_MANY, headers=headers, content_type="text/html"
@@ -173,7 +184,12 @@ class Dashboard:
     async def _command(self, request: web.Request) -> web.StreamResponse:
         if request.content_type != "application/json":
             return _json({"status": "rejected", "message": "send application/json"}, 415)
-        result = await self._source.command(request.match_info["name"], await request.read())
+        name = request.match_info["name"]
+        result = await self._source.command(name, await request.read())
+        well = result.get("status") == "ok"
+        applied = json.dumps(result.get("applied"), default=str)
+        said = f"ok {applied}" if well else str(result.get("message"))
+        self._audit.note("page", request.remote or "", f"command {name}", said, done=well)
         return _json(dict(result))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
@@ -244,23 +260,18 @@ def _file(name: str, content_type: str) -> Handler:
 
 
 async def _static(request: web.Request) -> web.StreamResponse:
-    """Our own few files, and those of the chart library where pip has put them."""
+    """Our own few files, and those of the chart library."""
     name = request.match_info["name"]
     if name in _CHARTS:
-        return web.Response(body=_chart_file(name), content_type=_CHARTS[name], charset="utf-8")
+        return web.Response(
+            body=(_STATIC / "vendor" / name).read_bytes(),
+            content_type=_CHARTS[name],
+            charset="utf-8",
+        )
     kind = _TYPES.get(Path(name).suffix)
     if kind is None or name not in _OWN:
         raise web.HTTPNotFound
     return web.Response(body=(_STATIC / name).read_bytes(), content_type=kind, charset="utf-8")
-
-
-def _chart_file(name: str) -> bytes:
-    # Found, not imported: the package would draw in numpy and write temporary files.
-    found = find_spec("uplot")
-    places = found.submodule_search_locations if found else None
-    if not places:
-        raise web.HTTPNotFound
-    return (Path(places[0]) / "static" / name).read_bytes()
 
 
 def _json(value: dict[str, Any], status: int = 200) -> web.Response:

@@ -15,6 +15,7 @@ from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
+from gateway.store.energies import QuarterEnergies
 from gateway.store.minutes import Minute
 
 
@@ -66,6 +67,9 @@ class HomeSource(Protocol):
 
     def latest(self) -> HomeView | None:
         """The home now; None before the first look at it. Called about once a second for each page."""
+
+    async def energies(self, since: datetime, until: datetime) -> Sequence[QuarterEnergies]:
+        """What flowed in each quarter-hour of the half-open span that was seen, in order."""
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """Carry a command out (the JSON that the broker's ``cmd/<name>`` takes); its answer."""

@@ -64,9 +64,10 @@ def _installed() -> Mapping[str, Path]:
 
     found: dict[str, Path] = {}
     for point in entry_points(group=ENTRY_POINTS):
-        spec = find_spec(point.value)
+        package, *inner = point.value.split(".")  # what is inside would be imported to be found
+        spec = find_spec(package)
         for place in (spec.submodule_search_locations if spec else None) or ():
-            found = _in_folder(Path(place)) | found
+            found = _in_folder(Path(place, *inner)) | found
     return _not_ours({key: path for key, path in found.items() if key not in _owners()})
 
 
@@ -85,8 +86,9 @@ def _not_ours(found: Mapping[str, Path]) -> Mapping[str, Path]:
 
 
 def keys() -> tuple[str, ...]:
-    """The keys of all profiles, sorted; those of others may be broken."""
-    return tuple(sorted({*_modules(), *_sheets(), *_owners(), *_installed()}))
+    """The keys of all profiles: ours, then others', which may be broken. So a device is first asked whether it is one of ours."""
+    ours = sorted({*_modules(), *_sheets()})
+    return (*ours, *sorted({*_owners(), *_installed()}))
 
 
 @cache
@@ -115,7 +117,7 @@ def _of_others(key: str, path: Path) -> Profile:
 
 
 def all_profiles() -> dict[str, Profile]:
-    """Every profile by its key, in the order of the keys; what is broken is left out and said."""
+    """Every profile by its key, ours first; what is broken is left out and said."""
     found: dict[str, Profile] = {}
     for key in keys():
         try:

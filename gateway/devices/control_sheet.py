@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -172,12 +172,24 @@ class ControlSheet:
 
         Where it is told which source tells which register, that holds for every register written.
         """
-        return len(set(self.sources)) >= 2 and all(len(told) >= 2 for _, told in self.by_address)
+        return voices(self.sources) >= 2 and all(voices(told) >= 2 for _, told in self.by_address)
 
     @property
     def presence(self) -> str:
         """The reading without which there is nothing to steer: absent there, the control is withheld."""
         return "battery_soc_pct" if self.control is Control.BATTERY_POWER else ""
+
+
+def voices(sources: Iterable[str]) -> int:
+    """How many of the sources are independent: an owner's repositories are one voice, however they are spelled."""
+    heard: list[frozenset[str]] = []
+    for source in sources:
+        name = source.casefold().split(":")[0].split("#")[0].strip()
+        owner, slash, repository = name.partition("/")
+        words = frozenset((owner.strip(), repository.strip()) if slash else (name,))
+        same = [other for other in heard if other & words]
+        heard = [other for other in heard if other not in same] + [words.union(*same)]
+    return len(heard)
 
 
 def restore(

@@ -34,7 +34,10 @@ _MOST_W = 1e6  # no home moves energy faster
 _SLACK_WH = 10_000.0
 _PATIENCE_S = 300.0  # so long a new lower or far higher count must last to be believed
 _MOST_OF_A_LAP = 0.25  # a wrap that was not seen is concluded only from so small a step
-_KEEP_S = 900.0  # between two writes of what only grew
+_LONG_OFF_S = (
+    90 * 86_400.0
+)  # taken where the clock is behind what was stored: nobody knows how long it was
+_KEEP_S = 3600.0  # between two writes of what only grew: each costs a card two flushes
 
 
 class Memory(Protocol):
@@ -137,10 +140,13 @@ class Counters:
             return value
         believed = self._believed.setdefault(metric, Believed(f"{self._device}: {metric}"))
         # A new meter in a home that feeds nothing in shows 0 export beside its import for long.
-        return believed.take(value, self._clock.monotonic(), may_be_0=metric in OF_METER)
+        offset = believed.offset
+        taken = believed.take(value, self._clock.monotonic(), may_be_0=metric in OF_METER)
+        self._lapped = self._lapped or believed.offset != offset
+        return taken
 
     def keep(self) -> None:
-        """Store what changed: a new lap at once, growth now and then. A full disk stops nothing."""
+        """Store what changed: a new lap or meter at once, growth now and then. A full disk stops nothing."""
         due = self._lapped or self._clock.monotonic() - self._kept_at >= _KEEP_S
         if self._memory is None or not due:
             return
@@ -170,7 +176,7 @@ class Counters:
             if not state:
                 return
             age = (self._clock.now() - datetime.fromisoformat(state["time"])).total_seconds()
-            seen = self._clock.monotonic() - max(0.0, age)
+            seen = self._clock.monotonic() - (age if age >= 0 else _LONG_OFF_S)
             for key, one in state["laps"].items():
                 self._unwrapped[key] = Unwrapped(float(one["last"]), float(one["laps"]), seen)
             for metric, count in state["last"].items():

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.devices.control_sheet import ControlSheet
+from gateway.devices.control_sheet import ControlSheet, voices
 from gateway.devices.readout import Output
 from gateway.domain.control import Control
 from gateway.modbus.address import BusTiming
@@ -91,6 +91,7 @@ class Profile:
     says: tuple[tuple[Literal["model", "version", "serial"], Field], ...] = ()
     maker: str = ""
     published_by: frozenset[str] = frozenset()  # who publishes what is read, one voice a name
+    about: str = ""  # what a person must know of it
     refused: str = ""  # why it cannot be used
     choices: Iterable[Profile] = ()  # profiles among which the device itself decides: 'auto'
 
@@ -104,4 +105,4 @@ class Profile:
             return "two sources" if all(sheet.is_proved for sheet in own) else "one source"
         if self.sunspec:
             return "standard"
-        return "two sources" if len(self.published_by) > 1 else "one source"
+        return "two sources" if voices(self.published_by) > 1 else "one source"

@@ -91,6 +91,13 @@ class ModbusDevice:
         held = {c for c, lease in self._leases.items() if lease.value is not None or lease.owed}
         return self._controls - ((self._withheld | self._unproved.keys()) - held)
 
+    def lets_go_after_s(self, control: Control) -> float | None:
+        """See `gateway.devices.Device.lets_go_after_s`."""
+        lease = self._leases.get(control)
+        if lease is None or lease.sheet.lease.kind == "none":
+            return None
+        return lease.sheet.lease.seconds
+
     @property
     def notes(self) -> tuple[Note, ...]:
         """See `gateway.devices.Device.notes`."""

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from gateway.devices.datasheet import Identity, Profile, Source, SunSpecSheet
 from gateway.devices.sunspec.bind import bind
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from gateway.modbus.exceptions import STRANGE, Silent
+from gateway.modbus.address import Table
+from gateway.modbus.exceptions import STRANGE, SURE, Refused, Silent
 from gateway.modbus.registers import Field, Missing, Value
 from gateway.modbus.sunspec import discover
 from gateway.modbus.unit import Unit
 
+_SURE_ENOUGH = 3  # refusals in a row, of a device that seems steady
 _GENERIC = ("sunspec-meter", "sunspec-hybrid", "sunspec-inverter")
 
 
@@ -48,28 +50,75 @@ async def identify(
     Only reads. Raises DeviceError when nobody answers. Some devices keep silent where others say
     that they have no such register: the ``patient`` then try what usually stands at this unit.
     """
-    candidates = (p for p in profiles if p.key != "auto")
+    only: int | None = None
     try:
         if await discover(unit) is not None:
             source = await bind(unit, SunSpecSheet(battery_control=True, pv_limit=True))
-            return await _by_models(unit, source, candidates), source.identity
+            return await _by_models(unit, source, profiles), source.identity
     except Silent:
         if not patient:
             raise
-        candidates = (p for p in candidates if p.communication.unit == unit.number)
-    return await _by_map(unit, candidates, patient)
+        only = unit.number
+    questions = Questions(unit)
+    found = await _by_map(questions, _candidates(profiles, only), patient)
+    if found is None and questions.unsteady:  # then what was refused may well be there
+        found = await _by_map(questions, _candidates(profiles, only), patient)
+    return found
+
+
+def _candidates(profiles: Iterable[Profile], only: int | None) -> Iterator[Profile]:
+    """Those that registers of their own can tell; of the unit number ``only`` if it is given."""
+    for profile in profiles:
+        told = profile.key != "auto" and profile.identify and not profile.maker
+        if told and only in (None, profile.communication.unit):
+            yield profile
+
+
+class Questions:
+    """What was asked of a unit: each question once for all profiles.
+
+    A refusal counts when it comes three times in a row; on a line where one was followed by an answer, when
+    it comes as often as always (`Unit.read_if_there`). There are some sixty questions, and a slow device takes its time.
+    """
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit, self.unsteady = unit, False
+        self._answers: dict[tuple[Table, int, int], bytes | None] = {}
+
+    async def value(self, field: Field) -> Value:
+        """The field as the device has it, absent where it refuses it."""
+        first, end = field.span
+        asked = (field.table, first, end - first)
+        if asked not in self._answers:
+            self._answers[asked] = await self._ask(*asked)
+        data = self._answers[asked]
+        return Missing.ABSENT if data is None else field.decode(data, first)
+
+    async def _ask(self, table: Table, first: int, count: int) -> bytes | None:
+        tries = 0
+        while tries < (SURE if self.unsteady else _SURE_ENOUGH):
+            tries += 1
+            try:
+                data = await self.unit.read(table, first, count)
+            except Refused as refusal:
+                if refusal.code not in STRANGE:
+                    raise
+                continue
+            if tries > 1 and not self.unsteady:
+                self.unsteady = True
+                self._answers = {k: v for k, v in self._answers.items() if v is not None}
+            return data
+        return None
 
 
 async def _by_map(
-    unit: Unit, candidates: Iterable[Profile], patient: bool
+    questions: Questions, candidates: Iterable[Profile], patient: bool
 ) -> tuple[Profile, Identity] | None:
     """The first profile whose registers say that they are those; Silent if none ever answered."""
     answered, silence = False, None
     for profile in candidates:
-        if not profile.identify or profile.maker:
-            continue
         try:
-            match = await _matches(unit, profile)
+            match = await _matches(questions, profile)
         except Silent as error:
             if not patient:
                 raise
@@ -95,34 +144,30 @@ async def _by_models(unit: Unit, source: Source, candidates: Iterable[Profile]) 
         if not profile.maker or not re.search(profile.maker, says, re.IGNORECASE):
             continue
         if profile.identify:
-            if await _matches(unit, profile) is not None:
+            if await _matches(Questions(unit), profile) is not None:
                 return profile
         elif Control.BATTERY_POWER not in profile.controls or "battery_soc_pct" in metrics:
             return profile
     return by_key["sunspec-hybrid" if steerable else "sunspec-inverter"]
 
 
-async def _matches(unit: Unit, profile: Profile) -> Identity | None:
+async def _matches(questions: Questions, profile: Profile) -> Identity | None:
     for field, pattern in profile.identify:
-        value = await _value(unit, field)
+        value = await questions.value(field)
         if isinstance(value, Missing) or not re.search(pattern, str(value)):
             return None
-    return await told_identity(unit, profile)
+    return await told_identity(questions.unit, profile)
 
 
 async def told_identity(unit: Unit, profile: Profile) -> Identity:
     """What the device says of itself by the profile's own registers."""
     told: dict[str, str] = {}
     for what, field in profile.says:
-        value = await _value(unit, field)
+        first, end = field.span
+        data = await unit.read_if_there(field.table, first, end - first, STRANGE)
+        value = Missing.ABSENT if data is None else field.decode(data, first)
         if not isinstance(value, Missing):
             told[what] = str(value)
     maker = profile.title.split(" ", 1)[0]
     model = told.get("model") or profile.title.removeprefix(f"{maker} ")
     return Identity(maker, model, told.get("version", ""), told.get("serial", ""))
-
-
-async def _value(unit: Unit, field: Field) -> Value:
-    first, end = field.span
-    data = await unit.read_if_there(field.table, first, end - first, STRANGE)
-    return Missing.ABSENT if data is None else field.decode(data, first)

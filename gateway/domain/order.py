@@ -48,7 +48,7 @@ class StandingSettings:
     departure_energy_wh: float = 0.0
     departure_days: tuple[int, ...] = EVERY_DAY
     departures: tuple[Departure, ...] = ()
-    car_more_per_kwh: float = 0.001
+    car_more_per_kwh: float = 0.02
     car_limit_wh: float | None = None
     car_surplus_w: float = 0.0
     car_from_battery: bool = False

@@ -298,9 +298,14 @@ def _curve_at(
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What one past interval really was: Wh, and the real-time price per MWh; None = not known."""
+    """What one past interval really was: Wh, and the real-time price per MWh; None = not known.
+
+    ``held_back``: a limit kept the panels below what they could give. ``away``: nobody was at home.
+    """
 
     interval: Interval
     load_wh: float | None  # without the car
     pv_wh: float | None
     rt_price: float | None = None
+    held_back: bool = False
+    away: bool = False

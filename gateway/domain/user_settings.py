@@ -171,12 +171,12 @@ class UserSettings:
         ),
     )
     car_more_per_kwh: float = _row(
-        0.001,
+        0.02,
         Setting(
             Number("currency/kWh", -10, 10, step=0.001),
             "Value of more in the car",
             "what a kWh beyond the departure energy is worth: the car takes it where it costs less "
-            "(0.001: only what costs nothing; the price of export and a little: only surplus)",
+            "(0.02: what costs next to nothing; the price of export and a little: surplus only)",
             part="car",
             standing="car_more_per_kwh",
         ),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -46,6 +46,7 @@ class FeedPrices:
     prices: Mapping[datetime, Decimal] = field(default_factory=dict)
     forecast: Mapping[datetime, Decimal] = field(default_factory=dict)
     alarm: str = ""
+    is_co2: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class FeedKeeper:
             raise FeedError("its answer holds no price")
         kept = {t: p for t, p in self.known.prices.items() if t >= now - KEPT}
         guesses = {t: p for t, p in forecast.items() if t not in prices}
-        known = FeedPrices(kept | prices, guesses)
+        known = FeedPrices(kept | prices, guesses, self.known.alarm, answer.currency == _CO2)
         if (known.prices, known.forecast) != (self.known.prices, self.known.forecast):
             self.known = known
             self._keep(now)
@@ -183,14 +184,17 @@ class FeedKeeper:
     def _say(self) -> None:
         alarm = self.alarm(self._clock.now())
         if alarm != self.known.alarm:
-            self.known = FeedPrices(self.known.prices, self.known.forecast, alarm)
+            self.known = replace(self.known, alarm=alarm)
             self._changed(self.known)
 
     def _keep(self, now: datetime) -> None:
         rows = {iso(t): str(p) for t, p in self.known.prices.items()}
         try:
             self._store.setting(
-                self._key, json.dumps({"currency": self._terms.currency, "prices": rows})
+                self._key,
+                json.dumps(
+                    {"currency": self._terms.currency, "co2": self.known.is_co2, "prices": rows}
+                ),
             )
         except StorageError:
             return  # only a restart would miss it
@@ -203,7 +207,7 @@ class FeedKeeper:
             rows = {parse_utc(t): Decimal(p) for t, p in stored["prices"].items()}
         except (StorageError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
             return FeedPrices()
-        return FeedPrices(rows)
+        return FeedPrices(rows, is_co2=bool(stored.get("co2")))
 
 
 def reach(calendar: Calendar, now: datetime) -> datetime:

@@ -12,7 +12,8 @@ from gateway.forecasts.history import Array
 
 STUCK_LOAD = 16  # quarter-hours of one and the same value
 STUCK_PV = 64  # ... other than zero
-_COARSE = 1 / 3  # of a series in such runs: it is measured so
+# A series that is so in a third of its time and again and again, or nearly always, is measured so.
+_COARSE, _MANY_RUNS, _ALWAYS = 1 / 3, 6, 0.9
 
 
 def believed_load(load: Array) -> Array:
@@ -35,6 +36,7 @@ def _without_runs(series: Array, longest: int, *, zero: bool) -> Array:
     if not zero:
         stuck &= series[begins] != 0
     share = lengths[stuck].sum() / max(np.count_nonzero(~np.isnan(series)), 1)
-    if not stuck.any() or share > _COARSE:
+    coarse = (share > _COARSE and np.count_nonzero(stuck) >= _MANY_RUNS) or share > _ALWAYS
+    if not stuck.any() or coarse:
         return series
     return np.where(np.repeat(stuck, lengths), np.nan, series)

@@ -21,6 +21,7 @@ NEWER = 0.5  # weight of a day against the day after it: habits and weather of a
 _SLOWER = 0.9  # the same for the mean of a fortnight
 _RATIO = (0.3, 3.0)  # bounds of how today compares with the days before
 _TAME_WH = 20.0  # added to both sides of a ratio, so that little of nothing is not much
+_EMPTY_DAY = 0.8  # of a day that is not known
 _LEAST_WH = 10.0  # a mean below it compares with nothing
 
 
@@ -145,6 +146,17 @@ def local_quarters(first: int, count: int, zone: ZoneInfo) -> Index:
 def _offset(index: int, zone: ZoneInfo) -> int:
     offset = quarter_start(index).astimezone(zone).utcoffset()
     return offset // QUARTER if offset is not None else 0
+
+
+def carried(series: Array) -> Array:
+    """The series with days of which next to nothing is known (an empty house, a gap) as they were a week before."""
+    made = series
+    for end in range(series.size % DAY or DAY, series.size + 1, DAY):
+        begin = max(end - DAY, 0)
+        if begin >= 7 * DAY and np.isnan(made[begin:end]).mean() > _EMPTY_DAY:
+            made = made.copy() if made is series else made
+            made[begin:end] = made[begin - 7 * DAY : end - 7 * DAY]
+    return made
 
 
 def localised(series: Array, local: Index) -> Array:

@@ -6,7 +6,7 @@ Index 0 is the first interval kept; what is not known is NaN. All times UTC, ene
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -16,6 +16,7 @@ from gateway.domain.intervals import QUARTER
 from gateway.domain.plan import Observed
 
 Array = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAY = 96  # quarter-hours
 
@@ -33,7 +34,8 @@ def quarter_start(index: int) -> datetime:
 class History:
     """``first`` is the `quarter_index` of index 0; the arrays end at the last interval that is over.
 
-    ``da`` is the day-ahead price of the same past intervals, NaN where never published.
+    ``da`` is the day-ahead price of the same past intervals, NaN where never published. ``held`` is where a limit
+    held the sun back (empty: nowhere).
     """
 
     first: int
@@ -41,6 +43,7 @@ class History:
     pv: Array
     rt: Array
     da: Array
+    held: Flags = field(default_factory=lambda: np.zeros(0, dtype=bool))
 
     def __len__(self) -> int:
         return int(self.load.size)
@@ -53,8 +56,8 @@ class History:
     def tail(self, count: int) -> History:
         """The last ``count`` intervals."""
         skip = max(len(self) - count, 0)
-        parts = (x[skip:] for x in (self.load, self.pv, self.rt, self.da))
-        return History(self.first + skip, *parts)
+        load, pv, rt, da = (x[skip:] for x in (self.load, self.pv, self.rt, self.da))
+        return History(self.first + skip, load, pv, rt, da, self.held[skip:])
 
 
 def history_of(
@@ -63,18 +66,20 @@ def history_of(
     now: datetime,
     keep: timedelta = timedelta(days=60),
 ) -> History:
-    """What was observed before ``now``, at most ``keep`` back; gaps are NaN."""
+    """What was observed before ``now``, at most ``keep`` back; gaps are NaN, and so is the load of an empty house."""
     end = quarter_index(now)
     earliest = end - keep // QUARTER
     rows = [(quarter_index(o.interval.start), o) for o in observed if o.interval.end <= now]
     rows = [(i, o) for i, o in rows if i >= earliest]
     first = min((i for i, _ in rows), default=end)
     load, pv, rt, da = (np.full(end - first, np.nan) for _ in range(4))
+    held = np.zeros(end - first, dtype=bool)
     for i, o in rows:
-        load[i - first] = np.nan if o.load_wh is None else o.load_wh
+        load[i - first] = np.nan if o.load_wh is None or o.away else o.load_wh
+        held[i - first] = o.held_back
         pv[i - first] = np.nan if o.pv_wh is None else o.pv_wh
         rt[i - first] = np.nan if o.rt_price is None else o.rt_price
     for i in range(end - first):
         price = day_ahead.get(quarter_start(first + i))
         da[i] = np.nan if price is None else price
-    return History(first, load, pv, rt, da)
+    return History(first, load, pv, rt, da, held)

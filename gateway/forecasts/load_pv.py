@@ -23,6 +23,7 @@ from gateway.forecasts.daily import (
     NEWER,
     DayShapes,
     Index,
+    carried,
     compared,
     day_shapes,
     days_back,
@@ -30,6 +31,7 @@ from gateway.forecasts.daily import (
     localised,
     today,
 )
+from gateway.forecasts.held_back import unlimited
 from gateway.forecasts.history import DAY, Array, History
 from gateway.forecasts.regression import HIGH, LOW, Fit, fitted, persistent, predicted
 from gateway.forecasts.whereabouts import place_of
@@ -62,7 +64,7 @@ class EnergyForecaster:
         """Load of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
         local = local_quarters(history.first, len(history) + steps + 1, self._zone)
         begin = len(history)
-        series = localised(believed_load(history.load), local[: begin + 1])
+        series = carried(localised(believed_load(history.load), local[: begin + 1]))
         first, origin = int(local[0]), int(local[begin])
         leads = np.maximum(local[begin : begin + steps] - origin, 0)
         past = _Past(series, first, _LOAD_FADE)
@@ -70,10 +72,14 @@ class EnergyForecaster:
 
     def pv(self, history: History, steps: int) -> Array:
         """PV of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
-        past = _Past(believed_pv(history.pv), history.first, _PV_FADE)
-        leads = np.arange(steps)
         known = self._place is not None
         place = self._place or place_of(self._zone)
+        series = believed_pv(history.pv)
+        if history.held.any():
+            sky_then = clear_sky_wm2(place, history.first, len(history))
+            series = unlimited(series, history.held, sky_then)
+        past = _Past(series, history.first, _PV_FADE)
+        leads = np.arange(steps)
         begin = past.end - _DAYS * DAY
         sky = _Sky(clear_sky_wm2(place, begin, _DAYS * DAY + steps), _SKY_DAY if known else 0.0)
         result = self._quantiles("pv", past, leads, lambda: _plain_pv(past, leads, sky))

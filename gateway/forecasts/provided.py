@@ -93,7 +93,8 @@ class ProviderForecast:
             if first is not None and (start := first.interval.start) in self._rows:
                 self._said.setdefault(start, (first.pv_wh[1], self._rows[start][1]))
         self._said = {t: said for t, said in self._said.items() if t >= now - JUDGED_OVER}
-        real = {o.interval.start: o.pv_wh for o in past if o.pv_wh is not None}
+        seen = [o for o in past if o.pv_wh is not None and not o.held_back]
+        real = {o.interval.start: o.pv_wh for o in seen if o.pv_wh is not None}
         self._verdict = verdict(
             [Compared(*said, real[start]) for start, said in self._said.items() if start in real]
         )

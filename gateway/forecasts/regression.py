@@ -20,6 +20,9 @@ GROUPS = (0, 2, 6, 16, 48, 96, 144)  # leads in quarter-hours; the last group ho
 FIRST_DAY = 9  # of a home from which on it is fitted
 WEEKS_DAYS = 45  # of the past that are learnt from
 _PENALTY = 0.02
+_LEAST_PENALTY = (
+    1e-9  # where all that is known is zero there is nothing to learn, and nothing to divide by
+)
 _ORIGIN_STEP = 3  # a fit sees every third quarter-hour as an origin ...
 _LEADS = 4  # ... and so many leads a group
 _HOURS = 24
@@ -91,7 +94,7 @@ def _fit(
     scale[scale == 0] = 1.0
     scaled = rows / scale
     gram = scaled.T @ scaled
-    penalty = _PENALTY * np.trace(gram) / len(gram)
+    penalty = max(_PENALTY * np.trace(gram) / len(gram), _LEAST_PENALTY)
     prior = np.zeros(len(gram))
     prior[0] = scale[0]
     right = scaled.T @ real + penalty * prior

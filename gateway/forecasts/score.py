@@ -39,7 +39,7 @@ def forecast_score(forecasts: Iterable[Forecast], observed: Sequence[Observed]) 
             continue
         if o.load_wh is not None:
             load.append((*f.load_wh, o.load_wh))
-        if o.pv_wh is not None:
+        if o.pv_wh is not None and not o.held_back:
             pv.append((*f.pv_wh, o.pv_wh))
         if o.rt_price is not None:
             low, high = _outer(f)

@@ -24,8 +24,8 @@ from gateway.guard.orders import OrderIntake
 from gateway.guard.proofs import ProofFolder
 from gateway.guard.settings_file import last_settings
 from gateway.ipc.messages import GuardReport
+from gateway.site.night import LearntNight, NightAt
 from gateway.site.site import Site
-from gateway.sun import is_dark
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +70,7 @@ class Guard:
             steered,
             clock,
             timing.period_s,
-            lambda now: is_dark(place, now),
+            LearntNight(file) if place is None else NightAt(place),
             settings.roles(),
             remembers=known and file.whole and self._lock is not None,
         )

@@ -235,8 +235,7 @@ class Trader:
 
     async def _send(self, tenders: Sequence[Tender]) -> None:
         if tenders:
-            for answer in await self._exchange.create_tenders(tenders):
-                self._answered(answer)
+            self._answered(*await self._exchange.create_tenders(tenders))
 
     async def _cancel(self, tender_ids: Sequence[str]) -> None:
         items = [("cancel", {"tender_id": tender_id}) for tender_id in tender_ids]
@@ -247,18 +246,27 @@ class Trader:
     async def _cancel_now(self, tender_id: str) -> None:
         self._cancelled(await self._exchange.cancel(tender_id))
 
-    def _answered(self, answer: TenderAnswer) -> None:
-        state = self._journal.book.tenders.get(answer.tender_id)
-        if state is None or state.answered:
-            return  # a duplicate answer is no second row
+    def _answered(self, *answers: TenderAnswer) -> None:
+        """Store what has been learned, in one transaction: each waits for the disk."""
+        tenders = self._journal.book.tenders
+        fresh: dict[str, TenderAnswer] = {}  # a duplicate answer is no second row
+        for answer in answers:
+            state = tenders.get(answer.tender_id)
+            if state is not None and not state.answered:
+                fresh.setdefault(answer.tender_id, answer)
+        for answer in fresh.values():
+            self._note_refusal(answer)
+        if fresh:
+            items = [("answer", answer_body(answer)) for answer in fresh.values()]
+            self._journal.append_all(items, self._clock.now())
+
+    def _note_refusal(self, answer: TenderAnswer) -> None:
+        """The same for every tender, call by call, is said once."""
         if answer.accepted:
             self._refusal = None
-        elif (
-            answer.reason != self._refusal
-        ):  # the same for every tender, call by call, is said once
+        elif answer.reason != self._refusal:
             self._refusal = answer.reason
             log.warning("tender %s is refused: %s", answer.tender_id, answer.reason)
-        self._journal.append("answer", answer_body(answer), self._clock.now())
 
     def _cancelled(self, answer: CancelAnswer) -> None:
         body = {

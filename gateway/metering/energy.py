@@ -11,6 +11,7 @@ from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
 
 LONGEST_GAP_S = 60.0  # power between two readings further apart is not known
+LEAST_HELD_S = 60.0  # of a quarter in which a limit held the sun back, to call it held back
 LEAST_COVERAGE = 0.9  # of a quarter, to be called observed
 
 
@@ -50,6 +51,7 @@ class QuarterFlow:
             self.car_wh,
             self.plugged,
             stored_wh,
+            self.observed.load_wh,
         )
 
 
@@ -68,18 +70,32 @@ class QuarterEnergy:
     def _begin(self) -> None:
         self._load, self._pv, self._charge, self._discharge = _Sum(), _Sum(), _Sum(), _Sum()
         self._car, self._plugged = _Sum(), None
+        self._held_s, self._away = 0.0, False
 
-    def add(self, snapshot: Snapshot) -> QuarterFlow | None:
+    def add(
+        self, snapshot: Snapshot, *, held_back: bool = False, away: bool = False
+    ) -> QuarterFlow | None:
+        """``held_back``: a limit holds the sun back now; ``away``: nobody is at home."""
         last, self._last = self._last, snapshot
         if last is None:
             return None
+        passed_s = (snapshot.time - last.time).total_seconds()
+        if held_back and 0 < passed_s <= LONGEST_GAP_S:
+            self._held_s += passed_s
+        self._away = self._away or away
         border = floor_quarter(last.time) + QUARTER
         if snapshot.time < border:
             self._count(last, last.time, snapshot.time)
             return None
         self._count(last, last.time, border)
         done = QuarterFlow(
-            Observed(quarter(border - QUARTER), self._load.whole(), self._pv.whole()),
+            Observed(
+                quarter(border - QUARTER),
+                self._load.whole(),
+                self._pv.whole(),
+                held_back=self._held_s >= LEAST_HELD_S,
+                away=self._away,
+            ),
             self._charge.whole(),
             self._discharge.whole(),
             self._car.whole(),

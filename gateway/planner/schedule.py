@@ -263,7 +263,8 @@ def with_more(
         hours = one.interval.hours
         room = min(left_wh, car.planned_power_w * hours - one.car_wh, -one.grid_wh)
         least = 0.0 if one.car_wh else min(car.min_power_w, car.planned_power_w) * hours
-        if one.interval.end <= car.departure and room > least and one.export_price < car.more_value:
+        sold_at = max(one.export_price, one.market_price) if outlook.trading else one.export_price
+        if one.interval.end <= car.departure and room > least and sold_at < car.more_value:
             left_wh -= room
             one = replace(one, car_wh=one.car_wh + room, grid_wh=one.grid_wh + room)  # noqa: PLW2901 - the same interval, with more
         made.append(one)

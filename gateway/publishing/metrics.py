@@ -32,6 +32,7 @@ class Counts:
     mqtt_losses: int = 0
     mqtt_connected: bool = False
     control_ticks: int = 0
+    trading_paused: bool = False
 
 
 class Metrics:
@@ -149,6 +150,7 @@ def _counts(counts: Counts) -> Iterator[Metric]:
     for name, about, number in (
         ("settled_money", "settled, currency units to the home", counts.settled_money / 1e8),
         ("ledger_unsent", "ledger events that the broker has not yet taken", counts.unsent_events),
+        ("trading_paused", "1 while too much is disputed to trade", float(counts.trading_paused)),
         ("mqtt_up", "1 while the broker is connected", float(counts.mqtt_connected)),
     ):
         gauge = _gauge(name, about)

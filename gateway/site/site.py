@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime
 
 from gateway.clock import Clock, every
 from gateway.devices import Device, ReleaseReport
@@ -15,6 +14,7 @@ from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
 from gateway.errors import DeviceError, StorageError
 from gateway.site.isolated import IsolatedDevice
+from gateway.site.night import Night
 from gateway.site.roles import Roles, has, unclear
 from gateway.site.snapshot import join
 from gateway.supervise import Availability, Backoff, CalmAvailability
@@ -22,6 +22,7 @@ from gateway.supervise import Availability, Backoff, CalmAvailability
 log = logging.getLogger(__name__)
 
 RELEASE_LIMIT_S = 6.0  # real seconds; all of a stop must be done within 10
+LONGEST_WAIT_S = 900.0  # a charger that would stay paused for longer without us is released
 DARK_W = 50.0  # less from the panels is dusk: what lives on them may fall asleep
 NIGHT_S = 60.0  # between the first tries to wake it
 LONGEST_POLL_S = 15.0  # readings that were not renewed for so long (or three periods) are stale
@@ -36,20 +37,21 @@ class Site:
         devices: Sequence[Device],
         clock: Clock,
         period_s: float,
-        is_dark: Callable[[datetime], bool] = lambda _: False,
+        night: Night | None = None,
         roles: Roles | None = None,
         *,
         remembers: bool = False,
     ) -> None:
-        """``is_dark`` tells whether the sun is below the horizon; False where nobody knows. ``roles``
+        """``night`` tells whether the sun is below the horizon. ``roles``
         are those that the configuration gives to devices. ``remembers``: what we set is known for sure, so
         that a setpoint that is not ours is somebody else's, and is watched before it is released.
         """
         self.devices = tuple(IsolatedDevice(d) for d in devices)
-        self._is_dark = is_dark
+        self._night = night
         self._polls: list[Poll] = []
         self._tried: set[str] = set()
         self._all_tried = asyncio.Event()
+        self._chargers_a: dict[str, float] = {}
         self._roles = roles or {}
         self._unclear = ""
         self._clock, self._period_s = clock, period_s
@@ -93,7 +95,10 @@ class Site:
         now = self._clock.now()
         nothing: frozenset[Control] = frozenset()
         controls = {d.name: nothing if d.name in self._others else d.controls for d in self.devices}
-        dark = self._is_dark(now)
+        dark = False
+        if self._night is not None:
+            self._night.see(now, states.values())
+            dark = self._night.is_dark(now)
         snapshot = join(now, states, dark=dark, roles=self._roles, controls=controls)
         self._say_unclear(unclear(snapshot))
         return snapshot
@@ -131,6 +136,7 @@ class Site:
         Returns when all is done or after one period: a slow device goes on by itself and holds up
         nobody. A lost device is left to its lease, and released as soon as it takes writes again.
         """
+        self._chargers_a = dict(wanted.chargers_a)
         self._start_jobs(Control.BATTERY_POWER, wanted.batteries_w.get)
         self._start_jobs(Control.PV_LIMIT, wanted.pv_limits_w.get)
         self._start_jobs(Control.EXPORT_LIMIT, lambda _: wanted.export_limit_w)
@@ -140,9 +146,19 @@ class Site:
         self._running = {k: t for k, t in self._running.items() if not t.done()}
 
     async def release_all(self) -> list[ReleaseReport]:
-        """Every device neutral; bounded in real time, and one device never holds up another."""
+        """Every device neutral; bounded in real time, and one device never holds up another.
+
+        A charger whose car waits for a cheaper hour goes on waiting as long as it keeps that by itself: a
+        gateway that is started again soon has not let it charge meanwhile.
+        """
 
         async def one(device: Device) -> ReleaseReport:
+            after_s = self._waits_on(device)
+            if after_s is not None:
+                log.info(
+                    "%s lets its car wait on; it lets go by itself in %.0f s", device.name, after_s
+                )
+                return ReleaseReport(device.name, neutral=True)
             try:
                 async with asyncio.timeout(RELEASE_LIMIT_S):
                     return await device.release()
@@ -157,6 +173,15 @@ class Site:
                 log.error("%s may not be neutral: %s", report.device, "; ".join(report.problems))
         self._held.clear()
         return reports
+
+    def _waits_on(self, device: Device) -> float | None:
+        """For how long a charger that is paused now stays so without us; None: it is released."""
+        if device.controls != {Control.CHARGE_CURRENT} or self._chargers_a.get(device.name) != 0:
+            return None
+        if self._states[device.name].text("charger_state") != "plugged":
+            return None
+        after_s = device.lets_go_after_s(Control.CHARGE_CURRENT)
+        return None if after_s is None or after_s > LONGEST_WAIT_S else after_s
 
     async def close(self) -> None:
         for device in self.devices:

@@ -21,13 +21,14 @@ from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 from typing import Any
 
-from gateway.domain.intervals import Interval, parse_utc
+from gateway.domain.intervals import Interval
 from gateway.domain.trade import Dispute, Metered, MeterGap, Settlement, Tender, Transaction
 from gateway.store.codec import (
     dispute_of,
     gap_of,
     metered_of,
     settlement_of,
+    start_of,
     tender_of,
     transaction_of,
 )
@@ -239,7 +240,7 @@ class Book:
         self.counted = (gap.until, gap.import_register_wh, gap.export_register_wh)
 
     def _delivered(self, body: Mapping[str, Any]) -> None:
-        self.delivered.add(parse_utc(body["start"]))
+        self.delivered.add(start_of(body))
 
     def _settlement(self, body: Mapping[str, Any]) -> None:
         settlement = settlement_of(body)
@@ -248,10 +249,10 @@ class Book:
         self.settlements[settlement.settlement_id] = settlement
 
     def _retail_price(self, body: Mapping[str, Any]) -> None:
-        self.retail[parse_utc(body["start"])] = body
+        self.retail[start_of(body)] = body
 
     def _price(self, body: Mapping[str, Any]) -> None:
-        self.prices[parse_utc(body["start"])] = body
+        self.prices[start_of(body)] = body
 
     def note_dispute(self, dispute: Dispute) -> None:
         self.disputes.setdefault(dispute.claim_sha256, dispute)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from gateway.domain.intervals import Interval, iso, parse_utc
@@ -27,7 +28,23 @@ def _span(interval: Interval) -> dict[str, str]:
 
 
 def _interval(body: Mapping[str, Any]) -> Interval:
-    return Interval(parse_utc(body["start"]), parse_utc(body["end"]))
+    return _span_of(body["start"], body["end"])
+
+
+@lru_cache(maxsize=256)
+def _span_of(start: str, end: str) -> Interval:
+    """One object for all rows of an interval: the book holds some thousand intervals for weeks."""
+    return Interval(_moment(start), _moment(end))
+
+
+@lru_cache(maxsize=256)
+def _moment(text: str) -> datetime:
+    return parse_utc(text)
+
+
+def start_of(body: Mapping[str, Any]) -> datetime:
+    """When the interval of a row begins; the same object for all of its rows."""
+    return _moment(body["start"])
 
 
 def tender_body(t: Tender) -> dict[str, Any]:

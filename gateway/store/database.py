@@ -15,6 +15,7 @@ from typing import Literal
 
 from gateway.errors import ConfigError, StorageError
 
+_CACHE_KB = 256  # of pages in memory; SQLite's own 2 MB a file fill up over days and help little
 log = logging.getLogger(__name__)
 
 Migration = str | Callable[[sqlite3.Connection, Path], None]
@@ -59,6 +60,7 @@ class Database:
         try:
             db.execute("PRAGMA journal_mode=WAL")
             db.execute(f"PRAGMA synchronous={self._synchronous}")
+            db.execute(f"PRAGMA cache_size=-{_CACHE_KB}")
         except sqlite3.Error:
             db.close()
             raise

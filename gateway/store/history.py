@@ -20,6 +20,7 @@ from gateway.domain.flows import Flow
 from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
+from gateway.store import energies
 from gateway.store.database import Database, replaceable
 from gateway.store.minutes import Means, Minute, Prices
 from gateway.supervise import Availability
@@ -40,7 +41,12 @@ CREATE TABLE IF NOT EXISTS quarter (time INTEGER PRIMARY KEY, load_wh REAL, pv_w
 """,
     """
 CREATE TABLE IF NOT EXISTS flow (time INTEGER PRIMARY KEY, charge_wh REAL, discharge_wh REAL, pv_wh REAL,
-  car_wh REAL, plugged INTEGER, stored_wh REAL) STRICT
+  car_wh REAL, plugged INTEGER, stored_wh REAL, load_wh REAL) STRICT
+""",
+    lambda db, _: energies.begin(db),
+    """
+ALTER TABLE quarter ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE quarter ADD COLUMN away INTEGER NOT NULL DEFAULT 0
 """,
 )
 _NO_PRICES = Prices()
@@ -53,7 +59,7 @@ _DROP = (
 class History:
     """Opens (or makes) the history in ``path``; raises StorageError if that is not possible.
 
-    The newest ``keep_days`` of minutes are kept; quarter-hours stay (a megabyte a year).
+    The newest ``keep_days`` of minutes are kept; quarter-hours and their energies stay (some megabytes a year).
     """
 
     def __init__(self, path: Path, keep_days: int = 400) -> None:
@@ -71,6 +77,11 @@ class History:
         self._latest: datetime | None = (
             None  # what the clock says now; rows beyond it are of a wrong clock
         )
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._file.path
 
     def add(self, snapshot: Snapshot, prices: Prices = _NO_PRICES) -> None:
         """Count one observation into its minute."""
@@ -132,14 +143,23 @@ class History:
                     [(_stamp(m.time), *astuple(m)[1:]) for m in self._minutes],
                 )
                 self._db.executemany(
-                    "INSERT OR REPLACE INTO quarter VALUES (?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO quarter VALUES (?, ?, ?, ?, ?, ?)",
                     [
-                        (_stamp(q.interval.start), q.load_wh, q.pv_wh, q.rt_price)
+                        (
+                            _stamp(q.interval.start),
+                            q.load_wh,
+                            q.pv_wh,
+                            q.rt_price,
+                            int(q.held_back),
+                            int(q.away),
+                        )
                         for q in self._quarters
                     ],
                 )
+                if self._minutes:
+                    self._db.execute(energies.SUM, (_quarter(self._minutes[0].time),))
                 self._db.executemany(
-                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(7)})",  # noqa: S608 - only marks
+                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(8)})",  # noqa: S608 - only marks
                     [(_stamp(f.interval.start), *_columns(f)) for f in self._flows],
                 )
                 self._drop_old()
@@ -184,15 +204,21 @@ def _stamp(time: datetime) -> int:
     return int(time.timestamp())
 
 
+def _quarter(time: datetime) -> int:
+    return _stamp(floor_to(time, QUARTER))
+
+
 def _time(stamp: int) -> datetime:
     return datetime.fromtimestamp(stamp, UTC)
 
 
 def _observed(
-    stamp: int, load_wh: float | None, pv_wh: float | None, rt_price: float | None
+    stamp: int, load_wh: float | None, pv_wh: float | None, rt_price: float | None, *marks: int
 ) -> Observed:
     start = _time(stamp)
-    return Observed(Interval(start, start + QUARTER), load_wh, pv_wh, rt_price)
+    held_back, away = map(bool, marks)
+    interval = Interval(start, start + QUARTER)
+    return Observed(interval, load_wh, pv_wh, rt_price, held_back=held_back, away=away)
 
 
 def _columns(flow: Flow) -> tuple[float | None, ...]:
@@ -203,11 +229,12 @@ def _columns(flow: Flow) -> tuple[float | None, ...]:
         flow.car_wh,
         None if flow.plugged is None else int(flow.plugged),
         flow.stored_wh,
+        flow.load_wh,
     )
 
 
 def _flow(stamp: int, *columns: float | None) -> Flow:
     start = _time(stamp)
-    charge, discharge, pv, car, plugged, stored = columns
+    charge, discharge, pv, car, plugged, stored, load = columns
     known = None if plugged is None else bool(plugged)
-    return Flow(Interval(start, start + QUARTER), charge, discharge, pv, car, known, stored)
+    return Flow(Interval(start, start + QUARTER), charge, discharge, pv, car, known, stored, load)

@@ -14,7 +14,7 @@ import json
 import logging
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from gateway.store.ledger_file import LedgerFile
 
 log = logging.getLogger(__name__)
 
+_DAY, _EPOCH = timedelta(days=1), datetime(1970, 1, 1, tzinfo=UTC)
 ARCHIVED_AFTER = timedelta(days=60)  # every correction has come by then, and the book is past it
 
 
@@ -53,6 +54,7 @@ class Journal:
             self._file.shrink()
         self._archive = Archive(self._db)
         self.book, self._checkpoint_seq = Book(), 0
+        self._tidied = _EPOCH
         self._last_seq, self._last_hash = 0, GENESIS
         try:
             self._replay()
@@ -114,6 +116,9 @@ class Journal:
         self._last_seq, self._last_hash = seq, digest
         for entry in entries:
             self.book.add(entry)
+        if abs(time - self._tidied) >= _DAY:  # between checkpoints too: tenders are many
+            self.book.forget(time)
+            self._tidied = time
         if self._last_seq - self._checkpoint_seq >= self._every:
             self._add_checkpoint(time)
         return entries

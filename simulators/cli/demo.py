@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from simulators.supply import Supply
+from simulators.supply import Counterpart, Supply
 
 
 def register(app: typer.Typer) -> None:
@@ -29,6 +29,9 @@ def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
         Supply,
         typer.Option(help="how the retailer sells: at one price, or dearer the more is asked"),
     ] = Supply.BACKSTOP,
+    market: Annotated[
+        Counterpart, typer.Option(help="exchange; or none: a home with its retailer only")
+    ] = Counterpart.EXCHANGE,
 ) -> None:
     """Run a home, its devices, the exchange and its buyers for a day over real sockets.
 
@@ -39,5 +42,15 @@ def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
 
     kept = keep is not None
     curve = supply is Supply.CURVE
-    options = Options(days, seed, data, broker_port, exchange_port, dashboard_port, kept, curve)
+    options = Options(
+        days,
+        seed,
+        data,
+        broker_port,
+        exchange_port,
+        dashboard_port,
+        kept,
+        curve,
+        market is Counterpart.EXCHANGE,
+    )
     raise typer.Exit(run_demo(options, json, keep, live=live))

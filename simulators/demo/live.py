@@ -25,7 +25,9 @@ async def go_on(world: World, console: Console) -> None:
     page = world.gateway.agent.page
     if page is not None:
         console.print(f"The home's page: http://127.0.0.1:{page.port}")
-    console.print(f"Exchange: {world.exchange.url}    Ctrl-C ends it.")
+    if world.traded is not None:
+        console.print(f"Exchange: {world.traded.url}")
+    console.print("Ctrl-C ends it.")
     with Live(_view(world), console=console, refresh_per_second=4) as shown:
         while True:
             await pause(FRAME_S)

@@ -21,7 +21,8 @@ class Options:
     """The demo's options; a port of 0 is any free one.
 
     State that is ``kept`` survives a power cut; else the exchange does not wait for the disk.
-    With ``supply_curve`` the retailer sells dearer the more is asked of him, else at one price.
+    With ``supply_curve`` the retailer sells dearer the more is asked of him, else at one price. Without
+    an ``exchange`` the home has a retailer only: time-of-use tariff and feed-in.
     """
 
     days: int = 1
@@ -32,6 +33,7 @@ class Options:
     dashboard_port: int = 0
     kept: bool = False
     supply_curve: bool = False
+    exchange: bool = True
     start: datetime = START
 
     def scenario(self) -> Scenario:
@@ -61,8 +63,26 @@ class Addresses:
     meter_port: int
     charger_port: int
     broker_port: int
-    exchange_url: str
+    exchange_url: str | None
     dashboard_port: int
+
+
+# Of a Texan kind: cheap nights, a dear summer evening, a fixed feed-in.
+RETAILER: dict[str, Any] = {
+    "currency": "USD",
+    "import_price": {
+        "kind": "time_of_use",
+        "otherwise_per_kwh": "0.14",
+        "periods": [
+            {"from": "16:00", "to": "21:00", "per_kwh": "0.34", "months": [5, 6, 7, 8, 9]},
+            {"from": "23:00", "to": "06:00", "per_kwh": "0.08"},
+        ],
+    },
+    "export_price": {"kind": "flat", "per_kwh": "0.05"},
+    "levies_per_kwh": "0.006",
+    "tax_pct": "2",
+    "daily_fee": "0.32",
+}
 
 
 def gateway_settings(
@@ -93,9 +113,12 @@ def gateway_settings(
         "car": {"energy_wh": CAR_WH, "departure": "07:00"},
         "mqtt": {"host": host, "port": at.broker_port, "publish_s": 60},
         "tariff": {"import_price": {"kind": "flat", "per_kwh": "0.14"}},
-        "market": {"exchange": "cts", "url": at.exchange_url, "party_id": "home"},
         "control": {"period_s": 10},
         "grid_operator": {},
         "dashboard": {"port": at.dashboard_port},
     }  # fmt: skip
+    if at.exchange_url is None:
+        raw["tariff"] = RETAILER
+    else:
+        raw["market"] = {"exchange": "cts", "url": at.exchange_url, "party_id": "home"}
     return Settings.model_validate(raw)

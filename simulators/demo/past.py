@@ -16,12 +16,12 @@ DAYS = 14
 _SAMPLE = timedelta(minutes=1)
 
 
-def past_of(scenario: Scenario) -> Iterator[Observed]:
-    """Quarter-hours before ``scenario.start``; none for a recorded home, which begins with its file."""
+def past_of(scenario: Scenario, days: int = DAYS) -> Iterator[Observed]:
+    """Quarter-hours of so many ``days`` before ``scenario.start``; none for a recorded home, which begins with its file."""
     if scenario.recording is not None:
         return
     zone, seed = ZoneInfo(scenario.time_zone), scenario.seed
-    for interval in quarters(scenario.start - timedelta(days=DAYS), scenario.start):
+    for interval in quarters(scenario.start - timedelta(days=days), scenario.start):
         load_wh = pv_wh = 0.0
         moment = interval.start + _SAMPLE / 2
         while moment < interval.end:

@@ -18,6 +18,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.clock import WallClock
 from gateway.errors import ConfigError
+from simulators.demo.bill import BillReport, bill_report, bill_text
 from simulators.demo.live import go_on
 from simulators.demo.options import Options
 from simulators.demo.report import Report, make_report, opening_state
@@ -37,7 +38,7 @@ def run_demo(options: Options, json_file: Path | None, keep: Path | None, *, liv
     with _state(keep) as state_dir:
         _log_to(state_dir / "demo.log")
         wall = WallClock()
-        reports: list[Report] = []
+        reports: list[Report | BillReport] = []
 
         async def referee(world: World) -> None:
             report = await _play(world, console)
@@ -55,7 +56,7 @@ def run_demo(options: Options, json_file: Path | None, keep: Path | None, *, liv
     return 0 if reports and reports[0].kept else 1
 
 
-async def _play(world: World, console: Console) -> Report:
+async def _play(world: World, console: Console) -> Report | BillReport:
     """The days that count, then until the last of them is settled."""
     days = world.options.days
     console.print(
@@ -79,13 +80,21 @@ async def _play(world: World, console: Console) -> Report:
         await world.play(world.end, progress)
         opening = opening_state(world)
         await world.play(world.end + SETTLED_AFTER, progress)
+    if world.traded is None:
+        return bill_report(world, opening)
     return await make_report(world, opening)
 
 
 def _show(
-    report: Report, world: World, console: Console, json_file: Path | None, seconds: float
+    report: Report | BillReport,
+    world: World,
+    console: Console,
+    json_file: Path | None,
+    seconds: float,
 ) -> None:
-    console.print(statement_text(report, ZoneInfo(world.scenario.time_zone)))
+    zone = ZoneInfo(world.scenario.time_zone)
+    shown = statement_text(report, zone) if isinstance(report, Report) else bill_text(report, zone)
+    console.print(shown)
     console.print(
         f"{report.modbus_reads} Modbus requests and {report.mqtt_messages} MQTT messages"
         f" in {seconds:.1f} s.",

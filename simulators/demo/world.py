@@ -40,8 +40,14 @@ class World:
     servers: Servers
     broker_port: int
     broker_kind: str
-    exchange: ExchangeHandle
+    traded: ExchangeHandle | None
     gateway: Gateway
+
+    @property
+    def exchange(self) -> ExchangeHandle:
+        """Of a home that trades."""
+        assert self.traded is not None  # noqa: S101 - asked for where there is one
+        return self.traded
 
     @property
     def start(self) -> datetime:
@@ -97,25 +103,14 @@ async def _stage(
         home = Home(clock, scenario)
         servers = await serve_home(home)
         stack.push_async_callback(servers.close)
-        exchange = await start_exchange(
-            clock,
-            group,
-            state_dir / "exchange",
-            scenario.prices(),
-            port=options.exchange_port,
-            power_safe=options.kept,
-            terms=Terms(supply_curve=options.supply_curve),
-        )
-        stack.push_async_callback(exchange.close)
-        others = await start_participants(clock, group, exchange.url, options.seed)
-        stack.push_async_callback(others.close)
+        exchange = await _exchange(options, scenario, clock, state_dir / "exchange", group, stack)
         ports = servers.ports
         at = Addresses(
             ports.inverter,
             ports.meter,
             ports.charger,
             broker.port,
-            exchange.url,
+            exchange.url if exchange else None,
             options.dashboard_port,
         )
         settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone)
@@ -128,6 +123,32 @@ async def _stage(
                 options, clock, scenario, home, servers, broker.port, broker.kind, exchange, gateway
             )
             await referee(world)
+
+
+async def _exchange(
+    options: Options,
+    scenario: Scenario,
+    clock: SimClock,
+    folder: Path,
+    group: asyncio.TaskGroup,
+    stack: AsyncExitStack,
+) -> ExchangeHandle | None:
+    """The exchange and its other participants; None for a home with a retailer only."""
+    if not options.exchange:
+        return None
+    exchange = await start_exchange(
+        clock,
+        group,
+        folder,
+        scenario.prices(),
+        port=options.exchange_port,
+        power_safe=options.kept,
+        terms=Terms(supply_curve=options.supply_curve),
+    )
+    stack.push_async_callback(exchange.close)
+    others = await start_participants(clock, group, exchange.url, options.seed)
+    stack.push_async_callback(others.close)
+    return exchange
 
 
 @asynccontextmanager

@@ -30,11 +30,15 @@ class GoodWeHybrid(VendorUnit):
         }
         areas = [
             Area(35000, 33, self._identity),
-            Area(35100, 140, self._running),
+            Area(35100, 260, self._running),
             Area(36000, 58, self._meter),
             Area(37000, 60, self._battery),
+            Area(45127, 7, self._settings_only),
+            Area(45222, 60, self._second_counters),
             Area(45352, 8, self._settings_only),
-            Area(47500, 19, self._settings_only),
+            Area(47000, 40, self._settings_only),
+            Area(47500, 50, self._settings_only),
+            Area(47900, 17, self._settings_only),
         ]
         super().__init__(view, areas, settings)
         self._apply()
@@ -100,9 +104,8 @@ class GoodWeHybrid(VendorUnit):
             block.u16(at + 2, whole(view.frequency_hz(), 100))
             block.i16(at + 4, whole(third))
         block.u16(35136, 1)
-        block.i16(35138, whole(powers.inverter_ac))
-        block.i16(35140, whole(-powers.grid))
-        block.i16(35172, whole(powers.load + powers.ev))
+        block.i32(35137, whole(powers.inverter_ac), whole(-powers.grid))
+        block.i32(35171, whole(powers.load + powers.ev))
         block.u16(35180, None if view.blind else 4100)
         block.i16(35181, whole(powers.battery / 410.0, 10))
         block.i32(35182, whole(powers.battery))
@@ -111,6 +114,8 @@ class GoodWeHybrid(VendorUnit):
         true = view.home.powers().battery
         block.u16(35184, 1 if abs(true) < 10 else 2 if true > 0 else 3)
         block.u32(35191, counted(view.counter("pv"), 0.01))
+        block.u32(35195, counted(view.counter("grid_export"), 0.01))
+        block.u32(35200, counted(view.counter("grid_import"), 0.01))
         block.u32(35206, counted(view.counter("charge"), 0.01))
         block.u32(35209, counted(view.counter("discharge"), 0.01))
 
@@ -122,6 +127,18 @@ class GoodWeHybrid(VendorUnit):
         block.u16(36014, whole(view.frequency_hz(), 100))
         block.f32(36015, view.counter("grid_export"), view.counter("grid_import"))
         block.i32(36019, third, third, third, whole(-powers.grid))
+        volts = None if view.blind else whole(VOLTAGE_V, 10)
+        amps = whole(abs(powers.grid) / 3 / VOLTAGE_V, 10)
+        block.u16(36052, volts, volts, volts, amps, amps, amps)
+
+    def _second_counters(self, block: Block) -> None:
+        """The same counters once more, as older masters ask for them."""
+        view = self.view
+        block.u32(45222, counted(view.counter("pv"), 0.01))
+        block.u32(45226, counted(view.counter("grid_export"), 0.01))
+        block.u32(45231, counted(view.counter("grid_import"), 0.01))
+        block.u32(45237, counted(view.counter("charge"), 0.01))
+        block.u32(45240, counted(view.counter("discharge"), 0.01))
 
     def _battery(self, block: Block) -> None:
         view = self.view

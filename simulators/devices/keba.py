@@ -73,6 +73,8 @@ class KebaCharger(BlockUnit):
             1110: lambda: _MAX_MA,
             1500: lambda: 0,
             1502: lambda: counted(home.state().session_wh, 10),
+            1550: lambda: 0,  # who switches the phases: nobody
+            1552: lambda: int(home.commands.charge_phases == PHASES),
             1600: lambda: self.settings[_SAFE_CURRENT].value,
             1602: lambda: self.settings[_SAFE_TIMEOUT].value,
         }

@@ -7,6 +7,9 @@ reads 0x80000000 in signed numbers and 0xFFFFFFFF in unsigned ones.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from simulators.devices.protocol import INPUT
 from simulators.devices.registers import (
     Area,
     Block,
@@ -18,6 +21,7 @@ from simulators.devices.registers import (
     set_number,
     whole,
 )
+from simulators.devices.truths import BATTERY_V
 from simulators.devices.view import View
 from simulators.physics.house import VOLTAGE_V
 
@@ -40,14 +44,16 @@ class SmaHybrid(VendorUnit):
             Area(30513, 18, self._yield),
             Area(30581, 4, self._meter_counters),
             Area(30769, 38, self._powers),
-            Area(30845, 2, self._charge),
-            Area(30865, 4, self._meter),
-            Area(30957, 12, self._second_input),
-            Area(31393, 12, self._battery),
-            Area(_SETPOINT, 4, self._settings_only),
+            Area(30843, 126, self._more_powers),
+            Area(31253, 34, self._phases),
+            Area(31391, 14, self._battery),
+            Area(31435, 6, self._currents),
+            Area(34661, 8, self._cells),
+            Area(_SETPOINT, 6, self._settings_only),
             Area(40187, 2, self._capacity),
         ]
-        super().__init__(view, areas, settings)
+        both = [*areas, *(replace(area, table=INPUT) for area in areas)]  # the same in both tables
+        super().__init__(view, both, settings)
         self._apply()
 
     def reboot(self) -> None:
@@ -111,16 +117,31 @@ class SmaHybrid(VendorUnit):
         block.u32(30783, volts, volts, volts)
         block.u32(30803, whole(view.frequency_hz(), 100))
 
-    def _charge(self, block: Block) -> None:
-        block.u32(30845, whole(self.view.soc_pct()))
+    def _more_powers(self, block: Block) -> None:
+        """Battery, meter and the second input of the panels; this model has two."""
+        view, powers = self.view, self.view.powers()
+        self._signed(block, 30843, powers.battery / BATTERY_V * 1000)
+        block.u32(30845, whole(view.soc_pct()))
+        block.u32(30851, None if view.blind else whole(BATTERY_V, 100))
+        block.u32(30865, whole(max(0.0, powers.grid)), whole(max(0.0, -powers.grid)))
+        block.u32(30955, 2291 if abs(powers.battery) < 10 else 2292 if powers.battery < 0 else 2293)
+        self._signed(block, 30961, powers.pv * 0.42)
+        block.u32(30967, _NO_I32)
 
-    def _meter(self, block: Block) -> None:
-        grid = self.view.powers().grid
-        block.u32(30865, whole(max(0.0, grid)), whole(max(0.0, -grid)))
+    def _phases(self, block: Block) -> None:
+        """Of the meter: volts, and what each phase gives and takes."""
+        view, third = self.view, self.view.powers().grid / 3
+        volts = None if view.blind else whole(VOLTAGE_V, 100)
+        out, into = whole(max(0.0, -third)), whole(max(0.0, third))
+        block.u32(31253, volts, volts, volts, out, out, out, into, into, into)
 
-    def _second_input(self, block: Block) -> None:
-        self._signed(block, 30961, self.view.powers().pv * 0.42)
-        block.u32(30967, _NO_I32)  # this model has two inputs
+    def _currents(self, block: Block) -> None:
+        for address in (31435, 31437, 31439):
+            self._signed(block, address, abs(self.view.powers().grid) / 3 / VOLTAGE_V * 1000)
+
+    def _cells(self, block: Block) -> None:
+        charged, discharged = self.view.counter("charge"), self.view.counter("discharge")
+        block.u64(34661, counted(charged, bits=64), counted(discharged, bits=64))
 
     def _battery(self, block: Block) -> None:
         view, power = self.view, self.view.powers().battery

@@ -30,6 +30,7 @@ _CONTROL, _GRID_CHARGE, _GRID_LIMIT, _RESERVE = 0xE004, 0xE005, 0xE006, 0xE008
 _DEFAULT_MODE, _TIMEOUT, _MODE = 0xE00A, 0xE00B, 0xE00D
 _CHARGE_LIMIT, _DISCHARGE_LIMIT = 0xE00E, 0xE010
 _PV_LIMIT = 0xF322
+_POWER_CONTROL = 0xF000  # reactive power: none; and the active power limit that is kept, %
 _REMOTE, _SELF_CONSUMPTION = 4, 7
 _BATTERY = 0xE100
 
@@ -79,6 +80,7 @@ class StorEdge(BlockUnit):
                 Span(_BATTERY, 0x8A, self._battery_block),
                 Span(_BATTERY + 0x1400, 0x8A, self._battery_block),  # newer firmware has it twice
                 Span(_PV_LIMIT, 2, self._limit_block),
+                Span(_POWER_CONTROL, 2, self._power_control_block),
             ]
         )
         self.set_writable(self.settings, self._written)
@@ -156,6 +158,11 @@ class StorEdge(BlockUnit):
     def _limit_block(self) -> bytearray:
         block = Block(2, _PV_LIMIT)
         block.u16(_PV_LIMIT, *(setting.value for setting in self._limit.values()))
+        return block.data
+
+    def _power_control_block(self) -> bytearray:
+        block = Block(2, _POWER_CONTROL)
+        block.u16(_POWER_CONTROL, 0, 100)
         return block.data
 
     def _battery_block(self) -> bytearray:

@@ -2,7 +2,8 @@
 
 Remote control mode 4 takes the whole block 0x7C-0x8A in one request of function 16, of which 0x89 is
 the battery's power, discharge +. It cannot be read back; input register 0x100 shows the mode. After
-10 minutes without a new command it goes over into mode 6, self-consumption. After a restart it is locked: input register
+10 minutes without a new command it goes over into mode 6, self-consumption. Before remote control there were work mode
+0x1F (3 = manual) and manual mode 0x20 (0 rest, 1 charge, 2 discharge), which are kept. After a restart it is locked: input register
 0x54 says so, and nothing is taken until the user's code stands in holding register 0.
 """
 
@@ -19,9 +20,12 @@ from simulators.devices.registers import (
     whole,
 )
 from simulators.devices.view import View
+from simulators.physics.house import VOLTAGE_V
 
 _MODE, _POWER, _END = 0x7C, 0x89, 0x8B
 _OFF, _PUSH_POWER, _SELF_CONSUME = 0, 4, 6
+_WORK, _MANUAL, _WAKE = 0x1F, 0x20, 0x56
+_BY_HAND, _CHARGE, _DISCHARGE = 3, 1, 2
 _CODE, _LOCK = 2014, 0x54
 _BY_ALL_AT_ONCE = 16  # the function code
 _LASTS_S = 600
@@ -35,11 +39,13 @@ class SolaxHybrid(VendorUnit):
         areas = [
             Area(0, 0x60, self._identity),
             Area(0, 220, self._measured, INPUT),
-            Area(0x100, 20, self._remote, INPUT),
+            Area(0x100, 64, self._remote, INPUT),  # with a third input and a second battery: none
         ]
         settings = {address: Setting(0) for address in range(_MODE, _END)}
+        self._kept = {_WORK: Setting(0, 0, 3), _MANUAL: Setting(0, 0, 2), _WAKE: Setting(0, 0, 1)}
         super().__init__(view, areas, settings, little=True)
         self.set_writable({0: Setting(0)}, self._unlock)
+        self.set_writable(self._kept, self._set_work_mode)
         self._apply()
 
     def reboot(self) -> None:
@@ -79,6 +85,19 @@ class SolaxHybrid(VendorUnit):
             raise ModbusError(ILLEGAL_VALUE)
         self._locked = code != _CODE
 
+    def _set_work_mode(self, _addresses: frozenset[int]) -> None:
+        if self._locked:
+            raise ModbusError(ILLEGAL_VALUE)
+        self._apply()
+
+    def _by_hand(self) -> float | None:
+        """What the battery is told by its manual mode, W, discharge +; None where that is off."""
+        if self._kept[_WORK].value != _BY_HAND:
+            return None
+        battery = self.view.home.house.battery
+        told = {_CHARGE: -battery.max_charge_w, _DISCHARGE: battery.max_discharge_w}
+        return told.get(self._kept[_MANUAL].value, 0.0)
+
     def _enter(self, mode: int) -> None:
         self._mode = mode
         running = _LASTS_S if mode == _PUSH_POWER else None
@@ -86,15 +105,14 @@ class SolaxHybrid(VendorUnit):
         self._apply()
 
     def _apply(self) -> None:
-        charge: float | None = None
-        discharge: float | None = None
+        discharge = self._by_hand()
         if self._mode == _PUSH_POWER:
             discharge = float(number(self.settings, _POWER, little=True, signed=True))
-            charge = -discharge
+        charge = None if discharge is None else -discharge
         self.view.home.command(
             charge_limit_w=charge,
             discharge_limit_w=discharge,
-            grid_charge=self._mode == _PUSH_POWER,
+            grid_charge=discharge is not None,
         )
 
     def _identity(self, block: Block) -> None:
@@ -112,6 +130,10 @@ class SolaxHybrid(VendorUnit):
         block.i16(20, None if view.blind else 4100)
         block.i16(22, whole(-powers.battery))
         block.u16(28, whole(view.soc_pct()))
+        volts = None if view.blind else whole(VOLTAGE_V, 10)
+        amps = whole(powers.grid / 3 / VOLTAGE_V, 10)
+        block.u16(202, volts, volts, volts)
+        block.i16(206, amps, amps, amps)
         block.u16(_LOCK, int(not self._locked))
         block.i32(70, whole(-powers.grid))
         block.u32(72, counted(view.counter("grid_export"), 0.1))

@@ -85,6 +85,7 @@ class Lab:
             "device": list(devices),
             "control": {"period_s": 10},
             "planner": {"horizon_h": 24},
+            "site": {"time_zone": "UTC"},
             "dashboard": {"enabled": False},
             "mqtt": {"publish_s": 600, "port": broker_port},
             "tariff": {"export_price": {"kind": "flat", "per_kwh": "0.08"}},

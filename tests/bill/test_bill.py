@@ -156,7 +156,13 @@ def test_energy_that_nobody_counted_by_quarter_costs_what_it_may_be_known_to_cos
 
 def flows_for(rows: list[Quarter], move: list[float]) -> list[Flow]:
     """The battery moved so much (discharge +) in each."""
-    return [Flow(r.interval, max(-m, 0.0), max(m, 0.0), 600.0 if r.export_wh else 0.0, 0.0, False, 5_000.0) for r, m in zip(rows, move, strict=True)]  # fmt: skip
+    made = []
+    for row, moved in zip(rows, move, strict=True):
+        pv = 600.0 if row.export_wh else 0.0
+        load = row.import_wh - row.export_wh + pv + moved
+        gave = max(-moved, 0.0), max(moved, 0.0)
+        made.append(Flow(row.interval, *gave, pv, 0.0, False, 5_000.0, load))
+    return made
 
 
 def test_without_battery_sun_and_us() -> None:

@@ -157,7 +157,7 @@ def seen(grid: float | None = 500.0, pv: float | None = 0.0, **car: object) -> S
     [
         ("worth more than it costs: full power", seen(), values(200, 150), LONG, None, 16),
         ("worth less: it waits", seen(), values(100, 150), LONG, None, 0),
-        ("the sun's surplus is worth it, in whole amperes up", seen(-5_000, 5_500), values(100, 150), LONG, None, 8),
+        ("the sun's surplus is worth it, in the nearest amperes", seen(-5_000, 5_500), values(100, 150), LONG, None, 7),
         ("too little sun for the least current", seen(-900, 1_400), values(100, 150), LONG, None, 0),
         ("a price that is not known: rather ready than short", seen(), values(100, None), LONG, None, 16),
         ("no order, and time enough: it waits", seen(), None, LONG, None, 0),

@@ -87,7 +87,10 @@ def test_the_two_prices_can_be_compared() -> None:
 
 @pytest.mark.parametrize(
     ("soc_pct", "load_w", "says"),
-    [(20.0, 9000.0, "is at its backup reserve of 20 %; the house"), (100.0, 100.0, "is full; the")],
+    [
+        (20.0, 9000.0, "the battery is at its backup reserve of 20 %; the house"),
+        (100.0, 100.0, "the battery is full; the"),
+    ],
 )
 def test_an_empty_or_full_battery_has_no_choice(soc_pct: float, load_w: float, says: str) -> None:
     state = home(Reason.PRICE_REST, load_w=load_w)
@@ -100,8 +103,14 @@ def test_an_empty_or_full_battery_has_no_choice(soc_pct: float, load_w: float, s
 
 
 def test_what_was_sold_is_the_reason_for_a_delivery() -> None:
-    assert sentence(home(Reason.DELIVERY, 900), NOW, 270) == "delivers the 270 Wh sold for 14:30"
-    assert sentence(home(Reason.DELIVERY), NOW, -90) == "delivers the 90 Wh bought for 14:30"
+    assert (
+        sentence(home(Reason.DELIVERY, 900), NOW, 270)
+        == "the battery delivers the 270 Wh sold for 14:30"
+    )
+    assert (
+        sentence(home(Reason.DELIVERY), NOW, -90)
+        == "the battery delivers the 90 Wh bought for 14:30"
+    )
 
 
 def test_an_unknown_price_leaves_the_bare_rule() -> None:

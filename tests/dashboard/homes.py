@@ -26,6 +26,7 @@ from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading,
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
+from gateway.store.energies import Energies, QuarterEnergies
 from gateway.store.minutes import Minute
 
 MIDNIGHT = datetime(2026, 6, 15, 5, tzinfo=UTC)  # in Chicago
@@ -104,8 +105,16 @@ def minutes() -> list[Minute]:
 def decisions() -> list[Decision]:
     noon = MIDNIGHT + timedelta(hours=9)
     return [
-        Decision(MIDNIGHT, noon, Reason.SELF_CONSUMPTION, "serves the house: so it was", 0),
-        Decision(noon, NOW, Reason.PRICE_CHARGE, "charges: sold now a kWh brings 0.030 USD", -2400),
+        Decision(
+            MIDNIGHT, noon, Reason.SELF_CONSUMPTION, "the battery serves the house: so it was", 0
+        ),
+        Decision(
+            noon,
+            NOW,
+            Reason.PRICE_CHARGE,
+            "the battery charges: sold now a kWh brings 0.030 USD",
+            -2400,
+        ),
     ]
 
 
@@ -233,6 +242,17 @@ class Source:
 
     def latest(self) -> HomeView | None:
         return self.now
+
+    async def energies(self, since: datetime, until: datetime) -> list[QuarterEnergies]:
+        """Each quarter-hour the same, from a week ago on."""
+        assert self.now is not None
+        first, last = max(since, MIDNIGHT - timedelta(days=7)), min(until, self.now.time)
+        flows = Energies(1000, 600, 100, 300, 200, 0, None)
+        return (
+            [QuarterEnergies(i.start, flows, 15) for i in quarters(first, last)]
+            if first < last
+            else []
+        )
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         body = json.loads(payload)

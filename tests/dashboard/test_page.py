@@ -62,6 +62,28 @@ async def test_why_the_battery_did_it_stands_below_the_chart(page: Page) -> None
     await expect(rows.first).to_contain_text("09:0014:37")
 
 
+async def test_the_past_by_day_week_month_and_year(page: Page) -> None:
+    tiles = page.locator("#past-tiles > div")
+    await expect(page.locator("#past-name")).to_have_text("Monday, 15 June 2026")
+    await expect(tiles.first).to_have_text("Solar59.0 kWh before: 96.0 kWh")  # 59 quarter-hours
+    await expect(tiles.last).to_have_text("Not from the grid83 % before: 83 %")
+    await expect(page.locator("#past-next")).to_be_disabled()
+    await page.get_by_role("button", name="Earlier").click()
+    await expect(page.locator("#past-name")).to_have_text("Sunday, 14 June 2026")
+    await page.get_by_role("button", name="Week").click()
+    await expect(page.locator("#past-name")).to_have_text("Week from 8 June 2026")
+    await page.locator("summary", has_text="The past as a table").click()
+    await expect(page.locator("#past-table tbody tr")).to_have_count(7)
+    await page.get_by_role("button", name="Later").click()
+    await page.get_by_role("button", name="Year").click()
+    await expect(page.locator("#past-name")).to_have_text("2026")
+    await expect(page.locator("#chart-past canvas")).to_be_visible()
+    async with page.expect_download() as waiting:
+        await page.get_by_role("link", name="CSV").click()
+    download = await waiting.value
+    assert download.suggested_filename == "energy-year-2026-01-01.csv"
+
+
 async def test_what_the_home_does_now(page: Page) -> None:
     await expect(page.locator("h1")).to_have_text("home")
     await expect(page.locator("#story")).to_have_text(
@@ -140,7 +162,11 @@ async def test_every_command(page: Page, source: Source) -> None:
         "battery": "hold",
         "export_limit_w": 4200.5,
         "charge_now": True,
-        "departure": {"time": "06:45", "energy_wh": 12500},
+        "departure": {
+            "time": "06:45",
+            "energy_wh": 12500,
+            "days": "mon,tue,wed,thu,fri,sat,sun",
+        },
         "trading": False,
         "price_floor": 0.035,
     }

@@ -63,7 +63,7 @@ async def test_a_wrap_while_the_gateway_was_off_is_seen(clock: HandClock, tmp_pa
     async with serving(RegisterServer(units)) as server:
         first = Life(server, tmp_path, clock)
         await first.imported()
-        clock.seconds += 1000
+        clock.seconds += 4000
         await first.imported()  # long enough ago to be stored
         await first.end()
         clock.seconds += 7200
@@ -79,7 +79,7 @@ async def test_a_zero_after_a_restart_is_not_believed(clock: HandClock, tmp_path
     async with serving(RegisterServer(units)) as server:
         first = Life(server, tmp_path, clock)
         await first.imported()
-        clock.seconds += 1000
+        clock.seconds += 4000
         assert await first.imported() == 50_000
         await first.end()
         units[1] |= meter(0)
@@ -92,12 +92,30 @@ async def test_a_zero_after_a_restart_is_not_believed(clock: HandClock, tmp_path
         await second.end()
 
 
+async def test_what_was_used_while_it_was_off_counts_though_the_clock_is_behind(
+    clock: HandClock, tmp_path: Path
+) -> None:
+    """Three weeks without power; a machine without a battery clock starts with the time of before."""
+    units = {1: meter(50_000_000)}
+    async with serving(RegisterServer(units)) as server:
+        first = Life(server, tmp_path, clock)
+        await first.imported()
+        clock.seconds += 4000
+        assert await first.imported() == 50_000
+        await first.end()
+        clock.seconds -= 1800
+        units[1] |= meter(470_000_000)
+        second = Life(server, tmp_path, clock)
+        assert await second.imported() == 470_000
+        await second.end()
+
+
 async def test_a_new_meter_is_believed_after_some_minutes(clock: HandClock, tmp_path: Path) -> None:
     units = {1: meter(50_000_000)}
     async with serving(RegisterServer(units)) as server:
         first = Life(server, tmp_path, clock)
         await first.imported()
-        clock.seconds += 1000
+        clock.seconds += 4000
         await first.imported()
         await first.end()
         units[1] |= meter(7_000)
@@ -153,7 +171,7 @@ async def test_a_new_meter_that_counts_no_export_yet_is_believed_too(
     async with serving(RegisterServer(units)) as server:
         first = Life(server, tmp_path, clock)
         await first.imported()
-        clock.seconds += 1000
+        clock.seconds += 4000
         await first.imported()
         await first.end()
         units[1] |= meter(7_000, 0)
@@ -181,7 +199,7 @@ async def test_a_meter_replaced_by_one_with_a_higher_count_adds_nothing(
         units[1] |= meter(3_820_250_000)
         clock.seconds += 60
         assert await first.imported() == 50_250
-        clock.seconds += 1000
+        clock.seconds += 4000
         await first.imported()  # stored
         await first.end()
         second = Life(server, tmp_path, clock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -46,6 +47,8 @@ async def found_at(server: RegisterServer) -> list[Finding]:
 def test_every_profile_can_be_found() -> None:
     """By SunSpec, or by registers that say so: then the images prove it, or that they do not."""
     for key, profile in all_profiles().items():
+        if key.startswith("bridge-"):  # found by the configuration only: tests/bridge
+            continue
         if profile.sunspec is None and profile.kind != "relay":  # contacts: nobody knows whose
             assert key in IMAGES or key in FIRST, f"{key} has no image"
             assert profile.identify or (key in FIRST and FIRST[key].found_as != key), key
@@ -84,6 +87,48 @@ async def test_no_other_profile_takes_it_for_its_own(key: str) -> None:
 async def test_goodwe_of_any_rating_and_generation_is_found(serial: str) -> None:
     async with served(goodwe(serial=serial)) as server:
         assert [f.profile.key for f in await found_at(server)] == ["goodwe-et"]
+
+
+@pytest.mark.parametrize("word", [0, 1, 2, 5, 100, 0xFFFF, 0x8000])
+async def test_a_device_that_has_one_word_everywhere_is_nobody(word: int) -> None:
+    """Some answer with 0, or with all ones, where they have nothing."""
+    words = dict.fromkeys(range(0x10000), word)
+    async with serving(RegisterServer({1: words}, input={1: words})) as server:
+        connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(5.0))
+        found = await identify(connection.unit(1), all_profiles().values())
+        await connection.close()
+    assert found is None or (word, found[0].key) == (1, "sigenergy")
+
+
+@pytest.mark.parametrize("key", ["webasto-next", "sungrow-sh", "keba-p30"])
+async def test_a_line_that_refuses_now_and_then_hides_nobody(key: str) -> None:
+    """Every third question is refused as if there were no such register."""
+    image, asked = IMAGES[key], 0
+
+    class Refusing(RegisterServer):
+        def answer(self, unit: int, pdu: bytes) -> bytes:
+            nonlocal asked
+            asked += 1
+            right = super().answer(unit, pdu)
+            return bytes((pdu[0] | 0x80, 2)) if asked % 3 == 0 else right
+
+    server = Refusing({image.unit: dict(image.holding)}, input={image.unit: dict(image.input)})
+    async with serving(server):
+        connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(5.0))
+        found = await identify(connection.unit(image.unit), all_profiles().values())
+        await connection.close()
+    assert found
+    assert found[0].key == key
+
+
+async def test_an_unknown_device_is_asked_each_question_three_times_at_most() -> None:
+    async with serving(RegisterServer({1: {}}, input={1: {}})) as server:
+        connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(5.0))
+        assert await identify(connection.unit(1), all_profiles().values()) is None
+        await connection.close()
+    asked = Counter(server.reads)
+    chain = {(1, 3, base, 2) for base in (0, 1000, 4096, 40000, 50000)}  # where SunSpec may begin
+    assert {question for question, times in asked.items() if times > 3} <= chain
 
 
 async def test_two_maps_of_one_device_are_one_device() -> None:

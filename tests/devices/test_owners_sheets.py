@@ -97,6 +97,17 @@ def test_ours_is_never_replaced_and_it_is_said(
     assert [r for r in caplog.records if "sdm630 is a profile of the package" in r.message]
 
 
+async def test_a_greedy_sheet_takes_no_device_of_ours(folder: Path) -> None:
+    greedy = GOOD.replace("acme-h1", "aaa-greedy").replace("^ACM[0-9]{7}$", ".")
+    greedy = greedy.replace(
+        'at = 3, type = "str", count = 5', 'at = 52, type = "u16", table = "input"'
+    )
+    (folder / "aaa-greedy.toml").write_text(greedy)
+    async with serving(RegisterServer({}, input={1: dict(sdm630().input)})) as server:
+        found = [f.profile.key async for f in scan("127.0.0.1", server.port, [1])]
+    assert found == ["sdm630"]
+
+
 def test_a_file_is_named_after_its_key(folder: Path) -> None:
     (folder / "acme-h2.toml").write_text(GOOD)
     with pytest.raises(ConfigError, match="named after its key"):
@@ -124,9 +135,14 @@ def test_a_package_brings_sheets_and_none_of_its_code_is_run(
     told.mkdir()
     (package / "__init__.py").write_text("raise RuntimeError('run')")
     (package / "acme-h1.toml").write_text(GOOD)
+    (package / "more").mkdir()
+    (package / "more" / "acme-h2.toml").write_text(GOOD.replace("acme-h1", "acme-h2"))
     (told / "METADATA").write_text("Metadata-Version: 2.1\nName: acme-sheets\nVersion: 1.0\n")
-    (told / "entry_points.txt").write_text("[energy_gateway.sheets]\nacme = acme_sheets\n")
+    (told / "entry_points.txt").write_text(
+        "[energy_gateway.sheets]\nacme = acme_sheets\nmore = acme_sheets.more\nnone = no_such_package\n"
+    )
     monkeypatch.syspath_prepend(str(site))
     catalogue.forget()
     assert catalogue.profile("acme-h1").title == "Acme H1 hybrid"
+    assert catalogue.profile("acme-h2").key == "acme-h2"
     assert "acme_sheets" not in sys.modules

@@ -17,6 +17,7 @@ from gateway.devices.sheets.load import load
 from gateway.devices.sheets.skeleton import find
 from gateway.errors import ConfigError
 from tests.devices.image_files import FILES
+from tests.devices.test_sheets import WHOLE
 from tests.devices.vendor_images import Image, f32, sigenergy, u32
 
 SHEETS = Path(load.__code__.co_filename).parent
@@ -104,16 +105,26 @@ def test_a_newcomer_comes_from_a_dump_to_a_reading(tmp_path: Path) -> None:
 
 
 def test_check_says_what_is_not_offered(tmp_path: Path) -> None:
-    text = (SHEETS / "keba-p30.toml").read_text()
-    one = tmp_path / "keba.toml"
-    one.write_text(
-        text.replace('where = "charger keba-modbus", registers = ["all"]', 'registers = ["enable"]')
-    )
+    one = tmp_path / "some-meter.toml"
+    one.write_text(WHOLE.replace('registers = ["mode", "setpoint"]', 'registers = ["mode"]'))
     done = sheet("check", one)
     assert done.exit_code == 0
     assert "NOT OFFERED" in done.output
-    assert "5004" in done.output
-    assert "5014" not in done.output
+    assert " 101" in done.output
+    assert " 100" not in done.output
+
+
+def test_check_notes_what_is_worth_a_second_look(tmp_path: Path) -> None:
+    one = tmp_path / "some-meter.toml"
+    careless = WHOLE.replace(", valid = [0, 100] }", " }").replace('restore = ["setpoint"]', "")
+    careless = careless.replace(', { restore = "setpoint" }]', "]").replace(
+        "is_neutral = { mode = 0 }", ""
+    )
+    for text, notes in ((careless, 4), (WHOLE, 1)):
+        one.write_text(text)
+        done = sheet("check", one)
+        assert done.exit_code == 0, done.output
+        assert done.output.count("note: ") == notes, done.output
 
 
 @pytest.mark.parametrize(
@@ -128,3 +139,17 @@ def test_what_is_no_dump_is_told(text: str, tmp_path: Path) -> None:
 
 def test_the_schema_is_printed() -> None:
     assert sheet("schema").output == schema.schema_text()
+
+
+def test_all_of_a_profile_is_shown() -> None:
+    def shown(*words: str) -> str:
+        return CliRunner().invoke(make_app("gateway.cli", ""), ["profiles", *words]).output
+
+    told = shown("growatt-sph")
+    assert "writes 30409: told by 0xaha/growatt_modbustcp, growatt" in told
+    assert "writes 30100" in told
+    assert "flash, 50 a day at most" in told
+    assert "reads battery_soc_pct" in told
+    assert "told by" in shown("huawei-sun2000")
+    assert "SunSpec" in shown("fronius-gen24")
+    assert "families are read" in shown()

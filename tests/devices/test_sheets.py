@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.devices import catalogue
 from gateway.devices.sheets import load, schema
+from gateway.devices.sheets.format import Sheet
+from gateway.devices.sheets.problem import blame
 from gateway.domain.control import Control
 from gateway.errors import ConfigError, DeviceError
 from gateway.modbus.registers import Field, Missing
@@ -34,6 +42,7 @@ power = { at = 590, type = "i16" }
 mode = { at = 100, type = "u16" }
 setpoint = { at = 101, type = "i32", words = "little" }
 rated = { at = 20, type = "u16" }
+locked = { at = 21, type = "u16" }
 
 [readings]
 battery_soc_pct = "soc"
@@ -48,7 +57,7 @@ sources = [
 lease = { kind = "none", refresh_s = 60 }
 is_neutral = { mode = 0 }
 restore = ["setpoint"]
-refuse = [{ when = { mode = 9 }, because = "somebody else steers" }]
+refuse = [{ when = { locked = 1 }, because = "it is locked on its page" }]
 hold = [
   { write = "setpoint", value = "setpoint", most = "rated" },
   { write = "mode", value = { charge = 2, rest = 1, discharge = 3 } },
@@ -80,6 +89,9 @@ WRONG = [
     ('at = 101, type = "i32"', 'at = 101, type = "u32"', 'value = "setpoint"', ("holds no sign",)),
     ('restore = ["setpoint"]', 'restore = ["set"]', "restore = [", ("'set'", "'setpoint'")),
     ('match = "."', 'match = "("', "identify", ("regular expression",)),
+    ('of = "-power"', 'of = ["serial", "power"]', "battery_power_w = {", ("serial is a text",)),
+    ('of = "-power"', 'of = "power", scale = 0', "battery_power_w = {", ("every value 0",)),
+    ("is_neutral = { mode = 0 }", 'is_neutral = { mode = { match = "(" } }', "is_neutral", ("regular",)),
     ('lease = {', 'flash = ["mode"]\nlease = {', "sources", ("max_per_day",)),
 ]  # fmt: skip
 
@@ -134,6 +146,54 @@ def test_one_profile_loads_no_other() -> None:
     assert [Path(file).name for file in done.stdout.split()] == ["sdm630.toml"]
 
 
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_a_sheet_that_is_changed_anyhow_is_taken_or_refused_and_never_stumbles(
+    data: st.DataObject,
+) -> None:
+    """Any key of any sheet replaced, renamed or left out: a profile, or an error of ours."""
+    raw = tomllib.loads(data.draw(st.sampled_from(SHEETS)).read_text(encoding="utf-8"))
+    inside = data.draw(st.sampled_from(list(tables(raw))))
+    key = data.draw(st.sampled_from(sorted(inside)))
+    value = inside.pop(key)
+    other = data.draw(st.one_of(ODD, st.sampled_from([value])))
+    inside[data.draw(st.sampled_from([key, f"{key}x"]))] = other
+    try:
+        sheet = msgspec.convert(raw, Sheet)
+    except msgspec.ValidationError:
+        wrong = blame(raw, Sheet)
+        assert wrong
+        assert wrong.path
+        return
+    try:
+        profile = load.made(sheet, "", "some.toml")
+    except ConfigError:
+        return
+    for output in profile.source.outputs if profile.source else ():
+        texts = st.sampled_from(["", "A1", "055.5"])
+        numbers = st.sampled_from([0, 1, 3, -5, 2.5, 40_000, 1e30])
+        missing = st.sampled_from(Missing)
+        values = [
+            data.draw(missing | (texts if f.kind == "str" else numbers)) for f in output.fields
+        ]
+        assert isinstance(output.combine(*values), int | float | str | Missing)
+
+
+def tables(raw: Any) -> Iterator[dict[str, Any]]:
+    """Every table of a sheet that holds something."""
+    if isinstance(raw, dict):
+        if raw:
+            yield raw
+        raw = list(raw.values())
+    for inner in raw if isinstance(raw, list) else ():
+        yield from tables(inner)
+
+
+ODD = st.sampled_from(
+    [0, -1, 70_000, 2.5, True, "", "x", "-x", "setpoint", "(", [], ["x"], [1, 2], {}, {"x": 1}]
+)
+
+
 # -- what is written --
 
 
@@ -157,9 +217,9 @@ async def test_a_setpoint_is_written_as_the_sheet_has_it_and_undone(
             assert (words[100], words[101], words[102]) == (mode, low, high)
         assert (await one.release()).neutral
         assert words == image()
-        words[100] = 9
+        words[21] = 1
         clock.seconds += 100
-        with pytest.raises(DeviceError, match="somebody else steers"):
+        with pytest.raises(DeviceError, match="locked on its page"):
             await one.hold(Control.BATTERY_POWER, 1000)
         await one.close()
 

@@ -27,6 +27,7 @@ from tests.devices.image_files import FIRST
 # Steered by the AC output, without a published register of its AC power: the losses are not known.
 AC_WITHOUT_LOSSES = [name for name, file in family_files().items() if not file.losses_known]
 LOSSES_W = 350
+BY_GRID = ("victron",)  # the battery takes what the home leaves of a setpoint at the meter
 MOST_W = {"marstek": 2500}  # what the device itself can
 NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
 BATTERY, CHARGER = Control.BATTERY_POWER, Control.CHARGE_CURRENT
@@ -103,7 +104,8 @@ def test_an_inverter_is_found_read_steered_and_let_go(family: str, tmp_path: Pat
         await one.hold(BATTERY, 1000)
         await clock.sleep(1000)  # we are dead
         power = await number(one, "battery_power_w")
-        assert (power < 0) == reverts  # at noon a battery left to itself charges
+        if family not in BY_GRID:  # at noon a battery left to itself charges
+            assert (power < 0) == reverts
         report = await one.release()
         assert report.neutral, report.problems
         await clock.sleep(20)

@@ -32,7 +32,7 @@ async def walk(device: Bench, key: str, control: Control, path: Path) -> None:
         await one.hold(control, value)
         straight[value] = asked(device)
         assert (await one.release()).neutral
-        assert device.look() == before
+        assert device.let_go() == before
         await one.close()
     for first, second in itertools.permutations(VALUES[control], 2):
         one, journal = life(key, device.port, path / f"{first} {second}.db")
@@ -45,7 +45,7 @@ async def walk(device: Bench, key: str, control: Control, path: Path) -> None:
         assert passed == straight[second], (first, second)
         report = await one.release()
         assert report.neutral, report.problems
-        assert device.look() == before, (first, second)
+        assert device.let_go() == before, (first, second)
         assert not journal.pending("device")
         await one.close()
 

@@ -604,13 +604,12 @@ def webasto() -> Image:
         1036: u32(1_987_654),
         1100: 32,
         1102: 6,
-        1502: u32(4800),
+        1502: 4800,
     }
     words = table(points, ((1000, 1040), (1100, 1112), (1502, 1504)))
     return Image(
         255,
-        table({5004: 16, 6000: 0}),
-        words,
+        words | table({5004: 16, 6000: 0}),
         readings={
             "charger_state": "charging",
             "charger_power_w": 10_800,

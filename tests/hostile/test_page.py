@@ -73,7 +73,7 @@ class Stage:
             self.statuses.append(int(answer.split(maxsplit=2)[1]))
         return answer
 
-    async def request(self, method: str, path: str, body: bytes = b"", **headers: str) -> None:
+    async def request(self, method: str, path: str, body: bytes = b"", /, **headers: str) -> None:
         given = {"Host": "127.0.0.1", "Content-Length": str(len(body)), "Cookie": self.cookie}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         lines = [f"{name}: {value}" for name, value in given.items()]
@@ -240,7 +240,7 @@ async def a_long_pipeline(stage: Stage) -> None:
 
 
 async def answers_that_nobody_reads(stage: Stage) -> None:
-    ask = f"GET /static/uPlot.iife.js HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {stage.cookie}\r\n\r\n"
+    ask = f"GET /static/uPlot.iife.min.js HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {stage.cookie}\r\n\r\n"
     for _ in range(30):
         _, writer = await stage.connect()
         writer.transport.pause_reading()  # type: ignore[attr-defined]
@@ -269,7 +269,156 @@ async def frozen_streams(stage: Stage) -> None:
         await asyncio.sleep(1)
 
 
+async def smuggled(stage: Stage) -> None:
+    """A second request hidden in the first: never answered as if its sender were logged in."""
+    head = b"POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    hidden = b"GET /api/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    for lines in (
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"Transfer-Encoding:\x0bchunked\r\n\r\n0\r\n\r\n",
+        b"Content-Length: 0\r\nContent-Length: 60\r\n\r\n",
+        b"Content-Length: +0\r\n\r\n",
+        b"Content-Length: 0\r\n\tCookie: x\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n0;" + b"x" * 9_000 + b"\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n",
+    ):
+        assert b"grid_w" not in await stage.say(head + lines + hidden), lines
+
+
+async def traversal(stage: Stage) -> None:
+    """No file but the page's own is read, however its path is spelled."""
+    for up in (
+        "../",
+        "..%2f",
+        "%2e%2e/",
+        "..\\",
+        "%2e%2e%5c",
+        "....//",
+        "..%252f",
+        "..%c0%af",
+        "\x00../",
+    ):
+        for start in ("/static/", "/", "/.well-known/"):
+            for file in ("etc/passwd", "server.py", "password"):
+                path = f"{start}{up * 6}{file}"
+                answer = await stage.say(
+                    f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {stage.cookie}\r\n"
+                    "Connection: close\r\n\r\n".encode("latin-1")
+                )
+                assert b"root:" not in answer
+                assert b"scrypt" not in answer
+                assert b"import" not in answer
+
+
+async def logins_at_once(stage: Stage) -> None:
+    """Right ones, from a browser that sends its form again and again: sessions do not grow without end."""
+    base = f"http://127.0.0.1:{stage.dashboard.port}"
+
+    async def one() -> None:
+        async with aiohttp.ClientSession() as client:
+            await client.post(f"{base}/login", data={"password": PASSWORD}, allow_redirects=False)
+
+    for _ in range(4):
+        await asyncio.gather(*(one() for _ in range(30)))
+    assert len(stage.dashboard._access._sessions) <= 50
+
+
+async def sessions_made_elsewhere(stage: Stage) -> None:
+    """A cookie that somebody chose before the login, or guessed, opens nothing."""
+    for token in (
+        "",
+        "x",
+        "a" * 43,
+        "None",
+        "basic-" + "0" * 64,
+        "; energy_gateway_session=",
+        "\x00",
+    ):
+        cookie = f"energy_gateway_session={token}"
+        head = f"GET /api/live HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n"
+        answer = await stage.say(head.encode("latin-1"))
+        assert b"grid_w" not in answer, token
+    await stage.request("GET", "/api/live", Cookie="; ".join(f"c{n}=1" for n in range(500)))
+
+
+async def socket_frames(stage: Stage) -> None:
+    """An upgrade that is not there, and its frames all the same."""
+    frames = b"\x81\x85\x01\x02\x03\x04hello" * 500 + b"\x81\xff" + b"\xff" * 8
+    for path in ("/", "/events", "/api/live"):
+        await stage.say(
+            f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade, close\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
+            + frames
+        )
+
+
+async def odd_streams(stage: Stage) -> None:
+    """Event streams with headers of another world, dropped at once."""
+    for header in (
+        "Last-Event-ID: " + "9" * 5_000,
+        "Accept: text/plain;q=abc",
+        "Range: bytes=0-0,1-1",
+    ):
+        for _ in range(30):
+            _, writer = await stage.connect()
+            writer.write(
+                f"GET /events HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {stage.cookie}\r\n{header}\r\n\r\n".encode()
+            )
+            await writer.drain()
+            writer.transport.abort()
+
+
+async def ranges_and_dates(stage: Stage) -> None:
+    for header, value in (
+        ("Range", "bytes=" + ",".join(f"{n}-{n}" for n in range(500))),
+        ("Range", "bytes=99999999999999999999-"),
+        ("If-Modified-Since", "Mon, 31 Feb 99999 25:61:61 GMT"),
+        ("If-None-Match", '"' + "x" * 6_000),
+        ("Accept-Encoding", "gzip;q=nan, " * 200),
+        ("Accept-Language", "\x1b[31m"),
+    ):
+        for path in ("/static/app.js", "/api/day", "/.well-known/security.txt"):
+            await stage.request("GET", path, **{header.replace("-", "_"): value})
+
+
+async def commands_that_poison(stage: Stage) -> None:
+    """Names and values made for a log, a file or a page."""
+    for name in ("battery%0a", "%1b%5b2J", "..%2f..%2f", "__class__", "battery/result", "%00"):
+        for value in (
+            '"hold\\n[mqtt]"',
+            '{"__proto__": {"x": 1}}',
+            "1e999",
+            "-0",
+            '"<script>"',
+            "[" * 900,
+        ):
+            body = f'{{"id": "p", "ts": "{NOW.isoformat()}", "value": {value}}}'.encode()
+            await stage.request(
+                "POST", f"/api/command/{name}", body, Content_Type="application/json"
+            )
+
+
+async def other_origins(stage: Stage) -> None:
+    """What a web page elsewhere can have a browser send: nothing is carried out."""
+    body = json.dumps({"id": "o", "ts": NOW.isoformat(), "value": False}).encode()
+    before = stage.source.now
+    for headers in (
+        {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": "http://127.0.0.1.evil.example"},
+        {"Sec_Fetch_Site": "cross-site"}, {"Origin": "http://127.0.0.1:1"}, {"Origin": "file://"},
+    ):  # fmt: skip
+        await stage.request(
+            "POST", "/api/command/trading", body, Content_Type="application/json", **headers
+        )
+    assert set(stage.statuses) == {403}
+    assert stage.source.now is before
+
+
 ACTS: list[Act] = [
+    smuggled, traversal, logins_at_once, sessions_made_elsewhere, socket_frames, odd_streams,
+    ranges_and_dates, commands_that_poison, other_origins,
     idle, idle_from_everywhere, slow_headers, slow_bodies, endless_body, bombs, guesses_at_once,
     basic_headers, odd_forms, odd_commands, garbage, odd_hosts, odd_paths, odd_methods, upgrades,
     many_commands, a_long_pipeline, answers_that_nobody_reads, frozen_streams,

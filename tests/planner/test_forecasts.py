@@ -22,7 +22,8 @@ from simulators.physics.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
 
 UTC_ZONE = ZoneInfo("UTC")
-EMPTY = History(0, *(np.empty(0) for _ in range(4)))
+NOTHING = np.empty(0)
+EMPTY = History(0, NOTHING, NOTHING, NOTHING, NOTHING)
 
 
 def past(series: Series, count: int) -> History:

@@ -38,6 +38,7 @@ from tests.safety.guarded import alive, toml
 NOON = datetime(
     2026, 6, 1, 16, tzinfo=UTC
 )  # 11 in the morning in Austin: there is something to sell soon
+PAST_DAYS = 60  # as far back as the forecasts look: a home of some months
 GUARD = """
 import sys
 from pathlib import Path
@@ -198,7 +199,7 @@ async def _town(
         config.write_text(text.replace("[site]\n", '[site]\ntime_zone = "America/Chicago"\n'))
         state.mkdir()
         history = History(state / "history.sqlite")
-        for observed in past_of(scenario):
+        for observed in past_of(scenario, PAST_DAYS):
             history.add_quarter(observed)
         history.close()
         town = Town(clock, home, servers, exchange, config, state, folder / "gateway.log")

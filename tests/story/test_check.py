@@ -89,6 +89,37 @@ async def test_a_battery_of_unknown_size_is_a_fault(tmp_path: Path) -> None:
         await broker.close()
 
 
+async def test_a_home_that_counts_nothing_at_its_connection_is_told_that_it_cannot_settle(
+    tmp_path: Path,
+) -> None:
+    """Without a market that is worth a line; with one it is a fault, and the meter that would do is named."""
+    clock = WallClock()
+    servers = await serve_home(Home(clock, Scenario(start=clock.now())))
+    broker = await start_broker()
+    path = tmp_path / "gateway.toml"
+    text = CONFIG.format(
+        inverter=servers.ports.inverter, charger=servers.ports.charger, broker=broker.port
+    )
+    market = '\n[market]\nurl = "http://127.0.0.1:1"\n'
+    meter = f'[[device]]\nname = "meter"\nprofile = "sunspec-meter"\nhost = "127.0.0.1"\nport = {servers.ports.meter}\nunit = 200\n'
+    try:
+        path.write_text(text)
+        code, said = await check(path)
+        assert code == 0, said
+        assert "ok    settling: no device counts what is drawn and fed in" in said
+        path.write_text(text + market)
+        code, said = await check(path)
+        assert code == 1
+        assert "FAULT settling: gateway.toml:" in said
+        assert "profile sunspec-meter, unit 200 or 240" in said
+        path.write_text(meter + text + market)
+        _, said = await check(path)
+        assert "settling" not in said
+    finally:
+        await servers.close()
+        await broker.close()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [

@@ -2,6 +2,7 @@
 import { drawDay, drawOffer } from "./charts.js";
 import { drawCommands } from "./commands.js";
 import { drawFlow } from "./flow.js";
+import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
 
 const byId = (id) => document.getElementById(id);
@@ -55,6 +56,9 @@ function drawTiles(live) {
       tile("Bill today", amount(live.bill.today.total)),
       tile("Bill this month", amount(live.bill.month.total)),
       tile("Saved this month", amount(live.bill.month.saved)),
+      tile("Without the gateway", amount(live.bill.month.without_gateway)),
+      tile("Without the battery", amount(live.bill.month.without_battery)),
+      tile("Without the sun", amount(live.bill.month.without_sun)),
     ]),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),
@@ -104,7 +108,7 @@ function drawTables(day) {
   table("deliveries", [["Delivery", when], ["Sold", (r) => energy(r.sold_wh)], ["Metered", (r) => energy(r.metered_wh)],
     ["Reading", (r) => r.quality], [`Settled ${day.currency}`, (r) => r.money ?? "not yet"]], day.deliveries, "Nothing delivered yet.");
   const hour = (s) => new Date(s * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["The battery", (r) => r.sentence.replace(/^the battery /, "")]],
+  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["Why", (r) => r.sentence]],
     [...day.decisions].reverse(), "Nothing was decided yet today.");
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
   const at = (name) => ({ i }) => day.plan[name][i];
@@ -166,6 +170,7 @@ function hear(kind, data) {
   } else {
     const day = JSON.parse(data);
     drawTables(day);
+    followPast(day);
     why = (at) => say(byId("why"), reasonAt(day, at ?? day.now));
     why(null);
     drawDay(byId("chart-power"), byId("chart-price"), day, (at) => why(at));
@@ -178,7 +183,7 @@ function reasonAt(day, at) {
   const found = day.decisions.findLast((d) => d.since <= at);
   if (!found || at > Math.max(found.until, found === day.decisions.at(-1) ? day.now : 0)) return "";
   const time = new Date(Math.min(at, found.until) * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  return `${time}: the battery ${found.sentence.replace(/^the battery /, "")}.`;
+  return `${time}: ${found.sentence}.`;
 }
 
 async function closed() {
@@ -209,4 +214,5 @@ setInterval(() => {
 }, 2000);
 lastNews = Date.now();
 startTabs();
+startPast(table);
 listen();

@@ -106,7 +106,7 @@ const DAY = "\n{WWW} {D}"; // below the hour, where a day begins
 const HOURS = [[3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1]];
 
 export function drawDay(powerPlace, pricePlace, day, tell) {
-  last = { powerPlace, pricePlace, day, tell };
+  last = { ...last, powerPlace, pricePlace, day, tell };
   now = day.now;
   const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency, exchange: day.exchange };
   const tzDate = (ts) => uPlot.tzDate(new Date(ts * 1000), day.time_zone);
@@ -147,6 +147,7 @@ export function drawOffer(place, day) {
 
 let last = {};
 function again() {
+  if (last.past) drawPast(...last.past);
   if (!last.day) return;
   drawDay(last.powerPlace, last.pricePlace, last.day, last.tell);
   if (last.offerPlace) drawOffer(last.offerPlace, last.day);
@@ -154,3 +155,22 @@ function again() {
 let resizing;
 addEventListener("resize", () => { clearTimeout(resizing); resizing = setTimeout(again, 150); });
 dark.addEventListener("change", again);
+
+const PAST = { pv_wh: "pv", load_wh: "load", import_wh: "grid", export_wh: "market", charge_wh: "battery", discharge_wh: "value", charger_wh: "car" };
+const FIRST = new Set(["pv_wh", "load_wh", "import_wh", "export_wh"]); // the others are shown on a click in the legend
+const DAYS = { day: HOURS, week: [[86400, "{WWW} {D}", null, null, null, null, null, null, 1]], month: [[86400, "{D}", null, null, null, null, null, null, 1]],
+  year: [[2592000, "{MMM}", null, null, null, null, null, null, 1]] };
+
+// Energy a part of the period, as steps: each holds until the next begins.
+export function drawPast(place, past, names) {
+  const text = (_, v) => v === null || v === undefined ? "–" : `${(v / 1000).toFixed(2)} kWh`;
+  draw(place, { all: [past.start, past.end], zone: past.time_zone, period: past.period, names }, {
+    height: 240, cursor: { drag: { x: true, y: false } }, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), past.time_zone),
+    scales: { x: { time: true, range: [past.start, past.end] }, kWh: { range: (_, __, most) => [0, Math.max(most ?? 0, 100) * 1.05] } },
+    axes: [axis("x", "", { values: DAYS[past.period], size: 44, label: undefined }), axis("kWh", "kWh", { values: (_, v) => v.map((wh) => wh / 1000) })],
+    series: [{ value: past.period === "day" ? "{WWW} {HH}:{mm}" : past.period === "year" ? "{MMMM}" : "{WWW} {D} {MMM}" },
+      ...names.map(([name, label]) => ({ label, scale: "kWh", show: FIRST.has(name), stroke: ink(PAST[name]), fill: `${ink(PAST[name])}1c`, width: 2,
+        points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }), value: text }))],
+  }, [[...past.time, past.end], ...names.map(([name]) => [...past[name], past[name].at(-1)])]);
+  last.past = [place, past, names];
+}

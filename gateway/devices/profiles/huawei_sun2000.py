@@ -10,7 +10,7 @@ in it (wlcrs/huawei_solar#1). Grid meter 37113 and battery 37765 count export an
 
 Export limit: 47415 = 6 limits the grid connection to 47416 W, 7 to 47418 x 0.1 % of the rated
 power 30073, 5 to nothing, 0 has no limit, 1 leaves it to dry contacts (wlcrs/huawei-solar-lib;
-evcc and gonium agree on the addresses). These are settings in flash, without a dead-man.
+evcc and Huawei's interface definitions agree on the addresses). These are settings in flash, without a dead-man.
 """
 
 from collections.abc import Mapping
@@ -212,7 +212,7 @@ PROFILE = Profile(
                 sources=(
                     "wlcrs/huawei-solar-lib",
                     "evcc: huawei-sun2000-hybrid",
-                    "gonium",
+                    "Huawei: Solar Inverter Modbus Interface Definitions",
                 ),
                 read_back=(Block("holding", 30073, 2), Block("holding", _EXPORT_MODE, 4)),
                 required=(Block("holding", _EXPORT_MODE, 4),),

@@ -209,7 +209,7 @@ PROFILE = Profile(
                 sources=(
                     "WillCodeForCats/solaredge-modbus-multi",
                     "binsentsu/home-assistant-solaredge-modbus",
-                    "OpenEMS: SolarEdge",
+                    "evcc: solaredge-hybrid",
                 ),
                 read_back=(Block("holding", _EXPORT_MODE, 4),),
                 required=(Block("holding", _EXPORT_MODE, 4),),

@@ -86,6 +86,6 @@ def _holds(test: Test) -> Callable[[float | str], bool]:
     def holds(value: float | str) -> bool:
         if pattern is not None and not pattern.search(str(value)):
             return False
-        return isinstance(value, str) or number_holds(value)
+        return pattern is not None if isinstance(value, str) else number_holds(value)
 
     return holds

@@ -118,7 +118,6 @@ Combine = Literal[
     "sum of present",
     "product",
     "first present",
-    "largest of present",
     "mean of present",
     "weighted mean",
 ]
@@ -257,7 +256,6 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = field(default_factory=list)
     negate: Annotated[bool, Meta(description="the register's sign is not ours")] = False
     percent_of: Annotated[Name | None, Meta(description="100 x value / this register")] = None
-    divided_by: Annotated[Name | None, Meta(description="W to A: the volts")] = None
     least: Limit | None = None
     most: Annotated[
         Limit | list[Limit] | None, Meta(description="a number, a register, an owner's setting")

@@ -11,8 +11,9 @@ import msgspec
 from gateway.devices.datasheet import Communication, Profile, Source, SunSpecSheet
 from gateway.devices.sheets.format import Communication as Asking
 from gateway.devices.sheets.format import Match, Sheet
+from gateway.devices.sheets.names import Names
 from gateway.devices.sheets.problem import SheetError, blame, line_of
-from gateway.devices.sheets.readings import Names, outputs_of
+from gateway.devices.sheets.readings import outputs_of
 from gateway.devices.sheets.steering import Steering
 from gateway.domain.control import Control
 from gateway.errors import ConfigError
@@ -93,6 +94,7 @@ def _profile(sheet: Sheet) -> Profile:
             if (name := getattr(sheet.says, what)) is not None
         ),
         maker=_regex(sheet.maker, ("maker",)),
+        about=sheet.about,
         published_by=frozenset(source.who.casefold() for source in sheet.sources),
     )
 

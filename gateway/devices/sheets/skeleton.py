@@ -56,9 +56,9 @@ def find(dump: Dump, unit: int, value: float) -> list[Place]:
         for place in _readings_at(words, table, address)
         if _is(place, value)
     ]
-    best: dict[int, Place] = {}  # of each address
+    best: dict[tuple[int, int], Place] = {}  # of each address and size
     for place in sorted(found, key=_plainness):
-        best.setdefault(place.address, place)
+        best.setdefault((place.address, Field(place.address, place.kind).size), place)
     return list(best.values())
 
 

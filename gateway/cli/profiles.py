@@ -1,0 +1,101 @@
+"""energy-gateway profiles: which device families are known, what each rests on, and all of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from gateway.bridge.format import BridgeSheet
+    from gateway.devices.control_sheet import ControlSheet
+    from gateway.devices.datasheet import Profile
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(profiles)
+
+
+def profiles(
+    key: Annotated[str | None, typer.Argument(help="all of this one")] = None,
+) -> None:
+    """List the profiles: key, what it is for, what it rests on, what can be steered. With KEY, all of one.
+
+    Example: energy-gateway profiles goodwe-et
+    """
+    from gateway.bridge.load import sheet
+    from gateway.config.bridged import is_bridged, sheet_files
+    from gateway.devices.catalogue import all_profiles, profile
+
+    if key is not None:
+        told = _bridged(sheet(key)) if is_bridged(key) else _whole(profile(key))
+        print("\n".join(told))
+        return
+    print(f"{'profile':24} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
+    families = {
+        k: p
+        for k, p in all_profiles().items()
+        if p.kind not in {"any", "relay"} and not k.startswith("bridge-")
+    }
+    for p in all_profiles().values():
+        steers = " ".join(sorted(c.value for c in p.controls)) or "-"
+        kinds = {c.lease.kind for c in p.source.controls} if p.source else set()
+        lease = "/".join(sorted(kinds)) or ("reversion" if p.controls else "-")
+        print(f"{p.key:24} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
+    bridged = [sheet(name) for name in sheet_files()]
+    for one in bridged:
+        print(f"{one.key:24} {one.kind or 'any':9} {one.evidence:11} {'-':14} {'-':34} {one.title}")
+    steered = sum(bool(p.controls) for p in families.values())
+    print(f"{len(families)} families are read, {steered} of them steered")
+    print(f"{len(bridged)} more without Modbus are read over HTTP or MQTT")
+
+
+def _bridged(told: BridgeSheet) -> Iterator[str]:
+    """All that a bridge's sheet says, for a person."""
+    yield f"{told.key}: {told.title}"
+    yield f"evidence: {told.evidence}; read over {told.transport.upper()}, never steered"
+    yield f"\n{told.about.strip()}\n"
+    for metric, reading in told.readings.items():
+        yield f"reads {metric:22} from {reading.ask or told.ask}, {reading.unit or 'a word'}"
+    if told.each is not None:
+        yield "reads what the owner names in [device.values]"
+
+
+def _whole(p: Profile) -> Iterator[str]:
+    """All that the sheet says, for a person."""
+    how = p.communication
+    yield f"{p.key}: {p.title}"
+    yield f"evidence: {p.evidence}; usual port {how.port}, unit {how.unit}"
+    yield (
+        "found by SunSpec"
+        if p.sunspec
+        else "found by a scan"
+        if p.identify
+        else "not found by a scan"
+    )
+    if p.about:
+        yield f"\n{p.about.strip()}\n"
+    for output in p.source.outputs if p.source else ():
+        places = ", ".join(f"{f.table} {f.address} {f.kind}" for f in output.fields)
+        yield f"reads {output.metric:22} from {places}"
+    if p.sunspec:
+        yield "reads and steers what its SunSpec models show"
+    for sheet in p.source.controls if p.source else ():
+        yield from _steered(sheet)
+
+
+def _steered(sheet: ControlSheet) -> Iterator[str]:
+    lease = sheet.lease
+    frees = (
+        f"{lease.kind}, {lease.seconds:g} s" if lease.kind != "none" else "none: stored and undone"
+    )
+    yield f"steers {sheet.control.value}: the register sets the power of {sheet.limits}; dead-man {frees}"
+    for address, told in sheet.by_address:
+        flash = f"; flash, {sheet.max_per_day} a day at most" if address in sheet.flash else ""
+        yield f"  writes {address}: told by {', '.join(sorted(told)) or 'nobody'}{flash}"
+    if not sheet.by_address:
+        yield f"  told by {', '.join(sheet.sources)}"
+    if not sheet.is_proved:
+        yield "  NOT OFFERED: a register needs two independent sources"
