@@ -83,9 +83,11 @@ def by_the_hour(start: datetime) -> tuple[float, float]:
     return price, price - 0.16
 
 
-def cloudy(switch_cost: float | None, *, dynamic: bool, hours: float = 24.0) -> Lab:
+def cloudy(
+    switch_cost: float | None, *, dynamic: bool, hours: float = 24.0, period_s: float = 10.0
+) -> Lab:
     """A day of broken clouds in a home that cooks three times."""
-    control = {"period_s": 10.0}
+    control = {"period_s": period_s}
     if switch_cost is not None:
         control["battery_switch_cost"] = switch_cost
     load = every_day(350, [(6.5, 8, 900), (12, 13, 1_500), (18, 21, 1_100)])

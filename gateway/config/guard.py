@@ -58,7 +58,7 @@ class Timing:
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
     car_start_cost: float = 0.02
-    battery_switch_cost: float = 0.002
+    battery_switch_cost: float = 0.001
 
 
 @dataclass(frozen=True, slots=True)

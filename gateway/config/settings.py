@@ -437,7 +437,7 @@ class Control(_Part):
         30, ge=0, description="shortest stay in a mode where no value says what a change is worth"
     )
     battery_switch_cost: float = Field(
-        0.002,
+        0.001,
         ge=0,
         description="cost of a change of the battery's mode, in the tariff's currency: so much must have "
         "been lost by staying before it changes; 0 = `dwell_s` alone",

@@ -421,9 +421,12 @@ def _chargers(tick: _Tick) -> _CarTick:
         rested[name], contactors[name] = charging.rested(before, share, spec, at, rules)
     by_value = [name for name in wanted if name in rested]
     ordered = {name: rested[name] for name in (*by_value, *(n for n in rested if n not in wanted))}
-    urgent = any(share.urgent for share in wanted.values())
-    given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, urgent)
-    yielding_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
+    yielding_w = charging.yielding_w(
+        home,
+        urgent=any(share.urgent for share in wanted.values()),
+        from_battery=inputs.settings.car_from_battery,
+    )
+    given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, yielding_w)
     given = fused_a(
         {name: given[name] for name in ordered if name in given},
         inputs.snapshot,

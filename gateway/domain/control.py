@@ -209,7 +209,7 @@ class ControlSettings:
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
     car_start_cost: float = 0.02
-    battery_switch_cost: float = 0.002
+    battery_switch_cost: float = 0.001
     fuse: Fuse | None = None
     phases: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
 

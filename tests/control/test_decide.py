@@ -418,7 +418,9 @@ def test_a_battery_that_helps_lets_the_car_draw_no_more() -> None:
     now = replace(SETTINGS, charge_now=True)
     helping = snapshot(-1_000, batteries=(battery(power_w=2_000),), chargers=(charger(),))
     out = ask(helping, None, control=FUSE, settings=now)
-    assert out.chargers_a == {"box": 13}  # 8,000 - (-1,000) W: the fuse sees the grid
+    assert out.chargers_a == {"box": 11}  # 8,000 W: what it gives beyond the house is not the car's
+    allowed = replace(now, car_from_battery=True)
+    assert ask(helping, None, control=FUSE, settings=allowed).chargers_a == {"box": 13}
 
 
 def test_no_sun_is_held_back_for_a_price_that_nobody_has_published() -> None:
