@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.agent.feeds import access_of, try_feed
+from gateway.agent.feeds import access_of, lacks_credential, try_feed
 from gateway.bridge.load import asked_of
 from gateway.bridge.serve import Bridge
 from gateway.clock import WallClock
@@ -83,11 +83,18 @@ def faults(path: Path, text: str, settings: Settings) -> list[str]:
             pv_provider(settings)
         except ConfigError as error:
             found.append(_at(path, text, ("pv_forecast", "provider"), str(error)))
+    return found + _feed_faults(path, text, settings)
+
+
+def _feed_faults(path: Path, text: str, settings: Settings) -> list[str]:
+    """Unknown providers, and what they need; a key may be a credential of the service."""
+    found = []
     for i, feed in enumerate(settings.price_feed):
         try:
             open_feed(feed.provider, access_of(feed, settings))
         except ConfigError as error:
-            found.append(_at(path, text, ("price_feed", i, "provider"), str(error)))
+            if not lacks_credential(feed, error):
+                found.append(_at(path, text, ("price_feed", i, "provider"), str(error)))
     return found
 
 
@@ -241,6 +248,8 @@ async def _feed(stated: PriceFeed, settings: Settings, clock: WallClock, where: 
     what, currency = f"price feed {stated.name}", settings.tariff.currency
     try:
         known = await try_feed(stated, settings, clock)
+    except ConfigError as error:
+        return Finding(what, lacks_credential(stated, error), f"not asked: {error}")
     except FeedError as error:
         return Finding(what, False, f"{where}{error}")
     rows = known.prices or known.forecast

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.bill.account import Bill, Published, Quarter, bill, published_of
+from gateway.bill.account import Bill, PricePair, Published, Quarter, bill, published_of
 from gateway.bill.otherwise import Known, known, without_battery, without_sun, without_us
 from gateway.config.tariff import PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.flows import Flow
@@ -70,14 +71,19 @@ class Account:
     known: tuple[Known, ...]
     battery: BatterySpec | None
     car_power_w: float
+    starts: tuple[datetime, ...]  # of `metered`, in order
+    seen: dict[Interval, PricePair] = field(default_factory=dict)
 
     def of(self, start: datetime, end: datetime) -> HomeBill:
         """The bill of the quarters that start in the half-open span."""
         span = (start, end)
-        within = {at: q for at, q in self.metered.items() if start <= at < end}
+        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
+        within = {at: self.metered[at] for at in self.starts[first:last]}
         gaps = [g for g in self.gaps if start <= g.interval.start < end]
-        real = bill([*within.values(), *gaps], span, self.rules, self.published)
-        rows = [row for row in self.known if start <= row.quarter.interval.start < end]
+        real = bill([*within.values(), *gaps], span, self.rules, self.published, self.seen)
+        rows = self.known[
+            bisect_left(self.known, start, key=_start) : bisect_left(self.known, end, key=_start)
+        ]
         enough = len(rows) >= LEAST_KNOWN * len(within) > 0
         ours, difference_wh = without_us(rows, self.battery, self.car_power_w)
 
@@ -85,11 +91,13 @@ class Account:
             if not enough:
                 return None
             changed = within | {q.interval.start: q for q in instead}
-            return bill([*changed.values(), *gaps], span, self.rules, self.published).total_money
+            return bill(
+                [*changed.values(), *gaps], span, self.rules, self.published, self.seen
+            ).total_money
 
         return HomeBill(
             bill=real,
-            market_money=sum(m for at, m in self.market_money.items() if start <= at < end),
+            market_money=sum(self.market_money.get(at, 0) for at in within),
             without_battery=cost(without_battery(rows)),
             without_gateway=cost(ours),
             without_sun=cost(without_sun(rows)),
@@ -99,12 +107,9 @@ class Account:
             stored_difference_wh=difference_wh if enough else 0.0,
         )
 
-    @property
-    def span(self) -> tuple[datetime, datetime] | None:
-        """From the first to the last metered quarter; None where nothing is metered."""
-        if not self.metered:
-            return None
-        return min(self.metered), self.metered[max(self.metered)].interval.end
+
+def _start(row: Known) -> datetime:
+    return row.quarter.interval.start
 
 
 def account(
@@ -142,6 +147,7 @@ def account(
         tuple(known(raw.values(), flows)),
         battery,
         car_power_w,
+        tuple(sorted(metered)),
     )
 
 

@@ -295,6 +295,14 @@ class Car(_Part):
         "(0.02: what costs next to nothing; the price of export and a little: surplus only)",
     )
     limit_wh: float | None = Field(None, ge=0, description="most that it gets in a stay")
+    capacity_wh: float | None = Field(
+        None, gt=0, description="of its battery; for wishes in percent, with `soc_topic`"
+    )
+    soc_topic: str | None = Field(
+        None,
+        pattern=r"^[^#+]+$",
+        description="MQTT topic on which something tells its state of charge, a number from 0 to 100",
+    )
     surplus_w: float = Field(
         0, ge=0, description="beyond `energy_wh` it only charges while the home has so much surplus"
     )

@@ -24,7 +24,6 @@ from gateway.supervise import Availability
 
 BACK, FIRST_BACK, AHEAD = timedelta(days=1), timedelta(days=8), timedelta(hours=48)
 KEPT = timedelta(days=15)
-LATE = timedelta(hours=2)  # after its time a day-ahead price is late
 LONGEST_WAIT = timedelta(hours=1)
 _CO2 = "gCO2"
 
@@ -174,7 +173,7 @@ class FeedKeeper:
                 return ""
             return f"price feed {name} is late{because}"
         until = self._until(now)
-        if until >= reach(calendar, now - LATE):
+        if until >= reach(calendar, now - calendar.late):
             return ""
         if until <= now:
             return f"price feed {name} is late, it has no price for now{because}"
@@ -215,7 +214,8 @@ def reach(calendar: Calendar, now: datetime) -> datetime:
     here = now.astimezone(calendar.zone)
     days = 1 if calendar.published is None or here.time() < calendar.published else 2
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    return (midnight + timedelta(days=days)).replace(tzinfo=calendar.zone).astimezone(now.tzinfo)
+    end = midnight + timedelta(days=days) - calendar.short
+    return end.replace(tzinfo=calendar.zone).astimezone(now.tzinfo)
 
 
 def next_publication(calendar: Calendar, now: datetime) -> datetime:
