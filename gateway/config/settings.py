@@ -441,7 +441,15 @@ class Control(_Part):
 
     period_s: float = Field(2, gt=0, le=60, description="of polling and of deciding")
     deadband_w: float = Field(50, ge=0, description="smaller changes are not written")
-    dwell_s: float = Field(30, ge=0, description="shortest stay in a mode that prices chose")
+    dwell_s: float = Field(
+        30, ge=0, description="shortest stay in a mode where no value says what a change is worth"
+    )
+    battery_switch_cost: float = Field(
+        0.001,
+        ge=0,
+        description="cost of a change of the battery's mode, in the tariff's currency: so much must have "
+        "been lost by staying before it changes; 0 = `dwell_s` alone",
+    )
     car_dwell_s: float = Field(
         120, ge=0, description="shortest stay of the car in charging or waiting"
     )
@@ -576,6 +584,7 @@ class GuardPart(BaseModel):
                 control.dwell_s,
                 control.car_dwell_s,
                 control.car_start_cost,
+                control.battery_switch_cost,
             ),
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,
