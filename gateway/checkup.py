@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.agent.feeds import access_of, try_feed
+from gateway.agent.feeds import access_of, lacks_credential, try_feed
+from gateway.bridge.load import asked_of
+from gateway.bridge.serve import Bridge
 from gateway.clock import WallClock
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.plausible import doubts
-from gateway.config.settings import Settings
+from gateway.config.settings import DeviceSettings, Settings
 from gateway.control.batteries import NOT_STATED, combined, planned, sized
 from gateway.control.fuse import loads_a, total_w
 from gateway.devices.build import build_devices
@@ -35,6 +37,7 @@ from gateway.site.snapshot import join
 from gateway.store.journal import Journal
 from gateway.store.lock import held
 
+BRIDGE_S = 6.0  # real seconds for a device without Modbus to be heard
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
 SHOWN = ("pv_power_w", "battery_soc_pct", "battery_power_w", "grid_power_w", "charger_power_w")
 
@@ -62,7 +65,7 @@ def faults(path: Path, text: str, settings: Settings) -> list[str]:
     found = []
     for i, device in enumerate(settings.device):
         try:
-            profile(device.profile)
+            _known(device)
         except ConfigError as error:
             found.append(_at(path, text, ("device", i, "profile"), str(error)))
     if settings.market:
@@ -80,11 +83,18 @@ def faults(path: Path, text: str, settings: Settings) -> list[str]:
             pv_provider(settings)
         except ConfigError as error:
             found.append(_at(path, text, ("pv_forecast", "provider"), str(error)))
+    return found + _feed_faults(path, text, settings)
+
+
+def _feed_faults(path: Path, text: str, settings: Settings) -> list[str]:
+    """Unknown providers, and what they need; a key may be a credential of the service."""
+    found = []
     for i, feed in enumerate(settings.price_feed):
         try:
             open_feed(feed.provider, access_of(feed, settings))
         except ConfigError as error:
-            found.append(_at(path, text, ("price_feed", i, "provider"), str(error)))
+            if not lacks_credential(feed, error):
+                found.append(_at(path, text, ("price_feed", i, "provider"), str(error)))
     return found
 
 
@@ -110,14 +120,15 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         states: dict[str, DeviceState] = {}
         try:
             running = held(settings.state_dir / GUARD_FILE)
-            for i, device in enumerate(
-                build_devices([d.plain() for d in settings.device], unwritten, clock)
-            ):
+            for i, device in enumerate(build_devices(settings.plain_devices(), unwritten, clock)):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue
                 where = _at(path, text, ("device", i, "name"), "")
-                finding, good = await _device(device, where)
+                own = settings.device[i]
+                finding, good = await (
+                    _through_bridge(own, settings, where) if own.bridged else _device(device, where)
+                )
                 yield finding
                 states[device.name] = DeviceState(device.name, online=True, readings=good)
             home = join(clock.now(), states, roles=settings.for_guard().roles())
@@ -139,6 +150,25 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                 yield await _market(settings, journal, clock, _at(path, text, ("market",), ""))
         finally:
             journal.close()
+
+
+def _known(device: DeviceSettings) -> None:
+    """Raises ConfigError for a profile that there is not, or whose values cannot be read so."""
+    if device.bridged:
+        asked_of(device)
+    else:
+        profile(device.profile)
+
+
+async def _through_bridge(
+    stated: DeviceSettings, settings: Settings, where: str
+) -> tuple[Finding, dict[str, Reading]]:
+    """A device without Modbus, by a bridge of our own that lives as long as the question."""
+    clock = WallClock()
+    bridge = Bridge([stated.at_its_port()], settings.mqtt, clock)
+    async with bridge.running(clock) as port:
+        await bridge.heard(BRIDGE_S)
+        return await _device(build_devices([stated.through_bridge(1, port)], None, clock)[0], where)
 
 
 async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, Reading]]:
@@ -218,6 +248,8 @@ async def _feed(stated: PriceFeed, settings: Settings, clock: WallClock, where: 
     what, currency = f"price feed {stated.name}", settings.tariff.currency
     try:
         known = await try_feed(stated, settings, clock)
+    except ConfigError as error:
+        return Finding(what, lacks_credential(stated, error), f"not asked: {error}")
     except FeedError as error:
         return Finding(what, False, f"{where}{error}")
     rows = known.prices or known.forecast

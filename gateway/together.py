@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from gateway.agent.compose import Agent
+from gateway.bridge.serve import Bridge
 from gateway.clock import Clock
 from gateway.config.settings import Settings
 from gateway.domain.order import Order
@@ -25,7 +26,11 @@ class Gateway:
     async def run(self, ready: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. However it ends, the devices are released and the outbox is flushed."""
         listening = asyncio.Event()
+        bridged = self.settings.bridged()
         async with asyncio.TaskGroup() as group:
+            if bridged:
+                bridge = Bridge(bridged, self.settings.mqtt, self.clock)
+                group.create_task(bridge.run(self.settings.bridge.port), name="bridge")
             group.create_task(self.guard.run(listening.set), name="guard")
             await listening.wait()
             await self.agent.run(ready)

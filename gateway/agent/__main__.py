@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import logging
-import sys
 from pathlib import Path
 
+from gateway import ending
 from gateway.agent.serve import serve
 from gateway.clock import wall_clock_of
 from gateway.errors import ConfigError
@@ -21,7 +20,7 @@ def main() -> int:
     words = _parser().parse_args()
     set_up_logs(getattr(logging, words.log_level.upper()), as_json=words.log_json)
     try:
-        asyncio.run(serve(words.config, wall_clock_of(words.clock), words.fd))
+        ending.run(serve(words.config, wall_clock_of(words.clock), words.fd))
     except ConfigError as error:
         logging.getLogger("gateway.agent").error("%s", error)
         return EXIT_CONFIG
@@ -39,4 +38,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.leave(main())

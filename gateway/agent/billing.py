@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight
-from gateway.bill.home import Account, Bills, account
+from gateway.bill.home import Bills, HomeBill, account
 from gateway.config.settings import Settings
+from gateway.domain.intervals import floor_to
 from gateway.domain.plan import BatterySpec
 from gateway.errors import StorageError
 from gateway.store.history import History
@@ -36,6 +37,8 @@ class Billing:
         self._history, self._store = history, store
         self._write = keeper.writer("bills")
         self._made_of: object = None
+        self._month: HomeBill | None = None
+        self._month_of: object = None
         self._battery: BatterySpec | None = None
 
     def update(self, now: datetime) -> None:
@@ -45,18 +48,24 @@ class Billing:
         if not book.metered:
             return
         midnight = local_midnight(now, settings.site.time_zone)
-        known = len(book.metered), max(book.metered), len(book.retail), len(book.settlements)
+        known = len(book.metered), book.counted, len(book.retail), len(book.settlements)
         if self._made_of != (known, midnight):
             self._made_of = (known, midnight)
             self._write(self._make(midnight, now))
 
     def _make(self, midnight: datetime, now: datetime) -> Bills:
-        rules = self._keeper.state.rules.tariff
+        """Today's with every quarter-hour; the month's, which is much more work, with every hour."""
+        rules, settings = self._keeper.state.rules.tariff, self._keeper.state.settings
         first = midnight.astimezone(rules.zone).replace(day=1).astimezone(midnight.tzinfo)
-        flows = self._history.flows(first, now)
-        settings = self._keeper.state.settings
-        found: Account = account(self._journal.book, rules, flows, self._battery, car_power_w(settings))  # fmt: skip
-        return Bills(found.of(midnight, now), found.of(first, now))
+        month, hour = self._month, floor_to(now, timedelta(hours=1))
+        since = midnight if month is not None and self._month_of == (first, hour) else first
+        flows = self._history.flows(since, now)
+        book, power_w = self._journal.book, car_power_w(settings)
+        found = account(book, rules, flows, self._battery, power_w)
+        if since == first or month is None:
+            self._month_of, month = (first, hour), found.of(first, now)
+            self._month = month
+        return Bills(found.of(midnight, now), month)
 
     def _remember(self, battery: BatterySpec | None) -> None:
         if battery is None or battery == self._battery:

@@ -14,7 +14,7 @@ from gateway.config.feeds import PriceFeed
 from gateway.config.secrets import credential
 from gateway.config.settings import Settings
 from gateway.config.tls import client_tls
-from gateway.errors import FeedError
+from gateway.errors import ConfigError, FeedError
 from gateway.feeds import FeedAccess, open_feed
 from gateway.feeds.ask import HttpAsk
 from gateway.feeds.keeper import FeedKeeper, FeedPrices, SettingStore, Terms
@@ -43,6 +43,11 @@ def access_of(stated: PriceFeed, settings: Settings) -> FeedAccess:
         minutes=stated.minutes,
         time_zone=stated.time_zone or settings.site.time_zone,
     )
+
+
+def lacks_credential(stated: PriceFeed, error: ConfigError) -> bool:
+    """Whether all that is wrong is a key that only the service is handed."""
+    return stated.key_file is None and "systemd credential" in str(error)
 
 
 async def try_feed(stated: PriceFeed, settings: Settings, clock: Clock) -> FeedPrices:
@@ -104,10 +109,12 @@ class Feeds:
         feed = open_feed(stated.provider, access)
         return FeedKeeper(feed, HttpAsk(http, access.key), terms, store, self._clock, changed)
 
-    def spawn(self, group: asyncio.TaskGroup) -> None:
+    def spawn(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Follow each of them, as participants of the clock."""
-        for name, keeper in self._keepers.items():
+        return [
             self._clock.spawn(group, keeper.run(), f"price feed {name}")
+            for name, keeper in self._keepers.items()
+        ]
 
     async def close(self) -> None:
         for http in self._https:

@@ -53,6 +53,15 @@ class HomeRules:
 
 
 @dataclass(frozen=True, slots=True)
+class CarSoc:
+    """The car's state of charge as something told it at ``time``, when its session had got ``session_wh``."""
+
+    pct: float
+    time: datetime
+    session_wh: float
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayState:
     """The guard's newest report, the plan, prices, and the user's settings.
 
@@ -73,6 +82,7 @@ class GatewayState:
     cleared: tuple[Interval, float] | None = None
     interval_start: tuple[Interval, MeterCounters] | None = None
     resellable: bool = True
+    car_soc: CarSoc | None = None
     feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
     ratings: Mapping[str, BatteryState] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
@@ -97,7 +107,17 @@ class GatewayState:
         """What a person should look at now: the guard's word, and the agent's own."""
         late = (feed.alarm for feed in self.feeds.values() if feed.alarm)
         told = self.report.alarms if self.report else ()
-        return (*told, *self.alarms, *late, *self._pause())
+        return (*told, *self.alarms, *late, *self._pause(), *self._no_price())
+
+    def _no_price(self) -> tuple[str, ...]:
+        """The exchange should publish what energy costs now, and does not. (A feed says so itself.)"""
+        price = self.settings.tariff.import_price
+        awaited = isinstance(price, PublishedPrice) and price.feed is None
+        first = self.plan.schedule[0] if self.plan and self.plan.schedule else None
+        if not awaited or self.rules.doubted or first is None or not first.import_source.assumed:
+            return ()
+        source = first.import_source.value
+        return (f"the exchange publishes no import price for now: planned by {source}",)
 
     @property
     def paused(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from gateway.agent.state import GatewayState
-from gateway.domain.intervals import quarter_of
+from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.price import Quote, kwh_price
 from gateway.domain.trade import money_text
 from gateway.publishing.topics import MarketState
@@ -38,6 +38,10 @@ def market_state(state: GatewayState, journal: Journal, now: datetime) -> Market
         bill_month=_bill(bills.month.total_money) if bills else None,
         saved_today=_bill(bills.today.saved_money) if bills else None,
         saved_month=_bill(bills.month.saved_money) if bills else None,
+        month_without_gateway=_bill(bills.month.without_gateway) if bills else None,
+        month_without_battery=_bill(bills.month.without_battery) if bills else None,
+        month_without_sun=_bill(bills.month.without_sun) if bills else None,
+        co2_g_per_kwh=_co2(state, interval),
         import_estimate_per_kwh=_estimate(bought),
         export_estimate_per_kwh=_estimate(sold),
         market_price_per_kwh=_per_kwh(planned.market_price if planned and trades else None),
@@ -51,6 +55,15 @@ def local_midnight(now: datetime, zone: str) -> datetime:
     """When the present local day began, in UTC."""
     here = now.astimezone(ZoneInfo(zone))
     return here.replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
+
+
+def _co2(state: GatewayState, interval: Interval) -> float | None:
+    """Of the first feed that tells it: what was measured, else its forecast."""
+    known = next((feed for feed in state.feeds.values() if feed.is_co2), None)
+    if known is None:
+        return None
+    value = known.prices.get(interval.start, known.forecast.get(interval.start))
+    return None if value is None else float(value)
 
 
 def _bill(money: int | None) -> str | None:

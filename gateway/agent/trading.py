@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
@@ -157,7 +158,12 @@ class TradingLoop:
         state = self._keeper.state
         chargers = state.snapshot.chargers if state.snapshot else ()
         cars = tuple((c.name, c.plugged, c.phases, _coarse(c.most_w)) for c in chargers)
-        return cars, state.user, tuple(id(feed.prices) for feed in state.feeds.values())
+        return (
+            cars,
+            state.user,
+            state.car_soc,
+            tuple(id(feed.prices) for feed in state.feeds.values()),
+        )
 
     def _replan(self, now: datetime) -> Plan | None:
         """A fresh plan takes the place of the last one, for the guard too."""
@@ -221,7 +227,7 @@ class TradingLoop:
         state = self._keeper.state
         chargers = state.snapshot.chargers if state.snapshot else ()
         steered = tuple(c for c in chargers if c.steerable)
-        each = needs(steered, state.user.standing(), self._control, now)
+        each = needs(steered, standing(state, now), self._control, now)
         more = (n for n in each.values() if n.energy_wh <= 0)
         return (*wished(each), *more)
 
@@ -284,7 +290,8 @@ class TradingLoop:
             return
         rows = await exchange.prices(start - PRICES_BACK, start + PRICES_AHEAD)
         kept = {t: p for t, p in self._keeper.state.prices.items() if t > start - HISTORY}
-        known = kept | {row.interval.start: row for row in rows}
+        news = {r.interval.start: r for r in rows if kept.get(r.interval.start) != r}
+        known = kept | news  # what is no news stays the object that it was
         self._write_prices(known)
         if self._past_of.posted is not None:
             self._past_of.posted.keep(known, now)
@@ -296,10 +303,13 @@ class TradingLoop:
             return self._made_past[1]
         state = self._keeper.state
         final = real_time(self._tariff.tariff, state.feeds, state.prices)
+        former = {o.interval.start: o for o in self._made_past[1]} if self._made_past else {}
         past: list[Observed] = []
         for row in self._past_of.quarters(since):
             price = final.get(row.interval.start)
-            past.append(row if price is None else replace(row, rt_price=price))
+            made = row if price is None else replace(row, rt_price=price)
+            known = former.get(row.interval.start)
+            past.append(known if known == made else made)  # some thousand objects live on, not anew
         self._made_past = (since, past)
         return past
 

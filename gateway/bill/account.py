@@ -58,6 +58,9 @@ class Bill:
         return self.energy_money + self.feed_in_money + self.standing_money + self.demand_money
 
 
+PricePair = tuple[Decimal | None, Decimal | None]  # what a kWh costs and earns
+
+
 def published_of(body: Mapping[str, Any]) -> Published:
     """From the journal: of a feed the exact prices, of an exchange its ticks."""
     return Published(*(_stored(body, name) for name in ("import", "export", "market")))
@@ -76,13 +79,20 @@ def bill(
     span: tuple[datetime, datetime],
     rules: TariffRules,
     published: Mapping[datetime, Published],
+    seen: dict[Interval, PricePair] | None = None,
 ) -> Bill:
-    """The bill of the quarters that start in the half-open span, with the fees that fall into it."""
+    """The bill of the quarters that start in the half-open span, with the fees that fall into it.
+
+    ``seen`` keeps the prices of intervals from one bill to the next, with one tariff and one publication.
+    """
+    seen = {} if seen is None else seen
     start, end = span
     within = [q for q in metered if start <= q.interval.start < end]
     energy = feed_in = unpriced = 0
     for quarter in within:
-        bought, sold = prices(quarter.interval, rules, published)
+        if quarter.interval not in seen:
+            seen[quarter.interval] = prices(quarter.interval, rules, published)
+        bought, sold = seen[quarter.interval]
         for quantity_wh, price, sign in (
             (quarter.import_wh, bought, 1),
             (quarter.export_wh, sold, -1),

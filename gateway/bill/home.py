@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from gateway.bill.account import Bill, Published, Quarter, bill, published_of
+from gateway.bill.account import Bill, PricePair, Published, Quarter, bill, published_of
 from gateway.bill.otherwise import Known, known, without_battery, without_sun, without_us
+from gateway.config.tariff import PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.flows import Flow
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec
@@ -69,14 +71,19 @@ class Account:
     known: tuple[Known, ...]
     battery: BatterySpec | None
     car_power_w: float
+    starts: tuple[datetime, ...]  # of `metered`, in order
+    seen: dict[Interval, PricePair] = field(default_factory=dict)
 
     def of(self, start: datetime, end: datetime) -> HomeBill:
         """The bill of the quarters that start in the half-open span."""
         span = (start, end)
-        within = {at: q for at, q in self.metered.items() if start <= at < end}
+        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
+        within = {at: self.metered[at] for at in self.starts[first:last]}
         gaps = [g for g in self.gaps if start <= g.interval.start < end]
-        real = bill([*within.values(), *gaps], span, self.rules, self.published)
-        rows = [row for row in self.known if start <= row.quarter.interval.start < end]
+        real = bill([*within.values(), *gaps], span, self.rules, self.published, self.seen)
+        rows = self.known[
+            bisect_left(self.known, start, key=_start) : bisect_left(self.known, end, key=_start)
+        ]
         enough = len(rows) >= LEAST_KNOWN * len(within) > 0
         ours, difference_wh = without_us(rows, self.battery, self.car_power_w)
 
@@ -84,11 +91,13 @@ class Account:
             if not enough:
                 return None
             changed = within | {q.interval.start: q for q in instead}
-            return bill([*changed.values(), *gaps], span, self.rules, self.published).total_money
+            return bill(
+                [*changed.values(), *gaps], span, self.rules, self.published, self.seen
+            ).total_money
 
         return HomeBill(
             bill=real,
-            market_money=sum(m for at, m in self.market_money.items() if start <= at < end),
+            market_money=sum(self.market_money.get(at, 0) for at in within),
             without_battery=cost(without_battery(rows)),
             without_gateway=cost(ours),
             without_sun=cost(without_sun(rows)),
@@ -98,12 +107,9 @@ class Account:
             stored_difference_wh=difference_wh if enough else 0.0,
         )
 
-    @property
-    def span(self) -> tuple[datetime, datetime] | None:
-        """From the first to the last metered quarter; None where nothing is metered."""
-        if not self.metered:
-            return None
-        return min(self.metered), self.metered[max(self.metered)].interval.end
+
+def _start(row: Known) -> datetime:
+    return row.quarter.interval.start
 
 
 def account(
@@ -114,8 +120,7 @@ def account(
     car_power_w: float = 0.0,
 ) -> Account:
     """From the journal's book (its own, or of any span by `book_of`) and the flows beside it."""
-    published = {at: published_of(body) for at, body in book.prices.items()}
-    published |= {at: published_of(body) for at, body in book.retail.items()}
+    published = published_prices(book, rules.tariff)
     raw: dict[datetime, Quarter] = {}
     metered: dict[datetime, Quarter] = {}
     market: dict[datetime, int] = {}
@@ -142,7 +147,32 @@ def account(
         tuple(known(raw.values(), flows)),
         battery,
         car_power_w,
+        tuple(sorted(metered)),
     )
+
+
+def published_prices(book: Book, tariff: Tariff) -> dict[datetime, Published]:
+    """What was published for the tariff, by interval: what follows a feed is of the feed, the rest of the exchange."""
+    made = {at: published_of(body) for at, body in book.prices.items()}
+    followed = {
+        name: price.feed is not None
+        for name, price in (("import", tariff.import_price), ("export", tariff.export_price))
+        if isinstance(price, PublishedPrice)
+    }
+    markets = [
+        p for p in (tariff.import_price, tariff.export_price) if isinstance(p, WholesalePrice)
+    ]
+    followed["market"] = any(price.feed is not None for price in markets)
+    for at in made.keys() | book.retail.keys():
+        ours, theirs = published_of(book.retail.get(at, {})), made.get(at, Published())
+        sides = zip(Published._fields, ours, theirs, strict=True)
+        made[at] = Published(
+            *(
+                own if followed.get(name.removesuffix("_per_kwh")) else other
+                for name, own, other in sides
+            )
+        )
+    return made
 
 
 def _without_trade(quarter: Quarter, position_wh: int) -> Quarter:

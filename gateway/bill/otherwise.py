@@ -39,19 +39,20 @@ def known(quarters: Iterable[Quarter], flows: Iterable[Flow]) -> list[Known]:
     ordered = sorted(quarters, key=lambda q: q.interval.start)
     pairs = [(q, by_start[q.interval.start]) for q in ordered if q.interval.start in by_start]
     share = ac_share(pairs)
+    has_sun = any(flow.pv_wh is not None for _, flow in pairs)
+    has_battery = any(flow.charge_wh is not None for _, flow in pairs)
     made = []
     for quarter, flow in pairs:
-        if flow.pv_wh is None:
-            continue
+        pv = flow.pv_wh if has_sun else 0.0
         car = flow.car_wh or 0.0
+        if pv is None or (has_battery and flow.charge_wh is None and flow.load_wh is None):
+            continue
         if flow.load_wh is not None:
-            net = flow.load_wh + car - share * flow.pv_wh
+            net = flow.load_wh + car - share * pv
         else:
             moved = (flow.discharge_wh or 0.0) - (flow.charge_wh or 0.0)
             net = quarter.import_wh - quarter.export_wh + moved
-        made.append(
-            Known(quarter, net, share * flow.pv_wh, car, bool(flow.plugged), flow.stored_wh)
-        )
+        made.append(Known(quarter, net, share * pv, car, bool(flow.plugged), flow.stored_wh))
     return made
 
 

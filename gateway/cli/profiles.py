@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from gateway.bridge.format import BridgeSheet
     from gateway.devices.control_sheet import ControlSheet
     from gateway.devices.datasheet import Profile
 
@@ -24,20 +25,42 @@ def profiles(
 
     Example: energy-gateway profiles goodwe-et
     """
+    from gateway.bridge.load import sheet
+    from gateway.config.bridged import is_bridged, sheet_files
     from gateway.devices.catalogue import all_profiles, profile
 
     if key is not None:
-        print("\n".join(_whole(profile(key))))
+        told = _bridged(sheet(key)) if is_bridged(key) else _whole(profile(key))
+        print("\n".join(told))
         return
     print(f"{'profile':24} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
-    families = {k: p for k, p in all_profiles().items() if p.kind not in {"any", "relay"}}
+    families = {
+        k: p
+        for k, p in all_profiles().items()
+        if p.kind not in {"any", "relay"} and not k.startswith("bridge-")
+    }
     for p in all_profiles().values():
         steers = " ".join(sorted(c.value for c in p.controls)) or "-"
         kinds = {c.lease.kind for c in p.source.controls} if p.source else set()
         lease = "/".join(sorted(kinds)) or ("reversion" if p.controls else "-")
         print(f"{p.key:24} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
+    bridged = [sheet(name) for name in sheet_files()]
+    for one in bridged:
+        print(f"{one.key:24} {one.kind or 'any':9} {one.evidence:11} {'-':14} {'-':34} {one.title}")
     steered = sum(bool(p.controls) for p in families.values())
     print(f"{len(families)} families are read, {steered} of them steered")
+    print(f"{len(bridged)} more without Modbus are read over HTTP or MQTT")
+
+
+def _bridged(told: BridgeSheet) -> Iterator[str]:
+    """All that a bridge's sheet says, for a person."""
+    yield f"{told.key}: {told.title}"
+    yield f"evidence: {told.evidence}; read over {told.transport.upper()}, never steered"
+    yield f"\n{told.about.strip()}\n"
+    for metric, reading in told.readings.items():
+        yield f"reads {metric:22} from {reading.ask or told.ask}, {reading.unit or 'a word'}"
+    if told.each is not None:
+        yield "reads what the owner names in [device.values]"
 
 
 def _whole(p: Profile) -> Iterator[str]:

@@ -34,6 +34,7 @@ def run(
 
     from gateway.systemd import end_later
 
+    os.umask(0o077)  # what is measured and traded here is nobody else's on this machine
     end_later()  # a stop that comes before the guard can hear it still finds the devices released
 
     import msgspec

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from gateway.config.guard import GuardSettings
 from gateway.config.paths import state_folder
-from gateway.config.settings import GuardPart, Settings
+from gateway.config.settings import BridgePart, GuardPart, Settings
 from gateway.errors import ConfigError
 from gateway.escape import printable
 
@@ -32,6 +32,11 @@ def load_settings(path: Path, defaults: Mapping[str, Any] | None = None) -> Sett
 def load_guard_settings(path: Path) -> GuardSettings:
     """What keeps the home safe, whatever else is wrong in the file; raises ConfigError for its own part."""
     return _load(path, GuardPart, {}).for_guard()
+
+
+def load_bridge_settings(path: Path) -> BridgePart:
+    """The devices without Modbus and the broker; raises ConfigError for that part."""
+    return _load(path, BridgePart, {})
 
 
 def _load(path: Path, model: type[Part], defaults: Mapping[str, Any]) -> Part:

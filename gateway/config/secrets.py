@@ -44,6 +44,8 @@ def complaints(settings: Settings) -> list[str]:
         files |= {"market.key_file": market.key_file}
     files |= {f"price_feed {f.name!r}: key_file": f.key_file for f in settings.price_feed}
     files |= {"dashboard.password_file": settings.dashboard.password_file}
+    if settings.pv_forecast is not None:
+        files |= {"pv_forecast.key_file": settings.pv_forecast.key_file}
     said = [
         f"{key} = {file}: others on this machine may read it; chmod 600 {file}"
         for key, file in files.items()

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.config import bridged
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import DeviceConfig, GuardSettings, Steer, Timing
 from gateway.config.tariff import Tariff, Weekday
@@ -147,6 +148,16 @@ class DeviceSettings(_Part):
         (), description="contacts of a `relay`, each a table [[device.input]]"
     )
 
+    values: dict[str, str] = Field(
+        {},
+        description="of `home-assistant`, `http-json` and `mqtt-json`: metric -> where it stands, and its unit",
+    )
+    token_file: Path | None = Field(
+        None, description="of a device read over HTTP: its bearer token"
+    )
+    tls: bool = Field(False, description="of a device read over HTTP: https")
+    ca_file: Path | None = Field(None, description="of a private certificate authority, for that")
+
     @model_validator(mode="before")
     @classmethod
     def _former_word(cls, raw: Any) -> Any:
@@ -172,9 +183,49 @@ class DeviceSettings(_Part):
     def _reachable(self) -> Self:
         if self.framing == "rtu" and self.serial is None:
             raise ValueError("framing = 'rtu' needs serial = '/dev/...'")
-        if self.framing != "rtu" and self.host is None:
+        told_by_broker = self.bridged and not bridged.has_host(self.profile)
+        if self.framing != "rtu" and self.host is None and not told_by_broker:
             raise ValueError("host is missing, e.g. host = 'inverter.lan'")
         return self
+
+    @model_validator(mode="after")
+    def _of_the_bridge(self) -> Self:
+        own = {"values", "token_file", "tls", "ca_file"} & self.model_fields_set
+        if own and not self.bridged:
+            raise ValueError(
+                f"{', '.join(sorted(own))}: only of a device that is read over HTTP or MQTT"
+            )
+        if self.bridged and bridged.names_values(self.profile) != bool(self.values):
+            raise ValueError(
+                f"values: profile = {self.profile!r} "
+                + ("knows where they stand" if self.values else "needs a table [device.values]")
+            )
+        return self
+
+    @property
+    def bridged(self) -> bool:
+        """Whether the bridge reads it, not the guard by Modbus."""
+        return bridged.is_bridged(self.profile)
+
+    def at_its_port(self) -> Self:
+        """The same with the port at which such a device usually answers, where none is said."""
+        if "port" in self.model_fields_set:
+            return self
+        return self.model_copy(update={"port": bridged.usual_port(self.profile)})
+
+    def through_bridge(self, unit: int, port: int) -> DeviceConfig:
+        """As the guard reads it: a unit of the bridge's own server. It is never steered."""
+        key = bridged.guard_profile(self.profile, self.values)
+        return DeviceConfig(
+            self.name,
+            key,
+            bridged.HOST,
+            port,
+            unit,
+            steer="never",
+            role=self.role,
+            phases=self.phases,
+        )
 
     def plain(self) -> DeviceConfig:
         """The same without the checks, for rooms that need no library for it."""
@@ -244,6 +295,14 @@ class Car(_Part):
         "(0.02: what costs next to nothing; the price of export and a little: surplus only)",
     )
     limit_wh: float | None = Field(None, ge=0, description="most that it gets in a stay")
+    capacity_wh: float | None = Field(
+        None, gt=0, description="of its battery; for wishes in percent, with `soc_topic`"
+    )
+    soc_topic: str | None = Field(
+        None,
+        pattern=r"^[^#+]+$",
+        description="MQTT topic on which something tells its state of charge, a number from 0 to 100",
+    )
     surplus_w: float = Field(
         0, ge=0, description="beyond `energy_wh` it only charges while the home has so much surplus"
     )
@@ -382,7 +441,15 @@ class Control(_Part):
 
     period_s: float = Field(2, gt=0, le=60, description="of polling and of deciding")
     deadband_w: float = Field(50, ge=0, description="smaller changes are not written")
-    dwell_s: float = Field(30, ge=0, description="shortest stay in a mode that prices chose")
+    dwell_s: float = Field(
+        30, ge=0, description="shortest stay in a mode where no value says what a change is worth"
+    )
+    battery_switch_cost: float = Field(
+        0.001,
+        ge=0,
+        description="cost of a change of the battery's mode, in the tariff's currency: so much must have "
+        "been lost by staying before it changes; 0 = `dwell_s` alone",
+    )
     car_dwell_s: float = Field(
         120, ge=0, description="shortest stay of the car in charging or waiting"
     )
@@ -421,6 +488,12 @@ class TimeSettings(_Part):
     rate: float = Field(1.0, gt=0, le=10_000, description="simulated seconds a second")
 
 
+class Bridge(_Part):
+    """The part that reads devices without Modbus and hands them to the guard on this machine."""
+
+    port: Port = Field(bridged.PORT, description="its own, on 127.0.0.1 only")
+
+
 class GuardPart(BaseModel):
     """The tables that keep the home safe. What is wrong elsewhere in the file does not concern them."""
 
@@ -433,6 +506,7 @@ class GuardPart(BaseModel):
     control: Control = Control()
     grid_operator: GridOperator | None = None
     time: TimeSettings = TimeSettings()
+    bridge: Bridge = Bridge()
     state_dir: Path = Field(Path("state"), description="journal and history; systemd sets its own")
 
     @model_validator(mode="after")
@@ -462,11 +536,23 @@ class GuardPart(BaseModel):
             )
         return self
 
+    def bridged(self) -> tuple[DeviceSettings, ...]:
+        """The devices without Modbus, in order: the first is the bridge's unit 1."""
+        return tuple(d.at_its_port() for d in self.device if d.bridged)
+
+    def plain_devices(self, bridge_port: int | None = None) -> tuple[DeviceConfig, ...]:
+        """All devices as the guard reads them."""
+        port = self.bridge.port if bridge_port is None else bridge_port
+        units = {d.name: unit for unit, d in enumerate(self.bridged(), 1)}
+        return tuple(
+            d.through_bridge(units[d.name], port) if d.bridged else d.plain() for d in self.device
+        )
+
     def for_guard(self) -> GuardSettings:
         """The same as the plain values that the guard's process is handed."""
         own, battery, car, control = self.site, self.battery, self.car, self.control
         return GuardSettings(
-            devices=tuple(d.plain() for d in self.device),
+            devices=self.plain_devices(),
             state_dir=str(self.state_dir),
             time_zone=own.time_zone,
             place=own.place,
@@ -498,11 +584,18 @@ class GuardPart(BaseModel):
                 control.dwell_s,
                 control.car_dwell_s,
                 control.car_start_cost,
+                control.battery_switch_cost,
             ),
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,
             clock_rate=self.time.rate,
         )
+
+
+class BridgePart(GuardPart):
+    """What the bridge needs: the devices and the broker."""
+
+    mqtt: Mqtt = Mqtt()
 
 
 class Settings(GuardPart):

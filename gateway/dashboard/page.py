@@ -100,7 +100,13 @@ def _bill(bills: Bills | None) -> dict[str, Any] | None:
     if bills is None:
         return None
     return {
-        name: {"total": cents(found.total_money), "saved": cents(found.saved_money)}
+        name: {
+            "total": cents(found.total_money),
+            "saved": cents(found.saved_money),
+            "without_gateway": cents(found.without_gateway),
+            "without_battery": cents(found.without_battery),
+            "without_sun": cents(found.without_sun),
+        }
         for name, found in (("today", bills.today), ("month", bills.month))
     }
 

@@ -54,6 +54,9 @@ class Device(Protocol):
         Steps do not block each other; the result is verified by read-back.
         """
 
+    def lets_go_after_s(self, control: Control) -> float | None:
+        """How long it keeps a setpoint that nobody renews, s; None where it does so for ever."""
+
     async def steered_by_another(self) -> str:
         """Asked before the first release: a sentence while something that is not ours steers it and must be
         watched or left alone; empty when it may be released. Raises DeviceError."""

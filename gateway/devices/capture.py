@@ -6,8 +6,9 @@ The form is that of `gateway.devices.dump`; beside it stands what the device is 
 from __future__ import annotations
 
 import json
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,13 +20,13 @@ from gateway.devices.datasheet import Profile, Source
 from gateway.devices.device import ModbusDevice
 from gateway.devices.dump import Dump, DumpBus
 from gateway.devices.identify import bind_profile, identify
-from gateway.devices.masking import Masker, mask_runs, mask_serial
+from gateway.devices.masking import Masker, Words, mask_runs, mask_serial
 from gateway.domain.readings import Reading
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec
 from gateway.modbus.address import BusAddress, Table
 from gateway.modbus.exceptions import STRANGE
-from gateway.modbus.registers import Block, Field, words_of
+from gateway.modbus.registers import Block, Field, Missing, words_of
 from gateway.modbus.unit import Bus, Unit
 
 Span = tuple[Table, int, int]
@@ -140,7 +141,10 @@ async def _by_profile(kept: Captured, unit: Unit, profile: Profile, clock: Clock
         with suppress(DeviceError):
             await unit.read_if_there(where.table, first, end - first, STRANGE)
     serials, spared = await _places(unit, profile, source)
+    before = {table: dict(words) for table, words in kept.tables.items()}
     _mask(kept, serials, spared, secrets.token_bytes(32))
+    for where, pattern in live.profile.identify:
+        _keep_family(kept, before, where, pattern)
     masked = ModbusDevice("device", profile, Unit(DumpBus(kept.dump), unit.number), None, clock)
     again = await masked.poll()
     if changed := differs(readings, again):
@@ -197,6 +201,20 @@ def _mask(kept: Captured, serials: Sequence[Field], spared: Sequence[Span], secr
     known = [*spared, *((where.table, *where.span) for where in serials)]
     for table, words in kept.tables.items():
         mask_runs(words, masker, [(first, end) for t, first, end in known if t == table])
+
+
+def _keep_family(kept: Captured, before: Mapping[Table, Words], where: Field, pattern: str) -> None:
+    """Where the beginning of a serial number names the family, as much of it stays as it takes to be recognised."""
+    first, end = where.span
+    words, real = kept.tables.get(where.table, {}), before.get(where.table, {})
+    if any(a not in words for a in range(first, end)):
+        return
+    for address in range(first, end):
+        data = b"".join(words[a].to_bytes(2, "big") for a in range(first, end))
+        value = where.decode(data, first)
+        if not isinstance(value, Missing) and re.search(pattern, str(value)):
+            return
+        words[address] = real[address]
 
 
 def differs(before: Sequence[Reading], after: Sequence[Reading]) -> list[str]:

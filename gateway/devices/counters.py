@@ -34,6 +34,9 @@ _MOST_W = 1e6  # no home moves energy faster
 _SLACK_WH = 10_000.0
 _PATIENCE_S = 300.0  # so long a new lower or far higher count must last to be believed
 _MOST_OF_A_LAP = 0.25  # a wrap that was not seen is concluded only from so small a step
+_LONG_OFF_S = (
+    90 * 86_400.0
+)  # taken where the clock is behind what was stored: nobody knows how long it was
 _KEEP_S = 3600.0  # between two writes of what only grew: each costs a card two flushes
 
 
@@ -173,7 +176,7 @@ class Counters:
             if not state:
                 return
             age = (self._clock.now() - datetime.fromisoformat(state["time"])).total_seconds()
-            seen = self._clock.monotonic() - max(0.0, age)
+            seen = self._clock.monotonic() - (age if age >= 0 else _LONG_OFF_S)
             for key, one in state["laps"].items():
                 self._unwrapped[key] = Unwrapped(float(one["last"]), float(one["laps"]), seen)
             for metric, count in state["last"].items():

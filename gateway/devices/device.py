@@ -91,6 +91,13 @@ class ModbusDevice:
         held = {c for c, lease in self._leases.items() if lease.value is not None or lease.owed}
         return self._controls - ((self._withheld | self._unproved.keys()) - held)
 
+    def lets_go_after_s(self, control: Control) -> float | None:
+        """See `gateway.devices.Device.lets_go_after_s`."""
+        lease = self._leases.get(control)
+        if lease is None or lease.sheet.lease.kind == "none":
+            return None
+        return lease.sheet.lease.seconds
+
     @property
     def notes(self) -> tuple[Note, ...]:
         """See `gateway.devices.Device.notes`."""
@@ -211,8 +218,9 @@ class ModbusDevice:
 
     async def _ask_who(self) -> None:
         """Who the device is by its own registers; asked again, since a firmware may be updated."""
-        if not self.profile.says or self._clock.monotonic() < self._who_due:
-            return
+        bound = self._source
+        if bound is None or bound.identity != Identity() or self._clock.monotonic() < self._who_due:
+            return  # a SunSpec chain has told it
         try:
             self._identity = await told_identity(self._unit, self.profile)
         except DeviceError:

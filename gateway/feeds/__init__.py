@@ -42,11 +42,14 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class Calendar:
     """When a feed publishes what. ``published`` is the local time at which the next day is known, None for
-    prices that come while they hold; those are at most ``lag`` old."""
+    prices that come while they hold; those are at most ``lag`` old. A day ends ``short`` before midnight, and
+    is late when it is not there ``late`` after its time."""
 
     zone: ZoneInfo
     published: time | None
     lag: timedelta = timedelta(hours=2)
+    short: timedelta = timedelta(0)
+    late: timedelta = timedelta(hours=2)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Protocol
@@ -24,7 +24,6 @@ from gateway.supervise import Availability
 
 BACK, FIRST_BACK, AHEAD = timedelta(days=1), timedelta(days=8), timedelta(hours=48)
 KEPT = timedelta(days=15)
-LATE = timedelta(hours=2)  # after its time a day-ahead price is late
 LONGEST_WAIT = timedelta(hours=1)
 _CO2 = "gCO2"
 
@@ -46,6 +45,7 @@ class FeedPrices:
     prices: Mapping[datetime, Decimal] = field(default_factory=dict)
     forecast: Mapping[datetime, Decimal] = field(default_factory=dict)
     alarm: str = ""
+    is_co2: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,7 @@ class FeedKeeper:
             raise FeedError("its answer holds no price")
         kept = {t: p for t, p in self.known.prices.items() if t >= now - KEPT}
         guesses = {t: p for t, p in forecast.items() if t not in prices}
-        known = FeedPrices(kept | prices, guesses)
+        known = FeedPrices(kept | prices, guesses, self.known.alarm, answer.currency == _CO2)
         if (known.prices, known.forecast) != (self.known.prices, self.known.forecast):
             self.known = known
             self._keep(now)
@@ -173,7 +173,7 @@ class FeedKeeper:
                 return ""
             return f"price feed {name} is late{because}"
         until = self._until(now)
-        if until >= reach(calendar, now - LATE):
+        if until >= reach(calendar, now - calendar.late):
             return ""
         if until <= now:
             return f"price feed {name} is late, it has no price for now{because}"
@@ -183,14 +183,17 @@ class FeedKeeper:
     def _say(self) -> None:
         alarm = self.alarm(self._clock.now())
         if alarm != self.known.alarm:
-            self.known = FeedPrices(self.known.prices, self.known.forecast, alarm)
+            self.known = replace(self.known, alarm=alarm)
             self._changed(self.known)
 
     def _keep(self, now: datetime) -> None:
         rows = {iso(t): str(p) for t, p in self.known.prices.items()}
         try:
             self._store.setting(
-                self._key, json.dumps({"currency": self._terms.currency, "prices": rows})
+                self._key,
+                json.dumps(
+                    {"currency": self._terms.currency, "co2": self.known.is_co2, "prices": rows}
+                ),
             )
         except StorageError:
             return  # only a restart would miss it
@@ -203,7 +206,7 @@ class FeedKeeper:
             rows = {parse_utc(t): Decimal(p) for t, p in stored["prices"].items()}
         except (StorageError, ValueError, TypeError, LookupError, AttributeError, ArithmeticError):
             return FeedPrices()
-        return FeedPrices(rows)
+        return FeedPrices(rows, is_co2=bool(stored.get("co2")))
 
 
 def reach(calendar: Calendar, now: datetime) -> datetime:
@@ -211,7 +214,8 @@ def reach(calendar: Calendar, now: datetime) -> datetime:
     here = now.astimezone(calendar.zone)
     days = 1 if calendar.published is None or here.time() < calendar.published else 2
     midnight = here.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
-    return (midnight + timedelta(days=days)).replace(tzinfo=calendar.zone).astimezone(now.tzinfo)
+    end = midnight + timedelta(days=days) - calendar.short
+    return end.replace(tzinfo=calendar.zone).astimezone(now.tzinfo)
 
 
 def next_publication(calendar: Calendar, now: datetime) -> datetime:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from gateway.domain.intervals import QUARTER, floor_quarter
+from gateway.domain.intervals import QUARTER, floor_quarter, floor_to
 from gateway.feeds import FeedPrice
 
 LONGEST = timedelta(hours=24 + 1)  # of one row; a tariff of one price a day has one
@@ -25,13 +25,20 @@ def by_quarter(rows: Iterable[FeedPrice], *, forecast: bool) -> dict[datetime, D
             continue
         if row.span.end - row.span.start > LONGEST:
             raise ValueError(f"a row of {row.span.end - row.span.start}")
-        start = floor_quarter(row.span.start)
-        while start < row.span.end:
-            cut = max(row.span.start, start), min(row.span.end, start + QUARTER)
+        begin, end = _whole(row.span.start), _whole(row.span.end)
+        start = floor_quarter(begin)
+        while start < end:
+            cut = max(begin, start), min(end, start + QUARTER)
             parts.setdefault(start, []).append((*cut, row.per_kwh))
             start += QUARTER
     means = ((start, _mean(start, sorted(set(found)))) for start, found in sorted(parts.items()))
     return {start: mean for start, mean in means if mean is not None}
+
+
+def _whole(moment: datetime) -> datetime:
+    """To the minute where a second is missing or too much: some end their hours at 59:59."""
+    near = floor_to(moment + timedelta(seconds=30), timedelta(minutes=1))
+    return near if abs(near - moment) <= _SECOND else moment
 
 
 def _mean(start: datetime, found: list[tuple[datetime, datetime, Decimal]]) -> Decimal | None:

@@ -16,10 +16,12 @@ from pathlib import Path
 
 import msgspec
 
+from gateway import ending
 from gateway.clock import WallClock
 from gateway.config.guard import GuardSettings
 from gateway.errors import ConfigError
 from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
+from gateway.guard.bridge_process import BridgeProcess, bridge_command
 from gateway.guard.compose import Guard
 from gateway.guard.settings_file import keep_settings
 from gateway.ipc.messages import GuardReport
@@ -40,9 +42,9 @@ def main() -> int:
         settings = msgspec.json.decode(pipe.read(), type=GuardSettings)
     try:
         if words.release_only:
-            asyncio.run(release(settings))
+            ending.run(release(settings))
             return 2
-        asyncio.run(serve(settings, words.config, words.log_level, words.log_json))
+        ending.run(serve(settings, words.config, words.log_level, words.log_json))
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - one line for the person, as every command does
         return 2
@@ -82,7 +84,11 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
         listening.set()
         notify("READY=1")
 
+    bridge = BridgeProcess(bridge_command(config, log_level, log_json), WallClock())
     async with asyncio.TaskGroup() as group:
+        bridging = None
+        if settings.bridged:
+            bridging = group.create_task(bridge.run(), name="bridge")
         guarding = group.create_task(guard.run(ready), name="guard")
         keeping = group.create_task(_keep(process, listening), name="agent")
         waiting = group.create_task(ended.wait(), name="signal")
@@ -95,6 +101,8 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
             await guarding
         await stopping
         keeping.cancel()
+        if bridging is not None:
+            bridging.cancel()
 
 
 async def _keep(process: AgentProcess, listening: asyncio.Event) -> None:
@@ -114,4 +122,4 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ending.leave(main())

@@ -8,10 +8,8 @@ it has no name, so nobody else can connect to it.
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import logging
 import os
-import resource
 import signal
 import socket
 import sys
@@ -21,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import Clock
+from gateway.guard.child import end_with_the_parent, ended_by, limit, resident_bytes, send
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.framing import framed, read_frame
 from gateway.ipc.messages import ORDERS, REPORTS, GuardReport, MessageError
@@ -32,9 +31,7 @@ MOST_UNSENT = 256 * 1024  # bytes of reports that wait for a child that does not
 MOST_FRAMES_A_S = 100  # an agent sends one or two orders a second
 MOST_BYTES_A_S = 2_000_000  # ... and each takes the guard's time by its size
 _LOOK_S = 1.0
-_NICE = 5
-_PR_SET_PDEATHSIG = 1  # prctl(2)
-_LIBC = ctypes.CDLL(None)
+_LARGE = "262144"  # bytes; what is larger goes back to the system when it is no longer needed
 NO_RETRY_SOON = frozenset({2})  # exit codes by which the agent says that a person must act
 
 
@@ -111,13 +108,13 @@ class AgentProcess:
         process = self._process
         if process is None or process.returncode is not None:
             return
-        _signal(process, signal.SIGTERM)
-        _signal(process, signal.SIGCONT)  # one that is stopped could not hear
+        send(process, signal.SIGTERM)
+        send(process, signal.SIGCONT)  # one that is stopped could not hear
         try:
             async with asyncio.timeout(self._limits.stop_s):
                 await process.wait()
         except TimeoutError:
-            _signal(process, signal.SIGKILL)
+            send(process, signal.SIGKILL)
             await process.wait()
 
     async def _life(self, availability: Availability) -> tuple[str, bool]:
@@ -148,21 +145,22 @@ class AgentProcess:
                         with suppress(TimeoutError):
                             async with asyncio.timeout(self._limits.stop_s):
                                 await asyncio.shield(ended)
-                    _signal(process, signal.SIGKILL)
+                    send(process, signal.SIGKILL)
                 hearing.cancel()
                 watching.cancel()
         finally:
-            _signal(process, signal.SIGKILL)
+            send(process, signal.SIGKILL)
             writer, self._writer = self._writer, None
             writer.close()
             await process.wait()
         code = process.returncode or 0
-        return fault or _ended(code), code not in NO_RETRY_SOON
+        return fault or ended_by(code), code not in NO_RETRY_SOON
 
     async def _start(self, theirs: socket.socket) -> asyncio.subprocess.Process:
         fd = theirs.fileno()
         environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        environment |= {f"MALLOC_{name}_THRESHOLD_": _LARGE for name in ("MMAP", "TRIM")}
         process = await asyncio.create_subprocess_exec(
             *self._command,
             "--fd",
@@ -171,9 +169,9 @@ class AgentProcess:
             pass_fds=(fd,),
             env=environment,
             start_new_session=True,  # Ctrl-C is the guard's; it ends the child in good order
-            preexec_fn=_end_with_the_parent,
+            preexec_fn=end_with_the_parent,
         )
-        _limit(process.pid, self._limits)
+        limit(process.pid, self._limits.memory, self._limits.files)
         return process
 
     async def _hear(self, reader: asyncio.StreamReader, availability: Availability) -> str:
@@ -210,50 +208,10 @@ class AgentProcess:
                 return f"it used {used // 1024 // 1024} MB"
 
 
-def _end_with_the_parent() -> None:
-    """In the child, before the program: however the guard ends, no agent goes on without it."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-def _limit(pid: int, limits: AgentLimits) -> None:
-    with suppress(OSError, ValueError):  # gone already, or a kernel that does not let us
-        for what, most in (
-            (resource.RLIMIT_NOFILE, limits.files),
-            (resource.RLIMIT_DATA, 2 * limits.memory),
-            (resource.RLIMIT_CORE, 0),
-        ):
-            hard = resource.prlimit(pid, what)[1]
-            allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-            resource.prlimit(pid, what, (allowed, allowed))
-    with suppress(OSError):  # one that plans or spins leaves the guard its time, on one core too
-        ours = os.getpriority(os.PRIO_PROCESS, 0)
-        os.setpriority(os.PRIO_PROCESS, pid, ours + _NICE)
-    with suppress(OSError):  # when memory gets short, the child goes first
-        Path(f"/proc/{pid}/oom_score_adj").write_text("800")
-
-
-def resident_bytes(pid: int) -> int:
-    """Memory of a process that is in use now; 0 where it is gone."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    return pages * resource.getpagesize()
-
-
 def agent_command(config: Path, log_level: str, log_json: bool) -> tuple[str, ...]:
     """How the agent is started."""
     words = [sys.executable, "-P", "-m", "gateway.agent", "--config", str(config)]
     return (*words, "--log-level", log_level, *(["--log-json"] if log_json else []))
-
-
-def _ended(code: int) -> str:
-    if code < 0:
-        names = {number.value: number.name for number in signal.Signals}
-        return (
-            f"it was ended by {names.get(-code, f'signal {-code}')}"  # few real-time ones have one
-        )
-    return f"it ended with exit code {code}"
 
 
 def _first(error: BaseException) -> BaseException:
@@ -261,8 +219,3 @@ def _first(error: BaseException) -> BaseException:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return error
-
-
-def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        process.send_signal(number)

@@ -221,6 +221,10 @@ def _market(home: HomeToDiscover, commands: bool, exchange: bool) -> Message:
         "bill_month": account,
         "saved_today": account,
         "saved_month": account,
+        "month_without_gateway": account | _DETAIL,
+        "month_without_battery": account | _DETAIL,
+        "month_without_sun": account | _DETAIL,
+        "co2_g_per_kwh": {"unit_of_measurement": "g/kWh", "state_class": "measurement"} | _DETAIL,
         "account_today": account,
         "account_total": {**account, "state_class": "total"},
     }.items():

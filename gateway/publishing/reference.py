@@ -62,7 +62,7 @@ _LEDGER = """\
 
 Energy is integer Wh, prices are ticks (0.01 currency units per MWh), money is integer 1e-8 currency units; so
 `price_ticks` x `quantity_wh` is money without rounding. Kinds: `tender` (stored before it is sent), `answer`, `cancel`,
-`cancelled`, `transaction` (a fill), `metered`, `delivered` (reported to the exchange), `settlement`, `note` (alarms and
+`cancelled`, `transaction` (a fill), `metered`, `delivered` (reported to the exchange), `settlement`, `retail_price` (what a price feed published for a metered interval, exact per kWh), `note` (alarms and
 commands, for people).
 """
 

@@ -87,6 +87,10 @@ class MarketState:
     bill_month: str | None = None
     saved_today: str | None = None
     saved_month: str | None = None
+    month_without_gateway: str | None = None
+    month_without_battery: str | None = None
+    month_without_sun: str | None = None
+    co2_g_per_kwh: float | None = None
 
 
 # scalar under <root>/<site>/site -> (field of Snapshot, unit, what it is)
@@ -120,6 +124,10 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
     "bill_month": ("currency", "the same of this month"),
     "saved_today": ("currency", "what today would have cost more by the inverter's own rule"),
     "saved_month": ("currency", "the same of this month"),
+    "month_without_gateway": ("currency", "this month's bill by the inverter's own rule"),
+    "month_without_battery": ("currency", "this month's bill without the battery"),
+    "month_without_sun": ("currency", "this month's bill with all energy bought"),
+    "co2_g_per_kwh": ("g/kWh", "CO2 of the grid's electricity now, where a price feed tells it"),
     "market_price_per_kwh": ("currency/kWh", "expected clearing price of the next interval"),
     "stored_value_per_kwh": ("currency/kWh", "value of one more stored kWh"),
     "account_today": ("currency", "settled today, exact decimal text, to the home +"),
@@ -127,9 +135,8 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
 }
 
 # those that a home has without an exchange too
-HOME_SCALARS = frozenset(
-    n for n in MARKET_SCALARS if n.startswith(("import_", "export_", "stored_", "bill_", "saved_"))
-)
+_HOME = ("import_", "export_", "stored_", "bill_", "saved_", "month_", "co2_")
+HOME_SCALARS = frozenset(name for name in MARKET_SCALARS if name.startswith(_HOME))
 
 # scalar under <root>/<site>/forecast -> (unit, what it is): an hour ahead, over the last day
 FORECAST_SCALARS: Mapping[str, tuple[str, str]] = {

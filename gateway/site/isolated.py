@@ -37,6 +37,9 @@ class IsolatedDevice:
     def sleeps_at_night(self) -> bool:
         return self._device.sleeps_at_night
 
+    def lets_go_after_s(self, control: Control) -> float | None:
+        return self._device.lets_go_after_s(control)
+
     async def poll(self) -> tuple[Reading, ...]:
         try:
             return await self._device.poll()

@@ -22,6 +22,7 @@ from gateway.supervise import Availability, Backoff, CalmAvailability
 log = logging.getLogger(__name__)
 
 RELEASE_LIMIT_S = 6.0  # real seconds; all of a stop must be done within 10
+LONGEST_WAIT_S = 900.0  # a charger that would stay paused for longer without us is released
 DARK_W = 50.0  # less from the panels is dusk: what lives on them may fall asleep
 NIGHT_S = 60.0  # between the first tries to wake it
 LONGEST_POLL_S = 15.0  # readings that were not renewed for so long (or three periods) are stale
@@ -50,6 +51,7 @@ class Site:
         self._polls: list[Poll] = []
         self._tried: set[str] = set()
         self._all_tried = asyncio.Event()
+        self._chargers_a: dict[str, float] = {}
         self._roles = roles or {}
         self._unclear = ""
         self._clock, self._period_s = clock, period_s
@@ -134,6 +136,7 @@ class Site:
         Returns when all is done or after one period: a slow device goes on by itself and holds up
         nobody. A lost device is left to its lease, and released as soon as it takes writes again.
         """
+        self._chargers_a = dict(wanted.chargers_a)
         self._start_jobs(Control.BATTERY_POWER, wanted.batteries_w.get)
         self._start_jobs(Control.PV_LIMIT, wanted.pv_limits_w.get)
         self._start_jobs(Control.EXPORT_LIMIT, lambda _: wanted.export_limit_w)
@@ -143,9 +146,19 @@ class Site:
         self._running = {k: t for k, t in self._running.items() if not t.done()}
 
     async def release_all(self) -> list[ReleaseReport]:
-        """Every device neutral; bounded in real time, and one device never holds up another."""
+        """Every device neutral; bounded in real time, and one device never holds up another.
+
+        A charger whose car waits for a cheaper hour goes on waiting as long as it keeps that by itself: a
+        gateway that is started again soon has not let it charge meanwhile.
+        """
 
         async def one(device: Device) -> ReleaseReport:
+            after_s = self._waits_on(device)
+            if after_s is not None:
+                log.info(
+                    "%s lets its car wait on; it lets go by itself in %.0f s", device.name, after_s
+                )
+                return ReleaseReport(device.name, neutral=True)
             try:
                 async with asyncio.timeout(RELEASE_LIMIT_S):
                     return await device.release()
@@ -160,6 +173,15 @@ class Site:
                 log.error("%s may not be neutral: %s", report.device, "; ".join(report.problems))
         self._held.clear()
         return reports
+
+    def _waits_on(self, device: Device) -> float | None:
+        """For how long a charger that is paused now stays so without us; None: it is released."""
+        if device.controls != {Control.CHARGE_CURRENT} or self._chargers_a.get(device.name) != 0:
+            return None
+        if self._states[device.name].text("charger_state") != "plugged":
+            return None
+        after_s = device.lets_go_after_s(Control.CHARGE_CURRENT)
+        return None if after_s is None or after_s > LONGEST_WAIT_S else after_s
 
     async def close(self) -> None:
         for device in self.devices:

@@ -99,4 +99,5 @@ class _Run:
         clock, patience = self._clock, Backoff(longest_s=ASK_AGAIN_S)
         trading = supervise("exchange", agent.trading.run, clock, patience)
         saying = given(self._lab, agent, self._recorder, clock, group)
-        return [clock.spawn(group, trading, "trading"), clock.spawn(group, saying, "commands")]
+        tasks = [clock.spawn(group, trading, "trading"), clock.spawn(group, saying, "commands")]
+        return tasks + agent.feeds.spawn(group)

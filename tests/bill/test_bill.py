@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -229,6 +230,20 @@ def test_too_little_known_is_no_comparison() -> None:
     assert found.without_sun > found.total_money
     body = as_json(found, "EUR")
     assert Decimal(body["saved"]) == Decimal(body["without_gateway"]) - Decimal(body["total"])
+
+
+def test_a_home_without_panels_can_be_compared_too() -> None:
+    start, end = at(6, 1), at(6, 2)
+    book, tariff = Book(), rules(import_price={"kind": "flat", "per_kwh": "0.30"})
+    flows = []
+    for i in quarters(start, end):
+        book.metered[i.start] = Metered(i, 200, 0, 0, 0)
+        flows.append(Flow(i, 0.0, 100.0, None, None, None, 5_000.0))
+    found = account(book, tariff, flows, BATTERY).of(start, end)
+    assert found.without_battery == round(found.total_money * 1.5)
+    assert found.without_sun == found.without_battery
+    lost = [replace(f, charge_wh=None, discharge_wh=None) for f in flows[:20]]
+    assert account(book, tariff, lost + flows[20:], BATTERY).of(start, end).without_battery is None
 
 
 def test_with_an_exchange_both_accounts_are_one_sum() -> None:

@@ -10,6 +10,8 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from gateway.bill.account import Bill
+from gateway.bill.home import Bills, HomeBill
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason, Setpoints
@@ -230,6 +232,17 @@ def view() -> HomeView:
         links={"Broker": True, "Exchange": True},
         settings=SETTINGS,
     )
+
+
+def bills() -> Bills:
+    """Today's and the month's of the retailer; what is to pay is +."""
+
+    def one(cents: int, more: int) -> HomeBill:
+        money = 10**6 * cents
+        lines = Bill(MIDNIGHT, NOW, 41_000, 9_000, money, 0, 0, 0)
+        return HomeBill(lines, 0, 2 * money, money + 10**6 * more, 3 * money, 96, 0, 96)
+
+    return Bills(one(140, 35), one(4_210, 1_290))
 
 
 @dataclass

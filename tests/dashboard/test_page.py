@@ -18,8 +18,9 @@ from gateway.dashboard.password import hashed
 from gateway.dashboard.server import Dashboard
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import OfferCurve
+from gateway.domain.price import PriceSource
 from tests.dashboard.conftest import settings
-from tests.dashboard.homes import NOW, Source
+from tests.dashboard.homes import NOW, Source, bills
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -296,6 +297,33 @@ async def test_a_home_without_an_exchange_shows_no_trade(page: Page, source: Sou
     await expect(page.locator("#tiles > div")).to_have_count(3)
     await expect(page.locator("#tenders")).to_be_hidden()
     await expect(page.locator("#chart-offer")).to_be_hidden()
+
+
+async def test_a_price_that_nobody_has_published_is_a_dash_and_an_estimate(
+    page: Page, source: Source
+) -> None:
+    assert source.now is not None
+    plan = source.now.plan
+    assert plan is not None
+    guessed = [replace(c, import_source=PriceSource.YESTERDAY) for c in plan.schedule]
+    said = "import price from Tue 00:00 to Wed 00:00 is not published: planned by yesterday"
+    source.now = replace(
+        source.now,
+        trading=None,
+        bills=bills(),
+        import_price_per_kwh=None,
+        import_estimate_per_kwh=0.2745,
+        plan=replace(plan, schedule=tuple(guessed), assumed=(said,)),
+        time=NOW + timedelta(minutes=1),
+    )
+    tiles = page.locator("#tiles")
+    await expect(tiles).to_contain_text("\N{EN DASH} not known; planned with 0.275")
+    await expect(tiles).to_contain_text("Bill this month42.10 USD")
+    await expect(tiles).to_contain_text("Without the gateway55.00 USD")
+    await expect(page.locator("#notes")).to_contain_text(said)
+    await expect(page.locator("#plan-table")).to_contain_text("\N{ALMOST EQUAL TO} 0.140")
+    await expect(page.locator("#plan-table")).not_to_contain_text("Market")
+    await expect(page.locator("#chart-price .u-legend")).not_to_contain_text("Market")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

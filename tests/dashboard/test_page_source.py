@@ -23,6 +23,7 @@ from gateway.dashboard import page
 from gateway.domain.control import Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep
+from gateway.domain.price import PriceSource
 from gateway.domain.readings import DeviceState, Snapshot
 from gateway.domain.trade import Side, Tender
 from gateway.ipc.messages import GuardReport
@@ -99,6 +100,36 @@ async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
     second = source.latest()
     assert second is not None
     assert page.live(second)["power"]["pv_w"] is None
+
+
+async def test_without_an_exchange_no_market_is_drawn_and_an_unknown_price_is_none(
+    tmp_path: Path,
+) -> None:
+    retailer = {
+        "currency": "EUR",
+        "import_price": {"kind": "published", "feed": "market"},
+        "export_price": {"kind": "flat", "per_kwh": "0.08"},
+    }
+    feed = [{"name": "market", "provider": "awattar"}]
+    bench = make(tmp_path, tariff=retailer, price_feed=feed)
+    plan = view().plan
+    assert plan is not None
+    guessed = tuple(replace(c, import_source=PriceSource.YESTERDAY) for c in plan.schedule)
+    bench.write_plan(replace(plan, schedule=guessed, assumed=("import price is not published",)))
+    bench.report(snapshot())
+    seen = bench.source.latest()
+    assert seen is not None
+    live, day = page.live(seen), page.day(seen)
+    assert live["prices"]["import"] is None
+    assert live["prices"]["import_estimate"] == 0.14
+    assert live["prices"]["export"] == 0.08
+    assert live["prices"]["market"] is None
+    assert "import price is not published" in live["notes"]
+    assert live["bill"] is None, "nothing is metered yet"
+    assert day["exchange"] is False
+    assert set(day["plan"]["market_price_per_kwh"]) == {None}
+    assert set(day["plan"]["import_price_per_kwh"]) == {None}
+    assert set(day["plan"]["import_estimate_per_kwh"]) == {0.14}
 
 
 async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -> None:

@@ -92,6 +92,24 @@ async def test_a_zero_after_a_restart_is_not_believed(clock: HandClock, tmp_path
         await second.end()
 
 
+async def test_what_was_used_while_it_was_off_counts_though_the_clock_is_behind(
+    clock: HandClock, tmp_path: Path
+) -> None:
+    """Three weeks without power; a machine without a battery clock starts with the time of before."""
+    units = {1: meter(50_000_000)}
+    async with serving(RegisterServer(units)) as server:
+        first = Life(server, tmp_path, clock)
+        await first.imported()
+        clock.seconds += 4000
+        assert await first.imported() == 50_000
+        await first.end()
+        clock.seconds -= 1800
+        units[1] |= meter(470_000_000)
+        second = Life(server, tmp_path, clock)
+        assert await second.imported() == 470_000
+        await second.end()
+
+
 async def test_a_new_meter_is_believed_after_some_minutes(clock: HandClock, tmp_path: Path) -> None:
     units = {1: meter(50_000_000)}
     async with serving(RegisterServer(units)) as server:

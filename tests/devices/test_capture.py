@@ -68,11 +68,12 @@ async def test_a_dump_reads_as_the_device_and_says_nothing_of_its_owner(
 ) -> None:
     kept, found = await captured(family, tmp_path)
     serial = found.identity.serial
-    assert serial
-    assert serial not in texts(kept)
-    assert serial not in kept.as_json()
+    if serial:  # some tell none
+        assert serial not in texts(kept)
+        assert serial not in kept.as_json()
     assert len(kept.about["serial"]) == len(serial)
-    assert kept.about["model"] == found.identity.model
+    if found.profile.says:  # else the model is but the family's title
+        assert kept.about["model"] == found.identity.model
 
     path = tmp_path / "dump.json"
     path.write_text(kept.as_json())
@@ -85,7 +86,7 @@ async def test_a_dump_reads_as_the_device_and_says_nothing_of_its_owner(
     device = ModbusDevice("device", found.profile, unit, None, HandClock())
     readings = {r.metric: r.value for r in await device.poll()}
     assert readings == dump.readings[found.unit]
-    assert any(isinstance(value, float | int) and value for value in readings.values())
+    assert any(readings.values())
 
 
 async def test_registers_of_an_unknown_device_are_captured_in_parts(tmp_path: Path) -> None:

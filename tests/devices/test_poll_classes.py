@@ -7,6 +7,7 @@ from tests.devices.conftest import HandClock, Intents, impatient, values
 from tests.modbus.server import RegisterServer, serving
 
 STATE, CABLE, POWER, ENERGY, SESSION = 1000, 1004, 1020, 1036, 1502
+NAMES = {1014, 1016}  # who it is: asked with what hardly changes
 NO_CAR, WAITING, CHARGES, FAULT = 1, 2, 3, 4
 
 
@@ -28,7 +29,7 @@ async def test_what_stands_still_without_a_charging_car_is_read_once_a_minute(
     registers |= {STATE + 1: NO_CAR, CABLE + 1: 1, ENERGY + 1: 500}
     async with serving(RegisterServer({255: registers})) as server:
         one = impatient(server, "keba-p30", clock, intents)
-        assert (await asked(server, one))[0] == {STATE, CABLE, POWER, ENERGY, SESSION}
+        assert (await asked(server, one))[0] - NAMES == {STATE, CABLE, POWER, ENERGY, SESSION}
         clock.seconds += 10
         places, got = await asked(server, one)
         assert places == {STATE, CABLE}
@@ -54,7 +55,7 @@ async def test_what_stands_still_without_a_charging_car_is_read_once_a_minute(
         assert (await asked(server, one))[0] == {STATE, CABLE}
 
         clock.seconds += 10  # a minute after the first poll
-        assert (await asked(server, one))[0] == {STATE, CABLE, POWER, ENERGY, SESSION}
+        assert (await asked(server, one))[0] - NAMES == {STATE, CABLE, POWER, ENERGY, SESSION}
         registers |= {STATE + 1: FAULT}  # of a box that is not well nothing is taken for granted
         for _ in range(2):
             assert (await asked(server, one))[0] == {STATE, CABLE, POWER, SESSION}

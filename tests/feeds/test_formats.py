@@ -215,6 +215,13 @@ def test_fives_make_a_quarter_and_what_is_not_whole_is_missing() -> None:
         by_quarter([row("00:00", 15, "1"), row("00:00", 15, "2")], forecast=False)
 
 
+def test_a_row_that_ends_a_second_early_covers_its_hour() -> None:
+    early = Interval(START, START + timedelta(hours=1, seconds=-1))
+    late = Interval(START + timedelta(hours=1, seconds=1), START + timedelta(hours=2))
+    rows = [FeedPrice(early, Decimal(1)), FeedPrice(late, Decimal(2))]
+    assert len(by_quarter(rows, forecast=False)) == 8
+
+
 def test_numbers_and_times_as_people_write_them() -> None:
     assert number("0,2851") == Decimal("0.2851")
     assert moment("2025-10-15 02:00", ZoneInfo("Europe/Berlin")) == START

@@ -20,7 +20,8 @@ from aiohttp import web
 from gateway.clock import SimClock
 from gateway.domain.intervals import QUARTER, floor_quarter
 from gateway.feeds import FeedAccess, open_feed
-from gateway.feeds.keeper import FeedKeeper, FeedPrices, Terms
+from gateway.feeds.calendar import LONDON
+from gateway.feeds.keeper import FeedKeeper, FeedPrices, Terms, reach
 from gateway.feeds.trust import doubt
 from gateway.store.settings import SettingsStore
 from tests.feeds.server import http_ask, provider
@@ -233,6 +234,13 @@ async def test_a_hole_stays_a_hole(tmp_path: Path) -> None:
             assert "its prices end Tue 18:00" in late.alarm
 
         await play(bench, day)
+
+
+def test_agile_days_end_at_eleven_and_are_late_at_nine() -> None:
+    three, nine = datetime(2026, 6, 2, 15, 30, tzinfo=UTC), datetime(2026, 6, 2, 20, 30, tzinfo=UTC)
+    assert reach(LONDON, three) == datetime(2026, 6, 3, 22, tzinfo=UTC), "16:30 in summer time"
+    assert reach(LONDON, nine - LONDON.late) == reach(LONDON, nine)
+    assert reach(LONDON, three - LONDON.late) == datetime(2026, 6, 2, 22, tzinfo=UTC)
 
 
 def test_units_are_doubted_by_size_and_by_yesterday() -> None:

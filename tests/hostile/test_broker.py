@@ -184,11 +184,45 @@ async def a_thief_of_our_name(stage: Stage) -> None:
             await asyncio.sleep(0)
 
 
+async def discoveries_of_strangers(stage: Stage) -> None:
+    """Devices that claim to be ours, and ours that are overwritten or cleared."""
+    for name in ("evil", "inverter", "gateway", "inverter_meter", "x" * 200):
+        topic = f"homeassistant/device/energy_gateway_home_{name}/config"
+        await stage.client.publish(topic, b'{"command_topic": "x"}' * 50, 1, True)
+        await stage.client.publish(topic, b"", 1, True)
+
+
+async def states_of_strangers(stage: Stage) -> None:
+    """Our own topics, said by somebody else: retained lies, and an availability that flaps."""
+    for n in range(100):
+        await stage.client.publish(MEASURED, b"999999", 0, True)
+        await stage.client.publish(
+            "energy/home/status", b"offline" if n % 2 else b"online", 0, True
+        )
+
+
+async def half_sessions(stage: Stage) -> None:
+    """Connections that say hello and no more, or nonsense, beside ours."""
+    for hello in (
+        b"\x10\xff\xff\xff\x7f",
+        b"\x10\x00",
+        b"\x30\x05\x00\x03a/b",
+        b"GET / HTTP/1.1\r\n\r\n",
+    ):
+        for _ in range(10):
+            _, writer = await asyncio.open_connection("127.0.0.1", stage.port)
+            writer.write(hello)
+            with suppress(ConnectionError):
+                await writer.drain()
+            writer.close()
+
+
 Act = Callable[[Stage], Awaitable[None]]
 WHILE_WE_RUN: list[Act] = [
     large, large_and_retained, large_beside_the_commands, many_large, many_topics_below_ours,
     many_retained_commands, burst, burst_of_one_id, nested, numbers, texts, names, times, births,
     large_birth, forged_answers, a_thief_of_our_name,
+    discoveries_of_strangers, states_of_strangers, half_sessions,
 ]  # fmt: skip
 BEFORE_WE_START: list[Act] = [
     large_and_retained, large_beside_the_commands, large_birth, many_topics_below_ours,

@@ -108,5 +108,6 @@ async def test_cents_for_dollars_move_nothing(tmp_path: Path) -> None:
         lab.start, 12, QUIET, settings={**lab.settings, "tariff": odd}, past_days=7, plan_minutes=30
     )
     result = await play(wrong, tmp_path)
+    assert any("export_price: 8.2 USD a kWh" in line for line in result.log)
     assert result.wh("grid_export") < 100
     assert result.wh("charge") < 100

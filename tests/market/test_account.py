@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.bill.account import published_of
 from gateway.bill.fees import demand_money, fees_money
 from gateway.config.tariff import FlatNight, FlatPrice, PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.intervals import QUARTER, Interval, quarter
@@ -171,7 +172,8 @@ def test_the_book_of_the_journal_and_of_its_entries_agree(tmp_path: Path) -> Non
 
 
 def test_the_tariff_in_ticks() -> None:
-    published = {T0: {"import_ticks": 15_001, "export_ticks": -250, "imbalance_ticks": 3_333}}
+    body = {"import_ticks": 15_001, "export_ticks": -250, "imbalance_ticks": 3_333}
+    published = {T0: published_of(body)}
     flat = Tariff(import_price=FlatPrice(kind="flat", per_kwh=Decimal("0.14")))
     assert retail_prices(flat, CHICAGO, published)(quarter(T0)) == RetailPrices(14_000, -250)
     follows = Tariff(import_price=PublishedPrice(kind="published"))

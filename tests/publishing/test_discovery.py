@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -103,6 +104,25 @@ def test_the_page_is_linked_where_others_reach_it() -> None:
     assert urls == ["http://192.168.1.5:8750/", None]
 
 
+def test_a_home_without_an_exchange_has_its_prices_and_its_bill() -> None:
+    alone = bodies_of(discovery_messages(HOME, (), exchange=False))
+    body = alone["homeassistant/device/energy_gateway_home_market/config"]
+    names = set(body["components"])
+    assert {"import_price_per_kwh", "stored_value_per_kwh", "bill_month", "saved_month"} <= names
+    assert not {"position_wh", "open_tenders", "account_total", "trading"} & names
+    state = by_name(topics.market_messages("energy/home", MarketState(NOON, "EUR"), exchange=False))
+    assert names <= set(json.loads(state["energy/home/market/state"]))
+    assert not [topic for topic in state if topic.endswith(("position_wh", "trading"))]
+
+
+def bodies_of(messages: Iterable[topics.Message]) -> dict[str, Any]:
+    return {m.topic: json.loads(m.payload) for m in messages}
+
+
+def by_name(messages: Iterable[topics.Message]) -> dict[str, bytes]:
+    return {m.topic: m.payload for m in messages}
+
+
 def test_the_energy_dashboard_can_be_filled() -> None:
     parts = components()
     for metric in ("pv_energy_wh", "grid_import_wh", "grid_export_wh", "battery_charge_wh", "battery_discharge_wh"):  # fmt: skip
@@ -139,7 +159,8 @@ def test_what_home_assistant_sends_is_a_valid_command(setting: str) -> None:
     part = components()[f"energy_gateway_home_{setting}"]
     command = part["command_topic"].rsplit("/", 1)[1]
     assert command in COMMANDS
-    value = {"switch": part.get("payload_on"), "select": "hold", "text": "07:30", "number": "10"}
+    shown = UserSettings().shown(setting)
+    value = {"switch": part.get("payload_on"), "select": "hold", "text": shown, "number": "10"}
     payload = render(part["command_template"], str(value[part["platform"]]), NOON)
     taken = parse_command(command, payload.encode(), NOON)
     assert isinstance(taken, Command), taken

@@ -38,6 +38,9 @@ class Plain:
         self.released += 1
         return ReleaseReport(self.name, neutral=True)
 
+    def lets_go_after_s(self, control: Control) -> float | None:
+        return None
+
     async def steered_by_another(self) -> str:
         return ""
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.guard.agent_process import resident_bytes
+from gateway.guard.child import resident_bytes
 from tests.safety import agents
 from tests.safety.guarded import guarded
 

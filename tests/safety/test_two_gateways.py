@@ -15,7 +15,7 @@ from gateway.domain.control import Control
 from gateway.errors import ConfigError
 from gateway.guard.bus_lock import BusLocks
 from tests.safety import agents
-from tests.safety.guarded import Guarded, guarded
+from tests.safety.guarded import FAMILIES, Guarded, guarded
 
 CHANGES = agents._HEAD + (
     "from gateway.domain.plan import ValueCurve\n"
@@ -98,6 +98,19 @@ async def test_after_our_own_crash_nothing_waits(tmp_path: Path) -> None:
         assert not place.held, "released before anything else"
         assert not any("not by this gateway" in line for line in place.said)
         await place.stop()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+async def test_a_device_that_nobody_steers_is_taken_at_once(family: str, tmp_path: Path) -> None:
+    """A first start, and one after a clean stop: neither finds another master where there is none."""
+    async with guarded(family, tmp_path) as place:
+        for _ in range(2):
+            before = len(place.said)
+            await place.start(agents.HOLDS)
+            await place.says("guard runs", since=before)
+            await place.until(lambda: place.held, "held")
+            assert await place.stop() == 0
+        assert not any("not by this gateway" in line for line in place.said)
 
 
 # -- what the watch makes of what it sees --

@@ -56,6 +56,9 @@ function drawTiles(live) {
       tile("Bill today", amount(live.bill.today.total)),
       tile("Bill this month", amount(live.bill.month.total)),
       tile("Saved this month", amount(live.bill.month.saved)),
+      tile("Without the gateway", amount(live.bill.month.without_gateway)),
+      tile("Without the battery", amount(live.bill.month.without_battery)),
+      tile("Without the sun", amount(live.bill.month.without_sun)),
     ]),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),

@@ -1,0 +1,72 @@
+"""Build the bridge from the configuration and run it until it is cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+
+from gateway.bridge.layout import registers
+from gateway.bridge.load import ages, asked_of, sheet
+from gateway.bridge.modbus_server import ModbusServer
+from gateway.bridge.reader import ask_for_ever, listen_for_ever
+from gateway.bridge.store import Values
+from gateway.clock import Clock, pause
+from gateway.config.settings import DeviceSettings, Mqtt
+
+log = logging.getLogger(__name__)
+
+
+class Bridge:
+    """The devices that have no Modbus, and the server by which the guard reads them.
+
+    ``devices`` in the order of the configuration: the first is unit 1. Raises ConfigError.
+    """
+
+    def __init__(self, devices: Sequence[DeviceSettings], broker: Mqtt, clock: Clock) -> None:
+        for device in devices:
+            asked_of(device)
+        self._values = [Values(d.name, ages(d), clock) for d in devices]
+        self._devices, self._broker, self._clock = tuple(devices), broker, clock
+        self.server = ModbusServer(
+            {i: partial(_image, values) for i, values in enumerate(self._values, 1)}
+        )
+
+    async def run(self, port: int, listening: Callable[[int], object] = lambda _: None) -> None:
+        """Until cancelled. ``listening`` is called with the port. Raises OSError where it is taken."""
+        listening(await self.server.start(port))
+        pairs = list(zip(self._devices, self._values, strict=True))
+        told = [(d, v) for d, v in pairs if sheet(d.profile).transport == "mqtt"]
+        try:
+            async with asyncio.TaskGroup() as group:
+                for device, values in pairs:
+                    if sheet(device.profile).transport == "http":
+                        work = ask_for_ever(device, values, self._clock)
+                        self._clock.spawn(group, work, f"bridge {device.name}")
+                if told:
+                    work = listen_for_ever(told, self._broker, self._clock)
+                    self._clock.spawn(group, work, "bridge broker")
+        finally:
+            await self.server.close()
+
+    @asynccontextmanager
+    async def running(self, clock: Clock, port: int = 0) -> AsyncIterator[int]:
+        """While the block lasts; gives the port."""
+        listening: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        async with asyncio.TaskGroup() as group:
+            task = clock.spawn(group, self.run(port, listening.set_result), "bridge")
+            yield await listening
+            task.cancel()
+
+    async def heard(self, within_s: float) -> None:
+        """Until every device has said something, or that many real seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while not all(values.heard for values in self._values):
+                    await pause(0.02)
+
+
+def _image(values: Values) -> bytes:
+    return registers(values.name, values.known())
