@@ -41,7 +41,7 @@ def run_app(app: typer.Typer) -> None:
 def main() -> None:
     """Entry point of ``energy-gateway``."""
     if COMPLETE in os.environ:
-        from typer.completion import completion_init
+        from typer._completion_classes import completion_init
 
         completion_init()  # the shell asks what may come next (the Debian package brings its script)
     run_app(make_app("gateway.cli", ABOUT))
