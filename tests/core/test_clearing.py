@@ -39,7 +39,7 @@ def settings_of(folder: Path, tariff: dict[str, Any]) -> Settings:
             "site": {"time_zone": "America/Chicago"},
             "battery": {"capacity_wh": 13_500, "max_charge_w": 5_000, "max_discharge_w": 5_000},
             "tariff": tariff,
-            "planner": {"horizon_h": 12},
+            "planner": {"horizon_h": 12, "first_days": "live"},
             "control": {"period_s": 30},
             "dashboard": {"enabled": False},
         }
