@@ -57,7 +57,7 @@ def slope(values: list[float]) -> float:
 
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--days", type=int, default=30)
+    words.add_argument("--days", type=int, default=3)
     words.add_argument("--period", type=float, default=10.0, help="s between two control ticks")
     asked = words.parse_args()
     began = time.perf_counter()

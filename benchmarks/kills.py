@@ -48,7 +48,7 @@ async def one_town(kills: int, restores: int, seed: int) -> dict[str, object]:
 
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--kills", type=int, default=1000)
+    words.add_argument("--kills", type=int, default=20)
     words.add_argument("--restores", type=int, default=None, help="default: one in 25 kills")
     words.add_argument("--seed", type=int, default=1)
     words.add_argument("--towns", type=int, default=os.cpu_count() or 1)

@@ -4,7 +4,7 @@ The two real processes trade through simulated days; the kernel counts what each
 (``write_bytes`` of /proc/PID/io, whole pages). On a second town ``strace`` tells the bytes and the
 flushes by file; without it that table is left out.
 
-    python -m benchmarks.sd_card --days 2
+    python -m benchmarks.sd_card --days 1 --hours 24
 
 A cheap card of 16 GB bears some 300 to 500 writes of each cell (TLC): at 300 and with the card's own
 copying taken as a factor of 5, about 1 TB of the host's writes. The year's share of that is printed, and
@@ -94,8 +94,8 @@ async def by_file(hours: float, period_s: float) -> tuple[Counter[str], Counter[
 
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
-    words.add_argument("--days", type=float, default=2)
-    words.add_argument("--hours", type=float, default=24, help="of the part with strace")
+    words.add_argument("--days", type=float, default=0.5)
+    words.add_argument("--hours", type=float, default=6, help="of the part with strace")
     words.add_argument("--period", type=float, default=10.0, help="s between two control ticks")
     asked = words.parse_args()
     total = 0.0

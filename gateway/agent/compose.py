@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from gateway.agent.billing import Billing
+from gateway.agent.car_soc import CarSocInput
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.feeds import Feeds
@@ -88,6 +89,9 @@ class Agent:
         self.publisher = Publisher(
             settings.mqtt, settings.site.name, journal, names, handler, memory
         )
+        if settings.car.soc_topic:
+            soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
+            self.publisher.listen(settings.car.soc_topic, soc.hear)
         self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
         self.exchange, market = None, None
         doubted = doubts(settings)

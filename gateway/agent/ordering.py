@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from gateway.agent.car_soc import standing
 from gateway.agent.state import GatewayState
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import IntervalTerms, Order
@@ -31,7 +32,7 @@ def make_order(
     return Order(
         made_at=now,
         valid_until=now + max(LEASE, REPORTS_A_LEASE * period),
-        settings=state.user.standing(state.settings.site.import_limit_w),
+        settings=standing(state, now),
         terms=tuple(terms),
         resellable=state.resellable,
         peak_import_w=state.plan.import_limit_w if state.plan else None,

@@ -53,6 +53,15 @@ class HomeRules:
 
 
 @dataclass(frozen=True, slots=True)
+class CarSoc:
+    """The car's state of charge as something told it at ``time``, when its session had got ``session_wh``."""
+
+    pct: float
+    time: datetime
+    session_wh: float
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayState:
     """The guard's newest report, the plan, prices, and the user's settings.
 
@@ -73,6 +82,7 @@ class GatewayState:
     cleared: tuple[Interval, float] | None = None
     interval_start: tuple[Interval, MeterCounters] | None = None
     resellable: bool = True
+    car_soc: CarSoc | None = None
     feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
     ratings: Mapping[str, BatteryState] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gateway.agent.car_soc import standing
 from gateway.agent.operator_steering import TICKS, OperatorSteering
 from gateway.agent.state import StateKeeper
 from gateway.agent.user_settings import SettingsKeeper
@@ -87,7 +88,7 @@ class HomeSteering:
         report = state.report
         if report is None or not after_reports:
             return failed(command, "not_seen", "no device has answered yet; the setting is stored")
-        wanted = state.user.standing()  # a later command may have changed it again
+        wanted = standing(state, self._clock.now())  # a later command may have changed it again
         if any(getattr(report.settings, name) != getattr(wanted, name) for name in kept):
             why = "the guard has not taken it yet; the setting is stored"
             return failed(command, "not_seen", why)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
@@ -157,7 +158,12 @@ class TradingLoop:
         state = self._keeper.state
         chargers = state.snapshot.chargers if state.snapshot else ()
         cars = tuple((c.name, c.plugged, c.phases, _coarse(c.most_w)) for c in chargers)
-        return cars, state.user, tuple(id(feed.prices) for feed in state.feeds.values())
+        return (
+            cars,
+            state.user,
+            state.car_soc,
+            tuple(id(feed.prices) for feed in state.feeds.values()),
+        )
 
     def _replan(self, now: datetime) -> Plan | None:
         """A fresh plan takes the place of the last one, for the guard too."""
@@ -221,7 +227,7 @@ class TradingLoop:
         state = self._keeper.state
         chargers = state.snapshot.chargers if state.snapshot else ()
         steered = tuple(c for c in chargers if c.steerable)
-        each = needs(steered, state.user.standing(), self._control, now)
+        each = needs(steered, standing(state, now), self._control, now)
         more = (n for n in each.values() if n.energy_wh <= 0)
         return (*wished(each), *more)
 

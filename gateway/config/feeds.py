@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 FeedName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 
@@ -45,3 +45,15 @@ class PriceFeed(BaseModel):
         None, description="... of its times, where they have no offset; default: the site's"
     )
     accept: bool = Field(False, description="take its prices as they are, however odd they look")
+
+    @field_validator("url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("https://", "http://")):
+            raise ValueError(f"{url!r} is no address, e.g. 'https://prices.example/api'")
+        return url
+
+    @field_validator("currency")
+    @classmethod
+    def _code(cls, currency: str | None) -> str | None:
+        return None if currency is None else currency.upper()

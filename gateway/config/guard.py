@@ -58,6 +58,7 @@ class Timing:
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
     car_start_cost: float = 0.02
+    battery_switch_cost: float = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,7 @@ class GuardSettings:
             dwell_s=self.timing.dwell_s,
             car_dwell_s=self.timing.car_dwell_s,
             car_start_cost=self.timing.car_start_cost,
+            battery_switch_cost=self.timing.battery_switch_cost,
         )
 
     def roles(self) -> dict[str, Role]:

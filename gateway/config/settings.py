@@ -295,6 +295,14 @@ class Car(_Part):
         "(0.02: what costs next to nothing; the price of export and a little: surplus only)",
     )
     limit_wh: float | None = Field(None, ge=0, description="most that it gets in a stay")
+    capacity_wh: float | None = Field(
+        None, gt=0, description="of its battery; for wishes in percent, with `soc_topic`"
+    )
+    soc_topic: str | None = Field(
+        None,
+        pattern=r"^[^#+]+$",
+        description="MQTT topic on which something tells its state of charge, a number from 0 to 100",
+    )
     surplus_w: float = Field(
         0, ge=0, description="beyond `energy_wh` it only charges while the home has so much surplus"
     )
@@ -433,7 +441,15 @@ class Control(_Part):
 
     period_s: float = Field(2, gt=0, le=60, description="of polling and of deciding")
     deadband_w: float = Field(50, ge=0, description="smaller changes are not written")
-    dwell_s: float = Field(30, ge=0, description="shortest stay in a mode that prices chose")
+    dwell_s: float = Field(
+        30, ge=0, description="shortest stay in a mode where no value says what a change is worth"
+    )
+    battery_switch_cost: float = Field(
+        0.001,
+        ge=0,
+        description="cost of a change of the battery's mode, in the tariff's currency: so much must have "
+        "been lost by staying before it changes; 0 = `dwell_s` alone",
+    )
     car_dwell_s: float = Field(
         120, ge=0, description="shortest stay of the car in charging or waiting"
     )
@@ -568,6 +584,7 @@ class GuardPart(BaseModel):
                 control.dwell_s,
                 control.car_dwell_s,
                 control.car_start_cost,
+                control.battery_switch_cost,
             ),
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,

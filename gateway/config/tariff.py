@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import time
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gateway.config.feeds import FeedName
 
@@ -111,6 +112,13 @@ class Tariff(_Part):
         (),
         description="oddities that `check` asks about and that are meant so, by the names it gives them",
     )
+
+    @field_validator("currency")
+    @classmethod
+    def _code(cls, currency: str) -> str:
+        if not re.fullmatch(r"[A-Za-z]{3}", currency):
+            raise ValueError(f"{currency!r} is no code of a currency; ISO 4217, e.g. 'EUR'")
+        return currency.upper()
 
     def feeds(self) -> frozenset[str]:
         """The names of the price feeds that the tariff follows."""

@@ -259,12 +259,11 @@ def fused_a(
     home: SteeredHome,
     import_limit_w: float | None,
     control: ControlSettings,
-    urgent: bool = False,
+    yielding_w: float = 0.0,
 ) -> dict[str, float]:
     """The same within the import limit; blind, the least of one car, not the last.
 
-    A car is dimmed before the battery's charging, for it stands there for hours. Only where one is past its
-    latest start or told to charge now (``urgent``) the battery gives way: a departure cannot wait.
+    ``yielding_w`` is what the batteries will take less, or (below 0) give less, for the cars: see `yielding_w`.
     """
     some = {name: a for name, a in wanted_a.items() if a > 0}
     if import_limit_w is None or not some:
@@ -272,8 +271,24 @@ def fused_a(
     specs = {c.name: spec_of(c, control) for c in home.chargers if c.name in some}
     if home.grid_w is None or home.charger_w is None:
         return filled(some, specs, min(s.min_power_w for s in specs.values()))
-    charging_w = max(0.0, -(home.battery_w or 0.0)) if urgent else 0.0
-    return filled(some, specs, import_limit_w - (home.grid_w - home.charger_w - charging_w))
+    return filled(some, specs, import_limit_w - (home.grid_w - home.charger_w - yielding_w))
+
+
+def yielding_w(home: SteeredHome, *, urgent: bool, from_battery: bool) -> float:
+    """What of the present power at the meter is no room for cars (below 0), or becomes room for them, W.
+
+    A car is dimmed before the battery's charging, for it stands there for hours; only where one is past its
+    latest start or told to charge now (``urgent``) the battery gives way: a departure cannot wait. What a
+    battery gives beyond the house's own need is no room, unless it may feed a car (``from_battery``): else it
+    would be emptied to keep a limit that the car can keep.
+    """
+    if home.battery_w is None or home.grid_w is None or home.charger_w is None:
+        return 0.0
+    if home.battery_w <= 0:
+        return -home.battery_w if urgent else 0.0
+    house_w = home.grid_w - home.charger_w + home.battery_w
+    beyond_w = home.battery_w - min(home.battery_w, max(0.0, house_w))
+    return 0.0 if from_battery else -beyond_w
 
 
 def coming_w(

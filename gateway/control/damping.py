@@ -2,22 +2,53 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.control.batteries import can_give_w
 from gateway.control.limits import Limits, SteeredHome, within
 from gateway.domain.control import Reason
 from gateway.domain.readings import BatteryState
 
+FORGET_S = 600.0  # while nothing better is seen, what staying has cost is forgotten in so long
+
 
 @dataclass(frozen=True, slots=True)
 class Damping:
-    """``stayed_s`` is how long the present mode has held."""
+    """``stayed_s`` is how long the present mode has held; ``regret`` what that has cost since another was
+    better, ``switch_cost`` what a change costs (currency units), ``passed_s`` since the last decision."""
 
     deadband_w: float
     dwell_s: float
     stayed_s: float
+    switch_cost: float = 0.0
+    regret: float = math.inf
+    passed_s: float = 0.0
+
+    def after(self, new: Target, old: Target, lost_per_h: float, lasts_h: float = 0.0) -> Damping:
+        """The same a tick later; ``lost_per_h`` is what staying with ``old`` loses against ``new`` an hour.
+        ``lasts_h``: what makes the difference is known to last so long (prices of an interval that begins).
+
+        Whoever waits until waiting has cost as much as a change never pays more than twice what somebody
+        who knew the future would have paid; a change that is worth much comes at once, one that is worth
+        little waits, and one that is soon taken back is never made.
+        """
+        if new.mode == old.mode:
+            forgotten = self.switch_cost * self.passed_s / FORGET_S
+            return replace(self, regret=max(0.0, min(self.regret, self.switch_cost) - forgotten))
+        if lost_per_h == math.inf:
+            return replace(self, regret=math.inf)
+        lost = max(0.0, lost_per_h)
+        regret = max(self.regret + lost * self.passed_s / 3600, lost * lasts_h)
+        return replace(self, regret=regret)
+
+    @property
+    def too_soon(self) -> bool:
+        """Whether a change that only prices ask for has to wait."""
+        if self.switch_cost > 0 and self.regret < math.inf:
+            return self.regret < self.switch_cost
+        return self.stayed_s < self.dwell_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +81,7 @@ def steady(
     if old.power_w is not None and within(old.power_w, home, limits, coming_w)[1]:
         return new
     if new.mode != old.mode:
-        too_soon = damping.stayed_s < damping.dwell_s
-        return old if too_soon and new.reason.priced and old.reason.priced else new
+        return old if damping.too_soon and new.reason.priced and old.reason.priced else new
     if new.power_w is None or old.power_w is None:
         return new
     small = abs(new.power_w - old.power_w) < damping.deadband_w

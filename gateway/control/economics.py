@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from gateway.domain.plan import BatterySpec, ValueCurve
 
+_WATTS_A_MW = 1e6
 _NEVER = 1e9  # W; stands for 'no limit'
 
 
@@ -45,6 +46,14 @@ def battery_power_w(
     bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
     kinks = {low, high, *(min(max(w, low), high) for w in (0.0, net, *bends))}
     return max(sorted(kinks, key=abs), key=lambda p: _earned(p, value, inputs, spec))
+
+
+def earned_per_h(
+    power_w: float, curve: ValueCurve, stored_wh: float, inputs: DispatchInputs, spec: BatterySpec
+) -> float:
+    """What the home earns in an hour, currency units, while the battery gives ``power_w``, stored energy at its
+    value."""
+    return _earned(power_w, curve.at(stored_wh), inputs, spec) / _WATTS_A_MW
 
 
 def _earned(power: float, value: float, inputs: DispatchInputs, spec: BatterySpec) -> float:

@@ -65,7 +65,7 @@ def battery_import_w(
 
 @dataclass(frozen=True, slots=True)
 class FuseMargin:
-    """W: ``tighter`` is taken off each phase, and ``yielding`` is what the batteries charge and give up."""
+    """W: ``tighter`` is taken off each phase, ``yielding`` as `charging.yielding_w` has it."""
 
     tighter_w: float = 0.0
     yielding_w: float = 0.0

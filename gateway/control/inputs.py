@@ -11,6 +11,7 @@ from types import MappingProxyType
 from gateway.control.throttled import SunMemory
 from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tightening
 from gateway.domain.order import Order, StandingSettings
+from gateway.domain.plan import ValueCurve
 from gateway.domain.readings import Snapshot
 
 
@@ -32,12 +33,17 @@ class ContactorMemory:
     by_sun: bool = False
 
 
+Worth = tuple[float | None, float | None, ValueCurve | None]  # import and export price, value
+
+
 @dataclass(frozen=True, slots=True)
 class ControlMemory:
     """What the next decision has to know of those before it. Times of a monotonic clock, s.
 
     ``charge_now_spent``: the car for which the user said 'charge now' has left. ``sun`` is what the panels
-    gave when nothing held them back.
+    gave when nothing held them back. ``regret`` is what staying in the battery's mode has cost since another
+    was better, currency units (infinite: not known), ``decided_s`` when that was. ``direction`` is the sign of what the batteries were
+    asked for last while they deliver, ``worth`` the prices and values of the last two decisions.
     """
 
     setpoints: Setpoints = field(default_factory=Setpoints)
@@ -45,6 +51,10 @@ class ControlMemory:
     contactors: Mapping[str, ContactorMemory] = field(default_factory=lambda: MappingProxyType({}))
     charge_now_spent: bool = False
     sun: SunMemory = field(default_factory=SunMemory)
+    regret: float = math.inf
+    decided_s: float = -math.inf
+    direction: int = 0
+    worth: tuple[Worth | None, Worth | None] = (None, None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,8 +218,9 @@ class ModbusDevice:
 
     async def _ask_who(self) -> None:
         """Who the device is by its own registers; asked again, since a firmware may be updated."""
-        if not self.profile.says or self._clock.monotonic() < self._who_due:
-            return
+        bound = self._source
+        if bound is None or bound.identity != Identity() or self._clock.monotonic() < self._who_due:
+            return  # a SunSpec chain has told it
         try:
             self._identity = await told_identity(self._unit, self.profile)
         except DeviceError:

@@ -18,6 +18,7 @@ HEX = frozenset("0123456789abcdefABCDEF")
 _LEAST_RUN = (
     8  # characters of text from which an unknown run may be a name, an address, a serial number
 )
+_OF_THE_MODEL = 4  # characters that a serial number begins with tell the model in many families
 
 Words = dict[int, int]
 
@@ -33,6 +34,11 @@ class Masker:
         is_mac = len(text) == 12 and set(text) <= HEX
         stream = self._stream(text)
         return "".join(self._char(c, next(stream), is_mac, keep_letters) for c in text)
+
+    def serial(self, text: str) -> str:
+        """Another serial number of the same model; of one of eight characters or fewer only half stays."""
+        kept = min(_OF_THE_MODEL, len(text) // 2)
+        return text[:kept] + self.text(text, keep_letters=True)[kept:]
 
     def number(self, number: int) -> int:
         """Another number with as many digits and the same first one."""
@@ -68,12 +74,12 @@ class Masker:
 
 
 def mask_serial(words: Words, where: Field, masker: Masker) -> None:
-    """Replace the serial number at ``where``: its digits; what is no text is a number."""
+    """Replace the serial number at ``where``: its digits but the model's; what is no text is a number."""
     first, end = where.span
     if any(a not in words for a in range(first, end)):
         return
     if where.kind == "str":
-        _rewrite(words, range(first, end), lambda text: masker.text(text, keep_letters=True))
+        _rewrite(words, range(first, end), masker.serial)
         return
     data = b"".join(words[a].to_bytes(2, "big") for a in range(first, end))
     value = where.decode(data, first)

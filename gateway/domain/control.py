@@ -195,7 +195,8 @@ class ControlSettings:
     ``fuse`` that of each phase; ``phases`` (from 1) are those that a device is on, by name, where told.
     ``chargers`` are those that differ from ``charger``, by name. Changes below ``deadband_w`` are not
     made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
-    ``car_start_cost`` is what a start of a car costs, currency units.
+    ``car_start_cost`` is what a start of a car costs, ``battery_switch_cost`` a change of the battery's mode,
+    currency units.
     """
 
     zone: ZoneInfo
@@ -208,6 +209,7 @@ class ControlSettings:
     dwell_s: float = 30.0
     car_dwell_s: float = 120.0
     car_start_cost: float = 0.02
+    battery_switch_cost: float = 0.001
     fuse: Fuse | None = None
     phases: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
 

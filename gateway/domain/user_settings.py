@@ -148,6 +148,26 @@ class UserSettings:
             standing="car_from_battery",
         ),
     )
+    departure_soc_pct: float | None = _row(
+        None,
+        Setting(
+            Number("%", 0, 100, optional=True),
+            "Departure charge",
+            "state of charge that the car wants by then, where it is known; null = the departure energy counts",
+            part="car",
+            bundle=_DEPARTURE,
+            key="soc_pct",
+        ),
+    )
+    car_limit_pct: float | None = _row(
+        None,
+        Setting(
+            Number("%", 0, 100, optional=True),
+            "Most charge of the car",
+            "the car is not charged beyond this state of charge, where it is known; null = no limit",
+            part="car",
+        ),
+    )
     departure_days: tuple[int, ...] = _row(
         EVERY_DAY,
         Setting(

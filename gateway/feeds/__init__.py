@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from decimal import Decimal
+from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Protocol
@@ -121,6 +122,8 @@ def open_feed(provider: str, access: FeedAccess) -> Feed:
     """The feed of that provider; raises ConfigError for an unknown one or a key that is missing."""
     if provider not in providers():
         known = ", ".join(providers())
-        raise ConfigError(f"price_feed.provider = {provider!r} is unknown; use one of {known}")
+        near = get_close_matches(provider, providers(), n=1)
+        meant = f"did you mean {near[0]!r}? " if near else ""
+        raise ConfigError(f"{provider!r} is unknown; {meant}use one of {known}")
     made: Feed = import_module(f"gateway.feeds.{provider.replace('-', '_')}").feed(access)
     return made

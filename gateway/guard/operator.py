@@ -245,15 +245,17 @@ class GridOperator:
 
 
 def house_w(snapshot: Snapshot) -> float:
-    """What the house draws from the grid beside all that can be steered, own sun netted; W, 0 if not known.
+    """What the house draws from the grid beside all that can be steered, own sun and battery netted; W, 0 if
+    not known.
 
     §14a limits controllable devices alone: the rest of the home is not dimmed, and what own panels give
-    beyond it is no power from the grid.
+    beyond it is no power from the grid. What the battery gives the house the house does not draw.
     """
     cars_w = snapshot.charger_w if snapshot.chargers else 0.0
-    if snapshot.load_w is None or cars_w is None:
+    given_w = snapshot.battery_w if snapshot.batteries else 0.0
+    if snapshot.load_w is None or cars_w is None or given_w is None:
         return 0.0
-    return max(0.0, snapshot.load_w - cars_w - (snapshot.pv_w or 0.0))
+    return max(0.0, snapshot.load_w - cars_w - (snapshot.pv_w or 0.0) - max(0.0, given_w))
 
 
 def _at(until: datetime | None, now: datetime, at: float) -> float:

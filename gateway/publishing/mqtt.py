@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -69,6 +69,7 @@ class Publisher:
         self._discovery = f"{settings.discovery_prefix}/device/energy_gateway_{site}_"
         self._devices = devices
         self._commands = CommandTopics(self.base, handler, self.wake)
+        self._inputs: dict[str, Callable[[bytes], None]] = {}
         self._refused: set[str] = set()  # subscriptions that the broker does not let us make
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
@@ -78,6 +79,10 @@ class Publisher:
     @property
     def connected(self) -> bool:
         return self._online.is_set()
+
+    def listen(self, topic: str, hear: Callable[[bytes], None]) -> None:
+        """Hear what others publish on ``topic``, retained or not; before `run`."""
+        self._inputs[topic] = hear
 
     def publish(self, messages: Iterable[Message]) -> None:
         """Hand messages over; returns at once. What has not changed is not sent again."""
@@ -200,7 +205,7 @@ class Publisher:
 
     async def _subscribe(self, link: Broker) -> None:
         """Only what is for us; a broker that does not let us is still told the home's state."""
-        for topic in filter(None, (self._birth, self._commands.filter)):
+        for topic in filter(None, (self._birth, self._commands.filter, *self._inputs)):
             allowed = await link.subscribe(topic)
             if not allowed and topic not in self._refused:
                 self._refused.add(topic)
@@ -210,6 +215,8 @@ class Publisher:
                     topic,
                     "Home Assistant is not told again when it starts"
                     if topic == self._birth
+                    else "what it says is not heard"
+                    if topic in self._inputs
                     else "no command arrives",
                 )
             elif allowed and topic in self._refused:
@@ -219,6 +226,8 @@ class Publisher:
     def _hear(self, topic: str, payload: bytes, retained: bool) -> None:
         if topic == self._birth and payload == topics.ONLINE:
             self._announce()
+        elif topic in self._inputs:
+            self._inputs[topic](payload)
         else:
             self._commands.hear(topic, payload, retained)
 

@@ -87,6 +87,7 @@ class GoodWeHybrid(VendorUnit):
         block.u16(35000, 6, round(self.view.home.house.inverter.ac_rating_w), 1)
         block.text(35003, "9010KETU00SIM001", 8)
         block.text(35011, "GW10K-ET", 5)
+        block.text(35021, "04029-06-S11", 6)
 
     def _running(self, block: Block) -> None:
         view, powers = self.view, self.view.powers()

@@ -126,6 +126,7 @@ class HuaweiHybrid(VendorUnit):
         block.text(30000, "SUN2000-10KTL-M1", 15)
         block.text(30015, "SIM0047083", 10)
         block.text(30025, "01074425", 10)
+        block.text(30050, "V100R001C00SPC146", 15)
         block.u16(30070, 429, 2, 2)
         block.u32(30073, round(self.view.home.house.inverter.ac_rating_w))
 

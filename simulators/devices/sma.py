@@ -38,7 +38,7 @@ class SmaHybrid(VendorUnit):
         settings: dict[int, Setting] = {**pair(_SETPOINT), **pair(_ACTIVE)}
         set_number(settings, _ACTIVE, _OFF)
         areas = [
-            Area(30051, 8, self._identity),
+            Area(30051, 10, self._identity),
             Area(30201, 2, self._status),
             Area(30231, 2, self._rating),
             Area(30513, 18, self._yield),
@@ -88,7 +88,7 @@ class SmaHybrid(VendorUnit):
 
     def _identity(self, block: Block) -> None:
         block.u32(30051, 8009, 19049)  # hybrid; its type
-        block.u32(30057, 3_001_234_567)
+        block.u32(30057, 3_001_234_567, 0x0304_1204)  # serial number, software package 3.4.18.R
 
     def _status(self, block: Block) -> None:
         block.u32(30201, 307)

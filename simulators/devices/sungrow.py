@@ -106,6 +106,7 @@ class SungrowHybrid(VendorUnit):
             self.settings[_HEARTBEAT].value = round(self.view.home.remaining_s("sungrow"))
 
     def _identity(self, block: Block) -> None:
+        block.text(4953, "SAPPHIRE-H_01011.51.04", 15)
         block.text(4989, "SIM0003587", 10)
         block.u16(4999, 0x0E03)  # SH10RT
         block.u16(5000, round(self.view.home.house.inverter.ac_rating_w / 100))

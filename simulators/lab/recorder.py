@@ -44,9 +44,9 @@ class Recorder:
             self.samples.append(self._sample(now))
 
     def plan(self, plan: Plan | None) -> None:
-        """Keep a plan that is new."""
-        if plan is not None and (not self.plans or self.plans[-1] is not plan):
-            self.plans.append(plan)
+        """Keep the newest: a day's plans would fill the memory."""
+        if plan is not None:
+            self.plans = [plan]
 
     def result(self) -> Result:
         return Result(self.samples, self.log, self.answers, self.plans)

@@ -37,7 +37,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All samples, what was logged (from INFO on), answers to commands, and the last plan."""
+    """All samples, what was logged (from INFO on), answers to commands, and the newest plan."""
 
     samples: Sequence[Sample]
     log: Sequence[str] = ()

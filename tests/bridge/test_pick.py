@@ -109,3 +109,15 @@ def test_registers_say_known_absent_and_not_known() -> None:
 def test_any_text_is_parsed_or_refused(body: bytes) -> None:
     with suppress(RetryableError):
         parsed(body)
+
+
+@given(st.integers(0, 255), st.binary(min_size=1, max_size=260))
+def test_whatever_is_asked_is_answered_in_the_protocol(unit: int, pdu: bytes) -> None:
+    data = registers("meter", {"grid_power_w": lambda: 1.0})
+    answer = ModbusServer({1: lambda: data}).answer(unit, pdu)
+    if answer[0] & 0x80:
+        assert len(answer) == 2
+    else:
+        assert unit == 1
+        assert pdu[0] in {3, 4}
+        assert len(answer) == 2 + answer[1] <= 252

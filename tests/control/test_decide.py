@@ -367,7 +367,8 @@ def test_a_commitment_is_delivered_from_whatever_is_stored() -> None:
 
 
 def test_the_mode_is_timed_from_its_change() -> None:
-    first = inputs(home(), priced(200, 50))
+    by_time = replace(CONTROL, battery_switch_cost=0.0)
+    first = inputs(home(), priced(200, 50), control=by_time)
     one = decide(first)
     assert one.memory.mode_since_s == 1_000
     two = decide(replace(first, memory=one.memory, monotonic_s=1_010.0))
@@ -417,7 +418,9 @@ def test_a_battery_that_helps_lets_the_car_draw_no_more() -> None:
     now = replace(SETTINGS, charge_now=True)
     helping = snapshot(-1_000, batteries=(battery(power_w=2_000),), chargers=(charger(),))
     out = ask(helping, None, control=FUSE, settings=now)
-    assert out.chargers_a == {"box": 13}  # 8,000 - (-1,000) W: the fuse sees the grid
+    assert out.chargers_a == {"box": 11}  # 8,000 W: what it gives beyond the house is not the car's
+    allowed = replace(now, car_from_battery=True)
+    assert ask(helping, None, control=FUSE, settings=allowed).chargers_a == {"box": 13}
 
 
 def test_no_sun_is_held_back_for_a_price_that_nobody_has_published() -> None:

@@ -14,6 +14,7 @@ from gateway.cli import make_app
 from gateway.config.load import load_settings
 from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
+from gateway.errors import ConfigError
 
 TOU = {"kind": "time_of_use", "otherwise_per_kwh": "0.30", "periods": [{"from": "17:00", "to": "21:00", "per_kwh": "0.42"}]}  # fmt: skip
 FEED = {"name": "market", "provider": "awattar"}
@@ -47,7 +48,7 @@ ODD: list[tuple[str, dict[str, Any], dict[str, Any], str, str]] = [
     ("published by nobody", {"import_price": {"kind": "published"}}, {}, "import_unpublished", "nobody publishes it"),
     ("an adder in cents", {"import_price": {"kind": "published", "feed": "market", "adder_per_kwh": "16.5"}}, {"price_feed": [FEED]}, "import_adder", "write 0.165"),
     ("a factor of a thousand", {"import_price": {"kind": "published", "feed": "market", "factor": "1000"}}, {"price_feed": [FEED]}, "import_factor", "1 passes"),
-    ("a currency that is none", {"currency": "euro"}, {}, "currency", "EUR"),
+    ("a currency that nobody knows", {"currency": "XXQ"}, {}, "currency", "EUR"),
 ]  # fmt: skip
 
 
@@ -111,3 +112,24 @@ def test_the_examples_of_the_documentation_are_right(tmp_path: Path) -> None:
         zone = '[site]\ntime_zone = "Europe/Berlin"\n[[device]]\nname = "inverter"\nhost = "a"\n'
         path.write_text(zone + example)
         assert not doubts(load_settings(path)), example
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ('[tariff]\ncurrency = "euro"', "tariff.currency: 'euro' is no code of a currency"),
+        ('[tariff]\nimport_price = { kind = "published", feed = "x" }', "the price feed 'x'"),
+        ('[[price_feed]]\nname = "m"\nprovider = "json-rows"\nurl = "prices"', "is no address"),
+    ],
+)
+def test_what_cannot_be_meant_at_all_is_a_fault_of_the_file(
+    table: str, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(f'[[device]]\nname = "inverter"\nhost = "a"\n{table}\n')
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        load_settings(path)
+
+
+def test_small_letters_are_the_same_currency() -> None:
+    assert home({"currency": "eur"}).tariff.currency == "EUR"

@@ -152,7 +152,7 @@ async def test_every_command(page: Page, source: Source) -> None:
     await apply("export_limit_w")
     await apply("charge_now")
     await page.locator("#command-departure input[type=time]").fill("06:45")
-    await page.locator("#command-departure input[type=number]").fill("12.5")
+    await page.locator("#command-departure [aria-label='Departure energy']").fill("12.5")
     await apply("departure")
     await apply("trading")
     await page.locator("#command-price_floor input").fill("0.035")
@@ -166,6 +166,7 @@ async def test_every_command(page: Page, source: Source) -> None:
         "departure": {
             "time": "06:45",
             "energy_wh": 12500,
+            "soc_pct": None,
             "days": "mon,tue,wed,thu,fri,sat,sun",
         },
         "trading": False,

@@ -42,8 +42,7 @@ def test_every_steered_family_is_simulated_by_somebody_elses_reading_of_it() -> 
     """So that the tests of modes, kills and readings let both meet."""
     steered = {key for key, family in FAMILIES.items() if family.controls}
     by_the_standard = {"sunspec-inverter"}  # the DER and the Fronius of the simulators
-    not_yet = {"kostal-plenticore"}  # images only
-    assert steered - set(PROFILES.values()) == by_the_standard | not_yet
+    assert steered - set(PROFILES.values()) == by_the_standard
 
 
 def test_what_is_written_by_each_steered_family_stands_in_an_image_of_it() -> None:

@@ -71,7 +71,7 @@ SCENARIOS = (
     ),
 )
 # Let go by saying nothing: it takes the device's own time. s
-LET_GO_BY_TIMER = {"alfen": 61.0}
+LET_GO_BY_TIMER = {"alfen": 61.0, "kostal": 31.0}
 # Registers that mean nothing while nobody controls: times and values of a mode that is off.
 IDLE = {
     "huawei": {47083},

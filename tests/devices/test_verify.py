@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -16,19 +17,25 @@ from hypothesis import strategies as st
 from gateway.clock import SimClock
 from gateway.config.guard import FILE, DeviceConfig, GuardSettings, Steer
 from gateway.devices.build import build_devices
+from gateway.devices.datasheet import Communication
 from gateway.domain.control import ChargerAssumptions, Control
+from gateway.domain.grid_operator import SIGNAL, OperatorCommand, RelayInput
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import DeviceState, Quality, Reading, Role, Snapshot
 from gateway.guard.intents import GuardFile
 from gateway.guard.proofs import FOLDER, ProofFolder
+from gateway.modbus.address import BusTiming
+from gateway.site.snapshot import join
+from gateway.verify.dimmed import OperatorSigns
 from gateway.verify.home import verify_home
 from gateway.verify.judge import Seen, second_witness
 from gateway.verify.run import Bench as HomeBench
 from gateway.verify.run import Outcome, verify
 from gateway.verify.walk import Limits, NotNow, Step
+from simulators.devices.family_file import family_files
 from simulators.devices.faults import Fault, Faults, Kind
 from simulators.devices.hybrid import HybridInverter
-from simulators.devices.serve import Choice, Ports, Servers, serve_home
+from simulators.devices.serve import CHARGERS, Choice, Ports, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.rehearsal import rehearse
 from simulators.scenario import Scenario
@@ -39,7 +46,25 @@ EVENING = datetime(2026, 6, 2, 2, tzinfo=UTC)  # 21:00 in Austin
 NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
 BATTERY = Control.BATTERY_POWER
 NO_LIMITS = Limits()
-UNITS = {"goodwe": 247, "sma": 3, "foxess": 247}
+FILES = family_files()
+UNITS = {"goodwe": 247, "sma": 3, **{name: file.unit for name, file in FILES.items()}}
+CHARGER_PROFILES = {"keba": "keba-p30", "go-e": "go-e"} | {
+    name: file.profile for name, file in FILES.items() if file.kind == "charger"
+}
+CHARGER_UNITS = {"go-e": 1, **{name: file.unit for name, file in FILES.items()}}
+PAIRS = [  # every inverter that is steered and every charger, at least once
+    (inverter, charger)
+    for inverter, charger, _ in zip(
+        cycle(INVERTERS), cycle(CHARGERS), range(max(len(INVERTERS), len(CHARGERS)))
+    )
+]
+
+
+@pytest.fixture(autouse=True)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those between two requests pass by the real clock."""
+    timing = property(lambda c: BusTiming(c.timeout_s, tid_mode=c.tid_mode))
+    monkeypatch.setattr(Communication, "timing", timing)
 
 
 def of_home(
@@ -47,7 +72,7 @@ def of_home(
     family: str,
     folder: Path,
     steer: Steer = "proved",
-    charger: str = "keba-p30",
+    charger: str = "keba",
 ) -> GuardSettings:
     """The configuration of a home with an inverter of ``family``, the meter and a charger."""
     here, key = "127.0.0.1", INVERTERS[family][0]
@@ -57,7 +82,14 @@ def of_home(
                 "inverter", key, here, servers_ports.inverter, UNITS.get(family, 1), steer=steer
             ),
             DeviceConfig("meter", "sunspec-meter", here, servers_ports.meter, 200, role=Role.GRID),
-            DeviceConfig("charger", charger, here, servers_ports.charger, steer=steer),
+            DeviceConfig(
+                "charger",
+                CHARGER_PROFILES[charger],
+                here,
+                servers_ports.charger,
+                CHARGER_UNITS.get(charger, 255),
+                steer=steer,
+            ),
         ),
         str(folder),
     )
@@ -356,18 +388,16 @@ def test_a_device_that_says_another_sign_than_the_meter_is_not_proved(tmp_path: 
     tried("goodwe", tmp_path, work)
 
 
-def test_every_family_is_proved_in_seconds_of_its_own_time(tmp_path: Path) -> None:
-    """Each steered simulated family, both chargers; what was seen stands in the signed log."""
-    for family, charger, key in (("sma", "keba", "keba-p30"), ("solax", "go-e", "go-e"),
-                                 ("solaredge", "keba", "keba-p30"), ("sunspec-der", "go-e", "go-e")):  # fmt: skip
-        state = tmp_path / family
-        settings = of_home(Ports(1, 2, 3), family, state, charger=key)
-        asyncio.run(rehearse(settings, Ports(1, 2, 3), Choice(inverter=family, charger=charger)))
-        logs = [json.loads(p.read_text())["log"] for p in (state / FOLDER).iterdir()]
-        assert {log["control"] for log in logs} >= {"battery_power_w", "charge_current_a"}, family
-        assert not [log["problem"] for log in logs if log["problem"]]
-        ratios = [s["ratio"] for log in logs for s in log["steps"] if s["step"] == "grid meter"]
-        assert any(r == pytest.approx(1, abs=0.1) for r in ratios if r is not None)
+@pytest.mark.parametrize(("family", "charger"), PAIRS)
+def test_every_steered_family_is_proved(family: str, charger: str, tmp_path: Path) -> None:
+    """What was seen stands in the signed log, the second witness too."""
+    settings = of_home(Ports(1, 2, 3), family, tmp_path, charger=charger)
+    asyncio.run(rehearse(settings, Ports(1, 2, 3), Choice(inverter=family, charger=charger)))
+    logs = [json.loads(p.read_text())["log"] for p in (tmp_path / FOLDER).iterdir()]
+    assert {log["control"] for log in logs} >= {"battery_power_w", "charge_current_a"}
+    assert not [log["problem"] for log in logs if log["problem"]]
+    ratios = [s["ratio"] for log in logs for s in log["steps"] if s["step"] == "grid meter"]
+    assert any(r == pytest.approx(1, abs=0.1) for r in ratios if r is not None)
 
 
 def test_what_is_proved_is_not_asked_again_but_by_its_name(tmp_path: Path) -> None:
@@ -391,7 +421,52 @@ def test_what_is_proved_is_not_asked_again_but_by_its_name(tmp_path: Path) -> No
     simulated(clock, run())
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_nothing_is_tried_while_the_grid_operator_limits_the_home(
+    when: str, tmp_path: Path
+) -> None:
+    async def work(trial: Trial) -> None:
+        limit = OperatorSigns(commands=(OperatorCommand("1", "import", 4200.0),))
+        said: list[object] = []
+
+        def told(words: object) -> None:
+            said.append(words)
+            trial.bench.operator = limit
+
+        await trial.bench.look()
+        if when == "before":
+            trial.bench.operator = limit
+        with pytest.raises(NotNow, match="4200 W of import"):
+            await verify(trial.bench, trial.bench.devices[0], BATTERY, told)
+        assert bool(said) == (when == "meanwhile")
+        assert bool(trial.servers.inverter.writes) == (when == "meanwhile")
+
+    tried("goodwe", tmp_path, work)
+
+
 # -- pure --
+
+
+@pytest.mark.parametrize(
+    ("contacts", "limited"), [("none", False), ("1", True), ("2", False), ("2,1", True)]
+)
+def test_a_relay_limits_by_the_contacts_that_mean_a_limit(contacts: str, limited: bool) -> None:
+    signal = Reading(SIGNAL, contacts, Quality.GOOD, EVENING)
+    ripple = DeviceState("ripple", online=True, readings={SIGNAL: signal})
+    inputs = (RelayInput(2, import_limit_w=4200.0), RelayInput(3))
+    signs = OperatorSigns({"ripple": inputs, "lost": inputs})
+    assert bool(signs.limited(join(EVENING, {"ripple": ripple}), EVENING)) == limited
+
+
+@pytest.mark.parametrize(
+    ("limit_w", "until", "limited"),
+    [(4200.0, None, True), (None, None, False), (0.0, EVENING, False), (0.0, NOON, False)],
+)
+def test_a_command_limits_until_its_end(
+    limit_w: float | None, until: datetime | None, limited: bool
+) -> None:
+    signs = OperatorSigns(commands=(OperatorCommand("1", "import", limit_w, until),))
+    assert bool(signs.limited(join(EVENING, {}), EVENING)) == limited
 
 
 def seen(power_w: float, elsewhere_w: float | None) -> Seen:

@@ -149,3 +149,15 @@ def test_the_night_of_an_inverter_that_sleeps_is_learnt() -> None:
     made = EnergyForecaster(BERLIN).pv(history, 96)[:, 1]
     assert made[:16].max() == 0
     assert made.sum() == pytest.approx(pv[-96:].sum(), rel=0.6)
+
+
+def test_snow_on_the_panels_is_known_after_a_day_and_forgotten_a_day_after_it_is_gone() -> None:
+    pv = sun_wh(20)
+    load = np.full(pv.size, 100.0)
+    usual = expected_pv(days_of(load, pv))
+    white = pv.copy()
+    white[-2 * 96 :] = 0.0
+    assert expected_pv(days_of(load, white)) < 0.4 * usual
+    melted = pv.copy()
+    melted[-4 * 96 : -96] = 0.0
+    assert expected_pv(days_of(load, melted)) > 0.4 * usual

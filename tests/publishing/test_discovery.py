@@ -159,7 +159,8 @@ def test_what_home_assistant_sends_is_a_valid_command(setting: str) -> None:
     part = components()[f"energy_gateway_home_{setting}"]
     command = part["command_topic"].rsplit("/", 1)[1]
     assert command in COMMANDS
-    value = {"switch": part.get("payload_on"), "select": "hold", "text": "07:30", "number": "10"}
+    shown = UserSettings().shown(setting)
+    value = {"switch": part.get("payload_on"), "select": "hold", "text": shown, "number": "10"}
     payload = render(part["command_template"], str(value[part["platform"]]), NOON)
     taken = parse_command(command, payload.encode(), NOON)
     assert isinstance(taken, Command), taken

@@ -29,6 +29,8 @@ OTHER = UserSettings(
     charge_now=True,
     departure_time=time(6, 45),
     departure_energy_wh=12_000,
+    departure_soc_pct=80,
+    car_limit_pct=90,
     departure_days=(0, 4),
     departures=(Departure(datetime(2026, 6, 1, 5, 30, tzinfo=UTC), 20_000),),
     car_more_per_kwh=0.08,
@@ -100,6 +102,8 @@ def test_what_0_1_has_stored_holds() -> None:
         "price_floor": "0.0350",
     }
     newer = (
+        "departure_soc_pct",
+        "car_limit_pct",
         "departure_days",
         "departures",
         "car_more_per_kwh",

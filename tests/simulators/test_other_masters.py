@@ -30,7 +30,7 @@ from tests.simulators.test_sunspec_codec import decoded
 
 STATES = {"noon, the battery charges": (18.0, 30.0), "night, it gives": (30.0, 80.0)}
 LITTLE, MARKER_IS_0 = "<", "n"
-CODES = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "f32": "f"}
+CODES = {"u16": "H", "i16": "h", "u32": "I", "i32": "i", "u64": "Q", "f32": "f", "f64": "d"}
 MARKERS = {"u16": 0xFFFF, "i16": -0x8000, "u32": 0xFFFF_FFFF, "i32": -0x8000_0000, "u64": 2**64 - 1}
 SUNSPEC = ("fronius", "fronius-float", "sunspec-der", "solaredge", "sunspec", "sunspec-float")
 

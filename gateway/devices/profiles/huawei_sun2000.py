@@ -154,6 +154,7 @@ PROFILE = Profile(
     says=(
         ("model", Field(30000, "str", count=15)),
         ("serial", Field(30015, "str", count=10)),
+        ("version", Field(30050, "str", count=15)),  # wlcrs/huawei-solar-lib
     ),
     controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
     source=Source(
