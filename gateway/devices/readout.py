@@ -11,7 +11,8 @@ from gateway.domain.metrics import METRICS
 from gateway.modbus.registers import Field, Missing, Value
 
 _LEAST_HZ, _MOST_HZ = 40.0, 70.0
-_MOST = {"W": 1e7, "A": 1e4, "Wh": 2e10}  # no home is near; a half-filled or shifted 32-bit number is beyond
+# No home is near; a half-filled or shifted number of 32 bits is beyond.
+_MOST = {"W": 1e7, "A": 1e4, "Wh": 2e10}
 _LEAST_PV_W = -500.0  # what inverters draw at night; beyond it the sign is wrong
 
 # How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
