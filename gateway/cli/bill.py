@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.config.paths import default_config
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -30,9 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def bill(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
-        "gateway.toml"
-    ),
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = default_config(),
     state: Annotated[
         Path | None, typer.Option(help="folder of the journal; default: state_dir of --config")
     ] = None,

@@ -14,6 +14,7 @@ from gateway.domain.control import Control
 from gateway.errors import ConfigError
 from gateway.guard.intents import GuardFile
 from gateway.guard.proofs import VERSION, Proof, ProofFolder
+from gateway.verify.dimmed import OperatorSigns
 from gateway.verify.run import Bench, released, verify
 from gateway.verify.walk import Limits, NotNow
 
@@ -42,6 +43,9 @@ async def verify_home(
     standing = settings.standing()
     limits = Limits(settings.import_limit_w, settings.export_limit_w, standing.reserve_pct)
     bench = Bench(devices, clock, PERIOD_S, limits, settings.charger, settings.roles())
+    if settings.operator is not None:
+        relays = {d.name: d.inputs for d in settings.devices if d.inputs}
+        bench.operator = OperatorSigns(relays, file.operator)
     whole = True
     try:
         await bench.look()

@@ -20,6 +20,7 @@ from gateway.domain.control import ChargerAssumptions, Control
 from gateway.domain.readings import DeviceState, Role, Snapshot
 from gateway.errors import DeviceError, StorageError
 from gateway.site.snapshot import join
+from gateway.verify.dimmed import OperatorSigns
 from gateway.verify.judge import (
     Seen,
     beyond,
@@ -59,6 +60,7 @@ class Bench:
     limits: Limits
     charger: ChargerAssumptions
     roles: Mapping[str, Role] = field(default_factory=dict)
+    operator: OperatorSigns = field(default_factory=OperatorSigns)
 
     async def look(self) -> Snapshot:
         """Read every device; one that does not answer is offline in it."""
@@ -114,6 +116,7 @@ class _Walk:
         state = snapshot.devices[self._device.name]
         if not state.online:
             raise NotNow("it does not answer")
+        self._not_limited(snapshot)
         steps = walk(self._control, state, snapshot, bench.limits, bench.charger)
         if why := surprise(self._control, state, snapshot, bench.limits):
             raise NotNow(why)
@@ -157,7 +160,12 @@ class _Walk:
                 self._failed(step, power)
         self._note(step, looks, clock.monotonic() - began)
 
+    def _not_limited(self, snapshot: Snapshot) -> None:
+        if why := self._bench.operator.limited(snapshot, self._bench.clock.now()):
+            raise NotNow(f"the home is limited by {why}")
+
     def _check(self, state: DeviceState, snapshot: Snapshot) -> None:
+        self._not_limited(snapshot)
         self._lost = 0 if state.online else self._lost + 1
         if self._lost >= MOST_LOST:
             raise Surprise("it answers no more")

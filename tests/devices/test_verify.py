@@ -19,11 +19,14 @@ from gateway.config.guard import FILE, DeviceConfig, GuardSettings, Steer
 from gateway.devices.build import build_devices
 from gateway.devices.datasheet import Communication
 from gateway.domain.control import ChargerAssumptions, Control
+from gateway.domain.grid_operator import SIGNAL, OperatorCommand, RelayInput
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import DeviceState, Quality, Reading, Role, Snapshot
 from gateway.guard.intents import GuardFile
 from gateway.guard.proofs import FOLDER, ProofFolder
 from gateway.modbus.address import BusTiming
+from gateway.site.snapshot import join
+from gateway.verify.dimmed import OperatorSigns
 from gateway.verify.home import verify_home
 from gateway.verify.judge import Seen, second_witness
 from gateway.verify.run import Bench as HomeBench
@@ -418,7 +421,52 @@ def test_what_is_proved_is_not_asked_again_but_by_its_name(tmp_path: Path) -> No
     simulated(clock, run())
 
 
+@pytest.mark.parametrize("when", ["before", "meanwhile"])
+def test_nothing_is_tried_while_the_grid_operator_limits_the_home(
+    when: str, tmp_path: Path
+) -> None:
+    async def work(trial: Trial) -> None:
+        limit = OperatorSigns(commands=(OperatorCommand("1", "import", 4200.0),))
+        said: list[object] = []
+
+        def told(words: object) -> None:
+            said.append(words)
+            trial.bench.operator = limit
+
+        await trial.bench.look()
+        if when == "before":
+            trial.bench.operator = limit
+        with pytest.raises(NotNow, match="4200 W of import"):
+            await verify(trial.bench, trial.bench.devices[0], BATTERY, told)
+        assert bool(said) == (when == "meanwhile")
+        assert bool(trial.servers.inverter.writes) == (when == "meanwhile")
+
+    tried("goodwe", tmp_path, work)
+
+
 # -- pure --
+
+
+@pytest.mark.parametrize(
+    ("contacts", "limited"), [("none", False), ("1", True), ("2", False), ("2,1", True)]
+)
+def test_a_relay_limits_by_the_contacts_that_mean_a_limit(contacts: str, limited: bool) -> None:
+    signal = Reading(SIGNAL, contacts, Quality.GOOD, EVENING)
+    ripple = DeviceState("ripple", online=True, readings={SIGNAL: signal})
+    inputs = (RelayInput(2, import_limit_w=4200.0), RelayInput(3))
+    signs = OperatorSigns({"ripple": inputs, "lost": inputs})
+    assert bool(signs.limited(join(EVENING, {"ripple": ripple}), EVENING)) == limited
+
+
+@pytest.mark.parametrize(
+    ("limit_w", "until", "limited"),
+    [(4200.0, None, True), (None, None, False), (0.0, EVENING, False), (0.0, NOON, False)],
+)
+def test_a_command_limits_until_its_end(
+    limit_w: float | None, until: datetime | None, limited: bool
+) -> None:
+    signs = OperatorSigns(commands=(OperatorCommand("1", "import", limit_w, until),))
+    assert bool(signs.limited(join(EVENING, {}), EVENING)) == limited
 
 
 def seen(power_w: float, elsewhere_w: float | None) -> Seen:
