@@ -89,7 +89,7 @@ async def test_what_was_proved_by_a_sheet_is_not_proved_by_another_text_of_it(
     folder: Path, tmp_path: Path, clock: HandClock, intents: Intents
 ) -> None:
     proofs = ProofFolder(tmp_path / "state")
-    missing = []
+    missing: list[object] = []
     for sheet in (GOOD, GOOD.replace("at = 20", "at = 21"), GOOD):
         (folder / "acme-h1.toml").write_text(sheet)
         catalogue.forget()
