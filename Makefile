@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # With a person at the terminal the demo goes on, live, after its day.
 LIVE := $(shell [ -t 0 ] && [ -t 1 ] && echo --live)
 
-.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench lock sbom clean
+.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench deb lock sbom clean
 
 demo: .venv/.demo
 	@$(BIN)/energy-sim demo $(LIVE) $(ARGS)
@@ -59,6 +59,11 @@ docs: .venv/.docs
 # What the next release will say.
 changes: .venv/.docs
 	$(BIN)/towncrier build --draft --version Unreleased
+
+# A Debian package for this machine's kind, checked by lintian where that is installed.
+deb:
+	@systemd/debian/build
+	@if command -v lintian >/dev/null; then lintian --fail-on error,warning dist/*.deb 2>/dev/null; fi
 
 bench: .venv/.test
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done

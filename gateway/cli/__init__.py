@@ -6,6 +6,7 @@ inside the command, so that ``--help`` answers at once.
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
@@ -13,6 +14,9 @@ from pkgutil import iter_modules
 import typer
 
 from gateway.errors import ConfigError, GatewayError
+
+COMPLETE = "_ENERGY_GATEWAY_COMPLETE"
+ABOUT = "The home energy gateway: run it, check it, ask it."
 
 
 def make_app(package: str, about: str) -> typer.Typer:
@@ -36,4 +40,8 @@ def run_app(app: typer.Typer) -> None:
 
 def main() -> None:
     """Entry point of ``energy-gateway``."""
-    run_app(make_app("gateway.cli", "The home energy gateway: run it, check it, ask it."))
+    if COMPLETE in os.environ:
+        from typer._completion_classes import completion_init
+
+        completion_init()  # the shell asks what may come next (the Debian package brings its script)
+    run_app(make_app("gateway.cli", ABOUT))

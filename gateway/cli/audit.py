@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.config.paths import default_config
+
 _CONFIG = typer.Option(help="the gateway's configuration")
 _STATE = typer.Option(help="folder of the journal; default: state_dir of --config")
 
@@ -18,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def audit(
-    config: Annotated[Path, _CONFIG] = Path("gateway.toml"),
+    config: Annotated[Path, _CONFIG] = default_config(),
     state: Annotated[Path | None, _STATE] = None,
     refused: Annotated[bool, typer.Option("--refused", help="what was refused instead")] = False,
     last: Annotated[int, typer.Option(help="so many entries at most")] = 50,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from gateway.cli.audit import note_command
+from gateway.config.paths import default_config
 
 _CONFIG = typer.Option(help="the gateway's configuration")
 _STATE = typer.Option(help="folder of the journal; default: state_dir of --config")
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
 
 def backup(
     file: Annotated[Path, typer.Argument(help="the file to write")],
-    config: Annotated[Path, _CONFIG] = Path("gateway.toml"),
+    config: Annotated[Path, _CONFIG] = default_config(),
     state: Annotated[Path | None, _STATE] = None,
 ) -> None:
     """Copy account, settings and history into one file, beside the running daemon.
@@ -41,7 +42,7 @@ def backup(
 
 def restore(
     file: Annotated[Path, typer.Argument(help="a file that backup has made")],
-    config: Annotated[Path, _CONFIG] = Path("gateway.toml"),
+    config: Annotated[Path, _CONFIG] = default_config(),
     state: Annotated[Path | None, _STATE] = None,
 ) -> None:
     """Put a backup back, here or on another machine; stop the daemon first.

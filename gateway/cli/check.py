@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.config.paths import default_config
+
 if TYPE_CHECKING:
     from gateway.config.settings import Settings
 
@@ -19,7 +21,7 @@ def register(app: typer.Typer) -> None:
 
 
 def check(
-    config: Annotated[Path, typer.Option(help="the configuration")] = Path("gateway.toml"),
+    config: Annotated[Path, typer.Option(help="the configuration")] = default_config(),
     offline: Annotated[bool, typer.Option("--offline", help="only read the file")] = False,
     accept: Annotated[
         bool, typer.Option("--accept", help="do not ask about what can hardly be meant")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.config.paths import default_config
+
 _CONFIG = typer.Option(help="the gateway's configuration")
 
 
@@ -16,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def forget(
-    config: Annotated[Path, _CONFIG] = Path("gateway.toml"),
+    config: Annotated[Path, _CONFIG] = default_config(),
     yes: Annotated[bool, typer.Option("--yes", help="do it; else it is only listed")] = False,
     account: Annotated[
         bool, typer.Option("--account", help="the account, too: nothing proves it afterwards")

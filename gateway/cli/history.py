@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
+from gateway.config.paths import default_config
+
 
 def register(app: typer.Typer) -> None:
     app.command("history")(history)
 
 
 def history(
-    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
-        "gateway.toml"
-    ),
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = default_config(),
     csv: Annotated[
         Path | None, typer.Option(help="file to write; without it the rows are printed")
     ] = None,

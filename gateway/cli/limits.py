@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.config.paths import default_config
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -14,9 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def limits(
-    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
-        "gateway.toml"
-    ),
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = default_config(),
     csv: Annotated[
         Path | None, typer.Option(help="file to write; without it the rows are printed")
     ] = None,

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gateway.config.paths import default_config
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -17,9 +19,7 @@ def register(app: typer.Typer) -> None:
 
 
 def receipt(
-    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
-        "gateway.toml"
-    ),
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = default_config(),
     out: Annotated[Path | None, typer.Option(help="write the account and its receipts")] = None,
     verify: Annotated[
         Path | None, typer.Option(help="check such a file; needs nothing else")

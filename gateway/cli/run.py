@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from gateway.config.paths import default_config
+
 MOST_SETTINGS = 60_000  # bytes that a pipe holds without a reader (64 KiB on Linux)
 
 
@@ -16,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 
 def run(
-    config: Annotated[Path, typer.Option(help="the configuration")] = Path("gateway.toml"),
+    config: Annotated[Path, typer.Option(help="the configuration")] = default_config(),
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
     log_json: Annotated[bool, typer.Option("--log-json", help="one JSON object a line")] = False,
 ) -> None:
@@ -72,6 +74,7 @@ def last_good(config: Path) -> bytes | None:
 
     import msgspec
 
+    from gateway.config.paths import state_folder
     from gateway.guard.settings_file import last_settings
 
     folder = Path("state")
@@ -80,5 +83,5 @@ def last_good(config: Path) -> bytes | None:
         folder = Path(named) if isinstance(named, str) else folder
     except (OSError, ValueError):
         pass
-    known = last_settings(folder)
+    known = last_settings(state_folder(folder, config))
     return None if known is None else msgspec.json.encode(known)

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from gateway.config.paths import default_config
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -25,9 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
-        "gateway.toml"
-    ),
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = default_config(),
     state: Annotated[
         Path | None, typer.Option(help="folder of the journal; default: state_dir of --config")
     ] = None,

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gateway.config.paths import default_config
+
 if TYPE_CHECKING:
     from gateway.config.guard import GuardSettings
 
@@ -27,7 +29,7 @@ def verify(
     devices: Annotated[
         list[str] | None, typer.Argument(metavar="[DEVICE]...", help="default: all not yet proved")
     ] = None,
-    config: Annotated[Path, typer.Option(help="the configuration")] = Path("gateway.toml"),
+    config: Annotated[Path, typer.Option(help="the configuration")] = default_config(),
     yes: Annotated[bool, typer.Option("--yes", help="the owner agrees")] = False,
 ) -> None:
     """Prove that the devices obey: each is told small powers, and what is measured is looked at.

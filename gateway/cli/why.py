@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from gateway.config.paths import default_config
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -24,9 +26,7 @@ def why(
         str | None,
         typer.Argument(help="18:15 (the last one), '2026-06-01 18:15', or a day 2026-06-01"),
     ] = None,
-    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = Path(
-        "gateway.toml"
-    ),
+    config: Annotated[Path, typer.Option(help="the gateway's configuration")] = default_config(),
     as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
 ) -> None:
     """Say why the battery did what it did, at a moment or over a day (without one: the last 24 hours).

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from gateway.config.guard import GuardSettings
+from gateway.config.paths import state_folder
 from gateway.config.settings import BridgePart, GuardPart, Settings
 from gateway.errors import ConfigError
 from gateway.escape import printable
@@ -56,10 +57,11 @@ def _load(path: Path, model: type[Part], defaults: Mapping[str, Any]) -> Part:
     except RecursionError as error:
         raise ConfigError(f"{path}: not valid TOML: it is nested too deeply") from error
     try:
-        return model.model_validate({**defaults, **raw})
+        found = model.model_validate({**defaults, **raw})
     except ValidationError as error:
         lines = [_explain(path, text, fault["loc"], fault) for fault in error.errors()]
         raise ConfigError("\n".join(lines)) from error
+    return found.model_copy(update={"state_dir": state_folder(found.state_dir, path)})
 
 
 def _explain(path: Path, text: str, loc: Sequence[int | str], fault: Any) -> str:
