@@ -58,11 +58,10 @@ class Billing:
         rules, settings = self._keeper.state.rules.tariff, self._keeper.state.settings
         first = midnight.astimezone(rules.zone).replace(day=1).astimezone(midnight.tzinfo)
         month, hour = self._month, floor_to(now, timedelta(hours=1))
-        since = midnight if month is not None and self._month_of == (first, hour) else first
-        flows = self._history.flows(since, now)
+        flows = self._history.flows(first, now)
         book, power_w = self._journal.book, car_power_w(settings)
         found = account(book, rules, flows, self._battery, power_w)
-        if since == first or month is None:
+        if month is None or self._month_of != (first, hour):
             self._month_of, month = (first, hour), found.of(first, now)
             self._month = month
         return Bills(found.of(midnight, now), month)

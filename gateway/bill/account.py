@@ -80,10 +80,12 @@ def bill(
     rules: TariffRules,
     published: Mapping[datetime, Published],
     seen: dict[Interval, PricePair] | None = None,
+    before: Sequence[Quarter] = (),
 ) -> Bill:
     """The bill of the quarters that start in the half-open span, with the fees that fall into it.
 
-    ``seen`` keeps the prices of intervals from one bill to the next, with one tariff and one publication.
+    The demand charge is what the span adds to that of ``before``, the quarters of its first month that precede
+    it: so days add up to their month. ``seen`` keeps the prices of intervals from one bill to the next, with one tariff and one publication.
     """
     seen = {} if seen is None else seen
     start, end = span
@@ -114,7 +116,7 @@ def bill(
         energy,
         feed_in,
         -fees_money(tariff, zone, start, end),
-        -demand_money(tariff, zone, within),
+        demand_money(tariff, zone, before) - demand_money(tariff, zone, [*before, *within]),
         unpriced,
     )
 

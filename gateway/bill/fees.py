@@ -69,14 +69,23 @@ def demand_money(tariff: Tariff, zone: ZoneInfo, bought: Iterable[Imported]) -> 
     """The demand charge of every local month: its highest mean import of an interval, kW."""
     if not tariff.demand_charge_per_kw:
         return 0
-    peaks: dict[tuple[int, int], Fraction] = {}
+    peaks: dict[tuple[int, int], tuple[float, Imported]] = {}
     for quantity in bought:
         local = quantity.interval.start.astimezone(zone)
-        month, hours = (local.year, local.month), Fraction(quantity.interval.seconds) / 3600
-        peak_kw = Fraction(quantity.import_wh, 1000) / hours
-        peaks[month] = max(peaks.get(month, Fraction(0)), peak_kw)
-    due = sum(peaks.values(), Fraction(0)) * Fraction(tariff.demand_charge_per_kw) * _taxed(tariff)
+        month, power_w = (local.year, local.month), quantity.import_wh / quantity.interval.hours
+        if month not in peaks or power_w > peaks[month][0]:
+            peaks[month] = power_w, quantity
+    due = (
+        sum((_kw(highest) for _, highest in peaks.values()), Fraction(0))
+        * Fraction(tariff.demand_charge_per_kw)
+        * _taxed(tariff)
+    )
     return -round(due * MONEY_PER_UNIT)
+
+
+def _kw(quantity: Imported) -> Fraction:
+    """Its mean power, exact."""
+    return Fraction(quantity.import_wh, 1000) * 3600 / Fraction(quantity.interval.seconds)
 
 
 def _taxed(tariff: Tariff) -> Fraction:

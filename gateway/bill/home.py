@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from gateway.bill.account import Bill, PricePair, Published, Quarter, bill, published_of
 from gateway.bill.otherwise import Known, known, without_battery, without_sun, without_us
@@ -59,6 +59,22 @@ class Bills:
 
 
 @dataclass(frozen=True, slots=True)
+class Otherwise:
+    """What the known quarters would have been, one for each of them, from the first on without a break: so days
+    add up to their month."""
+
+    without_battery: Sequence[Quarter]
+    without_gateway: Sequence[Quarter]
+    without_sun: Sequence[Quarter]
+    more_stored_wh: Sequence[float]  # without the gateway, after each
+
+    @classmethod
+    def of(cls, rows: Sequence[Known], battery: BatterySpec | None, car_power_w: float) -> Self:
+        ours, more = without_us(rows, battery, car_power_w)
+        return cls(without_battery(rows), ours, without_sun(rows), more)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """All that bills are made from."""
 
@@ -69,43 +85,59 @@ class Account:
     market_money: Mapping[datetime, int]
     estimated: frozenset[datetime]
     known: tuple[Known, ...]
-    battery: BatterySpec | None
-    car_power_w: float
+    otherwise: Otherwise
     starts: tuple[datetime, ...]  # of `metered`, in order
     seen: dict[Interval, PricePair] = field(default_factory=dict)
 
     def of(self, start: datetime, end: datetime) -> HomeBill:
         """The bill of the quarters that start in the half-open span."""
-        span = (start, end)
-        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
-        within = {at: self.metered[at] for at in self.starts[first:last]}
+        earlier = self._month(start) if self.rules.tariff.demand_charge_per_kw > 0 else start
+        within, before = self._metered(start, end), self._metered(earlier, start)
+        rows, rows_before = self._known(start, end), self._known(earlier, start)
+        count = rows.stop - rows.start
+        enough = count >= LEAST_KNOWN * len(within) > 0
         gaps = [g for g in self.gaps if start <= g.interval.start < end]
-        real = bill([*within.values(), *gaps], span, self.rules, self.published, self.seen)
-        rows = self.known[
-            bisect_left(self.known, start, key=_start) : bisect_left(self.known, end, key=_start)
-        ]
-        enough = len(rows) >= LEAST_KNOWN * len(within) > 0
-        ours, difference_wh = without_us(rows, self.battery, self.car_power_w)
+
+        def charged(now: Mapping[datetime, Quarter], past: Mapping[datetime, Quarter]) -> Bill:
+            quarters, earlier = [*now.values(), *gaps], list(past.values())
+            return bill(quarters, (start, end), self.rules, self.published, self.seen, earlier)
 
         def cost(instead: Sequence[Quarter]) -> int | None:
             if not enough:
                 return None
-            changed = within | {q.interval.start: q for q in instead}
-            return bill(
-                [*changed.values(), *gaps], span, self.rules, self.published, self.seen
-            ).total_money
+            now, past = within | _by_start(instead[rows]), before | _by_start(instead[rows_before])
+            return charged(now, past).total_money
 
         return HomeBill(
-            bill=real,
+            bill=charged(within, before),
             market_money=sum(self.market_money.get(at, 0) for at in within),
-            without_battery=cost(without_battery(rows)),
-            without_gateway=cost(ours),
-            without_sun=cost(without_sun(rows)),
+            without_battery=cost(self.otherwise.without_battery),
+            without_gateway=cost(self.otherwise.without_gateway),
+            without_sun=cost(self.otherwise.without_sun),
             metered=len(within),
             estimated=len(self.estimated & within.keys()),
-            compared=len(rows),
-            stored_difference_wh=difference_wh if enough else 0.0,
+            compared=count,
+            stored_difference_wh=self.otherwise.more_stored_wh[rows.stop - 1] if enough else 0.0,
         )
+
+    def _month(self, moment: datetime) -> datetime:
+        """When the local month of ``moment`` began."""
+        here = moment.astimezone(self.rules.zone)
+        first = here.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return first.astimezone(moment.tzinfo)
+
+    def _metered(self, start: datetime, end: datetime) -> dict[datetime, Quarter]:
+        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
+        return {at: self.metered[at] for at in self.starts[first:last]}
+
+    def _known(self, start: datetime, end: datetime) -> slice:
+        """Which of the known rows those are."""
+        first = bisect_left(self.known, start, key=_start)
+        return slice(first, bisect_left(self.known, end, key=_start))
+
+
+def _by_start(quarters: Sequence[Quarter]) -> dict[datetime, Quarter]:
+    return {quarter.interval.start: quarter for quarter in quarters}
 
 
 def _start(row: Known) -> datetime:
@@ -137,6 +169,7 @@ def account(
         for gap in book.gaps
         if gap.until > gap.since and (gap.import_wh or gap.export_wh)
     )
+    rows = tuple(known(raw.values(), flows))
     return Account(
         rules,
         metered,
@@ -144,9 +177,8 @@ def account(
         published,
         market,
         frozenset(at for at, m in book.metered.items() if m.quality.value == "estimated"),
-        tuple(known(raw.values(), flows)),
-        battery,
-        car_power_w,
+        rows,
+        Otherwise.of(rows, battery, car_power_w),
         tuple(sorted(metered)),
     )
 

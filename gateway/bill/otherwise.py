@@ -84,27 +84,28 @@ def without_sun(rows: Sequence[Known]) -> list[Quarter]:
 
 def without_us(
     rows: Sequence[Known], battery: BatterySpec | None, car_power_w: float
-) -> tuple[list[Quarter], float]:
-    """The inverter's own rule, and a car that never waits. With it: what would be stored at the end less what is, Wh."""
+) -> tuple[list[Quarter], list[float]]:
+    """The inverter's own rule, and a car that never waits; beside it what would be stored more after each, Wh."""
     moved = _cars_at_once(rows, car_power_w)
     if battery is None:
         nets = [row.net_wh + car for row, car in zip(rows, moved, strict=True)]
-        return [_netted(r.quarter.interval, n) for r, n in zip(rows, nets, strict=True)], 0.0
+        made = [_netted(row.quarter.interval, net) for row, net in zip(rows, nets, strict=True)]
+        return made, [0.0] * len(rows)
     first = next((row.stored_wh for row in rows if row.stored_wh is not None), None)
     stored = battery.reserve_wh if first is None else first
-    made = []
+    made, more = [], []
     for row, car in zip(rows, moved, strict=True):
         hours = row.quarter.interval.hours
         net = row.net_wh + car
-        given = _own_rule(net, stored, hours, battery)
+        given = own_rule(net, stored, hours, battery)
         change = battery.change_wh(given, hours) - battery.standby_w * hours
         stored = min(max(stored + change, 0.0), battery.capacity_wh)
         made.append(_netted(row.quarter.interval, net - given))
-    last = next((row.stored_wh for row in reversed(rows) if row.stored_wh is not None), None)
-    return made, 0.0 if last is None else stored - last
+        more.append(0.0 if row.stored_wh is None else stored - row.stored_wh)
+    return made, more
 
 
-def _own_rule(net_wh: float, stored_wh: float, hours: float, battery: BatterySpec) -> float:
+def own_rule(net_wh: float, stored_wh: float, hours: float, battery: BatterySpec) -> float:
     """What the battery gives (+) or takes (-) to keep the meter at zero, within power and energy."""
     if net_wh > 0:
         held = max(stored_wh - battery.reserve_wh, 0.0) * battery.discharge_efficiency

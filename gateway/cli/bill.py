@@ -112,13 +112,16 @@ def account_of(
     journal, history = Journal(path, read_only=True), History(folder / "history.sqlite")
     store = SettingsStore(folder / FILE)
     try:
-        book = book_of(journal.entries(), first or earliest, last or latest)
+        # the peak of a month counts from its first day on, whichever days are asked for
+        month = first.astimezone(zone).replace(day=1, hour=0, minute=0) if first else earliest
+        book = book_of(journal.entries(), month.astimezone(UTC), last or latest)
         if not book.metered:
             return None
         first = first or min(book.metered)
         last = last or book.metered[max(book.metered)].interval.end
         rules = TariffRules(settings.tariff, zone)
-        flows, battery = history.flows(first, last), stored_battery(store)
+        since = min(first, *book.metered)
+        flows, battery = history.flows(since, last), stored_battery(store)
         return account(book, rules, flows, battery, car_power_w(settings)), first, last
     finally:
         store.close()

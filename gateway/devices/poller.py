@@ -8,7 +8,7 @@ from typing import get_args
 
 from gateway.devices.counters import Counters
 from gateway.devices.datasheet import Communication, Source
-from gateway.devices.readout import Output, Poll
+from gateway.devices.readout import Output, Poll, believable
 from gateway.errors import DeviceError
 from gateway.modbus.address import Table
 from gateway.modbus.exceptions import SURE, Refused
@@ -96,7 +96,7 @@ class Poller:
             values += await self._read_class("slow")
             self._slow_due = now + _SLOW_S
         self._resting = state
-        judged = [(m, self._counters.judge(m, v)) for m, v in values]
+        judged = [(m, self._counters.judge(m, believable(m, v))) for m, v in values]
         self._counters.keep()
         return judged
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
+from gateway.domain.metrics import METRICS
 from gateway.modbus.registers import Field, Missing, Value
 
 _LEAST_HZ, _MOST_HZ = 40.0, 70.0
+# No home is near; a half-filled or shifted number of 32 bits is beyond.
+_MOST = {"W": 1e7, "A": 1e4, "Wh": 2e10}
+_LEAST_PV_W = -500.0  # what inverters draw at night; beyond it the sign is wrong
 
 # How often: at each poll; once a minute; or at each poll while a car charges, else once a minute.
 Poll = Literal["fast", "slow", "charging"]
@@ -27,6 +32,17 @@ class Output:
 def one(metric: str, source: Field, poll: Poll = "fast") -> Output:
     """A reading that is one field."""
     return Output(metric, (source,), lambda value: value, poll)
+
+
+def believable(metric: str, value: Value) -> Value:
+    """The value, or BAD where no home can have it: whatever device and family, a size, a sign, a word for a number."""
+    if isinstance(value, Missing) or metric not in METRICS:
+        return value
+    unit = METRICS[metric].unit
+    if isinstance(value, str) or not unit:
+        return Missing.BAD if isinstance(value, str) is bool(unit) else value
+    least = _LEAST_PV_W if metric == "pv_power_w" else 0 if unit == "Wh" else -inf
+    return value if least <= value and abs(value) <= _MOST.get(unit, inf) else Missing.BAD
 
 
 def frequency_of(value: Value) -> Value:

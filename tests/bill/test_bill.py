@@ -112,6 +112,17 @@ def test_days_add_up_to_months_and_months_to_years() -> None:
     assert periods(at(3, 28, 12), at(3, 29, 6), tariff, "day")[0] == (at(3, 28, 12), at(3, 29))
 
 
+def test_a_demand_charge_is_owed_once_a_month() -> None:
+    tariff = rules(import_price={"kind": "flat", "per_kwh": "0"}, demand_charge_per_kw="10")
+    book = Book()
+    for day, wh in ((1, 500), (2, 2_000), (3, 1_000), (4, 2_500)):
+        book.metered[at(6, day, 12)] = Metered(quarter(at(6, day, 12)), wh, 0, 0, 0)
+    found = account(book, tariff, ())
+    days = [cents(found.of(at(6, d), at(6, d + 1)).total_money) for d in range(1, 5)]
+    assert days == ["20.00", "60.00", "0.00", "20.00"]
+    assert cents(found.of(at(6, 1), at(7, 1)).total_money) == "100.00"
+
+
 def test_what_has_no_price_is_in_no_amount_and_said() -> None:
     tariff = rules(import_price={"kind": "published", "adder_per_kwh": "0.1", "factor": "1.02"}, tax_pct="19")  # fmt: skip
     rows = [Quarter(quarter(at(6, 1, h)), 1_000, 0) for h in range(3)]
@@ -172,7 +183,8 @@ def test_without_battery_sun_and_us() -> None:
     idle = known(rows, flows_for(rows, [0.0] * len(rows)))
     assert without_battery(idle) == rows, "it did nothing"
     assert sum(q.import_wh for q in without_sun(idle)) == sum(r.import_wh + (600 - r.export_wh if r.export_wh else 0) for r in rows)  # fmt: skip
-    ours, difference = without_us(idle, BATTERY, 11_000)
+    ours, more = without_us(idle, BATTERY, 11_000)
+    difference = more[-1]
     bought, given = sum(q.import_wh for q in ours), sum(q.export_wh for q in ours)
     assert bought < sum(r.import_wh for r in rows)
     assert given < sum(r.export_wh for r in rows)
@@ -203,7 +215,8 @@ def test_the_own_rule_neither_makes_energy_nor_goes_below_the_reserve(
     rows = [Quarter(quarter(at(6, 1) + i * QUARTER), c[0], c[1]) for i, c in enumerate(cells)]
     flows = [Flow(r.interval, max(-c[2], 0.0), max(c[2], 0.0), c[3], 0.0, False, stored) for r, c in zip(rows, cells, strict=True)]  # fmt: skip
     found = known(rows, flows)
-    ours, difference = without_us(found, BATTERY, 0.0)
+    ours, more = without_us(found, BATTERY, 0.0)
+    difference = more[-1]
     net = sum(q.import_wh - q.export_wh for q in ours) - sum(k.net_wh for k in found)
     end = stored + difference
     assert -1e-6 <= end <= BATTERY.capacity_wh + 1e-6

@@ -8,13 +8,26 @@ from dataclasses import replace
 import pytest
 
 from gateway.domain.control import Control
+from gateway.domain.metrics import METRICS
 from gateway.domain.readings import Quality
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Field, Missing
 from tests.devices.conftest import HandClock, Intents, device, impatient, values
 from tests.devices.sunspec_images import chain, common, model
 from tests.devices.test_sunspec_variants import inverter, mppt, nameplate, storage
-from tests.devices.vendor_images import Image, deye, f32, goodwe, huawei, table, text, u32, victron
+from tests.devices.vendor_images import (
+    IMAGES,
+    Image,
+    deye,
+    f32,
+    goodwe,
+    huawei,
+    spread,
+    table,
+    text,
+    u32,
+    victron,
+)
 from tests.modbus.server import RegisterServer, serving
 
 Read = dict[str, float | str | None]
@@ -337,3 +350,37 @@ async def test_what_was_there_a_moment_ago_is_not_absent(
         got = values(await one.poll())
         assert (got["grid_power_w"], got["battery_power_w"]) == (None, 820)
         await one.close()
+
+
+@pytest.mark.parametrize("word", [0x7FFF, 0x8000, 0xFFFF])
+@pytest.mark.parametrize("key", [k for k in IMAGES if k != "sax-power"])
+async def test_a_device_that_answers_one_word_everywhere_measures_nothing_of_a_home(
+    key: str, word: int, clock: HandClock, intents: Intents
+) -> None:
+    """Sentinels of 16 bits in places of 32: no power of gigawatts, no panels that draw, no count below 0."""
+    words = dict.fromkeys(range(0x10000), word)
+    unit = IMAGES[key].unit
+    async with serving(RegisterServer({unit: words}, input={unit: words})) as server:
+        one = impatient(server, key, clock, intents, unit=unit)
+        for reading in await one.poll():
+            if reading.quality is not Quality.GOOD or not isinstance(reading.value, int | float):
+                continue
+            kind = METRICS[reading.metric].unit
+            most = {"W": 1e7, "A": 1e4}
+            assert abs(reading.value) <= most.get(kind, 2e10), reading
+            assert reading.value >= 0 or kind not in {"Wh", "%"}, reading
+        await one.close()
+
+
+async def test_a_foxess_of_which_it_is_known_that_it_does_not_obey_is_not_steered(
+    clock: HandClock, intents: Intents
+) -> None:
+    image = IMAGES["foxess-h3"]
+    words = image.holding | table({30000: spread("Kuara 10.0-3-H", 16)})
+    async with serving(RegisterServer({image.unit: words})) as server:
+        one = impatient(server, "foxess-h3", clock, intents, unit=image.unit)
+        await one.poll()
+        with pytest.raises(DeviceError, match="does not obey"):
+            await one.hold(Control.BATTERY_POWER, -1000)
+        await one.close()
+        assert not server.writes

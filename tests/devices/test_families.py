@@ -43,3 +43,10 @@ def test_every_steered_family_is_simulated_by_somebody_elses_reading_of_it() -> 
     steered = {key for key, family in FAMILIES.items() if family.controls}
     by_the_standard = {"sunspec-inverter"}  # the DER and the Fronius of the simulators
     assert steered - set(PROFILES.values()) == by_the_standard
+
+
+def test_what_is_written_by_each_steered_family_stands_in_an_image_of_it() -> None:
+    """So that none is passed over silently; the writes of SunSpec have tests of their own."""
+    shown = {f.profile for f in FILES.values() if f.steer}
+    steered = {key for key, family in FAMILIES.items() if family.controls and not family.sunspec}
+    assert steered - shown == set(), "add a [[steer]] row"

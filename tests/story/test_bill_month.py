@@ -11,6 +11,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -222,6 +223,7 @@ def test_days_are_the_month(month: tuple[Path, Month]) -> None:
     days = json.loads(energy_gateway(folder, "bill", "--by", "day", "--json"))
     assert len(days["rows"]) == 31
     assert sum(row["import_wh"] for row in days["rows"]) == days["bill"]["import_wh"]
+    assert sum(Decimal(row["demand"]) for row in days["rows"]) == pytest.approx(Decimal(days["bill"]["demand"]), abs=Decimal("0.15"))  # fmt: skip
     changed = days["rows"][28]
     assert changed["quarters"]["metered"] == 92
     sunday = datetime(2026, 3, 29, tzinfo=BERLIN).astimezone(UTC)
