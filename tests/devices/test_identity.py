@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ from tests.devices.conftest import HandClock, Intents, device, values
 from tests.devices.image_files import FIRST
 from tests.devices.sunspec_images import chain, common
 from tests.devices.test_sunspec_variants import inverter
-from tests.devices.vendor_images import IMAGES, Image, goodwe, sdm630, sma
+from tests.devices.vendor_images import IMAGES, Image, goodwe, sdm630, sma, text
 from tests.modbus.server import RegisterServer, serving
 
 
@@ -283,3 +284,14 @@ async def test_check_leaves_a_device_of_one_client_to_the_running_gateway(tmp_pa
         looking = checkup(config, config.read_text(), settings)
         assert "pv_power_w 4000" in (await anext(looking)).says
         await looking.aclose()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "serial", ["XB4110A1234567", "XMA05011234567", "MC210TE1234567", "MU802TI1234567"]
+)
+async def test_a_string_inverter_of_solax_is_no_hybrid_of_it(serial: str) -> None:
+    """Its registers have another map; it names the same maker in the same place."""
+    image = IMAGES["solax-x"]
+    words = image.holding | dict(enumerate(text(serial, 7)))
+    async with served(replace(image, holding=words)) as server:
+        assert [f async for f in scan("127.0.0.1", server.port, [image.unit])] == []
