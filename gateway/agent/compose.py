@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 
 from gateway.agent.billing import Billing
 from gateway.agent.car_soc import CarSocInput
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.feeds import Feeds
+from gateway.agent.first_days import FirstDays
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.ordering import make_order
@@ -44,6 +46,7 @@ from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
 
+LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long is no new one
 ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
@@ -111,6 +114,12 @@ class Agent:
         past = Past(
             history.quarters, journal, self._clearing, origin, watch, posted, self._provider
         )
+        self.first_days = FirstDays(
+            stores.settings,
+            keeper.writer("shadow"),
+            shadow=settings.planner.first_days == "shadow",
+            new_home=not history.quarters(clock.now() - LIVED),
+        )
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()
@@ -131,6 +140,8 @@ class Agent:
     def _keep_quarter(self, done: QuarterFlow) -> None:
         """The past: what the forecast learns from, and what the bill compares with."""
         self.history.add_quarter(done.observed)
+        cleared = self._clearing.price(done.observed.interval)
+        self.first_days.quarter(self.keeper.state, done.observed, cleared)
         self.history.add_flow(done.flow(self.keeper.state.stored_wh()))
 
     def order(self) -> None:

@@ -58,7 +58,7 @@ def _terms(
         export_price=None if sold is None else sold.per_mwh,
         import_assumed=bought is not None and bought.source.assumed,
         export_assumed=sold is not None and sold.source.assumed,
-        value=state.plan.value(moment, cleared) if state.plan else None,
+        value=state.plan.value(moment, cleared) if state.plan and not state.shadow else None,
         car_values=_car_values(state, moment, cleared),
     )
 

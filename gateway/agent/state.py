@@ -65,7 +65,7 @@ class CarSoc:
 class GatewayState:
     """The guard's newest report, the plan, prices, and the user's settings.
 
-    ``operator`` is what was heard of the grid operator since the agent started.
+    ``shadow``: the plan is only reckoned, the inverter works alone. ``operator`` is what was heard of the grid operator since the agent started.
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
     ``interval_start`` what the grid meter had counted when the present interval began; ``feeds`` what the
     price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the
@@ -89,6 +89,7 @@ class GatewayState:
     paused_until: datetime | None = None
     bills: Bills | None = None
     operator: OperatorWord = field(default_factory=OperatorWord)
+    shadow: bool = False
 
     @property
     def settings(self) -> Settings:

@@ -37,6 +37,9 @@ from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
+SHADOW_NOTE = (
+    "first days: the inverter works alone and nothing is offered; the plan is only compared with it"
+)
 PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
 ASK_CLOCK_S = 60.0  # the exchange, while our clock is doubted
 LOOK_PERIOD = timedelta(seconds=15)  # between two looks at what people ask for
@@ -217,6 +220,9 @@ class TradingLoop:
         plan = replace(plan, assumed=assumptions(plan.schedule, self._zone))
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
+        if state.shadow:
+            plan = replace(plan, notes=(*plan.notes, SHADOW_NOTE))
+            notes = (*notes, SHADOW_NOTE)
         for note in notes:  # figures after the colon change with every plan
             if note.partition(":")[0] not in self._noted:
                 log.warning("plan: %s", note)
@@ -276,9 +282,10 @@ class TradingLoop:
             await trader.bid(plan.offers if self._may_offer() else nothing)
 
     def _may_offer(self) -> bool:
-        """Whether the user lets us trade, and there is a grid to deliver over."""
-        snapshot = self._keeper.state.snapshot
-        return self._keeper.state.user.trading and not (snapshot and snapshot.off_grid)
+        """Whether the user lets us trade, the plan steers, and there is a grid to deliver over."""
+        state = self._keeper.state
+        alone = state.snapshot is not None and bool(state.snapshot.off_grid)
+        return state.user.trading and not state.shadow and not alone
 
     def _next(self, now: datetime) -> datetime:
         if self._market is not None:

@@ -97,7 +97,7 @@ def without_us(
     for row, car in zip(rows, moved, strict=True):
         hours = row.quarter.interval.hours
         net = row.net_wh + car
-        given = _own_rule(net, stored, hours, battery)
+        given = own_rule(net, stored, hours, battery)
         change = battery.change_wh(given, hours) - battery.standby_w * hours
         stored = min(max(stored + change, 0.0), battery.capacity_wh)
         made.append(_netted(row.quarter.interval, net - given))
@@ -105,7 +105,7 @@ def without_us(
     return made, more
 
 
-def _own_rule(net_wh: float, stored_wh: float, hours: float, battery: BatterySpec) -> float:
+def own_rule(net_wh: float, stored_wh: float, hours: float, battery: BatterySpec) -> float:
     """What the battery gives (+) or takes (-) to keep the meter at zero, within power and energy."""
     if net_wh > 0:
         held = max(stored_wh - battery.reserve_wh, 0.0) * battery.discharge_efficiency

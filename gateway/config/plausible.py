@@ -90,8 +90,11 @@ def _of_side(name: str, price: RetailPrice, usual: _Usual, *, on_top: bool) -> I
     """The amounts of one side; with parts of it in other keys (``on_top``) a small rest is right."""
     key = ("tariff", f"{name}_price")
     if isinstance(price, FlatPrice | TimeOfUsePrice):
-        least = -usual.high if name == "export" else Decimal(0) if on_top else usual.low
-        odd = [per_kwh for per_kwh in _stated(price) if not least <= per_kwh <= usual.high]
+        amounts = _stated(price)
+        # One usual rate says that the unit is right: free nights and negative hours are sold too.
+        anchored = name == "export" or max(amounts) >= usual.low
+        least = -usual.high if anchored else Decimal(0) if on_top else usual.low
+        odd = [per_kwh for per_kwh in amounts if not least <= per_kwh <= usual.high]
         if odd:
             yield Doubt(f"{name}_price", key, usual.question(odd[0]))
         return

@@ -48,6 +48,7 @@ LEAST_HELD_S = (
     300.0  # a plan's value of stored energy changes little for so long, whatever the interval
 )
 LONGEST_TICK_S = 60.0  # after a pause no more is counted of what staying has cost
+PER_W_OVER_PEAK = 1e3  # an hour: a new peak is paid for a month, so no calm is worth it
 LEAST_CAR_W = 100.0  # a charger that draws less charges no car
 _FILLS_H = 0.25  # a battery's last room is not filled faster
 
@@ -371,8 +372,11 @@ def _weighed(tick: _Tick, without_w: float) -> _Weighed | None:
     own_w = min(discharge_w, max(-charge_w, without_w))
     near = abs(power_w - own_w) <= control.deadband_w
 
+    peak_w = math.inf if moment.import_limit_w is None else moment.import_limit_w
+
     def per_h(watts: float) -> float:
-        return earned_per_h(watts, value, held_wh, moment, able)
+        over_w = max(0.0, without_w - watts - peak_w - control.deadband_w)
+        return earned_per_h(watts, value, held_wh, moment, able) - over_w * PER_W_OVER_PEAK
 
     return _Weighed(None if near else power_w, own_w, per_h)
 

@@ -12,6 +12,7 @@ seconds. Who must go through all of them (a scan, `auto`) does so one by one.
 from __future__ import annotations
 
 import difflib
+import hashlib
 import logging
 import os
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,7 @@ def _of_others(key: str, path: Path) -> Profile:
         raise BrokenSheet(str(error)) from error
     if found.key != key:
         raise BrokenSheet(f"{path}: key = {found.key!r}, but a file is named after its key")
-    return found
+    return replace(found, revision=hashlib.sha256(path.read_bytes()).hexdigest()[:12])
 
 
 def all_profiles() -> dict[str, Profile]:

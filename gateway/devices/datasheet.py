@@ -94,6 +94,12 @@ class Profile:
     about: str = ""  # what a person must know of it
     refused: str = ""  # why it cannot be used
     choices: Iterable[Profile] = ()  # profiles among which the device itself decides: 'auto'
+    revision: str = ""  # of a sheet that is not ours: what it was when something was proved by it
+
+    @property
+    def named_revision(self) -> str:
+        """Its key, and of a sheet that is not ours which text of it: an edited one may write elsewhere."""
+        return f"{self.key}@{self.revision}" if self.revision else self.key
 
     @property
     def evidence(self) -> str:

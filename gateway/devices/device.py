@@ -117,7 +117,7 @@ class ModbusDevice:
     def fingerprint(self) -> Fingerprint:
         """Which device it is, for a proof; of use once it has answered."""
         where = f"{self._unit.bus.address} unit {self._unit.number}"
-        return Fingerprint.of(self.profile.key, self._identity, where)
+        return Fingerprint.of(self.profile.named_revision, self._identity, where)
 
     @property
     def sleeps_at_night(self) -> bool:

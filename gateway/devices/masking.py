@@ -18,6 +18,7 @@ HEX = frozenset("0123456789abcdefABCDEF")
 _LEAST_RUN = (
     8  # characters of text from which an unknown run may be a name, an address, a serial number
 )
+_LEAST_NAME = 5  # letters alone that may be a name
 _OF_THE_MODEL = 4  # characters that a serial number begins with tell the model in many families
 
 Words = dict[int, int]
@@ -107,9 +108,12 @@ def mask_runs(words: Words, masker: Masker, known: Iterable[tuple[int, int]] = (
 
 
 def _mask_run(words: Words, run: list[int], masker: Masker) -> None:
-    text = _text(words, run)
-    letters = [c for c in text if c.isalnum()]
-    if len(letters) >= _LEAST_RUN:
+    letters = [c for c in _text(words, run) if c.isalnum()]
+    packed = any(
+        words[a] >> 8 for a in run
+    )  # two characters a register: no count or temperature looks so
+    name = packed and len(letters) >= _LEAST_NAME and all(c.isalpha() for c in letters)
+    if name or len(letters) >= _LEAST_RUN:
         _rewrite(words, run, masker.text)
 
 

@@ -35,10 +35,12 @@ def one(metric: str, source: Field, poll: Poll = "fast") -> Output:
 
 
 def believable(metric: str, value: Value) -> Value:
-    """The value, or BAD where no home can have it: whatever device and family, a size or a sign that cannot be."""
-    if not isinstance(value, int | float) or metric not in METRICS:
+    """The value, or BAD where no home can have it: whatever device and family, a size, a sign, a word for a number."""
+    if isinstance(value, Missing) or metric not in METRICS:
         return value
     unit = METRICS[metric].unit
+    if isinstance(value, str) or not unit:
+        return Missing.BAD if isinstance(value, str) is bool(unit) else value
     least = _LEAST_PV_W if metric == "pv_power_w" else 0 if unit == "Wh" else -inf
     return value if least <= value and abs(value) <= _MOST.get(unit, inf) else Missing.BAD
 

@@ -115,6 +115,7 @@ def gateway_settings(
         "tariff": {"import_price": {"kind": "flat", "per_kwh": "0.14"}},
         "control": {"period_s": 10},
         "grid_operator": {},
+        "planner": {"first_days": "live"},  # one day is to show trading; a real home begins in the shadow
         "dashboard": {"port": at.dashboard_port},
     }  # fmt: skip
     if at.exchange_url is None:

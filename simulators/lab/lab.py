@@ -45,7 +45,8 @@ class Lab:
 
     ``past_days`` of the same script have been lived through already, for the forecasts. In the spans
     ``off`` the gateway does not run. Without an ``agent`` the guard is alone. ``plan_minutes`` lie between
-    two plans (5 at a real home, but a plan is most of what a simulated day costs).
+    two plans (5 at a real home, but a plan is most of what a simulated day costs). A scenario's plan steers at
+    once (``planner.first_days = "live"``) unless ``settings`` say otherwise.
     """
 
     start: datetime
@@ -84,7 +85,7 @@ class Lab:
             "state_dir": folder,
             "device": list(devices),
             "control": {"period_s": 10},
-            "planner": {"horizon_h": 24},
+            "planner": {"horizon_h": 24, "first_days": "live"},
             "site": {"time_zone": "UTC"},
             "dashboard": {"enabled": False},
             "mqtt": {"publish_s": 600, "port": broker_port},

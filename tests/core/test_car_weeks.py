@@ -154,7 +154,7 @@ def settings_of(rng: random.Random, folder: Path) -> Settings:
                 "export_price": {"kind": "flat", "per_kwh": "0.05"},
             },
             "car": {"energy_wh": rng.choice([5_000, 12_000, 25_000, 45_000])},
-            "planner": {"horizon_h": 24},
+            "planner": {"horizon_h": 24, "first_days": "live"},
             "control": {"period_s": TICK_S},
             "dashboard": {"enabled": False},
         }

@@ -39,7 +39,7 @@ def settings_of(folder: Path, tariff: dict[str, Any]) -> Settings:
             "site": {"time_zone": "America/Chicago"},
             "battery": {"capacity_wh": 13_500, "max_charge_w": 5_000, "max_discharge_w": 5_000},
             "tariff": tariff,
-            "planner": {"horizon_h": 12},
+            "planner": {"horizon_h": 12, "first_days": "live"},
             "control": {"period_s": 30},
             "dashboard": {"enabled": False},
         }
@@ -147,7 +147,11 @@ def test_a_demand_charge_keeps_charging_below_the_months_peak(
 
 def test_a_high_clearing_price_discharges_at_once(tmp_path: Path) -> None:
     """The tariff follows the market; what the auction told counts before anything is published."""
-    tariff = {"import_price": {"kind": "wholesale"}, "export_price": {"kind": "wholesale"}}
+    tariff = {
+        "import_price": {"kind": "wholesale"},
+        "export_price": {"kind": "wholesale"},
+        "accept": ["import_unpublished", "export_unpublished"],
+    }
     quiet, _ = home_for(0.2, settings_of(tmp_path / "quiet", tariff))
     assert abs(quiet.state.powers.battery) < 1_000
     sold = ("transaction", fill(1, quarter_of(START), 2_000.0))

@@ -133,3 +133,20 @@ def test_what_cannot_be_meant_at_all_is_a_fault_of_the_file(
 
 def test_small_letters_are_the_same_currency() -> None:
     assert home({"currency": "eur"}).tariff.currency == "EUR"
+
+
+def test_free_nights_beside_a_usual_rate_are_no_doubt() -> None:
+    """One usual rate says that the unit is right: free nights and negative hours are sold in earnest."""
+    for night in ("0", "0.01", "-0.05"):
+        periods = [{"from": "21:00", "to": "06:00", "per_kwh": night}]
+        tariff = {
+            "import_price": {"kind": "time_of_use", "otherwise_per_kwh": "0.24", "periods": periods}
+        }
+        settings = Settings.model_validate(
+            {
+                "site": {"time_zone": "America/Chicago"},
+                "device": [{"name": "inverter", "host": "127.0.0.1"}],
+                "tariff": tariff,
+            }
+        )
+        assert doubts(settings) == []

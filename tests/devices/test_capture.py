@@ -157,3 +157,11 @@ def test_what_is_no_text_stays(words: dict[int, int]) -> None:
     before = dict(words)
     mask_runs(words, SECRET)
     assert words == before
+
+
+@pytest.mark.parametrize("name", ["Meier", "Mueller", "Huber-Graf"])
+def test_a_short_name_in_a_register_that_nobody_knows_is_masked(name: str) -> None:
+    words = {7: 230} | dict(enumerate(images.text(name, 6), 500))
+    mask_runs(words, SECRET)
+    assert name.encode() not in b"".join(w.to_bytes(2, "big") for _, w in sorted(words.items()))
+    assert words[7] == 230

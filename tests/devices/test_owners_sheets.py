@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,9 @@ from gateway.config.guard import DeviceConfig
 from gateway.devices import catalogue
 from gateway.devices.build import build_devices
 from gateway.devices.scan import scan
+from gateway.domain.control import Control
 from gateway.errors import ConfigError, DeviceError
+from gateway.guard.proofs import VERSION, Proof, ProofFolder
 from tests.devices.conftest import HandClock, Intents, device, values
 from tests.devices.vendor_images import Image, sdm630, text
 from tests.modbus.server import RegisterServer, serving
@@ -80,6 +83,37 @@ async def test_a_broken_sheet_costs_its_own_device_only(
         assert (await own.release()).problems
         for one in (own, other, found):
             await one.close()
+
+
+async def test_what_was_proved_by_a_sheet_is_not_proved_by_another_text_of_it(
+    folder: Path, tmp_path: Path, clock: HandClock, intents: Intents
+) -> None:
+    proofs = ProofFolder(tmp_path / "state")
+    missing: list[object] = []
+    for sheet in (GOOD, GOOD.replace("at = 20", "at = 21"), GOOD):
+        (folder / "acme-h1.toml").write_text(sheet)
+        catalogue.forget()
+        async with serving(RegisterServer({1: dict(WORDS) | {21: 5}})) as server:
+            one = device(server, "acme-h1", clock, intents)
+            await one.poll()
+            who = one.fingerprint
+            await one.close()
+        if not missing:
+            time = clock.now()
+            proofs.store(Proof(VERSION, "x", who, Control.BATTERY_POWER, time, "1", ""))
+        missing.append(proofs.missing("x", who, Control.BATTERY_POWER))
+    assert missing[0] is missing[2] is None
+    assert missing[1] is not None
+
+
+def test_what_is_no_file_is_left_out_and_never_waited_for(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    os.mkfifo(folder / "pipe.toml")
+    (folder / "endless.toml").symlink_to("/dev/zero")
+    (folder / "inner.toml").mkdir()
+    assert not {"pipe", "endless", "inner"} & catalogue.all_profiles().keys()
+    assert caplog.text.count("is no file") == 3
 
 
 def test_an_unknown_profile_is_still_a_fault_of_the_configuration(clock: HandClock) -> None:

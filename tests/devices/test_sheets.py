@@ -93,6 +93,13 @@ WRONG = [
     ('of = "-power"', 'of = "power", scale = 0', "battery_power_w = {", ("every value 0",)),
     ("is_neutral = { mode = 0 }", 'is_neutral = { mode = { match = "(" } }', "is_neutral", ("regular",)),
     ('lease = {', 'flash = ["mode"]\nlease = {', "sources", ("max_per_day",)),
+    ('match = "."', 'match = "^(a+)+$"', "identify", ("never end",)),
+    ("mode = { at = 100,", "mode = { bits = [-1, 4], at = 100,", "mode = {", ("bits 0 to 15",)),
+    ("mode = { at = 100,", "mode = { bits = [10, 8], at = 100,", "mode = {", ("bits 0 to 15",)),
+    ("rated = { at = 20,", "rated = { scale_at = 900, at = 20,", "rated = {", ("max_read is 125",)),
+    ("at = 590, type = \"i16\"", "at = 65535, type = \"i32\"", "power = {", ("65535",)),
+    ('kind = "none", refresh_s = 60', 'kind = "reversion", seconds = 60, refresh_s = 30', "lease", ("less than half",)),
+    ('type = "i32", words = "little"', 'type = "str", count = 2', "hold", ("a text",)),
 ]  # fmt: skip
 
 

@@ -6,10 +6,10 @@ a plain answer counts more than one that is not known, and bad more than absent.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 
 from gateway.devices.sheets.format import Condition, Test, When
+from gateway.devices.sheets.problem import expression
 from gateway.modbus.registers import Missing, Value
 
 Verdict = bool | Missing
@@ -71,7 +71,7 @@ def _known(test: Callable[[float | str], bool]) -> Callable[[Value], Verdict]:
 
 def _holds(test: Test) -> Callable[[float | str], bool]:
     """All that ``test`` asks for; text holds by its pattern only."""
-    pattern = re.compile(test.match) if test.match is not None else None
+    pattern = expression(test.match) if test.match is not None else None
     unwanted = test.not_ if isinstance(test.not_, list) else [test.not_]
 
     def number_holds(value: float) -> bool:

@@ -12,7 +12,7 @@ from gateway.devices.datasheet import Communication, Profile, Source, SunSpecShe
 from gateway.devices.sheets.format import Communication as Asking
 from gateway.devices.sheets.format import Match, Sheet
 from gateway.devices.sheets.names import Names
-from gateway.devices.sheets.problem import SheetError, blame, line_of
+from gateway.devices.sheets.problem import SheetError, blame, expression, line_of
 from gateway.devices.sheets.readings import outputs_of
 from gateway.devices.sheets.steering import Steering
 from gateway.domain.control import Control
@@ -26,6 +26,8 @@ _LARGEST = 200_000
 def load(path: Path) -> Profile:
     """The profile that a file describes; raises ConfigError."""
     try:
+        if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
+            raise ConfigError(f"{path}: is no file")
         if path.stat().st_size > _LARGEST:
             raise ConfigError(f"{path}: more than {_LARGEST} bytes are no sheet")
         text = path.read_text(encoding="utf-8")
@@ -127,7 +129,7 @@ def _identifying(match: Match, names: Names, index: int) -> Field:
 
 def _regex(text: str, path: tuple[str | int, ...]) -> str:
     try:
-        re.compile(text)
+        expression(text)
     except re.error as error:
         raise SheetError(path, f"is no regular expression: {error}") from error
     return text

@@ -20,6 +20,8 @@ from gateway.devices.sheets.format import NAME, Case, Combine, Of, Reading, Regi
 from gateway.devices.sheets.problem import Path, SheetError, near
 from gateway.modbus.registers import Field, Missing, Value
 
+_REGISTERS = 0x10000
+_WHOLE = ("u16", "i16", "u32", "i32", "u64", "i64", "acc32", "acc64")
 _ONE_WORD = ("u16", "i16", "str")  # the order of words says nothing of these
 
 
@@ -206,7 +208,7 @@ def field_of(register: Register, sheet: Sheet, path: Path) -> Field:
     if register.scale == 0:
         raise SheetError((*path, "scale"), "0 would make every value 0")
     default = sheet.defaults
-    return Field(
+    made = Field(
         register.at,
         register.type,
         register.table or default.table,
@@ -222,6 +224,24 @@ def field_of(register: Register, sheet: Sheet, path: Path) -> Field:
         register.offset,
         register.bits,
     )
+    _check_place(made, sheet.communication.max_read, path)
+    return made
+
+
+def _check_place(made: Field, max_read: int, path: Path) -> None:
+    """Whether the value stands in registers that one request can read, and its bits in it."""
+    first, end = made.span
+    if end > _REGISTERS:
+        raise SheetError((*path, "at"), f"ends beyond the last register, {_REGISTERS - 1}")
+    if end - first > max_read:
+        key = "count" if made.scale_at is None else "scale_at"
+        raise SheetError((*path, key), f"needs {end - first} registers, and max_read is {max_read}")
+    if made.bits is not None:
+        lowest, count = made.bits
+        if made.kind not in _WHOLE:
+            raise SheetError((*path, "bits"), f"a {made.kind} has none: type = 'u16'")
+        if lowest < 0 or count < 1 or lowest + count > 16 * made.size:
+            raise SheetError((*path, "bits"), f"[first, count] of bits 0 to {16 * made.size - 1}")
 
 
 def once(names: Iterable[str]) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ import msgspec
 from gateway.errors import ConfigError
 
 Path = tuple[str | int, ...]
+_TWICE = re.compile(
+    r"[^\\](?:[+*]|\{\d*,\d*\})\)(?:[+*]|\{\d*,)"
+)  # a repetition at the end of a repeated group
 
 
 class SheetError(ConfigError):
@@ -126,3 +129,13 @@ def _key(lines: Sequence[str], start: int, key: str) -> int:
         if pattern.search(lines[number].split("#", 1)[0]):
             return number
     return start
+
+
+def expression(text: str) -> re.Pattern[str]:
+    """A regular expression of a sheet; raises re.error.
+
+    One that repeats a repetition ('(a+)+') may take for ever on a text that almost fits, and with it every device.
+    """
+    if _TWICE.search(text):
+        raise re.error("it repeats a repetition, which may never end", text)
+    return re.compile(text)

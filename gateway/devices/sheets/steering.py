@@ -79,7 +79,7 @@ class Steering:
             read_back=(*self._read_back(), *(measured.blocks if measured else ())),
             hold=held,
             neutral=released,
-            lease=Lease(control.lease.kind, control.lease.seconds, control.lease.refresh_s),
+            lease=self._lease(),
             restore_registers=tuple(a for field in restore for a in _span(field)),
             is_neutral=is_neutral,
             persists_after_lease=lasting,
@@ -90,6 +90,15 @@ class Steering:
             on_foreign_setpoint=control.on_foreign_setpoint,
             recompute=control.follows is not None,
         )
+
+    def _lease(self) -> Lease:
+        lease = self._control.lease
+        if lease.kind != "none" and not lease.refresh_s < lease.seconds / 2:
+            raise SheetError(
+                (*self._path, "lease"),
+                f"refresh_s = {lease.refresh_s:g} must be less than half of seconds = {lease.seconds:g}",
+            )
+        return Lease(lease.kind, lease.seconds, lease.refresh_s)
 
     # -- what is asked --
 
@@ -193,6 +202,8 @@ class Steering:
         field = self._reads.names.field(name, path)
         if field.table != "holding":
             raise SheetError(path, f"{name} is an input register: nothing can write it")
+        if field.kind == "str":
+            raise SheetError(path, f"{name} is a text: a setpoint is a number")
         if field.scale_at is not None or field.bits:
             raise SheetError(
                 path, f"{name} has scale_at or bits: give the written register plainly"
