@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -257,7 +258,9 @@ class TradingLoop:
             self._tariff.tariff, state.feeds, book.metered.keys() - book.retail.keys()
         )
         if rows:
-            self._past_of.journal.append_all([("retail_price", r) for r in rows], self._clock.now())
+            entries = [("retail_price", row) for row in rows]
+            with suppress(StorageError):  # those who meter say it; the next round tries again
+                self._past_of.journal.append_all(entries, self._clock.now())
 
     async def _round(self, now: datetime) -> None:
         self._note_prices()
