@@ -516,3 +516,31 @@ def test_one_device_is_still_read_with_a_charger_that_says_fault(tmp_path: Path)
         await servers.close()
 
     simulated(clock, run())
+
+
+@pytest.mark.parametrize("family", ["goodwe", "growatt", "sungrow", "sma"])
+@pytest.mark.parametrize("at", [2, 5, 9, 14])
+def test_cut_short_at_any_step_it_leaves_nothing_set(family: str, at: int, tmp_path: Path) -> None:
+    """As Ctrl-C does: what was set before verify stands there again."""
+
+    async def work(trial: Trial) -> None:
+        inverter = trial.bench.devices[0]
+        real, looks = trial.bench.look, 0
+
+        async def look() -> Snapshot:
+            nonlocal looks
+            looks += 1
+            if looks == at:
+                raise asyncio.CancelledError
+            return await real()
+
+        trial.bench.look = look  # type: ignore[method-assign]
+        with pytest.raises(asyncio.CancelledError):
+            await outcome(trial)
+        trial.bench.look = real  # type: ignore[method-assign]
+        await trial.clock.sleep(30)
+        snapshot = await trial.bench.look()
+        assert (await inverter.release()).neutral
+        assert snapshot.devices["inverter"].text("battery_mode") != "held"
+
+    tried(family, tmp_path, work)
