@@ -384,3 +384,22 @@ async def test_a_foxess_of_which_it_is_known_that_it_does_not_obey_is_not_steere
             await one.hold(Control.BATTERY_POWER, -1000)
         await one.close()
         assert not server.writes
+
+
+@pytest.mark.parametrize(("override", "own", "left"), [(0, -250, -250), (80, -250, 80), (0, 0, 0)])
+async def test_a_victron_that_is_let_go_keeps_to_its_owners_setpoint(
+    override: int, own: int, left: int, clock: HandClock, intents: Intents
+) -> None:
+    """The override reads 0 while it is not set; nothing can unset it again."""
+    image = IMAGES["victron-gx"]
+    words = image.holding | table({2700: own & 0xFFFF, 2716: u32(override)})
+    async with serving(RegisterServer({image.unit: words})) as server:
+        one = impatient(server, "victron-gx", clock, intents, unit=image.unit)
+        await one.poll()
+        await one.hold(Control.BATTERY_POWER, 1000)
+        assert [words[2716], words[2717]] != u32(override & 0xFFFF_FFFF)
+        assert (await one.release()).neutral
+        await one.close()
+        assert [words[2716], words[2717]] == u32(left & 0xFFFF_FFFF)
+        assert words[2700] == own & 0xFFFF
+        assert {address for _, address, _ in server.writes} == {2716}
