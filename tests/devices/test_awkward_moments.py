@@ -13,6 +13,7 @@ from gateway.errors import DeviceError, StorageError
 from gateway.site.site import Site
 from tests.devices.conftest import HandClock, Intents, device, impatient
 from tests.devices.sunspec_images import hybrid
+from tests.devices.test_awkward_registers import solaredge
 from tests.devices.test_transitions import image_of
 from tests.modbus.faults import silent
 from tests.modbus.server import RegisterServer, serving
@@ -144,3 +145,24 @@ async def test_one_device_that_fails_in_release_does_not_keep_the_others(
         assert words[MODE] == 1
         await good.close()
         await bad.close()
+
+
+async def test_a_solaredge_that_rests_when_we_die_works_again_after_the_next_start(
+    clock: HandClock, intents: Intents
+) -> None:
+    """Its command times out, its limits of 0 W do not."""
+    words = solaredge((9700, -512, 50))
+    before = dict(words)
+    async with serving(RegisterServer({1: words})) as server:
+        first = impatient(server, "solaredge-storedge", clock, intents)
+        await first.poll()
+        await first.hold(Control.BATTERY_POWER, 0)
+        got = {r.metric: r.value for r in await first.poll()}
+        assert got["battery_mode"] == "held"
+        await first.close()
+        words[0xE00D] = 7  # timed out, by the default mode
+        second = impatient(server, "solaredge-storedge", clock, intents)
+        await second.poll()
+        await second.close()
+    after = {a: w for a, w in words.items() if w != before[a] and a != 0xE00D}
+    assert after == {}

@@ -2,7 +2,7 @@
 
 SunSpec for the inverter and its meter (whose power counts export as +); battery and control in
 0xE000-0xE1FF with LE words. The command mode falls back to the default mode 0xE00A when no
-command came for 0xE00B seconds. The charge and discharge limits and the timeout are forgotten in a
+command came for 0xE00B seconds; the limits stay, so that a battery at rest is put back at the next start. The charge and discharge limits and the timeout are forgotten in a
 restart (evcc-io/evcc#11663), so they are no flash. Control mode 0xE004, default mode 0xE00A and
 the export limit are kept; whether that wears flash is open (WillCodeForCats/solaredge-modbus-multi#726),
 so they are treated as if it did. After the fallback they stay as we set them, until the next start.
@@ -96,13 +96,23 @@ def _capacity(rated: tuple[float, ...], _: tuple[float, ...]) -> float:
     return sum(rated)
 
 
-def _mode(control: Value, command: Value) -> Value:
-    """Held while commands are taken and the command is another than self-consumption."""
-    return numeric(lambda c, d: "held" if c == _REMOTE and d != _SELF_USE else "auto")(
-        control, command
-    )
+def _held(control: float, command: float, charge_w: float, discharge_w: float) -> bool:
+    """While commands are taken, and the command is another than self-consumption or lets the battery do nothing."""
+    return control == _REMOTE and (command != _SELF_USE or charge_w == discharge_w == 0)
 
 
+def _mode(*told: Value) -> Value:
+    return numeric(lambda *numbers: "held" if _held(*numbers) else "auto")(*told)
+
+
+def _is_neutral(read_back: ReadBack) -> bool | None:
+    """A battery at rest is not: the limits of 0 W stay when the command has timed out."""
+    told = [read_back.number(f) for f in (_CONTROL, _TOLD, *_MAY)]
+    return None if None in told else not _held(*(t for t in told if t is not None))
+
+
+_CONTROL, _TOLD = Field(_MODE, "u16"), Field(_COMMAND, "u16")
+_MAY = tuple(Field(a, "f32", words="little") for a in (_CHARGE_W, _DISCHARGE_W))
 _CHARGE = _sum("", 0x74, (-1e5, 1e5))
 
 
@@ -178,7 +188,7 @@ PROFILE = Profile(
                 (*_RATED, *(b.f32(0x84, (0, 100)) for b in _BATTERIES)),
                 _installed(_weighted),
             ),
-            Output("battery_mode", (Field(_MODE, "u16"), Field(_COMMAND, "u16")), _mode),
+            Output("battery_mode", (_CONTROL, _TOLD, *_MAY), _mode),
             Output("battery_capacity_wh", (*_RATED, *_RATED), _installed(_capacity), "slow"),
             _sum("battery_max_charge_w", 0x44, (0, 1e6), poll="slow"),
             _sum("battery_max_discharge_w", 0x46, (0, 1e6), poll="slow"),
@@ -196,9 +206,9 @@ PROFILE = Profile(
                 read_back=(Block("holding", _MODE, 1), Block("holding", _DEFAULT, 8)),
                 hold=_hold,
                 neutral=_neutral,
-                is_neutral=lambda read_back: read_back.word(_COMMAND) == _SELF_USE,
+                is_neutral=_is_neutral,
                 restore_registers=(_MODE, *span(_DEFAULT, 3), *span(_CHARGE_W, 4)),
-                persists_after_lease=(_MODE, *span(_DEFAULT, 3)),
+                persists_after_lease=(_MODE, *span(_DEFAULT, 3), *span(_CHARGE_W, 4)),
                 flash=(_MODE, _DEFAULT),
                 max_per_day=50,
                 lease=Lease("reversion", _LEASE_S, refresh_s=120.0),
