@@ -29,6 +29,7 @@ from gateway.errors import BrokerError, ConfigError, DeviceError, FeedError, Mar
 from gateway.feeds import open_feed
 from gateway.forecasts.pv_services import pv_provider
 from gateway.guard.intents import GuardFile
+from gateway.guard.proofs import ProofFolder
 from gateway.market.connect import adapter, open_market
 from gateway.planner import strategy
 from gateway.publishing.broker import try_broker
@@ -117,10 +118,13 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
     with tempfile.TemporaryDirectory() as folder:
         journal = Journal(Path(folder) / "journal.sqlite")
         unwritten = GuardFile(Path(folder) / GUARD_FILE)
+        proofs = ProofFolder(settings.state_dir)
         states: dict[str, DeviceState] = {}
         try:
             running = held(settings.state_dir / GUARD_FILE)
-            for i, device in enumerate(build_devices(settings.plain_devices(), unwritten, clock)):
+            for i, device in enumerate(
+                build_devices(settings.plain_devices(), unwritten, clock, proofs=proofs)
+            ):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue
@@ -187,7 +191,15 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
     good = {r.metric: r for r in readings if r.quality is Quality.GOOD}
     shown = ", ".join(_shown(good[m]) for m in SHOWN if m in good)
     controls = ", ".join(sorted(c.value for c in device.controls)) or "nothing"
-    return Finding(device.name, True, f"{name}: {shown}; can set {controls}"), good
+    # why one is withheld is a line of its own, by the device itself
+    says = "; ".join(
+        [
+            f"{name}: {shown}",
+            f"can set {controls}",
+            *(n.text.partition(":")[0] for n in device.notes),
+        ]
+    )
+    return Finding(device.name, True, says), good
 
 
 def _fuse(home: Snapshot, fuse: Fuse) -> Finding:

@@ -31,6 +31,7 @@ def audit(
     Example: energy-gateway audit --refused --last 20
     """
     import json
+    import sys
     from collections import deque
     from dataclasses import asdict
 
@@ -39,7 +40,10 @@ def audit(
     from gateway.store.audit import read_audit
 
     folder = state or load_settings(config).state_dir
-    for entry in deque(read_audit(folder, refused=refused), maxlen=max(1, last)):
+    entries = deque(read_audit(folder, refused=refused), maxlen=max(1, last))
+    if not entries:
+        print("nothing was refused yet" if refused else "nothing was done yet", file=sys.stderr)
+    for entry in entries:
         if as_json:
             print(json.dumps(asdict(entry)))
         else:

@@ -31,7 +31,7 @@ def why(
 ) -> None:
     """Say why the battery did what it did, at a moment or over a day (without one: the last 24 hours).
 
-    The daemon writes its decisions every quarter of an hour, so the newest may be missing. A month is kept.
+    The daemon writes its decisions every quarter of an hour, so the newest may be missing. A month at least is kept.
 
     Example: energy-gateway why 18:15
     """
@@ -61,7 +61,10 @@ def why(
         return
     if not found:
         at = f"{since.astimezone(zone):%Y-%m-%d %H:%M}"
-        raise ConfigError(f"nothing is known of {at} ({zone.key}); a month is kept")
+        what = "the last 24 hours" if moment is None else f"{at} ({zone.key})"
+        raise ConfigError(
+            f"nothing is known of {what}; the newest is written each quarter of an hour, a month at least is kept"
+        )
     day = ""
     for decision in found:
         start: datetime = decision.since.astimezone(zone)

@@ -19,7 +19,7 @@ from gateway.domain.metrics import title, unit_of
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
 from gateway.domain.price import Price, Quote, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
-from gateway.domain.setting_kinds import Choice, Kind, Number
+from gateway.domain.setting_kinds import Calendar, Choice, Kind, Number
 from gateway.domain.trade import Settlement, money_text
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
@@ -146,6 +146,8 @@ def _bounds(kind: Kind) -> dict[str, Any]:
             return {"least": kind.least, "most": kind.most, "optional": kind.optional}
         case Choice():
             return {"choices": list(kind.choices)}
+        case Calendar():
+            return {"looks": kind.looks}
         case _:
             return {}
 

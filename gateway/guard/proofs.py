@@ -81,7 +81,9 @@ class ProofFolder:
             return Note(
                 f"{withheld}: its firmware is {now}, proved was {was}; {verify} again", True
             )
-        return Note(f"{withheld}: not verified; {verify}")
+        return Note(
+            f"{withheld}: not verified; {verify}, which lets it prove that it obeys; until then it is only read"
+        )
 
     def store(self, proof: Proof) -> Path:
         """Write a log and its signature; raises StorageError."""

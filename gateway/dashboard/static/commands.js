@@ -23,7 +23,7 @@ function makeRow(command, currency) {
   const output = node("output", { "aria-live": "polite", id: `${id}-answer` });
   const form = node("form", { id });
   const box = node("div", { class: "command" },
-    node("div", {}, node("h3", { id: `${id}-title` }, command.title), node("p", { id: `${id}-about` }, command.about)), form, output);
+    node("div", {}, node("h3", { id: `${id}-title` }, command.title), node("p", { id: `${id}-about` }, command.about.replaceAll("null = ", "empty = "))), form, output);
   const bundled = command.fields.length > 1;
   const controls = command.fields.map((field) => {
     // A control that stands alone is named by the heading, one of several by its own title.
@@ -79,7 +79,7 @@ const CONTROLS = {
     return { element: select, read: () => select.value, write: (value) => { select.value = value; } };
   },
   text(field, named) {
-    const input = node("input", { type: "text", ...named });
+    const input = node("input", { type: "text", placeholder: field.looks ?? "", title: field.looks ?? "", ...named });
     return { element: node("label", {}, input), read: () => input.value, write: (value) => { input.value = value; } };
   },
   time(field, named) {
