@@ -1,10 +1,9 @@
 """What electricity usually costs a household, by currency: to ask about what can hardly be meant.
 
-Bands are generous: from about a third of the cheapest to three times the dearest that households were
-charged in 2024 and 2025, energy, grid and taxes together. Sources of the usual prices: Eurostat nrg_pc_204 (EUR
-and the other currencies of the EU, NOK, ISK, RSD, TRY), Ofgem price cap (GBP), US EIA Electric Power
-Monthly table 5.6.A (USD), AER and AEMC retail trends (AUD), MBIE (NZD), Statistics Canada and provincial
-boards (CAD), ElCom (CHF), METI (JPY), KEPCO (KRW), NDRC (CNY), CFE (MXN), ANEEL (BRL), NERSA (ZAR), CEA (INR).
+Bands are generous: from about a third of the cheapest to three times the dearest that households were charged in
+2024 and 2025, energy, grid and taxes together. They are estimates for a question and for nothing that is reckoned: the
+figures were not looked up one by one. Who knows better in a country changes the row; where it can be looked up: Eurostat
+nrg_pc_204, Ofgem's price cap, US EIA Electric Power Monthly table 5.6.A, the regulator or statistics office elsewhere.
 """
 
 from __future__ import annotations
