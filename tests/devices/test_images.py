@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from gateway.devices.catalogue import all_profiles, profile
@@ -66,6 +68,32 @@ async def test_no_other_profile_takes_it_for_its_own(name: str) -> None:
         connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(5.0))
         assert await identify(connection.unit(1), others) is None
         await connection.close()
+
+
+class Everywhere(dict[int, int]):
+    """Registers that hold one word wherever nothing else stands."""
+
+    def __init__(self, words: Mapping[int, int], word: int) -> None:
+        super().__init__(words)
+        self.word = word
+
+    def __contains__(self, address: object) -> bool:
+        return True
+
+    def __missing__(self, address: int) -> int:
+        return self.word
+
+
+@pytest.mark.parametrize("word", [0, 0xFFFF])
+async def test_a_device_that_answers_everywhere_is_still_what_it_is(name: str, word: int) -> None:
+    """Many refuse nothing: they say 0, or all ones, where a sister has registers."""
+    file = FILES[name]
+    holding, inputs = Everywhere(file.image.holding, word), Everywhere(file.image.input, word)
+    async with serving(RegisterServer({1: holding}, input={1: inputs})) as server:
+        connection = Connection(BusAddress(host="127.0.0.1", port=server.port), BusTiming(5.0))
+        found = await identify(connection.unit(1), all_profiles().values())
+        await connection.close()
+    assert (found[0].key if found else "") == file.found_as
 
 
 async def test_what_is_written_is_right(name: str, clock: HandClock, intents: Intents) -> None:
