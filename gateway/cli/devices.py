@@ -47,7 +47,9 @@ def scan(
     addresses = [address(text) for text in hosts]
     numbers = _numbers(units)
     if not as_json and out.exists():
-        raise ConfigError(f"{out} exists; move it away or name another file with --out")
+        raise ConfigError(
+            f"{out} exists; move it away, name another file with --out, or only look with --json"
+        )
     with _bar() as progress:
         told = None if as_json else _say
         findings, problems = asyncio.run(_scan(addresses, numbers, told, progress))

@@ -47,6 +47,7 @@ def init(
         raise ConfigError(f"{out}: cannot be written: {error.strerror}") from error
     load_settings(out)
     typer.echo(f"wrote {out}; now run: energy-gateway check --config {out}")
+    typer.echo(f"and, before it may steer a device: energy-gateway verify --config {out}")
 
 
 def _site() -> list[str]:

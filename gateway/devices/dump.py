@@ -47,7 +47,7 @@ def read_dump(path: Path) -> Dump:
         raw = json.loads(path.read_text(encoding="utf-8"))
         return _dump(raw)
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         form = '{"units": {"1": {"h": {"40000": 21365}, "i": {}}}}'
         raise ConfigError(f"{path}: is no dump of registers, as in {form}: {error!r}") from error

@@ -98,7 +98,9 @@ class Guard:
         """Every device neutral, then the connections closed."""
         try:
             reports = await self.site.release_all()
-            if reports and all(report.neutral for report in reports):
+            if not reports:
+                log.info("it ends; no device was steered")
+            elif all(report.neutral for report in reports):
                 log.info("all devices are neutral")
         finally:
             await self.site.close()

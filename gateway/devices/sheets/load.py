@@ -31,7 +31,9 @@ def load(path: Path) -> Profile:
         if path.stat().st_size > _LARGEST:
             raise ConfigError(f"{path}: more than {_LARGEST} bytes are no sheet")
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: cannot be read: {error}") from error
     return profile_of(text, str(path))
 
