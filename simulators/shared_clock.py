@@ -163,9 +163,14 @@ class LeadClock(_SharedClock):
         """Let others join; close what it returns at the end."""
         return await asyncio.start_unix_server(self._member, self._folder / "clock")
 
+    @property
+    def taking_part(self) -> int:
+        """How many others have something to do."""
+        return sum(at != _AWAKE for at in self._members.values())
+
     async def joined(self, count: int) -> None:
         """Until exactly so many others take part, each of them with something to do."""
-        while sum(at != _AWAKE for at in self._members.values()) != count:
+        while self.taking_part != count:
             self._changed.clear()
             await self._changed.wait()
 

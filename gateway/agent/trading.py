@@ -38,7 +38,8 @@ from gateway.supervise import Availability
 log = logging.getLogger(__name__)
 
 SHADOW_NOTE = (
-    "first days: the inverter works alone and nothing is offered; the plan is only compared with it"
+    "first days: nothing is offered and no price steers the battery, your limits and settings alone;"
+    " the plan is only compared with what the inverter does by itself"
 )
 PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
 ASK_CLOCK_S = 60.0  # the exchange, while our clock is doubted

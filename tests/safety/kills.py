@@ -68,7 +68,7 @@ class Kills:
         await dying
         await self.town.play(timedelta(seconds=self.rng.randint(1, 120)))
         if not both:
-            await self.town.clock.joined(2)
+            await self.town.joined(2)
             return
         if put_back is not None:
             self._note_tenders()
@@ -80,7 +80,7 @@ class Kills:
         await asyncio.sleep(late_s)
         if not both and self.town.kill_agent():
             self.kills["agent"] += 1
-            await self.town.clock.joined(1)
+            await self.town.joined(1)
             return
         await self.town.kill_guard()
         self.kills["both"] += 1

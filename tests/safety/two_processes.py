@@ -34,6 +34,7 @@ from simulators.physics.home import Home
 from simulators.scenario import Scenario
 from simulators.shared_clock import LeadClock
 from tests.safety.guarded import alive, toml
+from tests.waiting import HANG_S
 
 NOON = datetime(
     2026, 6, 1, 16, tzinfo=UTC
@@ -104,7 +105,19 @@ class Town:
                 pass_fds=(reading,), stdout=subprocess.DEVNULL, stderr=log,
             )  # fmt: skip
         os.close(reading)
-        await self.clock.joined(2)
+        await self.joined(2)
+
+    async def joined(self, count: int) -> None:
+        """Until so many processes take part; what keeps them from it is told, not waited for."""
+        try:
+            async with asyncio.timeout(HANG_S):
+                await self.clock.joined(count)
+        except TimeoutError:
+            ended = self.guard.returncode if self.guard else None
+            raise AssertionError(
+                f"{count} processes should take part, {self.clock.taking_part} do; the guard's exit"
+                f" code is {ended}\n{self.log.read_text()[-2000:]}"
+            ) from None
 
     @property
     def _folder(self) -> Path:
@@ -145,7 +158,7 @@ class Town:
         await self.guard.wait()
         while agent is not None and alive(agent):
             await asyncio.sleep(0.002)
-        await self.clock.joined(0)
+        await self.joined(0)
 
     async def stop(self) -> int:
         """SIGTERM; the exit code."""
