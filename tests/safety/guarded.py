@@ -112,9 +112,11 @@ class Guarded:
         """Wait until a line of the log has ``words``."""
         async with asyncio.timeout(HANG_S):
             while True:
-                for line in self.said[since:]:
+                looked = len(self.said)
+                for line in self.said[since:looked]:
                     if words in line:
                         return line
+                since = looked  # a program that fills its log is not read from the start each time
                 assert self.process is not None
                 if self.process.returncode is not None and not self._more():
                     raise AssertionError(f"it ended without {words!r}:\n" + "\n".join(self.said))
