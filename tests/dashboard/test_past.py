@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.dashboard.past import KINDS, Kind, Period, as_csv, past
 from gateway.dashboard.server import Dashboard
-from gateway.store.energies import Energies, QuarterEnergies, read_energies
+from gateway.store.energies import Energies, QuarterEnergies, begin, read_energies
 from gateway.store.history import History
 from tests.dashboard.homes import MIDNIGHT, snapshot
 
@@ -101,8 +101,7 @@ def test_a_home_that_has_a_past_already_sees_it(tmp_path: Path) -> None:
     history.close()
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE energy")
-        db.execute("PRAGMA user_version = 2")
-    History(path).close()
+        begin(db)
     rows = read_energies(path, MIDNIGHT, MIDNIGHT + timedelta(hours=2))
     assert sum(row.energies.export_wh or 0 for row in rows) == pytest.approx(3000)
 

@@ -134,7 +134,8 @@ def _renamed(place: Guarded, text: str) -> str:
 
 
 def _read_only(place: Guarded, text: str) -> str:
-    return text.replace('name = "inverter"', 'name = "inverter"\ncontrol = false')
+    assert 'steer = "always"' in text
+    return text.replace('steer = "always"', "control = false")  # as files before 0.2 said it
 
 
 def _removed(place: Guarded, text: str) -> str:
