@@ -28,7 +28,7 @@ from gateway.publishing.commands import (
     parse_command,
 )
 from gateway.store.audit import Audit, NoAudit
-from gateway.store.database import Database, replaceable
+from gateway.store.database import replaceable
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class SeenCommands:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = replaceable(path, lambda: Database(path, _MIGRATIONS, busy_s=0.2))
+        self._file = replaceable(path, _MIGRATIONS, busy_s=0.2)
         self._db = self._file.db
 
     def begin(self, command_id: str, now: datetime) -> CommandResult | None:

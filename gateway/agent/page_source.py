@@ -14,6 +14,7 @@ from gateway.agent.status import local_midnight, market_state
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
+from gateway.domain.decisions import Decision
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.publishing.mqtt import Publisher
 from gateway.store.energies import QuarterEnergies, read_energies
@@ -40,7 +41,7 @@ class PageSource:
         self._history, self._decisions = past
         self._publisher, self._handler, self._clock = publisher, handler, clock
         self._made: tuple[int, HomeView] | None = None
-        self._minutes: tuple[datetime, list[Minute]] | None = None
+        self._asked: tuple[datetime, tuple[list[Minute], list[Decision]]] | None = None
 
     def latest(self) -> HomeView | None:
         """The home at the last control tick."""
@@ -65,6 +66,7 @@ class PageSource:
         market = market_state(state, self._journal, self._clock.now())
         battery = state.battery()
         since, midnight = now - _RECENT, local_midnight(now, settings.site.time_zone)
+        today = self._today(midnight, now)
         links = {"Broker": self._publisher.connected}
         trades = settings.market is not None
         if trades:
@@ -77,8 +79,8 @@ class PageSource:
             version=__version__,
             snapshot=state.snapshot,
             setpoints=state.setpoints,
-            minutes=self._today(midnight, now),
-            decisions=self._decisions.between(midnight, now),
+            minutes=today[0],
+            decisions=today[1],
             plan=state.plan,
             capacity_wh=battery.capacity_wh if battery else None,
             offer=self._offer(now),
@@ -114,12 +116,13 @@ class PageSource:
         steps = tuple(s for s in offer.steps if s.net_wh > 0 or market.buy)
         return OfferCurve(offer.interval, steps)
 
-    def _today(self, midnight: datetime, now: datetime) -> list[Minute]:
-        """Asked of the file once a minute."""
+    def _today(self, midnight: datetime, now: datetime) -> tuple[list[Minute], list[Decision]]:
+        """Asked of the files once a minute."""
         minute = now.replace(second=0, microsecond=0)
-        if self._minutes is None or self._minutes[0] != minute:
-            self._minutes = (minute, self._history.minutes(midnight, now))
-        return self._minutes[1]
+        if self._asked is None or self._asked[0] != minute:
+            found = self._history.minutes(midnight, now), self._decisions.between(midnight, now)
+            self._asked = minute, found
+        return self._asked[1]
 
 
 def _next_offer(plan: Plan | None, now: datetime) -> OfferCurve | None:

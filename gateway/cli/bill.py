@@ -88,6 +88,7 @@ def account_of(
     settings: Settings, folder: Path, start: str | None, end: str | None
 ) -> tuple[Account, datetime, datetime] | None:
     """The account of the span, which is all that is metered by default; None where nothing is."""
+    from contextlib import ExitStack
     from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
 
@@ -109,9 +110,9 @@ def account_of(
     if first and last and last <= first:
         raise ConfigError(f"--to {end} is not after --from {start}")
     earliest, latest = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-    journal, history = Journal(path, read_only=True), History(folder / "history.sqlite")
-    store = SettingsStore(folder / FILE)
-    try:
+    with ExitStack() as files:  # looked at beside a running gateway: nothing is made or changed
+        journal = Journal(path, read_only=True)
+        files.callback(journal.close)
         # the peak of a month counts from its first day on, whichever days are asked for
         month = first.astimezone(zone).replace(day=1, hour=0, minute=0) if first else earliest
         book = book_of(journal.entries(), month.astimezone(UTC), last or latest)
@@ -121,12 +122,16 @@ def account_of(
         last = last or book.metered[max(book.metered)].interval.end
         rules = TariffRules(settings.tariff, zone)
         since = min(first, *book.metered)
-        flows, battery = history.flows(since, last), stored_battery(store)
+        flows, battery = [], None
+        if (folder / "history.sqlite").exists():
+            history = History(folder / "history.sqlite", read_only=True)
+            files.callback(history.close)
+            flows = history.flows(since, last)
+        if (folder / FILE).exists():
+            store = SettingsStore(folder / FILE, read_only=True)
+            files.callback(store.close)
+            battery = stored_battery(store)
         return account(book, rules, flows, battery, car_power_w(settings)), first, last
-    finally:
-        store.close()
-        history.close()
-        journal.close()
 
 
 COLUMNS = (

@@ -43,7 +43,7 @@ def history(
         raise ConfigError(f"{path}: there is no history yet; the daemon makes it (state_dir)")
     first = _moment("--since", since, "1970-01-01T00:00:00Z")
     end = _moment("--until", until, "9999-12-31T00:00:00Z")
-    minutes = History(path).minutes(first, end)
+    minutes = History(path, read_only=True).minutes(first, end)
     if csv is None:
         write_csv(minutes, sys.stdout.write)
         return

@@ -108,18 +108,36 @@ class Database:
         self.db.close()
 
 
-def replaceable(path: Path, open_it: Callable[[], Database]) -> Database:
-    """A file whose loss is no loss of money: a damaged one is kept aside and a new one begins."""
+def replaceable(
+    path: Path,
+    migrations: Sequence[Migration],
+    *,
+    synchronous: Literal["FULL", "NORMAL"] = "FULL",
+    read_only: bool = False,
+    busy_s: float = 5.0,
+) -> Database:
+    """A file whose loss is no loss of money: a damaged one is kept aside and a new one begins.
+
+    Who only reads, beside a running gateway, changes nothing: for him a damaged one is a StorageError.
+    """
+
+    def opened() -> Database:
+        return Database(
+            path, migrations, synchronous=synchronous, read_only=read_only, busy_s=busy_s
+        )
+
     try:
-        return open_it()
+        return opened()
     except sqlite3.DatabaseError as error:
+        if read_only:
+            raise StorageError(f"{path}: is damaged: {error}") from error
         aside = path.with_name(path.name + ".damaged")
         log.error("%s is damaged (%s); kept as %s, a new one begins", path, error, aside.name)
         try:
             path.rename(aside)
         except OSError as failure:
             raise StorageError(f"{path}: cannot be opened: {failure}") from failure
-        return open_it()
+        return opened()
 
 
 def _refuse_newer(db: sqlite3.Connection, path: Path, known: int) -> None:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from gateway.domain.control import Reason
 from gateway.domain.decisions import Decision
-from gateway.errors import StorageError
-from gateway.store.database import Database, replaceable
+from gateway.store.database import replaceable
 from gateway.supervise import Availability
 
 FILE = "decisions.sqlite"  # in the state folder
@@ -36,12 +35,14 @@ _DROP = (
 
 
 class DecisionStore:
-    """Opens (or makes) the file; raises StorageError if that is not possible."""
+    """Opens (or makes) the file, or only reads it; raises StorageError if that is not possible."""
 
     def __init__(self, path: Path, most: int = _MOST, *, read_only: bool = False) -> None:
         self._most = most
         self._availability = Availability(f"decisions {path}")
-        self._file = _read(path) if read_only else replaceable(path, lambda: _opened(path))
+        self._file = replaceable(
+            path, _MIGRATIONS, synchronous="NORMAL", read_only=read_only, busy_s=0.2
+        )
 
     def add(self, decisions: Sequence[Decision]) -> None:
         """Store finished spans; never raises (see the module)."""
@@ -74,17 +75,6 @@ class DecisionStore:
         """Let go of the file; harmless when repeated."""
         with suppress(sqlite3.Error):
             self._file.close()
-
-
-def _opened(path: Path) -> Database:
-    return Database(path, _MIGRATIONS, synchronous="NORMAL", busy_s=0.2)
-
-
-def _read(path: Path) -> Database:
-    try:
-        return Database(path, _MIGRATIONS, read_only=True)
-    except sqlite3.DatabaseError as error:
-        raise StorageError(f"{path}: is damaged: {error}") from error
 
 
 def _decision(

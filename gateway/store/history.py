@@ -21,7 +21,7 @@ from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
 from gateway.store import energies
-from gateway.store.database import Database, replaceable
+from gateway.store.database import replaceable
 from gateway.store.minutes import Means, Minute, Prices
 from gateway.supervise import Availability
 
@@ -57,16 +57,16 @@ _DROP = (
 
 
 class History:
-    """Opens (or makes) the history in ``path``; raises StorageError if that is not possible.
+    """Opens (or makes) the history in ``path``, or only reads it; raises StorageError if that is not possible.
 
     The newest ``keep_days`` of minutes are kept; quarter-hours and their energies stay (some megabytes a year).
     """
 
-    def __init__(self, path: Path, keep_days: int = 400) -> None:
+    def __init__(self, path: Path, keep_days: int = 400, *, read_only: bool = False) -> None:
         self._keep = keep_days * _MINUTES_A_DAY
         self._availability = Availability(f"history {path}")
         self._file = replaceable(
-            path, lambda: Database(path, _MIGRATIONS, synchronous="NORMAL", busy_s=0.2)
+            path, _MIGRATIONS, synchronous="NORMAL", read_only=read_only, busy_s=0.2
         )
         self._db = self._file.db
         self._means = Means()
@@ -135,6 +135,8 @@ class History:
 
     def flush(self) -> None:
         """Write what waits; never raises (see the module)."""
+        if not (self._minutes or self._quarters or self._flows):
+            return
         try:
             with self._db:
                 self._db.execute("BEGIN")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.errors import StorageError
-from gateway.store.database import Database, replaceable
+from gateway.store.database import replaceable
 
 FILE = "settings.sqlite"  # in the state folder
 _MIGRATIONS = (
@@ -19,10 +19,10 @@ _MIGRATIONS = (
 
 
 class SettingsStore:
-    """Opens (or makes) the store in ``path``. Every write is durable when it returns."""
+    """Opens (or makes) the store in ``path``, or only reads it. Every write is durable when it returns."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = replaceable(path, lambda: Database(path, _MIGRATIONS))
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self._file = replaceable(path, _MIGRATIONS, read_only=read_only)
 
     def setting(self, name: str, value: str | None = None) -> str | None:
         """The value stored as ``name``; given ``value`` it is stored first. Raises StorageError."""

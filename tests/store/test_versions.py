@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from gateway.agent.command_handler import SeenCommands
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StorageError
 from gateway.store import checkpoint
 from gateway.store.book import Book
 from gateway.store.history import History
@@ -100,3 +100,23 @@ def test_a_newer_file_is_refused_and_left_as_it_is(tmp_path: Path, kind: str) ->
         with pytest.raises(ConfigError, match="newer gateway"):
             Journal(path, read_only=True)
     assert path.read_bytes() == before
+
+
+def test_who_only_reads_changes_nothing(tmp_path: Path) -> None:
+    """A command beside the running gateway neither makes a file nor moves a damaged one away."""
+    path = tmp_path / "history.sqlite"
+    with pytest.raises(StorageError):
+        History(path, read_only=True)
+    assert list(tmp_path.iterdir()) == []
+    noise = b"no database at all" * 500
+    path.write_bytes(noise)
+    with pytest.raises(StorageError, match="is damaged"):
+        History(path, read_only=True)
+    assert path.read_bytes() == noise
+    path.unlink()
+    History(path).close()
+    before = path.stat().st_mtime_ns
+    history = History(path, read_only=True)
+    assert history.minutes(*(datetime(2026, 6, day, tzinfo=UTC) for day in (1, 2))) == []
+    history.close()
+    assert path.stat().st_mtime_ns == before
