@@ -13,6 +13,8 @@ from simulators.demo import world as demo
 from simulators.demo.options import Options, gateway_settings
 from simulators.demo.world import World, run_world
 
+MOST_W = 5_000.0  # of the simulated battery
+
 
 def _buying(*args: object) -> Settings:
     settings = gateway_settings(*args)  # type: ignore[arg-type]
@@ -43,8 +45,11 @@ async def test_a_night_with_and_without_buying(
         over = [s for s in book.settlements.values() if s.position_wh < 0]
         assert bool(over) == buys
         for settled in over:  # what was bought is drawn, as near as the battery can steer it
-            # 239 Wh in one quarter-hour since a delivery rests rather than turns the battery round.
-            assert abs(settled.metered_wh - settled.position_wh) <= 250
+            missed = settled.metered_wh - settled.position_wh
+            seen = world.gateway.agent.history.minutes(settled.interval.start, settled.interval.end)
+            given_w = max(m.battery_w or 0.0 for m in seen)
+            # A car that draws more than was thought is more than the battery can make up.
+            assert abs(missed) <= 150 or (missed < 0 and given_w >= 0.99 * MOST_W), settled
         assert world.exchange.zero_sum_error == 0
         ended.append(True)
 
