@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.control import decide as decide_module
+from gateway.control import battery_decision
 from gateway.control.damping import FORGET_S, Damping, Target
 from gateway.control.decide import decide
 from gateway.control.inputs import ControlMemory
@@ -152,7 +152,7 @@ def test_a_heat_pump_turns_no_battery_round_while_it_delivers(
     calm = Delivering(heat_pump).run()
     quarters = [b - a for a, b in pairwise(calm.delivered)]
     assert quarters == pytest.approx([500] * len(quarters), abs=12), "and all of it is delivered"
-    monkeypatch.setattr(decide_module, "TURN_PART", 0.0)
+    monkeypatch.setattr(battery_decision, "TURN_PART", 0.0)
     nervous = Delivering(heat_pump).run()
     assert nervous.reversals >= 10
     assert calm.reversals <= nervous.reversals / 2, (calm.reversals, nervous.reversals)

@@ -1,0 +1,152 @@
+"""The chargers' part of a decision: each car by the value of another Wh in it, under the fuse, and calm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from gateway.control import charging
+from gateway.control.batteries import combined, stored_wh
+from gateway.control.cars import CarsNow, StoredNow, choices
+from gateway.control.fuse import FuseMargin, fused_a
+from gateway.control.inputs import ContactorMemory
+from gateway.control.throttled import LEAST_SUN_W, SunMemory, held, held_back_w
+from gateway.control.tick import Tick
+from gateway.domain.control import ChargerAssumptions
+
+_FILLS_H = 0.25  # a battery's last room is not filled faster
+
+
+@dataclass(frozen=True, slots=True)
+class CarTick:
+    """What the chargers get, A by name, and what is remembered; ``spent``: 'charge now' is."""
+
+    amperes: dict[str, float]
+    contactors: Mapping[str, ContactorMemory]
+    sun: SunMemory
+    spent: bool
+
+
+def chargers(tick: Tick) -> CarTick:
+    """Amperes for each charger; none where no car stands."""
+    inputs, home = tick.inputs, tick.home
+    memory, control, at = inputs.memory, inputs.control, inputs.monotonic_s
+    spent = inputs.settings.charge_now and (memory.charge_now_spent or _all_left(tick))
+    specs = {c.name: charging.spec_of(c, control) for c in home.chargers if c.plugged}
+    least_w = min((spec.min_power_w for spec in specs.values()), default=0.0)
+    held_w, sun = held_back_w(
+        memory.sun,
+        inputs.snapshot.pv_w,
+        at,
+        by=held(
+            inputs.snapshot,
+            tick.limits.feed_in_w,
+            memory.setpoints,
+            keeps_export=inputs.keeps_export,
+        ),
+        cars_w=home.charger_w or 0.0,
+        least_w=least_w,
+    )
+    if not specs:
+        return CarTick({}, memory.contactors, sun, spent)
+    if inputs.settings.charge_now and not spent:
+        wanted = {
+            name: charging.at_full_power(spec, priced=False, urgent=True)
+            for name, spec in specs.items()
+        }
+    else:
+        wanted = _by_value(tick, specs, held_w)
+    rules = charging.SwitchRules(
+        control.car_dwell_s,
+        control.car_start_cost,
+        sunny=(inputs.snapshot.pv_w or 0.0) >= LEAST_SUN_W,
+    )
+    contactors, rested = dict(memory.contactors), {}
+    for name, spec in specs.items():
+        before = contactors.get(name, ContactorMemory())
+        share = wanted.get(name, charging.Share(0.0, 0.0))
+        rested[name], contactors[name] = charging.rested(before, share, spec, at, rules)
+    by_value = [name for name in wanted if name in rested]
+    ordered = {name: rested[name] for name in (*by_value, *(n for n in rested if n not in wanted))}
+    yielding_w = charging.yielding_w(
+        home,
+        urgent=any(share.urgent for share in wanted.values()),
+        from_battery=inputs.settings.car_from_battery,
+    )
+    given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, yielding_w)
+    given = fused_a(
+        {name: given[name] for name in ordered if name in given},
+        inputs.snapshot,
+        specs,
+        {c.name: c.power_w or 0.0 for c in home.chargers},
+        control,
+        FuseMargin(tick.limits.phase_tighter_w, yielding_w),
+    )
+    amperes = {c.name: given.get(c.name, 0.0) for c in home.chargers}
+    for name in specs:  # also one that the fuse gives back what it took
+        if amperes[name] > memory.setpoints.chargers_a.get(name, 0.0):
+            contactors[name] = replace(contactors[name], raised_s=at)
+    return CarTick(amperes, contactors, sun, spent)
+
+
+def _by_value(
+    tick: Tick, specs: Mapping[str, ChargerAssumptions], held_w: float
+) -> dict[str, charging.Share]:
+    """By the value of another Wh in each car against the present price, dearest first.
+
+    A car whose wish no plan knows (none yet, or made before it came) charges at full power from its latest
+    start on; so do all where a price is not known: rather ready than short.
+    """
+    inputs, terms = tick.inputs, tick.terms
+    needs = charging.needs(tick.home.chargers, inputs.settings, inputs.control, inputs.now)
+    if tick.position_wh > 0:  # what was sold is not the cars'
+        needs = {n: replace(need, more_wh=0.0) for n, need in needs.items() if need.energy_wh > 0}
+    curves = terms.car_values if terms else {}
+    late = {name for name, need in needs.items() if charging.late(need, inputs.now)}
+    moment = tick.dispatch_inputs(tick.home.without_car_w or 0.0, None)
+    unplanned = [n for n, need in needs.items() if need.energy_wh > 0 and n not in curves]
+    full = {n for n in unplanned if n in late}
+    if moment is None:
+        full |= {n for n, need in needs.items() if need.energy_wh > 0 and n in curves}
+    shares = {
+        n: charging.at_full_power(specs[n], priced=True, urgent=n in late)
+        for n in needs
+        if n in full
+    }
+    if moment is None or not tick.inputs.order:
+        return shares
+    taken_w = sum(specs[n].max_power_w for n in full)
+    moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
+    open_ones = [need for n, need in needs.items() if n not in full]
+    on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
+    cars_now = CarsNow(
+        moment,
+        _stored_now(tick),
+        held_w,
+        tick.limits.feed_in_w,
+        on,
+        inputs.settings.car_from_battery,
+    )
+    steps = charging.Steps(specs, moment.import_limit_w is not None, late)
+    chosen = charging.shares(choices(open_ones, curves, cars_now), needs, steps)
+    return shares | charging.shared_out(chosen, steps, moment)
+
+
+def _stored_now(tick: Tick) -> StoredNow | None:
+    """The batteries beside the cars; None without any, or while they are held or not known."""
+    control, terms = tick.inputs.control, tick.terms
+    batteries = tick.home.batteries
+    spec = combined(batteries, control.battery, tick.limits.reserve_pct)
+    held_wh = stored_wh(batteries)
+    if terms is None or terms.value is None or spec is None or held_wh is None or tick.held:
+        return None
+    room_w = max(0.0, spec.capacity_wh - held_wh) / _FILLS_H  # near full it takes little
+    return StoredNow(
+        terms.value, held_wh, replace(spec, max_charge_w=min(spec.max_charge_w, room_w))
+    )
+
+
+def _all_left(tick: Tick) -> bool:
+    """Whether the car for which the user said 'charge now' has left: the next has the usual wish."""
+    chargers = tick.inputs.snapshot.chargers
+    return bool(chargers) and all(c.plugged is False for c in chargers)
