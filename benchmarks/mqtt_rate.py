@@ -20,7 +20,7 @@ from typing import Any
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
 
-from gateway.config.settings import Mqtt
+from gateway.config.agent_settings import Mqtt
 from gateway.publishing import topics
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal

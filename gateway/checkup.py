@@ -12,11 +12,12 @@ from gateway.agent.feeds import access_of, lacks_credential, try_feed
 from gateway.bridge.load import asked_of
 from gateway.bridge.serve import Bridge
 from gateway.clock import WallClock
+from gateway.config.device_settings import DeviceSettings
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import FILE as GUARD_FILE
 from gateway.config.load import line_of
 from gateway.config.plausible import doubts
-from gateway.config.settings import DeviceSettings, Settings
+from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, planned, sized
 from gateway.control.fuse import loads_a, total_w
 from gateway.devices.build import build_devices

@@ -9,8 +9,8 @@ from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
+from gateway.config.agent_settings import Dashboard
 from gateway.config.secrets import is_loopback
-from gateway.config.settings import Dashboard
 from gateway.domain.intervals import quarter_of
 from gateway.domain.readings import Snapshot
 from gateway.domain.user_settings import UserSettings

@@ -13,7 +13,7 @@ from gateway.bridge.format import BridgeSheet, Reading
 from gateway.bridge.layout import LAYOUT
 from gateway.bridge.pick import check, factor
 from gateway.config.bridged import sheet_files
-from gateway.config.settings import DeviceSettings
+from gateway.config.device_settings import DeviceSettings
 from gateway.devices.sheets.problem import near
 from gateway.errors import ConfigError
 

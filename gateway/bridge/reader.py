@@ -19,7 +19,8 @@ from gateway.bridge.load import Asked, asked_of, sheet
 from gateway.bridge.pick import picked
 from gateway.bridge.store import Values
 from gateway.clock import Clock, every
-from gateway.config.settings import DeviceSettings, Mqtt
+from gateway.config.agent_settings import Mqtt
+from gateway.config.device_settings import DeviceSettings
 from gateway.errors import BrokerError, ConfigError, RetryableError
 from gateway.publishing.broker import connection
 from gateway.supervise import Availability, Backoff

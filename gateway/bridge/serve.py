@@ -14,7 +14,8 @@ from gateway.bridge.modbus_server import ModbusServer
 from gateway.bridge.reader import ask_for_ever, listen_for_ever
 from gateway.bridge.store import Values
 from gateway.clock import Clock, pause
-from gateway.config.settings import DeviceSettings, Mqtt
+from gateway.config.agent_settings import Mqtt
+from gateway.config.device_settings import DeviceSettings
 
 log = logging.getLogger(__name__)
 

@@ -186,7 +186,7 @@ def _settings(
 ) -> DeviceConfig:
     from pydantic import ValidationError
 
-    from gateway.config.settings import DeviceSettings
+    from gateway.config.device_settings import DeviceSettings
     from gateway.errors import ConfigError
 
     kind: Literal["tcp", "rtu_over_tcp"] = "tcp" if framing == "tcp" else "rtu_over_tcp"

@@ -77,7 +77,7 @@ def _clear(settings: object, topics: list[str]) -> None:
     """Before the list of them goes: else nobody knows them any more. Raises BrokerError."""
     import asyncio
 
-    from gateway.config.settings import Mqtt
+    from gateway.config.agent_settings import Mqtt
     from gateway.publishing.broker import connection
     from gateway.publishing.topics import Message
 

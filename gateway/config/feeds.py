@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-FeedName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+from gateway.config.parts import Name, Part
 
 
-class PriceFeed(BaseModel):
+class PriceFeed(Part):
     """One feed; the tariff names it where its prices count. `docs/tariffs.md` has an example for each provider."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-    name: FeedName = Field(description="by which the tariff names it")
+    name: Name = Field(description="by which the tariff names it")
     provider: str = Field(description="who publishes; docs/tariffs.md lists them")
     zone: str | None = Field(None, description="bidding zone, hub, load zone, node or country")
     market: Literal["real-time", "day-ahead"] | None = Field(

@@ -23,7 +23,7 @@ FILE = "guard.json"  # in the state folder: what the guard must not forget; its 
 
 @dataclass(frozen=True, slots=True)
 class DeviceConfig:
-    """One device and how to reach it; see `gateway.config.settings.DeviceSettings`.
+    """One device and how to reach it; see `gateway.config.device_settings.DeviceSettings`.
 
     ``steer``: ``proved``, once `energy-gateway verify` has seen that it obeys; ``always``, by the owner's word;
     ``never``, it is only read.
@@ -51,7 +51,7 @@ class DeviceConfig:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The pace of control; see `gateway.config.settings.Control`."""
+    """The pace of control; see `gateway.config.home_settings.Control`."""
 
     period_s: float = 2.0
     deadband_w: float = 50.0

@@ -14,7 +14,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from gateway.config import tariff
-from gateway.config.settings import DeviceInput, Settings
+from gateway.config.device_settings import DeviceInput
+from gateway.config.settings import Settings
 
 _HEAD = """# Configuration
 

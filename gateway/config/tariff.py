@@ -7,25 +7,21 @@ from datetime import time
 from decimal import Decimal
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from gateway.config.feeds import FeedName
+from gateway.config.parts import Name, Part
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class FlatPrice(_Part):
+class FlatPrice(Part):
     """One price at all times."""
 
     kind: Literal["flat"]
     per_kwh: Decimal
 
 
-class TimeOfUsePeriod(_Part):
+class TimeOfUsePeriod(Part):
     """A daily window in local time (``from`` after ``to`` wraps midnight), optionally only on some
     weekdays and in some months (1..12)."""
 
@@ -36,7 +32,7 @@ class TimeOfUsePeriod(_Part):
     months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = ()
 
 
-class TimeOfUsePrice(_Part):
+class TimeOfUsePrice(Part):
     """The first period that matches sets the price; ``otherwise_per_kwh`` holds where none does."""
 
     kind: Literal["time_of_use"]
@@ -44,25 +40,25 @@ class TimeOfUsePrice(_Part):
     periods: tuple[TimeOfUsePeriod, ...]
 
 
-class WholesalePrice(_Part):
+class WholesalePrice(Part):
     """The market's real-time price times ``factor`` plus ``adder_per_kwh``."""
 
     kind: Literal["wholesale"]
     adder_per_kwh: Decimal = Decimal(0)
     factor: Decimal = Decimal(1)
-    feed: FeedName | None = Field(
+    feed: Name | None = Field(
         None, description="price feed of the real-time price; default: the exchange"
     )
-    day_ahead_feed: FeedName | None = Field(
+    day_ahead_feed: Name | None = Field(
         None, description="price feed of what is expected of it; default: the exchange"
     )
 
 
-class PublishedPrice(_Part):
+class PublishedPrice(Part):
     """The price that is published for each interval, times ``factor`` plus ``adder_per_kwh``; unknown until it is."""
 
     kind: Literal["published"]
-    feed: FeedName | None = Field(None, description="price feed; default: the exchange")
+    feed: Name | None = Field(None, description="price feed; default: the exchange")
     factor: Decimal = Decimal(1)
     adder_per_kwh: Decimal = Decimal(0)
     tax_included: bool = Field(
@@ -78,7 +74,7 @@ RetailPrice = Annotated[
 GridFee = Annotated[FlatPrice | TimeOfUsePrice, Field(discriminator="kind")]
 
 
-class FlatNight(_Part):
+class FlatNight(Part):
     """A monthly fee that covers all energy imported in a local window. It must not be resold."""
 
     start: time = Field(alias="from", default=time(22))
@@ -86,7 +82,7 @@ class FlatNight(_Part):
     monthly_fee: Decimal = Decimal(30)
 
 
-class Tariff(_Part):
+class Tariff(Part):
     """What a Wh costs and earns without trading."""
 
     currency: str = Field("USD", description="ISO 4217; all amounts of this table are in it")

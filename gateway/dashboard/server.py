@@ -14,8 +14,8 @@ from urllib.parse import parse_qs
 from aiohttp import web
 
 from gateway.clock import Clock, WallClock
+from gateway.config.agent_settings import Dashboard as DashboardSettings
 from gateway.config.secrets import credential, is_loopback
-from gateway.config.settings import Dashboard as DashboardSettings
 from gateway.dashboard import page, security_txt
 from gateway.dashboard.access import COOKIE, Access, Handler
 from gateway.dashboard.door import HEADER_S, Door

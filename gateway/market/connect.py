@@ -6,8 +6,8 @@ from collections.abc import Callable
 from importlib.metadata import entry_points
 
 from gateway.clock import Clock
+from gateway.config.agent_settings import Market
 from gateway.config.secrets import secret_file
-from gateway.config.settings import Market
 from gateway.domain.price import Price
 from gateway.errors import ConfigError
 from gateway.market.bidding import BidPolicy

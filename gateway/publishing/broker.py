@@ -16,8 +16,8 @@ import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
+from gateway.config.agent_settings import Mqtt
 from gateway.config.secrets import credential
-from gateway.config.settings import Mqtt
 from gateway.config.tls import client_tls
 from gateway.errors import BrokerError, ConfigError
 from gateway.publishing.packet_limit import MOST_BYTES, PacketLimit

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from gateway import __version__
 from gateway.clock import WallClock
-from gateway.config.settings import Mqtt
+from gateway.config.agent_settings import Mqtt
 from gateway.errors import BrokerError, ConfigError
 from gateway.publishing import topics
 from gateway.publishing.broker import Broker, BrokerRefusedError, connection, password, tls_context

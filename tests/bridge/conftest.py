@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from gateway.bridge.serve import Bridge
-from gateway.config.settings import DeviceSettings, Mqtt
+from gateway.config.agent_settings import Mqtt
+from gateway.config.device_settings import DeviceSettings
 from gateway.devices.build import build_devices
 from gateway.devices.device import ModbusDevice
 from tests.devices.conftest import HandClock

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import aiomqtt
 
-from gateway.config.settings import DeviceSettings, Mqtt
+from gateway.config.agent_settings import Mqtt
+from gateway.config.device_settings import DeviceSettings
 from gateway.domain.readings import Quality
 from simulators.broker import start_broker
 from tests.bridge.conftest import PatientClock, bridged

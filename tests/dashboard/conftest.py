@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright, expect
 
-from gateway.config.settings import Dashboard as DashboardSettings
+from gateway.config.agent_settings import Dashboard as DashboardSettings
 from gateway.dashboard.server import Dashboard
 from tests.dashboard.homes import Source
 from tests.waiting import HANG_S

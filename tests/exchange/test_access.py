@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from gateway.clock import SimClock
-from gateway.config.settings import Market
+from gateway.config.agent_settings import Market
 from gateway.domain.intervals import quarter
 from gateway.domain.trade import Side, Tender
 from gateway.errors import ConfigError, MarketError

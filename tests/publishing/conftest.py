@@ -14,7 +14,7 @@ from typing import Any
 import aiomqtt
 import pytest
 
-from gateway.config.settings import Mqtt
+from gateway.config.agent_settings import Mqtt
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle, start_broker

@@ -14,7 +14,7 @@ import aiomqtt
 import pytest
 
 from gateway.agent.reporting import page_url
-from gateway.config.settings import Dashboard
+from gateway.config.agent_settings import Dashboard
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.metrics import METRICS
 from gateway.domain.readings import Quality

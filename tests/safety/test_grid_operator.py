@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.config.guard import GuardSettings
-from gateway.config.settings import GridOperator as Table
+from gateway.config.home_settings import GridOperator as Table
 from gateway.control.decide import decide
 from gateway.control.inputs import ControlMemory, DecisionInputs
 from gateway.domain.control import GridLimits

@@ -1,0 +1,101 @@
+"""The tables of gateway.toml that only the agent reads. Field descriptions become the reference in docs/."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from gateway.config.parts import HostName, Part, Port
+
+
+class Mqtt(Part):
+    """Where the home's state is published."""
+
+    host: str = Field("127.0.0.1", description="name or address of the broker")
+    port: Port = Field(1883, description="8883 is usual with TLS")
+    root: str = Field("energy", pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first part of topics")
+    username: str | None = Field(None, description="if the broker asks for one")
+    password_file: Path | None = Field(None, description="or systemd credential mqtt_password")
+    tls: bool = Field(False, description="encrypt, and check the broker's certificate")
+    ca_file: Path | None = Field(None, description="of a private certificate authority")
+    cert_file: Path | None = Field(None, description="our certificate (PEM), if the broker asks")
+    key_file: Path | None = Field(None, description="its key; or systemd credential mqtt_key")
+    protocol: Literal["3.1.1", "5"] = Field("3.1.1", description="every broker speaks 3.1.1")
+    publish_s: float = Field(
+        10,
+        gt=0,
+        description="what has hardly changed, and counters, are published at most this often; a change of a "
+        "power by more than 50 W and 5 %, of a state, a loss: at once",
+    )
+    home_assistant: bool = Field(True, description="publish discovery")
+    discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
+
+
+class Market(Part):
+    """The exchange on which surplus is offered."""
+
+    exchange: str = Field("cts", description="adapter, by entry point")
+    url: str = Field(description="address of the exchange")
+    party_id: str = Field("home", description="our name at the exchange")
+    credential_file: Path | None = Field(None, description="or systemd credential exchange")
+    ca_file: Path | None = Field(None, description="of a private certificate authority")
+    cert_file: Path | None = Field(None, description="our certificate (PEM), if the exchange asks")
+    key_file: Path | None = Field(None, description="its key; or systemd credential market_key")
+    trading: bool = Field(True, description="false = plan, but offer nothing")
+    price_floor_per_kwh: Decimal = Field(Decimal(0), description="never sell below")
+    buy: bool = Field(
+        False,
+        description="also buy there, below the retailer's price, what the home will draw and store",
+    )
+
+
+class Planner(Part):
+    """How stored energy is valued."""
+
+    strategy: str = Field("value", description="`value` or `greedy`")
+    horizon_h: float = Field(36, ge=2, le=96, description="how far ahead is planned")
+    quantity_quantile: float = Field(0.2, gt=0, lt=1, description="caution of offered quantities")
+    first_days: Literal["live", "shadow"] = Field(
+        "shadow",
+        description="in a new home: `shadow` = the inverter works alone and nothing is offered until the plan, "
+        "reckoned beside it for three days or more, would not have done worse",
+    )
+
+
+class PvForecast(Part):
+    """A weather service whose PV forecast is used while it errs less than the home's own."""
+
+    provider: Literal["forecast-solar", "open-meteo", "solcast"] = Field(
+        description="the first two need `site.latitude` and `site.longitude`"
+    )
+    peak_w: float | None = Field(None, gt=0, description="of the panels; not for solcast")
+    tilt_deg: float = Field(30, ge=0, le=90, description="0 = flat, 90 = upright")
+    azimuth_deg: float = Field(
+        0, ge=-180, le=180, description="0 = south, -90 = east, 90 = west, 180 = north"
+    )
+    site_id: str | None = Field(None, description="solcast: the rooftop site")
+    key_file: Path | None = Field(None, description="or systemd credential pv_forecast")
+    url: str | None = Field(None, description="default: the service's own address")
+
+
+class Dashboard(Part):
+    """The local web page."""
+
+    enabled: bool = Field(True, description="serve the page")
+    host: str = Field(
+        "127.0.0.1", description="address to listen on; beyond loopback it needs a password"
+    )
+    port: int = Field(8750, ge=0, le=65535, description="0 = any free one")
+    password_file: Path | None = Field(None, description="needed before it listens beyond loopback")
+    names: tuple[HostName, ...] | None = Field(
+        None, description="under which it is reached too, e.g. by a reverse proxy"
+    )
+    metrics: bool = Field(True, description="serve /metrics for Prometheus")
+    security_contact: str | None = Field(
+        None,
+        pattern=r"^(mailto:|https://|tel:)[!-~]{3,200}$",
+        description="who is told of weaknesses (mailto:, https://, tel:), shown in security.txt",
+    )
