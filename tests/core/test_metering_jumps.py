@@ -29,7 +29,7 @@ class Machine:
     rows: list[Metered | MeterGap] = field(default_factory=list)
     jumps: int = 0
     set_since_row_s: float = 0.0
-    forgotten_s: float = 0.0  # set in a quarter in which the gateway also ended: who starts can't know
+    forgotten_s: float = 0.0  # set in a quarter in which we also ended: unknown after it
 
     def __post_init__(self) -> None:
         self.metering = Metering(has=self.has)
