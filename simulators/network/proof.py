@@ -45,7 +45,8 @@ class Days:
     sell: Array  # what an exported MWh earned
     expected: Array  # what was published before: the retailer's price for exports
     stored_kwh: float  # at the start
-    gateway: dict[str, float]  # import, export, discharge kWh and money USD of the full gateway
+    gateway: dict[str, float]  # import, export, discharge kWh and money USD of the full gateway;
+    # energies net by quarter-hour, as they are settled and as the light home counts them
 
 
 def play_gateway(days: int, seed: int) -> Days:
@@ -80,7 +81,8 @@ async def _watched(world: World) -> Days:
         wh = sum(f.quantity_wh for f in fills)
         money = sum(f.quantity_wh * f.price_ticks for f in fills)
         sell.append(money / wh / 100 if wh else fallback)
-    end = totals[-1]
+    grid = np.diff([t.grid_import - t.grid_export for t in totals]) / 1e3
+    battery = np.diff([t.discharge - t.charge for t in totals]) / 1e3
     net = report.statement.net_money
     return Days(
         np.array([s.start.astimezone(zone).hour for s in spans]),
@@ -90,8 +92,8 @@ async def _watched(world: World) -> Days:
         np.array(posted),
         stored,
         {
-            "import": end.grid_import / 1e3, "export": end.grid_export / 1e3,
-            "discharge": end.discharge / 1e3, "money": (net or 0) / 1e8,
+            "import": float(grid.clip(min=0).sum()), "export": float(-grid.clip(max=0).sum()),
+            "discharge": float(battery.clip(min=0).sum()), "money": (net or 0) / 1e8,
             "stored": report.soc_pct / 100 * _CAPACITY,
         },
     )  # fmt: skip

@@ -24,6 +24,9 @@ STATES = np.array([-1.4, -0.5, 0.3, 1.1, 2.2])  # surprises in sigmas that a pla
 POINTS = 13  # shares of charge, reserve to full
 PAD = 16
 NEVER = 1e7
+_DRAW = (
+    1.0  # USD/MWh; where later is worth no more than now, load is covered now: later may not come
+)
 
 
 class Terms(NamedTuple):
@@ -87,11 +90,10 @@ def _class_day(
     v = np.full((states, POINTS + 2 * PAD), NEVER)
     v[:, PAD + POINTS :] = -NEVER
     back = np.empty((states, POINTS))
-    mean = price.mean()
-    worth = eta * (mean * max(buy, sell) + terms.fixed[kind].mean())
+    dear, cheap = _end_values(price, terms, kind)
     for k in range(states):
         for s in range(POINTS):
-            v[k, PAD + s] = worth * (1.25 - 0.9 * s / cells)
+            v[k, PAD + s] = dear + (cheap - dear) * s / cells
     most = PAD - 1.5
     down, up = min(rate / eta * cells, most), min(rate * eta * cells, most)
     for t in range(HORIZON - 1, -1, -1):
@@ -128,6 +130,22 @@ def _class_day(
 
 
 @jit
+def _end_values(price: Array, terms: Terms, kind: int) -> tuple[float, float]:
+    """What the first and the last kWh left at the horizon are worth: a usual day's prices, as the
+    gateway's planner has it (its `_end_value`)."""
+    usual, states = np.zeros(HORIZON), price.shape[1]
+    for t in range(HORIZON):
+        for k in range(states):
+            usual[t] += price[t, k] / states
+    bought = np.empty(HORIZON)
+    for t in range(HORIZON):
+        bought[t] = terms.fixed[kind, t % 24] + terms.imports[kind] * usual[t]
+    dear = (np.quantile(bought, 0.75) - terms.wear) * terms.efficiency
+    cheap = terms.exports[kind] * np.quantile(usual, 0.25) / terms.efficiency
+    return max(dear, cheap), min(dear, cheap)
+
+
+@jit
 def _shift(cells: float) -> tuple[int, float]:
     """Where in the padded array a charge moved by ``cells`` lies: whole cells and the rest."""
     place = PAD + cells
@@ -159,12 +177,14 @@ def _acts(out: Array, v: Array, price: Array, terms: Terms, kind: int, fixed: fl
                 gain[k] = fixed + buy * price[k] - eta * _inside(v[k], s + half_up)
             grid = _root(gain, price, buy)
         else:  # what it costs does not move with the market: always or never
-            cover = -NEVER if fixed - wear >= _inside(v[middle], s - half_down) / eta else export
+            kept = _inside(v[middle], s - half_down) / eta
+            cover = -NEVER if fixed - wear >= kept - _DRAW else export
             grid = NEVER if fixed <= eta * _inside(v[middle], s + half_up) else -NEVER
         out[s, 0] = min(grid, surplus) if buy > 0 else grid
+        # No home has both a surplus to store and a load to cover, so these two need no order.
         out[s, 1] = max(surplus, out[s, 0])
-        out[s, 2] = max(cover, out[s, 1]) if grid < NEVER else NEVER
-        out[s, 3] = max(export, out[s, 2])
+        out[s, 2] = max(cover, out[s, 0]) if grid < NEVER else NEVER
+        out[s, 3] = max(export, out[s, 1], out[s, 2])
 
 
 @parallel
