@@ -13,6 +13,8 @@ import typer
 
 from gateway.cli.devices import find
 
+LEAST_BATTERY_WH, LEAST_BATTERY_W = 100.0, 30.0  # as in gateway.config.home_settings
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -58,7 +60,7 @@ def _site() -> list[str]:
         _place,
     )
     reserve = _ask("State of charge to keep for outages, %", "20", _percent)
-    limit = _ask("Most power you may feed into the grid, W (empty: no limit)", "", _number)
+    limit = _ask("Most power you may feed into the grid, e.g. 5 kW (empty: no limit)", "", _w)
     lines = [
         "[site]",
         'name = "home"',
@@ -68,7 +70,7 @@ def _site() -> list[str]:
     if place:
         latitude, longitude = _place(place)
         lines += [f"latitude = {latitude}", f"longitude = {longitude}"]
-    return [*lines, *([f"export_limit_w = {float(limit)}"] if limit else []), ""]
+    return [*lines, *([f"export_limit_w = {_w(limit)}"] if limit else []), ""]
 
 
 def _rest() -> list[str]:
@@ -85,13 +87,13 @@ def _rest() -> list[str]:
 def _battery() -> list[str]:
     """Most inverters do not say how large their battery is."""
     where = "(empty: the inverter says it, or there is none)"
-    capacity = _ask(f"Usable capacity of your battery, Wh {where}", "", _number)
-    if not capacity or not _number(capacity):
+    capacity = _ask(f"Usable capacity of your battery, e.g. 13.5 kWh {where}", "", _wh)
+    if not capacity or not _wh(capacity):
         return []
-    power = float(_ask("Power with which it charges and discharges, W", "5000", _above_0))
+    power = _w(_ask("Power with which it charges and discharges, e.g. 5 kW", "5 kW", _above_0))
     return [
         "[battery]",
-        f"capacity_wh = {float(capacity)}",
+        f"capacity_wh = {_wh(capacity)}",
         f"max_charge_w = {power}",
         f"max_discharge_w = {power}",
         "",
@@ -127,8 +129,27 @@ def _percent(text: str) -> float:
     return value
 
 
+def _wh(text: str) -> float:
+    return _in_thousands(text, "Wh", LEAST_BATTERY_WH)
+
+
+def _w(text: str) -> float:
+    return _in_thousands(text, "W", LEAST_BATTERY_W)
+
+
+def _in_thousands(text: str, unit: str, least: float) -> float:
+    """A number in ``unit``, or with k before it; one too small to be meant so is asked again."""
+    number, factor = text.removesuffix(unit).rstrip(), 1.0
+    if number.endswith("k"):
+        number, factor = number[:-1], 1000.0
+    value = _number(number.strip()) * factor
+    if 0 < value < least:
+        raise ValueError(f"{value:g} {unit}? Write {value:g} k{unit}, or {value * 1000:g}")
+    return value
+
+
 def _above_0(text: str) -> float:
-    if not (value := _number(text)):
+    if not (value := _w(text)):
         raise ValueError("above 0")
     return value
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 SYSTEM = Path("/etc/energy-gateway/gateway.toml")
-_SYSTEM_STATE = Path("/var/lib/energy-gateway")  # systemd's StateDirectory= of our unit
+SYSTEM_STATE = Path("/var/lib/energy-gateway")  # systemd's StateDirectory= of our unit
 
 
 def default_config() -> Path:
@@ -24,4 +24,4 @@ def state_folder(state_dir: Path, config: Path) -> Path:
     given = os.environ.get("STATE_DIRECTORY", "")
     if given and ":" not in given:
         return Path(given) / state_dir
-    return _SYSTEM_STATE / state_dir if config.absolute() == SYSTEM else state_dir
+    return SYSTEM_STATE / state_dir if config.absolute() == SYSTEM else state_dir

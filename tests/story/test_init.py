@@ -27,7 +27,7 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     answers = [
         f"127.0.0.1:{ports.inverter} 127.0.0.1:{ports.charger}",
         "Middle-earth/Shire", "America/Chicago", "Chicago", "-97.7 30.2 1", "nan nan", "41.88, -87.63", "120", "025",
-        "much", "inf", "5000", "13500.", "0", "4000",
+        "much", "inf", "5000", "13.5", "13.5 kWh", "0", "5", "4 kW",
         "broker.lan", "0.18", "",
     ]  # fmt: skip
     try:
@@ -40,7 +40,14 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
         await servers.close()
     assert process.returncode == 0, said.decode()
     assert "'Middle-earth/Shire' is no time zone" in said.decode()
-    for why in ("'much' is no number", "'inf' is no number from 0 on", "not above 100", "above 0"):
+    for why in (
+        "13.5 Wh? Write 13.5 kWh, or 13500",
+        "5 W? Write 5 kW, or 5000",
+        "'much' is no number",
+        "'inf' is no number from 0 on",
+        "not above 100",
+        "above 0",
+    ):
         assert why in said.decode()
     settings = load_settings(path)
     assert "'Chicago' is no latitude and longitude" in said.decode()
