@@ -49,6 +49,10 @@ class PostgresDocuments:
         )
         self._absent = {*keys, *names} - {number for (number,) in found}
 
+    def expect_nothing(self) -> None:
+        """What was looked up may have been stored since."""
+        self._absent = set()
+
     async def document(self, key_hash: int) -> tuple[Document, Stored] | None:
         if key_hash in self._absent:
             return None
