@@ -92,6 +92,11 @@ class PostgresServer:
         ready = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ready, check=False).returncode == 0
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As a crash of the machine's process: nothing is said to the clients."""
         assert self._process is not None
@@ -146,10 +151,14 @@ def postgres() -> PostgresServer:
 
 
 class NatsServers:
-    """JetStream on one node or on several that replicate each other."""
+    """JetStream on one node or on several that replicate each other; ``sync`` is its
+    ``sync_interval``, which servers before 2.10 do not have."""
 
-    def __init__(self, nodes: int = 1) -> None:
-        self._program = shutil.which("nats-server") or "/usr/sbin/nats-server"
+    def __init__(
+        self, nodes: int = 1, *, program: str | None = None, sync: str | None = None
+    ) -> None:
+        self._program = program or shutil.which("nats-server") or "/usr/sbin/nats-server"
+        self._sync = "" if sync is None else f", sync_interval: {sync}"
         if not Path(self._program).exists():
             pytest.skip("nats-server is not installed")
         self.folder = Path(tempfile.mkdtemp(prefix="exchange-nats-"))
@@ -163,11 +172,15 @@ class NatsServers:
     def addresses(self) -> tuple[str, ...]:
         return tuple(f"nats://127.0.0.1:{port}" for port in self._clients)
 
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes if process is not None]
+
     def start(self, node: int) -> None:
         settings = [
             f'server_name: "n{node}"',
             f"listen: 127.0.0.1:{self._clients[node]}",
-            f'jetstream {{ store_dir: "{self.folder}/{node}" }}',
+            f'jetstream {{ store_dir: "{self.folder}/{node}"{self._sync} }}',
             "max_payload: 8MB",
         ]
         if len(self._clients) > 1:

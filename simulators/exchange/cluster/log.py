@@ -61,7 +61,7 @@ class Log:
                     max_reconnect_attempts=-1,
                     reconnect_time_wait=_REST_S,
                     connect_timeout=2,
-                    ping_interval=2,
+                    ping_interval=5,
                 )
             except _FAILURES as error:
                 log.info("the log cannot be reached: %s", error)

@@ -126,7 +126,7 @@ def _names(entry: wire.Entry) -> list[int]:
         body = _document(entry)
         if entry.operation == "createTender":
             name = documents.parse(documents.CreateTender, body).tender.tender_id
-            return [name_hash(entry.party, one) for one in (name, name.rpartition(".")[0])]
+            return [name_hash(entry.party, one) for one in (name, name.rpartition(".")[0]) if one]
         if entry.operation == "createStreamTender":
             tender = documents.parse(documents.CreateStreamTender, body).tender
             name, parts = tender.tender_id, tender.tender_detail.stream.stream_intervals
