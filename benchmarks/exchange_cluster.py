@@ -106,6 +106,11 @@ def _with_children(pids: Sequence[int]) -> list[int]:
     return found
 
 
+def resident_b(pid: int) -> int:
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
 async def measure(args: argparse.Namespace, folder: Path) -> None:
     database = servers.PostgresServer(safe=True)
     nats = servers.NatsServers(
@@ -139,6 +144,7 @@ async def measure(args: argparse.Namespace, folder: Path) -> None:
     pids = [process.pid for process in shards] + [database.pid, *nats.pids]
     try:
         await asyncio.sleep(1)
+        empty_b = sum(resident_b(process.pid) for process in shards)
         before, began = processor_s(pids), time.perf_counter()
         await asyncio.gather(
             *(publish(log, n, [data for s, data in work if s == n]) for n in range(args.shards))
@@ -150,6 +156,7 @@ async def measure(args: argparse.Namespace, folder: Path) -> None:
             await asyncio.sleep(0.02)
         took_s = time.perf_counter() - began
         busy_s = processor_s(pids) - before
+        grown_b = sum(resident_b(process.pid) for process in shards) - empty_b
         stored = ledger.all("SELECT COUNT(*) FROM tender")[0][0]
         if stored != tenders:
             raise SystemExit(f"{stored} rows of {tenders} tenders")
@@ -167,7 +174,8 @@ async def measure(args: argparse.Namespace, folder: Path) -> None:
         f"{args.shards} shards, {args.nodes} nodes of NATS ({kind}): {tenders / took_s:8,.0f} tenders/s"
         f" into committed rows; {busy_s / tenders * 1e6:.1f} us of processor time each, so"
         f" {2 * tenders / busy_s:,.0f}/s on two idle cores; the log took"
-        f" {tenders / written_s:,.0f}/s; COPY alone {floor:,.0f}/s"
+        f" {tenders / written_s:,.0f}/s; COPY alone {floor:,.0f}/s; a shard grew by"
+        f" {grown_b / tenders:,.0f} bytes a tender"
     )
 
 

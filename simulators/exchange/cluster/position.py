@@ -3,7 +3,7 @@ carried out, and the results of a call before anybody is told of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -97,9 +97,13 @@ async def have_shards(ledger: PostgresLedger, shards: int) -> None:
                 f"the database has {known} shards, the configuration {shards}: see 'Another number"
                 " of shards' in docs/cluster.md"
             )
-        empty: Sequence[tuple[int, int, int, int]] = [(n, 0, -1, -1) for n in range(shards)]
+        step, gate = [
+            int(await db.fetchval("SELECT value FROM mark WHERE name = $1", name) or -1)
+            for name in ("step", "gate")
+        ]
         await db.executemany(
-            "INSERT INTO log_position VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING", empty
+            "INSERT INTO log_position VALUES ($1, 0, $2, $3) ON CONFLICT DO NOTHING",
+            [(shard, step, gate) for shard in range(shards)],
         )
 
     await ledger.db.ask(ledger.db.transaction(work))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -99,8 +100,7 @@ async def prepare(zone: Zone) -> None:
         await Access(market, insecure=zone.insecure).open()
         await receipts.make_key(market)
         if not zone.insecure:
-            for host in {zone.config.edge(n)[0] for n in range(len(zone.config.edges))}:
-                server_context(state / "tls", host, zone.client_ca)
+            _tls(zone)
     finally:
         ledger.close()
 
@@ -155,13 +155,18 @@ async def start_edge(zone: Zone, group: asyncio.TaskGroup, running: Running, num
     runner = web.AppRunner(make_app(market, access), access_log=None)
     await runner.setup()
     running.runners.append(runner)
-    folder = zone.config.state / "tls"
-    tls = None if zone.insecure else server_context(folder, host, zone.client_ca)
+    tls = None if zone.insecure else _tls(zone)
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls, reuse_port=False).start()
     except OSError as error:
         raise ConfigError(f"the edge cannot listen on {host}:{port}: {error}") from error
     return f"{'http' if zone.insecure else 'https'}://{host}:{runner.addresses[0][1]}"
+
+
+def _tls(zone: Zone) -> ssl.SSLContext:
+    """One certificate for all edges that share the state folder."""
+    hosts = [zone.config.edge(number)[0] for number in range(len(zone.config.edges))]
+    return server_context(zone.config.state / "tls", *hosts, client_ca=zone.client_ca)
 
 
 def _follow(market: ClusterMarket, group: asyncio.TaskGroup, running: Running) -> None:
