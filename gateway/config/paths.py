@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 
 SYSTEM = Path("/etc/energy-gateway/gateway.toml")
-_SYSTEM_STATE = Path("/var/lib/energy-gateway")  # systemd's StateDirectory= of our unit
-WRITTEN = (
-    _SYSTEM_STATE / "gateway.toml"
-)  # by the page of the first start, which may not write SYSTEM
+SYSTEM_STATE = Path("/var/lib/energy-gateway")  # systemd's StateDirectory= of our unit
+# By the page of the first start, which may not write SYSTEM.
+WRITTEN = SYSTEM_STATE / "gateway.toml"
 
 
 def default_config() -> Path:
@@ -37,4 +36,4 @@ def state_folder(state_dir: Path, config: Path) -> Path:
     given = os.environ.get("STATE_DIRECTORY", "")
     if given and ":" not in given:
         return Path(given) / state_dir
-    return _SYSTEM_STATE / state_dir if config.absolute() in (SYSTEM, WRITTEN) else state_dir
+    return SYSTEM_STATE / state_dir if config.absolute() in (SYSTEM, WRITTEN) else state_dir
