@@ -54,7 +54,7 @@ class Dashboard:
         self._clock = clock or WallClock()
         self._audit = audit or NoAudit()
         names = frozenset(settings.names or ())
-        self._access = Access(self._clock, _password_hash(settings), names, self._audit)
+        self._access = Access(self._clock, password_hash(settings), names, self._audit)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._door = Door(self._clock, shared=bool(settings.names))
@@ -227,7 +227,7 @@ class Dashboard:
             await self._clock.sleep(_PERIOD_S)
 
 
-def _password_hash(settings: DashboardSettings) -> str | None:
+def password_hash(settings: DashboardSettings) -> str | None:
     """The hash that guards the page; raises ConfigError where one is needed and missing or unusable."""
     key = "dashboard.password_file"
     line = credential("dashboard_password", settings.password_file, key)
