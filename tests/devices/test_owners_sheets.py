@@ -101,7 +101,7 @@ async def test_what_was_proved_by_a_sheet_is_not_proved_by_another_text_of_it(
         if not missing:
             time = clock.now()
             proofs.store(Proof(VERSION, "x", who, Control.BATTERY_POWER, time, "1", ""))
-        missing.append(proofs.missing("x", who, Control.BATTERY_POWER))
+        missing.append(proofs.missing(who, Control.BATTERY_POWER))
     assert missing[0] is missing[2] is None
     assert missing[1] is not None
 
