@@ -90,7 +90,7 @@ def decode(body: bytes) -> Stored:
         return _stored(*_split(body))
     known, document = body[1:].split(_FIELD, 1)
     signed = document if body[0] == _FRESH_SIGNED else None
-    return Stored(*_read(known), document if signed is None else _payload(signed), signed)
+    return _again(known, document if signed is None else _payload(signed), signed)
 
 
 def _known(stored: Stored) -> bytes:
@@ -175,7 +175,12 @@ def _stored(kind: int, signature: bytes, text: bytes) -> Stored:
         signed = _jws(header, payload, signature)
     elif kind == _TEXT:
         signed = header
-    return Stored(*_read(known), payload, signed)
+    return _again(known, payload, signed)
+
+
+def _again(known: bytes, payload: bytes, signed: bytes | None) -> Stored:
+    operation, key, received_ms, status, result = _read(known)
+    return Stored(operation, key, received_ms, status, result, payload, signed)
 
 
 def _jws(header: bytes, payload: bytes, signature: bytes) -> bytes:
