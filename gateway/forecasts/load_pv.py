@@ -31,9 +31,10 @@ from gateway.forecasts.daily import (
     localised,
     today,
 )
+from gateway.forecasts.drivers import Drivers, RestDay, rest_quarters, weekend
 from gateway.forecasts.held_back import unlimited
 from gateway.forecasts.history import DAY, Array, History
-from gateway.forecasts.regression import HIGH, LOW, Fit, fitted, persistent, predicted
+from gateway.forecasts.regression import FIRST_DAY, HIGH, LOW, Fit, fitted, persistent, predicted
 from gateway.forecasts.whereabouts import place_of
 from gateway.sun import Place
 
@@ -56,19 +57,36 @@ class EnergyForecaster:
     The fits are kept; they follow from the history alone, so a new forecaster says the same.
     """
 
-    def __init__(self, zone: ZoneInfo, place: Place | None = None) -> None:
-        self._zone, self._place = zone, place
+    def __init__(
+        self, zone: ZoneInfo, place: Place | None = None, rest_day: RestDay = weekend
+    ) -> None:
+        """``rest_day`` says on which days most do not work: weekends, and holidays where they are known."""
+        self._zone, self._place, self._rest_day = zone, place, rest_day
         self._fits: dict[str, tuple[int, tuple[Fit, ...] | None]] = {}
 
-    def load(self, history: History, steps: int) -> Array:
-        """Load of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
+    def load(self, history: History, steps: int, temperature_c: Array | None = None) -> Array:
+        """Load of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high.
+
+        ``temperature_c`` is that outside, of the history's quarter-hours and the coming ones; NaN where unknown.
+        """
         local = local_quarters(history.first, len(history) + steps + 1, self._zone)
         begin = len(history)
         series = carried(localised(believed_load(history.load), local[: begin + 1]))
         first, origin = int(local[0]), int(local[begin])
         leads = np.maximum(local[begin : begin + steps] - origin, 0)
         past = _Past(series, first, _LOAD_FADE)
-        return self._quantiles("load", past, leads, lambda: _plain_load(past, leads))
+        reach = series.size + int(leads.max()) + 1
+        rest = rest_quarters(first, reach, self._rest_day)
+        outside = None
+        if temperature_c is not None:
+            outside = np.full(reach, np.nan)
+            here = localised(temperature_c, local)[:reach]
+            outside[: here.size] = here
+
+        def drivers(count: int) -> Drivers:
+            return Drivers.of(series, rest, outside, count)
+
+        return self._quantiles("load", past, leads, lambda: _plain_load(past, leads), drivers)
 
     def pv(self, history: History, steps: int) -> Array:
         """PV of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
@@ -87,15 +105,25 @@ class EnergyForecaster:
         result[sky.wm2[-steps:] <= 0 if known or new else _night(past, leads)] = 0.0
         return result
 
-    def _quantiles(self, name: str, past: _Past, leads: Index, plain: Callable[[], Array]) -> Array:
+    def _quantiles(
+        self,
+        name: str,
+        past: _Past,
+        leads: Index,
+        plain: Callable[[], Array],
+        drivers: Callable[[int], Drivers] | None = None,
+    ) -> Array:
         day = past.end // DAY
         if self._fits.get(name, (None, None))[0] != day:
             whole = past.series[: max(past.series.size - past.end % DAY, 0)]
-            self._fits[name] = day, fitted(whole, past.first, past.fade)
+            enough = whole.size >= FIRST_DAY * DAY
+            learnt = drivers(past.series.size) if drivers and enough else None
+            self._fits[name] = day, fitted(whole, past.first, past.fade, learnt)
         fits = self._fits[name][1]
         if fits is None:
             return plain()
-        made = predicted(fits, past.series, past.first, leads, past.fade)
+        near = drivers(3 * DAY) if drivers else None
+        made = predicted(fits, past.series, past.first, leads, past.fade, near)
         low, high = made.errors.T
         result = _ordered(np.stack([made.middle + low, made.middle, made.middle + high], axis=1))
         unknown = np.isnan(made.middle)
