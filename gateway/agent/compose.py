@@ -26,7 +26,7 @@ from gateway.agent.stores import open_stores
 from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.agent.why import DecisionRecord
-from gateway.clock import Clock
+from gateway.clock import Clock, pause
 from gateway.config.plausible import Doubt, doubts
 from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
@@ -42,7 +42,7 @@ from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.store.audit import AuditLog
-from gateway.supervise import Backoff, supervise
+from gateway.supervise import Availability, Backoff, supervise
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +50,7 @@ LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long i
 ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
+PAGE_AGAIN_S = 5.0  # real seconds between two tries to listen where the port is taken
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
 
 
@@ -154,9 +155,12 @@ class Agent:
         """Until cancelled. However it ends, the outbox is flushed and the files are closed."""
         async with asyncio.TaskGroup() as outer:
             outer.create_task(self.publisher.run(), name="mqtt")
-            await self._open_page()
+            page = Availability("the page")
+            open_now = await self._open_page(page)
             try:
                 async with asyncio.TaskGroup() as loops:
+                    if not open_now:
+                        loops.create_task(self._retry_page(page), name="page")
                     patience = Backoff(longest_s=ASK_AGAIN_S)
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
@@ -171,14 +175,23 @@ class Agent:
             finally:
                 await self.close()
 
-    async def _open_page(self) -> None:
-        """A home without its page is still traded for: a port that is taken is said, not fatal."""
+    async def _open_page(self, availability: Availability) -> bool:
+        """Whether it is open, or there is none. A home without its page is still traded for: a port that is
+        taken is said, not fatal."""
         if self.page is None:
-            return
+            return True
         try:
             await self.page.start()
         except ConfigError as error:
-            log.error("no page: %s", error)
+            availability.lost(error)
+            return False
+        availability.back()
+        return True
+
+    async def _retry_page(self, availability: Availability) -> None:
+        """Its port may be free again: whoever had it may have been the gateway before."""
+        while not await self._open_page(availability):
+            await pause(PAGE_AGAIN_S)
 
     async def _compact(self) -> None:
         """Pack old rows of the account, a little at a time: no tick waits for more than some milliseconds."""

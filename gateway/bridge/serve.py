@@ -23,14 +23,22 @@ log = logging.getLogger(__name__)
 class Bridge:
     """The devices that have no Modbus, and the server by which the guard reads them.
 
-    ``devices`` in the order of the configuration: the first is unit 1. Raises ConfigError.
+    ``devices`` in the order of the configuration: the first is unit 1. ``name`` is its own at the broker: two of
+    one name would throw each other out. Raises ConfigError.
     """
 
-    def __init__(self, devices: Sequence[DeviceSettings], broker: Mqtt, clock: Clock) -> None:
+    def __init__(
+        self,
+        devices: Sequence[DeviceSettings],
+        broker: Mqtt,
+        clock: Clock,
+        name: str = "energy-gateway-bridge",
+    ) -> None:
         for device in devices:
             asked_of(device)
         self._values = [Values(d.name, ages(d), clock) for d in devices]
         self._devices, self._broker, self._clock = tuple(devices), broker, clock
+        self._name = name
         self.server = ModbusServer(
             {i: partial(_image, values) for i, values in enumerate(self._values, 1)}
         )
@@ -47,7 +55,7 @@ class Bridge:
                         work = ask_for_ever(device, values, self._clock)
                         self._clock.spawn(group, work, f"bridge {device.name}")
                 if told:
-                    work = listen_for_ever(told, self._broker, self._clock)
+                    work = listen_for_ever(told, self._broker, self._clock, self._name)
                     self._clock.spawn(group, work, "bridge broker")
         finally:
             await self.server.close()

@@ -8,13 +8,13 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.config.parts import HostName, Part, Port
+from gateway.config.parts import Address, HostName, Part, Port, Url
 
 
 class Mqtt(Part):
     """Where the home's state is published."""
 
-    host: str = Field("127.0.0.1", description="name or address of the broker")
+    host: Address = Field("127.0.0.1", description="name or address of the broker")
     port: Port = Field(1883, description="8883 is usual with TLS")
     root: str = Field("energy", pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first part of topics")
     username: str | None = Field(None, description="if the broker asks for one")
@@ -38,7 +38,7 @@ class Market(Part):
     """The exchange on which surplus is offered."""
 
     exchange: str = Field("cts", description="adapter, by entry point")
-    url: str = Field(description="address of the exchange")
+    url: Url = Field(description="address of the exchange")
     party_id: str = Field("home", description="our name at the exchange")
     credential_file: Path | None = Field(None, description="or systemd credential exchange")
     ca_file: Path | None = Field(None, description="of a private certificate authority")
@@ -78,7 +78,7 @@ class PvForecast(Part):
     )
     site_id: str | None = Field(None, description="solcast: the rooftop site")
     key_file: Path | None = Field(None, description="or systemd credential pv_forecast")
-    url: str | None = Field(None, description="default: the service's own address")
+    url: Url | None = Field(None, description="default: the service's own address")
 
 
 class Dashboard(Part):

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from gateway.config import bridged
 from gateway.config.guard import DeviceConfig, Steer
-from gateway.config.parts import Name, Part, Port
+from gateway.config.parts import Address, Name, Part, Port
 from gateway.domain.grid_operator import (
     RelayInput,
 )
@@ -39,7 +39,7 @@ class DeviceSettings(Part):
 
     name: Name = Field(description="part of its MQTT topics")
     profile: str = Field("auto", description="`energy-gateway profiles` lists them")
-    host: str | None = Field(None, description="name or address; absent for a serial device")
+    host: Address | None = Field(None, description="name or address; absent for a serial device")
     port: Port = Field(502, description="TCP port")
     unit: int | None = Field(None, ge=0, le=255, description="Modbus unit; default of the profile")
     framing: Literal["tcp", "rtu_over_tcp", "rtu"] = Field(
@@ -71,7 +71,8 @@ class DeviceSettings(Part):
         description="of `home-assistant`, `http-json` and `mqtt-json`: metric -> where it stands, and its unit",
     )
     token_file: Path | None = Field(
-        None, description="of a device read over HTTP: its bearer token"
+        None,
+        description="of a device read over HTTP: its bearer token; or systemd credential device_<name>",
     )
     tls: bool = Field(False, description="of a device read over HTTP: https")
     ca_file: Path | None = Field(None, description="of a private certificate authority, for that")

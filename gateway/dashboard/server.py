@@ -18,6 +18,7 @@ from gateway.config.agent_settings import Dashboard as DashboardSettings
 from gateway.config.secrets import credential, is_loopback
 from gateway.dashboard import page, security_txt
 from gateway.dashboard.access import COOKIE, Access, Handler
+from gateway.dashboard.car_routes import CarRoutes
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.password import matches
 from gateway.dashboard.past_routes import PastRoutes
@@ -54,7 +55,7 @@ class Dashboard:
         self._clock = clock or WallClock()
         self._audit = audit or NoAudit()
         names = frozenset(settings.names or ())
-        self._access = Access(self._clock, _password_hash(settings), names, self._audit)
+        self._access = Access(self._clock, password_hash(settings), names, self._audit)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._door = Door(self._clock, shared=bool(settings.names))
@@ -106,6 +107,7 @@ class Dashboard:
                 web.get("/api/live", self._live),
                 web.get("/api/day", self._day),
                 *PastRoutes(self._source).routes(),
+                *CarRoutes(self._source).routes(),
                 web.get("/events", self._events),
                 web.post("/api/command/{name}", self._command),
                 web.get("/static/{name}", _static),
@@ -227,7 +229,7 @@ class Dashboard:
             await self._clock.sleep(_PERIOD_S)
 
 
-def _password_hash(settings: DashboardSettings) -> str | None:
+def password_hash(settings: DashboardSettings) -> str | None:
     """The hash that guards the page; raises ConfigError where one is needed and missing or unusable."""
     key = "dashboard.password_file"
     line = credential("dashboard_password", settings.password_file, key)

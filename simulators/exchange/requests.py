@@ -67,12 +67,12 @@ class Requests:
         """What is stored of the request, and whether it was carried out before."""
         hashed = key_hash(request.party.party_id, operation, key)
         if (first := self._under_way.get(hashed)) is not None:
-            return _same(await asyncio.shield(first), operation, key, request), True
+            return same(await asyncio.shield(first), operation, key, request), True
         done: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         self._under_way[hashed] = done
         try:
             if (found := await self._ledger.document(hashed)) is not None:
-                stored = _same(found[1], operation, key, request)
+                stored = same(found[1], operation, key, request)
                 done.set_result(stored)
                 return stored, True
             stored = await self._carry_out(operation, key, hashed, request, decide)
@@ -88,6 +88,16 @@ class Requests:
     async def _carry_out(
         self, operation: str, key: str, hashed: int, request: Request, decide: Decide
     ) -> Stored:
+        stored, batch = await self.decided(operation, key, hashed, request, decide)
+        await self._ledger.append(batch)
+        return stored
+
+    async def decided(
+        self, operation: str, key: str, hashed: int, request: Request, decide: Decide
+    ) -> tuple[Stored, Batch]:
+        """A request that was not carried out before: what is to be stored of it, and all its rows.
+
+        A Problem where it is not carried out and may be sent again with the same key."""
         try:
             decision = await decide(request)
         except problems.Problem as problem:
@@ -114,8 +124,7 @@ class Requests:
         named = None if name is None else name_hash(party, name)
         batch.add(Document(seq, party, hashed, stream, named, name))
         batch.add(Evidence(seq, encode(stored)), *decision.batch)
-        await self._ledger.append(batch)
-        return stored
+        return stored, batch
 
 
 def key_hash(party_id: str, operation: str, key: str) -> int:
@@ -123,7 +132,7 @@ def key_hash(party_id: str, operation: str, key: str) -> int:
     return hash63(f"{party_id}|{operation}|{key}")
 
 
-def _same(stored: Stored, operation: str, key: str, request: Request) -> Stored:
+def same(stored: Stored, operation: str, key: str, request: Request) -> Stored:
     """The stored request, if it is this one; spelling does not make another request."""
     known = (stored.operation, stored.key) == (operation, key)
     if not known or fingerprint(stored.payload) != fingerprint(request.body):

@@ -130,6 +130,7 @@ def _reader(read: Callable[[Market, Question], Awaitable[Json]]) -> _Handler:
         service = request.app[_SERVICE]
         party = _sign_in(request, service)
         body = await request.read()
+        await service.market.refresh()
         asked = Question(party, body, request.query, service.market.now())
         document = await read(service.market, asked)
         return _reply(asked.now, 200, messages.dump(document | {"serverTime": iso(asked.now)}))
@@ -208,6 +209,7 @@ async def _openapi(request: web.Request) -> web.Response:
 async def _ticker(request: web.Request) -> web.StreamResponse:
     service = request.app[_SERVICE]
     party = _sign_in(request, service)
+    await service.market.refresh()
     last = request.query.get("lastSeq", str(service.market.last_seq()))
     if not (last.isascii() and last.isdigit() and len(last) < 16):
         raise problems.malformed("lastSeq is a sequence number >= 0")
