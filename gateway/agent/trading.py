@@ -200,6 +200,7 @@ class TradingLoop:
             ),
             grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
+            car_from_battery=state.user.car_from_battery,
         )
         outlook = build_outlook(
             now,

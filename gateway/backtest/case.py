@@ -48,6 +48,7 @@ class Case:
     car: CarHabit | None = None
     place: Place | None = None  # of the panels
     grid_energy_stays: bool = False  # what was bought from the grid is never sold again
+    car_from_battery: bool = False  # the battery may feed the car
 
     def with_battery(self, capacity_wh: float, wear_per_mwh: float) -> Case:
         """The same with another battery, its power and reserve in proportion."""

@@ -205,6 +205,7 @@ class Replay:
             cars=self._needs(),
             month_peak_w=self._month_peak(i),
             grid_energy_stays=case.grid_energy_stays,
+            car_from_battery=case.car_from_battery,
             export_limit_w=case.export_limit_w,
             import_limit_w=case.import_limit_w,
         )
@@ -269,6 +270,7 @@ class Replay:
             export_limit_w=case.export_limit_w,
             import_limit_w=self._limit,
             exportable_wh=self.resellable * spec.discharge_efficiency if night else None,
+            car_alone_wh=0.0 if case.car_from_battery else car_wh,
         )
         integral = ValueIntegral.of_curve(curve)
         return self._moved(i, best_discharge(integral, self.stored, step, spec), net)

@@ -17,6 +17,7 @@ from gateway.config.paths import default_config
 
 if TYPE_CHECKING:
     from gateway.config.guard import DeviceConfig
+    from gateway.devices.network import Place
     from gateway.devices.scan import Finding
     from gateway.domain.readings import Reading
 
@@ -33,7 +34,7 @@ def register(app: typer.Typer) -> None:
 
 
 def scan(
-    hosts: Annotated[list[str], typer.Argument(metavar="HOST[:PORT]...")],
+    hosts: Annotated[list[str], typer.Argument(metavar="HOST[:PORT]|NETWORK/24...")],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, write no file")] = False,
     out: Annotated[
         Path, typer.Option(help="configuration to write, or to compare with where it exists")
@@ -43,18 +44,20 @@ def scan(
     """Find devices, name profile and model, and write a ready gateway.toml.
 
     One that exists stays as it is: what was found and is not in it yet is printed as tables to add.
+    In a network each address is knocked at for two seconds, at the ports that inverters use.
 
-    Example: energy-gateway scan 192.168.1.20 192.168.1.31:1502
+    Example: energy-gateway scan 192.168.1.20 192.168.1.31:1502, or energy-gateway scan 192.168.1.0/24
     """
+    from gateway.devices.network import places
     from gateway.devices.scan import as_toml
     from gateway.errors import ConfigError
     from gateway.escape import printable
 
-    addresses = [address(text) for text in hosts]
+    asked = [(text, places([text])) for text in hosts]
     numbers = _numbers(units)
     with _bar() as progress:
         told = None if as_json else _say
-        findings, problems = asyncio.run(_scan(addresses, numbers, told, progress))
+        findings, problems = asyncio.run(_scan_all(asked, numbers, told, progress))
     for problem in problems:
         print(f"error: {printable(problem)}", file=sys.stderr)
     if as_json:
@@ -95,9 +98,20 @@ def _print_new(findings: list[Finding], config: Path) -> None:
     print(devices_toml(new, {d.name for d in own}))
 
 
-async def find(hosts: list[str]) -> tuple[list[Finding], list[str]]:
-    """What is behind ``hosts`` (HOST or HOST:PORT), and what went wrong; ConfigError for a bad one."""
-    return await _scan([address(text) for text in hosts], [])
+async def _scan_all(
+    asked: list[tuple[str, list[Place]]],
+    units: list[int],
+    told: Callable[[Finding], None] | None,
+    progress: Callable[[int, int], None],
+) -> tuple[list[Finding], list[str]]:
+    """Each host as it is; of a network those that open."""
+    from gateway.devices.network import is_network, listening
+
+    addresses: list[tuple[str, int]] = []
+    for text, there in asked:
+        found = await listening(there, progress) if is_network(text) else there
+        addresses += [(place.host, place.port) for place in found]
+    return await _scan(addresses, units, told, progress)
 
 
 def _say(f: Finding) -> None:

@@ -18,6 +18,7 @@ from gateway.config.agent_settings import Dashboard as DashboardSettings
 from gateway.config.secrets import credential, is_loopback
 from gateway.dashboard import page, security_txt
 from gateway.dashboard.access import COOKIE, Access, Handler
+from gateway.dashboard.car_routes import CarRoutes
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.password import matches
 from gateway.dashboard.past_routes import PastRoutes
@@ -106,6 +107,7 @@ class Dashboard:
                 web.get("/api/live", self._live),
                 web.get("/api/day", self._day),
                 *PastRoutes(self._source).routes(),
+                *CarRoutes(self._source).routes(),
                 web.get("/events", self._events),
                 web.post("/api/command/{name}", self._command),
                 web.get("/static/{name}", _static),

@@ -63,6 +63,9 @@ class Problem:
     export_limit_w: float | None
     import_limit_w: float | None
     resell: bool = True  # False: stored energy may not be exported
+    most_out_wh: Array | None = (
+        None  # [T, N]: most AC Wh that the battery may give; None: its power
+    )
     impatience: float = IMPATIENCE  # a quarter-hour
     spans: tuple[int, ...] = ()  # how many intervals each row stands for; empty: one
 
@@ -154,6 +157,7 @@ def coarsened(problem: Problem, fine: int, span: int) -> Problem:
         net_wh=summed(problem.net_wh),
         import_price=mean(problem.import_price),
         export_price=mean(problem.export_price),
+        most_out_wh=None if problem.most_out_wh is None else summed(problem.most_out_wh),
         spans=(1,) * head + (span,) * merged,
     )
 
@@ -310,6 +314,8 @@ def _power_limits(problem: Problem, spec: BatterySpec, net: Array) -> tuple[Arra
     hours = problem.hours[:, None]
     discharge = np.broadcast_to(spec.max_discharge_w * hours, net.shape)
     charge = np.broadcast_to(spec.max_charge_w * hours, net.shape)
+    if problem.most_out_wh is not None:
+        discharge = np.minimum(discharge, problem.most_out_wh)
     if problem.export_limit_w is not None:
         discharge = np.minimum(discharge, np.maximum(net + problem.export_limit_w * hours, 0))
     if problem.import_limit_w is not None:

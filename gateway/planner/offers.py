@@ -107,11 +107,12 @@ def offer_curve(
     dear, cheap = (net + car_wh for net in cautious_net(forecast, outlook.quantity_quantile))
     limit_w = outlook.export_limit_w  # of the panels' surplus too, which no battery may hold back
     room = inf if limit_w is None else limit_w * forecast.interval.hours
-    given = _answers(dear, prices, values, budget, outlook, forecast)
+    alone = 0.0 if outlook.car_from_battery else car_wh
+    given = _answers((dear, alone), prices, values, budget, outlook, forecast)
     sold = np.where(prices >= forecast.export_price, np.clip(given - dear, 0.0, room), 0.0)
     most = float(np.max(given, where=sold > 0, initial=0.0))
     filled = replace(budget, stored_wh=budget.filled_wh)
-    given = _answers(cheap, prices, values, filled, outlook, forecast)
+    given = _answers((cheap, alone), prices, values, filled, outlook, forecast)
     buys = (sold == 0) & (prices <= forecast.import_price)
     bought = np.where(buys, np.minimum(given - cheap, 0.0), 0.0)
     least = float(np.min(given, where=bought < 0, initial=0.0))
@@ -126,7 +127,7 @@ def offer_curve(
 
 
 def _answers(
-    net_wh: float,
+    net: tuple[float, float],
     prices: Array,
     values: ScenarioValues,
     budget: OfferBudget,
@@ -135,8 +136,10 @@ def _answers(
 ) -> Array:
     """The battery's discharge, AC Wh, if energy costs and earns each of ``prices``.
 
-    The same kinks as in `schedule.best_discharge`, for all prices at once.
+    ``net`` is the net load and what of it cars take that the battery may not serve. The same kinks as in
+    `schedule.best_discharge`, for all prices at once.
     """
+    net_wh, car_alone_wh = net
     spec = outlook.battery
     if spec is None:
         return np.zeros(prices.size)
@@ -150,6 +153,7 @@ def _answers(
         export_limit_w=outlook.export_limit_w,
         import_limit_w=outlook.import_limit_w,
         exportable_wh=max(budget.resellable_wh, 0.0) * eta_d,
+        car_alone_wh=car_alone_wh,
     )
     low, high = discharge_bounds(stored, step, spec)
     bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]

@@ -56,6 +56,7 @@ class Home:
     import_limit_w: float | None = None
     grid_energy_stays: bool = False  # what was bought from the grid is never sold again
     month_peak_w: float = 0.0  # highest quarter-hour import of this local month, for demand charges
+    car_from_battery: bool = False  # the owner lets the battery feed a car
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,7 @@ def outlook_from(
         scenario_weights=tuple(market.weights.tolist()),
         offer_intervals=options.offer_intervals,
         trading=options.trading,
+        car_from_battery=home.car_from_battery,
     )
 
 

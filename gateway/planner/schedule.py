@@ -80,6 +80,7 @@ class DispatchInterval:
     export_limit_w: float | None = None
     import_limit_w: float | None = None
     exportable_wh: float | None = None  # most AC Wh that the battery may feed into the grid
+    car_alone_wh: float = 0.0  # of net_wh, what cars take that the battery may not serve
 
 
 def best_discharge(
@@ -177,6 +178,8 @@ def discharge_bounds(
     most_out = min(spec.max_discharge_w * step.hours, held)
     if step.exportable_wh is not None:
         most_out = min(most_out, max(step.net_wh, 0.0) + step.exportable_wh)
+    if step.car_alone_wh > 0:  # control: while a car charges, the house alone is served
+        most_out = min(most_out, max(step.net_wh - step.car_alone_wh, 0.0))
     low, high = -most_in, most_out
     if step.export_limit_w is not None:
         high = max(low, min(high, step.net_wh + step.export_limit_w * step.hours))
@@ -208,6 +211,7 @@ def dispatch_interval(
         export_limit_w=outlook.export_limit_w,
         import_limit_w=outlook.import_limit_w,
         exportable_wh=exportable_wh,
+        car_alone_wh=0.0 if outlook.car_from_battery else car_wh,
     )
 
 

@@ -43,8 +43,12 @@ class ValueStrategy:
         grid = energy_grid(spec, _POINTS)
         problem, weights = home_problem(outlook)
         cars = car_plans(outlook, problem, weights)
-        net = problem.net_wh + np.array(cars.energy_wh)[:, None]
-        problem = replace(problem, net_wh=net, end_value=_end_value(outlook, spec, grid))
+        problem = replace(
+            problem,
+            net_wh=problem.net_wh + np.array(cars.energy_wh)[:, None],
+            end_value=_end_value(outlook, spec, grid),
+            most_out_wh=_beside_cars(outlook, problem, spec, np.array(cars.energy_wh)),
+        )
         count = len(outlook.forecasts)
         chances = scenario_chances(weights, problem.transitions, count)
         detailed = min(outlook.offer_intervals + 1, count)
@@ -96,6 +100,17 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
         resell=not any(f.flat_night for f in forecasts),
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
+
+
+def _beside_cars(
+    outlook: Outlook, problem: Problem, spec: BatterySpec, car_wh: Array
+) -> Array | None:
+    """What the battery may give while cars charge that it may not feed: what the house needs, as control does."""
+    if outlook.car_from_battery or not car_wh.any():
+        return None
+    house = np.maximum(problem.net_wh, 0.0)
+    power = spec.max_discharge_w * problem.hours[:, None]
+    return np.where(car_wh[:, None] > 0, np.minimum(house, power), power)
 
 
 def _net_cases(load: Array, pv: Array) -> Array:

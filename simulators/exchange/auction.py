@@ -53,8 +53,14 @@ class Auction:
         self._parties = parties
         self._number = number
 
-    async def step(self, when: datetime, ledger: Ledger) -> None:
-        """All calls of one moment: the instruments between the first call and the gate."""
+    async def step(self, when: datetime, ledger: Ledger, *, trading: bool = True) -> None:
+        """All of one moment: the calls, unless the market is halted, and the gate."""
+        if trading:
+            await self._calls(when, ledger)
+        await ledger.append(self.close_gate(when))
+
+    async def _calls(self, when: datetime, ledger: Ledger) -> None:
+        """The instruments between the first call and the gate."""
         start = floor_to(when + self._terms.gate + QUARTER - timedelta(microseconds=1), QUARTER)
         while start <= when + self._terms.first_call:
             instrument = self._entry.book.at(to_quarter(start))

@@ -241,10 +241,11 @@ def _pro_rata(call_id: str, book: Book, at_price: Ints, lots: int) -> Ints:
         above = remainder > edge
         share[above] += 1
         equal = np.flatnonzero(remainder == edge).tolist()
-        equal.sort(key=lambda n: _tie(call_id, book.ids[int(at_price[n])]))
+        equal.sort(key=lambda n: draw(call_id, book.ids[int(at_price[n])]))
         share[equal[: left - int(above.sum())]] += 1
     return share
 
 
-def _tie(call_id: str, order_id: str) -> bytes:
+def draw(call_id: str, order_id: str) -> bytes:
+    """What nobody can choose and everybody can check: the lower goes first."""
     return hashlib.sha256(f"{call_id}|{order_id}".encode()).digest()

@@ -17,7 +17,7 @@ from gateway.supervise import Availability
 from simulators.exchange.activity import Activity
 from simulators.exchange.auction import Auction, missed_steps, next_step
 from simulators.exchange.events import News
-from simulators.exchange.ledger import Ledger
+from simulators.exchange.ledger import Ledger, TenderState
 from simulators.exchange.order_book import OrderBook
 from simulators.exchange.order_entry import OrderEntry
 from simulators.exchange.parties import Parties, Party
@@ -67,6 +67,19 @@ class Market:
         self.entry.last_closed = int(self.marks.get("gate", "-1"))
         self._seq = max(self._seq, loaded.last_seq)
 
+    async def refresh(self) -> None:
+        """Before a question is answered: here the memory is what is stored."""
+
+    async def resting(self, party: int) -> list[TenderState]:
+        """The open tenders of a party, by start and order id; what expired is among them."""
+        found: list[TenderState] = []
+        for order in self.entry.book.of(party):
+            t, done = order.tender, order.tender.quantity - order.left
+            if order.left:
+                rest = (t.price, t.quantity, t.expires_ms, done, 0, 0)
+                found.append(TenderState(order.tender_id, t.start, t.buy, *rest))
+        return found
+
     def number(self) -> int:
         """The next number of the one sequence in which everything happens."""
         self._seq += 1
@@ -115,9 +128,7 @@ class Market:
 
     async def step(self, when: datetime) -> None:
         """Calls, gate and settlements of one call time, and the mark that they are done."""
-        if not self.halted:
-            await self.auction.step(when, self.ledger)
-        await self.ledger.append(self.auction.close_gate(when))
+        await self.auction.step(when, self.ledger, trading=not self.halted)
         self.news.announce()
         await self.settlement.settle_due(when, self.ledger)
         await self._retention.tidy(self.ledger, when)

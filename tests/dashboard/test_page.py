@@ -177,6 +177,51 @@ async def test_every_command(page: Page, source: Source) -> None:
     await expect(page.locator("#command-trading [role=switch]")).to_have_attribute("aria-checked", "false")  # fmt: skip
 
 
+async def test_the_car_s_sessions_and_its_wish(page: Page, source: Source) -> None:
+    rows = page.locator("#car-table tbody tr")
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("Mon 09:00Mon 10:008000 Wh50 %0 %50 %1.60")
+    await expect(page.locator("#car-tiles")).to_contain_text("Cost4.80 USD")
+    async with page.expect_download() as waiting:
+        await page.locator("#car").get_by_role("link", name="CSV").click()
+    assert (await waiting.value).suggested_filename == "car.csv"
+    slider = page.locator("#command-car_more_per_kwh input[type=range]")
+    said = page.locator("#command-car_more_per_kwh .means")
+    await slider.fill("0")
+    await expect(said).to_have_text("charges in 0 h of the next 34 h")
+    await slider.press("End")
+    await expect(said).to_have_text("charges in 34 h of the next 34 h")
+    await page.locator("#command-car_more_per_kwh button").click()
+    await expect(page.locator("#command-car_more_per_kwh-answer")).to_have_text("Done.")
+    assert source.asked[0][1]["value"] > 0.14
+
+
+async def test_departures_in_the_home_s_own_time_and_kwh(page: Page, source: Source) -> None:
+    form = page.locator("#command-departures")
+    await form.get_by_role("button", name="Add a departure").click()
+    await expect(form.get_by_label("Leaves at")).to_have_value("2026-06-16T07:00")
+    await form.get_by_label("Leaves at").fill("2026-12-24T06:30")
+    await form.get_by_label("Energy, kWh").fill("22.5")
+    await form.get_by_role("button", name="Apply").click()
+    await expect(page.locator("#command-departures-answer")).to_have_text("Done.")
+    assert source.asked[0][1]["value"] == [{"at": "2026-12-24T12:30:00.000Z", "energy_wh": 22500}]
+    await page.reload()  # what holds is shown as it was asked
+    await expect(form.get_by_label("Leaves at")).to_have_value("2026-12-24T06:30")
+    await form.get_by_role("button", name="Remove").click()
+    await form.get_by_role("button", name="Apply").click()
+    await expect(page.locator("#command-departures-answer")).to_have_text("Done.")
+    assert source.asked[1][1]["value"] == []
+
+
+async def test_on_which_days_the_car_leaves(page: Page, source: Source) -> None:
+    days = page.locator("#command-departure fieldset")
+    await days.get_by_label("Sat").uncheck()
+    await days.get_by_label("Sun").uncheck()
+    await page.locator("#command-departure button").last.click()
+    await expect(page.locator("#command-departure-answer")).to_have_text("Done.")
+    assert source.asked[0][1]["value"]["days"] == "mon,tue,wed,thu,fri"
+
+
 async def test_a_limit_is_taken_away_by_an_empty_field(page: Page, source: Source) -> None:
     await page.locator("#command-export_limit_w input").fill("")
     await page.locator("#command-export_limit_w button").click()

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle, Terms, start_exchange
+from simulators.exchange.ledger import Store
 from simulators.exchange.limits import Limits
 from tests import loops
+from tests.exchange import servers
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 T = START + timedelta(hours=1)  # the instrument most tests trade
@@ -111,6 +114,20 @@ def tender_body(
     }
 
 
+class Stores:
+    """What the exchange of a test keeps its rows in: SQLite, unless the test asks for another."""
+
+    make: Callable[[], Store] | None = None
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs once on each store."""
+    if request.param == "postgres":
+        server = servers.postgres()
+        monkeypatch.setattr(Stores, "make", staticmethod(server.ledger))
+
+
 Story = Callable[[Wire, SimClock, ExchangeHandle], Awaitable[None]]
 
 
@@ -139,10 +156,14 @@ async def _play(
     how: dict[str, Any],
 ) -> None:
     clock = SimClock(start)
+    ledger = None if Stores.make is None else Stores.make()
+    if ledger is not None:
+        loops.others()
+    how |= {"power_safe": False, "ledger": ledger}
     async with asyncio.TaskGroup() as group:
 
         async def told() -> None:
-            handle = await start_exchange(clock, group, tmp_path, prices, power_safe=False, **how)
+            handle = await start_exchange(clock, group, tmp_path, prices, **how)
             async with aiohttp.ClientSession() as session:
                 try:
                     await story(Wire(handle.url, session, group), clock, handle)

@@ -23,6 +23,8 @@ from simulators.exchange.limits import Limits, TokenBuckets, spread
 from simulators.exchange.problems import Problem
 from tests.exchange.conftest import Wire, play, tender_body
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 FEW = Limits(requests_per_s=0.1, requests_burst=5)
 FORM = {"grant_type": "client_credentials"}
 

@@ -1,6 +1,7 @@
 // The page: listens to the gateway's stream and draws what it says. No state of its own.
 import { drawDay, drawOffer } from "./charts.js";
-import { drawCommands } from "./commands.js";
+import { followCar } from "./car.js";
+import { drawCommands, followPlan } from "./commands.js";
 import { drawFlow } from "./flow.js";
 import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
@@ -171,6 +172,8 @@ function hear(kind, data) {
     const day = JSON.parse(data);
     drawTables(day);
     followPast(day);
+    followCar(day, table);
+    followPlan(day);
     why = (at) => say(byId("why"), reasonAt(day, at ?? day.now));
     why(null);
     drawDay(byId("chart-power"), byId("chart-price"), day, (at) => why(at));

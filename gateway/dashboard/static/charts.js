@@ -3,7 +3,7 @@
 const charts = new Map(); // place -> { chart, like, held }: the chart, what it is made for, and its data
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const DASH = [6, 5];
-const POWERS = [["pv_w", "Solar", "pv"], ["load_w", "Home", "load"], ["battery_w", "Battery", "battery"], ["grid_w", "Grid", "grid"]];
+const POWERS = [["pv_w", "Solar", "pv"], ["load_w", "Home", "load"], ["battery_w", "Battery", "battery"], ["grid_w", "Grid", "grid"], ["charger_w", "Car", "car"]];
 const PRICES = [["import_price_per_kwh", "Buying", "grid"], ["export_price_per_kwh", "Selling", "load"],
   ["market_price_per_kwh", "Market", "market"], ["stored_value_per_kwh", "Stored value", "value"]];
 
@@ -108,7 +108,7 @@ const HOURS = [[3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1]];
 export function drawDay(powerPlace, pricePlace, day, tell) {
   last = { ...last, powerPlace, pricePlace, day, tell };
   now = day.now;
-  const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency, exchange: day.exchange };
+  const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency, exchange: day.exchange, absent: day.absent };
   const tzDate = (ts) => uPlot.tzDate(new Date(ts * 1000), day.time_zone);
   const common = {
     tzDate, cursor: { sync: { key: "day" }, drag: { x: true, y: false } }, plugins: [nowLine(), together], height: 270,
@@ -116,11 +116,12 @@ export function drawDay(powerPlace, pricePlace, day, tell) {
   const x = { time: true, range: [day.start, day.end] };
   const time = axis("x", "", { values: HOURS, size: 44, label: undefined });
   const prices = PRICES.filter(([name]) => day.exchange || name !== "market_price_per_kwh");
-  const powers = POWERS.map(([name]) => name);
+  const shown = POWERS.filter(([name]) => !day.absent.includes(name));
+  const powers = shown.map(([name]) => name);
   draw(powerPlace, frame, { ...common, plugins: [...common.plugins, reasons(), pointed(tell)],
     scales: { x, kW: {}, "%": { range: [0, 100] } },
     axes: [time, axis("kW", "kW", { values: (_, v) => v.map((w) => w / 1000) }), axis("%", "charge %", { side: 1, grid: { show: false } })],
-    series: [{ value: "{WWW} {HH}:{mm}" }, ...series(POWERS, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
+    series: [{ value: "{WWW} {HH}:{mm}" }, ...series(shown, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
   }, joined(day, [...powers, "battery_soc_pct"]));
   draw(pricePlace, frame, { ...common,
     scales: { x, price: {} },

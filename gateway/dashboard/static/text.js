@@ -58,3 +58,27 @@ export function clock(iso, zone) {
 export function dayTime(iso, zone) {
   return new Date(iso).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit", timeZone: zone });
 }
+
+// The home's own wall clock, as a form wants it (YYYY-MM-DDTHH:MM), and back.
+export function localTime(iso, zone) {
+  const parts = Object.fromEntries(new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+    hour: "2-digit", minute: "2-digit" }).formatToParts(new Date(iso)).map(({ type, value }) => [type, value]));
+  return `${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}`;
+}
+
+export function utcTime(local, zone) {
+  const asked = Date.parse(`${local}Z`);
+  const shift = (at) => Date.parse(`${localTime(new Date(at).toISOString(), zone)}Z`) - Math.floor(at / 60_000) * 60_000;
+  const near = asked - shift(asked);
+  return new Date(asked - shift(near)).toISOString(); // the shift of then, not of now
+}
+
+// Monday to Sunday, short.
+export function days() {
+  const name = new Intl.DateTimeFormat([], { weekday: "short", timeZone: "UTC" });
+  return [...Array(7).keys()].map((i) => name.format(new Date(Date.UTC(2024, 0, 1 + i))));
+}
+
+export function hours(count) {
+  return `${Math.round(count)} h`;
+}
