@@ -14,6 +14,7 @@ from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.feeds import Feeds
 from gateway.agent.first_days import FirstDays
+from gateway.agent.local_socket import LocalSocket
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.ordering import make_order
@@ -23,6 +24,7 @@ from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
+from gateway.agent.told import told
 from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.agent.why import DecisionRecord
@@ -134,9 +136,9 @@ class Agent:
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
         metrics = Metrics()
         self.page: Dashboard | None = None
+        source = PageSource(keeper, journal, (history, decisions), self.publisher, handler, clock)
+        self._local = LocalSocket(settings.state_dir, lambda: told(source.latest()))
         if settings.dashboard.enabled:
-            shown = (history, decisions)
-            source = PageSource(keeper, journal, shown, self.publisher, handler, clock)
             self.page = Dashboard(settings.dashboard, source, metrics.render, audit=audit)
         self._reporting = Reporting(
             keeper, journal, (history, decisions), self.publisher, metrics, clock
@@ -164,6 +166,7 @@ class Agent:
         """Until cancelled. However it ends, the outbox is flushed and the files are closed."""
         async with asyncio.TaskGroup() as outer:
             outer.create_task(self.publisher.run(), name="mqtt")
+            await self._local.start()
             page = Availability("the page")
             open_now = await self._open_page(page)
             try:
@@ -234,6 +237,7 @@ class Agent:
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)
             rest.push_async_callback(self.feeds.close)
+            rest.push_async_callback(self._local.stop)
             if self.exchange is not None:
                 rest.push_async_callback(self.exchange.close)
             rest.push_async_callback(self.publisher.close, FLUSH_S)

@@ -11,7 +11,7 @@ from datetime import datetime
 from gateway.clock import Clock
 from gateway.config.guard import Steer
 from gateway.devices import IntentStore, ReleaseReport
-from gateway.devices.control_sheet import ControlSheet
+from gateway.devices.control_sheet import ControlSheet, ReadBack
 from gateway.devices.counters import Counters, Memory
 from gateway.devices.datasheet import Identity, Profile, Source
 from gateway.devices.identify import bind_profile, identify, told_identity
@@ -313,11 +313,14 @@ class ModbusDevice:
         return Poller(self.name, source, self._unit, how, self._counters, self._blocks)
 
     async def _has(self, sheet: ControlSheet) -> bool:
-        """Whether the device has the registers without which it cannot be steered so."""
+        """Whether the device has the registers without which it cannot be steered so, and they suit it."""
+        raw: dict[Block, bytes] = {}
         for block in sheet.required:
-            if await self._unit.read_if_there(block.table, block.address, block.count) is None:
+            data = await self._unit.read_if_there(block.table, block.address, block.count)
+            if data is None:
                 return False
-        return True
+            raw[block] = data
+        return sheet.suits(ReadBack(raw))
 
     def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
         """A lease for each control; one that holds something goes on with the new sheet."""

@@ -18,7 +18,13 @@ from gateway.verify.dimmed import OperatorSigns
 from gateway.verify.run import Bench, released, verify
 from gateway.verify.walk import Limits, NotNow
 
-ORDER = (Control.BATTERY_POWER, Control.PV_LIMIT, Control.EXPORT_LIMIT, Control.CHARGE_CURRENT)
+ORDER = (
+    Control.BATTERY_POWER,
+    Control.PV_LIMIT,
+    Control.EXPORT_LIMIT,
+    Control.CHARGE_CURRENT,
+    Control.CHARGE_PHASES,
+)
 PERIOD_S = 2.0
 
 

@@ -33,8 +33,9 @@ from gateway.verify.walk import REST_W, Limits, NotNow, Step, measured_w, walk
 
 LOOKS = 3  # in a row that must agree with what was told
 MOST_LOST, MOST_BEYOND = 2, 4  # polls without an answer; looks at which a limit is not kept
-SETTLE_S = {Control.CHARGE_CURRENT: 90.0}  # a car takes its time
+SETTLE_S = {Control.CHARGE_CURRENT: 90.0, Control.CHARGE_PHASES: 150.0}  # a car takes its time
 USUAL_SETTLE_S = 60.0
+CAR = (Control.CHARGE_CURRENT, Control.CHARGE_PHASES)
 RELEASE_S = 10.0  # real seconds
 
 
@@ -143,8 +144,7 @@ class _Walk:
         looks: list[tuple[float, float | None]] = []
         power: float | None = None
         while len(looks) < LOOKS:
-            if step.value is not None:
-                await self._device.hold(self._control, step.value)
+            await self._told_to(step)
             await clock.sleep(self._bench.period_s)
             snapshot = await self._bench.look()
             state = snapshot.devices[self._device.name]
@@ -159,6 +159,17 @@ class _Walk:
             ):
                 self._failed(step, power)
         self._note(step, looks, clock.monotonic() - began)
+
+    async def _told_to(self, step: Step) -> None:
+        """Phases first, in the pause before: then the current."""
+        if step.value is not None:
+            await self._device.hold(self._control, step.value)
+        elif step.current_a is not None:
+            report = await self._device.release((self._control,))
+            if not report.neutral:
+                raise Surprise("; ".join(report.problems))
+        if step.current_a is not None:
+            await self._device.hold(Control.CHARGE_CURRENT, step.current_a)
 
     def _not_limited(self, snapshot: Snapshot) -> None:
         if why := self._bench.operator.limited(snapshot, self._bench.clock.now()):
@@ -177,10 +188,13 @@ class _Walk:
             raise Surprise(why)
 
     def _failed(self, step: Step, power: float | None) -> None:
-        if self._control is Control.CHARGE_CURRENT and not self._seen and (power or 0.0) < REST_W:
+        first = not self._seen and step.value != 0
+        if self._control in CAR and first and (power or 0.0) < REST_W:
             raise NotNow(
                 f"the car takes nothing at {step.name}: is it full, or does it wait for its own timer?"
             )
+        if self._control is Control.CHARGE_PHASES and first and (power or 0.0) < step.low_w:
+            raise NotNow("the car draws from one phase: with it no switch could be seen")
         measured = "nothing" if power is None else f"{power:.0f} W"
         problem = f"told to {step.name}: between {step.low_w:.0f} and {step.high_w:.0f} W expected, measured {measured}"
         self.steps.append({**asdict(step), "measured_w": power, "problem": problem})
