@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.config.parts import Address, HostName, Part, Port, Url
+from gateway.languages import Language
 
 
 class Mqtt(Part):
@@ -31,6 +32,7 @@ class Mqtt(Part):
         "power by more than 50 W and 5 %, of a state, a loss: at once",
     )
     home_assistant: bool = Field(True, description="publish discovery")
+    language: Language = Field("en", description="of the names that Home Assistant shows")
     discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
 
 
@@ -79,6 +81,27 @@ class PvForecast(Part):
     site_id: str | None = Field(None, description="solcast: the rooftop site")
     key_file: Path | None = Field(None, description="or systemd credential pv_forecast")
     url: Url | None = Field(None, description="default: the service's own address")
+
+
+class Household(Part):
+    """What a forecast can be told of those who live there; all of it may be left out."""
+
+    country: str | None = Field(
+        None, description="for public holidays, ISO 3166, e.g. `DE`; needs the extra `holidays`"
+    )
+    subdivision: str | None = Field(None, description="of the country, e.g. `BY`")
+    yearly_kwh: float | None = Field(
+        None, gt=0, le=200_000, description="what the house needs; the first days' guess"
+    )
+    panels_w: float | None = Field(
+        None, ge=0, le=200_000, description="peak power of the panels; the first days' guess"
+    )
+    temperature: Literal["open-meteo"] | None = Field(
+        None,
+        description="who is asked for the temperature outside, which a heat pump's load follows; it is told "
+        "`site.latitude` and `site.longitude`",
+    )
+    temperature_url: str | None = Field(None, description="default: the service's own address")
 
 
 class Dashboard(Part):

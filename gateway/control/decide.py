@@ -58,6 +58,7 @@ def decide(inputs: DecisionInputs) -> Decision:
     setpoints = Setpoints(
         batteries_w=stored.shares,
         chargers_a=cars.amperes,
+        charger_phases={name: 1 for name, memory in cars.phases.items() if memory.one},
         pv_limits_w=pv_w,
         export_limit_w=export_limit_w(limits),
         reason=stored.reason,
@@ -66,6 +67,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         setpoints,
         stored.since_s,
         cars.contactors,
+        cars.phases,
         cars.spent,
         cars.sun,
         stored.regret,
@@ -117,6 +119,7 @@ def _alone(inputs: DecisionInputs) -> Decision:
     before = inputs.memory.setpoints
     setpoints = Setpoints(
         chargers_a={c.name: 0.0 for c in inputs.snapshot.chargers if c.steerable and c.plugged},
+        charger_phases=before.charger_phases,
         export_limit_w=before.export_limit_w,
         reason=Reason.OFF_GRID,
     )

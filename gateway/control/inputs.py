@@ -33,6 +33,21 @@ class ContactorMemory:
     by_sun: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PhaseMemory:
+    """Whether a charger is told to use one phase, since when, and whether its car is stopped for a switch.
+
+    Times of a monotonic clock, s. ``stopping_s`` is when that began (None: no switch is under way). ``regret``
+    is what not to have switched has cost until ``at_s``, currency units.
+    """
+
+    one: bool = False
+    since_s: float = -math.inf
+    stopping_s: float | None = None
+    regret: float = 0.0
+    at_s: float = -math.inf
+
+
 Worth = tuple[float | None, float | None, ValueCurve | None]  # import and export price, value
 
 
@@ -50,6 +65,7 @@ class ControlMemory:
     setpoints: Setpoints = field(default_factory=Setpoints)
     mode_since_s: float = -math.inf
     contactors: Mapping[str, ContactorMemory] = field(default_factory=lambda: MappingProxyType({}))
+    phases: Mapping[str, PhaseMemory] = field(default_factory=lambda: MappingProxyType({}))
     charge_now_spent: bool = False
     sun: SunMemory = field(default_factory=SunMemory)
     regret: float = math.inf
