@@ -38,6 +38,7 @@ from gateway.domain.order import Order
 from gateway.errors import ConfigError, JournalBroken, StorageError
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_services import pv_provider
+from gateway.forecasts.temperature import outside_temperature
 from gateway.ipc.messages import GuardReport
 from gateway.market.connect import open_market
 from gateway.metering.energy import QuarterFlow
@@ -115,8 +116,16 @@ class Agent:
         self._billing = Billing(keeper, journal, history, stores.settings)
         watch = self._metering.watch
         posted = PostedMemory(stores.settings)
+        self._outside = outside_temperature(settings, clock)
         past = Past(
-            history.quarters, journal, self._clearing, origin, watch, posted, self._provider
+            history.quarters,
+            journal,
+            self._clearing,
+            origin,
+            watch,
+            posted,
+            self._provider,
+            self._outside,
         )
         self.first_days = FirstDays(
             stores.settings,
@@ -176,6 +185,8 @@ class Agent:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
                     if self._notifier is not None:
                         self.clock.spawn(loops, self._notifier.run(), "notifications")
+                    if self._outside is not None:
+                        self.clock.spawn(loops, self._outside.run(), "temperature")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")

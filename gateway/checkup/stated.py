@@ -29,7 +29,9 @@ from gateway.devices.build import build_devices
 from gateway.devices.catalogue import profile
 from gateway.errors import ConfigError
 from gateway.feeds import open_feed
+from gateway.forecasts.household import rest_days
 from gateway.forecasts.pv_services import pv_provider
+from gateway.forecasts.temperature import outside_temperature
 from gateway.market.connect import adapter
 from gateway.planner import strategy
 from gateway.publishing.broker import password, tls_context
@@ -89,6 +91,8 @@ def _parts(settings: Settings) -> Iterator[Part]:
     yield ("planner", "strategy"), lambda: strategy(settings.planner.strategy)
     if settings.pv_forecast:
         yield ("pv_forecast", "provider"), lambda: pv_provider(settings)
+    yield ("household", "country"), lambda: rest_days(settings)
+    yield ("household", "temperature"), lambda: outside_temperature(settings, WallClock())
     for i, feed in enumerate(settings.price_feed):
         yield (
             ("price_feed", i, "provider"),

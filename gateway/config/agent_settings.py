@@ -82,6 +82,27 @@ class PvForecast(Part):
     url: Url | None = Field(None, description="default: the service's own address")
 
 
+class Household(Part):
+    """What a forecast can be told of those who live there; all of it may be left out."""
+
+    country: str | None = Field(
+        None, description="for public holidays, ISO 3166, e.g. `DE`; needs the extra `holidays`"
+    )
+    subdivision: str | None = Field(None, description="of the country, e.g. `BY`")
+    yearly_kwh: float | None = Field(
+        None, gt=0, le=200_000, description="what the house needs; the first days' guess"
+    )
+    panels_w: float | None = Field(
+        None, ge=0, le=200_000, description="peak power of the panels; the first days' guess"
+    )
+    temperature: Literal["open-meteo"] | None = Field(
+        None,
+        description="who is asked for the temperature outside, which a heat pump's load follows; it is told "
+        "`site.latitude` and `site.longitude`",
+    )
+    temperature_url: str | None = Field(None, description="default: the service's own address")
+
+
 class Dashboard(Part):
     """The local web page."""
 

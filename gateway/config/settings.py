@@ -7,7 +7,15 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.config.agent_settings import Dashboard, Market, Mqtt, Notify, Planner, PvForecast
+from gateway.config.agent_settings import (
+    Dashboard,
+    Household,
+    Market,
+    Mqtt,
+    Notify,
+    Planner,
+    PvForecast,
+)
 from gateway.config.device_settings import DeviceSettings
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import DeviceConfig, GuardSettings, Timing
@@ -145,6 +153,7 @@ class Settings(GuardPart):
     market: Market | None = None
     planner: Planner = Planner()
     pv_forecast: PvForecast | None = None
+    household: Household = Household()
     dashboard: Dashboard = Dashboard()
     notify: Notify | None = None
 
