@@ -135,9 +135,8 @@ class Agent:
         )
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
-        self._notifier = None
-        if settings.notify is not None:
-            self._notifier = Notifier(settings.notify, keeper, journal, clock)
+        told_to = settings.notify
+        self._notifier = told_to and Notifier(told_to, keeper, journal, clock)
         metrics = Metrics()
         self.page: Dashboard | None = None
         source = PageSource(keeper, journal, (history, decisions), self.publisher, handler, clock)
