@@ -17,7 +17,7 @@ from gateway.agent.first_days import FirstDays
 from gateway.agent.local_socket import LocalSocket
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
-from gateway.agent.notify import Notifier
+from gateway.agent.notify import notifier
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.prices import PostedMemory
@@ -135,8 +135,7 @@ class Agent:
         )
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
-        told_to = settings.notify
-        self._notifier = told_to and Notifier(told_to, keeper, journal, clock)
+        self._notifier = notifier(settings.notify, keeper, journal, clock)
         metrics = Metrics()
         self.page: Dashboard | None = None
         source = PageSource(keeper, journal, (history, decisions), self.publisher, handler, clock)

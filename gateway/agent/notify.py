@@ -105,6 +105,13 @@ class Notifier:
             self._availability.lost("it took no message; the page shows what was to be told")
 
 
+def notifier(
+    settings: Notify | None, keeper: StateKeeper, journal: Journal, clock: Clock
+) -> Notifier | None:
+    """The one of the configuration, None where nobody wants messages; raises ConfigError."""
+    return None if settings is None else Notifier(settings, keeper, journal, clock)
+
+
 def addresses(settings: Notify) -> tuple[str, ...]:
     """The addresses, each checked; raises ConfigError that names none of them, for they hold secrets."""
     if find_spec("apprise") is None:
