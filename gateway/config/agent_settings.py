@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from gateway.config.parts import Address, HostName, Part, Port, TimeOfDay, Url
+from gateway.languages import Language
 
 
 class Mqtt(Part):
@@ -32,6 +33,7 @@ class Mqtt(Part):
         "power by more than 50 W and 5 %, of a state, a loss: at once",
     )
     home_assistant: bool = Field(True, description="publish discovery")
+    language: Language = Field("en", description="of the names that Home Assistant shows")
     discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
 
 
