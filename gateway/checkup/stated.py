@@ -12,7 +12,9 @@ from pathlib import Path
 
 from gateway.agent.compose import Agent
 from gateway.agent.feeds import access_of
+from gateway.agent.notify import addresses
 from gateway.bridge.load import asked_of
+from gateway.bridge.serve import Bridge
 from gateway.clock import WallClock
 from gateway.config import credstore, paths
 from gateway.config.device_settings import DeviceSettings
@@ -27,7 +29,9 @@ from gateway.devices.build import build_devices
 from gateway.devices.catalogue import profile
 from gateway.errors import ConfigError
 from gateway.feeds import open_feed
+from gateway.forecasts.household import rest_days
 from gateway.forecasts.pv_services import pv_provider
+from gateway.forecasts.temperature import outside_temperature
 from gateway.market.connect import adapter
 from gateway.planner import strategy
 from gateway.publishing.broker import password, tls_context
@@ -87,6 +91,8 @@ def _parts(settings: Settings) -> Iterator[Part]:
     yield ("planner", "strategy"), lambda: strategy(settings.planner.strategy)
     if settings.pv_forecast:
         yield ("pv_forecast", "provider"), lambda: pv_provider(settings)
+    yield ("household", "country"), lambda: rest_days(settings)
+    yield ("household", "temperature"), lambda: outside_temperature(settings, WallClock())
     for i, feed in enumerate(settings.price_feed):
         yield (
             ("price_feed", i, "provider"),
@@ -94,6 +100,12 @@ def _parts(settings: Settings) -> Iterator[Part]:
         )
     yield ("mqtt", "password_file"), lambda: password(settings.mqtt)
     yield ("mqtt", "ca_file"), lambda: tls_context(settings.mqtt)
+    if settings.notify is not None:
+        notify = settings.notify
+        yield ("notify", "urls_file"), lambda: addresses(notify)
+    if settings.bridged():
+        bridged = [d.at_its_port() for d in settings.device if d.bridged]
+        yield ("ocpp",), lambda: Bridge(bridged, settings.mqtt, WallClock(), ocpp=settings.ocpp)
     if settings.dashboard.enabled:
         yield ("dashboard", "host"), lambda: password_hash(settings.dashboard)
 

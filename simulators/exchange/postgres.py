@@ -18,8 +18,9 @@ import asyncpg
 
 from gateway.clock import pause
 from gateway.errors import StorageError
+from simulators.exchange.evidence import press
 from simulators.exchange.postgres_schema import SCHEMA, VERSION
-from simulators.exchange.rows import TABLES, Mark, Row
+from simulators.exchange.rows import TABLES, Evidence, Mark, Row
 
 T = TypeVar("T")
 _PREPARE_LOCK = 7_301_001  # advisory: one process at a time makes the tables
@@ -204,7 +205,11 @@ async def insert(db: Any, rows: Iterable[Row]) -> None:
                 if isinstance(mark, Mark):
                     await set_mark(db, mark)
         else:
-            await db.copy_records_to_table(TABLES[kind], records=found, columns=kind._fields)
+            small = [
+                Evidence(row.seq, press(row.body)) if isinstance(row, Evidence) else row
+                for row in found
+            ]
+            await db.copy_records_to_table(TABLES[kind], records=small, columns=kind._fields)
 
 
 async def set_mark(db: Any, mark: Mark) -> None:

@@ -11,9 +11,8 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulators.exchange import problems
 from simulators.exchange.evidence import Stored, encode
@@ -23,8 +22,7 @@ from simulators.exchange.rows import Batch, Document, Evidence
 from simulators.exchange.terms import epoch_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request: who asks, the document, when it was received, the compact JWS if it was one."""
 
     party: Registered
@@ -33,8 +31,7 @@ class Request:
     signed: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided: HTTP status, what the answer needs beyond the document, and the rows.
 
     ``name`` is the tenderId that the document is about, ``stream`` whether it tenders for several

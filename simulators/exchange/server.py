@@ -106,10 +106,10 @@ def problem_json(now: datetime, problem: problems.Problem, request_id: str | Non
     }
 
 
-def _reply(now: datetime, status: int, text: str) -> web.Response:
+def _reply(now: datetime, status: int, body: bytes) -> web.Response:
     kind = "application/json" if status < 400 else "application/problem+json"
     headers = {"Content-Type": kind, "Date": _date(int(now.timestamp()))}
-    return web.Response(status=status, body=text.encode(), headers=headers)
+    return web.Response(status=status, body=body, headers=headers)
 
 
 @lru_cache(maxsize=4)
@@ -181,7 +181,7 @@ async def _opened(
         return service.access.open_document(changed, content_type, body)
 
 
-def answer(write: Write, stored: Stored, party_id: str) -> str:
+def answer(write: Write, stored: Stored, party_id: str) -> bytes:
     """The one answer to a request that was carried out, whenever it is asked for."""
     received = datetime.fromtimestamp(stored.received_ms / 1000, UTC)
     if stored.status < 400:
@@ -200,7 +200,7 @@ def _request_id(body: bytes) -> str | None:
     ):  # a number or a nesting that only the stricter reader takes
         return None
     value = found.get("requestId") if isinstance(found, dict) else None
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and value.isascii() else None
 
 
 async def _token(request: web.Request) -> web.Response:
@@ -210,13 +210,13 @@ async def _token(request: web.Request) -> web.Response:
         raise problems.malformed("send a form, application/x-www-form-urlencoded")
     form = parse_qs(body.decode("ascii"))
     issued = service.access.issue_token(request, form.get("grant_type", [""])[0])
-    reply = _reply(service.market.now(), 200, json.dumps(issued))
+    reply = _reply(service.market.now(), 200, messages.dump(issued))
     reply.headers["Cache-Control"] = "no-store"
     return reply
 
 
 async def _openapi(request: web.Request) -> web.Response:
-    return _reply(request.app[_SERVICE].market.now(), 200, json.dumps(openapi.describe()))
+    return _reply(request.app[_SERVICE].market.now(), 200, messages.dump(openapi.describe()))
 
 
 async def _ticker(request: web.Request) -> web.StreamResponse:

@@ -7,6 +7,7 @@ transaction and waits for the disk (`simulators.exchange.group_commit`).
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sqlite3
 import threading
@@ -25,9 +26,18 @@ from simulators.exchange.sqlite_schema import SCHEMA, VERSION
 
 log = logging.getLogger(__name__)
 
+_TOGETHER = (
+    128,
+    32,
+    8,
+    2,
+    1,
+)  # rows of one statement; few sizes, so that SQLite keeps them prepared
 _INSERT = {
-    kind: f"INSERT INTO {table} VALUES ({', '.join('?' * len(kind._fields))})"  # noqa: S608 - own names
+    (kind, size): f"INSERT INTO {table} VALUES "  # noqa: S608 - own names
+    + ", ".join([f"({', '.join('?' * len(kind._fields))})"] * size)
     for kind, table in TABLES.items()
+    for size in _TOGETHER
 }
 
 
@@ -158,7 +168,8 @@ class SqliteFile:
 
 
 def insert(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Rows of one table that follow each other go in together."""
+    """Rows of one table go in together: the event loop is let run once for many of them, and the
+    thread need not wait for it after each."""
     by_table: dict[type[Any], list[Row]] = {}
     for row in rows:
         by_table.setdefault(type(row), []).append(row)
@@ -167,8 +178,13 @@ def insert(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
             for mark in found:
                 if isinstance(mark, Mark):
                     _set_mark(db, mark)
-        else:
-            db.executemany(_INSERT[kind], found)
+            continue
+        done = 0
+        for size in _TOGETHER:
+            while len(found) - done >= size:
+                part = found[done : done + size]
+                db.execute(_INSERT[kind, size], tuple(itertools.chain.from_iterable(part)))
+                done += size
 
 
 def _set_mark(db: sqlite3.Connection, mark: Mark) -> None:
