@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from zoneinfo import ZoneInfo
 
 from gateway import __version__
+from gateway.agent.planned import PlanRecord
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
 from gateway.agent.why import DecisionRecord
@@ -53,6 +55,7 @@ class Reporting:
         self._keeper, self._journal = keeper, journal
         self._history, self._decisions = past
         self._publisher, self.metrics, self._clock = publisher, metrics, clock
+        self._plans = PlanRecord(past[1].store, ZoneInfo(keeper.state.settings.site.time_zone))
         self._due = clock.monotonic()
         self._unsent = 0
         settings = keeper.state.settings
@@ -112,6 +115,7 @@ class Reporting:
     def _decide(self, snapshot: Snapshot) -> None:
         sold_wh = self._journal.book.commitment(quarter_of(snapshot.time))
         self._decisions.hear(self._keeper.state, snapshot.time, sold_wh)
+        self._plans.hear(self._keeper.state.plan, snapshot.time)
 
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
