@@ -13,7 +13,7 @@ from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.config.agent_settings import Dashboard
 from gateway.config.secrets import is_loopback
-from gateway.domain.intervals import quarter_of
+from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.readings import Snapshot
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
@@ -23,6 +23,7 @@ from gateway.publishing.changes import Changes
 from gateway.publishing.discovery import Devices, HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
+from gateway.publishing.outlook import outlook_messages, setpoints_message
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.minutes import Prices
@@ -71,6 +72,7 @@ class Reporting:
         )
         self._known: Devices = ()
         self._changes = Changes()
+        self._planned: tuple[tuple[int, Interval], list[topics.Message]] | None = None
         self._said: tuple[tuple[str, ...], UserSettings] | None = None  # as told last
 
     def tick(self, report: GuardReport, *, remember: bool = True) -> None:
@@ -127,6 +129,8 @@ class Reporting:
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
         self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
         self._publisher.publish([topics.decision_message(base, self._decisions.running)])
+        self._publisher.publish(self._outlook())
+        self._publisher.publish([setpoints_message(base, self._keeper.state.setpoints)])
         trades = settings.market is not None
         self._publisher.publish(topics.market_messages(base, market, exchange=trades))
         if settings.mqtt.home_assistant:
@@ -134,6 +138,23 @@ class Reporting:
             self._publisher.publish(
                 discovery_messages(self._home, self._known, commands=True, exchange=trades)
             )
+
+    def _outlook(self) -> list[topics.Message]:
+        """Made again when there is a new plan, or a quarter-hour is over."""
+        state, now = self._keeper.state, self._clock.now()
+        of = (id(state.plan), quarter_of(now))
+        if self._planned is None or self._planned[0] != of:
+            battery, settings = state.battery(), state.settings
+            told = outlook_messages(
+                self._publisher.base,
+                state.plan,
+                now,
+                settings.site.time_zone,
+                settings.tariff.currency,
+                battery.capacity_wh if battery else None,
+            )
+            self._planned = (of, told)
+        return self._planned[1]
 
     def _counts(self) -> Counts:
         book = self._journal.book
