@@ -64,6 +64,7 @@ class Reporting:
             settings.mqtt.publish_s,
             settings.tariff.currency,
             page_url(settings.dashboard),
+            settings.mqtt.language,
         )
         self._known: Devices = ()
         self._changes = Changes()

@@ -27,6 +27,7 @@ from gateway.domain.setting_kinds import (
     Weekdays,
 )
 from gateway.domain.user_settings import SETTINGS, Setting
+from gateway.languages import translated
 from gateway.publishing.topics import HOME_SCALARS, Message
 
 _ORIGIN = "Home energy gateway"
@@ -54,6 +55,7 @@ class HomeToDiscover:
     publish_s: float = 10
     currency: str = "USD"
     page_url: str = ""  # of our page, for a link; empty where others do not reach it
+    language: str = "en"  # of the names
 
 
 Devices = tuple[tuple[str, tuple[str, ...]], ...]  # name and metrics of each
@@ -374,5 +376,7 @@ def _config(
         "origin": {"name": _ORIGIN, "sw_version": home.version},
         "components": parts,
     }
+    for part in parts.values():
+        part["name"] = translated(home.language, part["name"])
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Message(f"{home.prefix}/device/{place}/config", text.encode(), 1, True)

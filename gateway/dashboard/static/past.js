@@ -1,6 +1,7 @@
 // The past by day, week, month or year: asked for when it is looked at, and again as the day goes on.
 import { drawPast } from "./charts.js";
 import { node, say, show, energy } from "./text.js";
+import { locale, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const PARTS = [["pv_wh", "Solar"], ["load_wh", "Used"], ["import_wh", "Bought"], ["export_wh", "Sold"],
@@ -22,11 +23,12 @@ async function ask() {
 }
 
 function draw() {
-  const local = (seconds, how) => new Date(seconds * 1000).toLocaleString([], { ...how, timeZone: shown.time_zone });
-  say(byId("past-name"), (period === "week" ? "Week from " : "") + local(shown.start, NAMES[period]));
+  const local = (seconds, how) => new Date(seconds * 1000).toLocaleString(locale, { ...how, timeZone: shown.time_zone });
+  const name = local(shown.start, NAMES[period]);
+  say(byId("past-name"), period === "week" ? t("Week from {day}", { day: name }) : name);
   byId("past-next").disabled = shown.end > now;
   const had = PARTS.filter(([name]) => shown.total[name] !== null);
-  const tile = (title, value, before) => node("div", {}, node("dt", {}, title), node("dd", {}, value, node("small", {}, ` before: ${before}`)));
+  const tile = (title, value, before) => node("div", {}, node("dt", {}, title), node("dd", {}, value, node("small", {}, t(" before: {value}", { value: before }))));
   const percent = (value) => value === null ? "–" : `${value} %`;
   show(byId("past-tiles"), [
     ...had.map(([name, title]) => tile(title, energy(shown.total[name]), energy(shown.before[name]))),
