@@ -17,6 +17,7 @@ from gateway.agent.first_days import FirstDays
 from gateway.agent.local_socket import LocalSocket
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
+from gateway.agent.notify import notifier
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.prices import PostedMemory
@@ -134,6 +135,7 @@ class Agent:
         )
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
+        self._notifier = notifier(settings.notify, keeper, journal, clock)
         metrics = Metrics()
         self.page: Dashboard | None = None
         source = PageSource(keeper, journal, (history, decisions), self.publisher, handler, clock)
@@ -179,6 +181,8 @@ class Agent:
                     self.feeds.spawn(loops)
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
+                    if self._notifier is not None:
+                        self.clock.spawn(loops, self._notifier.run(), "notifications")
                     if self._outside is not None:
                         self.clock.spawn(loops, self._outside.run(), "temperature")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")

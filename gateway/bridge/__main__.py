@@ -33,6 +33,7 @@ def main() -> int:
             settings.mqtt,
             WallClock(),
             f"energy-gateway-{settings.site.name}-bridge",
+            settings.ocpp,
         )
         asyncio.run(bridge.run(settings.bridge.port))
     except ConfigError as error:

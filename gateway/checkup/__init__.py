@@ -147,7 +147,7 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
         [
             f"{name}: {shown}",
             f"can set {controls}",
-            *(n.text.partition(":")[0] for n in device.notes),
+            *(n.text.partition(": run ")[0] for n in device.notes),
         ]
     )
     return Finding(device.name, True, says), good

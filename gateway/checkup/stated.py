@@ -12,7 +12,9 @@ from pathlib import Path
 
 from gateway.agent.compose import Agent
 from gateway.agent.feeds import access_of
+from gateway.agent.notify import addresses
 from gateway.bridge.load import asked_of
+from gateway.bridge.serve import Bridge
 from gateway.clock import WallClock
 from gateway.config import credstore, paths
 from gateway.config.device_settings import DeviceSettings
@@ -98,6 +100,12 @@ def _parts(settings: Settings) -> Iterator[Part]:
         )
     yield ("mqtt", "password_file"), lambda: password(settings.mqtt)
     yield ("mqtt", "ca_file"), lambda: tls_context(settings.mqtt)
+    if settings.notify is not None:
+        notify = settings.notify
+        yield ("notify", "urls_file"), lambda: addresses(notify)
+    if settings.bridged():
+        bridged = [d.at_its_port() for d in settings.device if d.bridged]
+        yield ("ocpp",), lambda: Bridge(bridged, settings.mqtt, WallClock(), ocpp=settings.ocpp)
     if settings.dashboard.enabled:
         yield ("dashboard", "host"), lambda: password_hash(settings.dashboard)
 

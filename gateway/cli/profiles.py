@@ -51,7 +51,10 @@ def profiles(
     print(
         f"{len(families)} families are read, {sum(bool(r['steers']) for r in families)} of them steered"
     )
-    print(f"{len(bridged)} more without Modbus are read over HTTP or MQTT")
+    dialled = sum(r["over"] == "ocpp" for r in bridged)
+    print(
+        f"{len(bridged) - dialled} more without Modbus are read over HTTP or MQTT, chargers by OCPP"
+    )
 
 
 def _rows() -> Iterator[dict[str, Any]]:
@@ -78,8 +81,8 @@ def _rows() -> Iterator[dict[str, Any]]:
             "kind": one.kind or "any",
             "for": one.title,
             "evidence": one.evidence,
-            "dead_man": "",
-            "steers": [],
+            "dead_man": "heartbeat" if one.transport == "ocpp" else "",
+            "steers": ["charge_current_a"] if one.transport == "ocpp" else [],
             "over": one.transport,
             "family": True,
         }
@@ -88,7 +91,7 @@ def _rows() -> Iterator[dict[str, Any]]:
 def _bridged(told: BridgeSheet) -> Iterator[str]:
     """All that a bridge's sheet says, for a person."""
     yield f"{told.key}: {told.title}"
-    yield f"evidence: {told.evidence}; read over {told.transport.upper()}, never steered"
+    yield f"evidence: {told.evidence}; {'dials in by OCPP and is steered' if told.transport == 'ocpp' else f'read over {told.transport.upper()}, never steered'}"
     yield f"\n{told.about.strip()}\n"
     for metric, reading in told.readings.items():
         yield f"reads {metric:22} from {reading.ask or told.ask}, {reading.unit or 'a word'}"

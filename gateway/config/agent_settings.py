@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from gateway.config.parts import Address, HostName, Part, Port, Url
+from gateway.config.parts import Address, HostName, Part, Port, TimeOfDay, Url
+from gateway.languages import Language
 
 
 class Mqtt(Part):
@@ -31,6 +33,7 @@ class Mqtt(Part):
         "power by more than 50 W and 5 %, of a state, a loss: at once",
     )
     home_assistant: bool = Field(True, description="publish discovery")
+    language: Language = Field("en", description="of the names that Home Assistant shows")
     discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
 
 
@@ -61,7 +64,7 @@ class Planner(Part):
     first_days: Literal["live", "shadow"] = Field(
         "shadow",
         description="in a new home: `shadow` = the inverter works alone and nothing is offered until the plan, "
-        "reckoned beside it for three days or more, would not have done worse",
+        "reckoned beside it for three days or more, would not have done worse; for four weeks it gives way again when it falls 2 % behind",
     )
 
 
@@ -119,4 +122,24 @@ class Dashboard(Part):
         None,
         pattern=r"^(mailto:|https://|tel:)[!-~]{3,200}$",
         description="who is told of weaknesses (mailto:, https://, tel:), shown in security.txt",
+    )
+
+
+class Notify(Part):
+    """Messages to a phone or by mail (apprise, an extra). Off unless this table is there."""
+
+    urls_file: Path | None = Field(
+        None, description="apprise addresses, one a line; or systemd credential notify"
+    )
+    about: tuple[Literal["alarm", "car", "limit", "sale"], ...] = Field(
+        ("alarm", "car", "limit"),
+        description="alarms that last, a car that cannot be ready, a limit that is not kept, and what the day sold and cost",
+    )
+    quiet_from: TimeOfDay | None = Field(
+        time(22),
+        description="local; from then on only a limit that is not kept is told; none = never quiet",
+    )
+    quiet_to: TimeOfDay = Field(time(7), description="local; what waited is told then")
+    most_a_day: int = Field(
+        10, ge=1, le=200, description="messages; one more says that there were more"
     )

@@ -24,7 +24,7 @@ STORES = (Path("/etc/credstore"), Path("/run/credstore"))
 STORE = "/etc/credstore/energy-gateway."
 FOLDERS = ("feed", "device")  # a credential a file: feed_<name>, device_<name>
 SINGLE = (
-    "mqtt_password", "exchange", "mqtt_key", "market_key", "dashboard_password", "pv_forecast", "notify",
+    "mqtt_password", "exchange", "mqtt_key", "market_key", "dashboard_password", "ocpp_key", "pv_forecast", "notify",
 )  # fmt: skip
 
 _LINE = re.compile(r"(?m)^\s*LoadCredential=([\w.-]+):(\S+)\s*$")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -15,6 +15,7 @@ from gateway.domain.grid_operator import (
 )
 from gateway.domain.readings import Role
 
+OCPP = "ocpp"  # the profile of a charger that dials in
 RELAY = "relay"  # the profile of a device that is nothing but contacts
 
 
@@ -32,6 +33,38 @@ class DeviceInput(Part):
         if self.import_limit_w is None and self.export_limit_w is None:
             raise ValueError("it limits nothing: set import_limit_w or export_limit_w")
         return self
+
+
+class OcppStation(Part):
+    """A charger that dials in by OCPP, `profile = "ocpp"`: `[device.ocpp]`."""
+
+    station: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9*\-_=:+|@.]{1,48}$",
+        description="its name, the end of the address that it dials; default: the device's name",
+    )
+    password_file: Path | None = Field(
+        None, description="of security profiles 1 and 2; or systemd credential device_<name>"
+    )
+    without_password: bool = Field(
+        False,
+        description="true = let it in without: for chargers that have none, in your own network",
+    )
+    safe_current_a: float = Field(
+        6, ge=0, le=80, description="what it takes when nobody steers it; the fuse must bear it"
+    )
+    id_tags: tuple[Annotated[str, Field(min_length=1, max_length=20)], ...] = Field(
+        (), description="cards and cars that may charge; none = all"
+    )
+    start: bool = Field(True, description="a car that is plugged in is started, without a card")
+    backend: str | None = Field(
+        None,
+        pattern=r"^wss?://[^/\s]",
+        description="of its operator, e.g. wss://operator.example/ocpp: told all that the charger says, and asked first",
+    )
+    backend_password_file: Path | None = Field(
+        None, description="of the station there; default: the charger's own"
+    )
 
 
 class DeviceSettings(Part):
@@ -69,6 +102,9 @@ class DeviceSettings(Part):
     values: dict[str, str] = Field(
         {},
         description="of `home-assistant`, `http-json` and `mqtt-json`: metric -> where it stands, and its unit",
+    )
+    ocpp: OcppStation | None = Field(
+        None, description="of a charger that dials in, a table [device.ocpp]"
     )
     token_file: Path | None = Field(
         None,
@@ -121,6 +157,17 @@ class DeviceSettings(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _dials_in(self) -> Self:
+        if self.ocpp is not None and self.profile != OCPP:
+            raise ValueError(f"[device.ocpp] is of a device with profile = '{OCPP}'")
+        return self
+
+    @property
+    def station(self) -> OcppStation:
+        """How it dials in, of a device with `profile = "ocpp"`."""
+        return self.ocpp or OcppStation()
+
     @property
     def bridged(self) -> bool:
         """Whether the bridge reads it, not the guard by Modbus."""
@@ -133,7 +180,7 @@ class DeviceSettings(Part):
         return self.model_copy(update={"port": bridged.usual_port(self.profile)})
 
     def through_bridge(self, unit: int, port: int) -> DeviceConfig:
-        """As the guard reads it: a unit of the bridge's own server. It is never steered."""
+        """As the guard reads it: a unit of the bridge's own server. Only what dials in by OCPP is steered."""
         key = bridged.guard_profile(self.profile, self.values)
         return DeviceConfig(
             self.name,
@@ -141,7 +188,7 @@ class DeviceSettings(Part):
             bridged.HOST,
             port,
             unit,
-            steer="never",
+            steer=self.steer if self.profile == OCPP else "never",
             role=self.role,
             phases=self.phases,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import time
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from gateway.config import bridged
-from gateway.config.parts import Curve, Name, Part, Port, TimeOfDay, at_least
+from gateway.config.parts import Address, Curve, Name, Part, Port, TimeOfDay, at_least
 from gateway.config.tariff import Weekday
 from gateway.domain.control import Fuse
 from gateway.domain.grid_operator import (
@@ -260,3 +261,14 @@ class Bridge(Part):
     """The part that reads devices without Modbus and hands them to the guard on this machine."""
 
     port: Port = Field(bridged.PORT, description="its own, on 127.0.0.1 only")
+
+
+class Ocpp(Part):
+    """Where chargers with `profile = "ocpp"` dial in: they are given `ws://this-machine:port/<station>`, with a certificate wss://."""
+
+    host: Address = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - a charger is elsewhere
+    port: int = Field(8887, ge=0, le=65535, description="0 = any free one")
+    cert_file: Path | None = Field(
+        None, description="certificate (PEM) of this machine: TLS, security profile 2"
+    )
+    key_file: Path | None = Field(None, description="its key; or systemd credential ocpp_key")

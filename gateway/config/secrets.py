@@ -65,6 +65,13 @@ def secret_files(settings: Settings) -> list[SecretFile]:
         (f"device {d.name!r}: token_file", d.token_file, f"device_{d.name}")
         for d in settings.device
     ]
+    named += [
+        (f"device {d.name!r}: ocpp.password_file", d.station.password_file, f"device_{d.name}")
+        for d in settings.device
+    ]
+    if settings.notify is not None:
+        named.append(("notify.urls_file", settings.notify.urls_file, "notify"))
+    named.append(("ocpp.key_file", settings.ocpp.key_file, "ocpp_key"))
     return [SecretFile(key, file, name) for key, file, name in named if file is not None]
 
 

@@ -125,7 +125,7 @@ def _command(spec: CommandSpec, user: UserSettings) -> dict[str, Any]:
     return {
         "name": spec.name,
         "title": spec.title,
-        "about": spec.about,
+        "about": [setting.about for setting in spec.settings],
         "fields": [
             {
                 "key": setting.key,

@@ -15,9 +15,11 @@ from aiohttp import web
 from gateway.clock import Clock
 from gateway.dashboard.access import HEADERS, known_host, same_origin
 from gateway.dashboard.door import HEADER_S, Door
+from gateway.dashboard.server import WORDS
 from gateway.devices.catalogue import all_profiles
 from gateway.devices.network import places
 from gateway.errors import ConfigError, GatewayError
+from gateway.languages import catalogue
 from gateway.setup.document import ChosenDevice
 from gateway.setup.finder import READ_S, row
 from gateway.setup.preview import tomorrow
@@ -29,7 +31,7 @@ _STATIC = Path(__file__).parent / "static"
 _SHARED = Path(__file__).parents[1] / "dashboard" / "static"  # the page's own look
 _FILES = {
     "setup.js": (_STATIC, "text/javascript"), "setup.css": (_STATIC, "text/css"),
-    "text.js": (_SHARED, "text/javascript"), "style.css": (_SHARED, "text/css"), "icon.svg": (_SHARED, "image/svg+xml"),
+    "text.js": (_SHARED, "text/javascript"), "words.js": (_SHARED, "text/javascript"), "style.css": (_SHARED, "text/css"), "icon.svg": (_SHARED, "image/svg+xml"),
     "uPlot.iife.min.js": (_SHARED / "vendor", "text/javascript"), "uPlot.min.css": (_SHARED / "vendor", "text/css"),
 }  # fmt: skip
 _MOST_BYTES = 64 * 1024
@@ -143,6 +145,8 @@ class SetupServer:
 
     async def _static(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["name"]
+        if name in WORDS:
+            return web.json_response(dict(catalogue(WORDS[name])))
         if name not in _FILES:
             raise web.HTTPNotFound
         folder, kind = _FILES[name]

@@ -80,6 +80,11 @@ def elsewhere_w(control: Control, snapshot: Snapshot) -> float | None:
     return -(grid + (panels or 0.0) - (snapshot.charger_w or 0.0))
 
 
+def seen_by_itself(control: Control, snapshot: Snapshot) -> bool:
+    """Whether nothing but the device itself measures what it does. An export limit is judged by the meter."""
+    return control is not Control.EXPORT_LIMIT and elsewhere_w(control, snapshot) is None
+
+
 def without_effect(control: Control, seen: Sequence[Seen]) -> str:
     """A charger that gives as much at its least current as at a larger one; empty where it does not."""
     if control is not Control.CHARGE_CURRENT:

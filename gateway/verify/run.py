@@ -26,11 +26,16 @@ from gateway.verify.judge import (
     beyond,
     elsewhere_w,
     second_witness,
+    seen_by_itself,
     surprise,
     without_effect,
 )
 from gateway.verify.walk import REST_W, Limits, NotNow, Step, measured_w, walk
 
+ALONE = (
+    "no grid meter sees it, so nothing but the device's own word would prove it; add a meter, or let its word be "
+    "enough by --without-meter"
+)
 LOOKS = 3  # in a row that must agree with what was told
 MOST_LOST, MOST_BEYOND = 2, 4  # polls without an answer; looks at which a limit is not kept
 SETTLE_S = {Control.CHARGE_CURRENT: 90.0, Control.CHARGE_PHASES: 150.0}  # a car takes its time
@@ -45,10 +50,14 @@ class Surprise(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it went: ``problem`` empty = it obeys. ``steps`` are what was told and seen, for the log."""
+    """How it went: ``problem`` empty = it obeys. ``steps`` are what was told and seen, for the log.
+
+    ``own_word``: nothing but the device itself says so.
+    """
 
     problem: str
     steps: tuple[dict[str, Any], ...]
+    own_word: bool = False
 
 
 @dataclass
@@ -62,6 +71,9 @@ class Bench:
     charger: ChargerAssumptions
     roles: Mapping[str, Role] = field(default_factory=dict)
     operator: OperatorSigns = field(default_factory=OperatorSigns)
+    own_word: bool = (
+        False  # the owner lets what a device says of itself be enough, where no meter sees it
+    )
 
     async def look(self) -> Snapshot:
         """Read every device; one that does not answer is offline in it."""
@@ -90,7 +102,7 @@ async def verify(
         problem = str(error)
     finally:
         problem = await one.let_go(problem)
-    return Outcome(problem, tuple(one.steps))
+    return Outcome(problem, tuple(one.steps), one.own_word)
 
 
 async def released(device: ModbusDevice) -> ReleaseReport:
@@ -110,6 +122,7 @@ class _Walk:
         self.steps: list[dict[str, Any]] = []
         self._seen: list[Seen] = []
         self._lost = self._beyond = 0
+        self.own_word = False
 
     async def run(self) -> None:
         bench = self._bench
@@ -121,13 +134,20 @@ class _Walk:
         steps = walk(self._control, state, snapshot, bench.limits, bench.charger)
         if why := surprise(self._control, state, snapshot, bench.limits):
             raise NotNow(why)
+        if not bench.own_word and seen_by_itself(self._control, snapshot):
+            raise NotNow(ALONE)
         for step in steps:
             await self._follow(step)
         if why := without_effect(self._control, self._seen):
             raise Surprise(why)
         ratio, problem = second_witness(self._seen)
+        self.own_word = ratio is None and self._control is not Control.EXPORT_LIMIT
+        if self.own_word and not bench.own_word:
+            problem = "the grid meter was lost meanwhile: nothing but the device itself says that it obeyed"
         self.steps.append({"step": "grid meter", "ratio": ratio, "problem": problem})
-        says = "there is none that could see it" if ratio is None else f"{ratio:.2f} W for each W"
+        says = "it is what was judged" if ratio is None else f"{ratio:.2f} W for each W"
+        if self.own_word:
+            says = "none sees it; nothing but the device's own word says that it obeys"
         self._told(f"  second witness, the grid meter: {says}")
         if problem:
             raise Surprise(problem)

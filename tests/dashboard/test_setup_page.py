@@ -35,7 +35,7 @@ async def test_a_newcomer_sets_a_home_up(browser: Browser, tmp_path: Path) -> No
         await page.locator("#q-tariff").select_option("time_of_use")
         await page.locator("#q-windows").fill("22:00-06:00 0.12")
         await page.locator("#show-prices").click()
-        await expect(page.locator("#prices-say")).to_contain_text("0.12 to 0.29 EUR")
+        await expect(page.locator("#prices-say")).to_contain_text("0.12 to €0.29")
         await expect(page.locator("#prices canvas")).to_be_visible()
         await page.locator("#q-broker_port").fill(str(home.broker.port))
         await page.locator("#try-broker").click()

@@ -147,7 +147,14 @@ def test_a_charger_is_found_and_paused(family: str, key: str, tmp_path: Path) ->
     simulated(clock, work())
 
 
-PHASED = ("go-e", "alfen", "vestel", "mennekes", "keba-p40")  # and the P30 once its owner allows it
+PHASED = (
+    "go-e",
+    "alfen",
+    "vestel",
+    "mennekes",
+    "keba-p40",
+    "sungrow-ac",
+)  # and the P30 once its owner allows it
 
 
 @pytest.mark.parametrize("family", [*PHASED, "keba"])

@@ -37,9 +37,11 @@ TARIFF = {
 def home(sun_w: Watts, *, switches: bool, hours: float = 11.0, phases: int = 3) -> Lab:
     """A small battery, a car that is worth 0.15 a kWh, and a look every 20 s."""
     script = Script(
-        sun_w=sun_w, load_w=steady(400), visits=(Visit(at("06:00"), at("18:30"), stored_wh=0),)
+        sun_w=sun_w,
+        load_w=steady(400),
+        visits=(Visit(at("06:00"), at("18:30"), car=Car(phases=phases), stored_wh=0),),
     )
-    house = House(battery=Battery(capacity_wh=5_000), car=Car(phases=phases))
+    house = House(battery=Battery(capacity_wh=5_000))
     settings = {"control": {"period_s": 20}, "tariff": TARIFF, "car": CAR}
     equipment = Equipment(switches_phases=switches)
     return Lab(

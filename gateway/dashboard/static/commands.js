@@ -1,5 +1,6 @@
 // Steering: one row a command; the answer comes after the device was read back.
 import { days, hours, localTime, node, say, utcTime } from "./text.js";
+import { symbol, t } from "./words.js";
 
 const rows = new Map(); // name -> what updates it
 let gatewayTime = "", zone = "UTC", plan = null;
@@ -30,7 +31,7 @@ function makeRow(command, currency) {
   const output = node("output", { "aria-live": "polite", id: `${id}-answer` });
   const form = node("form", { id });
   const box = node("div", { class: "command" },
-    node("div", {}, node("h3", { id: `${id}-title` }, command.title), node("p", { id: `${id}-about` }, command.about.replaceAll("null = ", "empty = "))), form, output);
+    node("div", {}, node("h3", { id: `${id}-title` }, command.title), node("p", { id: `${id}-about` }, document.createTextNode(command.about.map((text) => t(text.replaceAll("null = ", "empty = "))).join("; ")))), form, output);
   const bundled = command.fields.length > 1;
   const controls = command.fields.map((field) => {
     // A control that stands alone is named by the heading, one of several by its own title.
@@ -40,18 +41,18 @@ function makeRow(command, currency) {
   const read = () => bundled ? Object.fromEntries(controls.map((c) => [c.key, c.read()])) : controls[0].read();
   const isSwitch = !bundled && command.fields[0].form === "switch";
   form.append(...controls.map((c) => c.element));
-  if (!isSwitch) form.append(node("button", { type: "submit", "aria-label": `Apply: ${command.title}` }, "Apply"));
+  if (!isSwitch) form.append(node("button", { type: "submit", "aria-label": t("Apply: {title}", { title: t(command.title) }) }, "Apply"));
   // Marked, not disabled: a disabled control would lose the keyboard's focus.
   const busy = (is) => form.setAttribute("aria-busy", String(is));
   const ask = async (value) => {
     if (form.getAttribute("aria-busy") === "true") return;
     output.className = "";
-    output.textContent = "Asking the devices …";
+    say(output, "Asking the devices …");
     busy(true);
     const answer = await send(command.name, value);
     busy(false);
     output.className = answer.status === "ok" ? "ok" : "no";
-    output.textContent = answer.status === "ok" ? "Done." : answer.message || answer.status;
+    say(output, answer.status === "ok" ? "Done." : answer.message || answer.status);
     dirty = false;
   };
   let dirty = false;
@@ -74,12 +75,12 @@ const CONTROLS = {
       write: (value) => button.setAttribute("aria-checked", String(value === true)) };
   },
   number(field, named, currency) {
-    const [unit, scale] = field.unit === "Wh" ? ["kWh", 1000] : [field.unit.replace("currency", currency), 1];
+    const [unit, scale] = field.unit === "Wh" ? ["kWh", 1000] : [field.unit.replace("currency", symbol(currency)), 1];
     const input = node("input", { type: "number", required: field.optional ? "" : "required",
       min: field.least / scale, max: field.most / scale, step: "any", inputmode: "decimal", ...named });
     return { element: node("label", {}, input, unit),
       read: () => input.value === "" ? null : scale === 1 ? Number(input.value) : Math.round(Number(input.value) * scale),
-      write: (value) => { input.value = value === null ? "" : scale === 1 ? value : value / scale; input.placeholder = value === null ? "none" : ""; } };
+      write: (value) => { input.value = value === null ? "" : scale === 1 ? value : value / scale; input.placeholder = value === null ? t("none") : ""; } };
   },
   choice(field, named) {
     const select = node("select", named, ...field.choices.map((choice) => node("option", { value: choice }, choice)));
@@ -107,13 +108,13 @@ const CONTROLS = {
       range.max = (Math.max(0.05, ...costs) * 1.1).toFixed(3);
       range.value = exact.value;
       const taken = costs.filter((cost) => cost < Number(exact.value)).length;
-      say(means, costs.length ? `charges in ${hours(taken / 4)} of the next ${hours(costs.length / 4)}` : "");
+      say(means, costs.length ? t("charges in {hours} of the next {all}", { hours: hours(taken / 4), all: hours(costs.length / 4) }) : "");
     };
     range.addEventListener("input", () => { exact.value = Number(range.value).toFixed(3); draw(); });
     exact.addEventListener("input", draw);
     sliders.add(draw);
     return { element: node("div", { class: "slider" }, range, node("span", { class: "ends" }, node("span", {}, "sun alone"), node("span", {}, "at once")),
-      node("label", {}, exact, field.unit.replace("currency", currency)), means),
+      node("label", {}, exact, field.unit.replace("currency", symbol(currency))), means),
     read: () => Number(exact.value), write: (value) => { if (Number(exact.value) !== value || exact.value === "") exact.value = value; draw(); } };
   },
   // Departures of single days, in the home's own time and in kWh.

@@ -1,5 +1,6 @@
 // The live power flow: four places around the home, a stream on each wire that carries power.
 import { power, show } from "./text.js";
+import { t } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HOME = [260, 170];
@@ -15,7 +16,7 @@ const IDLE_W = 20; // less than this is drawn as still
 function shape(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) made.textContent = t(text);
   return made;
 }
 

@@ -111,6 +111,12 @@ class Register(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = None
     count: Annotated[int, Meta(ge=1, le=125, description="registers of a text")] = 1
     size_counts: Annotated[bool, Meta(description="an accumulator that runs below 0")] = False
+    may_lack: Annotated[
+        bool,
+        Meta(
+            description="some models lack it: where it is refused a sum of present goes on without"
+        ),
+    ] = False
 
 
 Combine = Literal[

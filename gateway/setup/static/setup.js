@@ -1,6 +1,7 @@
 // The set-up: searches, asks, shows what follows, writes. What is asked and what is right comes from the gateway.
 /* global uPlot */
 import { node, say, show } from "./text.js";
+import { amount, number as count, t, translatePage } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const fields = new Map(); // key of a question -> { box, input, fault }
@@ -22,7 +23,7 @@ async function ask(path, body) {
 function makeForm({ groups, questions }) {
   const sections = Object.entries(groups).map(([group, title], i) => {
     const box = node("div", { class: "fields" });
-    const heading = node("h2", { id: `group-${group}` }, `${i + 2}. ${title}`);
+    const heading = node("h2", { id: `group-${group}` }, `${i + 2}. ${t(title)}`);
     return { group, box, section: node("section", { class: "card", "aria-labelledby": `group-${group}`, "data-group": group }, heading, box) };
   });
   for (const question of questions) {
@@ -71,11 +72,12 @@ async function check() {
   byId("write").disabled = !found.text;
   say(byId("text"), found.text);
   byId("file").hidden = !found.text;
-  say(byId("left"), found.text ? "All is answered." : found.fault.split("\n").length > 1 ? `Still open: ${found.fault.split("\n").map((line) => line.split(":")[0]).join(", ")}.` : `Still open: ${found.fault}`);
+  const open = found.fault.split("\n").map((line) => t(line.split(": ")[0])).join(", ");
+  say(byId("left"), found.text ? "All is answered." : t("Still open: {what}.", { what: open }));
 }
 
 const number = (value, unit) => value === null ? "–" : typeof value !== "number" ? value
-  : ["W", "Wh"].includes(unit) && Math.abs(value) >= 995 ? `${(value / 1000).toFixed(1)} k${unit}` : `${Math.round(value * 10) / 10} ${unit}`;
+  : ["W", "Wh"].includes(unit) && Math.abs(value) >= 995 ? `${count(value / 1000, 1)} k${unit}` : `${count(value, 1, 0)} ${unit}`;
 
 let parts = "", found = false;
 async function look() {
@@ -88,8 +90,8 @@ async function look() {
   show(byId("found"), news.devices.map(device));
   const capacity = fields.get("battery_capacity");
   if (news.capacity_wh) {
-    capacity.input.placeholder = `${(news.capacity_wh / 1000).toFixed(1)} kWh`;
-    say(capacity.about, `empty: the device’s own figure, ${(news.capacity_wh / 1000).toFixed(1)} kWh`);
+    capacity.input.placeholder = `${count(news.capacity_wh / 1000, 1)} kWh`;
+    say(capacity.about, t("empty: the device’s own figure, {capacity}", { capacity: `${count(news.capacity_wh / 1000, 1)} kWh` }));
   }
   const now = JSON.stringify(news.devices.map((d) => [d.key, d.wanted, d.role, d.readings.map((r) => r.metric)]));
   if (now !== parts) { parts = now; check(); }
@@ -97,11 +99,11 @@ async function look() {
 
 function device(d) {
   const id = `device-${d.key}`;
-  const live = d.readings.filter((r) => r.value !== null).map((r) => `${TITLES[r.metric]} ${number(r.value, r.unit)}`).join(" · ");
+  const live = d.readings.filter((r) => r.value !== null).map((r) => `${t(TITLES[r.metric])} ${number(r.value, r.unit)}`).join(" · ");
   return node("div", { "data-key": d.key },
     node("input", { type: "checkbox", id, ...(d.wanted ? { checked: "checked" } : {}) }),
     node("label", { for: id }, `${d.name}: ${d.says || d.profile}`),
-    node("select", { "aria-label": `What ${d.name} stands for` }, ...ROLES.map(([value, text]) => node("option", { value, ...(value === d.role ? { selected: "selected" } : {}) }, text))),
+    node("select", { "aria-label": t("What {name} stands for", d) }, ...ROLES.map(([value, text]) => node("option", { value, ...(value === d.role ? { selected: "selected" } : {}) }, text))),
     node("p", { class: "live" }, live || d.fault || "reading …"),
     node("p", {}, `${d.profile} at ${d.key}`));
 }
@@ -136,9 +138,8 @@ async function showPrices() {
   if (news.fault !== undefined) { say(byId("prices-say"), news.fault); return; }
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const known = news.import_price_per_kwh.filter((price) => price !== null);
-  const money = (value) => value.toLocaleString([], { minimumFractionDigits: 2, maximumFractionDigits: 4 });
-  say(byId("prices-say"), [known.length ? `Tomorrow a kWh costs ${money(Math.min(...known))} to ${money(Math.max(...known))} ${news.currency}.`
-    : "Nobody has published tomorrow’s prices yet.", ...news.says].join(" "));
+  say(byId("prices-say"), [known.length ? t("Tomorrow a kWh costs {low} to {high}.", { low: amount(Math.min(...known), news.currency), high: amount(Math.max(...known), news.currency) })
+    : t("Nobody has published tomorrow’s prices yet."), ...news.says.map((text) => t(text))].join(" "));
   chart?.destroy();
   const axis = { stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 }, ticks: { stroke: ink("line"), width: 1 }, font: "12px system-ui" };
   chart = new uPlot({ width: Math.max(260, byId("prices").clientWidth), height: 170, legend: { show: false }, cursor: { show: false },
@@ -173,6 +174,7 @@ byId("write").addEventListener("click", async () => {
   }, 700);
 });
 
+translatePage();
 const setup = await ask(`/api/setup?zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone)}`);
 makeForm(setup);
 byId("where").value = setup.network;
