@@ -14,7 +14,7 @@ from gateway.domain.intervals import QUARTER, floor_to
 from simulators.exchange.clearing import clear_book
 from simulators.exchange.ledger import Ledger
 from simulators.exchange.names import backstop_id, call_id, market_order_id
-from simulators.exchange.order_book import Instrument, Resting, columns
+from simulators.exchange.order_book import Instrument, Resting, by_order_id, columns
 from simulators.exchange.order_entry import OrderEntry
 from simulators.exchange.parties import Parties
 from simulators.exchange.rows import (
@@ -79,7 +79,7 @@ class Auction:
         lse = self._parties.get(LSE_PARTY)
         if resting and lse is not None:
             resting += backstop(self._prices, lse.number, start, when)
-            resting.sort(key=lambda order: order.order_id)
+        resting.sort(key=by_order_id)
         price, volume, filled = clear_book(
             call_id(start, when), columns(resting), self._terms.lot_wh
         )
