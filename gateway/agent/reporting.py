@@ -20,7 +20,13 @@ from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.publishing import topics
 from gateway.publishing.changes import Changes
-from gateway.publishing.discovery import Devices, HomeToDiscover, discovered, discovery_messages
+from gateway.publishing.discovery import (
+    Devices,
+    HomeToDiscover,
+    discovered,
+    discovery_messages,
+    makers,
+)
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.publishing.outlook import outlook_messages, setpoints_message
@@ -136,7 +142,13 @@ class Reporting:
         if settings.mqtt.home_assistant:
             self._known = discovered(snapshot, self._known)
             self._publisher.publish(
-                discovery_messages(self._home, self._known, commands=True, exchange=trades)
+                discovery_messages(
+                    self._home,
+                    self._known,
+                    commands=True,
+                    exchange=trades,
+                    made_by=makers(snapshot),
+                )
             )
 
     def _outlook(self) -> list[topics.Message]:
