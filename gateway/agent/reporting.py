@@ -10,7 +10,7 @@ from gateway.agent.planned import PlanRecord
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
 from gateway.agent.why import DecisionRecord
-from gateway.clock import Clock
+from gateway.clock import Clock, runs_apart
 from gateway.config.agent_settings import Dashboard
 from gateway.config.secrets import is_loopback
 from gateway.domain.intervals import Interval, quarter_of
@@ -75,6 +75,7 @@ class Reporting:
             settings.tariff.currency,
             page_url(settings.dashboard),
             settings.mqtt.language,
+            runs_apart(clock),
         )
         self._known: Devices = ()
         self._changes = Changes()

@@ -36,10 +36,9 @@ _DETAIL = {"entity_category": "diagnostic"}
 _DECIMALS = {"W": 0, "kWh": 2, "%": 0, "Hz": 2}  # shown of a number; what is not here: one
 _NOT_KNOWN = "{{ 'None' if value == 'null' else value }}"
 # What Home Assistant sends: checked, expiring and unique like any other command.
-_AROUND = (
-    '{"id":"ha-{{ (utcnow().timestamp() * 1000) | int }}-%s",'
-    '"ts":"{{ utcnow().isoformat() }}","ttl_s":60,"value":%s}'
-)
+_ID = '{"id":"ha-{{ (utcnow().timestamp() * 1000) | int }}-%s",'
+_AROUND = _ID + '"ts":"{{ utcnow().isoformat() }}","ttl_s":60,"value":%s}'
+_UNTIMED = _ID + '"value":%s}'  # the gateway's time is not the world's, as in the demo
 
 Component = dict[str, Any]
 
@@ -56,6 +55,7 @@ class HomeToDiscover:
     currency: str = "USD"
     page_url: str = ""  # of our page, for a link; empty where others do not reach it
     language: str = "en"  # of the names
+    untimed: bool = False  # the gateway's time is not the world's
 
 
 Devices = tuple[tuple[str, tuple[str, ...]], ...]  # name and metrics of each
@@ -358,7 +358,7 @@ def _setting(home: HomeToDiscover, setting: Setting) -> Component:
         **look,
         "name": setting.title,
         "command_topic": f"{home.base}/cmd/{setting.command}",
-        "command_template": _AROUND % (setting.name, value),
+        "command_template": (_UNTIMED if home.untimed else _AROUND) % (setting.name, value),
         "state_topic": f"{home.base}/settings/{setting.name}",
         "value_template": _NOT_KNOWN,
         "qos": 1,

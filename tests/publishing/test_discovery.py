@@ -245,3 +245,11 @@ def test_a_device_is_of_the_maker_and_model_that_it_states() -> None:
     assert told["Inverter battery"] == ("Fronius", "Symo GEN24 10.0 (battery)")
     assert told["Meter"] == ("Fronius", "Smart Meter")
     assert told["Shed"] == ("Home energy gateway", "Meter")
+
+
+def test_where_the_gateway_s_time_is_its_own_commands_have_none() -> None:
+    own = replace(HOME, untimed=True)
+    for home, timed in ((HOME, True), (own, False)):
+        (body, *_) = (json.loads(m.payload) for m in discovery_messages(home, ()))
+        template = body["components"]["backup_reserve_pct"]["command_template"]
+        assert ("ts" in template) is timed
