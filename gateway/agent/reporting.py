@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from zoneinfo import ZoneInfo
 
 from gateway import __version__
+from gateway.agent.planned import PlanRecord
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
 from gateway.agent.why import DecisionRecord
-from gateway.clock import Clock
+from gateway.clock import Clock, runs_apart
 from gateway.config.agent_settings import Dashboard
 from gateway.config.secrets import is_loopback
 from gateway.domain.intervals import Interval, quarter_of
@@ -18,7 +20,13 @@ from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.publishing import topics
 from gateway.publishing.changes import Changes
-from gateway.publishing.discovery import Devices, HomeToDiscover, discovered, discovery_messages
+from gateway.publishing.discovery import (
+    Devices,
+    HomeToDiscover,
+    discovered,
+    discovery_messages,
+    makers,
+)
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.publishing.outlook import outlook_messages, setpoints_message
@@ -54,6 +62,7 @@ class Reporting:
         self._keeper, self._journal = keeper, journal
         self._history, self._decisions = past
         self._publisher, self.metrics, self._clock = publisher, metrics, clock
+        self._plans = PlanRecord(past[1].store, ZoneInfo(keeper.state.settings.site.time_zone))
         self._due = clock.monotonic()
         self._unsent = 0
         settings = keeper.state.settings
@@ -66,6 +75,7 @@ class Reporting:
             settings.tariff.currency,
             page_url(settings.dashboard),
             settings.mqtt.language,
+            runs_apart(clock),
         )
         self._known: Devices = ()
         self._changes = Changes()
@@ -114,6 +124,7 @@ class Reporting:
     def _decide(self, snapshot: Snapshot) -> None:
         sold_wh = self._journal.book.commitment(quarter_of(snapshot.time))
         self._decisions.hear(self._keeper.state, snapshot.time, sold_wh)
+        self._plans.hear(self._keeper.state.plan, snapshot.time)
 
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
@@ -132,7 +143,13 @@ class Reporting:
         if settings.mqtt.home_assistant:
             self._known = discovered(snapshot, self._known)
             self._publisher.publish(
-                discovery_messages(self._home, self._known, commands=True, exchange=trades)
+                discovery_messages(
+                    self._home,
+                    self._known,
+                    commands=True,
+                    exchange=trades,
+                    made_by=makers(snapshot),
+                )
             )
 
     def _outlook(self) -> list[topics.Message]:
