@@ -87,10 +87,11 @@ class Auction:
         batch.add(call)
         if price is not None:
             for n in filled.nonzero()[0].tolist():
-                batch.add(self._fill(instrument, call, resting[n], int(filled[n])))
+                batch.add(self.fill(instrument, call, resting[n], int(filled[n])))
         return batch
 
-    def _fill(self, instrument: Instrument, call: Call, order: Resting, wh: int) -> Fill:
+    def fill(self, instrument: Instrument, call: Call, order: Resting, wh: int) -> Fill:
+        """Book what a tender got."""
         tender = order.tender
         order.left -= wh
         net = instrument.net_wh.get(tender.party, 0)

@@ -17,7 +17,7 @@ from gateway.supervise import Availability
 from simulators.exchange.activity import Activity
 from simulators.exchange.auction import Auction, missed_steps, next_step
 from simulators.exchange.events import News
-from simulators.exchange.ledger import Ledger, TenderState
+from simulators.exchange.ledger import Ledger, Registered, TenderState
 from simulators.exchange.order_book import OrderBook
 from simulators.exchange.order_entry import OrderEntry
 from simulators.exchange.parties import Parties, Party
@@ -70,6 +70,10 @@ class Market:
 
     async def refresh(self) -> None:
         """Before a question is answered: here the memory is what is stored."""
+
+    async def changed(self, party: Registered) -> Registered | None:
+        """A party as it is by now, where that is not known here yet: never, in one process."""
+        return None
 
     async def resting(self, party: int) -> list[TenderState]:
         """The open tenders of a party, by start and order id; what expired is among them."""
