@@ -144,7 +144,7 @@ async def _drive(clock: SimClock, handle: ExchangeHandle, longest: list[float], 
         else:
             longest_ms, store = longest[0] * 1e3, handle.store
             assert isinstance(store, SqliteLedger)  # noqa: S101 - it was started so above
-            await asyncio.to_thread(store.checkpoint)  # beside the loop, as it is not the exchange's
+            await asyncio.to_thread(store.checkpoint)  # not the exchange's own work
             _say(
                 longest_block_ms=longest_ms,
                 cpu_s=time.process_time(),
