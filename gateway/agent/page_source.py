@@ -15,7 +15,7 @@ from gateway.agent.status import local_midnight, market_state
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.publishing.mqtt import Publisher
 from gateway.store.car_quarters import CarPast, read_car_past
@@ -62,6 +62,10 @@ class PageSource:
         """Read in a thread of its own: a year takes a while on a slow card."""
         self._history.flush()
         return await asyncio.to_thread(read_energies, self._history.path, since, until)
+
+    async def planned(self, ahead: Ahead, since: datetime, until: datetime) -> list[PlannedQuarter]:
+        """A day's rows of a small file."""
+        return self._decisions.planned(ahead, since, until)
 
     async def car_past(self, since: datetime, until: datetime) -> CarPast:
         """The same of the car."""

@@ -64,7 +64,7 @@ class Planner(Part):
     first_days: Literal["live", "shadow"] = Field(
         "shadow",
         description="in a new home: `shadow` = the inverter works alone and nothing is offered until the plan, "
-        "reckoned beside it for three days or more, would not have done worse",
+        "reckoned beside it for three days or more, would not have done worse; for four weeks it gives way again when it falls 2 % behind",
     )
 
 

@@ -58,7 +58,8 @@ class ControlMemory:
     ``charge_now_spent``: the car for which the user said 'charge now' has left. ``sun`` is what the panels
     gave when nothing held them back. ``regret`` is what staying in the battery's mode has cost since another
     was better, currency units (infinite: not known), ``decided_s`` when that was. ``direction`` is the sign of what the batteries were
-    asked for last while they deliver, ``worth`` the prices and values of the last two decisions.
+    asked for last while they deliver, ``worth`` the prices and values of the last two decisions, ``held_s`` when
+    inverters were at what they were told to give at most.
     """
 
     setpoints: Setpoints = field(default_factory=Setpoints)
@@ -71,6 +72,7 @@ class ControlMemory:
     decided_s: float = -math.inf
     direction: int = 0
     worth: tuple[Worth | None, Worth | None] = (None, None)
+    held_s: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)

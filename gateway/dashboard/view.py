@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gateway.bill.home import Bills
 from gateway.domain.control import Setpoints
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
@@ -72,6 +72,11 @@ class HomeSource(Protocol):
 
     async def energies(self, since: datetime, until: datetime) -> Sequence[QuarterEnergies]:
         """What flowed in each quarter-hour of the half-open span that was seen, in order."""
+
+    async def planned(
+        self, ahead: Ahead, since: datetime, until: datetime
+    ) -> Sequence[PlannedQuarter]:
+        """What was planned for the half-open span, in order: at the start of its day, or an hour ahead."""
 
     async def car_past(self, since: datetime, until: datetime) -> CarPast:
         """When a car charged in the half-open span, and when none stood there."""

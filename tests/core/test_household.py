@@ -56,8 +56,8 @@ def test_a_new_home_is_expected_as_its_user_says() -> None:
     assert told.load(none, 96)[:, 1].sum() == pytest.approx(9_000_000 / 365, rel=0.01)
     sun, guess = told.pv(none, 96).sum(axis=0), untold.pv(none, 96).sum(axis=0)
     assert sun[1] == pytest.approx(2.4 * guess[1], rel=0.01)
-    assert guess[0] == 0, "there may be no panels"
-    assert sun[0] > 0
+    assert guess[0] < 0.01 * guess[1], "there may be no panels"
+    assert sun[0] > 0.3 * sun[1]
     assert forecaster_of(settings_of(panels_w=0)).pv(none, 96).max() == 0
 
 

@@ -15,7 +15,7 @@ from gateway.bill.home import Bills, HomeBill
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason, Setpoints
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.intervals import Interval, quarter, quarters
 from gateway.domain.plan import (
     OfferCurve,
@@ -267,6 +267,15 @@ class Source:
             if first < last
             else []
         )
+
+    async def planned(self, ahead: Ahead, since: datetime, until: datetime) -> list[PlannedQuarter]:
+        """Half as much sun as came, for today alone."""
+        if not since <= MIDNIGHT < until:
+            return []
+        return [
+            PlannedQuarter(i.start, 600, 500 if ahead == "day" else 900, 0, 0, 100)
+            for i in quarters(MIDNIGHT, MIDNIGHT + timedelta(hours=20))
+        ]
 
     async def car_past(self, since: datetime, until: datetime) -> CarPast:
         """Two hours yesterday and one this morning, each quarter-hour 2 kWh, half of it from the sun."""

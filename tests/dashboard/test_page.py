@@ -178,6 +178,19 @@ async def test_every_command(page: Page, source: Source) -> None:
     await expect(page.locator("#command-trading [role=switch]")).to_have_attribute("aria-checked", "false")  # fmt: skip
 
 
+async def test_the_past_beside_its_plan_or_another_time(page: Page) -> None:
+    tile = page.locator("#past-tiles > div").first
+    beside = page.locator("#past-beside")
+    await beside.select_option("day")
+    await expect(tile).to_have_text("Solar59.0 kWh planned: 40.0 kWh")
+    await beside.select_option("hour")
+    await expect(tile).to_have_text("Solar59.0 kWh planned: 72.0 kWh")
+    await page.get_by_role("button", name="Month").click()  # a month has no plan
+    await expect(beside).to_have_value("before")
+    await beside.select_option("year")
+    await expect(tile).to_contain_text("a year earlier: \N{EN DASH}")
+
+
 async def test_the_car_s_sessions_and_its_wish(page: Page, source: Source) -> None:
     rows = page.locator("#car-table tbody tr")
     await expect(rows).to_have_count(2)

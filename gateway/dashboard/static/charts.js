@@ -164,6 +164,12 @@ const FIRST = new Set(["pv_wh", "load_wh", "import_wh", "export_wh"]); // the ot
 const DAYS = { day: HOURS, week: [[86400, "{WWW} {D}", null, null, null, null, null, null, 1]], month: [[86400, "{D}", null, null, null, null, null, null, 1]],
   year: [[2592000, "{MMM}", null, null, null, null, null, null, 1]] };
 
+// What stands beside it, part by part, as far as it goes.
+function other(past, name) {
+  const column = past.compared?.columns[name] ?? [];
+  return past.time.map((_, i) => column[i] ?? null);
+}
+
 // Energy a part of the period, as steps: each holds until the next begins.
 export function drawPast(place, past, names) {
   const text = (_, v) => v === null || v === undefined ? "–" : `${number(v / 1000, 2)} kWh`;
@@ -172,8 +178,12 @@ export function drawPast(place, past, names) {
     scales: { x: { time: true, range: [past.start, past.end] }, kWh: { range: (_, __, most) => [0, Math.max(most ?? 0, 100) * 1.05] } },
     axes: [axis("x", "", { values: DAYS[past.period], size: 44, label: undefined }), axis("kWh", "kWh", { values: (_, v) => v.map((wh) => number(wh / 1000, 2, 0)) })],
     series: [{ label: t("Time"), value: past.period === "day" ? "{WWW} {HH}:{mm}" : past.period === "year" ? "{MMMM}" : "{WWW} {D} {MMM}" },
-      ...names.map(([name, label]) => ({ label: t(label), scale: "kWh", show: FIRST.has(name), stroke: ink(PAST[name]), fill: `${ink(PAST[name])}1c`, width: 2,
-        points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }), value: text }))],
-  }, [[...past.time, past.end], ...names.map(([name]) => [...past[name], past[name].at(-1)])]);
+      ...names.flatMap(([name, label]) => [
+        { label: t(label), scale: "kWh", show: FIRST.has(name), stroke: ink(PAST[name]), fill: `${ink(PAST[name])}1c`, width: 2, points: { show: false },
+          paths: uPlot.paths.stepped({ align: 1 }), value: text },
+        { label: t("{name}, planned", { name: t(label) }), class: "planned", scale: "kWh", show: FIRST.has(name), stroke: ink(PAST[name]), width: 1.5, dash: DASH,
+          points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }), value: text }])],
+    plugins: [together],
+  }, [[...past.time, past.end], ...names.flatMap(([name]) => [past[name], other(past, name)].map((column) => [...column, column.at(-1)]))]);
   last.past = [place, past, names];
 }
