@@ -14,7 +14,7 @@ from gateway.domain.intervals import QUARTER, floor_to
 from simulators.exchange.clearing import clear_book
 from simulators.exchange.ledger import Ledger
 from simulators.exchange.names import backstop_id, call_id, market_order_id
-from simulators.exchange.order_book import Instrument, Resting, columns
+from simulators.exchange.order_book import Instrument, Resting, by_order_id, columns
 from simulators.exchange.order_entry import OrderEntry
 from simulators.exchange.parties import Parties
 from simulators.exchange.rows import (
@@ -79,7 +79,7 @@ class Auction:
         lse = self._parties.get(LSE_PARTY)
         if resting and lse is not None:
             resting += backstop(self._prices, lse.number, start, when)
-            resting.sort(key=lambda order: order.order_id)
+        resting.sort(key=by_order_id)
         price, volume, filled = clear_book(
             call_id(start, when), columns(resting), self._terms.lot_wh
         )
@@ -87,10 +87,11 @@ class Auction:
         batch.add(call)
         if price is not None:
             for n in filled.nonzero()[0].tolist():
-                batch.add(self._fill(instrument, call, resting[n], int(filled[n])))
+                batch.add(self.fill(instrument, call, resting[n], int(filled[n])))
         return batch
 
-    def _fill(self, instrument: Instrument, call: Call, order: Resting, wh: int) -> Fill:
+    def fill(self, instrument: Instrument, call: Call, order: Resting, wh: int) -> Fill:
+        """Book what a tender got."""
         tender = order.tender
         order.left -= wh
         net = instrument.net_wh.get(tender.party, 0)

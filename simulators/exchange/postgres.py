@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from typing import Any, TypeVar
 
 import asyncpg
 
+from gateway.clock import pause
 from gateway.errors import StorageError
 from simulators.exchange.evidence import press
 from simulators.exchange.postgres_schema import SCHEMA, VERSION
@@ -24,6 +25,7 @@ from simulators.exchange.rows import TABLES, Evidence, Mark, Row
 T = TypeVar("T")
 _PREPARE_LOCK = 7_301_001  # advisory: one process at a time makes the tables
 _COMMAND_S = 60.0
+_AGAIN_S = 0.2  # between two tries to connect
 _FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
 
 
@@ -36,6 +38,7 @@ class Postgres:
         self._most = connections
         self._pool: Any = None
         self._heard: set[asyncio.Task[None]] = set()
+        self._held: dict[int, Any] = {}  # the connections that hold a lock
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="postgres", daemon=True)
         self._thread.start()
@@ -63,7 +66,7 @@ class Postgres:
         try:
             self._pool = await asyncpg.create_pool(
                 self._dsn,
-                min_size=1,
+                min_size=0,  # a pool that keeps some up complains while the server is away
                 max_size=self._most,
                 command_timeout=_COMMAND_S,
                 server_settings=self._settings,
@@ -123,6 +126,53 @@ class Postgres:
         )
         return self.wait(self.fetch(numbered, *values))
 
+    def listen(self, channels: Sequence[str], heard: Callable[[str, str], None]) -> None:
+        """Call ``heard`` with channel and payload of what is notified, on the database's thread; with
+        an empty payload after the connection was lost, when something may have been missed."""
+        self.wait(self._spawn(self._hear(channels, heard)))
+
+    async def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        self._heard.add(self._loop.create_task(work))
+
+    async def _hear(self, channels: Sequence[str], heard: Callable[[str, str], None]) -> None:
+        while True:
+            try:
+                db = await asyncpg.connect(self._dsn)
+            except _FAILURES:
+                await pause(_AGAIN_S)
+                continue
+            lost = asyncio.Event()
+            db.add_termination_listener(lambda _db, lost=lost: lost.set())
+            for channel in channels:
+                await db.add_listener(channel, lambda _db, _pid, name, said: heard(name, said))
+                heard(channel, "")
+            try:
+                await lost.wait()
+            finally:
+                db.terminate()
+
+    async def hold(self, key: int) -> bool:
+        """Wait until this process alone holds the advisory lock ``key``; False where it did already.
+        It is lost with its connection."""
+        return await self.ask(self._hold(key))
+
+    async def _hold(self, key: int) -> bool:
+        if key in self._held and not self._held[key].is_closed():
+            return False
+        while True:
+            try:
+                db = await asyncpg.connect(self._dsn)
+                await db.execute("SELECT pg_advisory_lock($1)", key)
+            except _FAILURES:
+                await pause(_AGAIN_S)
+                continue
+            self._held[key] = db
+            return True
+
+    async def release(self, key: int) -> None:
+        """Give a lock back."""
+        self._held.pop(key).terminate()
+
     def close(self) -> None:
         """May be called twice."""
         if not self._loop.is_closed():
@@ -132,6 +182,9 @@ class Postgres:
     async def _close(self) -> None:
         for task in self._heard:
             task.cancel()
+        await asyncio.gather(*self._heard, return_exceptions=True)
+        for db in self._held.values():
+            db.terminate()
         with suppress(*_FAILURES):
             await asyncio.wait_for(self._pool.close(), _COMMAND_S)
 

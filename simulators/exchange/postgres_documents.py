@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from simulators.exchange import audit, evidence
 from simulators.exchange.evidence import Stored
@@ -49,6 +49,10 @@ class PostgresDocuments:
         )
         self._absent = {*keys, *names} - {number for (number,) in found}
 
+    def expect_nothing(self) -> None:
+        """What was looked up may have been stored since."""
+        self._absent = set()
+
     async def document(self, key_hash: int) -> tuple[Document, Stored] | None:
         if key_hash in self._absent:
             return None
@@ -65,21 +69,14 @@ class PostgresDocuments:
 
     async def known(self, party: int, name: str, stream: bool, uids: Sequence[int]) -> set[int]:
         names = {f"{name}.{uid}": uid for uid in uids} if stream else {name: 0}
-        candidates = {
-            (party_name, is_stream): uid
-            for tender_id, uid in names.items()
-            for party_name, is_stream, _ in _candidates(tender_id)
-        }
-        if self._all_absent(party, candidates):
+        possible = {name, *names} if stream else {name, name.rpartition(".")[0]}
+        if all(name_hash(party, one) in self._absent for one in possible if one):
             return set()
         return {
             uid
             for tender_id, uid in names.items()
             if await self._find(party, tender_id) is not None
         }
-
-    def _all_absent(self, party: int, candidates: Iterable[tuple[str, int]]) -> bool:
-        return all(name_hash(party, name) in self._absent for name, _ in candidates)
 
     async def _find(self, party: int, tender_id: str) -> Tender | None:
         """A tender by its name: a single one, or an interval of a stream."""

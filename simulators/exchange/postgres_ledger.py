@@ -30,15 +30,20 @@ _PARTY = "SELECT number, party_id, role, capacity_w, revoked, secret_hash, keys 
 PARTY_CHANGED = "party_changed"  # a channel of NOTIFY; the payload is the partyId
 
 
+POSITION = "position"  # a mark in the memory of a shard: how far it has carried out its log
+
+
 @dataclass(frozen=True, slots=True)
 class Share:
-    """The parties whose tenders are loaded: number modulo ``of`` is ``index``; of 0: none."""
+    """The parties whose tenders are loaded: number modulo ``of`` is ``index``; of 0: none.
+
+    ``logged``: what they asked came through the log of that index, so its marks (step, gate) are
+    those of the shard, as far as it has read.
+    """
 
     index: int = 0
     of: int = 1
-
-    def has(self, party: int) -> bool:
-        return self.of > 0 and party % self.of == self.index
+    logged: bool = False
 
 
 class PostgresLedger(PostgresDocuments):
@@ -74,11 +79,16 @@ class PostgresLedger(PostgresDocuments):
         self.db.close()
 
     async def reserve(self, count: int) -> int:
-        """The first of ``count`` numbers that nobody else gets; later ones are higher."""
-        (row,) = await self.db.rows(
-            "UPDATE counter SET next = next + $1 RETURNING next - $1", count
+        """On the database's thread: the first of ``count`` numbers that nobody else gets; later ones
+        are higher."""
+        rows = await self.db.fetch(
+            "UPDATE counter SET next = next + $1::bigint RETURNING next - $1::bigint", count
         )
-        return int(row[0])
+        return int(rows[0][0])
+
+    def reserve_now(self, count: int) -> int:
+        """The same; the caller waits."""
+        return self.db.wait(self.reserve(count))
 
     def marks(self) -> dict[str, str]:
         return self._known_marks(self.all("SELECT name, value FROM mark"))
@@ -97,6 +107,8 @@ class PostgresLedger(PostgresDocuments):
         async def work(db: Any) -> Loaded:
             await db.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             marks = self._known_marks([tuple(row) for row in await db.fetch("SELECT * FROM mark")])
+            if self.share.logged:
+                marks |= await _position(db, self.share.index)
             gate, share = int(marks.get("gate", "0")), (self.share.of, self.share.index)
             tenders: list[Any] = []
             positions: list[Any] = []
@@ -125,7 +137,10 @@ class PostgresLedger(PostgresDocuments):
                 " DO UPDATE SET role = excluded.role, capacity_w = excluded.capacity_w",
                 parties,
             )
-            return await _parties(db, [party_id for party_id, _, _ in parties])
+            party_ids = [party_id for party_id, _, _ in parties]
+            for party_id in party_ids:
+                await db.execute("SELECT pg_notify($1, $2)", PARTY_CHANGED, party_id)
+            return await _parties(db, party_ids)
 
         return self.db.wait(self.db.transaction(work))
 
@@ -135,6 +150,10 @@ class PostgresLedger(PostgresDocuments):
             return await _parties(db, list(columns))
 
         return self.db.wait(self.db.transaction(work))
+
+    async def parties(self) -> list[Registered]:
+        """All of them, as they are stored now."""
+        return [Registered(*row) for row in await self.db.rows(_PARTY)]
 
     async def party(self, party_id: str) -> Registered | None:
         """As it is stored now."""
@@ -272,6 +291,13 @@ class PostgresLedger(PostgresDocuments):
                 await db.execute(f"DELETE FROM {table} WHERE start < $1", account_before)  # noqa: S608
 
         await self.db.ask(self.db.transaction(work))
+
+
+async def _position(db: Any, shard: int) -> dict[str, str]:
+    row = await db.fetchrow("SELECT seq, step, gate FROM log_position WHERE shard = $1", shard)
+    if row is None:
+        raise StorageError(f"the database has no shard {shard}")
+    return dict(zip((POSITION, "step", "gate"), map(str, row), strict=True))
 
 
 async def amend(db: Any, columns: Mapping[str, Mapping[str, Any]]) -> None:

@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS waiver (start integer PRIMARY KEY, published bigint N
 CREATE TABLE IF NOT EXISTS counter (one integer PRIMARY KEY, next bigint NOT NULL);
 INSERT INTO counter VALUES (1, 1) ON CONFLICT DO NOTHING;
 CREATE TABLE IF NOT EXISTS log_position (
-  shard integer PRIMARY KEY, seq bigint NOT NULL, step bigint NOT NULL);
+  shard integer PRIMARY KEY, seq bigint NOT NULL, step bigint NOT NULL, gate integer NOT NULL);
 CREATE TABLE IF NOT EXISTS result (
   start integer NOT NULL, time bigint NOT NULL, call bigint NOT NULL, body bytea NOT NULL,
   PRIMARY KEY (start, time));

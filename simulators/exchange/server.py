@@ -148,7 +148,7 @@ def _writer(operation: str, write: Write) -> _Handler:
         body = await request.read()
         # The time of receipt is taken after the whole body.
         now = market.now()
-        document, signed = service.access.open_document(party, request.content_type, body)
+        document, signed = await _opened(service, party, request.content_type, body)
         asked = Request(party, document, now, signed)
 
         async def decide(request: Request) -> Decision:
@@ -166,6 +166,19 @@ def _writer(operation: str, write: Write) -> _Handler:
         return reply
 
     return handle
+
+
+async def _opened(
+    service: Service, party: Registered, content_type: str, body: bytes
+) -> tuple[bytes, bytes | None]:
+    """The document inside a signed body; a key that is new elsewhere is looked up first."""
+    try:
+        return service.access.open_document(party, content_type, body)
+    except problems.Problem:
+        changed = await service.market.changed(party)
+        if changed is None:
+            raise
+        return service.access.open_document(changed, content_type, body)
 
 
 def answer(write: Write, stored: Stored, party_id: str) -> bytes:

@@ -137,7 +137,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
         )
     market.parties.register(*parties)
     make_credentials(market, state_dir / "credentials", parties)
-    tls = None if insecure else server_context(state_dir / "tls", host, client_ca)
+    tls = None if insecure else server_context(state_dir / "tls", host, client_ca=client_ca)
     access = Access(market, insecure=insecure, limits=limits)
     await access.open()
     await receipts.make_key(market)

@@ -92,6 +92,11 @@ class PostgresServer:
         ready = [str(self._bin / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ready, check=False).returncode == 0
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def kill(self) -> None:
         """As a crash of the machine's process: nothing is said to the clients."""
         assert self._process is not None
@@ -143,3 +148,71 @@ def postgres() -> PostgresServer:
     server = PostgresServer()
     atexit.register(server.close)
     return server
+
+
+class NatsServers:
+    """JetStream on one node or on several that replicate each other; ``sync`` is its
+    ``sync_interval``, which servers before 2.10 do not have."""
+
+    def __init__(
+        self, nodes: int = 1, *, program: str | None = None, sync: str | None = None
+    ) -> None:
+        self._program = program or shutil.which("nats-server") or "/usr/sbin/nats-server"
+        self._sync = "" if sync is None else f", sync_interval: {sync}"
+        if not Path(self._program).exists():
+            pytest.skip("nats-server is not installed")
+        self.folder = Path(tempfile.mkdtemp(prefix="exchange-nats-"))
+        ports = free_ports(2 * nodes)
+        self._clients, self._routes = ports[:nodes], ports[nodes:]
+        self._processes: list[subprocess.Popen[bytes] | None] = [None] * nodes
+        for node in range(nodes):
+            self.start(node)
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        return tuple(f"nats://127.0.0.1:{port}" for port in self._clients)
+
+    @property
+    def pids(self) -> list[int]:
+        return [process.pid for process in self._processes if process is not None]
+
+    def start(self, node: int) -> None:
+        settings = [
+            f'server_name: "n{node}"',
+            f"listen: 127.0.0.1:{self._clients[node]}",
+            f'jetstream {{ store_dir: "{self.folder}/{node}"{self._sync} }}',
+            "max_payload: 8MB",
+        ]
+        if len(self._clients) > 1:
+            routes = ", ".join(f'"nats-route://127.0.0.1:{port}"' for port in self._routes)
+            settings.append(
+                f"cluster {{ name: exchange, listen: 127.0.0.1:{self._routes[node]},"
+                f" routes: [{routes}] }}"
+            )
+        config = self.folder / f"{node}.conf"
+        config.write_text("\n".join(settings) + "\n")
+        self._processes[node] = subprocess.Popen(
+            _die_with_us(self._program, "-c", str(config), "-l", str(self.folder / f"{node}.log")),
+            cwd="/",
+        )
+
+    def kill(self, node: int) -> None:
+        process = self._processes[node]
+        assert process is not None
+        process.kill()
+        process.wait()
+
+    def close(self) -> None:
+        for process in self._processes:
+            if process is not None and process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@cache
+def nats() -> NatsServers:
+    """The log that the tests of this process share."""
+    servers = NatsServers()
+    atexit.register(servers.close)
+    return servers

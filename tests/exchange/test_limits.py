@@ -23,8 +23,6 @@ from simulators.exchange.limits import Limits, TokenBuckets, spread
 from simulators.exchange.problems import Problem
 from tests.exchange.conftest import Wire, play, tender_body
 
-pytestmark = pytest.mark.usefixtures("each_store")
-
 FEW = Limits(requests_per_s=0.1, requests_burst=5)
 FORM = {"grant_type": "client_credentials"}
 
@@ -65,6 +63,7 @@ def test_guessing_secrets_is_slow_and_shuts_nobody_else_out(tmp_path: Path) -> N
     play(tmp_path, story)
 
 
+@pytest.mark.usefixtures("each_store")
 def test_a_key_is_rotated(tmp_path: Path) -> None:
     """The new key counts at once, the former one for a day, one that kid does not name never."""
 

@@ -23,8 +23,6 @@ from gateway.domain.intervals import floor_quarter, iso, parse_utc
 from gateway.errors import ConfigError
 from tests.exchange.conftest import tender_body
 
-pytestmark = pytest.mark.usefixtures("each_store")
-
 APP = make_app("simulators.cli", "x")
 ROOT = Path(__file__).parents[2]
 

@@ -61,12 +61,7 @@ def found(whole: Curves) -> Found | None:
     volume, price = cross(whole)
     if price is None:
         return None
-    return Found(
-        price,
-        volume,
-        int(whole.bid[whole.prices > price].sum()),
-        int(whole.ask[whole.prices < price].sum()),
-    )
+    return Found(price, volume, whole.bid_over(price), whole.ask_under(price))
 
 
 def sizes_at(book: Book, price: int) -> tuple[Sizes, Sizes]:
