@@ -12,14 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SimClock
 from gateway.config.load import MOST_BYTES, load_guard_settings, load_settings
 from gateway.devices.counters import Memory
 from gateway.domain.control import Control
 from gateway.errors import ConfigError, StorageError
 from gateway.guard.intents import GuardFile
+from gateway.guard.limit_log import LimitLog, LimitRow
 from gateway.guard.settings_file import last_settings
 from gateway.publishing.topic_memory import TopicMemory
-from gateway.store.audit import read_audit
+from gateway.store.audit import AuditLog, read_audit
 from gateway.store.settings import SettingsStore
 from tests.market.values import T0
 
@@ -93,12 +95,22 @@ def test_state_files_that_others_wrote_move_nothing(what: str, tmp_path: Path) -
 
 
 Write = Callable[[Path], object]
+ROW = LimitRow("", "relay", "export", "set", 0.0, "", 0.0, 0.0, 0.0)
 LINKED: dict[str, tuple[str, Write]] = {
     "the guard's new file": (
         "guard.json.new",
         lambda f: GuardFile(f / "guard.json").setting("a", "b"),
     ),
     "the guard's file": ("guard.json", lambda f: GuardFile(f / "guard.json").setting("a", "b")),
+    "the topics' new file": (
+        "mqtt_topics.json.new",
+        lambda f: TopicMemory(f / "mqtt_topics.json").add(["a"]),
+    ),
+    "the operator's limits": ("operator-limits.csv", lambda f: LimitLog(f).add(ROW, T0)),
+    "the audit": (
+        "audit.jsonl",
+        lambda f: AuditLog(f, SimClock(T0)).note("page", "x", "login", "ok", done=True),
+    ),
     "the topics": ("mqtt_topics.json", lambda f: TopicMemory(f / "mqtt_topics.json").add(["a"])),
 }
 
