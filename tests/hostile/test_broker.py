@@ -267,8 +267,10 @@ async def is_as_usual(stage: Stage, publisher: Publisher, name: str) -> None:
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     gc.collect()  # what a library forgot says so when it is collected
-    ours = ("gateway", "asyncio", "mqtt", "aiomqtt")
-    return [r.getMessage() for r in caplog.records if r.name.startswith(ours)]
+    counted = ("gateway", "asyncio", "mqtt", "aiomqtt")
+    said = [(r.name, r.getMessage()) for r in caplog.records if r.name.startswith(counted)]
+    # Of the libraries', which the strangers' clients in this process use too, the number counts.
+    return [text if name.startswith("gateway") else name for name, text in said]
 
 
 @asynccontextmanager
