@@ -13,6 +13,7 @@ from gateway.config.paths import default_config
 
 if TYPE_CHECKING:
     from gateway.config.guard import GuardSettings
+    from gateway.verify.home import Asked
 
 _STOP_FIRST = (
     "the gateway runs, and a device takes one master only: stop it (systemctl stop energy-gateway), run this "
@@ -31,6 +32,12 @@ def verify(
     ] = None,
     config: Annotated[Path, typer.Option(help="the configuration")] = default_config(),
     yes: Annotated[bool, typer.Option("--yes", help="the owner agrees")] = False,
+    without_meter: Annotated[
+        bool,
+        typer.Option(
+            "--without-meter", help="a device's own word is enough where no meter sees it"
+        ),
+    ] = False,
 ) -> None:
     """Prove that the devices obey: each is told small powers, and what is measured is looked at.
 
@@ -48,6 +55,7 @@ def verify(
     from gateway.errors import ConfigError
     from gateway.guard.bus_lock import BusLocks
     from gateway.guard.lock import lock_state
+    from gateway.verify.home import Asked
 
     settings = load_guard_settings(config)
     try:
@@ -63,7 +71,7 @@ def verify(
         if not yes:
             names = ", ".join(devices or [d.name for d in settings.devices if d.control])
             typer.confirm(f"This steers {names} for some minutes. Go on?", abort=True)
-        if not asyncio.run(_verify(settings, devices or [])):
+        if not asyncio.run(_verify(settings, Asked(devices or (), without_meter))):
             raise typer.Exit(1)
     finally:
         if buses is not None:
@@ -71,7 +79,7 @@ def verify(
         os.close(lock)
 
 
-async def _verify(settings: GuardSettings, names: list[str]) -> bool:
+async def _verify(settings: GuardSettings, asked: Asked) -> bool:
     from gateway.clock import WallClock
     from gateway.config.guard import FILE
     from gateway.escape import printable
@@ -97,7 +105,7 @@ async def _verify(settings: GuardSettings, names: list[str]) -> bool:
 
     end_now(end)
     try:
-        return await verify_home(settings, names, clock, file, proofs, told)
+        return await verify_home(settings, asked, clock, file, proofs, told)
     except asyncio.CancelledError:
         print("ended; the devices were let go", flush=True)
         return False

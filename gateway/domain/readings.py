@@ -95,7 +95,9 @@ class ChargerState:
 
     None = not known (a charger that does not count has no ``session_wh`` for ever). ``steerable``: a
     current can be asked of it; else it is load. ``phases`` and ``most_w`` are what its car was seen to draw
-    from and at most (None: not seen yet, no limit but the charger's).
+    from and at most (None: not seen yet, no limit but the charger's). ``switchable``: it can be told to use
+    one phase only; ``other_phases`` are those from which its car would draw if the charger were switched
+    (None: it cannot be, or the car would draw from as many).
     """
 
     name: str
@@ -105,6 +107,8 @@ class ChargerState:
     steerable: bool = True
     phases: int | None = None
     most_w: float | None = None
+    switchable: bool = False
+    other_phases: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

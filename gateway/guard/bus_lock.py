@@ -105,6 +105,12 @@ def _refuse(bus: str, error: OSError) -> None:
         )  # fmt: skip
 
 
+def steered_by(bus: str) -> str | None:
+    """The other process of this machine that steers ``bus``, in words; None if there is none. Nothing is taken."""
+    pid, _ = _holder(bus)
+    return _words_of(pid) if pid not in (0, os.getpid()) else None
+
+
 def _holder(bus: str) -> tuple[int, int]:
     """Process and user that listen there; (0, 0) if nobody does."""
     with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as caller:

@@ -27,6 +27,7 @@ from gateway.domain.setting_kinds import (
     Weekdays,
 )
 from gateway.domain.user_settings import SETTINGS, Setting
+from gateway.languages import translated
 from gateway.publishing.topics import HOME_SCALARS, Message
 
 _ORIGIN = "Home energy gateway"
@@ -54,6 +55,7 @@ class HomeToDiscover:
     publish_s: float = 10
     currency: str = "USD"
     page_url: str = ""  # of our page, for a link; empty where others do not reach it
+    language: str = "en"  # of the names
 
 
 Devices = tuple[tuple[str, tuple[str, ...]], ...]  # name and metrics of each
@@ -136,6 +138,8 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
         "alarms": _alarms(home),
         "decision": _decision(home),
         "car_plugged": _plug(home),
+        "battery_setpoint": _setpoint(home),
+        **_outlook(home),
         "event": {
             "platform": "event",
             "name": "Refused command",
@@ -177,6 +181,46 @@ def _decision(home: HomeToDiscover) -> Component:
         **_available(home),
         **_identity(home, "sensor", "decision"),
     }
+
+
+def _setpoint(home: HomeToDiscover) -> Component:
+    """What the battery is asked for; unknown while it works by itself. The other setpoints are attributes."""
+    return {
+        "platform": "sensor",
+        "name": "Battery setpoint",
+        "device_class": "power",
+        "unit_of_measurement": "W",
+        "state_class": "measurement",
+        "state_topic": f"{home.base}/setpoints",
+        "value_template": "{{ value_json.battery_w }}",
+        "json_attributes_topic": f"{home.base}/setpoints",
+        **_available(home),
+        **_identity(home, "sensor", "battery_setpoint"),
+    }
+
+
+def _outlook(home: HomeToDiscover) -> dict[str, Component]:
+    """What is expected of the next hour; all hours that are planned are attributes, for charts and automations."""
+    energy: Component = {"device_class": "energy", "unit_of_measurement": "Wh"}
+    price: Component = {"unit_of_measurement": f"{home.currency}/kWh", "suggested_display_precision": 3}  # fmt: skip
+    parts: dict[str, Component] = {}
+    for name, said, about in (
+        ("pv", "Sun expected", energy),
+        ("load", "Load expected", energy),
+        ("import_price", "Import price expected", price),
+        ("export_price", "Export price expected", price),
+    ):
+        parts[f"forecast_{name}"] = {
+            "platform": "sensor",
+            "name": said,
+            **about,
+            "state_topic": f"{home.base}/forecast/{name}",
+            "value_template": "{{ value_json.next_hour }}",
+            "json_attributes_topic": f"{home.base}/forecast/{name}",
+            **_available(home),
+            **_identity(home, "sensor", f"forecast_{name}"),
+        }
+    return parts
 
 
 def _plug(home: HomeToDiscover) -> Component:
@@ -374,5 +418,7 @@ def _config(
         "origin": {"name": _ORIGIN, "sw_version": home.version},
         "components": parts,
     }
+    for part in parts.values():
+        part["name"] = translated(home.language, part["name"])
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Message(f"{home.prefix}/device/{place}/config", text.encode(), 1, True)

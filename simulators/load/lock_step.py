@@ -23,6 +23,7 @@ from gateway.domain.intervals import iso, parse_utc
 from simulators.exchange import Party, start_exchange
 from simulators.exchange.limits import Limits
 from simulators.exchange.rows import to_quarter
+from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.exchange.start import ExchangeHandle, settle_memory
 from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER
 from simulators.prices import SyntheticPrices
@@ -141,9 +142,11 @@ async def _drive(clock: SimClock, handle: ExchangeHandle, longest: list[float], 
             await settle.settle_through("FINAL", quarter, clock.now(), handle.store)
             _say(cpu_s=time.process_time() - began)
         else:
-            with handle.store.transaction():
+            store = handle.store
+            assert isinstance(store, SqliteLedger)  # noqa: S101 - it was started so above
+            with store.transaction():
                 pass  # everything handed in is stored
-            handle.store.checkpoint()
+            store.checkpoint()
             _say(
                 longest_block_ms=longest[0] * 1e3,
                 cpu_s=time.process_time(),

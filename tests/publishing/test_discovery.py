@@ -16,6 +16,7 @@ import pytest
 from gateway.agent.reporting import page_url
 from gateway.config.agent_settings import Dashboard
 from gateway.domain.command_specs import COMMANDS
+from gateway.domain.control import Setpoints
 from gateway.domain.metrics import METRICS
 from gateway.domain.readings import Quality
 from gateway.domain.user_settings import SETTINGS, UserSettings
@@ -23,6 +24,7 @@ from gateway.publishing import topics
 from gateway.publishing.commands import Command, parse_command
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.mqtt import Publisher
+from gateway.publishing.outlook import outlook_messages, setpoints_message
 from gateway.publishing.topics import MarketState
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
@@ -142,6 +144,8 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
     sent.append(topics.info("energy/home", "1", ()))
     sent.append(topics.alarms_message("energy/home", ["the meter is frozen"]))
     sent.append(topics.decision_message("energy/home", None))
+    sent.append(setpoints_message("energy/home", Setpoints()))
+    sent += outlook_messages("energy/home", None, NOON, "UTC", "USD", None)
     sent.append(topics.event_message("energy/home", "command_refused", {}))
     sent.append(topics.status("energy/home", True))
     payloads = {m.topic: m.payload for m in reversed(sent)}
