@@ -50,6 +50,7 @@ def verify(
 
     Example: energy-gateway verify inverter --config /etc/energy-gateway/gateway.toml
     """
+    from gateway import ending
     from gateway.config.load import load_guard_settings
     from gateway.devices.build import bus_of
     from gateway.errors import ConfigError
@@ -66,7 +67,8 @@ def verify(
     if lock is None:
         raise ConfigError(f"{settings.state_dir}: cannot be written, so no proof could be kept")
     try:
-        buses = BusLocks(str(bus_of(d)) for d in settings.devices if d.control)
+        buses = BusLocks(bus_of(d) for d in settings.devices if d.control)
+        ending.run(buses.take_resolved())
         if not yes:
             names = ", ".join(devices or [d.name for d in settings.devices if d.control])
             typer.confirm(f"This steers {names} for some minutes. Go on?", abort=True)
