@@ -10,7 +10,7 @@ from gateway.agent.planned import PlanRecord
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
 from gateway.agent.why import DecisionRecord
-from gateway.clock import Clock
+from gateway.clock import Clock, runs_apart
 from gateway.config.agent_settings import Dashboard
 from gateway.config.secrets import is_loopback
 from gateway.domain.intervals import Interval, quarter_of
@@ -20,7 +20,13 @@ from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.publishing import topics
 from gateway.publishing.changes import Changes
-from gateway.publishing.discovery import Devices, HomeToDiscover, discovered, discovery_messages
+from gateway.publishing.discovery import (
+    Devices,
+    HomeToDiscover,
+    discovered,
+    discovery_messages,
+    makers,
+)
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.publishing.outlook import outlook_messages, setpoints_message
@@ -69,6 +75,7 @@ class Reporting:
             settings.tariff.currency,
             page_url(settings.dashboard),
             settings.mqtt.language,
+            runs_apart(clock),
         )
         self._known: Devices = ()
         self._changes = Changes()
@@ -136,7 +143,13 @@ class Reporting:
         if settings.mqtt.home_assistant:
             self._known = discovered(snapshot, self._known)
             self._publisher.publish(
-                discovery_messages(self._home, self._known, commands=True, exchange=trades)
+                discovery_messages(
+                    self._home,
+                    self._known,
+                    commands=True,
+                    exchange=trades,
+                    made_by=makers(snapshot),
+                )
             )
 
     def _outlook(self) -> list[topics.Message]:

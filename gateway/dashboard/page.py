@@ -236,6 +236,7 @@ def _device(device: DeviceState) -> dict[str, Any]:
     bad = sorted(r.metric for r in readings if r.quality is Quality.BAD)
     return {
         "name": device.name,
+        "model": " ".join(part for part in device.made_by if part),
         "online": device.online,
         "asleep": device.asleep,
         "seen": iso(newest) if newest else None,

@@ -324,7 +324,12 @@ def _event(kind: str, value: dict[str, Any]) -> bytes:
 
 
 WORDS = {f"words-{language}.json": language for language in LANGUAGES}
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_TYPES = {
+    ".webmanifest": "application/manifest+json",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+}
 _OWN = frozenset(path.name for path in _STATIC.iterdir()) if _STATIC.is_dir() else frozenset()
 _WRONG = '<p class="wrong" role="alert">{}</p>'
 _TOO_MANY = (

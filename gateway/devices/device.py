@@ -106,6 +106,11 @@ class ModbusDevice:
         return lease.sheet.lease.seconds
 
     @property
+    def made_by(self) -> tuple[str, str]:
+        """See `gateway.devices.Device.made_by`."""
+        return self._identity.manufacturer, self._identity.model
+
+    @property
     def notes(self) -> tuple[Note, ...]:
         """See `gateway.devices.Device.notes`."""
         return self._notes

@@ -39,7 +39,7 @@ class DeviceState:
     """The latest of one device: readings by metric name; ``online`` is False from the first loss.
 
     ``asleep``: it fell silent in the dark, as its kind does; no fault. ``notes`` are sentences for people on
-    how it is steered, and why not.
+    how it is steered, and why not. ``made_by`` is its maker and model as it states them, empty where it does not.
     """
 
     name: str
@@ -47,6 +47,7 @@ class DeviceState:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     asleep: bool = False
     notes: tuple[str, ...] = ()
+    made_by: tuple[str, str] = ("", "")
 
     def number(self, metric: str) -> float | None:
         """The value if it is good and a number, else None (never a stale or invented value)."""

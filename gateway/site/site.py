@@ -223,7 +223,9 @@ class Site:
         readings = await device.poll()
         known = dict(self._states[device.name].readings)
         known.update((r.metric, r) for r in readings)
-        self._states[device.name] = DeviceState(device.name, online=True, readings=known)
+        self._states[device.name] = DeviceState(
+            device.name, online=True, readings=known, made_by=device.made_by
+        )
         self._polled[device.name] = self._clock.monotonic()
 
     async def _is_anothers(self, device: Device) -> bool:

@@ -228,3 +228,28 @@ async def test_devices_that_are_gone_are_taken_away_and_silent_ones_stay(
     async with listening(broker.port, "homeassistant/device/#") as late:
         await late.until(lambda h: bool(h.of(f"{place}meter/config")))
         assert not late.of(f"{place}charger/config")
+
+
+def test_a_device_is_of_the_maker_and_model_that_it_states() -> None:
+    devices = (
+        ("inverter", ("pv_power_w", "battery_soc_pct")),
+        ("meter", ("grid_power_w",)),
+        ("shed", ("grid_power_w",)),
+    )
+    made_by = (("inverter", ("Fronius", "Symo GEN24 10.0")), ("meter", ("Fronius", "Smart Meter")))
+    shown = [
+        json.loads(m.payload)["device"] for m in discovery_messages(HOME, devices, made_by=made_by)
+    ]
+    told = {d["name"]: (d["manufacturer"], d["model"]) for d in shown}
+    assert told["Inverter"] == ("Fronius", "Symo GEN24 10.0")
+    assert told["Inverter battery"] == ("Fronius", "Symo GEN24 10.0 (battery)")
+    assert told["Meter"] == ("Fronius", "Smart Meter")
+    assert told["Shed"] == ("Home energy gateway", "Meter")
+
+
+def test_where_the_gateway_s_time_is_its_own_commands_have_none() -> None:
+    own = replace(HOME, untimed=True)
+    for home, timed in ((HOME, True), (own, False)):
+        (body, *_) = (json.loads(m.payload) for m in discovery_messages(home, ()))
+        template = body["components"]["backup_reserve_pct"]["command_template"]
+        assert ("ts" in template) is timed

@@ -83,7 +83,8 @@ function drawDevices(live) {
       node("span", {}, device.seen ? clock(device.seen, live.time_zone) : "never seen"));
     const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.title),
       node("td", {}, r.value === null ? r.quality : typeof r.value === "number" ? `${number(r.value, 2, 0)} ${r.unit}` : r.value)));
-    const box = node("details", { class: "device" }, head, node("table", {},
+    const model = device.model ? [node("p", { class: "hint" }, document.createTextNode(device.model))] : [];
+    const box = node("details", { class: "device" }, head, ...model, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
       node("tbody", {}, ...rows)));
     return box;
