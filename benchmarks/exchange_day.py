@@ -4,6 +4,7 @@
 
 Homes sign, every answer is checked, the store is on disk with synchronous FULL. Targets: no missed
 call, at most 40 kB a home-day; after kill -9 with a day of 1,000 homes the first answer within 2 s.
+What a home-day costs is also told for many homes.
 Floor of the restart: `python -c "import simulators.exchange.start"` alone, in the same run.
 """
 
@@ -23,7 +24,7 @@ from pathlib import Path
 import aiohttp
 
 from gateway.domain.intervals import iso
-from simulators.load.run import START, Load, as_json, run_load
+from simulators.load.run import START, Load, Result, as_json, run_load
 
 COMMAND = "from simulators.cli import main; main()"
 IMPORTS = "import simulators.exchange.start, simulators.prices"
@@ -59,10 +60,23 @@ def imports_s() -> float:
     return time.perf_counter() - began
 
 
+def cost(day: Result) -> str:
+    """What a home costs its exchange a day, and what many would need on average, by the same figures."""
+    cpu_ms, size, memory = day.cpu_ms_per_home_day, day.bytes_per_home_day, day.memory_mb
+    if cpu_ms is None or size is None or memory is None:
+        raise SystemExit("only an exchange of our own tells what it cost")
+    lines = [f"the exchange: {cpu_ms} ms of processor, {size / 1e3:.1f} kB of store a home-day, {memory:.0f} MB of memory in all"]  # fmt: skip
+    for homes in (100_000, 10_000_000):
+        cores, kept = cpu_ms / 1e3 * homes / 86_400, size * homes / 1e9
+        lines.append(f"{homes:>10,} homes: {cores:7.2f} cores on average, {kept:8.1f} GB a day")
+    return "\n".join(lines)
+
+
 async def measure(homes: int, restart_homes: int, hours: float, folder: Path) -> None:
     day = await run_load(Load(homes, hours, signed=True, folder=folder / "day"))
     print(json.dumps(as_json(day)))
     print(f"missed calls {day.missed_calls} (target 0), {day.bytes_per_home_day} bytes a home-day (target 40000)")  # fmt: skip
+    print(cost(day))
     state = folder / "day"
     if restart_homes != homes:
         state = folder / "restart"

@@ -31,6 +31,7 @@ from gateway.market.signing import read_credential
 from simulators.exchange import Party, start_exchange
 from simulators.exchange.jose import from64, split
 from simulators.exchange.limits import Limits
+from simulators.exchange.start import settle_memory
 from simulators.prices import SyntheticPrices
 
 CONNECTIONS = 16
@@ -48,6 +49,7 @@ async def serve_exchange(state: Path, pipe: Connection) -> None:
             parties=parties,
             limits=Limits(requests_per_s=1e6, requests_burst=10**6),
         )
+        settle_memory()  # as `energy-sim exchange` does
         pipe.send(handle.url)
         began = time.process_time()
         await asyncio.to_thread(pipe.recv)
@@ -93,6 +95,7 @@ async def serve_bare(state: Path, pipe: Connection) -> None:
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
+    settle_memory()
     pipe.send(f"http://127.0.0.1:{runner.addresses[0][1]}")
     began = time.process_time()
     await asyncio.to_thread(pipe.recv)

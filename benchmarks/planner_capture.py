@@ -8,6 +8,9 @@ given, under five tariffs: what the market pays passed through (+ 45 per MWh on 
 0.10 / 0.18 / 0.42 with 0.05 for export, a dynamic tariff (1.19 x + 120), and a flat night plan. Each line shows the
 capture by month with a 90 % band: what it might have been had other blocks of three days come.
 
+Data may have two columns more, `pv_forecast_wh` and `temperature_c` (docs/planning.md): then this planner runs
+without and with them, which judges what a weather service is worth.
+
 Every policy replans each hour of the same days with the same forecasts (expected prices, load and PV,
 36 h at 15 min) and the same battery. Peers answer with a schedule for the battery, which is followed as
 far as energy allows; ours answers with values. A peer runs where an interpreter that has it is named: EMHASS,
@@ -147,6 +150,15 @@ class Table:
         print(f"{name:<24}{cash.sum():>9.2f}{share:>9.3f}{took:>10}  {months} {note}", flush=True)
 
 
+def with_and_without(series: Series) -> Iterator[tuple[str, Series]]:
+    """The home's own forecasts alone, then with what a weather service says where the data has it."""
+    yield "this planner", replace(series, pv_forecast=None, temperature=None)
+    if series.temperature is not None:
+        yield "... and temperature", replace(series, pv_forecast=None)
+    if series.pv_forecast is not None:
+        yield "... and PV forecast", series
+
+
 def compare(name: str, tariff: str, series: Series, pythons: dict[str, str]) -> None:
     """One data set under one tariff."""
     case = case_of(series, tariff)
@@ -163,10 +175,11 @@ def compare(name: str, tariff: str, series: Series, pythons: dict[str, str]) -> 
                 continue
             cash, seconds, silent = follow(series, case, running)
             table.row(worker, cash, seconds, f"{silent} plans without an answer" if silent else "")
-    begin = time.process_time()
-    ours = simulate(series, case, strategy("value"))
     plans = len(series) / case.replan_quarters
-    table.row("this planner", ours.cash, (time.process_time() - begin) / plans)
+    for label, known in with_and_without(series):
+        begin = time.process_time()
+        ours = simulate(known, case, strategy("value"))
+        table.row(label, ours.cash, (time.process_time() - begin) / plans)
     notes = [best.note, "it may resell the night's energy, we may not" if tariff == "night" else ""]
     table.row("perfect foresight", best.cash, note="; ".join(filter(None, notes)))
 

@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Coroutine
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+_APART_S = 60.0  # machines differ by less
 _LONGEST_NAP_S = 30.0  # a wall sleeper looks at the clock again at least this often: it may jump
 
 
@@ -105,6 +106,11 @@ class WallClock:
         self, group: asyncio.TaskGroup, work: Coroutine[Any, Any, None], name: str
     ) -> asyncio.Task[None]:
         return group.create_task(work, name=name)
+
+
+def runs_apart(clock: Clock) -> bool:
+    """Whether its time is not the world's (another start, another pace), so that nobody outside knows it."""
+    return abs((clock.now() - WallClock().now()).total_seconds()) > _APART_S
 
 
 def wall_clock_of(words: str) -> WallClock:

@@ -29,7 +29,8 @@ class Gateway:
         bridged = self.settings.bridged()
         async with asyncio.TaskGroup() as group:
             if bridged:
-                bridge = Bridge(bridged, self.settings.mqtt, self.clock)
+                name = f"energy-gateway-{self.settings.site.name}-bridge"
+                bridge = Bridge(bridged, self.settings.mqtt, self.clock, name, self.settings.ocpp)
                 group.create_task(bridge.run(self.settings.bridge.port), name="bridge")
             group.create_task(self.guard.run(listening.set), name="guard")
             await listening.wait()

@@ -21,7 +21,7 @@ from gateway.devices.scan import Finding, scan
 from gateway.domain.readings import Role
 from gateway.guard.intents import GuardFile
 from gateway.guard.proofs import ProofFolder
-from gateway.verify.home import verify_home
+from gateway.verify.home import Asked, verify_home
 from simulators.devices.serve import Choice, Ports, Servers, serve_home
 from simulators.physics.cars import CarSchedule
 from simulators.physics.home import Home
@@ -93,7 +93,7 @@ async def _verify(
 ) -> None:
     await clock.sleep(60)  # the home has begun to live
     await verify_home(
-        settings, (), clock, file, proofs, lambda line: log.info("rehearsal: %s", line)
+        settings, Asked(), clock, file, proofs, lambda line: log.info("rehearsal: %s", line)
     )
 
 

@@ -75,6 +75,13 @@ class LeapingLoop(asyncio.SelectorEventLoop):
         self.others -= 1
 
 
+def others() -> None:
+    """Somebody outside takes part in what runs now, to its end: a thread, a server."""
+    loop = asyncio.get_running_loop()
+    if isinstance(loop, LeapingLoop):
+        loop.others += 1
+
+
 def run(main: Coroutine[Any, Any, None]) -> None:
     """`asyncio.run` on this loop, for a test that is no coroutine itself."""
     with asyncio.Runner(loop_factory=LeapingLoop) as runner:

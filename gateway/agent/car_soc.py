@@ -53,6 +53,22 @@ def session_wh(state: GatewayState) -> float:
     return next((c.session_wh or 0.0 for c in chargers if c.plugged), 0.0)
 
 
+def known_pct(state: GatewayState, now: datetime) -> float | None:
+    """The state of charge of the car that stands there, counted on with what it got since; None where it is not known."""
+    soc, car = state.car_soc, state.settings.car
+    if (
+        soc is None
+        or not timedelta(0) <= now - soc.time <= KEEPS
+        or not (state.snapshot and state.snapshot.car_plugged)
+    ):
+        return None
+    got_wh = session_wh(state) - soc.session_wh
+    if got_wh < -1:
+        return None  # another car, or another session
+    more = 0.0 if car.capacity_wh is None else max(0.0, got_wh) * _INTO_CAR / car.capacity_wh * 100
+    return min(100.0, soc.pct + more)
+
+
 def standing(state: GatewayState, now: datetime) -> StandingSettings:
     """The user's settings for the guard, with a wish in percent as energy where the charge is known."""
     user, car = state.user, state.settings.car

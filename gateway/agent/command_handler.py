@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.clock import Clock
+from gateway.clock import Clock, runs_apart
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.operator_commands import HEARTBEAT, OPERATOR_COMMANDS
 from gateway.errors import StorageError
@@ -143,7 +143,9 @@ class CommandHandler:
     async def _handle(
         self, name: str, payload: bytes, retained: bool, source: str
     ) -> CommandResult:
-        command = parse_command(name, payload, self._clock.now(), retained)
+        command = parse_command(
+            name, payload, self._clock.now(), retained, untimed=runs_apart(self._clock)
+        )
         if isinstance(command, CommandResult):
             return command
         running = self._pending.get(command.id)

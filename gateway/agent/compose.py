@@ -14,8 +14,10 @@ from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.feeds import Feeds
 from gateway.agent.first_days import FirstDays
+from gateway.agent.local_socket import LocalSocket
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
+from gateway.agent.notify import notifier
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.prices import PostedMemory
@@ -23,10 +25,11 @@ from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
+from gateway.agent.told import told
 from gateway.agent.trading import Past, TradingLoop
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.agent.why import DecisionRecord
-from gateway.clock import Clock
+from gateway.clock import Clock, pause
 from gateway.config.plausible import Doubt, doubts
 from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
@@ -35,6 +38,7 @@ from gateway.domain.order import Order
 from gateway.errors import ConfigError, JournalBroken, StorageError
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_services import pv_provider
+from gateway.forecasts.temperature import outside_temperature
 from gateway.ipc.messages import GuardReport
 from gateway.market.connect import open_market
 from gateway.metering.energy import QuarterFlow
@@ -42,7 +46,7 @@ from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.store.audit import AuditLog
-from gateway.supervise import Backoff, supervise
+from gateway.supervise import Availability, Backoff, supervise
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +54,7 @@ LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long i
 ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
+PAGE_AGAIN_S = 5.0  # real seconds between two tries to listen where the port is taken
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
 
 
@@ -111,8 +116,16 @@ class Agent:
         self._billing = Billing(keeper, journal, history, stores.settings)
         watch = self._metering.watch
         posted = PostedMemory(stores.settings)
+        self._outside = outside_temperature(settings, clock)
         past = Past(
-            history.quarters, journal, self._clearing, origin, watch, posted, self._provider
+            history.quarters,
+            journal,
+            self._clearing,
+            origin,
+            watch,
+            posted,
+            self._provider,
+            self._outside,
         )
         self.first_days = FirstDays(
             stores.settings,
@@ -122,11 +135,12 @@ class Agent:
         )
         chosen = strategy(settings.planner.strategy)
         self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
+        self._notifier = notifier(settings.notify, keeper, journal, clock)
         metrics = Metrics()
         self.page: Dashboard | None = None
+        source = PageSource(keeper, journal, (history, decisions), self.publisher, handler, clock)
+        self._local = LocalSocket(settings.state_dir, lambda: told(source.latest()))
         if settings.dashboard.enabled:
-            shown = (history, decisions)
-            source = PageSource(keeper, journal, shown, self.publisher, handler, clock)
             self.page = Dashboard(settings.dashboard, source, metrics.render, audit=audit)
         self._reporting = Reporting(
             keeper, journal, (history, decisions), self.publisher, metrics, clock
@@ -154,15 +168,23 @@ class Agent:
         """Until cancelled. However it ends, the outbox is flushed and the files are closed."""
         async with asyncio.TaskGroup() as outer:
             outer.create_task(self.publisher.run(), name="mqtt")
-            await self._open_page()
+            await self._local.start()
+            page = Availability("the page")
+            open_now = await self._open_page(page)
             try:
                 async with asyncio.TaskGroup() as loops:
+                    if not open_now:
+                        loops.create_task(self._retry_page(page), name="page")
                     patience = Backoff(longest_s=ASK_AGAIN_S)
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
                     self.feeds.spawn(loops)
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
+                    if self._notifier is not None:
+                        self.clock.spawn(loops, self._notifier.run(), "notifications")
+                    if self._outside is not None:
+                        self.clock.spawn(loops, self._outside.run(), "temperature")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")
@@ -171,14 +193,23 @@ class Agent:
             finally:
                 await self.close()
 
-    async def _open_page(self) -> None:
-        """A home without its page is still traded for: a port that is taken is said, not fatal."""
+    async def _open_page(self, availability: Availability) -> bool:
+        """Whether it is open, or there is none. A home without its page is still traded for: a port that is
+        taken is said, not fatal."""
         if self.page is None:
-            return
+            return True
         try:
             await self.page.start()
         except ConfigError as error:
-            log.error("no page: %s", error)
+            availability.lost(error)
+            return False
+        availability.back()
+        return True
+
+    async def _retry_page(self, availability: Availability) -> None:
+        """Its port may be free again: whoever had it may have been the gateway before."""
+        while not await self._open_page(availability):
+            await pause(PAGE_AGAIN_S)
 
     async def _compact(self) -> None:
         """Pack old rows of the account, a little at a time: no tick waits for more than some milliseconds."""
@@ -210,6 +241,7 @@ class Agent:
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)
             rest.push_async_callback(self.feeds.close)
+            rest.push_async_callback(self._local.stop)
             if self.exchange is not None:
                 rest.push_async_callback(self.exchange.close)
             rest.push_async_callback(self.publisher.close, FLUSH_S)

@@ -14,7 +14,7 @@ from gateway.config.feeds import PriceFeed
 from gateway.config.secrets import credential
 from gateway.config.settings import Settings
 from gateway.config.tls import client_tls
-from gateway.errors import ConfigError, FeedError
+from gateway.errors import FeedError
 from gateway.feeds import FeedAccess, open_feed
 from gateway.feeds.ask import HttpAsk
 from gateway.feeds.keeper import FeedKeeper, FeedPrices, SettingStore, Terms
@@ -43,11 +43,6 @@ def access_of(stated: PriceFeed, settings: Settings) -> FeedAccess:
         minutes=stated.minutes,
         time_zone=stated.time_zone or settings.site.time_zone,
     )
-
-
-def lacks_credential(stated: PriceFeed, error: ConfigError) -> bool:
-    """Whether all that is wrong is a key that only the service is handed."""
-    return stated.key_file is None and "systemd credential" in str(error)
 
 
 async def try_feed(stated: PriceFeed, settings: Settings, clock: Clock) -> FeedPrices:

@@ -3,8 +3,9 @@
 A planner that knows neither the house nor its sun may do worse than the inverter alone. So two batteries are
 reckoned beside the real one, from the same start and over the same quarter-hours as they came: one by the values
 of the plans that were made, one by the inverter's own rule. Nothing is steered by price and nothing is offered
-until the first has not done worse than the second over some days. What would have been earned at an exchange is
-not counted: the record is rather too strict.
+until the first has not done worse than the second over some days. For four weeks more both are reckoned on from
+where the plan began to steer; if it then falls behind by more than a fiftieth, the inverter works alone again and a new
+record begins. What would have been earned at an exchange is not counted: the record is rather too strict.
 """
 
 from __future__ import annotations
@@ -30,13 +31,21 @@ from gateway.store.settings import SettingsStore
 
 log = logging.getLogger(__name__)
 
-LEAST_QUARTERS = 3 * 96  # of a record by which anything can be judged
+_DAY_QUARTERS = 96
+LEAST_QUARTERS = 3 * _DAY_QUARTERS  # of a record by which anything can be judged
+WATCHED_QUARTERS = 28 * 96  # after the plan began to steer
+_MOST_BEHIND = 0.02  # of what the inverter alone would have cost or earned in that time,
+_DAY_PART = 0.1  # and so much of a usual day's money, for a day's course alone says little
 NAME = "first_days"  # in the store of settings
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Two reckoned batteries: stored Wh, and money to the home in currency units, over ``quarters``."""
+    """Two reckoned batteries: stored Wh, and money to the home in currency units, over ``quarters``.
+
+    ``live``: the plan steers; while it is ``watched`` the record is of the time since, and ``usual`` the money of a day
+    of the inverter alone in the record before.
+    """
 
     planned_wh: float
     alone_wh: float
@@ -44,10 +53,27 @@ class Record:
     alone: float = 0.0
     quarters: int = 0
     live: bool = False
+    watched: bool = False
+    usual: float = 0.0
 
     def gain(self, value_per_mwh: float) -> float:
         """What the plan earned more than the inverter alone, with what it holds more at that value."""
         return self.planned - self.alone + (self.planned_wh - self.alone_wh) * value_per_mwh / 1e6
+
+    def judged(self, value_per_mwh: float, stored_wh: float) -> Record:
+        """The record after its verdict: the plan may steer, must no longer, or need not be watched any more.
+
+        What begins anew begins from what is really stored.
+        """
+        gain = self.gain(value_per_mwh)
+        if not self.live and self.quarters >= LEAST_QUARTERS and gain >= 0:
+            usual = abs(self.alone) * _DAY_QUARTERS / self.quarters
+            return Record(stored_wh, stored_wh, live=True, watched=True, usual=usual)
+        if self.watched and gain < -(_MOST_BEHIND * abs(self.alone) + _DAY_PART * self.usual):
+            return Record(stored_wh, stored_wh)
+        if self.watched and self.quarters >= WATCHED_QUARTERS:
+            return replace(self, watched=False)
+        return self
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +127,15 @@ class FirstDays:
         self.record = self._stored()
         known = not new_home if self.record is None else self.record.live
         self._live = known or not shadow
-        write(not self._live)
+        self._over = self._live and not (shadow and self.record is not None and self.record.watched)
+        self._write(not self._live)
         if not self._live:
             log.info("first days: the plan is compared with the inverter alone before it steers")
 
     def quarter(self, state: GatewayState, seen: Observed, cleared: float | None) -> None:
         """Count one that has ended; its plan was known when it began."""
         curve, self._curve = self._curve, state.value(seen.interval.end)
-        if self._live:
+        if self._over:
             return
         spec, stored_wh = state.battery(), state.stored_wh()
         prices = self._prices(state, seen.interval, cleared, curve)
@@ -120,19 +147,32 @@ class FirstDays:
         net_wh = seen.load_wh - seen.pv_wh
         record = counted(record, net_wh, prices, seen.interval.hours, spec)
         worth = prices.curve.at((record.planned_wh + record.alone_wh) / 2)
-        if record.quarters >= LEAST_QUARTERS and record.gain(worth) >= 0:
-            record = replace(record, live=True)
-            self._live = True
-            self._write(False)
+        judged = record.judged(worth, stored_wh)
+        if judged.live != self._live:
+            self._live = judged.live
+            self._write(not judged.live)
+            self._say(record, worth)
+        self._over = judged.live and not judged.watched
+        self.record = record = judged
+        with suppress(StorageError):  # then the record begins anew after a restart, no more
+            self._store.setting(NAME, json.dumps(asdict(record)))
+
+    def _say(self, record: Record, worth: float) -> None:
+        days, gain = record.quarters / _DAY_QUARTERS, record.gain(worth)
+        if self._live:
             log.info(
                 "first days: over %.1f days the plan would have earned %.2f more than the inverter alone; "
                 "it steers from now on",
-                record.quarters / 96,
-                record.gain(worth),
+                days,
+                gain,
             )
-        self.record = record
-        with suppress(StorageError):  # then the record begins anew after a restart, no more
-            self._store.setting(NAME, json.dumps(asdict(record)))
+            return
+        log.warning(
+            "first weeks: over %.1f days the plan earned %.2f less than the inverter alone would have; "
+            "the inverter works alone again until the plan's record earns",
+            days,
+            -gain,
+        )
 
     @staticmethod
     def _prices(

@@ -8,15 +8,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway import __version__
+from gateway.agent.car_soc import known_pct
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight, market_state
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.publishing.mqtt import Publisher
+from gateway.store.car_quarters import CarPast, read_car_past
 from gateway.store.energies import QuarterEnergies, read_energies
 from gateway.store.history import History
 from gateway.store.journal import Journal
@@ -61,6 +63,15 @@ class PageSource:
         self._history.flush()
         return await asyncio.to_thread(read_energies, self._history.path, since, until)
 
+    async def planned(self, ahead: Ahead, since: datetime, until: datetime) -> list[PlannedQuarter]:
+        """A day's rows of a small file."""
+        return self._decisions.planned(ahead, since, until)
+
+    async def car_past(self, since: datetime, until: datetime) -> CarPast:
+        """The same of the car."""
+        self._history.flush()
+        return await asyncio.to_thread(read_car_past, self._history.path, since, until)
+
     def _view(self, now: datetime) -> HomeView:
         state, book, settings = self._keeper.state, self._journal.book, self._keeper.state.settings
         market = market_state(state, self._journal, self._clock.now())
@@ -103,6 +114,7 @@ class PageSource:
             links=links,
             settings=state.user,
             notes=state.all_alarms,
+            car_soc_pct=known_pct(state, now),
         )
 
     def _offer(self, now: datetime) -> OfferCurve | None:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from zoneinfo import ZoneInfo
 
 from gateway import __version__
+from gateway.agent.planned import PlanRecord
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import market_state
 from gateway.agent.why import DecisionRecord
-from gateway.clock import Clock
+from gateway.clock import Clock, runs_apart
 from gateway.config.agent_settings import Dashboard
 from gateway.config.secrets import is_loopback
-from gateway.domain.intervals import quarter_of
+from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.readings import Snapshot
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
 from gateway.publishing import topics
 from gateway.publishing.changes import Changes
-from gateway.publishing.discovery import Devices, HomeToDiscover, discovered, discovery_messages
+from gateway.publishing.discovery import (
+    Devices,
+    HomeToDiscover,
+    discovered,
+    discovery_messages,
+    makers,
+)
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
+from gateway.publishing.outlook import outlook_messages, setpoints_message
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.minutes import Prices
@@ -53,6 +62,7 @@ class Reporting:
         self._keeper, self._journal = keeper, journal
         self._history, self._decisions = past
         self._publisher, self.metrics, self._clock = publisher, metrics, clock
+        self._plans = PlanRecord(past[1].store, ZoneInfo(keeper.state.settings.site.time_zone))
         self._due = clock.monotonic()
         self._unsent = 0
         settings = keeper.state.settings
@@ -64,9 +74,12 @@ class Reporting:
             settings.mqtt.publish_s,
             settings.tariff.currency,
             page_url(settings.dashboard),
+            settings.mqtt.language,
+            runs_apart(clock),
         )
         self._known: Devices = ()
         self._changes = Changes()
+        self._planned: tuple[tuple[int, Interval], list[topics.Message]] | None = None
         self._said: tuple[tuple[str, ...], UserSettings] | None = None  # as told last
 
     def tick(self, report: GuardReport, *, remember: bool = True) -> None:
@@ -111,6 +124,7 @@ class Reporting:
     def _decide(self, snapshot: Snapshot) -> None:
         sold_wh = self._journal.book.commitment(quarter_of(snapshot.time))
         self._decisions.hear(self._keeper.state, snapshot.time, sold_wh)
+        self._plans.hear(self._keeper.state.plan, snapshot.time)
 
     def _publish(self, snapshot: Snapshot, market: topics.MarketState) -> None:
         base, settings = self._publisher.base, self._keeper.state.settings
@@ -122,13 +136,38 @@ class Reporting:
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
         self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
         self._publisher.publish([topics.decision_message(base, self._decisions.running)])
+        self._publisher.publish(self._outlook())
+        self._publisher.publish([setpoints_message(base, self._keeper.state.setpoints)])
         trades = settings.market is not None
         self._publisher.publish(topics.market_messages(base, market, exchange=trades))
         if settings.mqtt.home_assistant:
             self._known = discovered(snapshot, self._known)
             self._publisher.publish(
-                discovery_messages(self._home, self._known, commands=True, exchange=trades)
+                discovery_messages(
+                    self._home,
+                    self._known,
+                    commands=True,
+                    exchange=trades,
+                    made_by=makers(snapshot),
+                )
             )
+
+    def _outlook(self) -> list[topics.Message]:
+        """Made again when there is a new plan, or a quarter-hour is over."""
+        state, now = self._keeper.state, self._clock.now()
+        of = (id(state.plan), quarter_of(now))
+        if self._planned is None or self._planned[0] != of:
+            battery, settings = state.battery(), state.settings
+            told = outlook_messages(
+                self._publisher.base,
+                state.plan,
+                now,
+                settings.site.time_zone,
+                settings.tariff.currency,
+                battery.capacity_wh if battery else None,
+            )
+            self._planned = (of, told)
+        return self._planned[1]
 
     def _counts(self) -> Counts:
         book = self._journal.book

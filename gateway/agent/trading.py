@@ -21,10 +21,11 @@ from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook
 from gateway.domain.price import Price
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.away import while_away
-from gateway.forecasts.load_pv import EnergyForecaster
+from gateway.forecasts.household import forecaster_of
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
+from gateway.forecasts.temperature import OutsideTemperature
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
@@ -62,6 +63,7 @@ class Past:
     watch: ClockWatch
     posted: PostedMemory | None = None  # the retailer's prices over a restart
     pv_provider: ProviderForecast | None = None  # a weather service, judged by what came
+    outside: OutsideTemperature | None = None
 
 
 class TradingLoop:
@@ -90,7 +92,7 @@ class TradingLoop:
             self._write_prices(past.posted.restored())
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
-        self._forecaster = EnergyForecaster(self._zone, self._settings.site.place)
+        self._forecaster = forecaster_of(self._settings)
         self._control = self._settings.for_guard().control()
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
@@ -200,6 +202,7 @@ class TradingLoop:
             ),
             grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
+            car_from_battery=state.user.car_from_battery,
         )
         outlook = build_outlook(
             now,
@@ -331,11 +334,12 @@ class TradingLoop:
         return replace(known, cleared={} if cleared is None else {interval.start: cleared})
 
     def _options(self) -> Options:
-        planner = self._settings.planner
+        planner, outside = self._settings.planner, self._past_of.outside
         options = Options(
             planner.horizon_h,
             quantity_quantile=planner.quantity_quantile,
             forecaster=self._forecaster,
+            temperatures=outside.known(self._clock.now()) if outside else None,
         )
         rules = self._market[1].known_rules if self._market else None
         if rules is None:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.agent.state import GatewayState
 from gateway.domain.control import Reason, Setpoints
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import PlannedInterval
 from gateway.domain.price import Quote, kwh_price
@@ -127,7 +127,7 @@ class DecisionRecord:
     """
 
     def __init__(self, store: DecisionStore) -> None:
-        self._store = store
+        self.store = store
         self._finished: list[Decision] = []
         self._running: Decision | None = None
 
@@ -162,7 +162,11 @@ class DecisionRecord:
         """All known spans that touch the half-open span, those not yet stored among them."""
         running = [self._running] if self._running is not None else []
         waiting = [d for d in (*self._finished, *running) if d.until >= since and d.since < until]
-        return self._store.between(since, until) + waiting
+        return self.store.between(since, until) + waiting
+
+    def planned(self, ahead: Ahead, since: datetime, until: datetime) -> list[PlannedQuarter]:
+        """What was planned for the half-open span (`gateway.agent.planned`)."""
+        return self.store.planned(ahead, since, until)
 
     def close(self) -> None:
         """Store what waits, the running span too."""
@@ -173,7 +177,7 @@ class DecisionRecord:
 
     def _flush(self) -> None:
         if self._finished:
-            self._store.add(self._finished)
+            self.store.add(self._finished)
         self._finished = []
 
 

@@ -12,6 +12,9 @@ from gateway.config.settings import Settings
 from gateway.config.tariff import PublishedPrice, RetailPrice, Tariff, WholesalePrice
 from gateway.domain.plan import BatterySpec
 from gateway.domain.price import mwh_price
+from gateway.forecasts.drivers import RestDay, weekend
+from gateway.forecasts.household import rest_days, usual
+from gateway.forecasts.load_pv import UNKNOWN_HOME, Usual
 from gateway.sun import Place
 from gateway.tariff import TariffRules
 
@@ -48,6 +51,9 @@ class Case:
     car: CarHabit | None = None
     place: Place | None = None  # of the panels
     grid_energy_stays: bool = False  # what was bought from the grid is never sold again
+    car_from_battery: bool = False  # the battery may feed the car
+    rest_day: RestDay = weekend
+    usual: Usual = UNKNOWN_HOME
 
     def with_battery(self, capacity_wh: float, wear_per_mwh: float) -> Case:
         """The same with another battery, its power and reserve in proportion."""
@@ -109,6 +115,8 @@ def case_from(path: Path) -> Case:
         car=_habit(settings),
         place=settings.site.place,
         grid_energy_stays=settings.battery.grid_energy == "home",
+        rest_day=rest_days(settings),
+        usual=usual(settings),
     )
 
 

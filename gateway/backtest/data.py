@@ -16,6 +16,9 @@ from gateway.errors import ConfigError
 from gateway.forecasts.history import Array, quarter_index, quarter_start
 
 COLUMNS = ("load_wh", "pv_wh", "rt_price_per_mwh", "da_price_per_mwh")
+# May stand there too, with empty cells where nothing is known: what a weather service had said of the interval. It is
+# handed out over the whole horizon, so what was said later than a horizon before flatters the result.
+MORE = ("pv_forecast_wh", "temperature_c")
 # No market that we know of clears above this (Australia's cap is about 17,500 AUD, Texas's 5,000 USD).
 _MOST_PER_MWH = 20_000.0
 MINUTE = timedelta(minutes=1)
@@ -28,13 +31,18 @@ _MOST_WH = 25_000.0  # 100 kW over a quarter-hour: more than a home's connection
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Quarter-hours without gaps: ``first`` is the `quarter_index` of index 0; Wh and prices per MWh."""
+    """Quarter-hours without gaps: ``first`` is the `quarter_index` of index 0; Wh and prices per MWh.
+
+    ``pv_forecast`` is a weather service's, ``temperature`` that outside in °C; None without, NaN where not known.
+    """
 
     first: int
     load: Array
     pv: Array
     rt: Array
     da: Array
+    pv_forecast: Array | None = None
+    temperature: Array | None = None
 
     def __len__(self) -> int:
         return int(self.load.size)
@@ -52,8 +60,17 @@ class Series:
 
     def part(self, begin: int, end: int) -> Series:
         """The intervals from ``begin`` up to ``end``, not included."""
-        columns = (x[begin:end] for x in (self.load, self.pv, self.rt, self.da))
-        return Series(self.first + begin, *columns)
+        rows = slice(begin, end)
+        given, outside = self.pv_forecast, self.temperature
+        return Series(
+            self.first + begin,
+            self.load[rows],
+            self.pv[rows],
+            self.rt[rows],
+            self.da[rows],
+            None if given is None else given[rows],
+            None if outside is None else outside[rows],
+        )
 
 
 def read_series(path: Path, *, accept_units: bool = False) -> Series:
@@ -68,7 +85,8 @@ def read_series(path: Path, *, accept_units: bool = False) -> Series:
         raise ConfigError(f"{path}: cannot be read: {why}") from error
     lines = enumerate(csv.reader(text.splitlines()), start=1)
     header = next(lines, (1, []))[1]
-    columns = _columns(path, header)
+    needed = _columns(path, header)
+    more = [i for i, name in enumerate(header) if name.strip() in MORE]
     starts: list[datetime] = []
     rows: list[list[float]] = []
     numbers: list[int] = []
@@ -82,8 +100,9 @@ def read_series(path: Path, *, accept_units: bool = False) -> Series:
                     f"{where}: has {len(cells)} cells, the header {len(header)}; "
                     "decimals are written with a point"
                 )
-            starts.append(_start(where, cells, columns[0], starts))
-            rows.append(_values(where, cells, columns[1:]))
+            starts.append(_start(where, cells, needed[0], starts))
+            known = _values(where, cells, needed[1:])
+            rows.append(known + [_optional(where, header[i].strip(), cells, i) for i in more])
             numbers.append(number)
     except csv.Error as error:
         raise ConfigError(f"{path}, row {len(rows) + 2}: is no CSV: {error}") from error
@@ -92,7 +111,11 @@ def read_series(path: Path, *, accept_units: bool = False) -> Series:
     table = np.array(rows)
     if not accept_units:
         _ask_about_units(path, table, numbers)
-    return Series(quarter_index(starts[0]), *(table[:, i].copy() for i in range(4)))
+    columns = [table[:, i].copy() for i in range(table.shape[1])]
+    load, pv, rt, da = columns[: len(COLUMNS)]
+    found = dict(zip((header[i].strip() for i in more), columns[len(COLUMNS) :], strict=True))
+    given, outside = (found.get(name) for name in MORE)
+    return Series(quarter_index(starts[0]), load, pv, rt, da, given, outside)
 
 
 def _columns(path: Path, header: Sequence[str]) -> list[int]:
@@ -103,7 +126,7 @@ def _columns(path: Path, header: Sequence[str]) -> list[int]:
             f"{path}, row 1: column {missing[0]!r} is missing; "
             f"the header must be start,{','.join(COLUMNS)}, with commas between"
         )
-    twice = next((name for name in ("start", *COLUMNS) if names.count(name) > 1), None)
+    twice = next((name for name in ("start", *COLUMNS, *MORE) if names.count(name) > 1), None)
     if twice is not None:
         raise ConfigError(f"{path}, row 1: column {twice!r} stands twice; which one is meant?")
     return [names.index(name) for name in ("start", *COLUMNS)]
@@ -150,6 +173,20 @@ def _values(where: str, cells: Sequence[str], columns: Sequence[int]) -> list[fl
             raise ConfigError(f"{where}: {name} is {text}; energy cannot be negative")
         values.append(value)
     return values
+
+
+def _optional(where: str, name: str, cells: Sequence[str], column: int) -> float:
+    """NaN where nothing stands."""
+    text = cells[column].strip() if column < len(cells) else ""
+    if not text:
+        return math.nan
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.inf
+    if not math.isfinite(value) or (value < 0 and name.endswith("_wh")):
+        raise ConfigError(f"{where}: {name} is {text!r}; a number is needed, or nothing")
+    return value
 
 
 def _ask_about_units(path: Path, table: Array, numbers: Sequence[int]) -> None:

@@ -4,7 +4,7 @@ The only file that speaks highspy. Where a price lets a relaxed battery or meter
 once for gain (export dearer than import, or negative prices with little wear), whole numbers forbid
 it; everywhere else it stays a linear programme. So importing and exporting at once never counts; a
 bound that it is compared with must forbid it too. `Outcome.note` says where it is not the earnings of a
-schedule: losses by power, or a time limit.
+schedule: losses by power, or a time limit. A battery that may not feed the car is held to that here as well.
 """
 
 from __future__ import annotations
@@ -176,8 +176,9 @@ def _fill(highspy: Any, model: Any, entries: Sequence[tuple[Index, Index, float]
     model.a_matrix_.value_ = values[order]
 
 
-def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
-    """Pairs of columns of which only one may be used, where using both would pay."""
+def _exclusive(series: Series, case: Case) -> list[tuple[int, int, float]]:
+    """Pairs of columns of which only one may be used, where using both would pay, and how much of the second
+    may be used beside the first."""
     n, spec = len(series), case.battery
     prices = retail_prices(series, case)
     both_meter = prices.exports > prices.imports
@@ -187,9 +188,20 @@ def _exclusive(series: Series, case: Case) -> list[tuple[int, int]]:
     both_battery = (-np.minimum(prices.imports, prices.exports) * burnt > spec.wear_per_mwh) & (
         burnt > 0
     )
-    pairs = [(int(t) + _IMPORT * n, int(t) + _EXPORT * n) for t in np.flatnonzero(both_meter)]
-    also = [(int(t) + _CHARGE * n, int(t) + _DISCHARGE * n) for t in np.flatnonzero(both_battery)]
-    return pairs + also
+    meter = [(t + _IMPORT * n, t + _EXPORT * n, 0.0) for t in _rows(both_meter)]
+    battery = [(t + _CHARGE * n, t + _DISCHARGE * n, 0.0) for t in _rows(both_battery)]
+    if case.car_from_battery:
+        return meter + battery
+    house = np.maximum(series.load - series.pv, 0.0)
+    fed = (_car_limits(sessions_of(series, case), n) > 0) & (house < spec.max_discharge_w * HOURS)
+    return (
+        meter + battery + [(t + _CAR * n, t + _DISCHARGE * n, float(house[t])) for t in _rows(fed)]
+    )
+
+
+def _rows(where: NDArray[np.bool_]) -> list[int]:
+    rows: list[int] = np.flatnonzero(where).tolist()
+    return rows
 
 
 @contextmanager
@@ -210,7 +222,7 @@ def _banner_away() -> Iterator[None]:
         os.close(nowhere)
 
 
-def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> tuple[Array, float]:
+def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int, float]]) -> tuple[Array, float]:
     """The columns, and how much more than their money may be possible (0 when solved)."""
     with _banner_away():
         solver = highspy.Highs()
@@ -219,14 +231,15 @@ def _solve(highspy: Any, model: Any, pairs: list[tuple[int, int]]) -> tuple[Arra
     solver.setOptionValue("time_limit", _TIME_LIMIT_S)
     solver.passModel(model)
     upper = np.minimum(np.array(model.col_upper_), _BIG_WH)
-    for k, (first, second) in enumerate(pairs):
+    for k, (first, second, beside) in enumerate(pairs):
         switch = model.num_col_ + k
         solver.addVar(0.0, 1.0)
         solver.changeColIntegrality(switch, highspy.HighsVarType.kInteger)
         most = float(upper[first]), float(upper[second])
         columns = np.array([first, switch]), np.array([second, switch])
         solver.addRow(-highspy.kHighsInf, 0.0, 2, columns[0], np.array([1.0, -most[0]]))
-        solver.addRow(-highspy.kHighsInf, most[1], 2, columns[1], np.array([1.0, most[1]]))
+        less = np.array([1.0, most[1] - beside])
+        solver.addRow(-highspy.kHighsInf, most[1], 2, columns[1], less)
     solver.run()
     status = solver.getModelStatus()
     if (

@@ -21,8 +21,10 @@ from gateway.backtest.data import Series
 from gateway.backtest.sessions import HOURS, Session, at_once, sessions_of
 from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.plan import CarNeed, Outlook, Plan, ValueCurve
-from gateway.forecasts.history import Array, History
+from gateway.forecasts.history import Array, History, quarter_index
 from gateway.forecasts.load_pv import EnergyForecaster
+from gateway.forecasts.pv_provider import Judge, even, with_provider
+from gateway.forecasts.weather import Temperatures
 from gateway.planner import Strategy
 from gateway.planner.car import best_charge
 from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
@@ -169,7 +171,8 @@ class Replay:
     def __init__(self, series: Series, case: Case) -> None:
         self._series, self._case = series, case
         self._prices = retail_prices(series, case)
-        self._forecaster = EnergyForecaster(case.zone, case.place)
+        self._forecaster = EnergyForecaster(case.zone, case.place, case.rest_day, case.usual)
+        self._judge = Judge()
         self._published: dict[datetime, float] = {}
         self._known = list(_known_until(series, case))
         self._seen = 0
@@ -205,18 +208,42 @@ class Replay:
             cars=self._needs(),
             month_peak_w=self._month_peak(i),
             grid_energy_stays=case.grid_energy_stays,
+            car_from_battery=case.car_from_battery,
             export_limit_w=case.export_limit_w,
             import_limit_w=case.import_limit_w,
         )
+        outside = s.temperature
         options = Options(
             case.horizon_h,
             quantity_quantile=case.quantity_quantile,
             forecaster=self._forecaster,
+            temperatures=None if outside is None else Temperatures(s.first, outside),
         )
         known = KnownPrices(day_ahead=self._published)
         made = outlook_from(s.start(i), history, known, case.tariff, home, options)
+        made = self._provided(made, i)
         self._limit = made.import_limit_w
         return made
+
+    def _provided(self, made: Outlook, i: int) -> Outlook:
+        """With the weather service's PV forecast, once it has erred less than the home's own."""
+        s = self._series
+        if s.pv_forecast is None:
+            return made
+        coming = slice(i, i + len(made.forecasts))
+        given = {
+            s.start(i + k): even(float(wh))
+            for k, wh in enumerate(s.pv_forecast[coming])
+            if not np.isnan(wh)
+        }
+        self._judge.note(made.forecasts, given, made.now)
+        better = self._judge.verdict(lambda t: self._pv_before(t, i), made.now).provider_is_better
+        return with_provider(made, given) if better else made
+
+    def _pv_before(self, start: datetime, i: int) -> float | None:
+        """The PV of a quarter-hour that is over when interval ``i`` begins."""
+        k = quarter_index(start) - self._series.first
+        return float(self._series.pv[k]) if 0 <= k < i else None
 
     def _month_peak(self, i: int) -> float:
         """The month's highest quarter-hour import before interval ``i``, W."""
@@ -269,6 +296,7 @@ class Replay:
             export_limit_w=case.export_limit_w,
             import_limit_w=self._limit,
             exportable_wh=self.resellable * spec.discharge_efficiency if night else None,
+            car_alone_wh=0.0 if case.car_from_battery else car_wh,
         )
         integral = ValueIntegral.of_curve(curve)
         return self._moved(i, best_discharge(integral, self.stored, step, spec), net)

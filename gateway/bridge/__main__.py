@@ -28,7 +28,13 @@ def main() -> int:
     log = logging.getLogger("gateway.bridge")
     try:
         settings = load_bridge_settings(words.config)
-        bridge = Bridge(settings.bridged(), settings.mqtt, WallClock())
+        bridge = Bridge(
+            settings.bridged(),
+            settings.mqtt,
+            WallClock(),
+            f"energy-gateway-{settings.site.name}-bridge",
+            settings.ocpp,
+        )
         asyncio.run(bridge.run(settings.bridge.port))
     except ConfigError as error:
         log.error("%s", error)

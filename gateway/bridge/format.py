@@ -49,7 +49,7 @@ class BridgeSheet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
 
     key: str
     title: str
-    transport: Literal["http", "mqtt"]
+    transport: Literal["http", "mqtt", "ocpp"]
     sources: list[Source]
     kind: Literal["meter", "inverter", "hybrid", "charger"] | None = None
     about: str = ""

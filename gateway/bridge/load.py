@@ -34,7 +34,7 @@ def sheet_of(text: str, file: str) -> BridgeSheet:
             check(metric, reading)
     except (tomllib.TOMLDecodeError, msgspec.ValidationError, ConfigError) as error:
         raise ConfigError(f"{file}: {error}") from error
-    if bool(found.readings) == bool(found.each):
+    if found.transport != "ocpp" and bool(found.readings) == bool(found.each):
         raise ConfigError(f"{file}: needs either readings or each")
     return found
 
@@ -50,6 +50,8 @@ class Asked:
 def asked_of(device: DeviceSettings) -> tuple[Asked, ...]:
     """What a configured device is asked; raises ConfigError."""
     own = sheet(device.profile)
+    if own.transport == "ocpp":
+        return ()  # it is not asked: it says
     readings = own.readings or _named(device, own)
     by_ask: dict[str, dict[str, Reading]] = {}
     for metric, reading in readings.items():

@@ -1,6 +1,7 @@
-"""A Modbus TCP server that can only be read: the guard's door to what has none. On this machine's own address only.
+"""A Modbus TCP server, the guard's door to what has none. On this machine's own address only.
 
-Each unit is a device. Whatever is asked beyond reading its registers is refused as the standard says.
+Each unit is a device. One that can be steered takes writes, by functions 6 and 16, as far as it says itself; whatever else is asked
+beyond reading registers is refused as the standard says.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from collections.abc import Callable, Mapping
 log = logging.getLogger(__name__)
 
 HOST = "127.0.0.1"
-_READS = (3, 4)
-_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _NO_PATH = 1, 2, 0x0A
+_READS, _WRITE_ONE, _WRITE_SOME = (3, 4), 6, 16
+_ILLEGAL_FUNCTION, _ILLEGAL_ADDRESS, _ILLEGAL_VALUE, _NO_PATH = 1, 2, 3, 0x0A
 _MOST_WORDS, _MOST_BYTES, _MOST_CLIENTS = 125, 254, 8
 Image = Callable[[], bytes]  # all registers of a unit, as they are now
+Take = Callable[[int, tuple[int, ...]], bool]  # first register and words; whether they can be taken
 
 
 class ModbusServer:
-    """``units``: number -> what makes its registers."""
+    """``units``: number -> what makes its registers; ``takes``: what takes those that are written, where one is steered."""
 
-    def __init__(self, units: Mapping[int, Image]) -> None:
-        self._units = dict(units)
+    def __init__(self, units: Mapping[int, Image], takes: Mapping[int, Take] | None = None) -> None:
+        self._units, self._takes = dict(units), dict(takes or {})
         self._clients: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
@@ -65,6 +67,8 @@ class ModbusServer:
         function = pdu[0]
         if unit not in self._units:
             return bytes((function | 0x80, _NO_PATH))
+        if function in (_WRITE_ONE, _WRITE_SOME) and unit in self._takes:
+            return self._written(unit, pdu)
         if function not in _READS or len(pdu) != 5:
             return bytes((function | 0x80, _ILLEGAL_FUNCTION))
         first, count = struct.unpack(">HH", pdu[1:])
@@ -73,3 +77,21 @@ class ModbusServer:
         if not 1 <= count <= _MOST_WORDS or len(data) != 2 * count:
             return bytes((function | 0x80, _ILLEGAL_ADDRESS))
         return bytes((function, len(data))) + data
+
+    def _written(self, unit: int, pdu: bytes) -> bytes:
+        """The echo of a write that was taken."""
+        function = pdu[0]
+        if function == _WRITE_ONE and len(pdu) == 5:
+            data = pdu[3:5]
+        elif function == _WRITE_SOME and len(pdu) > 6 and len(pdu) == 6 + pdu[5]:
+            data = pdu[6:]
+        else:
+            return bytes((function | 0x80, _ILLEGAL_FUNCTION))
+        (first,) = struct.unpack(">H", pdu[1:3])
+        told = int.from_bytes(pdu[3:5], "big") if function == _WRITE_SOME else 1
+        if len(data) != 2 * told:
+            return bytes((function | 0x80, _ILLEGAL_VALUE))
+        words = struct.unpack(f">{told}H", data)
+        if not self._takes[unit](first, words):
+            return bytes((function | 0x80, _ILLEGAL_VALUE))
+        return pdu[:5]

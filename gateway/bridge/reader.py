@@ -11,7 +11,6 @@ import json
 import logging
 import ssl
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from gateway.bounded_http import BoundedHttp
@@ -21,7 +20,8 @@ from gateway.bridge.store import Values
 from gateway.clock import Clock, every
 from gateway.config.agent_settings import Mqtt
 from gateway.config.device_settings import DeviceSettings
-from gateway.errors import BrokerError, ConfigError, RetryableError
+from gateway.config.secrets import credential
+from gateway.errors import BrokerError, RetryableError
 from gateway.publishing.broker import connection
 from gateway.supervise import Availability, Backoff
 
@@ -74,7 +74,8 @@ async def ask_for_ever(device: DeviceSettings, values: Values, clock: Clock) -> 
 
 
 async def _answer(http: BoundedHttp, device: DeviceSettings, ask: str) -> Any:
-    token = _token(device.token_file)
+    where = f"device {device.name!r}: token_file"
+    token = (credential(f"device_{device.name}", device.token_file, where) or "").strip()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     scheme = "https" if device.tls else "http"
     url = f"{scheme}://{device.host}:{device.port}{ask}"
@@ -89,7 +90,7 @@ async def _answer(http: BoundedHttp, device: DeviceSettings, ask: str) -> Any:
 
 
 async def listen_for_ever(
-    devices: Sequence[tuple[DeviceSettings, Values]], broker: Mqtt, clock: Clock
+    devices: Sequence[tuple[DeviceSettings, Values]], broker: Mqtt, clock: Clock, name: str
 ) -> None:
     """All MQTT devices, over one connection."""
     wanted = [(asked, values) for d, values in devices for asked in asked_of(d)]
@@ -109,7 +110,7 @@ async def listen_for_ever(
     availability, backoff = Availability(f"the broker at {broker.host}"), Backoff(longest_s=30.0)
     while True:
         try:
-            async with connection(broker, "energy-gateway-bridge", None, hear) as one:
+            async with connection(broker, name, None, hear) as one:
                 for topic in {asked.ask for asked, _ in wanted}:
                     if not await one.subscribe(topic):
                         log.warning("the broker does not let us hear %s", topic)
@@ -123,12 +124,3 @@ async def listen_for_ever(
 
 def _tls(device: DeviceSettings) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=str(device.ca_file) if device.ca_file else None)
-
-
-def _token(file: Path | None) -> str:
-    if file is None:
-        return ""
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read: {error}") from error

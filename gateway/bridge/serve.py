@@ -8,14 +8,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 
+from gateway.bridge.dialled import DialledIn, dialled_in
 from gateway.bridge.layout import registers
 from gateway.bridge.load import ages, asked_of, sheet
-from gateway.bridge.modbus_server import ModbusServer
+from gateway.bridge.modbus_server import Image, ModbusServer, Take
 from gateway.bridge.reader import ask_for_ever, listen_for_ever
 from gateway.bridge.store import Values
 from gateway.clock import Clock, pause
 from gateway.config.agent_settings import Mqtt
-from gateway.config.device_settings import DeviceSettings
+from gateway.config.device_settings import OCPP, DeviceSettings
+from gateway.config.home_settings import Ocpp
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +25,33 @@ log = logging.getLogger(__name__)
 class Bridge:
     """The devices that have no Modbus, and the server by which the guard reads them.
 
-    ``devices`` in the order of the configuration: the first is unit 1. Raises ConfigError.
+    ``devices`` in the order of the configuration: the first is unit 1. ``name`` is its own at the broker: two of
+    one name would throw each other out. Raises ConfigError.
     """
 
-    def __init__(self, devices: Sequence[DeviceSettings], broker: Mqtt, clock: Clock) -> None:
+    def __init__(
+        self,
+        devices: Sequence[DeviceSettings],
+        broker: Mqtt,
+        clock: Clock,
+        name: str = "energy-gateway-bridge",
+        ocpp: Ocpp | None = None,
+    ) -> None:
         for device in devices:
             asked_of(device)
         self._values = [Values(d.name, ages(d), clock) for d in devices]
+        images: dict[int, Image] = {
+            i: partial(_image, values) for i, values in enumerate(self._values, 1)
+        }
+        takes: dict[int, Take] = {}
+        self.dialled: DialledIn | None = None
+        if any(d.profile == OCPP for d in devices):
+            self.dialled = dialled_in(ocpp or Ocpp(), devices, clock)
+            images |= self.dialled.images
+            takes = self.dialled.takes
         self._devices, self._broker, self._clock = tuple(devices), broker, clock
-        self.server = ModbusServer(
-            {i: partial(_image, values) for i, values in enumerate(self._values, 1)}
-        )
+        self._name = name
+        self.server = ModbusServer(images, takes)
 
     async def run(self, port: int, listening: Callable[[int], object] = lambda _: None) -> None:
         """Until cancelled. ``listening`` is called with the port. Raises OSError where it is taken."""
@@ -46,8 +64,10 @@ class Bridge:
                     if sheet(device.profile).transport == "http":
                         work = ask_for_ever(device, values, self._clock)
                         self._clock.spawn(group, work, f"bridge {device.name}")
+                if self.dialled is not None:
+                    self._clock.spawn(group, self.dialled.run(), "bridge ocpp")
                 if told:
-                    work = listen_for_ever(told, self._broker, self._clock)
+                    work = listen_for_ever(told, self._broker, self._clock, self._name)
                     self._clock.spawn(group, work, "bridge broker")
         finally:
             await self.server.close()
@@ -65,7 +85,10 @@ class Bridge:
         """Until every device has said something, or that many real seconds."""
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
-                while not all(values.heard for values in self._values):
+                chargers = self.dialled.chargers if self.dialled else {}
+                while not all(
+                    chargers[v.name].heard if v.name in chargers else v.heard for v in self._values
+                ):
                     await pause(0.02)
 
 

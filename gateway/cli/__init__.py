@@ -10,13 +10,19 @@ import os
 import sys
 from importlib import import_module
 from pkgutil import iter_modules
+from typing import Annotated
 
 import typer
 
+from gateway import __version__
 from gateway.errors import ConfigError, GatewayError
 
 COMPLETE = "_ENERGY_GATEWAY_COMPLETE"
-ABOUT = "The home energy gateway: run it, check it, ask it."
+ABOUT = """The home energy gateway: run it, check it, ask it.
+
+Times are local unless they say an offset: 18:15, today, yesterday, 2026-06, 2026-06-01, '2026-06-01 18:15', 2026-06-01T18:15Z.
+Exit 0: done and well; 1: something failed, does not answer or differs; 2: the configuration, an option or an argument is wrong.
+"""
 
 
 def make_app(package: str, about: str) -> typer.Typer:
@@ -24,9 +30,23 @@ def make_app(package: str, about: str) -> typer.Typer:
     app = typer.Typer(
         help=about, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
     )
+    app.callback(help=about)(_options)
     for found in sorted(iter_modules(import_module(package).__path__), key=lambda m: m.name):
         import_module(f"{package}.{found.name}").register(app)
     return app
+
+
+def _say_version(context: typer.Context, wanted: bool) -> None:
+    if wanted:
+        print(f"{context.find_root().info_name} {__version__}")
+        raise typer.Exit
+
+
+_VERSION = typer.Option("--version", callback=_say_version, is_eager=True, help="say it and end")
+
+
+def _options(_version: Annotated[bool, _VERSION] = False) -> None:
+    """Those before any command."""
 
 
 def run_app(app: typer.Typer) -> None:

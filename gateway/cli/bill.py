@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from gateway.config.paths import default_config
+from gateway.domain.moments import HELP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,9 +38,11 @@ def bill(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         Path | None, typer.Option(help="folder of the journal; default: state_dir of --config")
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="local day 2026-06-01 or UTC 2026-06-01T06:00:00Z")
+        str | None, typer.Option("--from", help=f"its beginning counts: {HELP}")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="day or moment after the last")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="day or moment after the last, written alike")
+    ] = None,
     by: Annotated[By, typer.Option("--by", help="one row a day, month or year")] = By.MONTH,
     as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="one line a row")] = False,

@@ -29,38 +29,45 @@ def check(
 ) -> None:
     """Test the configuration: every fault with file, line and key; every device, broker and exchange.
 
-    Nothing is written to a device.
+    What `run` builds is built here too. Nothing is written to a device, and a gateway that runs is not disturbed.
     A tariff that can hardly be meant so is asked about; the daemon does not follow it.
     Exit 0: all is well; 1: something does not answer, or is asked about; 2: the file is wrong.
 
     Example: energy-gateway check --config /etc/energy-gateway/gateway.toml
     """
-    from gateway.checkup import faults, questions
-    from gateway.config.load import load_settings
+    from gateway.checkup import built, faults, questions
+    from gateway.config.credstore import handed_over
+    from gateway.config.load import load_settings, text_of
     from gateway.config.secrets import complaints
     from gateway.errors import ConfigError
 
-    settings = load_settings(config)
-    text = config.read_text(encoding="utf-8")
-    found = faults(config, text, settings)
-    if found:
-        raise ConfigError("\n".join(found))
-    print(f"ok    {config}: {len(settings.device)} devices, the file is right")
-    for line in complaints(settings):
-        print(f"note  {line}")
-    asked = [] if accept else questions(config, text, settings)
-    for line in asked:
-        print(f"ASK   {line}")
-    answers = offline or asyncio.run(_ask(config, text, settings))
+    settings, text = load_settings(config), text_of(config)
+    with handed_over(config) as secrets_known:
+        found = faults(config, text, settings, secrets_known=secrets_known)
+        if not found and secrets_known:
+            found = asyncio.run(built(config, text, settings))
+        if found:
+            raise ConfigError("\n".join(found))
+        print(f"ok    {config}: {len(settings.device)} devices, the file is right")
+        if not secrets_known:
+            print(
+                "note  the service's credentials are for root alone to see: sudo energy-gateway check"
+            )
+        for line in complaints(settings):
+            print(f"note  {line}")
+        asked = [] if accept else questions(config, text, settings)
+        for line in asked:
+            print(f"ASK   {line}")
+        answers = offline or asyncio.run(_ask(config, text, settings, secrets_known))
     if asked or not answers:
         sys.exit(1)
 
 
-async def _ask(config: Path, text: str, settings: Settings) -> bool:
+async def _ask(config: Path, text: str, settings: Settings, secrets_known: bool) -> bool:
     from gateway.checkup import checkup
 
     well = True
-    async for finding in checkup(config, text, settings):
+    async for finding in checkup(config, text, settings, secrets_known=secrets_known):
         well = well and finding.good
         print(f"{'ok' if finding.good else 'FAULT':5} {finding.what}: {finding.says}")
     return well

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from gateway.config.paths import default_config
+
 if TYPE_CHECKING:
     from gateway.config.guard import DeviceConfig
+    from gateway.devices.network import Place
     from gateway.devices.scan import Finding
     from gateway.domain.readings import Reading
 
@@ -31,34 +34,41 @@ def register(app: typer.Typer) -> None:
 
 
 def scan(
-    hosts: Annotated[list[str], typer.Argument(metavar="HOST[:PORT]...")],
+    hosts: Annotated[list[str], typer.Argument(metavar="HOST[:PORT]|NETWORK/24...")],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, write no file")] = False,
-    out: Annotated[Path, typer.Option(help="configuration to write")] = Path("gateway.toml"),
+    out: Annotated[
+        Path, typer.Option(help="configuration to write, or to compare with where it exists")
+    ] = default_config(),
     units: Annotated[str, typer.Option(help="unit numbers, e.g. 1,2,10-20")] = "",
 ) -> None:
     """Find devices, name profile and model, and write a ready gateway.toml.
 
-    Example: energy-gateway scan 192.168.1.20 192.168.1.31:1502
+    One that exists stays as it is: what was found and is not in it yet is printed as tables to add.
+    In a network each address is knocked at for two seconds, at the ports that inverters use.
+
+    Example: energy-gateway scan 192.168.1.20 192.168.1.31:1502, or energy-gateway scan 192.168.1.0/24
     """
+    from gateway.devices.network import places
     from gateway.devices.scan import as_toml
     from gateway.errors import ConfigError
     from gateway.escape import printable
 
-    addresses = [address(text) for text in hosts]
+    asked = [(text, places([text])) for text in hosts]
     numbers = _numbers(units)
-    if not as_json and out.exists():
-        raise ConfigError(
-            f"{out} exists; move it away, name another file with --out, or only look with --json"
-        )
     with _bar() as progress:
         told = None if as_json else _say
-        findings, problems = asyncio.run(_scan(addresses, numbers, told, progress))
+        findings, problems = asyncio.run(_scan_all(asked, numbers, told, progress))
     for problem in problems:
         print(f"error: {printable(problem)}", file=sys.stderr)
     if as_json:
         print(json.dumps([_finding(f) for f in findings], indent=2))
+    elif findings and out.exists():
+        _print_new(findings, out)
     elif findings:
-        out.write_text(as_toml(findings), encoding="utf-8")
+        try:
+            out.write_text(as_toml(findings), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"{out}: cannot be written: {error.strerror}") from error
         print(f"wrote {out}")
     elif not problems:
         print("no device that we know was found", file=sys.stderr)
@@ -66,9 +76,42 @@ def scan(
         raise typer.Exit(1)
 
 
-async def find(hosts: list[str]) -> tuple[list[Finding], list[str]]:
-    """What is behind ``hosts`` (HOST or HOST:PORT), and what went wrong; ConfigError for a bad one."""
-    return await _scan([address(text) for text in hosts], [])
+def _print_new(findings: list[Finding], config: Path) -> None:
+    """What of it the configuration does not name yet, as tables to add."""
+    from gateway.config.load import load_guard_settings
+    from gateway.devices.catalogue import profile
+    from gateway.devices.scan import devices_toml
+    from gateway.errors import ConfigError
+
+    try:
+        own = load_guard_settings(config).devices
+        usual = {d.name: profile(d.profile).communication.unit for d in own if d.unit is None}
+    except ConfigError as error:
+        print(f"note: {error}", file=sys.stderr)
+        own, usual = (), {}
+    named = {(d.host, d.port, usual.get(d.name, d.unit)) for d in own}
+    new = [f for f in findings if (f.host, f.port, f.unit) not in named]
+    if not new:
+        print(f"{config} names all of them already")
+        return
+    print(f"\n{config} stays as it is; to have them too, add:\n")
+    print(devices_toml(new, {d.name for d in own}))
+
+
+async def _scan_all(
+    asked: list[tuple[str, list[Place]]],
+    units: list[int],
+    told: Callable[[Finding], None] | None,
+    progress: Callable[[int, int], None],
+) -> tuple[list[Finding], list[str]]:
+    """Each host as it is; of a network those that open."""
+    from gateway.devices.network import is_network, listening
+
+    addresses: list[tuple[str, int]] = []
+    for text, there in asked:
+        found = await listening(there, progress) if is_network(text) else there
+        addresses += [(place.host, place.port) for place in found]
+    return await _scan(addresses, units, told, progress)
 
 
 def _say(f: Finding) -> None:

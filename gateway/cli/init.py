@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Callable
-from math import inf
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli.devices import find
+if TYPE_CHECKING:
+    from gateway.setup.finder import Finder
+    from gateway.setup.questions import Question
+    from gateway.setup.session import Session
 
 
 def register(app: typer.Typer) -> None:
@@ -24,144 +24,84 @@ def init(
 ) -> None:
     """Find the devices, ask for the rest, and write a configuration that `check` accepts.
 
+    It asks what the page of the first start (`energy-gateway run` without a configuration) asks.
+
     Example: energy-gateway init --out /etc/energy-gateway/gateway.toml
     """
-    from gateway.config.load import load_settings
-    from gateway.devices.scan import devices_toml
+    from gateway.clock import WallClock
     from gateway.errors import ConfigError
+    from gateway.setup.finder import Finder
+    from gateway.setup.session import Session, writable
 
     if out.exists():
-        raise ConfigError(f"{out} exists; move it away or name another file with --out")
-    hosts = typer.prompt("Addresses of your devices (HOST or HOST:PORT, blanks between)").split()
-    findings, problems = asyncio.run(find(hosts))
-    for problem in problems:
+        raise ConfigError(
+            f"{out} exists; change it in the browser (energy-gateway setup --config {out}),"
+            " move it away, or name another file with --out"
+        )
+    writable(out)
+    finder = Finder(WallClock())
+    session = Session(out, WallClock(), finder)
+    hosts = typer.prompt(
+        "Addresses of your devices (HOST, HOST:PORT or NETWORK/24, blanks between)"
+    )
+    asyncio.run(_find(finder, hosts.split()))
+    for problem in finder.problems:
         typer.echo(f"  {problem}", err=True)
-    for found in findings:
-        typer.echo(f"  found: {found.profile.key} at {found.host}:{found.port}")
-    if not findings:
+    for one in finder.wanted:
+        c = one.chosen
+        typer.echo(
+            f"  found: {c.profile} at {c.host}:{c.port} ({c.name}{', ' + c.says if c.says else ''})"
+        )
+    if not finder.wanted:
         raise ConfigError("no device was found; are they switched on, and is Modbus TCP enabled?")
-    text = "\n".join([*_site(), *_battery(), devices_toml(findings), *_rest()])
-    try:
-        out.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(f"{out}: cannot be written: {error.strerror}") from error
-    load_settings(out)
+    answers = _answers(session)
+    asyncio.run(session.write(answers))
     typer.echo(f"wrote {out}; now run: energy-gateway check --config {out}")
     typer.echo(f"and, before it may steer a device: energy-gateway verify --config {out}")
 
 
-def _site() -> list[str]:
-    zone = _ask("Time zone of the home", _zone_here(), _valid_zone)
-    place = _ask(
-        "Latitude and longitude, e.g. 30.27 -97.74 (empty: the night is learnt from the panels, and forecasts do without the sun)",
-        "",
-        _place,
-    )
-    reserve = _ask("State of charge to keep for outages, %", "20", _percent)
-    limit = _ask("Most power you may feed into the grid, W (empty: no limit)", "", _number)
-    lines = [
-        "[site]",
-        'name = "home"',
-        f"time_zone = {json.dumps(zone)}",
-        f"reserve_pct = {float(reserve)}",
-    ]
-    if place:
-        latitude, longitude = _place(place)
-        lines += [f"latitude = {latitude}", f"longitude = {longitude}"]
-    return [*lines, *([f"export_limit_w = {float(limit)}"] if limit else []), ""]
+async def _find(finder: Finder, targets: list[str]) -> None:
+    """Search, and read what was found once: a battery's size and which meter counts at the connection."""
+    try:
+        await finder.search(targets, multicast=False)
+        await finder.read()
+    finally:
+        await finder.close()
 
 
-def _rest() -> list[str]:
-    broker = _ask("Address of your MQTT broker", "127.0.0.1", str)
-    price = _ask("What a kWh from the grid costs", "0.14", _number)
-    url = _ask("Address of the energy exchange (empty: no trading)", "", _url)
-    lines = ["[mqtt]", f"host = {json.dumps(broker)}", "", "[tariff]"]
-    lines += [f'import_price = {{ kind = "flat", per_kwh = "{price}" }}']
-    if not url:
-        return [*lines, 'export_price = { kind = "flat", per_kwh = "0" }', ""]
-    return [*lines, "", "[market]", f"url = {json.dumps(url)}", ""]
+def _answers(session: Session) -> dict[str, str]:
+    """Every question that applies, in order, each until its answer is right."""
+    answers: dict[str, str] = {}
+    values: dict[str, Any] = {"has": session.has}
+    for question in session.asked:
+        if not question.applies(values):
+            continue
+        answers[question.key], values[question.key] = _ask(
+            question, _hint(question, session.finder)
+        )
+    return answers
 
 
-def _battery() -> list[str]:
-    """Most inverters do not say how large their battery is."""
-    where = "(empty: the inverter says it, or there is none)"
-    capacity = _ask(f"Usable capacity of your battery, Wh {where}", "", _number)
-    if not capacity or not _number(capacity):
-        return []
-    power = float(_ask("Power with which it charges and discharges, W", "5000", _above_0))
-    return [
-        "[battery]",
-        f"capacity_wh = {float(capacity)}",
-        f"max_charge_w = {power}",
-        f"max_discharge_w = {power}",
-        "",
-    ]
+def _hint(question: Question, finder: Finder) -> str:
+    """The device's own figure, where it states one."""
+    if question.key == "battery_capacity" and finder.capacity_wh:
+        return f"empty: its own figure, {finder.capacity_wh / 1000:.1f} kWh"
+    return question.about
 
 
-def _ask(question: str, default: str, check: Callable[[str], Any]) -> str:
-    """Ask until the answer is right; an empty answer takes the default."""
+def _ask(question: Question, about: str) -> tuple[str, Any]:
+    """The answer and its value; an empty answer takes the default."""
+    from gateway.setup.questions import value_of
+
+    words = question.text + (f" ({about})" if about else "")
+    if question.choices:
+        words += " [" + ", ".join(value for value, _ in question.choices) + "]"
     while True:
-        answer = typer.prompt(question, default=default, show_default=bool(default)).strip()
+        answer = typer.prompt(
+            words, default=question.default, show_default=bool(question.default),
+            hide_input=question.form == "secret",
+        ).strip()  # fmt: skip
         try:
-            if answer:
-                check(answer)
+            return answer, value_of(question, answer)
         except ValueError as error:
             typer.echo(f"  {error}", err=True)
-            continue
-        return str(answer)
-
-
-def _number(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is no number") from None
-    if not 0 <= value < inf:  # a nan is no number either
-        raise ValueError(f"{text!r} is no number from 0 on")
-    return value
-
-
-def _percent(text: str) -> float:
-    if (value := _number(text)) > 100:
-        raise ValueError("not above 100")
-    return value
-
-
-def _above_0(text: str) -> float:
-    if not (value := _number(text)):
-        raise ValueError("above 0")
-    return value
-
-
-def _place(text: str) -> tuple[float, float]:
-    try:
-        latitude, longitude = (float(part) for part in text.replace(",", " ").split())
-    except ValueError:
-        raise ValueError(f"{text!r} is no latitude and longitude, e.g. 30.27 -97.74") from None
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):
-        raise ValueError("latitude is -90 to 90 (north +), longitude -180 to 180 (east +)")
-    return latitude, longitude
-
-
-def _url(text: str) -> str:
-    if not text.startswith(("https://", "http://")):
-        raise ValueError("an address begins with https://")
-    return text
-
-
-def _valid_zone(name: str) -> str:
-    from zoneinfo import ZoneInfo
-
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise ValueError(f"{name!r} is no time zone, e.g. America/Chicago") from None
-    return name
-
-
-def _zone_here() -> str:
-    """What the machine is set to, as Debian keeps it."""
-    try:
-        return Path("/etc/timezone").read_text(encoding="utf-8").strip() or "UTC"
-    except OSError:
-        return "UTC"

@@ -13,11 +13,15 @@ def register(app: typer.Typer) -> None:
 
 
 def password(
-    file: Annotated[Path, typer.Argument(help="the file that dashboard.password_file names")],
+    file: Annotated[
+        Path, typer.Argument(help="the service's credential, or what dashboard.password_file names")
+    ],
 ) -> None:
     """Ask twice for the page's password and write its hash to FILE, readable by its owner alone.
 
-    Example: energy-gateway password /etc/energy-gateway/dashboard_password
+    systemd hands the file of the example over to the service, which runs as a user of its own.
+
+    Example: energy-gateway password /etc/credstore/energy-gateway.dashboard_password
     """
     import os
 
@@ -30,6 +34,7 @@ def password(
     except ValueError as error:
         raise ConfigError(str(error)) from error
     try:
+        file.parent.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
             os.fchmod(descriptor, 0o600)

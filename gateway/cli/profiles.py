@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -20,42 +20,78 @@ def register(app: typer.Typer) -> None:
 
 def profiles(
     key: Annotated[str | None, typer.Argument(help="all of this one")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the list as JSON")] = False,
 ) -> None:
     """List the profiles: key, what it is for, what it rests on, what can be steered. With KEY, all of one.
 
     Example: energy-gateway profiles goodwe-et
     """
-    from gateway.bridge.load import sheet
-    from gateway.config.bridged import is_bridged, sheet_files
-    from gateway.devices.catalogue import all_profiles, profile
+    import json
 
+    from gateway.bridge.load import sheet
+    from gateway.config.bridged import is_bridged
+    from gateway.devices.catalogue import profile
+
+    if as_json:
+        print(json.dumps([row for row in _rows() if key in (None, row["profile"])], indent=2))
+        return
     if key is not None:
         told = _bridged(sheet(key)) if is_bridged(key) else _whole(profile(key))
         print("\n".join(told))
         return
     print(f"{'profile':24} {'kind':9} {'evidence':11} {'dead-man':14} {'steers':34} for")
-    families = {
-        k: p
-        for k, p in all_profiles().items()
-        if p.kind not in {"any", "relay"} and not k.startswith("bridge-")
-    }
+    rows = list(_rows())
+    for row in rows:
+        steers, lease = " ".join(row["steers"]) or "-", row["dead_man"] or "-"
+        print(
+            f"{row['profile']:24} {row['kind']:9} {row['evidence']:11} {lease:14} {steers:34} {row['for']}"
+        )
+    families = [r for r in rows if r["over"] == "modbus" and r["family"]]
+    bridged = [r for r in rows if r["over"] != "modbus"]
+    print(
+        f"{len(families)} families are read, {sum(bool(r['steers']) for r in families)} of them steered"
+    )
+    dialled = sum(r["over"] == "ocpp" for r in bridged)
+    print(
+        f"{len(bridged) - dialled} more without Modbus are read over HTTP or MQTT, chargers by OCPP"
+    )
+
+
+def _rows() -> Iterator[dict[str, Any]]:
+    """A row a profile: what the list shows."""
+    from gateway.bridge.load import sheet
+    from gateway.config.bridged import sheet_files
+    from gateway.devices.catalogue import all_profiles
+
     for p in all_profiles().values():
-        steers = " ".join(sorted(c.value for c in p.controls)) or "-"
         kinds = {c.lease.kind for c in p.source.controls} if p.source else set()
-        lease = "/".join(sorted(kinds)) or ("reversion" if p.controls else "-")
-        print(f"{p.key:24} {p.kind:9} {p.evidence:11} {lease:14} {steers:34} {p.title}")
-    bridged = [sheet(name) for name in sheet_files()]
-    for one in bridged:
-        print(f"{one.key:24} {one.kind or 'any':9} {one.evidence:11} {'-':14} {'-':34} {one.title}")
-    steered = sum(bool(p.controls) for p in families.values())
-    print(f"{len(families)} families are read, {steered} of them steered")
-    print(f"{len(bridged)} more without Modbus are read over HTTP or MQTT")
+        yield {
+            "profile": p.key,
+            "kind": p.kind,
+            "for": p.title,
+            "evidence": p.evidence,
+            "dead_man": "/".join(sorted(kinds)) or ("reversion" if p.controls else ""),
+            "steers": sorted(c.value for c in p.controls),
+            "over": "modbus",
+            "family": p.kind not in {"any", "relay"} and not p.key.startswith("bridge-"),
+        }
+    for one in (sheet(name) for name in sheet_files()):
+        yield {
+            "profile": one.key,
+            "kind": one.kind or "any",
+            "for": one.title,
+            "evidence": one.evidence,
+            "dead_man": "heartbeat" if one.transport == "ocpp" else "",
+            "steers": ["charge_current_a"] if one.transport == "ocpp" else [],
+            "over": one.transport,
+            "family": True,
+        }
 
 
 def _bridged(told: BridgeSheet) -> Iterator[str]:
     """All that a bridge's sheet says, for a person."""
     yield f"{told.key}: {told.title}"
-    yield f"evidence: {told.evidence}; read over {told.transport.upper()}, never steered"
+    yield f"evidence: {told.evidence}; {'dials in by OCPP and is steered' if told.transport == 'ocpp' else f'read over {told.transport.upper()}, never steered'}"
     yield f"\n{told.about.strip()}\n"
     for metric, reading in told.readings.items():
         yield f"reads {metric:22} from {reading.ask or told.ask}, {reading.unit or 'a word'}"

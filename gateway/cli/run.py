@@ -21,11 +21,15 @@ def run(
     config: Annotated[Path, typer.Option(help="the configuration")] = default_config(),
     log_level: Annotated[str, typer.Option(help="debug, info, warning or error")] = "info",
     log_json: Annotated[bool, typer.Option("--log-json", help="one JSON object a line")] = False,
+    setup_port: Annotated[
+        int, typer.Option(min=1, max=65535, help="of the first start's page, on this machine")
+    ] = 8750,
 ) -> None:
     """Run the gateway until SIGTERM or Ctrl-C; it releases all devices before it ends.
 
     Example: energy-gateway run --config /etc/energy-gateway/gateway.toml
 
+    Without a configuration it serves a page that asks for one, at the address that it prints, and then runs.
     This process checks the part of the configuration that keeps the home safe and becomes the guard;
     the guard starts the agent, which reads the rest.
     """
@@ -45,6 +49,8 @@ def run(
     levels = ("debug", "info", "warning", "error")
     if log_level not in levels:
         raise ConfigError(f"--log-level {log_level}: use one of {', '.join(levels)}")
+    if not config.exists():
+        config = _set_up(config, setup_port)
     words = ["--config", str(config), "--log-level", log_level]
     words += ["--log-json"] if log_json else []
     try:
@@ -65,6 +71,24 @@ def run(
     words = ["--settings-fd", str(reading), *words]
     sys.stdout.flush()
     os.execv(sys.executable, [sys.executable, "-P", "-m", "gateway.guard", *words])  # noqa: S606
+
+
+def _set_up(config: Path, port: int) -> Path:
+    """The file that the first start's page writes; where the service may not write it, in its state folder.
+
+    Ends the process where a signal comes before the answers.
+    """
+    import os
+
+    from gateway.config.paths import SYSTEM, WRITTEN
+    from gateway.setup.run import set_up
+
+    folder = os.environ.get("STATE_DIRECTORY", "")
+    if config == SYSTEM and folder and ":" not in folder and not os.access(config.parent, os.W_OK):
+        config = Path(folder) / WRITTEN.name
+    if not config.exists() and not set_up(config, "127.0.0.1", port, follow=True):
+        raise typer.Exit(0)
+    return config
 
 
 def last_good(config: Path) -> bytes | None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from gateway.config.paths import default_config
+from gateway.domain.moments import HELP
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -32,9 +33,11 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         Path | None, typer.Option(help="folder of the journal; default: state_dir of --config")
     ] = None,
     start: Annotated[
-        str | None, typer.Option("--from", help="local day 2026-06-01 or UTC 2026-06-01T06:00:00Z")
+        str | None, typer.Option("--from", help=f"its beginning counts: {HELP}")
     ] = None,
-    end: Annotated[str | None, typer.Option("--to", help="day or moment after the last")] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="day or moment after the last, written alike")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="one line an interval")] = False,
     verify: Annotated[
@@ -169,20 +172,17 @@ def _nothing_yet(as_json: bool) -> None:
 
 
 def moment_of(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:
-    """A UTC time, or the beginning of a local day."""
-    from datetime import UTC, date, datetime, time
-
-    from gateway.domain.intervals import parse_utc
+    """The beginning of what a person means by ``text``, UTC; raises ConfigError."""
+    from gateway.clock import WallClock
+    from gateway.domain.moments import first_of
     from gateway.errors import ConfigError
 
     if text is None:
         return None
     try:
-        if len(text) == len("2026-06-01"):
-            return datetime.combine(date.fromisoformat(text), time(), zone).astimezone(UTC)
-        return parse_utc(text)
+        return first_of(text, WallClock().now(), zone)
     except ValueError as error:
-        raise ConfigError(f"{option} {text}: {error}") from error
+        raise ConfigError(f"{option}: {error}") from error
 
 
 def _reconcile(

@@ -13,7 +13,9 @@ from gateway.config.paths import default_config
 
 if TYPE_CHECKING:
     from gateway.config.guard import GuardSettings
+    from gateway.verify.home import Asked
 
+_HEARD_S = 90.0  # a charger that has lost the gateway dials again within that, mostly
 _STOP_FIRST = (
     "the gateway runs, and a device takes one master only: stop it (systemctl stop energy-gateway), run this "
     "again, and start it (systemctl start energy-gateway)"
@@ -31,6 +33,12 @@ def verify(
     ] = None,
     config: Annotated[Path, typer.Option(help="the configuration")] = default_config(),
     yes: Annotated[bool, typer.Option("--yes", help="the owner agrees")] = False,
+    without_meter: Annotated[
+        bool,
+        typer.Option(
+            "--without-meter", help="a device's own word is enough where no meter sees it"
+        ),
+    ] = False,
 ) -> None:
     """Prove that the devices obey: each is told small powers, and what is measured is looked at.
 
@@ -42,11 +50,13 @@ def verify(
 
     Example: energy-gateway verify inverter --config /etc/energy-gateway/gateway.toml
     """
+    from gateway import ending
     from gateway.config.load import load_guard_settings
     from gateway.devices.build import bus_of
     from gateway.errors import ConfigError
     from gateway.guard.bus_lock import BusLocks
     from gateway.guard.lock import lock_state
+    from gateway.verify.home import Asked
 
     settings = load_guard_settings(config)
     try:
@@ -57,11 +67,12 @@ def verify(
     if lock is None:
         raise ConfigError(f"{settings.state_dir}: cannot be written, so no proof could be kept")
     try:
-        buses = BusLocks(str(bus_of(d)) for d in settings.devices if d.control)
+        buses = BusLocks(bus_of(d) for d in settings.devices if d.control)
+        ending.run(buses.take_resolved())
         if not yes:
             names = ", ".join(devices or [d.name for d in settings.devices if d.control])
             typer.confirm(f"This steers {names} for some minutes. Go on?", abort=True)
-        if not asyncio.run(_verify(settings, devices or [])):
+        if not asyncio.run(_with_bridge(config, settings, Asked(devices or (), without_meter))):
             raise typer.Exit(1)
     finally:
         if buses is not None:
@@ -69,7 +80,32 @@ def verify(
         os.close(lock)
 
 
-async def _verify(settings: GuardSettings, names: list[str]) -> bool:
+async def _with_bridge(config: Path, settings: GuardSettings, asked: Asked) -> bool:
+    """What has no Modbus is read, and what dials in is heard, by a bridge of our own: the gateway's is stopped with it."""
+    if not settings.bridged:
+        return await _verify(settings, asked)
+    from gateway.bridge.serve import Bridge
+    from gateway.clock import WallClock
+    from gateway.config.credstore import handed_over
+    from gateway.config.load import load_bridge_settings
+    from gateway.errors import ConfigError
+
+    part, clock = load_bridge_settings(config), WallClock()
+    name = f"energy-gateway-{part.site.name}-bridge"
+    with handed_over(config):
+        bridge = Bridge(part.bridged(), part.mqtt, clock, name, part.ocpp)
+    try:
+        async with bridge.running(clock, part.bridge.port):
+            typer.echo(f"waiting for what has no Modbus, up to {_HEARD_S:.0f} s ...")
+            await bridge.heard(_HEARD_S)
+            return await _verify(settings, asked)
+    except* OSError as errors:
+        raise ConfigError(
+            f"bridge.port = {part.bridge.port}: {errors.exceptions[0]}; is the gateway running?"
+        ) from errors
+
+
+async def _verify(settings: GuardSettings, asked: Asked) -> bool:
     from gateway.clock import WallClock
     from gateway.config.guard import FILE
     from gateway.escape import printable
@@ -95,7 +131,7 @@ async def _verify(settings: GuardSettings, names: list[str]) -> bool:
 
     end_now(end)
     try:
-        return await verify_home(settings, names, clock, file, proofs, told)
+        return await verify_home(settings, asked, clock, file, proofs, told)
     except asyncio.CancelledError:
         print("ended; the devices were let go", flush=True)
         return False

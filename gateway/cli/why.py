@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from gateway.config.paths import default_config
+from gateway.domain.moments import HELP
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def why(
     moment: Annotated[
         str | None,
-        typer.Argument(help="18:15 (the last one), '2026-06-01 18:15', or a day 2026-06-01"),
+        typer.Argument(help=f"{HELP}; a time alone is the last one"),
     ] = None,
     config: Annotated[Path, typer.Option(help="the gateway's configuration")] = default_config(),
     as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
@@ -76,28 +77,14 @@ def why(
 
 
 def span(text: str, now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
-    """The UTC span that a person means by ``text``: a minute, or a local day. Raises ConfigError."""
-    from datetime import UTC, date, datetime, time, timedelta
-
+    """The UTC span that a person means by ``text``; raises ConfigError."""
+    from gateway.domain.moments import span_of
     from gateway.errors import ConfigError
 
-    minute, day = timedelta(minutes=1), timedelta(days=1)
-    here = now.astimezone(zone)
     try:
-        if len(text) <= len("18:15"):
-            at = datetime.combine(here.date(), time.fromisoformat(text.zfill(5)), zone)
-            at = at if at <= here else at - day
-        elif len(text) == len("2026-06-01"):
-            first = datetime.combine(date.fromisoformat(text), time(), zone)
-            return first.astimezone(UTC), (first + day).astimezone(UTC)
-        else:
-            at = datetime.fromisoformat(text)
-            at = at if at.tzinfo else at.replace(tzinfo=zone)
-    except ValueError:
-        raise ConfigError(
-            f"{text!r} is no moment: 18:15, '2026-06-01 18:15' or 2026-06-01 would be one"
-        ) from None
-    return at.astimezone(UTC), at.astimezone(UTC) + minute
+        return span_of(text, now, zone)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
 
 
 def _body(decision: Decision) -> dict[str, object]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import time
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from gateway.config.parts import HostName, Part, Port
+from gateway.config.parts import Address, HostName, Part, Port, TimeOfDay, Url
+from gateway.languages import Language
 
 
 class Mqtt(Part):
     """Where the home's state is published."""
 
-    host: str = Field("127.0.0.1", description="name or address of the broker")
+    host: Address = Field("127.0.0.1", description="name or address of the broker")
     port: Port = Field(1883, description="8883 is usual with TLS")
     root: str = Field("energy", pattern=r"^[^#+/]+(/[^#+/]+)*$", description="first part of topics")
     username: str | None = Field(None, description="if the broker asks for one")
@@ -31,6 +33,7 @@ class Mqtt(Part):
         "power by more than 50 W and 5 %, of a state, a loss: at once",
     )
     home_assistant: bool = Field(True, description="publish discovery")
+    language: Language = Field("en", description="of the names that Home Assistant shows")
     discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
 
 
@@ -38,7 +41,7 @@ class Market(Part):
     """The exchange on which surplus is offered."""
 
     exchange: str = Field("cts", description="adapter, by entry point")
-    url: str = Field(description="address of the exchange")
+    url: Url = Field(description="address of the exchange")
     party_id: str = Field("home", description="our name at the exchange")
     credential_file: Path | None = Field(None, description="or systemd credential exchange")
     ca_file: Path | None = Field(None, description="of a private certificate authority")
@@ -61,7 +64,7 @@ class Planner(Part):
     first_days: Literal["live", "shadow"] = Field(
         "shadow",
         description="in a new home: `shadow` = the inverter works alone and nothing is offered until the plan, "
-        "reckoned beside it for three days or more, would not have done worse",
+        "reckoned beside it for three days or more, would not have done worse; for four weeks it gives way again when it falls 2 % behind",
     )
 
 
@@ -78,7 +81,28 @@ class PvForecast(Part):
     )
     site_id: str | None = Field(None, description="solcast: the rooftop site")
     key_file: Path | None = Field(None, description="or systemd credential pv_forecast")
-    url: str | None = Field(None, description="default: the service's own address")
+    url: Url | None = Field(None, description="default: the service's own address")
+
+
+class Household(Part):
+    """What a forecast can be told of those who live there; all of it may be left out."""
+
+    country: str | None = Field(
+        None, description="for public holidays, ISO 3166, e.g. `DE`; needs the extra `holidays`"
+    )
+    subdivision: str | None = Field(None, description="of the country, e.g. `BY`")
+    yearly_kwh: float | None = Field(
+        None, gt=0, le=200_000, description="what the house needs; the first days' guess"
+    )
+    panels_w: float | None = Field(
+        None, ge=0, le=200_000, description="peak power of the panels; the first days' guess"
+    )
+    temperature: Literal["open-meteo"] | None = Field(
+        None,
+        description="who is asked for the temperature outside, which a heat pump's load follows; it is told "
+        "`site.latitude` and `site.longitude`",
+    )
+    temperature_url: str | None = Field(None, description="default: the service's own address")
 
 
 class Dashboard(Part):
@@ -98,4 +122,24 @@ class Dashboard(Part):
         None,
         pattern=r"^(mailto:|https://|tel:)[!-~]{3,200}$",
         description="who is told of weaknesses (mailto:, https://, tel:), shown in security.txt",
+    )
+
+
+class Notify(Part):
+    """Messages to a phone or by mail (apprise, an extra). Off unless this table is there."""
+
+    urls_file: Path | None = Field(
+        None, description="apprise addresses, one a line; or systemd credential notify"
+    )
+    about: tuple[Literal["alarm", "car", "limit", "sale"], ...] = Field(
+        ("alarm", "car", "limit"),
+        description="alarms that last, a car that cannot be ready, a limit that is not kept, and what the day sold and cost",
+    )
+    quiet_from: TimeOfDay | None = Field(
+        time(22),
+        description="local; from then on only a limit that is not kept is told; none = never quiet",
+    )
+    quiet_to: TimeOfDay = Field(time(7), description="local; what waited is told then")
+    most_a_day: int = Field(
+        10, ge=1, le=200, description="messages; one more says that there were more"
     )

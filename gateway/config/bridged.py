@@ -49,6 +49,8 @@ def usual_port(profile: str) -> int:
 
 def guard_profile(profile: str, metrics: Iterable[str]) -> str:
     """The guard's own profile for it; ``metrics`` where the owner names them."""
+    if profile == "ocpp":
+        return "bridge-ocpp"
     return f"bridge-{_told(profile).get('kind') or _kind(set(metrics))}"
 
 

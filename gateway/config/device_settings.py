@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from gateway.config import bridged
 from gateway.config.guard import DeviceConfig, Steer
-from gateway.config.parts import Name, Part, Port
+from gateway.config.parts import Address, Name, Part, Port
 from gateway.domain.grid_operator import (
     RelayInput,
 )
 from gateway.domain.readings import Role
 
+OCPP = "ocpp"  # the profile of a charger that dials in
 RELAY = "relay"  # the profile of a device that is nothing but contacts
 
 
@@ -34,12 +35,44 @@ class DeviceInput(Part):
         return self
 
 
+class OcppStation(Part):
+    """A charger that dials in by OCPP, `profile = "ocpp"`: `[device.ocpp]`."""
+
+    station: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9*\-_=:+|@.]{1,48}$",
+        description="its name, the end of the address that it dials; default: the device's name",
+    )
+    password_file: Path | None = Field(
+        None, description="of security profiles 1 and 2; or systemd credential device_<name>"
+    )
+    without_password: bool = Field(
+        False,
+        description="true = let it in without: for chargers that have none, in your own network",
+    )
+    safe_current_a: float = Field(
+        6, ge=0, le=80, description="what it takes when nobody steers it; the fuse must bear it"
+    )
+    id_tags: tuple[Annotated[str, Field(min_length=1, max_length=20)], ...] = Field(
+        (), description="cards and cars that may charge; none = all"
+    )
+    start: bool = Field(True, description="a car that is plugged in is started, without a card")
+    backend: str | None = Field(
+        None,
+        pattern=r"^wss?://[^/\s]",
+        description="of its operator, e.g. wss://operator.example/ocpp: told all that the charger says, and asked first",
+    )
+    backend_password_file: Path | None = Field(
+        None, description="of the station there; default: the charger's own"
+    )
+
+
 class DeviceSettings(Part):
     """One device and how to reach it."""
 
     name: Name = Field(description="part of its MQTT topics")
     profile: str = Field("auto", description="`energy-gateway profiles` lists them")
-    host: str | None = Field(None, description="name or address; absent for a serial device")
+    host: Address | None = Field(None, description="name or address; absent for a serial device")
     port: Port = Field(502, description="TCP port")
     unit: int | None = Field(None, ge=0, le=255, description="Modbus unit; default of the profile")
     framing: Literal["tcp", "rtu_over_tcp", "rtu"] = Field(
@@ -70,8 +103,12 @@ class DeviceSettings(Part):
         {},
         description="of `home-assistant`, `http-json` and `mqtt-json`: metric -> where it stands, and its unit",
     )
+    ocpp: OcppStation | None = Field(
+        None, description="of a charger that dials in, a table [device.ocpp]"
+    )
     token_file: Path | None = Field(
-        None, description="of a device read over HTTP: its bearer token"
+        None,
+        description="of a device read over HTTP: its bearer token; or systemd credential device_<name>",
     )
     tls: bool = Field(False, description="of a device read over HTTP: https")
     ca_file: Path | None = Field(None, description="of a private certificate authority, for that")
@@ -120,6 +157,17 @@ class DeviceSettings(Part):
             )
         return self
 
+    @model_validator(mode="after")
+    def _dials_in(self) -> Self:
+        if self.ocpp is not None and self.profile != OCPP:
+            raise ValueError(f"[device.ocpp] is of a device with profile = '{OCPP}'")
+        return self
+
+    @property
+    def station(self) -> OcppStation:
+        """How it dials in, of a device with `profile = "ocpp"`."""
+        return self.ocpp or OcppStation()
+
     @property
     def bridged(self) -> bool:
         """Whether the bridge reads it, not the guard by Modbus."""
@@ -132,7 +180,7 @@ class DeviceSettings(Part):
         return self.model_copy(update={"port": bridged.usual_port(self.profile)})
 
     def through_bridge(self, unit: int, port: int) -> DeviceConfig:
-        """As the guard reads it: a unit of the bridge's own server. It is never steered."""
+        """As the guard reads it: a unit of the bridge's own server. Only what dials in by OCPP is steered."""
         key = bridged.guard_profile(self.profile, self.values)
         return DeviceConfig(
             self.name,
@@ -140,7 +188,7 @@ class DeviceSettings(Part):
             bridged.HOST,
             port,
             unit,
-            steer="never",
+            steer=self.steer if self.profile == OCPP else "never",
             role=self.role,
             phases=self.phases,
         )

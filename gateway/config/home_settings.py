@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import time
 from decimal import Decimal
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from gateway.config import bridged
-from gateway.config.parts import Curve, Name, Part, Port
+from gateway.config.parts import Address, Curve, Name, Part, Port, TimeOfDay, at_least
 from gateway.config.tariff import Weekday
 from gateway.domain.control import Fuse
 from gateway.domain.grid_operator import (
@@ -84,6 +85,9 @@ class Site(Part):
         return self.latitude, self.longitude
 
 
+LEAST_BATTERY_WH, LEAST_BATTERY_W, LEAST_CAR_WH = 100.0, 30.0, 250.0  # less was meant in k
+
+
 class Battery(Part):
     """What the planner assumes of the battery where the device does not say."""
 
@@ -105,6 +109,16 @@ class Battery(Part):
     standby_w: float = Field(0, ge=0, description="own consumption of the battery, W")
     wear_per_kwh: Decimal = Field(Decimal("0.02"), ge=0, description="cost of a kWh discharged")
 
+    @field_validator("capacity_wh")
+    @classmethod
+    def _in_wh(cls, value: float | None) -> float | None:
+        return at_least(value, LEAST_BATTERY_WH, "Wh", "less than any home's battery")
+
+    @field_validator("max_charge_w", "max_discharge_w")
+    @classmethod
+    def _in_w(cls, value: float | None) -> float | None:
+        return at_least(value, LEAST_BATTERY_W, "W", "less than any home's battery")
+
     @field_validator("charge_efficiency_by_power", "discharge_efficiency_by_power")
     @classmethod
     def _rising(cls, curve: Curve) -> Curve:
@@ -120,7 +134,7 @@ class Car(Part):
     """The usual wish of the car: so much energy by that time of day."""
 
     energy_wh: float = Field(10_000, ge=0, description="wanted per plug-in")
-    departure: time = Field(time(7), description="local time of day")
+    departure: TimeOfDay = Field(time(7), description="local time of day")
     departure_days: tuple[Weekday, ...] = Field(
         ("mon", "tue", "wed", "thu", "fri", "sat", "sun"), description="on which it leaves then"
     )
@@ -145,6 +159,11 @@ class Car(Part):
     volts: float = Field(230, gt=0, description="of a phase against neutral")
     min_current_a: float = Field(6, ge=0, description="least that a car takes (IEC 61851: 6 A)")
     max_current_a: float = Field(16, gt=0, description="most that charger and cable allow")
+
+    @field_validator("energy_wh", "limit_wh", "capacity_wh")
+    @classmethod
+    def _in_wh(cls, value: float | None) -> float | None:
+        return at_least(value, LEAST_CAR_WH, "Wh", "next to nothing")
 
     @model_validator(mode="after")
     def _can_charge(self) -> Self:
@@ -229,6 +248,12 @@ class Control(Part):
         description="cost of a start of the car, in the tariff's currency: what a short cloud or a "
         "short gap must be worth before the contactor moves",
     )
+    phase_switch_cost: float = Field(
+        0.03,
+        ge=0,
+        description="cost of a change between one and three phases, in the tariff's currency: so much must "
+        "have been lost without it, for it wears contactors and makes the car wait",
+    )
 
 
 class TimeSettings(Part):
@@ -242,3 +267,14 @@ class Bridge(Part):
     """The part that reads devices without Modbus and hands them to the guard on this machine."""
 
     port: Port = Field(bridged.PORT, description="its own, on 127.0.0.1 only")
+
+
+class Ocpp(Part):
+    """Where chargers with `profile = "ocpp"` dial in: they are given `ws://this-machine:port/<station>`, with a certificate wss://."""
+
+    host: Address = Field("0.0.0.0", description="address to listen on")  # noqa: S104 - a charger is elsewhere
+    port: int = Field(8887, ge=0, le=65535, description="0 = any free one")
+    cert_file: Path | None = Field(
+        None, description="certificate (PEM) of this machine: TLS, security profile 2"
+    )
+    key_file: Path | None = Field(None, description="its key; or systemd credential ocpp_key")

@@ -2,12 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import re
+from datetime import time
+from typing import Annotated, Any, get_args
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
 HostName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$")]
+_HOST = re.compile(
+    r"[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?|[0-9A-Fa-f:.%a-z]*:[0-9A-Fa-f:.%a-z]*"
+)
+
+_TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
+
+
+def _reachable(host: str) -> str:
+    if "://" in host or "/" in host:
+        raise ValueError(
+            f"{host!r} is no name or address; without http:// and path, e.g. 'inverter.lan'"
+        )
+    if host.count(":") == 1:
+        raise ValueError(
+            f"{host!r} is no name or address; the port is a key of its own: port = ..."
+        )
+    if not _HOST.fullmatch(host):
+        raise ValueError(f"{host!r} is no name or address, e.g. 'inverter.lan' or '192.168.1.20'")
+    return host
+
+
+def _web_address(url: str) -> str:
+    if not re.match(r"https?://[^/\s]", url):
+        raise ValueError(f"{url!r} is no address, e.g. 'https://exchange.example'")
+    return url
+
+
+def _clock_time(value: Any) -> Any:
+    """A bare number would else be taken for seconds after midnight."""
+    if isinstance(value, time) or (isinstance(value, str) and _TIME.fullmatch(value)):
+        return value
+    raise ValueError(
+        f"{value!r} is no time of day; from 00:00 to 23:59 in quotes, e.g. '07:00' (midnight is '00:00')"
+    )
+
+
+TimeOfDay = Annotated[time, BeforeValidator(_clock_time)]  # local
+Address = Annotated[str, AfterValidator(_reachable)]  # of a device or broker: a name, IPv4, IPv6
+Url = Annotated[str, AfterValidator(_web_address)]
 Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -16,3 +57,25 @@ class Part(BaseModel):
     """A table, or one of an array of tables."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_switch_is_no_number(cls, raw: Any) -> Any:
+        """``true`` would else be taken for 1."""
+        for name, value in raw.items() if isinstance(raw, dict) else ():
+            field = cls.model_fields.get(name)
+            if isinstance(value, bool) and field is not None:
+                kinds = get_args(field.annotation) or (field.annotation,)
+                if bool not in kinds and (float in kinds or int in kinds):
+                    said = str(value).lower()
+                    raise ValueError(f"{name} = {said} is a switch; here stands a number")
+        return raw
+
+
+def at_least(value: float | None, least: float, unit: str, what: str) -> float | None:
+    """``value``, unless it is so small that it must have been meant in thousands; raises ValueError."""
+    if value is not None and 0 < value < least:
+        raise ValueError(
+            f"{value:g} {unit} is {what}; if that is in k{unit}, write {value * 1000:g}"
+        )
+    return value

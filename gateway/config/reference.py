@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from gateway.config import tariff
-from gateway.config.device_settings import DeviceInput
+from gateway.config.device_settings import DeviceInput, OcppStation
 from gateway.config.settings import Settings
 
 _HEAD = """# Configuration
@@ -46,6 +46,7 @@ def reference() -> str:
             parts += _table(brackets, model)
         if name == "device":
             parts += _table("[[device.input]]", DeviceInput, level=3)
+            parts += _table("[device.ocpp]", OcppStation, level=3)
     parts.append(_PRICE_TEXT)
     for price in _PRICES:
         kind = price.model_fields.get("kind")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,21 +36,52 @@ def credential(name: str, file: Path | None, key: str) -> str | None:
         raise ConfigError(f"{key} = {file}: cannot be read: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
+class SecretFile:
+    """A file that a key names, and the systemd credential that does the same."""
+
+    key: str
+    file: Path
+    credential: str
+
+
+def secret_files(settings: Settings) -> list[SecretFile]:
+    """Every file with a secret that the configuration names."""
+    mqtt, market, pv = settings.mqtt, settings.market, settings.pv_forecast
+    named = [
+        ("mqtt.password_file", mqtt.password_file, "mqtt_password"),
+        ("mqtt.key_file", mqtt.key_file, "mqtt_key"),
+        ("dashboard.password_file", settings.dashboard.password_file, "dashboard_password"),
+        ("pv_forecast.key_file", pv.key_file if pv else None, "pv_forecast"),
+    ]
+    if market is not None:
+        named.append(("market.credential_file", market.credential_file, "exchange"))
+        named.append(("market.key_file", market.key_file, "market_key"))
+    named += [
+        (f"price_feed {f.name!r}: key_file", f.key_file, f"feed_{f.name}")
+        for f in settings.price_feed
+    ]
+    named += [
+        (f"device {d.name!r}: token_file", d.token_file, f"device_{d.name}")
+        for d in settings.device
+    ]
+    named += [
+        (f"device {d.name!r}: ocpp.password_file", d.station.password_file, f"device_{d.name}")
+        for d in settings.device
+    ]
+    if settings.notify is not None:
+        named.append(("notify.urls_file", settings.notify.urls_file, "notify"))
+    named.append(("ocpp.key_file", settings.ocpp.key_file, "ocpp_key"))
+    return [SecretFile(key, file, name) for key, file, name in named if file is not None]
+
+
 def complaints(settings: Settings) -> list[str]:
     """What is wrong with how secrets are kept and sent, one sentence each; said once, at the start."""
-    mqtt, market = settings.mqtt, settings.market
-    files = {"mqtt.password_file": mqtt.password_file, "mqtt.key_file": mqtt.key_file}
-    if market is not None:
-        files |= {"market.credential_file": market.credential_file}
-        files |= {"market.key_file": market.key_file}
-    files |= {f"price_feed {f.name!r}: key_file": f.key_file for f in settings.price_feed}
-    files |= {"dashboard.password_file": settings.dashboard.password_file}
-    if settings.pv_forecast is not None:
-        files |= {"pv_forecast.key_file": settings.pv_forecast.key_file}
+    mqtt = settings.mqtt
     said = [
-        f"{key} = {file}: others on this machine may read it; chmod 600 {file}"
-        for key, file in files.items()
-        if file is not None and _is_open(file)
+        f"{s.key} = {s.file}: others on this machine may read it; chmod 600 {s.file}"
+        for s in secret_files(settings)
+        if _is_open(s.file)
     ]
     if mqtt.username is not None and not mqtt.tls and not is_loopback(mqtt.host):
         said.append(
@@ -57,6 +89,16 @@ def complaints(settings: Settings) -> list[str]:
             " set mqtt.tls = true"
         )
     return said
+
+
+def closed_to_others(file: Path) -> bool:
+    """Whether somebody who is neither owner nor in the group can't read ``file``."""
+    try:
+        told = file.stat()
+        ways = [folder.stat() for folder in file.absolute().parents]
+    except OSError:
+        return False  # whoever reads it says so
+    return not told.st_mode & 0o004 or any(not way.st_mode & 0o001 for way in ways)
 
 
 def is_loopback(host: str) -> bool:

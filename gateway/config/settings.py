@@ -7,7 +7,15 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.config.agent_settings import Dashboard, Market, Mqtt, Planner, PvForecast
+from gateway.config.agent_settings import (
+    Dashboard,
+    Household,
+    Market,
+    Mqtt,
+    Notify,
+    Planner,
+    PvForecast,
+)
 from gateway.config.device_settings import DeviceSettings
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import DeviceConfig, GuardSettings, Timing
@@ -17,6 +25,7 @@ from gateway.config.home_settings import (
     Car,
     Control,
     GridOperator,
+    Ocpp,
     Site,
     TimeSettings,
 )
@@ -118,6 +127,7 @@ class GuardPart(BaseModel):
                 control.car_dwell_s,
                 control.car_start_cost,
                 control.battery_switch_cost,
+                control.phase_switch_cost,
             ),
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,
@@ -126,9 +136,10 @@ class GuardPart(BaseModel):
 
 
 class BridgePart(GuardPart):
-    """What the bridge needs: the devices and the broker."""
+    """What the bridge needs: the devices, the broker, and where chargers dial in."""
 
     mqtt: Mqtt = Mqtt()
+    ocpp: Ocpp = Ocpp()
 
 
 class Settings(GuardPart):
@@ -137,12 +148,15 @@ class Settings(GuardPart):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     mqtt: Mqtt = Mqtt()
+    ocpp: Ocpp = Ocpp()
     tariff: Tariff = Tariff()
     price_feed: tuple[PriceFeed, ...] = ()
     market: Market | None = None
     planner: Planner = Planner()
     pv_forecast: PvForecast | None = None
+    household: Household = Household()
     dashboard: Dashboard = Dashboard()
+    notify: Notify | None = None
 
     @model_validator(mode="after")
     def _feeds_are_there(self) -> Self:

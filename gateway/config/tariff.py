@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from gateway.config.parts import Name, Part
+from gateway.config.parts import Name, Part, TimeOfDay
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -25,8 +25,8 @@ class TimeOfUsePeriod(Part):
     """A daily window in local time (``from`` after ``to`` wraps midnight), optionally only on some
     weekdays and in some months (1..12)."""
 
-    start: time = Field(alias="from")
-    end: time = Field(alias="to")
+    start: TimeOfDay = Field(alias="from")
+    end: TimeOfDay = Field(alias="to")
     per_kwh: Decimal
     days: tuple[Weekday, ...] = ()
     months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = ()
@@ -77,8 +77,8 @@ GridFee = Annotated[FlatPrice | TimeOfUsePrice, Field(discriminator="kind")]
 class FlatNight(Part):
     """A monthly fee that covers all energy imported in a local window. It must not be resold."""
 
-    start: time = Field(alias="from", default=time(22))
-    end: time = Field(alias="to", default=time(6))
+    start: TimeOfDay = Field(alias="from", default=time(22))
+    end: TimeOfDay = Field(alias="to", default=time(6))
     monthly_fee: Decimal = Decimal(30)
 
 

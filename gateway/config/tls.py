@@ -40,3 +40,15 @@ def client_tls(
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(f"{name}: no certificate with its private key: {error}") from error
     return context
+
+
+def server_tls(section: str, cert_file: Path, key_file: Path | None) -> ssl.SSLContext:
+    """Our certificate for those who dial in; the key as in `client_tls`. Raises ConfigError."""
+    key = secret_file(f"{section}_key", key_file)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(cert_file, key)
+    except (OSError, ssl.SSLError) as error:
+        where = f"{section}.cert_file = {cert_file}, {section}.key_file = {key}"
+        raise ConfigError(f"{where}: no certificate with its private key: {error}") from error
+    return context

@@ -131,7 +131,10 @@ def _target(tick: Tick, without_w: float, coming_w: float, weighed: Weighed | No
     """What the batteries together should do now, inside every limit."""
     power_w, reason = _wanted(tick, without_w, weighed)
     most_w = _beside_car_w(tick, without_w)
-    if reason is not Reason.DELIVERY and (without_w if power_w is None else power_w) > most_w:
+    sold = (
+        reason is Reason.DELIVERY and tick.position_wh > 0
+    )  # is delivered; who draws more than it bought pays for it
+    if not sold and (without_w if power_w is None else power_w) > most_w:
         power_w, reason = most_w, Reason.NOT_FOR_CAR
     if power_w is None:
         low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from gateway.control import charging
 from gateway.control.batteries import combined, stored_wh
 from gateway.control.cars import CarsNow, StoredNow, choices
 from gateway.control.fuse import FuseMargin, fused_a
-from gateway.control.inputs import ContactorMemory
+from gateway.control.inputs import ContactorMemory, PhaseMemory
+from gateway.control.phases import PhaseRules, pausing, switch_gains, switched
 from gateway.control.throttled import LEAST_SUN_W, SunMemory, held, held_back_w
 from gateway.control.tick import Tick
 from gateway.domain.control import ChargerAssumptions
@@ -23,8 +25,17 @@ class CarTick:
 
     amperes: dict[str, float]
     contactors: Mapping[str, ContactorMemory]
+    phases: Mapping[str, PhaseMemory]
     sun: SunMemory
     spent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What each car should get, and what other phases of its charger would earn more, per hour."""
+
+    shares: dict[str, charging.Share]
+    switch_gains: dict[str, float] = field(default_factory=dict)
 
 
 def chargers(tick: Tick) -> CarTick:
@@ -33,7 +44,13 @@ def chargers(tick: Tick) -> CarTick:
     memory, control, at = inputs.memory, inputs.control, inputs.monotonic_s
     spent = inputs.settings.charge_now and (memory.charge_now_spent or _all_left(tick))
     specs = {c.name: charging.spec_of(c, control) for c in home.chargers if c.plugged}
-    least_w = min((spec.min_power_w for spec in specs.values()), default=0.0)
+    others = {
+        c.name: other
+        for c in home.chargers
+        if c.plugged and (other := charging.other_spec(c, control)) is not None
+    }
+    each = (*specs.values(), *others.values())
+    least_w = min((spec.min_power_w for spec in each), default=0.0)
     held_w, sun = held_back_w(
         memory.sun,
         inputs.snapshot.pv_w,
@@ -48,14 +65,16 @@ def chargers(tick: Tick) -> CarTick:
         least_w=least_w,
     )
     if not specs:
-        return CarTick({}, memory.contactors, sun, spent)
+        return CarTick({}, memory.contactors, {}, sun, spent)
     if inputs.settings.charge_now and not spent:
-        wanted = {
+        full = {
             name: charging.at_full_power(spec, priced=False, urgent=True)
             for name, spec in specs.items()
         }
+        found = _Wanted(full, _more_phases(tick, full))
     else:
-        wanted = _by_value(tick, specs, held_w)
+        found = _by_value(tick, specs, others, held_w)
+    wanted, phases = found.shares, _phases(tick, found.switch_gains)
     rules = charging.SwitchRules(
         control.car_dwell_s,
         control.car_start_cost,
@@ -64,6 +83,9 @@ def chargers(tick: Tick) -> CarTick:
     contactors, rested = dict(memory.contactors), {}
     for name, spec in specs.items():
         before = contactors.get(name, ContactorMemory())
+        if name in phases and pausing(phases[name], at):
+            contactors[name], rested[name] = before, 0.0  # it goes on after the switch
+            continue
         share = wanted.get(name, charging.Share(0.0, 0.0))
         rested[name], contactors[name] = charging.rested(before, share, spec, at, rules)
     by_value = [name for name in wanted if name in rested]
@@ -86,12 +108,35 @@ def chargers(tick: Tick) -> CarTick:
     for name in specs:  # also one that the fuse gives back what it took
         if amperes[name] > memory.setpoints.chargers_a.get(name, 0.0):
             contactors[name] = replace(contactors[name], raised_s=at)
-    return CarTick(amperes, contactors, sun, spent)
+    return CarTick(amperes, contactors, phases, sun, spent)
+
+
+def _phases(tick: Tick, gains: Mapping[str, float]) -> dict[str, PhaseMemory]:
+    """What each charger that can switch its phases should be told; without its car it is let go."""
+    control, at = tick.inputs.control, tick.inputs.monotonic_s
+    rules = PhaseRules(control.phase_dwell_s, control.phase_switch_cost)
+    before = tick.inputs.memory.phases
+    return {
+        c.name: switched(
+            before.get(c.name, PhaseMemory()), gains.get(c.name, 0.0), c.power_w, at, rules
+        )
+        for c in tick.home.chargers
+        if c.switchable and c.plugged
+    }
+
+
+def _more_phases(tick: Tick, full: Mapping[str, charging.Share]) -> dict[str, float]:
+    """Those that are to charge at full power need all their phases at once."""
+    before = tick.inputs.memory.phases
+    return {name: math.inf for name in full if name in before and before[name].one}
 
 
 def _by_value(
-    tick: Tick, specs: Mapping[str, ChargerAssumptions], held_w: float
-) -> dict[str, charging.Share]:
+    tick: Tick,
+    specs: Mapping[str, ChargerAssumptions],
+    others: Mapping[str, ChargerAssumptions],
+    held_w: float,
+) -> _Wanted:
     """By the value of another Wh in each car against the present price, dearest first.
 
     A car whose wish no plan knows (none yet, or made before it came) charges at full power from its latest
@@ -113,11 +158,15 @@ def _by_value(
         for n in needs
         if n in full
     }
+    gains = _more_phases(tick, shares)
     if moment is None or not tick.inputs.order:
-        return shares
+        return _Wanted(shares, gains)
     taken_w = sum(specs[n].max_power_w for n in full)
     moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
-    open_ones = [need for n, need in needs.items() if n not in full]
+    most_w = {c.name: c.most_w for c in tick.home.chargers}
+    open_ones = [
+        charging.narrowed(need, specs[n], most_w[n]) for n, need in needs.items() if n not in full
+    ]
     on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
     cars_now = CarsNow(
         moment,
@@ -128,8 +177,13 @@ def _by_value(
         inputs.settings.car_from_battery,
     )
     steps = charging.Steps(specs, moment.import_limit_w is not None, late)
-    chosen = charging.shares(choices(open_ones, curves, cars_now), needs, steps)
-    return shares | charging.shared_out(chosen, steps, moment)
+    chosen = choices(open_ones, curves, cars_now)
+    elsewise = {
+        n: charging.narrowed(needs[n], others[n]) for n in needs if n in others and n not in full
+    }
+    gains |= switch_gains(elsewise, needs, curves, cars_now, chosen)
+    by_value = charging.shares(chosen, needs, steps)
+    return _Wanted(shares | charging.shared_out(by_value, steps, moment), gains)
 
 
 def _stored_now(tick: Tick) -> StoredNow | None:

@@ -101,6 +101,12 @@ def _rank(value: float, need: CarNeed, now: CarsNow) -> float:
     return -round(value / step) - (need.name in now.charging)
 
 
+def gain_of(value: float, need: CarNeed, curve: ValueCurve | None, now: CarsNow) -> float:
+    """What its best power earns against waiting, currency units an hour; 0 where none is possible."""
+    choice = _choice(value, need, curve, now)
+    return 0.0 if choice is None else choice.gain_per_h
+
+
 def _choice(
     value: float, need: CarNeed, curve: ValueCurve | None, now: CarsNow
 ) -> CarChoice | None:

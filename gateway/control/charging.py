@@ -34,7 +34,31 @@ _LONGEST_TICK_S = 60.0
 def spec_of(charger: ChargerState, control: ControlSettings) -> ChargerAssumptions:
     """What is assumed of a charger with the car that stands there, as far as it was seen to draw."""
     spec = control.charger_named(charger.name)
-    return spec if charger.phases is None else replace(spec, phases=charger.phases)
+    if charger.phases is None:
+        return spec
+    if charger.switchable and charger.other_phases is not None:
+        return _on(spec, charger.phases, control)
+    return replace(spec, phases=charger.phases)
+
+
+def other_spec(charger: ChargerState, control: ControlSettings) -> ChargerAssumptions | None:
+    """The same if the charger switched to one phase, or back; None where that changes nothing."""
+    if charger.other_phases is None:
+        return None
+    return _on(control.charger_named(charger.name), charger.other_phases, control)
+
+
+def _on(spec: ChargerAssumptions, phases: int, control: ControlSettings) -> ChargerAssumptions:
+    """A charger of several phases that uses ``phases`` of them."""
+    if phases > 1:
+        return replace(spec, phases=phases)
+    return replace(spec, phases=1, max_a=max(spec.min_a, min(spec.max_a, control.one_phase_a)))
+
+
+def narrowed(need: CarNeed, spec: ChargerAssumptions, most_w: float | None = None) -> CarNeed:
+    """The need as the phases in use can meet it; ``most_w`` is what the car was seen to take from them."""
+    most = min(spec.max_power_w, max(most_w or math.inf, spec.min_power_w))
+    return replace(need, max_power_w=min(need.max_power_w, most), min_power_w=spec.min_power_w)
 
 
 def needs(
@@ -45,7 +69,8 @@ def needs(
 ) -> dict[str, CarNeed]:
     """What each car still wants before the next departure, by charger; those that want nothing are not in it.
 
-    A charger that does not count its session is asked for the whole wish: rather ready than short.
+    A charger that does not count its session is asked for the whole wish: rather ready than short. Of one
+    that can switch its phases the powers of both are meant: see `narrowed`.
     """
     leaves = next_departure(now, settings, control.zone)
     found = {}
@@ -58,12 +83,14 @@ def needs(
         if charger.plugged and (missing_wh > 0 or more_wh > 0):
             spec = spec_of(charger, control)
             most_w = min(spec.max_power_w, max(charger.most_w or math.inf, spec.min_power_w))
+            other = other_spec(charger, control) or spec
+            most_w = max(most_w, other.max_power_w if other.phases > spec.phases else 0.0)
             unseen = charger.phases is None and charger.most_w is None
             found[charger.name] = CarNeed(
                 energy_wh=missing_wh,
                 departure=leaves.at,
                 max_power_w=most_w,
-                min_power_w=spec.min_power_w,
+                min_power_w=min(spec.min_power_w, other.min_power_w),
                 name=charger.name,
                 more_wh=more_wh,
                 more_value=1000 * settings.car_more_per_kwh,

@@ -17,8 +17,11 @@ from gateway.control.limits import (
     pv_limits_w,
     steered,
 )
+from gateway.control.throttled import at_limit
 from gateway.control.tick import Tick
 from gateway.domain.control import GridLimits, Reason, Setpoints
+
+FREED_S = 30.0  # an inverter that may give more does so within this, and a meter that lags shows it
 
 
 def decide(inputs: DecisionInputs) -> Decision:
@@ -40,15 +43,22 @@ def decide(inputs: DecisionInputs) -> Decision:
     coming_w = charging.coming_w(
         cars.amperes, tick.home, cars.contactors, inputs.control, inputs.monotonic_s
     )
+    held_s = _sun_held_s(inputs)
     pv_w: dict[str, int] = {}
     if _is_paid_to_import(tick):
         pv_w = {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
     elif not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
-        pv_w = pv_limits_w(inputs.snapshot, limits)
+        pv_w = pv_limits_w(
+            inputs.snapshot,
+            limits,
+            inputs.memory.setpoints,
+            near=inputs.monotonic_s - held_s < FREED_S,
+        )
     stored = battery_decision.batteries(tick, coming_w)
     setpoints = Setpoints(
         batteries_w=stored.shares,
         chargers_a=cars.amperes,
+        charger_phases={name: 1 for name, memory in cars.phases.items() if memory.one},
         pv_limits_w=pv_w,
         export_limit_w=export_limit_w(limits),
         reason=stored.reason,
@@ -57,12 +67,14 @@ def decide(inputs: DecisionInputs) -> Decision:
         setpoints,
         stored.since_s,
         cars.contactors,
+        cars.phases,
         cars.spent,
         cars.sun,
         stored.regret,
         inputs.monotonic_s,
         stored.direction,
         (inputs.memory.worth[-1], battery_decision.worth_of(tick.terms)),
+        held_s,
     )
     return Decision(
         setpoints,
@@ -70,6 +82,16 @@ def decide(inputs: DecisionInputs) -> Decision:
         grid_limits(inputs, curtail=curtail),
         import_spent(setpoints, tick.home),
     )
+
+
+def _sun_held_s(inputs: DecisionInputs) -> float:
+    """When an inverter was last at what it was told to give at most (monotonic, s).
+
+    Once it is, how much the panels would give is not known: where a load comes the limit rises with it, and is not
+    let go at once, or all the sun would go out until the next tick, or for as long as a meter lags.
+    """
+    before = inputs.memory.setpoints
+    return inputs.monotonic_s if at_limit(inputs.snapshot, before) else inputs.memory.held_s
 
 
 def _is_paid_to_import(tick: Tick) -> bool:
@@ -97,6 +119,7 @@ def _alone(inputs: DecisionInputs) -> Decision:
     before = inputs.memory.setpoints
     setpoints = Setpoints(
         chargers_a={c.name: 0.0 for c in inputs.snapshot.chargers if c.steerable and c.plugged},
+        charger_phases=before.charger_phases,
         export_limit_w=before.export_limit_w,
         reason=Reason.OFF_GRID,
     )

@@ -33,6 +33,21 @@ class ContactorMemory:
     by_sun: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class PhaseMemory:
+    """Whether a charger is told to use one phase, since when, and whether its car is stopped for a switch.
+
+    Times of a monotonic clock, s. ``stopping_s`` is when that began (None: no switch is under way). ``regret``
+    is what not to have switched has cost until ``at_s``, currency units.
+    """
+
+    one: bool = False
+    since_s: float = -math.inf
+    stopping_s: float | None = None
+    regret: float = 0.0
+    at_s: float = -math.inf
+
+
 Worth = tuple[float | None, float | None, ValueCurve | None]  # import and export price, value
 
 
@@ -43,18 +58,21 @@ class ControlMemory:
     ``charge_now_spent``: the car for which the user said 'charge now' has left. ``sun`` is what the panels
     gave when nothing held them back. ``regret`` is what staying in the battery's mode has cost since another
     was better, currency units (infinite: not known), ``decided_s`` when that was. ``direction`` is the sign of what the batteries were
-    asked for last while they deliver, ``worth`` the prices and values of the last two decisions.
+    asked for last while they deliver, ``worth`` the prices and values of the last two decisions, ``held_s`` when
+    inverters were at what they were told to give at most.
     """
 
     setpoints: Setpoints = field(default_factory=Setpoints)
     mode_since_s: float = -math.inf
     contactors: Mapping[str, ContactorMemory] = field(default_factory=lambda: MappingProxyType({}))
+    phases: Mapping[str, PhaseMemory] = field(default_factory=lambda: MappingProxyType({}))
     charge_now_spent: bool = False
     sun: SunMemory = field(default_factory=SunMemory)
     regret: float = math.inf
     decided_s: float = -math.inf
     direction: int = 0
     worth: tuple[Worth | None, Worth | None] = (None, None)
+    held_s: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)

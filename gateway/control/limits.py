@@ -16,6 +16,9 @@ from gateway.control.inputs import DecisionInputs
 from gateway.domain.control import ControlSettings, Fuse, GridLimits, Reason, Setpoints
 from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 
+HELD_W = 150.0  # so near its limit, an inverter is held at it
+LITTLE_SUN_W = 50.0  # no export limit is broken by less
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -210,13 +213,17 @@ def export_limit_w(limits: Limits) -> int | None:
     return None if limits.feed_in_w is None else max(0, round(limits.feed_in_w))
 
 
-def pv_limits_w(snapshot: Snapshot, limits: Limits) -> dict[str, int]:
+def pv_limits_w(
+    snapshot: Snapshot, limits: Limits, before: Setpoints, *, near: bool
+) -> dict[str, int]:
     """The most that each inverter may feed into the home, so that no more than allowed leaves it.
 
     What is limited is AC output, so what a battery takes behind the same inverter is no room: it never
     reaches the home's wires. What others feed in is: a battery's own inverter takes when it charges.
     With the meter lost the load is not known: all output might be exported, so it is held to the export
-    limit itself, and no price is followed blindly. Empty = no limit is needed.
+    limit itself, and no price is followed blindly. Empty = no limit is needed. ``near``: the sun was held
+    a moment ago, so that what is measured of it does not say what it would give. An inverter without sun is not
+    limited, and what its battery gives by itself is room for the sun: it gives way.
     """
     inverters = [i for i in snapshot.inverters if i.limitable]
     known = None not in (snapshot.load_w, snapshot.pv_w, snapshot.grid_w)
@@ -225,6 +232,9 @@ def pv_limits_w(snapshot: Snapshot, limits: Limits) -> dict[str, int]:
         return {}
     if snapshot.load_w is None or snapshot.pv_w is None or snapshot.grid_w is None:
         return _parts(max(0.0, allowed_w), inverters)
+    inverters = [i for i in inverters if _has_sun(i, before)]
+    if not inverters:
+        return {}
     output_w = snapshot.load_w - snapshot.grid_w  # of all that feeds in
     names = {i.name for i in inverters}
     alone = len(inverters) == len(snapshot.inverters)
@@ -232,11 +242,22 @@ def pv_limits_w(snapshot: Snapshot, limits: Limits) -> dict[str, int]:
         own_w = output_w
     else:
         own_w = sum(_fed_w(i) for i in inverters)
+        others = [b for b in snapshot.batteries if b.name not in names | before.batteries_w.keys()]
+        if snapshot.grid_w > -HELD_W:  # one that feeds the grid gives way to nobody
+            gives_way_w = sum(max(0.0, b.power_w or 0.0) for b in others)
+            own_w += min(gives_way_w, max(0.0, output_w - own_w))
     limit_w = max(0.0, snapshot.load_w + allowed_w - (output_w - own_w))
     # Only the sun is not steered otherwise: a limit is needed when it comes near it (a margin keeps it
     # from flickering); at other times it would only keep a battery from following the load.
     sun_w = sum(i.pv_w or 0.0 for i in inverters)
-    return _parts(limit_w, inverters) if sun_w > 0.8 * limit_w else {}
+    return _parts(limit_w, inverters) if near or sun_w > 0.8 * limit_w else {}
+
+
+def _has_sun(inverter: InverterState, before: Setpoints) -> bool:
+    """Whether its panels give anything, or might if they were not held back."""
+    told_w = before.pv_limits_w.get(inverter.name)
+    held = told_w is not None and _fed_w(inverter) >= told_w - HELD_W
+    return held or inverter.pv_w is None or inverter.pv_w > LITTLE_SUN_W
 
 
 def _fed_w(inverter: InverterState) -> float:

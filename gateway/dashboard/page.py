@@ -61,6 +61,7 @@ def live(view: HomeView) -> dict[str, Any]:
             "charger_w": seen.charger_w if seen else None,
         },
         "soc_pct": seen.battery_soc_pct if seen else None,
+        "car_soc_pct": view.car_soc_pct,
         "car_plugged": seen.car_plugged if seen else None,
         "absent": sorted(missing),
         "reason": "" if "battery_w" in missing else _why(view.setpoints.reason),
@@ -124,7 +125,7 @@ def _command(spec: CommandSpec, user: UserSettings) -> dict[str, Any]:
     return {
         "name": spec.name,
         "title": spec.title,
-        "about": spec.about,
+        "about": [setting.about for setting in spec.settings],
         "fields": [
             {
                 "key": setting.key,
@@ -186,6 +187,7 @@ def day(view: HomeView) -> dict[str, Any]:
         "time_zone": view.time_zone,
         "currency": view.currency,
         "exchange": view.trading is not None,
+        "absent": sorted(absent(view.snapshot)),
         "past": _columns(_thinned(past)),
         "plan": _planned(view, end),
         "decisions": _decisions(view, start),
@@ -234,6 +236,7 @@ def _device(device: DeviceState) -> dict[str, Any]:
     bad = sorted(r.metric for r in readings if r.quality is Quality.BAD)
     return {
         "name": device.name,
+        "model": " ".join(part for part in device.made_by if part),
         "online": device.online,
         "asleep": device.asleep,
         "seen": iso(newest) if newest else None,
@@ -280,6 +283,7 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
         "load_w": lambda c: c.load_wh + c.car_wh,
         "grid_w": lambda c: c.grid_wh,
         "battery_w": lambda c: c.battery_wh,
+        "charger_w": lambda c: c.car_wh,
     }
     for name, energy in powers.items():
         columns[name] = [_rounded(energy(c) / c.interval.hours) for c in schedule]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
+from gateway.domain.decisions import PlannedQuarter
 from gateway.domain.intervals import iso
 from gateway.store.energies import NAMES, Energies, QuarterEnergies, total
 
@@ -78,9 +79,12 @@ class Period:
 
 
 def past(
-    period: Period, rows: Sequence[QuarterEnergies], before: Sequence[QuarterEnergies]
+    period: Period,
+    rows: Sequence[QuarterEnergies],
+    before: Sequence[QuarterEnergies],
+    planned: Mapping[str, Sequence[PlannedQuarter]] | None = None,
 ) -> dict[str, Any]:
-    """Energies in Wh by part, their sum, and the sum of the period before."""
+    """Energies in Wh by part, their sum, and the sum of the period before; of a day what was ``planned`` for it."""
     parts = list(by_step(period, rows))
     columns: dict[str, Any] = {name: [_whole(getattr(e, name)) for _, e in parts] for name in NAMES}
     return {
@@ -93,9 +97,32 @@ def past(
         "time_zone": period.zone.key,
         "time": [start.timestamp() for start, _ in parts],
         **columns,
+        "planned": {
+            ahead: _as_planned(parts, kept) for ahead, kept in (planned or {}).items() if kept
+        },
         "total": _sums(rows),
         "before": _sums(before),
     }
+
+
+def _as_planned(
+    parts: Sequence[tuple[datetime, Energies]], planned: Sequence[PlannedQuarter]
+) -> dict[str, list[int | None]]:
+    """The same columns as the day's own, part by part."""
+    known = {quarter.start: _flows(quarter) for quarter in planned}
+    return {name: [_whole(getattr(known.get(at), name, None)) for at, _ in parts] for name in NAMES}
+
+
+def _flows(q: PlannedQuarter) -> Energies:
+    return Energies(
+        q.pv_wh,
+        q.load_wh + q.car_wh,
+        max(q.grid_wh, 0.0),
+        max(-q.grid_wh, 0.0),
+        max(-q.battery_wh, 0.0),
+        max(q.battery_wh, 0.0),
+        q.car_wh,
+    )
 
 
 def by_step(period: Period, rows: Iterable[QuarterEnergies]) -> Iterator[tuple[datetime, Energies]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ from aiohttp import web
 
 from gateway.dashboard.past import KINDS, Period, as_csv, past
 from gateway.dashboard.view import HomeSource
+from gateway.domain.decisions import PlannedQuarter
 
 _YEARS = range(2000, 2200)  # of a day that somebody may ask for
 
@@ -26,7 +28,13 @@ class PastRoutes:
         period = self._period(request)
         rows = await self._source.energies(period.start, period.end)
         before = await self._source.energies(period.before.start, period.before.end)
-        response = web.json_response(past(period, rows, before))
+        planned: dict[str, Sequence[PlannedQuarter]] = {}
+        if period.kind == "day":
+            planned = {
+                "day": await self._source.planned("day", period.start, period.end),
+                "hour": await self._source.planned("hour", period.start, period.end),
+            }
+        response = web.json_response(past(period, rows, before, planned))
         response.enable_compression()
         return response
 

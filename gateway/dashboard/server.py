@@ -18,11 +18,13 @@ from gateway.config.agent_settings import Dashboard as DashboardSettings
 from gateway.config.secrets import credential, is_loopback
 from gateway.dashboard import page, security_txt
 from gateway.dashboard.access import COOKIE, Access, Handler
+from gateway.dashboard.car_routes import CarRoutes
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.password import matches
 from gateway.dashboard.past_routes import PastRoutes
 from gateway.dashboard.view import HomeSource, HomeView
 from gateway.errors import ConfigError
+from gateway.languages import LANGUAGES, catalogue, translated, wanted
 from gateway.log_budget import LogBudget
 from gateway.store.audit import Audit, NoAudit
 
@@ -54,7 +56,7 @@ class Dashboard:
         self._clock = clock or WallClock()
         self._audit = audit or NoAudit()
         names = frozenset(settings.names or ())
-        self._access = Access(self._clock, _password_hash(settings), names, self._audit)
+        self._access = Access(self._clock, password_hash(settings), names, self._audit)
         self._runner: web.AppRunner | None = None
         self._server: asyncio.Server | None = None
         self._door = Door(self._clock, shared=bool(settings.names))
@@ -106,6 +108,7 @@ class Dashboard:
                 web.get("/api/live", self._live),
                 web.get("/api/day", self._day),
                 *PastRoutes(self._source).routes(),
+                *CarRoutes(self._source).routes(),
                 web.get("/events", self._events),
                 web.post("/api/command/{name}", self._command),
                 web.get("/static/{name}", _static),
@@ -123,8 +126,16 @@ class Dashboard:
         return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
     async def _login_page(self, request: web.Request) -> web.StreamResponse:
-        said = _WRONG if "wrong" in request.query else ""
-        page = (_STATIC / "login.html").read_text(encoding="utf-8").replace("<!-- said -->", said)
+        language = wanted(request.headers.get("Accept-Language", ""))
+        page = (_STATIC / "login.html").read_text(encoding="utf-8")
+        for text in ("Log in", "Password", "Energy gateway"):
+            page = page.replace(f">{text}<", f">{translated(language, text)}<")
+        said = (
+            _WRONG.format(translated(language, "Wrong password."))
+            if "wrong" in request.query
+            else ""
+        )
+        page = page.replace("<!-- said -->", said).replace('lang="en"', f'lang="{language}"')
         return web.Response(text=page, content_type="text/html")
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
@@ -227,7 +238,7 @@ class Dashboard:
             await self._clock.sleep(_PERIOD_S)
 
 
-def _password_hash(settings: DashboardSettings) -> str | None:
+def password_hash(settings: DashboardSettings) -> str | None:
     """The hash that guards the page; raises ConfigError where one is needed and missing or unusable."""
     key = "dashboard.password_file"
     line = credential("dashboard_password", settings.password_file, key)
@@ -260,8 +271,10 @@ def _file(name: str, content_type: str) -> Handler:
 
 
 async def _static(request: web.Request) -> web.StreamResponse:
-    """Our own few files, and those of the chart library."""
+    """Our own few files, those of the chart library, and the words of a language."""
     name = request.match_info["name"]
+    if name in WORDS:
+        return web.json_response(dict(catalogue(WORDS[name])))
     if name in _CHARTS:
         return web.Response(
             body=(_STATIC / "vendor" / name).read_bytes(),
@@ -310,9 +323,15 @@ def _event(kind: str, value: dict[str, Any]) -> bytes:
     return f"event: {kind}\ndata: {text}\n\n".encode()
 
 
-_TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+WORDS = {f"words-{language}.json": language for language in LANGUAGES}
+_TYPES = {
+    ".webmanifest": "application/manifest+json",
+    ".js": "text/javascript",
+    ".css": "text/css",
+    ".svg": "image/svg+xml",
+}
 _OWN = frozenset(path.name for path in _STATIC.iterdir()) if _STATIC.is_dir() else frozenset()
-_WRONG = '<p class="wrong" role="alert">Wrong password.</p>'
+_WRONG = '<p class="wrong" role="alert">{}</p>'
 _TOO_MANY = (
     '<!doctype html><html lang="en"><title>Wait</title><p>Too many wrong passwords, yours or of'
     ' somebody else. Wait a minute, then <a href="/login">try again</a>.</p></html>'

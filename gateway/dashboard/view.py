@@ -9,12 +9,13 @@ from typing import Any, Protocol
 
 from gateway.bill.home import Bills
 from gateway.domain.control import Setpoints
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
+from gateway.store.car_quarters import CarPast
 from gateway.store.energies import QuarterEnergies
 from gateway.store.minutes import Minute
 
@@ -26,7 +27,7 @@ class HomeView:
     ``minutes`` and ``decisions`` reach back at least to the local midnight, in order; ``tenders``, ``transactions``, ``metered``
     and ``settlements`` are recent ones in any order. ``links`` says of the broker and the exchange
     whether they are reached. ``account_money`` and ``today_money`` are 1e-8 currency units to the
-    home. ``bills`` are the retailer's, of today and this month. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange. ``capacity_wh`` turns planned energy into a state of charge.
+    home. ``bills`` are the retailer's, of today and this month. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange. ``car_soc_pct`` is of the car that stands there, where something tells it. ``capacity_wh`` turns planned energy into a state of charge.
     """
 
     site: str
@@ -60,6 +61,7 @@ class HomeView:
     links: Mapping[str, bool] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     settings: UserSettings = field(default_factory=UserSettings)
+    car_soc_pct: float | None = None
 
 
 class HomeSource(Protocol):
@@ -70,6 +72,14 @@ class HomeSource(Protocol):
 
     async def energies(self, since: datetime, until: datetime) -> Sequence[QuarterEnergies]:
         """What flowed in each quarter-hour of the half-open span that was seen, in order."""
+
+    async def planned(
+        self, ahead: Ahead, since: datetime, until: datetime
+    ) -> Sequence[PlannedQuarter]:
+        """What was planned for the half-open span, in order: at the start of its day, or an hour ahead."""
+
+    async def car_past(self, since: datetime, until: datetime) -> CarPast:
+        """When a car charged in the half-open span, and when none stood there."""
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """Carry a command out (the JSON that the broker's ``cmd/<name>`` takes); its answer."""

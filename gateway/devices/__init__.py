@@ -27,6 +27,10 @@ class Device(Protocol):
     name: str
 
     @property
+    def made_by(self) -> tuple[str, str]:
+        """Maker and model as the device states them; empty where it does not, or not yet."""
+
+    @property
     def controls(self) -> frozenset[Control]:
         """What it can be asked to do."""
 

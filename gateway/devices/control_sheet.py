@@ -143,7 +143,7 @@ class ControlSheet:
     setpoint by what is measured in the same read (``recompute``).
     ``flash`` are the addresses that the device keeps in flash, or of which nobody knows better:
     written on change only, and ``max_per_day`` times at most. ``required`` are registers without which
-    a model does not have this control.
+    a model does not have this control, nor does one that they do not suit (``suits``).
     """
 
     control: Control
@@ -159,6 +159,7 @@ class ControlSheet:
     flash: tuple[int, ...] = ()
     max_per_day: int = 0
     required: tuple[Block, ...] = ()
+    suits: Callable[[ReadBack], bool] = lambda read_back: True
     settle_s: float = 30.0  # until the effect can be seen in the measured power
     on_foreign_setpoint: Literal["clear", "keep"] = "clear"  # at start: end it, or respect it
     recompute: bool = False  # the writes depend on what is measured: made anew at each hold

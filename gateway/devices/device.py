@@ -11,13 +11,20 @@ from datetime import datetime
 from gateway.clock import Clock
 from gateway.config.guard import Steer
 from gateway.devices import IntentStore, ReleaseReport
-from gateway.devices.control_sheet import ControlSheet
+from gateway.devices.control_sheet import ControlSheet, ReadBack
 from gateway.devices.counters import Counters, Memory
 from gateway.devices.datasheet import Identity, Profile, Source
 from gateway.devices.identify import bind_profile, identify, told_identity
 from gateway.devices.other_master import OtherMaster
 from gateway.devices.poller import LayoutChanged, Poller
-from gateway.devices.proof import Fingerprint, Note, Proofs
+from gateway.devices.proof import (
+    Fingerprint,
+    Gap,
+    Note,
+    Proofs,
+    by_the_owners_word,
+    not_steered,
+)
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
@@ -76,7 +83,7 @@ class ModbusDevice:
         self._withheld: frozenset[Control] = frozenset()  # what they would steer is not there
         self._proofs: Proofs | None = None
         self._steer: Steer = "always"
-        self._unproved: dict[Control, Note] = {}  # and why
+        self._unproved: dict[Control, Gap] = {}  # and why
         self._notes: tuple[Note, ...] = ()
         self._who_due = float("-inf")
         self._identity = Identity()
@@ -97,6 +104,11 @@ class ModbusDevice:
         if lease is None or lease.sheet.lease.kind == "none":
             return None
         return lease.sheet.lease.seconds
+
+    @property
+    def made_by(self) -> tuple[str, str]:
+        """See `gateway.devices.Device.made_by`."""
+        return self._identity.manufacturer, self._identity.model
 
     @property
     def notes(self) -> tuple[Note, ...]:
@@ -196,25 +208,25 @@ class ModbusDevice:
     def _why_withheld(self, control: Control) -> str:
         if control in self._withheld:
             return "nothing there to steer"
-        note = self._unproved.get(control)
-        return note.text if note else ""
+        gap = self._unproved.get(control)
+        return f"withheld: {gap.why}" if gap else ""
 
     def _check_proofs(self) -> None:
-        """What is not proved for this very device is withheld; said when it changes."""
+        """What is not proved for this very device is withheld; one sentence, said when it changes."""
         before, self._notes, self._unproved = self._notes, (), {}
-        for control in self._leases:
-            note = self._proofs and self._proofs.missing(self.name, self.fingerprint, control)
-            if not note:
-                continue
-            if self._steer == "always":
-                note = Note(
-                    f'{control.value} is steered unproved, by the owner\'s steer = "always"'
-                )
-            else:
-                self._unproved[control] = note
-            self._notes += (note,)
-            if note not in before:
-                log.warning("%s: %s", self.name, note.text)
+        found = self._proofs and {
+            c: self._proofs.missing(self.fingerprint, c) for c in self._leases
+        }
+        gaps = {c: gap for c, gap in (found or {}).items() if gap is not None}
+        if not gaps:
+            return
+        if self._steer == "always":
+            note = by_the_owners_word(gaps)
+        else:
+            self._unproved, note = gaps, not_steered(self.name, gaps)
+        self._notes = (note,)
+        if note not in before:
+            log.warning("%s: %s", self.name, note.text)
 
     async def _ask_who(self) -> None:
         """Who the device is by its own registers; asked again, since a firmware may be updated."""
@@ -313,11 +325,14 @@ class ModbusDevice:
         return Poller(self.name, source, self._unit, how, self._counters, self._blocks)
 
     async def _has(self, sheet: ControlSheet) -> bool:
-        """Whether the device has the registers without which it cannot be steered so."""
+        """Whether the device has the registers without which it cannot be steered so, and they suit it."""
+        raw: dict[Block, bytes] = {}
         for block in sheet.required:
-            if await self._unit.read_if_there(block.table, block.address, block.count) is None:
+            data = await self._unit.read_if_there(block.table, block.address, block.count)
+            if data is None:
                 return False
-        return True
+            raw[block] = data
+        return sheet.suits(ReadBack(raw))
 
     def _take_controls(self, sheets: Collection[ControlSheet]) -> None:
         """A lease for each control; one that holds something goes on with the new sheet."""

@@ -104,10 +104,11 @@ class Poller:
         raw = await self._read_blocks(poll)
         if poll == "fast":
             self._check_anchors(raw)
-        return [
-            (o.metric, o.combine(*(self._decode(raw, o, i) for i in range(len(o.fields)))))
-            for o in self._outputs[poll]
-        ]
+        return [(o.metric, self._made(raw, o)) for o in self._outputs[poll]]
+
+    def _made(self, raw: dict[Block, bytes], output: Output) -> Value:
+        value = output.combine(*(self._decode(raw, output, i) for i in range(len(output.fields))))
+        return Missing.ABSENT if value is Missing.REFUSED else value
 
     async def _read_blocks(self, poll: str) -> dict[Block, bytes]:
         """All blocks of a class; those that are refused are parted, down to what is not there.
@@ -191,7 +192,7 @@ class Poller:
                 key = f"{output.metric} {index}"
                 return self._counters.unwrap(key, value, field.modulus(data, block.address))
             return value
-        return Missing.ABSENT
+        return Missing.ABSENT if field.may_lack else Missing.REFUSED
 
 
 def _overlap(a: Block, b: Block) -> bool:

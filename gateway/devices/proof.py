@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -57,8 +58,45 @@ class Note(NamedTuple):
     alarm: bool = False
 
 
+class Gap(NamedTuple):
+    """Why a control is not offered yet, in half a sentence; ``alarm``: it was proved, or has failed."""
+
+    why: str
+    alarm: bool = False
+
+
+_OWNERS_WORDS = {
+    Control.BATTERY_POWER: "its battery",
+    Control.PV_LIMIT: "the limit of its output",
+    Control.EXPORT_LIMIT: "its export limit",
+    Control.CHARGE_CURRENT: "the car's charging",
+    Control.CHARGE_PHASES: "the change between one and three phases",
+}
+
+
+def not_steered(device: str, gaps: Mapping[Control, Gap]) -> Note:
+    """One sentence for its owner: what this device is not told, why, and what to do."""
+    reasons = dict.fromkeys(gap.why for gap in gaps.values())
+    parts = [f"{_listed(c for c, g in gaps.items() if g.why == why)} ({why})" for why in reasons]
+    return Note(
+        f"the gateway reads it but does not steer {'; nor '.join(parts)}: run `energy-gateway verify {device}` once, "
+        "which lets it prove in some minutes that it obeys; until then it works by itself",
+        any(gap.alarm for gap in gaps.values()),
+    )
+
+
+def by_the_owners_word(gaps: Mapping[Control, Gap]) -> Note:
+    """One sentence on what is steered though nothing proved it."""
+    return Note(f'unproved, by the owner\'s steer = "always": {_listed(gaps)}')
+
+
+def _listed(controls: Iterable[Control]) -> str:
+    *most, last = [_OWNERS_WORDS[c] for c in controls]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
 class Proofs(Protocol):
     """Who knows what was proved."""
 
-    def missing(self, device: str, who: Fingerprint, control: Control) -> Note | None:
-        """Why the control is not offered yet, as half a sentence; None where it is proved."""
+    def missing(self, who: Fingerprint, control: Control) -> Gap | None:
+        """Why the control is not offered yet; None where it is proved."""

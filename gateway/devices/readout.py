@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Literal
@@ -105,16 +105,19 @@ def grid_counters(
 
 
 def numeric(combine: Callable[..., Value]) -> Callable[..., Value]:
-    """``combine`` on numbers only: BAD if any part is bad, else ABSENT if any part is absent."""
+    """``combine`` on numbers only: BAD if any part is bad, else REFUSED or ABSENT if any part is."""
 
     def checked(*values: Value) -> Value:
-        if Missing.BAD in values:
-            return Missing.BAD
-        if Missing.ABSENT in values:
-            return Missing.ABSENT
-        return combine(*values)
+        missing = worst(values)
+        return combine(*values) if missing is None else missing
 
     return checked
+
+
+def worst(values: Iterable[Value]) -> Missing | None:
+    """Why what is made of all these has no value; None where each has one."""
+    found = {v for v in values if isinstance(v, Missing)}
+    return next((m for m in (Missing.BAD, Missing.REFUSED, Missing.ABSENT) if m in found), None)
 
 
 def total(*values: Value) -> Value:
@@ -123,9 +126,14 @@ def total(*values: Value) -> Value:
 
 
 def total_of_present(*values: Value) -> Value:
-    """A sum in which absent parts are normal (unused inputs); ABSENT only if all are."""
+    """A sum in which absent parts are normal (unused inputs); ABSENT only if all are.
+
+    A part that the device refuses, though its model may have it, is none of these: the sum would be too small.
+    """
     present = [v for v in values if v is not Missing.ABSENT]
-    return total(*present) if present else Missing.ABSENT
+    if all(v is Missing.REFUSED for v in present):
+        return Missing.ABSENT
+    return Missing.BAD if Missing.REFUSED in present else total(*present)
 
 
 def named(names: Mapping[int, str]) -> Callable[[Value], Value]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -188,14 +188,18 @@ def as_toml(findings: Sequence[Finding]) -> str:
     return head + devices_toml(findings)
 
 
-def devices_toml(findings: Sequence[Finding]) -> str:
-    """The device tables of a gateway.toml."""
+def devices_toml(findings: Sequence[Finding], taken: Collection[str] = ()) -> str:
+    """The device tables of a gateway.toml; no name is one of ``taken``."""
     lines: list[str] = []
+    used = set(taken)
     counts: dict[str, int] = {}
     for f in findings:
         kind = "inverter" if f.profile.kind in ("hybrid", "any") else f.profile.kind
-        counts[kind] = counts.get(kind, 0) + 1
-        name = kind if counts[kind] == 1 else f"{kind}-{counts[kind]}"
+        name = str(kind)
+        while name in used:
+            counts[kind] = counts.get(kind, 1) + 1
+            name = f"{kind}-{counts[kind]}"
+        used.add(name)
         says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
         lines += [
             f"[[device]]    # {toml_comment(says)}" if says else "[[device]]",

@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.plan import Curve
 
+UNBALANCE_A = 20.0  # 4.6 kVA between phases (VDE-AR-N 4100)
+
 
 class Control(StrEnum):
     """A thing that can be steered; a device that cannot do it does not list it."""
@@ -18,6 +20,7 @@ class Control(StrEnum):
     PV_LIMIT = "pv_limit_w"  # W, upper limit of the inverter's AC output
     EXPORT_LIMIT = "export_limit_w"  # W, upper limit at the grid connection, kept by the device
     CHARGE_CURRENT = "charge_current_a"  # A per phase, 0 = pause
+    CHARGE_PHASES = "charge_phases"  # 1 = one phase only; released: as many as there are
 
 
 class Reason(StrEnum):
@@ -84,7 +87,8 @@ _PRICED = frozenset(
 class Setpoints:
     """What every device is asked for at one tick; what is not named or None is released to itself.
 
-    ``batteries_w`` by name, discharge +, charge -; ``chargers_a`` by name, A per phase, 0 = pause.
+    ``batteries_w`` by name, discharge +, charge -; ``chargers_a`` by name, A per phase, 0 = pause;
+    ``charger_phases`` are those that are to switch on one phase only, by name.
     ``export_limit_w`` is for devices that keep such a limit by themselves; ``pv_limits_w`` are the most that
     inverters may feed into the home, by name, where none does. ``reason`` says which rule decided the
     battery.
@@ -92,6 +96,7 @@ class Setpoints:
 
     batteries_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     chargers_a: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    charger_phases: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     pv_limits_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     export_limit_w: int | None = None
     reason: Reason = Reason.RELEASED
@@ -123,7 +128,7 @@ class Fuse:
     amps: float
     phases: int = 3
     volts: float = 230.0
-    unbalance_a: float = 20.0
+    unbalance_a: float = UNBALANCE_A
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +201,8 @@ class ControlSettings:
     ``chargers`` are those that differ from ``charger``, by name. Changes below ``deadband_w`` are not
     made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
     ``car_start_cost`` is what a start of a car costs, ``battery_switch_cost`` a change of the battery's mode,
-    currency units.
+    currency units. Between two switches of a charger's phases lie ``phase_dwell_s``, and one costs
+    ``phase_switch_cost``.
     """
 
     zone: ZoneInfo
@@ -210,8 +216,15 @@ class ControlSettings:
     car_dwell_s: float = 120.0
     car_start_cost: float = 0.02
     battery_switch_cost: float = 0.001
+    phase_dwell_s: float = 300.0
+    phase_switch_cost: float = 0.03
     fuse: Fuse | None = None
     phases: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def one_phase_a(self) -> float:
+        """The most current of one phase alone: more would load it too unevenly (VDE-AR-N 4100)."""
+        return UNBALANCE_A if self.fuse is None else self.fuse.unbalance_a
 
     def charger_named(self, name: str) -> ChargerAssumptions:
         """What is assumed of that charger."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 
 from gateway.domain.control import Reason
 
@@ -20,3 +21,18 @@ class Decision:
     reason: Reason
     sentence: str
     battery_w: int | None = None
+
+
+Ahead = Literal["day", "hour"]  # planned when the day began, or an hour before
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedQuarter:
+    """What was planned for the quarter-hour from ``start``, Wh; battery discharge +, grid import +, ``load_wh`` without the car."""
+
+    start: datetime
+    load_wh: float
+    pv_wh: float
+    battery_wh: float
+    car_wh: float
+    grid_wh: float

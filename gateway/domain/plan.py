@@ -147,6 +147,7 @@ class Outlook:
     scenario_weights: tuple[float, ...] = ()
     offer_intervals: int = 5  # how many coming intervals the market takes offers for
     trading: bool = False  # surplus can be sold at the market price when that is above export_price
+    car_from_battery: bool = False  # whether control lets the battery feed a car
 
 
 @dataclass(frozen=True, slots=True)

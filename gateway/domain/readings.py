@@ -39,7 +39,7 @@ class DeviceState:
     """The latest of one device: readings by metric name; ``online`` is False from the first loss.
 
     ``asleep``: it fell silent in the dark, as its kind does; no fault. ``notes`` are sentences for people on
-    how it is steered, and why not.
+    how it is steered, and why not. ``made_by`` is its maker and model as it states them, empty where it does not.
     """
 
     name: str
@@ -47,6 +47,7 @@ class DeviceState:
     readings: Mapping[str, Reading] = field(default_factory=dict)
     asleep: bool = False
     notes: tuple[str, ...] = ()
+    made_by: tuple[str, str] = ("", "")
 
     def number(self, metric: str) -> float | None:
         """The value if it is good and a number, else None (never a stale or invented value)."""
@@ -95,7 +96,9 @@ class ChargerState:
 
     None = not known (a charger that does not count has no ``session_wh`` for ever). ``steerable``: a
     current can be asked of it; else it is load. ``phases`` and ``most_w`` are what its car was seen to draw
-    from and at most (None: not seen yet, no limit but the charger's).
+    from and at most (None: not seen yet, no limit but the charger's). ``switchable``: it can be told to use
+    one phase only; ``other_phases`` are those from which its car would draw if the charger were switched
+    (None: it cannot be, or the car would draw from as many).
     """
 
     name: str
@@ -105,6 +108,8 @@ class ChargerState:
     steerable: bool = True
     phases: int | None = None
     most_w: float | None = None
+    switchable: bool = False
+    other_phases: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,9 @@ _MOST_DIGITS = 18  # no quantity of a home needs more
 class Kind(Protocol):
     """What the commands, the topics, the discovery and the page ask of a setting."""
 
-    form: ClassVar[str]  # how it is drawn: number | switch | choice | time | text
+    form: ClassVar[
+        str
+    ]  # how it is drawn: number | value | switch | choice | time | days | calendar
 
     @property
     def unit(self) -> str:
@@ -72,6 +74,13 @@ class Number:
     def _within(self, number: float | Decimal) -> None:
         if not self.least <= number <= self.most:
             raise ValueError(f"should be a number from {self.least:g} to {self.most:g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Value(Number):
+    """What a kWh is worth to a person: a number on a scale of prices."""
+
+    form: ClassVar[str] = "value"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +173,7 @@ class Weekdays:
     """Days of the week as numbers, 0 = Monday; as text ``mon,tue``, none is empty."""
 
     unit: str = ""
-    form: ClassVar[str] = "text"
+    form: ClassVar[str] = "days"
     looks: ClassVar[str] = "mon,tue,..."
     allowed: ClassVar[str] = '"mon,tue,wed,thu,fri,sat,sun" or a part of it'
     pattern: ClassVar[str] = "((mon|tue|wed|thu|fri|sat|sun)(,(mon|tue|wed|thu|fri|sat|sun))*)?"
@@ -185,7 +194,7 @@ class Calendar:
 
     unit: str = ""
     most: int = 32
-    form: ClassVar[str] = "text"
+    form: ClassVar[str] = "calendar"
     looks: ClassVar[str] = "2026-06-01T05:30Z 20000; ... (UTC, Wh)"
     allowed: ClassVar[str] = (
         '[{"at": "2026-06-01T07:30+02:00", "energy_wh": 20000}, ...], or as text '

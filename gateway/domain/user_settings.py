@@ -24,6 +24,7 @@ from gateway.domain.setting_kinds import (
     Shown,
     Switch,
     TimeOfDay,
+    Value,
     Weekdays,
 )
 
@@ -193,7 +194,7 @@ class UserSettings:
     car_more_per_kwh: float = _row(
         0.02,
         Setting(
-            Number("currency/kWh", -10, 10, step=0.001),
+            Value("currency/kWh", -10, 10, step=0.001),
             "Value of more in the car",
             "what a kWh beyond the departure energy is worth: the car takes it where it costs less "
             "(0.02: what costs next to nothing; the price of export and a little: surplus only)",

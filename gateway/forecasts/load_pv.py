@@ -31,23 +31,36 @@ from gateway.forecasts.daily import (
     localised,
     today,
 )
+from gateway.forecasts.drivers import Drivers, RestDay, rest_quarters, weekend
 from gateway.forecasts.held_back import unlimited
 from gateway.forecasts.history import DAY, Array, History
-from gateway.forecasts.regression import HIGH, LOW, Fit, fitted, persistent, predicted
+from gateway.forecasts.regression import FIRST_DAY, HIGH, LOW, Fit, fitted, persistent, predicted
 from gateway.forecasts.whereabouts import place_of
 from gateway.sun import Place
 
 _LOAD_FADE, _PV_FADE = 8.0, 12.0  # quarter-hours over which the last hour is forgotten
-_USUAL_LOAD_WH = 88.0  # of a quarter-hour: about 3,000 kWh a year
 _UNKNOWN = 0.6  # spread of a home without history, share of the middle
 _UNKNOWN_DAYS = 2
 _DUSK_WM2 = 50.0  # below it hills, trees and tilt decide, not the sky
-# Wh a quarter-hour for each W/m2: 5 kW of panels at three quarters of what a clear sky would give, where
-# nothing of them is known; it counts as much as half an hour of good sun.
-_USUAL_PANELS, _DOUBT_WM2 = 0.7, 1_200.0
+# Wh a quarter-hour for each W/m2: 5 kW of panels at three quarters of what a clear sky would give; it counts as
+# much as half an hour of good sun.
+USUAL_PANELS, _DOUBT_WM2 = 0.7, 1_200.0
 _SKY_DAY = 0.25  # weight of the clear sky beside days that were measured (yesterday's is 1)
 _NIGHT_WH = 1.0  # a quarter-hour of the day whose PV never exceeded this is night
 _DAYS = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is expected of a home before anything was measured: Wh a quarter-hour (about 3,000 kWh a year), and Wh a
+    quarter-hour for each W/m2 of sun. ``panels_known``: somebody said how large they are."""
+
+    load_wh: float = 88.0
+    panels: float = USUAL_PANELS
+    panels_known: bool = False
+
+
+UNKNOWN_HOME = Usual()
 
 
 class EnergyForecaster:
@@ -56,19 +69,43 @@ class EnergyForecaster:
     The fits are kept; they follow from the history alone, so a new forecaster says the same.
     """
 
-    def __init__(self, zone: ZoneInfo, place: Place | None = None) -> None:
-        self._zone, self._place = zone, place
+    def __init__(
+        self,
+        zone: ZoneInfo,
+        place: Place | None = None,
+        rest_day: RestDay = weekend,
+        usual: Usual = UNKNOWN_HOME,
+    ) -> None:
+        """``rest_day`` says on which days most do not work: weekends, and holidays where they are known."""
+        self._zone, self._place, self._rest_day = zone, place, rest_day
+        self._usual = usual
         self._fits: dict[str, tuple[int, tuple[Fit, ...] | None]] = {}
 
-    def load(self, history: History, steps: int) -> Array:
-        """Load of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
+    def load(self, history: History, steps: int, temperature_c: Array | None = None) -> Array:
+        """Load of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high.
+
+        ``temperature_c`` is that outside, of the history's quarter-hours and the coming ones; NaN where unknown.
+        """
         local = local_quarters(history.first, len(history) + steps + 1, self._zone)
         begin = len(history)
         series = carried(localised(believed_load(history.load), local[: begin + 1]))
         first, origin = int(local[0]), int(local[begin])
         leads = np.maximum(local[begin : begin + steps] - origin, 0)
         past = _Past(series, first, _LOAD_FADE)
-        return self._quantiles("load", past, leads, lambda: _plain_load(past, leads))
+        reach = series.size + int(leads.max()) + 1
+        rest = rest_quarters(first, reach, self._rest_day)
+        outside = None
+        if temperature_c is not None:
+            outside = np.full(reach, np.nan)
+            here = localised(temperature_c, local)[:reach]
+            outside[: here.size] = here
+
+        def drivers(count: int) -> Drivers:
+            return Drivers.of(series, rest, outside, count)
+
+        return self._quantiles(
+            "load", past, leads, lambda: _plain_load(past, leads, self._usual), drivers
+        )
 
     def pv(self, history: History, steps: int) -> Array:
         """PV of the next ``steps`` quarter-hours: Wh, [steps, 3] low, middle, high."""
@@ -82,20 +119,32 @@ class EnergyForecaster:
         leads = np.arange(steps)
         begin = past.end - _DAYS * DAY
         sky = _Sky(clear_sky_wm2(place, begin, _DAYS * DAY + steps), _SKY_DAY if known else 0.0)
-        result = self._quantiles("pv", past, leads, lambda: _plain_pv(past, leads, sky))
+        result = self._quantiles(
+            "pv", past, leads, lambda: _plain_pv(past, leads, sky, self._usual)
+        )
         new = np.count_nonzero(~np.isnan(past.series)) < DAY
         result[sky.wm2[-steps:] <= 0 if known or new else _night(past, leads)] = 0.0
         return result
 
-    def _quantiles(self, name: str, past: _Past, leads: Index, plain: Callable[[], Array]) -> Array:
+    def _quantiles(
+        self,
+        name: str,
+        past: _Past,
+        leads: Index,
+        plain: Callable[[], Array],
+        drivers: Callable[[int], Drivers] | None = None,
+    ) -> Array:
         day = past.end // DAY
         if self._fits.get(name, (None, None))[0] != day:
             whole = past.series[: max(past.series.size - past.end % DAY, 0)]
-            self._fits[name] = day, fitted(whole, past.first, past.fade)
+            enough = whole.size >= FIRST_DAY * DAY
+            learnt = drivers(past.series.size) if drivers and enough else None
+            self._fits[name] = day, fitted(whole, past.first, past.fade, learnt)
         fits = self._fits[name][1]
         if fits is None:
             return plain()
-        made = predicted(fits, past.series, past.first, leads, past.fade)
+        near = drivers(3 * DAY) if drivers else None
+        made = predicted(fits, past.series, past.first, leads, past.fade, near)
         low, high = made.errors.T
         result = _ordered(np.stack([made.middle + low, made.middle, made.middle + high], axis=1))
         unknown = np.isnan(made.middle)
@@ -121,12 +170,12 @@ def _ordered(quantiles: Array) -> Array:
     return np.stack([np.minimum(low, middle), middle, np.maximum(high, middle)], axis=1)
 
 
-def _plain_load(past: _Past, leads: Index) -> Array:
+def _plain_load(past: _Past, leads: Index, usual: Usual) -> Array:
     def middle(shapes: DayShapes) -> Array:
         """The mean of the days before; a part of a usual home's while they are few."""
         known = ~np.isnan(shapes.newer)
         count = int(np.count_nonzero(~np.isnan(past.series[-_DAYS * DAY :])))
-        overall = float(np.nanmean(shapes.newer)) if known.any() else _USUAL_LOAD_WH
+        overall = float(np.nanmean(shapes.newer)) if known.any() else usual.load_wh
         prior = 0.25 * (1 - min(count / (2 * DAY), 1.0))
         filled = np.where(known, shapes.newer, overall)
         result: Array = (filled + prior * overall) / (1 + prior)
@@ -143,8 +192,8 @@ class _Sky:
     weight: float
 
 
-def _plain_pv(past: _Past, leads: Index, sky: _Sky) -> Array:
-    size, sure = _panels(past, sky)
+def _plain_pv(past: _Past, leads: Index, sky: _Sky, usual: Usual) -> Array:
+    size, sure = _panels(past, sky, usual)
 
     def middle(shapes: DayShapes) -> Array:
         clear = size * sky.wm2[(_DAYS - 1) * DAY : _DAYS * DAY]
@@ -153,7 +202,7 @@ def _plain_pv(past: _Past, leads: Index, sky: _Sky) -> Array:
     return _plain(past, leads, middle, _UNKNOWN + (1 - _UNKNOWN) * (1 - sure))
 
 
-def _panels(past: _Past, sky: _Sky) -> tuple[float, float]:
+def _panels(past: _Past, sky: _Sky, usual: Usual) -> tuple[float, float]:
     """Wh a quarter-hour for each W/m2 of clear sky, as measured or as usual; and how sure that is, 0..1."""
     tail = past.series[-_DAYS * DAY :]
     if tail.size > DAY and np.isnan(tail).all():
@@ -161,8 +210,8 @@ def _panels(past: _Past, sky: _Sky) -> tuple[float, float]:
     over = sky.wm2[_DAYS * DAY - tail.size : _DAYS * DAY]
     seen = ~np.isnan(tail) & (over > _DUSK_WM2)
     light = float(over[seen].sum())
-    size = (float(tail[seen].sum()) + _USUAL_PANELS * _DOUBT_WM2) / (light + _DOUBT_WM2)
-    return size, light / (light + _DOUBT_WM2)
+    size = (float(tail[seen].sum()) + usual.panels * _DOUBT_WM2) / (light + _DOUBT_WM2)
+    return size, 1.0 if usual.panels_known else light / (light + _DOUBT_WM2)
 
 
 def _under_the_sky(past: _Past, shapes: DayShapes, clear: Array, weight: float) -> Array:

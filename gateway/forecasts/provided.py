@@ -13,20 +13,16 @@ from gateway.domain.intervals import iso, parse_utc
 from gateway.domain.plan import Forecast, Observed
 from gateway.errors import ForecastError, StorageError
 from gateway.forecasts.pv_provider import (
-    Compared,
+    Judge,
     PvProvider,
     Quantiles,
     Verdict,
     quarters,
-    verdict,
 )
 from gateway.forecasts.pv_services import ask
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
-
-AHEAD = timedelta(hours=6)  # both are judged by what they said so long before
-JUDGED_OVER = timedelta(days=7)
 
 
 class SettingStore(Protocol):
@@ -48,7 +44,7 @@ class ProviderForecast:
         self._key = f"pv_forecast.{provider.name}"
         self._rows: dict[datetime, Quantiles] = {}
         self._fetched: datetime | None = None
-        self._said: dict[datetime, tuple[float, float]] = {}  # own and provided, Wh
+        self._judge = Judge()
         self._verdict = Verdict()
         self._used = False
         self._restore()
@@ -89,15 +85,9 @@ class ProviderForecast:
         ``own`` is the home's own forecast, whichever is used.
         """
         if self._fresh(now):
-            first = next((f for f in own if f.interval.start >= now + AHEAD), None)
-            if first is not None and (start := first.interval.start) in self._rows:
-                self._said.setdefault(start, (first.pv_wh[1], self._rows[start][1]))
-        self._said = {t: said for t, said in self._said.items() if t >= now - JUDGED_OVER}
+            self._judge.note(own, self._rows, now)
         seen = [o for o in past if o.pv_wh is not None and not o.held_back]
-        real = {o.interval.start: o.pv_wh for o in seen if o.pv_wh is not None}
-        self._verdict = verdict(
-            [Compared(*said, real[start]) for start, said in self._said.items() if start in real]
-        )
+        self._verdict = self._judge.verdict({o.interval.start: o.pv_wh for o in seen}.get, now)
 
     def _fresh(self, now: datetime) -> bool:
         if self._fetched is None:

@@ -6,14 +6,14 @@ better of own and the provider's, by what both erred in the last days, goes into
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from statistics import fmean
 from typing import Protocol
 
 from gateway.domain.intervals import QUARTER, Interval, floor_quarter
-from gateway.domain.plan import Outlook
+from gateway.domain.plan import Forecast, Outlook
 
 Quantiles = tuple[float, float, float]  # low, middle, high
 _SPREAD = 0.3  # of the middle either way, where a provider gives no quantiles
@@ -104,6 +104,31 @@ def verdict(rows: Sequence[Compared]) -> Verdict:
         fmean(abs(r.own_wh - r.real_wh) for r in day),
         fmean(abs(r.provider_wh - r.real_wh) for r in day),
     )
+
+
+AHEAD = timedelta(hours=6)  # both are judged by what they said so long before
+JUDGED_OVER = timedelta(days=7)
+
+
+class Judge:
+    """Notes what both forecasts say of the hours to come, and compares it with what came."""
+
+    def __init__(self) -> None:
+        self._said: dict[datetime, tuple[float, float]] = {}  # own and provided, Wh
+
+    def note(
+        self, own: Sequence[Forecast], provided: Mapping[datetime, Quantiles], now: datetime
+    ) -> None:
+        """What both say now."""
+        first = next((f for f in own if f.interval.start >= now + AHEAD), None)
+        if first is not None and (start := first.interval.start) in provided:
+            self._said.setdefault(start, (first.pv_wh[1], provided[start][1]))
+
+    def verdict(self, real_wh: Callable[[datetime], float | None], now: datetime) -> Verdict:
+        """By what came; ``real_wh`` is None where it is not known or a limit held the panels back."""
+        self._said = {t: said for t, said in self._said.items() if t >= now - JUDGED_OVER}
+        came = ((said, real_wh(start)) for start, said in self._said.items())
+        return verdict([Compared(*said, real) for said, real in came if real is not None])
 
 
 def with_provider(outlook: Outlook, provided: Mapping[datetime, Quantiles]) -> Outlook:

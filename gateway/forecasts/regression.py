@@ -13,6 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from gateway.forecasts.daily import DayShapes, Index, Today, day_shapes, days_back, today
+from gateway.forecasts.drivers import Drivers
 from gateway.forecasts.history import DAY, Array
 
 LOW, HIGH = 0.1, 0.9
@@ -26,6 +27,8 @@ _LEAST_PENALTY = (
 _ORIGIN_STEP = 3  # a fit sees every third quarter-hour as an origin ...
 _LEADS = 4  # ... and so many leads a group
 _HOURS = 24
+_OWN = 10  # columns that come from the series itself; what else it follows moves the plain forecast too
+_FORTNIGHT = 2  # which column of the features is the mean of a fortnight
 _NEAR_QUARTERS = 6  # errors within an hour and a half are of one kind
 _WIDER = 1.05  # errors of a fit on its own past are a little too small
 _LEAST_ROWS = 200
@@ -53,7 +56,9 @@ def persistent(base: Array, hour_ratio: Array, leads: Index, fade: float) -> Arr
     return result
 
 
-def fitted(series: Array, first: int, fade: float) -> tuple[Fit, ...] | None:
+def fitted(
+    series: Array, first: int, fade: float, drivers: Drivers | None = None
+) -> tuple[Fit, ...] | None:
     """A fit for each group of leads; None where the past is too short. ``first`` is the index of [0]."""
     if series.size < FIRST_DAY * DAY:
         return None
@@ -66,7 +71,7 @@ def fitted(series: Array, first: int, fade: float) -> tuple[Fit, ...] | None:
         origins = np.arange(oldest, series.size - begin, _ORIGIN_STEP)
         at = np.repeat(origins, leads.size), np.tile(leads, origins.size)
         inside = at[0] + at[1] < series.size
-        fit = _fit(series, first, (at[0][inside], at[1][inside]), shapes, compared, fade)
+        fit = _fit(series, first, (at[0][inside], at[1][inside]), (shapes, compared), fade, drivers)
         if fit is None:
             return None
         fits.append(fit)
@@ -77,14 +82,15 @@ def _fit(
     series: Array,
     first: int,
     at: tuple[Index, Index],
-    shapes: DayShapes,
-    compared: Today,
+    past: tuple[DayShapes, Today],
     fade: float,
+    drivers: Drivers | None,
 ) -> Fit | None:
-    origins, leads = at
+    (origins, leads), (shapes, compared) = at, past
     targets = origins + leads
     known = targets - days_back(leads) * DAY
     rows = features(shapes, compared, (known, origins), (leads, known == origins - 1))
+    rows = _driven(rows, drivers, targets, known)
     real = series[targets]
     good = ~np.isnan(real) & ~np.isnan(rows[:, 0])
     if np.count_nonzero(good) < _LEAST_ROWS:
@@ -100,12 +106,18 @@ def _fit(
     right = scaled.T @ real + penalty * prior
     weights = np.linalg.solve(gram + penalty * np.eye(len(gram)), right) / scale
     plain = persistent(rows[:, 0], compared.hour_ratio[origins[good]], leads[good], fade)
+    plain += rows[:, _OWN:] @ weights[_OWN:]
     errors = real - _middle(rows @ weights, plain)
     return Fit(weights, _WIDER * error_quantiles(errors, (first + targets[good]) % DAY))
 
 
 def predicted(
-    fits: tuple[Fit, ...], series: Array, first: int, leads: Index, fade: float
+    fits: tuple[Fit, ...],
+    series: Array,
+    first: int,
+    leads: Index,
+    fade: float,
+    drivers: Drivers | None = None,
 ) -> Expected:
     """What the fits expect of the coming quarter-hours ``leads`` (0 is the one after the series)."""
     shapes = day_shapes(series, 3 * DAY)
@@ -113,6 +125,8 @@ def predicted(
     known = 3 * DAY + leads - days_back(leads) * DAY
     origin = np.zeros(leads.size, dtype=int)
     rows = features(shapes, compared, (known, origin), (leads, known == 3 * DAY - 1))
+    targets = series.size + leads
+    rows = _driven(rows, drivers, targets, targets - days_back(leads) * DAY)
     plain = persistent(rows[:, 0], compared.hour_ratio[origin], leads, fade)
     middle, errors = np.empty(leads.size), np.empty((leads.size, 2))
     hours = (first + series.size + leads) % DAY // 4
@@ -120,6 +134,7 @@ def predicted(
     for g, fit in enumerate(fits):
         mine = group == g
         middle[mine] = rows[mine] @ fit.weights
+        plain[mine] += rows[mine, _OWN:] @ fit.weights[_OWN:]
         errors[mine] = fit.errors[hours[mine]]
     return Expected(_middle(middle, plain), errors)
 
@@ -148,6 +163,13 @@ def features(
     rows.append(base * (compared.day_ratio[origin] - 1))
     rows += [compared.hour_error[origin], compared.four_hours_error[origin]]
     return np.stack(rows, axis=1)
+
+
+def _driven(rows: Array, drivers: Drivers | None, targets: Index, known: Index) -> Array:
+    """The rows with what else the series follows; indices count from its begin."""
+    if drivers is None:
+        return rows
+    return np.column_stack([rows, *drivers.columns(rows[:, _FORTNIGHT], targets, known)])
 
 
 def error_quantiles(errors: Array, quarter_of_day: Index) -> Array:

@@ -106,7 +106,8 @@ class GuardLoop:
             due += self._period_s * (1 + int(late_s / self._period_s + 1e-9))  # as `every` skips
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
             snapshot = self._island.look(snapshot, at)
-            snapshot = self._cars.look(snapshot, self._memory.setpoints.chargers_a, at)
+            told = self._memory.setpoints
+            snapshot = self._cars.look(snapshot, told.chargers_a, at, told.charger_phases)
             self._balance.look(snapshot)
             order = self._intake.current()
             self._allowed = self._intake.allowed(snapshot, now, at)

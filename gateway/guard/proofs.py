@@ -22,7 +22,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.devices.proof import Fingerprint, Note
+from gateway.devices.proof import Fingerprint, Gap
 from gateway.domain.control import Control
 from gateway.durable import replace_file
 from gateway.errors import StorageError
@@ -37,7 +37,10 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One run of `verify`: which device, which control, how it went. ``problem`` empty: it obeys."""
+    """One run of `verify`: which device, which control, how it went. ``problem`` empty: it obeys.
+
+    ``own_word``: no meter saw it, and its owner let the device's own word be enough.
+    """
 
     version: int
     device: str
@@ -47,6 +50,7 @@ class Proof:
     program: str
     problem: str
     steps: tuple[dict[str, Any], ...] = ()
+    own_word: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,28 +66,20 @@ class ProofFolder:
         self._folder, self._key = state_dir / FOLDER, state_dir / KEY
         self._proofs = list(self._read())
 
-    def missing(self, device: str, who: Fingerprint, control: Control) -> Note | None:
+    def missing(self, who: Fingerprint, control: Control) -> Gap | None:
         """See `gateway.devices.proof.Proofs`."""
-        verify = f"run `energy-gateway verify {device}`"
         of_it = [p for p in self._proofs if p.control is control and p.who.same_device(who)]
         exact = max((p for p in of_it if p.who == who), key=lambda p: p.time, default=None)
-        withheld = f"{control.value} is withheld"
         if exact is not None:
             if not exact.problem:
                 return None
             when = f"{exact.time:%Y-%m-%d %H:%M} UTC"
-            return Note(
-                f"{withheld}: verify failed on {when}: {exact.problem}; {verify} again", True
-            )
+            return Gap(f"verify failed on {when}: {exact.problem}", True)
         last = max((p for p in of_it if not p.problem), key=lambda p: p.time, default=None)
         if last is not None:
             was, now = last.who.firmware or "unknown", who.firmware or "unknown"
-            return Note(
-                f"{withheld}: its firmware is {now}, proved was {was}; {verify} again", True
-            )
-        return Note(
-            f"{withheld}: not verified; {verify}, which lets it prove that it obeys; until then it is only read"
-        )
+            return Gap(f"its firmware is {now}, proved was {was}", True)
+        return Gap("not verified")
 
     def store(self, proof: Proof) -> Path:
         """Write a log and its signature; raises StorageError."""

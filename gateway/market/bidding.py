@@ -159,7 +159,7 @@ def _changes(want: _Want, policy: BidPolicy, may_cancel: bool) -> Bids:
     )
     for state in states:
         if not (may_cancel and _is_free(state, want.side)):
-            _take(plan, state.open_wh)
+            _take(_standing_for(plan, state), state.open_wh)
             kept.append(state)
             continue
         near = _near(plan, state, policy, want.rules)
@@ -195,6 +195,17 @@ def _near(
     if not any(about(piece) and piece.left_wh for piece in plan):
         return []
     return [piece for piece in plan if about(piece) or crumb(piece)]
+
+
+def _standing_for(plan: list[_Piece], state: TenderState) -> list[_Piece]:
+    """The pieces in the order in which a tender that cannot be taken back uses them up.
+
+    First those at its price and the less eager: one that bids too little stands in no eagerer one's way,
+    which may be filled where it is not. What is left over goes off the eagerer ones, the nearest first.
+    """
+    price, sign = state.tender.price_ticks, state.tender.side.sign
+    eagerer = [piece for piece in plan if sign * piece.price_ticks < sign * price]
+    return plan[len(eagerer) :] + eagerer[::-1]
 
 
 def _too_small(piece: _Piece, quantity_wh: int, rules: MarketRules) -> bool:

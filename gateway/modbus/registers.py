@@ -21,10 +21,15 @@ Kind = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "acc32", 
 
 
 class Missing(Enum):
-    """Why there is no value."""
+    """Why there is no value.
+
+    REFUSED: the device does not give the register, and nobody knows that its model has none. No sum goes on
+    without it; a reading of it alone is absent.
+    """
 
     ABSENT = "absent"
     BAD = "bad"
+    REFUSED = "refused"
 
 
 Value = float | int | str | Missing
@@ -66,7 +71,8 @@ class Field:
     (``size_counts``: an accumulator that its maker counts below 0) taken by its size, then
     scaled by ``scale`` and by ten to the signed register at ``scale_at`` (read in the same request), moved by
     ``offset``, then tested against ``valid``. ``byte_order``: little where a device swaps them inside a register.
-    ``bits``: only so many of the raw number from the first (0 the lowest).
+    ``bits``: only so many of the raw number from the first (0 the lowest). ``may_lack``: some models do not
+    have it, so one that refuses it has none.
     """
 
     address: int
@@ -83,6 +89,7 @@ class Field:
     byte_order: Words = "big"
     offset: float = 0
     bits: tuple[int, int] | None = None
+    may_lack: bool = True
 
     def __post_init__(self) -> None:
         if not self.plain:

@@ -24,7 +24,7 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.forecasts.history import Array
-from gateway.planner.induction import Problem, marginal_values, scenario_chances
+from gateway.planner.induction import Problem, marginal_values
 from gateway.planner.schedule import DispatchInterval, ValueIntegral, best_discharge
 
 MISSED = 1e5  # per MWh not charged at departure: above any market's cap
@@ -52,14 +52,14 @@ class CarPlans:
     notes: tuple[str, ...] = ()
 
 
-def car_plans(outlook: Outlook, problem: Problem, weights: Array) -> CarPlans:
+def car_plans(outlook: Outlook, problem: Problem, chances: Array) -> CarPlans:
     """When the cars charge; ``problem`` is the home's without them."""
     taken = np.zeros(len(outlook.forecasts))
     values: dict[str, CarValues] = {}
     notes: list[str] = []
     for car in outlook.cars:
         beside = replace(problem, net_wh=problem.net_wh + taken[:, None])
-        plan = car_plan(outlook, car, beside, weights, taken)
+        plan = car_plan(outlook, car, beside, chances, taken)
         taken = taken + np.array(plan.energy_wh)
         notes += plan.notes
         if plan.values is not None:
@@ -68,7 +68,7 @@ def car_plans(outlook: Outlook, problem: Problem, weights: Array) -> CarPlans:
 
 
 def car_plan(
-    outlook: Outlook, car: CarNeed, problem: Problem, weights: Array, taken: Array
+    outlook: Outlook, car: CarNeed, problem: Problem, chances: Array, taken: Array
 ) -> CarPlan:
     """When one car charges; ``taken`` is what others do, AC Wh by interval, and part of ``problem``.
 
@@ -84,6 +84,7 @@ def car_plan(
         [
             plugged_hours(f.interval.start, f.interval.end, outlook.now, car)
             for f in outlook.forecasts
+            if f.interval.start < car.departure
         ]
     )
     steps = int(np.count_nonzero(hours))
@@ -91,9 +92,8 @@ def car_plan(
         return CarPlan([0.0] * count, notes=_note(car, 0.0, outlook))
     grid = np.linspace(0.0, car.energy_wh, _POINTS)
     mine = _car_problem(problem, hours[:steps], car, outlook, taken)
-    chances = scenario_chances(weights, mine.transitions, steps)
     detailed = min(outlook.offer_intervals + 1, steps)
-    found = marginal_values(mine, _as_battery(car), grid, chances, detailed)
+    found = marginal_values(mine, _as_battery(car), grid, chances[:steps], detailed)
     means = found.expected
     integrals = ValueIntegral.of_rows(grid, means)
     charged = 0.0

@@ -63,6 +63,9 @@ class Problem:
     export_limit_w: float | None
     import_limit_w: float | None
     resell: bool = True  # False: stored energy may not be exported
+    most_out_wh: Array | None = (
+        None  # [T, N]: most AC Wh that the battery may give; None: its power
+    )
     impatience: float = IMPATIENCE  # a quarter-hour
     spans: tuple[int, ...] = ()  # how many intervals each row stands for; empty: one
 
@@ -154,6 +157,7 @@ def coarsened(problem: Problem, fine: int, span: int) -> Problem:
         net_wh=summed(problem.net_wh),
         import_price=mean(problem.import_price),
         export_price=mean(problem.export_price),
+        most_out_wh=None if problem.most_out_wh is None else summed(problem.most_out_wh),
         spans=(1,) * head + (span,) * merged,
     )
 
@@ -167,7 +171,12 @@ def scenario_chances(weights: Array, transitions: Array, count: int) -> Array:
 
 
 class _Step:
-    """One interval backwards for all net-load cases at once; its arrays are made once."""
+    """One interval backwards for all net-load cases at once.
+
+    The values lie in rows wider than the grid, with 'never' before it and 'no room' behind, and what is computed
+    beside the grid is thrown away: so a shift of all rows is one slice of the same memory, and every operation
+    runs over one piece of it. That, and arrays made once, is what makes an interval quick in numpy.
+    """
 
     def __init__(self, problem: Problem, spec: BatterySpec, grid: Array) -> None:
         self._size = grid.size
@@ -175,61 +184,91 @@ class _Step:
         slopes = interval_slopes(problem, spec)
         self._q1, self._q2, self._q3 = slopes.q1, slopes.q2, slopes.q3
         moved = np.stack([-slopes.down, slopes.k1 + slopes.k2, slopes.up]) / cell  # [3, T, N]
-        pad = int(np.abs(moved).max()) + 2
         whole = np.floor(moved)
-        self._part: list[list[list[float]]] = (moved - whole).tolist()
-        self._start: list[list[list[int]]] = (whole.astype(int) + pad).tolist()
+        part = moved - whole
+        self._part: list[list[list[float]]] = part.tolist()
+        self._start: list[list[list[int]]] = whole.astype(int).tolist()
+        same = (np.ptp(whole, axis=2) == 0) & (np.ptp(part, axis=2) < _SAME)
+        self._same: list[list[bool]] = same.tolist()
         self._short: list[int] = _first_short(problem.net_wh)
         self._drain: list[float] = (spec.standby_w * problem.hours / cell).tolist()
-        shape = (*problem.import_price.shape[1:], self._size)
-        cases = problem.net_wh.shape[1]
-        self._work = np.empty((cases, shape[0], self._size + 2 * pad), dtype=np.float32)
-        self._work[:, :, :pad] = NEVER
-        self._work[:, :, -pad:] = -NEVER
-        self._here = self._work[:, :, pad : pad + self._size]
-        self._result, self._moved = (np.empty((cases, *shape), dtype=np.float32) for _ in range(2))
+        farthest = np.abs(moved).max(axis=(0, 2))  # [T]
+        self._pads: list[int] = (np.ceil(farthest / 4) * 4 + 2).astype(int).tolist()
+        shape = problem.net_wh.shape[1], problem.import_price.shape[1], self._size
+        self._rows = {pad: _Rows(shape, pad) for pad in set(self._pads)}
 
     def back(self, t: int, value: Array32) -> Array32:
         """The value at the interval's start [N, K, S] from the value at its end; the array is reused."""
-        np.copyto(self._here, value)
-        v, moved = self._result, self._moved
-        self._shifted(0, t, v)
+        rows = self._rows[self._pads[t]]
+        rows.take(value)
+        v = rows.result
+        self._shifted(rows, 0, t, rows.flat_result)
         np.minimum(v, self._q1[t], out=v)
-        self._shifted(1, t, moved)
+        self._shifted(rows, 1, t, rows.flat_moved)
         short = self._short[t]
         if short < len(v):  # first what covers the house, then idle
-            self._inner(t, slice(short, None), moved[short:], self._here[short:])
+            self._inner(t, slice(short, None), (v, rows.moved, rows.here))
         if short:  # idle, then what stores the surplus
-            self._inner(t, slice(0, short), self._here[:short], moved[:short])
-        self._shifted(2, t, moved)
-        np.maximum(v, moved, out=v)
+            self._inner(t, slice(0, short), (v, rows.here, rows.moved))
+        self._shifted(rows, 2, t, rows.flat_moved)
+        np.maximum(rows.flat_result, rows.flat_moved, out=rows.flat_result)
         if self._drain[t]:
             # Standby: what is e at the interval's start is a little less at its end.
             part = min(self._drain[t], 1.0)
-            v[:, :, 1:] = (1 - part) * v[:, :, 1:] + part * v[:, :, :-1]
-        return v
+            inside = rows.grid_part
+            inside[:, :, 1:] = (1 - part) * inside[:, :, 1:] + part * inside[:, :, :-1]
+        return rows.grid_part
 
-    def _inner(self, t: int, cases: slice, first: Array32, second: Array32) -> None:
-        v = self._result[cases]
+    def _inner(self, t: int, cases: slice, arrays: tuple[Array32, Array32, Array32]) -> None:
+        v, first, second = (a[cases] for a in arrays)
         np.maximum(v, first, out=v)
         np.minimum(v, self._q2[t, cases], out=v)
         np.maximum(v, second, out=v)
         np.minimum(v, self._q3[t, cases], out=v)
 
-    def _shifted(self, which: int, t: int, out: Array32) -> None:
+    def _shifted(self, rows: _Rows, which: int, t: int, out: Array32) -> None:
         """v(e + change) over the grid, linear between points."""
         starts, parts = self._start[which][t], self._part[which][t]
-        if starts.count(starts[0]) == len(starts) and max(parts) - min(parts) < _SAME:
-            self._lerp(self._work, starts[0], parts[0], out)
+        if self._same[which][t]:
+            rows.shift(slice(0, None), starts[0], parts[0], out)
             return
         for n, (start, part) in enumerate(zip(starts, parts, strict=True)):
-            self._lerp(self._work[n], start, part, out[n])
+            rows.shift(rows.of_case[n], start, part, out)
 
-    def _lerp(self, work: Array32, start: int, part: float, out: Array32) -> None:
-        low = work[..., start : start + self._size]
-        np.subtract(work[..., start + 1 : start + 1 + self._size], low, out=out)
-        np.multiply(out, part, out=out)
-        np.add(out, low, out=out)
+
+class _Rows:
+    """The rows of one width: values with what is around the grid, their rise to the next point, and two results."""
+
+    def __init__(self, shape: tuple[int, int, int], pad: int) -> None:
+        cases, scenarios, size = shape
+        width = size + 2 * pad
+        length = scenarios * width
+        total = cases * length
+        # Room on both sides for shifts of the first and the last row.
+        self._values = np.zeros(total + 2 * pad, dtype=np.float32)
+        self._rises = np.zeros(total + 2 * pad, dtype=np.float32)
+        self._pad = pad
+        self.flat_result, self.flat_moved = (np.empty(total, dtype=np.float32) for _ in range(2))
+        wide = cases, scenarios, width
+        self.here = self._values[pad : pad + total].reshape(wide)
+        self.here[:, :, :pad] = NEVER
+        self.here[:, :, -pad:] = -NEVER
+        self._grid = self.here[:, :, pad : pad + size]
+        self.result, self.moved = self.flat_result.reshape(wide), self.flat_moved.reshape(wide)
+        self.grid_part = self.result[:, :, pad : pad + size]
+        self.of_case = [slice(n * length, (n + 1) * length) for n in range(cases)]
+
+    def take(self, value: Array32) -> None:
+        """The values to be moved."""
+        np.copyto(self._grid, value)
+        np.subtract(self._values[1:], self._values[:-1], out=self._rises[:-1])
+
+    def shift(self, rows: slice, start: int, part: float, out: Array32) -> None:
+        """Each of the ``rows`` at its place plus ``start`` and a ``part`` of a cell."""
+        out = out[rows]
+        begin = rows.start + self._pad + start
+        np.multiply(self._rises[begin : begin + out.size], part, out=out)
+        np.add(out, self._values[begin : begin + out.size], out=out)
 
 
 def _first_short(net_wh: Array) -> list[int]:
@@ -310,6 +349,8 @@ def _power_limits(problem: Problem, spec: BatterySpec, net: Array) -> tuple[Arra
     hours = problem.hours[:, None]
     discharge = np.broadcast_to(spec.max_discharge_w * hours, net.shape)
     charge = np.broadcast_to(spec.max_charge_w * hours, net.shape)
+    if problem.most_out_wh is not None:
+        discharge = np.minimum(discharge, problem.most_out_wh)
     if problem.export_limit_w is not None:
         discharge = np.minimum(discharge, np.maximum(net + problem.export_limit_w * hours, 0))
     if problem.import_limit_w is not None:

@@ -71,7 +71,8 @@ class ScenarioValues:
         """Value of the energy from the grid's begin up to ``stored_wh`` [..., K]."""
         grid, rows = self._grid, self._rows
         cell = grid[1] - grid[0]
-        i = np.clip(((stored_wh - grid[0]) / cell).astype(int), 0, grid.size - 2)
+        i = ((stored_wh - grid[0]) / cell).astype(int)
+        np.minimum(np.maximum(i, 0, out=i), grid.size - 2, out=i)
         into = stored_wh - grid[i]
         here = rows[self._each, i]
         slope = (rows[self._each, i + 1] - here) / cell
@@ -82,7 +83,7 @@ class ScenarioValues:
         """The stored Wh at which each row has fallen to its value."""
         grid, rows = self._grid, self._rows
         i = (rows > values[:, None]).sum(axis=1)
-        low, high = np.clip(i - 1, 0, None), np.clip(i, None, grid.size - 1)
+        low, high = np.maximum(i - 1, 0), np.minimum(i, grid.size - 1)
         above, below = rows[self._each, low], rows[self._each, high]
         apart = above - below
         part = np.where(apart > 0, (above - values) / np.where(apart > 0, apart, 1.0), 0.0)
@@ -107,11 +108,13 @@ def offer_curve(
     dear, cheap = (net + car_wh for net in cautious_net(forecast, outlook.quantity_quantile))
     limit_w = outlook.export_limit_w  # of the panels' surplus too, which no battery may hold back
     room = inf if limit_w is None else limit_w * forecast.interval.hours
-    given = _answers(dear, prices, values, budget, outlook, forecast)
+    alone = 0.0 if outlook.car_from_battery else car_wh
+    asked = _Asked.of(forecast, prices, values, spec)
+    given = _answers((dear, alone), asked, budget, outlook)
     sold = np.where(prices >= forecast.export_price, np.clip(given - dear, 0.0, room), 0.0)
     most = float(np.max(given, where=sold > 0, initial=0.0))
     filled = replace(budget, stored_wh=budget.filled_wh)
-    given = _answers(cheap, prices, values, filled, outlook, forecast)
+    given = _answers((cheap, alone), asked, filled, outlook)
     buys = (sold == 0) & (prices <= forecast.import_price)
     bought = np.where(buys, np.minimum(given - cheap, 0.0), 0.0)
     least = float(np.min(given, where=bought < 0, initial=0.0))
@@ -125,22 +128,39 @@ def offer_curve(
     return OfferCurve(forecast.interval, steps)
 
 
-def _answers(
-    net_wh: float,
-    prices: Array,
-    values: ScenarioValues,
-    budget: OfferBudget,
-    outlook: Outlook,
-    forecast: Forecast,
-) -> Array:
-    """The battery's discharge, AC Wh, if energy costs and earns each of ``prices``.
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One interval at each candidate price, and the stored Wh at which a Wh is worth buying or selling at it."""
 
-    The same kinks as in `schedule.best_discharge`, for all prices at once.
+    hours: float
+    prices: Array
+    values: ScenarioValues
+    bought_wh: Array
+    sold_wh: Array
+
+    @classmethod
+    def of(
+        cls, forecast: Forecast, prices: Array, values: ScenarioValues, spec: BatterySpec | None
+    ) -> _Asked:
+        spec = spec or BatterySpec(1, 0, 0, 0)
+        buys = values.where(prices / spec.charge_efficiency)
+        sells = values.where((prices - spec.wear_per_mwh) * spec.discharge_efficiency)
+        return cls(forecast.interval.hours, prices, values, buys, sells)
+
+
+def _answers(
+    net: tuple[float, float], asked: _Asked, budget: OfferBudget, outlook: Outlook
+) -> Array:
+    """The battery's discharge, AC Wh, if energy costs and earns each of the prices.
+
+    ``net`` is the net load and what of it cars take that the battery may not serve. The same kinks as in
+    `schedule.best_discharge`, for all prices at once.
     """
-    spec = outlook.battery
+    net_wh, car_alone_wh = net
+    spec, prices = outlook.battery, asked.prices
     if spec is None:
         return np.zeros(prices.size)
-    hours, stored, wear = forecast.interval.hours, budget.stored_wh, spec.wear_per_mwh
+    hours, stored = asked.hours, budget.stored_wh
     eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
     step = DispatchInterval(
         hours=hours,
@@ -150,20 +170,18 @@ def _answers(
         export_limit_w=outlook.export_limit_w,
         import_limit_w=outlook.import_limit_w,
         exportable_wh=max(budget.resellable_wh, 0.0) * eta_d,
+        car_alone_wh=car_alone_wh,
     )
     low, high = discharge_bounds(stored, step, spec)
     bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
     fixed = np.array([0.0, net_wh, low, high, *(w * hours for w in bends)])
-    meets = np.stack(
-        [
-            -np.maximum(values.where(prices / eta_c) - stored, 0.0) / eta_c,
-            np.maximum(stored - values.where((prices - wear) * eta_d), 0.0) * eta_d,
-        ]
-    )
-    each = np.broadcast_to(fixed[:, None], (fixed.size, prices.size))
-    x = np.clip(np.concatenate([each, meets]), low, high)
-    gain = (x - net_wh) * prices + values.of(stored + _changes(x, hours, spec))
-    gain -= wear * np.maximum(x, 0.0)
+    x = np.empty((fixed.size + 2, prices.size))
+    x[:-2] = fixed[:, None]
+    x[-2] = -np.maximum(asked.bought_wh - stored, 0.0) / eta_c
+    x[-1] = np.maximum(stored - asked.sold_wh, 0.0) * eta_d
+    np.minimum(np.maximum(x, low, out=x), high, out=x)
+    gain = (x - net_wh) * prices + asked.values.of(stored + _changes(x, hours, spec))
+    gain -= spec.wear_per_mwh * np.maximum(x, 0.0)
     best = gain >= gain.max(axis=0) - 1e-9
     chosen = np.where(best, np.abs(x), inf).argmin(axis=0)
     result: Array = x[chosen, np.arange(prices.size)]

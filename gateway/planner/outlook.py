@@ -16,6 +16,7 @@ from gateway.forecasts.history import Array, History, history_of, quarter_index,
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.prices import PriceOutlook, price_outlook
 from gateway.forecasts.published import PublishedOutlook, published_outlook
+from gateway.forecasts.weather import Temperatures
 from gateway.tariff import TariffRules, Terms
 
 # Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
@@ -56,6 +57,7 @@ class Home:
     import_limit_w: float | None = None
     grid_energy_stays: bool = False  # what was bought from the grid is never sold again
     month_peak_w: float = 0.0  # highest quarter-hour import of this local month, for demand charges
+    car_from_battery: bool = False  # the owner lets the battery feed a car
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Options:
     """How far and how cautiously to plan.
 
     ``forecaster`` is the home's own, which learns once a day; a new one for each outlook says the same.
+    ``temperatures`` are those outside, where somebody tells them.
     """
 
     horizon_h: float = 36.0
@@ -71,6 +74,7 @@ class Options:
     offer_intervals: int = 5
     trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
     forecaster: EnergyForecaster | None = None
+    temperatures: Temperatures | None = None
 
 
 def build_outlook(
@@ -104,7 +108,9 @@ def outlook_from(
     cleared = {0: prices.cleared[starts[0]]} if starts[0] in prices.cleared else None
     market = price_outlook(history, ahead, cleared)
     energy = options.forecaster or EnergyForecaster(tariff.zone)
-    load, pv = energy.load(history, steps), energy.pv(history, steps)
+    outside = options.temperatures
+    degrees = None if outside is None else outside.over(history.first, len(history) + steps)
+    load, pv = energy.load(history, steps, degrees), energy.pv(history, steps)
     return Outlook(
         now=now,
         forecasts=tuple(
@@ -123,6 +129,7 @@ def outlook_from(
         scenario_weights=tuple(market.weights.tolist()),
         offer_intervals=options.offer_intervals,
         trading=options.trading,
+        car_from_battery=home.car_from_battery,
     )
 
 

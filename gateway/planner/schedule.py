@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -50,15 +51,32 @@ class ValueIntegral:
         return self._total[i] + into * (values[i] + slope * into / 2)
 
     def where(self, value: float) -> float:
-        """The stored Wh at which the marginal value has fallen to ``value``."""
+        """The least stored Wh at which the marginal value has fallen to ``value``."""
+        return self._between(bisect_left(self._falling, -value), value)
+
+    def until(self, value: float) -> float:
+        """The most stored Wh at which the marginal value is still ``value``."""
+        return self._between(bisect_right(self._falling, -value), value)
+
+    def _between(self, i: int, value: float) -> float:
         grid, values = self._grid, self.values
-        i = bisect_left(self._falling, -value)
         if i == 0:
             return grid[0]
         if i == len(grid):
             return grid[-1]
         part = (values[i - 1] - value) / (values[i - 1] - values[i])
         return grid[i - 1] + part * (grid[i] - grid[i - 1])
+
+
+def crossings(grid: Array, rows: Array, values: Array, *, last: bool) -> Array:
+    """`ValueIntegral.where` (or `until` with ``last``) of each row [T, S] for its value [T]."""
+    above = (rows >= values[:, None]) if last else (rows > values[:, None])
+    i, each = above.sum(axis=1), np.arange(len(rows))
+    low, high = np.maximum(i - 1, 0), np.minimum(i, grid.size - 1)
+    apart = rows[each, low] - rows[each, high]
+    part = np.where(apart > 0, (rows[each, low] - values) / np.where(apart > 0, apart, 1.0), 0.0)
+    result: Array = grid[low] + part * (grid[high] - grid[low])
+    return result
 
 
 def integrals(grid: Array, rows: Array) -> Array:
@@ -80,6 +98,7 @@ class DispatchInterval:
     export_limit_w: float | None = None
     import_limit_w: float | None = None
     exportable_wh: float | None = None  # most AC Wh that the battery may feed into the grid
+    car_alone_wh: float = 0.0  # of net_wh, what cars take that the battery may not serve
 
 
 def best_discharge(
@@ -92,13 +111,17 @@ def best_discharge(
     """
     low, high = discharge_bounds(stored_wh, step, spec)
     bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
-    levels = None if bends else _levels(integral, step, spec)
-    if levels is not None:
-        x = min(max(_towards(levels, stored_wh, step.net_wh, spec), low), high)
-        candidates = [0.0, x]
-    else:
-        candidates = [0.0, step.net_wh, low, high, *(w * step.hours for w in bends)]
-        candidates += _meetings(integral, stored_wh, step, spec)
+    slopes = None if bends else _slopes(step, spec)
+    if slopes is not None:
+        sold, inside, bought = slopes
+        levels = Levels(
+            integral.until(sold),
+            integral.until(inside) if step.net_wh >= 0 else integral.where(inside),
+            integral.where(bought),
+        )
+        return min(max(_towards(levels, stored_wh, step.net_wh, spec), low), high)
+    candidates = [0.0, step.net_wh, low, high, *(w * step.hours for w in bends)]
+    candidates += _meetings(integral, stored_wh, step, spec)
     best, most = 0.0, -inf
     for candidate in candidates:
         x = min(max(candidate, low), high)
@@ -118,26 +141,29 @@ def _gain(
     return cash + integral.of(left) - spec.wear_per_mwh * max(x, 0.0)
 
 
-def _levels(
-    integral: ValueIntegral, step: DispatchInterval, spec: BatterySpec
-) -> tuple[float, float, float] | None:
+class Levels(NamedTuple):
     """The stored energy down to which selling pays, up to which idling ends, up to which buying pays.
 
-    The middle one is of what needs no grid: covering the house, or storing its surplus. None where the
-    cash is not concave (export dearer than import, or a negative price that would be burnt).
+    The middle one is of what needs no grid: covering the house, or storing its surplus. Where a value holds
+    over a span, each is the end of it that is nearer to doing nothing.
     """
+
+    sold: float
+    inside: float
+    bought: float
+
+
+def _slopes(step: DispatchInterval, spec: BatterySpec) -> tuple[float, float, float] | None:
+    """The marginal values at which selling, the house and buying begin to pay; None where the cash is not
+    concave (export dearer than import, or a negative price that would be burnt)."""
     eta_c, eta_d, wear = spec.charge_efficiency, spec.discharge_efficiency, spec.wear_per_mwh
     sold = (step.export_price - wear) * eta_d
     bought = step.import_price / eta_c
     inside = (step.import_price - wear) * eta_d if step.net_wh >= 0 else step.export_price / eta_c
-    if not sold <= inside <= bought:
-        return None
-    return integral.where(sold), integral.where(inside), integral.where(bought)
+    return (sold, inside, bought) if sold <= inside <= bought else None
 
 
-def _towards(
-    levels: tuple[float, float, float], stored_wh: float, net_wh: float, spec: BatterySpec
-) -> float:
+def _towards(levels: Levels, stored_wh: float, net_wh: float, spec: BatterySpec) -> float:
     """The move, without limits, that concave cash asks for."""
     sold, inside, bought = levels
     eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
@@ -177,6 +203,8 @@ def discharge_bounds(
     most_out = min(spec.max_discharge_w * step.hours, held)
     if step.exportable_wh is not None:
         most_out = min(most_out, max(step.net_wh, 0.0) + step.exportable_wh)
+    if step.car_alone_wh > 0:  # control: while a car charges, the house alone is served
+        most_out = min(most_out, max(step.net_wh - step.car_alone_wh, 0.0))
     low, high = -most_in, most_out
     if step.export_limit_w is not None:
         high = max(low, min(high, step.net_wh + step.export_limit_w * step.hours))
@@ -208,24 +236,39 @@ def dispatch_interval(
         export_limit_w=outlook.export_limit_w,
         import_limit_w=outlook.import_limit_w,
         exportable_wh=exportable_wh,
+        car_alone_wh=0.0 if outlook.car_from_battery else car_wh,
     )
 
 
 def expected_schedule(
     outlook: Outlook,
-    integrals: Sequence[ValueIntegral],
+    grid: Array,
+    rows: Array,
     car_wh: Sequence[float],
     spec: BatterySpec | None,
 ) -> tuple[PlannedInterval, ...]:
-    """What will happen if everything comes as expected."""
+    """What will happen if everything comes as expected; ``rows`` [T, S] are the values at each interval's end."""
     stored, made = outlook.stored_wh, []
     resellable = outlook.resellable_wh
     night = any(f.flat_night for f in outlook.forecasts)
-    for i, forecast in enumerate(outlook.forecasts):
-        exportable = resellable * (spec.discharge_efficiency if spec else 0) if night else None
-        step = dispatch_interval(forecast, outlook, car_wh[i], exportable)
-        battery = best_discharge(integrals[i], stored, step, spec) if spec else 0.0
+    steps = [
+        dispatch_interval(f, outlook, car, None)
+        for f, car in zip(outlook.forecasts, car_wh, strict=True)
+    ]
+    levels = _all_levels(steps, grid, rows, spec) if spec else []
+    for i, (forecast, step) in enumerate(zip(outlook.forecasts, steps, strict=True)):
+        battery = 0.0
         if spec:
+            if night:
+                exportable = resellable * spec.discharge_efficiency
+                step = replace(step, exportable_wh=exportable)  # noqa: PLW2901 - the same, as it now stands
+            level = levels[i]
+            if level is None:
+                integral = ValueIntegral.of_rows(grid, rows[i : i + 1])[0]
+                battery = best_discharge(integral, stored, step, spec)
+            else:
+                low, high = discharge_bounds(stored, step, spec)
+                battery = min(max(_towards(level, stored, step.net_wh, spec), low), high)
             stored = after_interval(stored, battery, step.hours, spec)
             given = max(battery - max(step.net_wh, 0.0), 0.0) / spec.discharge_efficiency
             resellable = min(max(resellable - given, 0.0), stored)
@@ -246,6 +289,23 @@ def expected_schedule(
             )
         )
     return tuple(made)
+
+
+def _all_levels(
+    steps: Sequence[DispatchInterval], grid: Array, rows: Array, spec: BatterySpec
+) -> list[Levels | None]:
+    """The levels of every interval at once; None where `best_discharge` must compare."""
+    if spec.discharge_curve or spec.charge_curve:
+        return [None] * len(steps)
+    slopes = [_slopes(step, spec) for step in steps]
+    table = np.array([s or (0.0, 0.0, 0.0) for s in slopes])
+    short = np.array([step.net_wh >= 0 for step in steps])
+    sold = crossings(grid, rows, table[:, 0], last=True)
+    until = crossings(grid, rows, table[:, 1], last=True)
+    where = crossings(grid, rows, table[:, 1], last=False)
+    bought = crossings(grid, rows, table[:, 2], last=False)
+    found = zip(sold.tolist(), np.where(short, until, where).tolist(), bought.tolist(), strict=True)
+    return [None if s is None else Levels(*three) for s, three in zip(slopes, found, strict=True)]
 
 
 def with_more(

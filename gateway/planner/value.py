@@ -22,7 +22,7 @@ from gateway.planner.induction import (
     scenario_chances,
 )
 from gateway.planner.offers import battery_offers
-from gateway.planner.schedule import ValueIntegral, expected_schedule, with_more
+from gateway.planner.schedule import expected_schedule, with_more
 
 _POINTS = 64
 _FINE, _SPAN = 48, 4  # quarter-hours for twelve hours, then hours
@@ -42,23 +42,26 @@ class ValueStrategy:
         spec = outlook.battery or no_battery()
         grid = energy_grid(spec, _POINTS)
         problem, weights = home_problem(outlook)
-        cars = car_plans(outlook, problem, weights)
-        net = problem.net_wh + np.array(cars.energy_wh)[:, None]
-        problem = replace(problem, net_wh=net, end_value=_end_value(outlook, spec, grid))
         count = len(outlook.forecasts)
         chances = scenario_chances(weights, problem.transitions, count)
+        cars = car_plans(outlook, problem, chances)
+        problem = replace(
+            problem,
+            net_wh=problem.net_wh + np.array(cars.energy_wh)[:, None],
+            end_value=_end_value(outlook, spec, grid),
+            most_out_wh=_beside_cars(outlook, problem, spec, np.array(cars.energy_wh)),
+        )
         detailed = min(outlook.offer_intervals + 1, count)
         values = marginal_values(coarsened(problem, _FINE, _SPAN), spec, grid, chances, detailed)
         means, ends = values.expected, values.by_scenario
         points = tuple(grid.tolist())
-        integrals = ValueIntegral.of_rows(grid, means)
-        schedule = expected_schedule(outlook, integrals, cars.energy_wh, outlook.battery)
+        schedule = expected_schedule(outlook, grid, means, cars.energy_wh, outlook.battery)
         return Plan(
             made_at=outlook.now,
             strategy=self.name,
             values=tuple(
-                ValueCurve(f.interval, points, integral.values)
-                for f, integral in zip(outlook.forecasts, integrals, strict=True)
+                ValueCurve(f.interval, points, tuple(row))
+                for f, row in zip(outlook.forecasts, means.tolist(), strict=True)
             ),
             cars=cars.values,
             offers=battery_offers(outlook, grid, ends, cars.energy_wh, schedule[0].stored_wh),
@@ -96,6 +99,17 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
         resell=not any(f.flat_night for f in forecasts),
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
+
+
+def _beside_cars(
+    outlook: Outlook, problem: Problem, spec: BatterySpec, car_wh: Array
+) -> Array | None:
+    """What the battery may give while cars charge that it may not feed: what the house needs, as control does."""
+    if outlook.car_from_battery or not car_wh.any():
+        return None
+    house = np.maximum(problem.net_wh, 0.0)
+    power = spec.max_discharge_w * problem.hours[:, None]
+    return np.where(car_wh[:, None] > 0, np.minimum(house, power), power)
 
 
 def _net_cases(load: Array, pv: Array) -> Array:

@@ -84,15 +84,18 @@ class Steering(Protocol):
 class _Envelope(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
-    ts: AwareDatetime
+    ts: AwareDatetime | None = None
     ttl_s: Annotated[float, Field(gt=0, le=MAX_TTL_S)] = 60
     value: Any
 
 
 def parse_command(
-    name: str, payload: bytes, now: datetime, retained: bool = False
+    name: str, payload: bytes, now: datetime, retained: bool = False, *, untimed: bool = False
 ) -> Command | CommandResult:
-    """The command, or the reason why it is refused."""
+    """The command, or the reason why it is refused.
+
+    ``untimed``: ours is not the world's time, so a command may leave out its own and is of the moment it comes.
+    """
     if retained:
         why = "a retained message is never a command; publish it without retain"
         return CommandResult(None, "rejected", "retained", why)
@@ -107,7 +110,10 @@ def parse_command(
         envelope = _Envelope.model_validate_json(payload)
     except ValidationError as error:
         return CommandResult(_id_in(payload), "rejected", "malformed", _first_fault(error))
-    late = _too_late(envelope, now)
+    if envelope.ts is None and not untimed:
+        return CommandResult(envelope.id, "rejected", "malformed", "ts: Field required")
+    ts = envelope.ts or now
+    late = _too_late(envelope, ts, now)
     if late:
         return late
     try:
@@ -115,11 +121,11 @@ def parse_command(
     except ValueError as error:
         why = f"{error}; {name} takes {spec.allowed} {spec.unit}".rstrip()
         return CommandResult(envelope.id, "rejected", "out_of_range", why)
-    return Command(envelope.id, name, changes, envelope.ts)
+    return Command(envelope.id, name, changes, ts)
 
 
-def _too_late(envelope: _Envelope, now: datetime) -> CommandResult | None:
-    age = now - envelope.ts
+def _too_late(envelope: _Envelope, ts: datetime, now: datetime) -> CommandResult | None:
+    age = now - ts
     if age > timedelta(seconds=envelope.ttl_s):
         why = f"it was valid for {envelope.ttl_s:g} s and is {age.total_seconds():.0f} s old"
         return CommandResult(envelope.id, "expired", "expired", why)

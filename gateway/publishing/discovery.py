@@ -27,6 +27,7 @@ from gateway.domain.setting_kinds import (
     Weekdays,
 )
 from gateway.domain.user_settings import SETTINGS, Setting
+from gateway.languages import translated
 from gateway.publishing.topics import HOME_SCALARS, Message
 
 _ORIGIN = "Home energy gateway"
@@ -35,10 +36,9 @@ _DETAIL = {"entity_category": "diagnostic"}
 _DECIMALS = {"W": 0, "kWh": 2, "%": 0, "Hz": 2}  # shown of a number; what is not here: one
 _NOT_KNOWN = "{{ 'None' if value == 'null' else value }}"
 # What Home Assistant sends: checked, expiring and unique like any other command.
-_AROUND = (
-    '{"id":"ha-{{ (utcnow().timestamp() * 1000) | int }}-%s",'
-    '"ts":"{{ utcnow().isoformat() }}","ttl_s":60,"value":%s}'
-)
+_ID = '{"id":"ha-{{ (utcnow().timestamp() * 1000) | int }}-%s",'
+_AROUND = _ID + '"ts":"{{ utcnow().isoformat() }}","ttl_s":60,"value":%s}'
+_UNTIMED = _ID + '"value":%s}'  # the gateway's time is not the world's, as in the demo
 
 Component = dict[str, Any]
 
@@ -54,6 +54,8 @@ class HomeToDiscover:
     publish_s: float = 10
     currency: str = "USD"
     page_url: str = ""  # of our page, for a link; empty where others do not reach it
+    language: str = "en"  # of the names
+    untimed: bool = False  # the gateway's time is not the world's
 
 
 Devices = tuple[tuple[str, tuple[str, ...]], ...]  # name and metrics of each
@@ -83,22 +85,35 @@ def discovered(snapshot: Snapshot, before: Devices = ()) -> Devices:
     )
 
 
+Makers = tuple[
+    tuple[str, tuple[str, str]], ...
+]  # name, and maker and model of each that states them
+
+
+def makers(snapshot: Snapshot) -> Makers:
+    """What the devices are by their own word."""
+    return tuple((d.name, d.made_by) for d in snapshot.devices.values() if all(d.made_by))
+
+
 @lru_cache(maxsize=8)
 def discovery_messages(
     home: HomeToDiscover,
     devices: Devices,
     commands: bool = True,
     exchange: bool = True,
+    made_by: Makers = (),
 ) -> tuple[Message, ...]:
     """All discovery of a home; cheap to ask for again with the same arguments."""
-    messages = [_gateway(home, commands)]
+    messages, known = [_gateway(home, commands)], dict(made_by)
     for name, metrics in devices:
-        messages += _device(home, name, metrics)
+        messages += _device(home, name, metrics, known.get(name))
     messages.append(_market(home, commands, exchange))
     return tuple(messages)
 
 
-def _device(home: HomeToDiscover, name: str, metrics: Iterable[str]) -> list[Message]:
+def _device(
+    home: HomeToDiscover, name: str, metrics: Iterable[str], made_by: tuple[str, str] | None
+) -> list[Message]:
     """One entry for each thing behind a device: a hybrid inverter is an inverter and a battery."""
     by_kind: dict[str, list[str]] = {}
     for metric in metrics:
@@ -118,7 +133,10 @@ def _device(home: HomeToDiscover, name: str, metrics: Iterable[str]) -> list[Mes
             home, f"{home.base}/{name}/availability", f"{key}_connected"
         )
         title = name.replace("_", " ").capitalize() if alone else f"{name} {kind}".capitalize()
-        messages.append(_config(home, key, title, kind.capitalize(), parts))
+        maker, model = made_by or (_ORIGIN, kind.capitalize())
+        if made_by and not alone:  # what hangs behind it is known by it alone
+            model = f"{model} ({kind})"
+        messages.append(_config(home, key, title, (maker, model), parts))
     return messages
 
 
@@ -136,6 +154,8 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
         "alarms": _alarms(home),
         "decision": _decision(home),
         "car_plugged": _plug(home),
+        "battery_setpoint": _setpoint(home),
+        **_outlook(home),
         "event": {
             "platform": "event",
             "name": "Refused command",
@@ -149,7 +169,9 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
         parts[metric] = _sensor(home, "site", metric, owned=False)
     if commands:
         parts |= _settings(home, lambda setting: setting.part != "market")
-    return _config(home, "gateway", f"Energy gateway {home.site}", "Gateway", parts, via=False)
+    return _config(
+        home, "gateway", f"Energy gateway {home.site}", (_ORIGIN, "Gateway"), parts, via=False
+    )
 
 
 def _alarms(home: HomeToDiscover) -> Component:
@@ -177,6 +199,46 @@ def _decision(home: HomeToDiscover) -> Component:
         **_available(home),
         **_identity(home, "sensor", "decision"),
     }
+
+
+def _setpoint(home: HomeToDiscover) -> Component:
+    """What the battery is asked for; unknown while it works by itself. The other setpoints are attributes."""
+    return {
+        "platform": "sensor",
+        "name": "Battery setpoint",
+        "device_class": "power",
+        "unit_of_measurement": "W",
+        "state_class": "measurement",
+        "state_topic": f"{home.base}/setpoints",
+        "value_template": "{{ value_json.battery_w }}",
+        "json_attributes_topic": f"{home.base}/setpoints",
+        **_available(home),
+        **_identity(home, "sensor", "battery_setpoint"),
+    }
+
+
+def _outlook(home: HomeToDiscover) -> dict[str, Component]:
+    """What is expected of the next hour; all hours that are planned are attributes, for charts and automations."""
+    energy: Component = {"device_class": "energy", "unit_of_measurement": "Wh"}
+    price: Component = {"unit_of_measurement": f"{home.currency}/kWh", "suggested_display_precision": 3}  # fmt: skip
+    parts: dict[str, Component] = {}
+    for name, said, about in (
+        ("pv", "Sun expected", energy),
+        ("load", "Load expected", energy),
+        ("import_price", "Import price expected", price),
+        ("export_price", "Export price expected", price),
+    ):
+        parts[f"forecast_{name}"] = {
+            "platform": "sensor",
+            "name": said,
+            **about,
+            "state_topic": f"{home.base}/forecast/{name}",
+            "value_template": "{{ value_json.next_hour }}",
+            "json_attributes_topic": f"{home.base}/forecast/{name}",
+            **_available(home),
+            **_identity(home, "sensor", f"forecast_{name}"),
+        }
+    return parts
 
 
 def _plug(home: HomeToDiscover) -> Component:
@@ -244,7 +306,7 @@ def _market(home: HomeToDiscover, commands: bool, exchange: bool) -> Message:
     named, model = (
         ("Energy market", "Exchange account") if exchange else ("Energy prices", "Tariff")
     )
-    return _config(home, "market", f"{named} {home.site}", model, parts)
+    return _config(home, "market", f"{named} {home.site}", (_ORIGIN, model), parts)
 
 
 def _sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) -> Component:
@@ -296,7 +358,7 @@ def _setting(home: HomeToDiscover, setting: Setting) -> Component:
         **look,
         "name": setting.title,
         "command_topic": f"{home.base}/cmd/{setting.command}",
-        "command_template": _AROUND % (setting.name, value),
+        "command_template": (_UNTIMED if home.untimed else _AROUND) % (setting.name, value),
         "state_topic": f"{home.base}/settings/{setting.name}",
         "value_template": _NOT_KNOWN,
         "qos": 1,
@@ -357,12 +419,17 @@ def _config(
     home: HomeToDiscover,
     key: str,
     title: str,
-    model: str,
+    made_by: tuple[str, str],
     parts: Mapping[str, Component],
     via: bool = True,
 ) -> Message:
     place = f"energy_gateway_{home.site}_{key}"
-    device = {"identifiers": [place], "name": title, "model": model, "manufacturer": _ORIGIN}
+    device = {
+        "identifiers": [place],
+        "name": title,
+        "model": made_by[1],
+        "manufacturer": made_by[0],
+    }
     if via:
         device["via_device"] = f"energy_gateway_{home.site}_gateway"
     else:
@@ -374,5 +441,7 @@ def _config(
         "origin": {"name": _ORIGIN, "sw_version": home.version},
         "components": parts,
     }
+    for part in parts.values():
+        part["name"] = translated(home.language, part["name"])
     text = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Message(f"{home.prefix}/device/{place}/config", text.encode(), 1, True)

@@ -38,6 +38,7 @@ RESERVED = frozenset(
         "forecast",
         "plan",
         "decision",
+        "setpoints",
         "ledger",
         "settings",
         "cmd",

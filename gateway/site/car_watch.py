@@ -8,7 +8,7 @@ phases, what the car takes at most. A new car is a new question.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from gateway.domain.control import ChargerAssumptions, ControlSettings
@@ -52,19 +52,45 @@ class CarWatch:
     def __init__(self, control: ControlSettings) -> None:
         self._control = control
         self._cars: dict[str, CarSeen] = {}
+        self._on_one: dict[str, CarSeen] = {}  # the same while its charger uses one phase only
 
-    def look(self, snapshot: Snapshot, told_a: Mapping[str, float], at: float) -> Snapshot:
-        """``told_a`` A by charger; ``at`` of a monotonic clock, s."""
+    def look(
+        self,
+        snapshot: Snapshot,
+        told_a: Mapping[str, float],
+        at: float,
+        on_one: Collection[str] = (),
+    ) -> Snapshot:
+        """``told_a`` A by charger, ``on_one`` those told to use one phase; ``at`` of a monotonic clock, s."""
         if not snapshot.chargers:
             return snapshot
-        chargers = tuple(self._one(c, told_a.get(c.name, 0.0), at) for c in snapshot.chargers)
+        chargers = tuple(
+            self._one(c, told_a.get(c.name, 0.0), at, on_one=c.name in on_one)
+            for c in snapshot.chargers
+        )
         return replace(snapshot, chargers=chargers)
 
-    def _one(self, charger: ChargerState, told_a: float, at: float) -> ChargerState:
+    def _one(
+        self, charger: ChargerState, told_a: float, at: float, *, on_one: bool
+    ) -> ChargerState:
+        name = charger.name
         if charger.plugged is False:
-            self._cars.pop(charger.name, None)
+            self._cars.pop(name, None)
+            self._on_one.pop(name, None)
             return charger
+        spec = self._control.charger_named(name)
+        if on_one:  # says nothing of how many phases it takes from where there are more
+            spec = replace(spec, phases=1)
+        cars = self._on_one if on_one else self._cars
+        car = cars[name] = seen(cars.get(name, CarSeen()), told_a, charger.power_w, spec, at)
+        other = self._other(charger, on_one=on_one)
+        phases = 1 if on_one else car.phases
+        return replace(charger, phases=phases, most_w=car.most_w, other_phases=other)
+
+    def _other(self, charger: ChargerState, *, on_one: bool) -> int | None:
+        """From how many phases it would draw if its charger were switched; None where that changes nothing."""
         spec = self._control.charger_named(charger.name)
-        car = self._cars.get(charger.name, CarSeen())
-        car = self._cars[charger.name] = seen(car, told_a, charger.power_w, spec, at)
-        return replace(charger, phases=car.phases, most_w=car.most_w)
+        known = self._cars.get(charger.name, CarSeen()).phases
+        if not charger.switchable or (known or spec.phases) == 1:
+            return None
+        return (known or spec.phases) if on_one else 1

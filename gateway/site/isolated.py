@@ -26,6 +26,10 @@ class IsolatedDevice:
         self._said: set[str] = set()
 
     @property
+    def made_by(self) -> tuple[str, str]:
+        return self._device.made_by
+
+    @property
     def controls(self) -> frozenset[Control]:
         return self._device.controls
 

@@ -140,6 +140,7 @@ class Site:
         self._start_jobs(Control.BATTERY_POWER, wanted.batteries_w.get)
         self._start_jobs(Control.PV_LIMIT, wanted.pv_limits_w.get)
         self._start_jobs(Control.EXPORT_LIMIT, lambda _: wanted.export_limit_w)
+        self._start_jobs(Control.CHARGE_PHASES, wanted.charger_phases.get)
         self._start_jobs(Control.CHARGE_CURRENT, wanted.chargers_a.get)
         if self._running:
             await asyncio.wait(self._running.values(), timeout=self._period_s)
@@ -176,7 +177,10 @@ class Site:
 
     def _waits_on(self, device: Device) -> float | None:
         """For how long a charger that is paused now stays so without us; None: it is released."""
-        if device.controls != {Control.CHARGE_CURRENT} or self._chargers_a.get(device.name) != 0:
+        if device.controls - {Control.CHARGE_PHASES} != {Control.CHARGE_CURRENT}:
+            return None
+        switched = (device.name, Control.CHARGE_PHASES) in self._held
+        if switched or self._chargers_a.get(device.name) != 0:
             return None
         if self._states[device.name].text("charger_state") != "plugged":
             return None
@@ -219,7 +223,9 @@ class Site:
         readings = await device.poll()
         known = dict(self._states[device.name].readings)
         known.update((r.metric, r) for r in readings)
-        self._states[device.name] = DeviceState(device.name, online=True, readings=known)
+        self._states[device.name] = DeviceState(
+            device.name, online=True, readings=known, made_by=device.made_by
+        )
         self._polled[device.name] = self._clock.monotonic()
 
     async def _is_anothers(self, device: Device) -> bool:

@@ -49,7 +49,11 @@ def join(
         _battery(s, _able(s, Control.BATTERY_POWER, controls)) for s in _with_battery(states)
     )
     chargers = tuple(
-        _charger(s, _able(s, Control.CHARGE_CURRENT, controls))
+        _charger(
+            s,
+            _able(s, Control.CHARGE_CURRENT, controls),
+            switchable=controls is not None and _able(s, Control.CHARGE_PHASES, controls),
+        )
         for s in having(states, "charger_state")
     )
     return Snapshot(
@@ -117,7 +121,7 @@ def _battery(state: DeviceState, steerable: bool) -> BatteryState:
     )
 
 
-def _charger(state: DeviceState, steerable: bool) -> ChargerState:
+def _charger(state: DeviceState, steerable: bool, *, switchable: bool) -> ChargerState:
     said = state.text("charger_state")
     return ChargerState(
         name=state.name,
@@ -125,6 +129,7 @@ def _charger(state: DeviceState, steerable: bool) -> ChargerState:
         plugged=None if said is None else said in ("plugged", "charging"),
         session_wh=state.number("charger_session_wh"),
         steerable=steerable,
+        switchable=switchable and steerable,
     )
 
 

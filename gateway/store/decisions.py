@@ -1,4 +1,4 @@
-"""Why the battery did what it did, span by span, in SQLite: the newest month or so.
+"""Why the battery did what it did, span by span, and what was planned, in SQLite: the newest month or so, and year.
 
 It is no account: it may lose the last quarter of an hour, and what cannot be stored is forgotten. Nobody
 who steers waits for it or fails by it.
@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gateway.domain.control import Reason
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.store.database import replaceable
 from gateway.supervise import Availability
 
@@ -23,11 +23,17 @@ _MIGRATIONS = (
 CREATE TABLE IF NOT EXISTS decision (since INTEGER PRIMARY KEY, until INTEGER NOT NULL,
   reason TEXT NOT NULL, sentence TEXT NOT NULL, battery_w INTEGER) STRICT
 """,
+    """
+CREATE TABLE IF NOT EXISTS planned (kind TEXT NOT NULL, time INTEGER NOT NULL, load_wh REAL NOT NULL, pv_wh REAL NOT NULL,
+  battery_wh REAL NOT NULL, car_wh REAL NOT NULL, grid_wh REAL NOT NULL, PRIMARY KEY (kind, time)) STRICT, WITHOUT ROWID
+""",
 )
 _KNOWN = frozenset(r.value for r in Reason)  # a newer gateway may have written others
 # By count, not by age: a clock that was ahead must not make us drop the past. A usual day has 100 to 300
 # spans, so this is a month at least, and 10 MB at most.
 _MOST = 40_000
+_MOST_PLANNED = 80_000  # quarter-hours of both kinds: a year, some 6 MB
+_DROP_PLANNED = "DELETE FROM planned WHERE time <= (SELECT time FROM planned ORDER BY time DESC LIMIT 1 OFFSET ?)"
 _DROP = (
     "DELETE FROM decision WHERE since <= (SELECT since FROM decision ORDER BY since DESC LIMIT 1"
     " OFFSET ?)"
@@ -70,6 +76,39 @@ class DecisionStore:
             self._availability.lost(error)
             return []
         return [_decision(*row) for row in rows if row[2] in _KNOWN]
+
+    def add_planned(self, ahead: Ahead, quarters: Sequence[PlannedQuarter]) -> None:
+        """Store what is planned; of a day the first word stays, of an hour the last. Never raises (see the module)."""
+        what = "IGNORE" if ahead == "day" else "REPLACE"
+        rows = [
+            (ahead, int(q.start.timestamp()), q.load_wh, q.pv_wh, q.battery_wh, q.car_wh, q.grid_wh)
+            for q in quarters
+        ]
+        db = self._file.db
+        try:
+            with db:
+                db.execute("BEGIN")
+                db.executemany(f"INSERT OR {what} INTO planned VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - a word of ours
+                db.execute(_DROP_PLANNED, (_MOST_PLANNED,))
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return
+        self._availability.back()
+
+    def planned(self, ahead: Ahead, since: datetime, until: datetime) -> list[PlannedQuarter]:
+        """What was planned so far ahead for the half-open span, in order; none while the file cannot be read."""
+        sql = (
+            "SELECT time, load_wh, pv_wh, battery_wh, car_wh, grid_wh FROM planned"
+            " WHERE kind = ? AND time >= ? AND time < ? ORDER BY time"
+        )
+        try:
+            rows = self._file.db.execute(
+                sql, (ahead, int(since.timestamp()), int(until.timestamp()))
+            ).fetchall()
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return []
+        return [PlannedQuarter(datetime.fromtimestamp(row[0], UTC), *row[1:]) for row in rows]
 
     def close(self) -> None:
         """Let go of the file; harmless when repeated."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import struct
 from pathlib import Path
 
 from gateway.errors import StorageError
+
+_FLOCK = struct.Struct("@hhqqi0q")  # struct flock of fcntl(2), files of 64 bits
 
 
 class Lock:
@@ -34,18 +37,20 @@ class Lock:
 
 
 def held(path: Path) -> bool:
-    """Whether a running process holds the lock of ``path``."""
+    """Whether a running process holds the lock of ``path``. It is asked for, never taken: whoever starts
+    at this moment is not disturbed."""
     try:
-        file = os.open(_beside(path), os.O_RDWR)
+        file = os.open(_beside(path), os.O_RDONLY)
     except OSError:
         return False
+    asked = _FLOCK.pack(fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
     try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        kind = _FLOCK.unpack(fcntl.fcntl(file, fcntl.F_GETLK, asked))[0]
     except OSError:
         return True
     finally:
         os.close(file)
-    return False
+    return bool(kind != fcntl.F_UNLCK)
 
 
 def _beside(path: Path) -> Path:

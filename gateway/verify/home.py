@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from gateway import __version__
 from gateway.clock import Clock
@@ -18,24 +18,39 @@ from gateway.verify.dimmed import OperatorSigns
 from gateway.verify.run import Bench, released, verify
 from gateway.verify.walk import Limits, NotNow
 
-ORDER = (Control.BATTERY_POWER, Control.PV_LIMIT, Control.EXPORT_LIMIT, Control.CHARGE_CURRENT)
+ORDER = (
+    Control.BATTERY_POWER,
+    Control.PV_LIMIT,
+    Control.EXPORT_LIMIT,
+    Control.CHARGE_CURRENT,
+    Control.CHARGE_PHASES,
+)
 PERIOD_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which devices (empty: all that is not proved yet). ``without_meter``: where no meter sees it, a device's own
+    word is enough for its owner."""
+
+    names: Collection[str] = ()
+    without_meter: bool = False
 
 
 async def verify_home(
     settings: GuardSettings,
-    names: Collection[str],
+    asked: Asked,
     clock: Clock,
     file: GuardFile,
     proofs: ProofFolder,
     told: Callable[[str], object],
 ) -> bool:
-    """Verify what ``names`` can be asked for (empty: all that is not proved yet); whether all of it is proved now.
+    """Verify what ``asked`` names; whether all of it is proved now.
 
-    ``file`` is the guard's memory of what it must put back, ``proofs`` takes the logs. Raises ConfigError for a name
-    that is none.
+    ``file`` is the guard's memory of what it must put back, ``proofs`` takes the logs. Raises ConfigError for a
+    name that is none.
     """
-    wanted = _wanted(settings, names)
+    wanted = _wanted(settings, asked.names)
     configs = [
         replace(d, steer="always" if d.name in wanted else "never") for d in settings.devices
     ]
@@ -43,6 +58,7 @@ async def verify_home(
     standing = settings.standing()
     limits = Limits(settings.import_limit_w, settings.export_limit_w, standing.reserve_pct)
     bench = Bench(devices, clock, PERIOD_S, limits, settings.charger, settings.roles())
+    bench.own_word = asked.without_meter
     if settings.operator is not None:
         relays = {d.name: d.inputs for d in settings.devices if d.inputs}
         bench.operator = OperatorSigns(relays, file.operator)
@@ -50,7 +66,7 @@ async def verify_home(
     try:
         await bench.look()
         for device in (d for d in devices if d.name in wanted):
-            whole = await _device(bench, device, bool(names), proofs, told) and whole
+            whole = await _device(bench, device, bool(asked.names), proofs, told) and whole
     finally:
         for device in devices:
             report = await released(device) if device.name in wanted and device.controls else None
@@ -86,7 +102,7 @@ async def _device(
         told(f"{device.name}: there is nothing to steer")
     whole = True
     for control in offered:
-        if not again and proofs.missing(device.name, who, control) is None:
+        if not again and proofs.missing(who, control) is None:
             told(f"{device.name}: {control.value} is proved already")
             continue
         whole = await _control(bench, device, control, proofs, told) and whole
@@ -119,11 +135,24 @@ async def _control(
         told(f"  not now: {error}")
         return False
     proof = Proof(
-        VERSION, device.name, who, control, began, __version__, outcome.problem, outcome.steps
+        VERSION,
+        device.name,
+        who,
+        control,
+        began,
+        __version__,
+        outcome.problem,
+        outcome.steps,
+        outcome.own_word,
     )
     path = proofs.store(proof)
     if outcome.problem:
         told(f"  FAILED, and let go: {outcome.problem}; log: {path}")
     else:
-        told(f"  it obeys, and is let go; log: {path}")
+        word = (
+            "it says that it obeys (its own word, no meter saw it)"
+            if outcome.own_word
+            else "it obeys"
+        )
+        told(f"  {word}, and is let go; log: {path}")
     return not outcome.problem

@@ -73,11 +73,16 @@ def elsewhere_w(control: Control, snapshot: Snapshot) -> float | None:
         return None  # the meter itself is what was judged
     if control is Control.PV_LIMIT:
         return -grid
-    if control is Control.CHARGE_CURRENT:
+    if control in (Control.CHARGE_CURRENT, Control.CHARGE_PHASES):
         return grid + (panels or 0.0) + (battery or 0.0)
     if panels is None and any(i.pv_w is None for i in snapshot.inverters):
         return None
     return -(grid + (panels or 0.0) - (snapshot.charger_w or 0.0))
+
+
+def seen_by_itself(control: Control, snapshot: Snapshot) -> bool:
+    """Whether nothing but the device itself measures what it does. An export limit is judged by the meter."""
+    return control is not Control.EXPORT_LIMIT and elsewhere_w(control, snapshot) is None
 
 
 def without_effect(control: Control, seen: Sequence[Seen]) -> str:

@@ -26,15 +26,21 @@ from gateway.verify.judge import (
     beyond,
     elsewhere_w,
     second_witness,
+    seen_by_itself,
     surprise,
     without_effect,
 )
 from gateway.verify.walk import REST_W, Limits, NotNow, Step, measured_w, walk
 
+ALONE = (
+    "no grid meter sees it, so nothing but the device's own word would prove it; add a meter, or let its word be "
+    "enough by --without-meter"
+)
 LOOKS = 3  # in a row that must agree with what was told
 MOST_LOST, MOST_BEYOND = 2, 4  # polls without an answer; looks at which a limit is not kept
-SETTLE_S = {Control.CHARGE_CURRENT: 90.0}  # a car takes its time
+SETTLE_S = {Control.CHARGE_CURRENT: 90.0, Control.CHARGE_PHASES: 150.0}  # a car takes its time
 USUAL_SETTLE_S = 60.0
+CAR = (Control.CHARGE_CURRENT, Control.CHARGE_PHASES)
 RELEASE_S = 10.0  # real seconds
 
 
@@ -44,10 +50,14 @@ class Surprise(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How it went: ``problem`` empty = it obeys. ``steps`` are what was told and seen, for the log."""
+    """How it went: ``problem`` empty = it obeys. ``steps`` are what was told and seen, for the log.
+
+    ``own_word``: nothing but the device itself says so.
+    """
 
     problem: str
     steps: tuple[dict[str, Any], ...]
+    own_word: bool = False
 
 
 @dataclass
@@ -61,6 +71,9 @@ class Bench:
     charger: ChargerAssumptions
     roles: Mapping[str, Role] = field(default_factory=dict)
     operator: OperatorSigns = field(default_factory=OperatorSigns)
+    own_word: bool = (
+        False  # the owner lets what a device says of itself be enough, where no meter sees it
+    )
 
     async def look(self) -> Snapshot:
         """Read every device; one that does not answer is offline in it."""
@@ -89,7 +102,7 @@ async def verify(
         problem = str(error)
     finally:
         problem = await one.let_go(problem)
-    return Outcome(problem, tuple(one.steps))
+    return Outcome(problem, tuple(one.steps), one.own_word)
 
 
 async def released(device: ModbusDevice) -> ReleaseReport:
@@ -109,6 +122,7 @@ class _Walk:
         self.steps: list[dict[str, Any]] = []
         self._seen: list[Seen] = []
         self._lost = self._beyond = 0
+        self.own_word = False
 
     async def run(self) -> None:
         bench = self._bench
@@ -120,13 +134,20 @@ class _Walk:
         steps = walk(self._control, state, snapshot, bench.limits, bench.charger)
         if why := surprise(self._control, state, snapshot, bench.limits):
             raise NotNow(why)
+        if not bench.own_word and seen_by_itself(self._control, snapshot):
+            raise NotNow(ALONE)
         for step in steps:
             await self._follow(step)
         if why := without_effect(self._control, self._seen):
             raise Surprise(why)
         ratio, problem = second_witness(self._seen)
+        self.own_word = ratio is None and self._control is not Control.EXPORT_LIMIT
+        if self.own_word and not bench.own_word:
+            problem = "the grid meter was lost meanwhile: nothing but the device itself says that it obeyed"
         self.steps.append({"step": "grid meter", "ratio": ratio, "problem": problem})
-        says = "there is none that could see it" if ratio is None else f"{ratio:.2f} W for each W"
+        says = "it is what was judged" if ratio is None else f"{ratio:.2f} W for each W"
+        if self.own_word:
+            says = "none sees it; nothing but the device's own word says that it obeys"
         self._told(f"  second witness, the grid meter: {says}")
         if problem:
             raise Surprise(problem)
@@ -143,8 +164,7 @@ class _Walk:
         looks: list[tuple[float, float | None]] = []
         power: float | None = None
         while len(looks) < LOOKS:
-            if step.value is not None:
-                await self._device.hold(self._control, step.value)
+            await self._told_to(step)
             await clock.sleep(self._bench.period_s)
             snapshot = await self._bench.look()
             state = snapshot.devices[self._device.name]
@@ -159,6 +179,17 @@ class _Walk:
             ):
                 self._failed(step, power)
         self._note(step, looks, clock.monotonic() - began)
+
+    async def _told_to(self, step: Step) -> None:
+        """Phases first, in the pause before: then the current."""
+        if step.value is not None:
+            await self._device.hold(self._control, step.value)
+        elif step.current_a is not None:
+            report = await self._device.release((self._control,))
+            if not report.neutral:
+                raise Surprise("; ".join(report.problems))
+        if step.current_a is not None:
+            await self._device.hold(Control.CHARGE_CURRENT, step.current_a)
 
     def _not_limited(self, snapshot: Snapshot) -> None:
         if why := self._bench.operator.limited(snapshot, self._bench.clock.now()):
@@ -177,10 +208,13 @@ class _Walk:
             raise Surprise(why)
 
     def _failed(self, step: Step, power: float | None) -> None:
-        if self._control is Control.CHARGE_CURRENT and not self._seen and (power or 0.0) < REST_W:
+        first = not self._seen and step.value != 0
+        if self._control in CAR and first and (power or 0.0) < REST_W:
             raise NotNow(
                 f"the car takes nothing at {step.name}: is it full, or does it wait for its own timer?"
             )
+        if self._control is Control.CHARGE_PHASES and first and (power or 0.0) < step.low_w:
+            raise NotNow("the car draws from one phase: with it no switch could be seen")
         measured = "nothing" if power is None else f"{power:.0f} W"
         problem = f"told to {step.name}: between {step.low_w:.0f} and {step.high_w:.0f} W expected, measured {measured}"
         self.steps.append({**asdict(step), "measured_w": power, "problem": problem})

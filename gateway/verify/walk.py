@@ -33,19 +33,23 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to hold, and the band in which the measured power must come, W. ``value`` None = released."""
+    """One thing to hold, and the band in which the measured power must come, W. ``value`` None = released.
+
+    ``current_a`` is what the charger is told beside it: its phases are switched in a pause.
+    """
 
     name: str
     value: float | None
     low_w: float
     high_w: float
+    current_a: float | None = None
 
 
 def measured_w(control: Control, state: DeviceState, snapshot: Snapshot) -> float | None:
     """The power that shows the control's effect: the battery's, the car's, the inverter's output, the feed-in."""
     if control is Control.BATTERY_POWER:
         return state.number("battery_power_w")
-    if control is Control.CHARGE_CURRENT:
+    if control in (Control.CHARGE_CURRENT, Control.CHARGE_PHASES):
         return state.number("charger_power_w")
     if control is Control.EXPORT_LIMIT:
         return None if snapshot.grid_w is None else -snapshot.grid_w
@@ -73,6 +77,8 @@ def walk(
         return _battery(now, state, snapshot, limits)
     if control is Control.CHARGE_CURRENT:
         return _charger(now, state, snapshot, limits, charger)
+    if control is Control.CHARGE_PHASES:
+        return _phases(now, state, snapshot, limits, charger)
     return _limit(now, "fed in" if control is Control.EXPORT_LIMIT else "given by the inverter")
 
 
@@ -132,6 +138,20 @@ def _charger(
     more = Step(f"{high_a:g} A", high_a, 0.6 * high_a * charger.volts, 3.6 * high_a * charger.volts)
     pause = Step("pause", 0.0, -REST_W, REST_W)
     return (least, pause, more, least)
+
+
+def _phases(
+    now: float, state: DeviceState, snapshot: Snapshot, limits: Limits, charger: ChargerAssumptions
+) -> tuple[Step, ...]:
+    """The least current from all phases, from one, and from all again; each switch in a pause."""
+    if charger.phases == 1:
+        raise NotNow("by gateway.toml the charger has one phase: there is nothing to switch")
+    least = _charger(now, state, snapshot, limits, charger)[0]
+    low_a, one_w = charger.min_a, charger.min_a * charger.volts
+    all_of_them = Step("all phases", None, 1.6 * one_w, least.high_w, low_a)
+    one = Step("one phase", 1.0, 0.6 * one_w, 1.3 * one_w, low_a)
+    stop, wait = (Step("pause", v, -REST_W, REST_W, 0.0) for v in (None, 1.0))
+    return (all_of_them, stop, one, wait, all_of_them)
 
 
 def _limit(now: float, how: str) -> tuple[Step, ...]:

@@ -55,12 +55,19 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     client_ca: Annotated[
         Path | None, typer.Option(help="mutual TLS: this CA's clients only (--no-participants)")
     ] = None,
+    cluster: Annotated[
+        Path | None, typer.Option(help="run on NATS and PostgreSQL as this file says")
+    ] = None,
+    role: Annotated[
+        str | None, typer.Option(help="of a cluster only this: leader, shard:N or edge:N")
+    ] = None,
+    clock_words: Annotated[str | None, typer.Option("--clock", hidden=True)] = None,
 ) -> None:
     """Run the exchange until Ctrl-C; its state survives and goes on at the next start.
 
     Example: energy-sim exchange --insecure --start 2026-06-01T06:00:00Z --rate 60
     """
-    from gateway.clock import WallClock
+    from gateway.clock import WallClock, wall_clock_of
     from gateway.errors import ConfigError
     from simulators.data import read_csv
     from simulators.exchange import last_held
@@ -73,9 +80,20 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
                           " add --no-participants, leave --insecure out")  # fmt: skip
     recording = read_csv(data) if data is not None else None
     begin = _begin(start, None if recording is None else recording.start)
-    if begin is not None and (held := last_held(state)) is not None:
+    if cluster is None and begin is not None and (held := last_held(state)) is not None:
         begin = max(begin, held)  # go on where it was stopped
     prices = SyntheticPrices(seed) if recording is None else recording.prices
+    if cluster is not None:
+        try:
+            from simulators.exchange.cluster.command import Roles, run_cluster
+        except ImportError as error:
+            raise ConfigError(
+                f"--cluster needs an extra: pip install 'home-energy-gateway[sim,network]' ({error})"
+            ) from error
+        clock = WallClock(begin, rate) if clock_words is None else wall_clock_of(clock_words)
+        how = Roles(cluster, role, insecure, client_ca, supply, seed, data, participants)
+        run_cluster(clock, how, prices)
+        return
     needs = default_needs(seed, roadmap=() if roadmap is None else read_roadmap(roadmap))
     try:
         asyncio.run(

@@ -1,7 +1,7 @@
 """A go-e charger (unit 1): input and holding registers, written by function 16 only, no fail-safe.
 
 299 is the volatile current; 300 the one that is kept and comes back after a restart. 337 forces:
-0 neutral, 1 off, 2 on. Energies: total 0.1 kWh, session 10 Ws; power 0.01 W.
+0 neutral, 1 off, 2 on. 332 switches the phases: 0 as it likes, 1 one, 2 three. Energies: total 0.1 kWh, session 10 Ws; power 0.01 W.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class GoeCharger(VendorUnit):
     def _apply(self) -> None:
         current = min(self.settings[_VOLATILE].value, self.settings[_MOST].value)
         self.view.home.command(
-            charge_current_a=float(current), charger_enabled=self.settings[_FORCE].value != 1
+            charge_current_a=float(current),
+            charger_enabled=self.settings[_FORCE].value != 1,
+            charge_phases=1 if self.settings[_PHASES].value == 1 else PHASES,
         )
 
     def _measured(self, block: Block) -> None:
@@ -62,7 +64,7 @@ class GoeCharger(VendorUnit):
         charging = state.powers.ev > 0
         block.u16(100, 1 if not state.car_plugged else 2 if charging else 4)
         block.u16(101, 32 if state.car_plugged else 0)
-        block.text(105, "0554", 2)
+        block.text(105, "0555", 2)
         watts = view.powers().ev
         volts = None if view.blind else round(VOLTAGE_V)
         current = whole(watts / PHASES / VOLTAGE_V, 10)

@@ -17,6 +17,8 @@ from simulators.devices.view import View
 from simulators.physics.house import PHASES, VOLTAGE_V
 
 _CURRENT, _ENABLE, _SAFE_CURRENT, _SAFE_TIMEOUT, _SAFE_PERSIST = 5004, 5014, 5016, 5018, 5020
+_SWITCHES, _PHASES = 5050, 5052  # who may switch the phases (3 = Modbus), and 0 one or 1 all
+_BY_MODBUS = 3
 _MAX_MA = 16_000
 
 
@@ -52,6 +54,8 @@ class KebaCharger(BlockUnit):
             _SAFE_CURRENT: CurrentSetting(0, 6_000, 63_000),
             _SAFE_TIMEOUT: SafeTimeout(0, 10, 600),
             _SAFE_PERSIST: Setting(0, 0, 1),
+            _SWITCHES: Setting(0, 0, 4),
+            _PHASES: Setting(1, 0, 1),
         }
         values: dict[int, Callable[[], int | None]] = {
             1000: self._state,
@@ -73,7 +77,7 @@ class KebaCharger(BlockUnit):
             1110: lambda: _MAX_MA,
             1500: lambda: 0,
             1502: lambda: counted(home.state().session_wh, 10),
-            1550: lambda: 0,  # who switches the phases: nobody
+            1550: lambda: self.settings[_SWITCHES].value,
             1552: lambda: int(home.commands.charge_phases == PHASES),
             1600: lambda: self.settings[_SAFE_CURRENT].value,
             1602: lambda: self.settings[_SAFE_TIMEOUT].value,
@@ -90,6 +94,8 @@ class KebaCharger(BlockUnit):
         if len(values) != 1 or address not in self.settings:
             raise ModbusError(ILLEGAL_ADDRESS)
         setting = self.settings[address]
+        if address == _PHASES and self.settings[_SWITCHES].value != _BY_MODBUS:
+            raise ModbusError(ILLEGAL_ADDRESS)
         setting.value = setting.check(values[0])
         if address == _CURRENT:
             self._limit_ma = min(setting.value, _MAX_MA)
@@ -124,6 +130,7 @@ class KebaCharger(BlockUnit):
         self._home.command(
             charge_current_a=self._limit_ma / 1000.0,
             charger_enabled=self.settings[_ENABLE].value == 1,
+            charge_phases=PHASES if self.settings[_PHASES].value else 1,
         )
 
     def _state(self) -> int:

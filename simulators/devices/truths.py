@@ -21,6 +21,12 @@ def _string_w(view: View, which: int) -> float:
     return view.powers().pv * STRINGS[which][0]
 
 
+def _car_a(view: View, phase: int) -> float:
+    """The car's current from one phase; on fewer than all it is on the first."""
+    on = min(view.home.commands.charge_phases, view.home.house.car.phases)
+    return view.powers().ev / on / VOLTAGE_V if phase <= on else 0 * view.powers().ev
+
+
 def _count(what: str, view: View) -> float:
     return view.counter(what)
 
@@ -70,6 +76,7 @@ TRUTHS: Mapping[str, Callable[[View], float]] = {
     "car_w": lambda v: v.powers().ev,
     "car_phase_w": lambda v: v.powers().ev / PHASES,
     "car_phase_a": lambda v: v.powers().ev / PHASES / VOLTAGE_V,
+    **{f"car_l{n}_a": partial(_car_a, phase=n) for n in (1, 2, 3)},
     "car_current_a": lambda v: v.home.commands.charge_current_a,  # what it is allowed
     "car_plugged": lambda v: float(v.home.state().car_plugged),
     "session_wh": lambda v: v.home.state().session_wh,

@@ -20,13 +20,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from aiohttp import web
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
 from simulators.exchange import problems
-from simulators.exchange.jose import ALGORITHM, JOSE_TYPE, from64, split
+from simulators.exchange.jose import ALGORITHM, JOSE_TYPE, Header, from64, split
 from simulators.exchange.ledger import Registered
 from simulators.exchange.limits import Limits, TokenBuckets
 from simulators.exchange.market import Market
@@ -186,20 +187,23 @@ class Access:
             header, payload, signature, said = split(body)
             key = self._key(party, header)
             key.verify(signature, said)
-        except (ValueError, TypeError, RecursionError, InvalidSignature):
+        except InvalidSignature:
             raise problems.bad_signature("the JWS does not verify with the party's key") from None
+        except (ValueError, RecursionError) as error:
+            raise problems.bad_signature(
+                f"no compact JWS with alg, typ, kid and iat: {error}"
+            ) from None
         return payload, body
 
-    def _key(self, party: Registered, header: dict[str, Any]) -> Ed25519PublicKey:
+    def _key(self, party: Registered, header: Header) -> Ed25519PublicKey:
         """The key that ``kid`` names among those of the party."""
-        if header.get("alg") != ALGORITHM or header.get("typ") != JOSE_TYPE or "crit" in header:
+        known = header.alg == ALGORITHM and header.typ == JOSE_TYPE
+        if not known or header.crit is not msgspec.UNSET:
             raise problems.bad_signature(f"the JWS has alg {ALGORITHM!r} and typ {JOSE_TYPE!r}")
-        if not isinstance(header.get("iat"), int):
-            raise problems.bad_signature("the JWS has iat, the seconds when it was signed")
         if self._read_from.get(party.party_id) != party.keys:  # new, or rotated
             self._keys[party.party_id] = _public(party.keys)
             self._read_from[party.party_id] = party.keys
-        key, until_ms = self._keys[party.party_id].get(str(header.get("kid")), (None, None))
+        key, until_ms = self._keys[party.party_id].get(header.kid, (None, None))
         if key is None:
             raise problems.bad_signature("kid names no key of this party")
         if until_ms is not None and until_ms <= epoch_ms(self._market.now()):

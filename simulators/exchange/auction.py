@@ -14,7 +14,7 @@ from gateway.domain.intervals import QUARTER, floor_to
 from simulators.exchange.clearing import clear_book
 from simulators.exchange.ledger import Ledger
 from simulators.exchange.names import backstop_id, call_id, market_order_id
-from simulators.exchange.order_book import Instrument, Resting, columns
+from simulators.exchange.order_book import Instrument, Resting, by_order_id, columns
 from simulators.exchange.order_entry import OrderEntry
 from simulators.exchange.parties import Parties
 from simulators.exchange.rows import (
@@ -53,8 +53,14 @@ class Auction:
         self._parties = parties
         self._number = number
 
-    async def step(self, when: datetime, ledger: Ledger) -> None:
-        """All calls of one moment: the instruments between the first call and the gate."""
+    async def step(self, when: datetime, ledger: Ledger, *, trading: bool = True) -> None:
+        """All of one moment: the calls, unless the market is halted, and the gate."""
+        if trading:
+            await self._calls(when, ledger)
+        await ledger.append(self.close_gate(when))
+
+    async def _calls(self, when: datetime, ledger: Ledger) -> None:
+        """The instruments between the first call and the gate."""
         start = floor_to(when + self._terms.gate + QUARTER - timedelta(microseconds=1), QUARTER)
         while start <= when + self._terms.first_call:
             instrument = self._entry.book.at(to_quarter(start))
@@ -73,7 +79,7 @@ class Auction:
         lse = self._parties.get(LSE_PARTY)
         if resting and lse is not None:
             resting += backstop(self._prices, lse.number, start, when)
-            resting.sort(key=lambda order: order.order_id)
+        resting.sort(key=by_order_id)
         price, volume, filled = clear_book(
             call_id(start, when), columns(resting), self._terms.lot_wh
         )
@@ -81,10 +87,11 @@ class Auction:
         batch.add(call)
         if price is not None:
             for n in filled.nonzero()[0].tolist():
-                batch.add(self._fill(instrument, call, resting[n], int(filled[n])))
+                batch.add(self.fill(instrument, call, resting[n], int(filled[n])))
         return batch
 
-    def _fill(self, instrument: Instrument, call: Call, order: Resting, wh: int) -> Fill:
+    def fill(self, instrument: Instrument, call: Call, order: Resting, wh: int) -> Fill:
+        """Book what a tender got."""
         tender = order.tender
         order.left -= wh
         net = instrument.net_wh.get(tender.party, 0)

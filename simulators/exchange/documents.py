@@ -176,7 +176,9 @@ class ManageTicker(_Request):
 T = TypeVar("T", bound=BaseModel)
 
 
-@lru_cache(maxsize=64)  # each document is read when it is decided and when it is answered
+@lru_cache(
+    maxsize=512
+)  # each is read when it is looked up, decided, answered; a batch has some hundred
 def parse(model: type[T], body: bytes) -> T:
     """The document, or a Problem 400 that names the first wrong field."""
     try:

@@ -1,15 +1,15 @@
 """Evidence: what a party sent, what it signed, and what it was answered; small, and exact to the byte.
 
-A signed document is kept as its parts: header and payload as text (they compress), the signature
-as its 64 bytes (which do not). Put together again they are the compact JWS that was received.
-Old ones are packed by the thousand, where what they have in common is kept once.
+While it is fresh a document is kept as it came. Later it is kept as its parts: header and payload as
+text (they compress), the signature as its 64 bytes (which do not); put together again they are the
+compact JWS that was received. By the thousand in a pack, where what they have in common is kept
+once, or each by itself.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import json
 import lzma
 import struct
 import zlib
@@ -17,10 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
+import msgspec
+
 _SIGNATURE = 64
 _FIELD, _RECORD = b"\0", b"\1"  # no JSON has these bytes
 _BARE, _SIGNED, _TEXT = 0, 1, 2  # unsigned; in parts; a JWS that would not come back to the byte
+_FRESH_BARE, _FRESH_SIGNED = 3, 4  # as it came: the payload, or the JWS in which it is
+_read = msgspec.json.Decoder().decode
+_write = msgspec.json.Encoder().encode
 # What documents have in common; a store that was written with it is read only with it.
 _HEADER = b'\0{"alg":"Ed25519","typ":"cts+jose","iat":1780315200,"kid":"home-1-1"}\0'
 _COMMON = b"".join(
@@ -68,16 +72,51 @@ class Stored:
 
 
 def encode(stored: Stored) -> bytes:
-    kind, signature, header = _parts(stored)
-    known = [stored.operation, stored.key, stored.received_ms, stored.status, stored.result]
-    text = _FIELD.join((_COMPACT.encode(known).encode(), header, stored.payload))
-    press = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _COMMON)
-    return bytes([kind]) + signature + press.compress(text) + press.flush()
+    """At once, and as large as it came: for what is packed soon."""
+    if stored.signed is None:
+        return b"%c%b\0%b" % (_FRESH_BARE, _known(stored), stored.payload)
+    if _payload(stored.signed) == stored.payload:
+        return b"%c%b\0%b" % (_FRESH_SIGNED, _known(stored), stored.signed)
+    return _pressed(stored)
+
+
+def press(body: bytes) -> bytes:
+    """The same, as small as it gets by itself: for a store that does not pack."""
+    return _pressed(decode(body)) if body[0] >= _FRESH_BARE else body
 
 
 def decode(body: bytes) -> Stored:
-    kind, signature, text = _split(body)
-    return _stored(kind, signature, text)
+    if body[0] < _FRESH_BARE:
+        return _stored(*_split(body))
+    known, document = body[1:].split(_FIELD, 1)
+    signed = document if body[0] == _FRESH_SIGNED else None
+    return _again(known, document if signed is None else _payload(signed), signed)
+
+
+def _known(stored: Stored) -> bytes:
+    """What the document does not say."""
+    known = stored.operation, stored.key, stored.received_ms, stored.status, stored.result
+    return _write(known)
+
+
+def _payload(signed: bytes) -> bytes:
+    """Of a compact JWS; empty where it is none."""
+    try:
+        return _from64(signed.split(b".")[1])
+    except (IndexError, binascii.Error):
+        return b""
+
+
+def _pressed(stored: Stored) -> bytes:
+    kind, signature, text = _plain(stored)
+    made = zlib.compressobj(6, zlib.DEFLATED, -15, 8, zlib.Z_DEFAULT_STRATEGY, _COMMON)
+    return bytes([kind]) + signature + made.compress(text) + made.flush()
+
+
+def _plain(stored: Stored) -> tuple[int, bytes, bytes]:
+    """Kind, signature, and the text that compresses."""
+    kind, signature, header = _parts(stored)
+    return kind, signature, _FIELD.join((_known(stored), header, stored.payload))
 
 
 def pack(bodies: Sequence[bytes]) -> bytes:
@@ -120,11 +159,13 @@ def _parts(stored: Stored) -> tuple[int, bytes, bytes]:
 
 
 def _split(body: bytes) -> tuple[int, bytes, bytes]:
-    """Kind, signature, and the text."""
+    """As `_plain`, of what is stored."""
     kind = body[0]
+    if kind >= _FRESH_BARE:
+        return _plain(decode(body))
     length = 1 + (_SIGNATURE if kind == _SIGNED else 0)
-    press = zlib.decompressobj(-15, _COMMON)
-    return kind, body[1:length], press.decompress(body[length:]) + press.flush()
+    pressed = zlib.decompressobj(-15, _COMMON)
+    return kind, body[1:length], pressed.decompress(body[length:]) + pressed.flush()
 
 
 def _stored(kind: int, signature: bytes, text: bytes) -> Stored:
@@ -134,7 +175,11 @@ def _stored(kind: int, signature: bytes, text: bytes) -> Stored:
         signed = _jws(header, payload, signature)
     elif kind == _TEXT:
         signed = header
-    operation, key, received_ms, status, result = json.loads(known)
+    return _again(known, payload, signed)
+
+
+def _again(known: bytes, payload: bytes, signed: bytes | None) -> Stored:
+    operation, key, received_ms, status, result = _read(known)
     return Stored(operation, key, received_ms, status, result, payload, signed)
 
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from simulators.exchange.evidence import Stored
 from simulators.exchange.rows import Batch, Call, Document, Run, Session, Statement, Tender
+
+if TYPE_CHECKING:
+    from simulators.exchange.audit import Accepted
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,3 +177,18 @@ class Ledger(Protocol):
         """Change ``revoked``, ``secret_hash`` or ``keys`` of parties, by partyId, all at once."""
 
     def close(self) -> None: ...
+
+
+class Store(Ledger, Protocol):
+    """A ledger with what an auditor, a test or the end of a demo asks of it."""
+
+    def all(self, sql: str, *values: Any) -> list[Any]:
+        """Any question in SQL; ``?`` stands for the values. The asker waits."""
+
+    def marks(self) -> dict[str, str]: ...
+
+    def totals_now(self) -> dict[str, int]:
+        """As `totals`; the asker waits."""
+
+    async def tenders(self) -> list[tuple[str, Accepted]]:
+        """Every tender of every party, from the evidence alone, with its partyId."""

@@ -17,14 +17,14 @@ from gateway.supervise import Availability
 from simulators.exchange.activity import Activity
 from simulators.exchange.auction import Auction, missed_steps, next_step
 from simulators.exchange.events import News
-from simulators.exchange.ledger import Ledger
+from simulators.exchange.ledger import Ledger, Registered, TenderState
 from simulators.exchange.order_book import OrderBook
 from simulators.exchange.order_entry import OrderEntry
 from simulators.exchange.parties import Parties, Party
 from simulators.exchange.requests import Requests
 from simulators.exchange.retention import Retention
 from simulators.exchange.rows import Batch, Mark, Waiver, from_s, to_quarter, to_s
-from simulators.exchange.settlement_engine import SettlementEngine
+from simulators.exchange.settlement_engine import RUNS, SettlementEngine
 from simulators.exchange.terms import LSE_PARTY, Prices, PriceSource, Terms
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class Market:
         self._retention = Retention(terms)
         self._clock = clock
         self._seq = 0
+        self._summed: tuple[tuple[str | None, ...], int] | None = None
         ledger.on_failure = self.load
         self.load()
         if self.parties.get(LSE_PARTY) is None:
@@ -66,6 +67,23 @@ class Market:
         )
         self.entry.last_closed = int(self.marks.get("gate", "-1"))
         self._seq = max(self._seq, loaded.last_seq)
+
+    async def refresh(self) -> None:
+        """Before a question is answered: here the memory is what is stored."""
+
+    async def changed(self, party: Registered) -> Registered | None:
+        """A party as it is by now, where that is not known here yet: never, in one process."""
+        return None
+
+    async def resting(self, party: int) -> list[TenderState]:
+        """The open tenders of a party, by start and order id; what expired is among them."""
+        found: list[TenderState] = []
+        for order in self.entry.book.of(party):
+            t, done = order.tender, order.tender.quantity - order.left
+            if order.left:
+                rest = (t.price, t.quantity, t.expires_ms, done, 0, 0)
+                found.append(TenderState(order.tender_id, t.start, t.buy, *rest))
+        return found
 
     def number(self) -> int:
         """The next number of the one sequence in which everything happens."""
@@ -115,9 +133,7 @@ class Market:
 
     async def step(self, when: datetime) -> None:
         """Calls, gate and settlements of one call time, and the mark that they are done."""
-        if not self.halted:
-            await self.auction.step(when, self.ledger)
-        await self.ledger.append(self.auction.close_gate(when))
+        await self.auction.step(when, self.ledger, trading=not self.halted)
         self.news.announce()
         await self.settlement.settle_due(when, self.ledger)
         await self._retention.tidy(self.ledger, when)
@@ -173,6 +189,13 @@ class Market:
         """Settle now every interval that ended by ``until``, without waiting for its time."""
         last = to_quarter(floor_to(until, QUARTER)) - 1
         await self.settlement.settle_through("PRELIM", last, max(self.now(), until), self.ledger)
+
+    async def zero_sum_error(self) -> int:
+        """The sum over all statements of all parties, which is 0; looked up after each settlement."""
+        settled = tuple(self.marks.get(run) for run in RUNS)
+        if self._summed is None or self._summed[0] != settled:
+            self._summed = settled, sum((await self.ledger.totals()).values())
+        return self._summed[1]
 
     def session_status(self, start: datetime) -> str:
         now, terms = self.now(), self.terms

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from gateway.domain import intervals
 from simulators.exchange.ledger import Executed, TenderState
@@ -22,7 +23,7 @@ from simulators.exchange.terms import MARKET_PARTY, PostedPrices, Terms
 OPEN = ("NEW", "PARTIALLY_FILLED")
 
 Json = dict[str, Any]
-_COMPACT = json.JSONEncoder(separators=(",", ":"))
+_WRITE = msgspec.json.Encoder().encode
 iso = lru_cache(maxsize=256)(intervals.iso)  # an answer names its time three times
 
 
@@ -286,5 +287,5 @@ def instrument_out(start: datetime) -> Json:
     }
 
 
-def dump(document: Json) -> str:
-    return _COMPACT.encode(document)
+def dump(document: Json) -> bytes:
+    return _WRITE(document)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
+from functools import lru_cache
 
 from gateway.domain.intervals import iso
 from simulators.exchange.rows import from_quarter
 
 
+@lru_cache(maxsize=4096)  # it is asked for again as soon as the tender is taken in
 def market_order_id(party_id: str, tender_id: str) -> str:
     """The market's id of a tender: the same whatever arrives first."""
     return _digest(f"{party_id}|{tender_id}")
@@ -33,6 +35,7 @@ def settlement_id(party_id: str, start: int, run: str, reverses: str | None = No
     return _digest(f"{party_id}|{iso(from_quarter(start))}|{run}|{reverses or ''}")
 
 
+@lru_cache(maxsize=16384)  # looked up first, stored a little later
 def name_hash(party: int, name: str) -> int:
     """63 bits that name a tender's document among those of all parties."""
     return hash63(f"{party}|{name}")

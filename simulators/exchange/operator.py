@@ -34,7 +34,7 @@ async def _status(market: Market, _query: Query) -> dict[str, Any]:
         "resting_tenders": market.entry.book.open_count(),
         "revoked": [party.party_id for party in parties if party.revoked],
         "parties": [party.party_id for party in parties],
-        "zero_sum_error": sum((await market.ledger.totals()).values()),
+        "zero_sum_error": await market.zero_sum_error(),
     }
 
 

@@ -6,8 +6,10 @@ the start. Nothing here waits for anything.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 import numpy as np
 
@@ -38,19 +40,16 @@ class Instrument:
     last_call_s: int = -1
 
     def resting(self, now_ms: int) -> list[Resting]:
-        """The open tenders that have not expired, by order id."""
-        found = [
+        """The open tenders that have not expired, in no order."""
+        return [
             order
             for orders in self.parties.values()
             for order in orders
             if order.left and order.tender.expires_ms > now_ms
         ]
-        found.sort(key=_order_id)
-        return found
 
 
-def _order_id(order: Resting) -> str:
-    return order.order_id
+by_order_id = attrgetter("order_id")
 
 
 def columns(orders: Iterable[Resting]) -> Book:
@@ -110,7 +109,11 @@ class OrderBook:
     def of(self, party: int) -> Iterator[Resting]:
         """All tenders of a party, by start and order id."""
         for start in sorted(self._instruments):
-            yield from sorted(self._instruments[start].parties.get(party, ()), key=_order_id)
+            yield from sorted(self._instruments[start].parties.get(party, ()), key=by_order_id)
+
+    def open_by_party(self) -> Counter[int]:
+        """The number of open tenders of each party that has some, in one pass over all."""
+        return Counter(order.tender.party for order in self._known.values() if order.left)
 
     def open_count(self) -> int:
         return sum(1 for order in self._known.values() if order.left)

@@ -5,8 +5,8 @@ What is accepted is put into the book at once and into the batch of rows that th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from gateway.domain.intervals import iso
 from simulators.exchange import problems
@@ -18,8 +18,7 @@ from simulators.exchange.terms import Terms, epoch_ms
 _INT64 = 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class TenderRequest:
+class TenderRequest(NamedTuple):
     """A tender as a party asks for it: ticks, Wh. ``uid`` is its number in a stream, else 0."""
 
     tender_id: str
@@ -32,8 +31,7 @@ class TenderRequest:
     uid: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """Who sent a document, its number, when it was received, and which of its tenders are known."""
 
     party: Registered

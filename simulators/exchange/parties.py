@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +30,7 @@ class Parties:
     def load(self, parties: list[Registered]) -> None:
         """Begin with what the ledger has."""
         self._known, self._names = {}, {}
-        self._note(parties)
+        self.note(*parties)
 
     def get(self, party_id: str) -> Registered | None:
         return self._known.get(party_id)
@@ -50,20 +50,21 @@ class Parties:
             or (known.role, known.capacity_w) != (party.role, party.capacity_w)
         ]
         if changed:
-            self._note(self._ledger.register(changed))
+            self.note(*self._ledger.register(changed))
 
     def revoke(self, party_id: str) -> None:
         self.amend({party_id: {"revoked": 1}})
 
     def amend(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
         """Change ``revoked``, ``secret_hash`` or ``keys`` (JSON) of parties."""
-        self._note(self._ledger.amend(columns))
+        self.note(*self._ledger.amend(columns))
 
     def is_revoked(self, party_id: str) -> bool:
         known = self.get(party_id)
         return known is not None and bool(known.revoked)
 
-    def _note(self, parties: Iterable[Registered]) -> None:
+    def note(self, *parties: Registered) -> None:
+        """As they are in the ledger by now."""
         for party in parties:
             self._known[party.party_id] = party
             self._names[party.number] = party.party_id

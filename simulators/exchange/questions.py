@@ -137,11 +137,7 @@ async def tenders(market: Market, asked: Question) -> Json:
         state = await market.ledger.tender(asked.party.number, tender_id)
         found = [] if state is None else [state]
     else:
-        for order in market.entry.book.of(asked.party.number):
-            t, done = order.tender, order.tender.quantity - order.left
-            if order.left:
-                rest = (t.price, t.quantity, t.expires_ms, done, 0, 0)
-                found.append(TenderState(order.tender_id, t.start, t.buy, *rest))
+        found = await market.resting(asked.party.number)
     stated = [(state, messages.order_status(state, gate, step_ms)) for state in found]
     if tender_id is None:
         stated = [(state, status) for state, status in stated if status in messages.OPEN]

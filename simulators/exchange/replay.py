@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 from simulators.exchange.auction import backstop
 from simulators.exchange.clearing import Order, clear
+from simulators.exchange.ledger import Store
 from simulators.exchange.names import call_id, market_order_id
 from simulators.exchange.rows import Call, Tender, from_quarter, from_s
-from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.exchange.terms import Prices, epoch_ms
 
 
-async def replay(ledger: SqliteLedger, prices: Prices) -> int:
+async def replay(ledger: Store, prices: Prices) -> int:
     """The number of calls that clear again to the same fills; ValueError at the first that differs."""
     tenders: dict[int, list[_Known]] = defaultdict(list)
     canceled = {(d, u): seq for d, u, seq in ledger.all("SELECT document, uid, seq FROM cancel")}

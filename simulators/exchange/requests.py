@@ -11,9 +11,8 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from simulators.exchange import problems
 from simulators.exchange.evidence import Stored, encode
@@ -23,8 +22,7 @@ from simulators.exchange.rows import Batch, Document, Evidence
 from simulators.exchange.terms import epoch_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One request: who asks, the document, when it was received, the compact JWS if it was one."""
 
     party: Registered
@@ -33,8 +31,7 @@ class Request:
     signed: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """What was decided: HTTP status, what the answer needs beyond the document, and the rows.
 
     ``name`` is the tenderId that the document is about, ``stream`` whether it tenders for several
@@ -67,12 +64,12 @@ class Requests:
         """What is stored of the request, and whether it was carried out before."""
         hashed = key_hash(request.party.party_id, operation, key)
         if (first := self._under_way.get(hashed)) is not None:
-            return _same(await asyncio.shield(first), operation, key, request), True
+            return same(await asyncio.shield(first), operation, key, request), True
         done: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
         self._under_way[hashed] = done
         try:
             if (found := await self._ledger.document(hashed)) is not None:
-                stored = _same(found[1], operation, key, request)
+                stored = same(found[1], operation, key, request)
                 done.set_result(stored)
                 return stored, True
             stored = await self._carry_out(operation, key, hashed, request, decide)
@@ -88,6 +85,16 @@ class Requests:
     async def _carry_out(
         self, operation: str, key: str, hashed: int, request: Request, decide: Decide
     ) -> Stored:
+        stored, batch = await self.decided(operation, key, hashed, request, decide)
+        await self._ledger.append(batch)
+        return stored
+
+    async def decided(
+        self, operation: str, key: str, hashed: int, request: Request, decide: Decide
+    ) -> tuple[Stored, Batch]:
+        """A request that was not carried out before: what is to be stored of it, and all its rows.
+
+        A Problem where it is not carried out and may be sent again with the same key."""
         try:
             decision = await decide(request)
         except problems.Problem as problem:
@@ -114,8 +121,7 @@ class Requests:
         named = None if name is None else name_hash(party, name)
         batch.add(Document(seq, party, hashed, stream, named, name))
         batch.add(Evidence(seq, encode(stored)), *decision.batch)
-        await self._ledger.append(batch)
-        return stored
+        return stored, batch
 
 
 def key_hash(party_id: str, operation: str, key: str) -> int:
@@ -123,7 +129,7 @@ def key_hash(party_id: str, operation: str, key: str) -> int:
     return hash63(f"{party_id}|{operation}|{key}")
 
 
-def _same(stored: Stored, operation: str, key: str, request: Request) -> Stored:
+def same(stored: Stored, operation: str, key: str, request: Request) -> Stored:
     """The stored request, if it is this one; spelling does not make another request."""
     known = (stored.operation, stored.key) == (operation, key)
     if not known or fingerprint(stored.payload) != fingerprint(request.body):

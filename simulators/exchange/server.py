@@ -106,10 +106,10 @@ def problem_json(now: datetime, problem: problems.Problem, request_id: str | Non
     }
 
 
-def _reply(now: datetime, status: int, text: str) -> web.Response:
+def _reply(now: datetime, status: int, body: bytes) -> web.Response:
     kind = "application/json" if status < 400 else "application/problem+json"
     headers = {"Content-Type": kind, "Date": _date(int(now.timestamp()))}
-    return web.Response(status=status, body=text.encode(), headers=headers)
+    return web.Response(status=status, body=body, headers=headers)
 
 
 @lru_cache(maxsize=4)
@@ -130,6 +130,7 @@ def _reader(read: Callable[[Market, Question], Awaitable[Json]]) -> _Handler:
         service = request.app[_SERVICE]
         party = _sign_in(request, service)
         body = await request.read()
+        await service.market.refresh()
         asked = Question(party, body, request.query, service.market.now())
         document = await read(service.market, asked)
         return _reply(asked.now, 200, messages.dump(document | {"serverTime": iso(asked.now)}))
@@ -147,7 +148,7 @@ def _writer(operation: str, write: Write) -> _Handler:
         body = await request.read()
         # The time of receipt is taken after the whole body.
         now = market.now()
-        document, signed = service.access.open_document(party, request.content_type, body)
+        document, signed = await _opened(service, party, request.content_type, body)
         asked = Request(party, document, now, signed)
 
         async def decide(request: Request) -> Decision:
@@ -167,7 +168,20 @@ def _writer(operation: str, write: Write) -> _Handler:
     return handle
 
 
-def answer(write: Write, stored: Stored, party_id: str) -> str:
+async def _opened(
+    service: Service, party: Registered, content_type: str, body: bytes
+) -> tuple[bytes, bytes | None]:
+    """The document inside a signed body; a key that is new elsewhere is looked up first."""
+    try:
+        return service.access.open_document(party, content_type, body)
+    except problems.Problem:
+        changed = await service.market.changed(party)
+        if changed is None:
+            raise
+        return service.access.open_document(changed, content_type, body)
+
+
+def answer(write: Write, stored: Stored, party_id: str) -> bytes:
     """The one answer to a request that was carried out, whenever it is asked for."""
     received = datetime.fromtimestamp(stored.received_ms / 1000, UTC)
     if stored.status < 400:
@@ -186,7 +200,7 @@ def _request_id(body: bytes) -> str | None:
     ):  # a number or a nesting that only the stricter reader takes
         return None
     value = found.get("requestId") if isinstance(found, dict) else None
-    return value if isinstance(value, str) else None
+    return value if isinstance(value, str) and value.isascii() else None
 
 
 async def _token(request: web.Request) -> web.Response:
@@ -196,18 +210,19 @@ async def _token(request: web.Request) -> web.Response:
         raise problems.malformed("send a form, application/x-www-form-urlencoded")
     form = parse_qs(body.decode("ascii"))
     issued = service.access.issue_token(request, form.get("grant_type", [""])[0])
-    reply = _reply(service.market.now(), 200, json.dumps(issued))
+    reply = _reply(service.market.now(), 200, messages.dump(issued))
     reply.headers["Cache-Control"] = "no-store"
     return reply
 
 
 async def _openapi(request: web.Request) -> web.Response:
-    return _reply(request.app[_SERVICE].market.now(), 200, json.dumps(openapi.describe()))
+    return _reply(request.app[_SERVICE].market.now(), 200, messages.dump(openapi.describe()))
 
 
 async def _ticker(request: web.Request) -> web.StreamResponse:
     service = request.app[_SERVICE]
     party = _sign_in(request, service)
+    await service.market.refresh()
     last = request.query.get("lastSeq", str(service.market.last_seq()))
     if not (last.isascii() and last.isdigit() and len(last) < 16):
         raise problems.malformed("lastSeq is a sequence number >= 0")

@@ -120,19 +120,27 @@ class SettlementEngine:
         for start in range(int(self._marks[run]) + 1, last + 1):
             if not self._prices.source.covers(from_quarter(start)):
                 return
-            found = await ledger.settlement_columns(start)
-            batch = await self.settle(start, run, found, when)
-            self._mark(run, start, batch)
-            await ledger.append(batch)
+            await self.settle_one(start, run, when, ledger)
 
-    async def settle(self, start: int, run: str, found: SettlementColumns, when: datetime) -> Batch:
-        """The rows of one interval: only parties of which something differs from what stands."""
+    async def settle_one(self, start: int, run: str, when: datetime, ledger: Ledger) -> None:
+        """Settle one interval and store it with its mark."""
+        found = await ledger.settlement_columns(start)
+        batch = await self.settle(start, run, found, when)
+        self._mark(run, start, batch)
+        await ledger.append(batch)
+
+    def rates(self, start: int, when: datetime) -> Rates:
+        """The prices of one interval as they are known then."""
         moment = from_quarter(start)
-        rates = Rates(
+        return Rates(
             imbalance=self._prices.imbalance(moment),
             export=self._prices.posted(moment, when).export or 0,
             fee=self._terms.deviation_fee,
         )
+
+    async def settle(self, start: int, run: str, found: SettlementColumns, when: datetime) -> Batch:
+        """The rows of one interval: only parties of which something differs from what stands."""
+        rates = self.rates(start, when)
         lse = self._parties.get(LSE_PARTY)
         retailer = -1 if lse is None else lse.number
         rows, owed = await asyncio.to_thread(_settled, found, retailer, rates)

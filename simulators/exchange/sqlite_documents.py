@@ -40,6 +40,8 @@ class SqliteDocuments(SqliteUpkeep):
     async def known(self, party: int, name: str, stream: bool, uids: Sequence[int]) -> set[int]:
         names = {name: None} if not stream else {f"{name}.{uid}": uid for uid in uids}
         found: set[int] = set()
+        if not any(name_hash(party, known) in self._names for known in (name, *names)):
+            return found
         for tender_id, uid in names.items():
             if await self._find(party, tender_id) is not None:
                 found.add(0 if uid is None else uid)

@@ -1,13 +1,13 @@
 """One SQLite file: one writer that commits many requests at once, one reader.
 
 The event loop hands batches in; a thread stores all that have come since it was last free in one
-transaction and waits for the disk. So a request is answered only after its commit, the loop never
-waits for the disk, and the more is asked the fewer commits are made for each.
+transaction and waits for the disk (`simulators.exchange.group_commit`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import sqlite3
 import threading
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import StorageError
+from simulators.exchange.group_commit import GroupCommit
 from simulators.exchange.rows import TABLES, Batch, Document, Mark, Row
 from simulators.exchange.seen import SeenFilter
 from simulators.exchange.sqlite_migrations import migrate, schema_of
@@ -25,10 +26,18 @@ from simulators.exchange.sqlite_schema import SCHEMA, VERSION
 
 log = logging.getLogger(__name__)
 
-_Waiting = tuple[Batch, asyncio.Future[None]]
+_TOGETHER = (
+    128,
+    32,
+    8,
+    2,
+    1,
+)  # rows of one statement; few sizes, so that SQLite keeps them prepared
 _INSERT = {
-    kind: f"INSERT INTO {table} VALUES ({', '.join('?' * len(kind._fields))})"  # noqa: S608 - own names
+    (kind, size): f"INSERT INTO {table} VALUES "  # noqa: S608 - own names
+    + ", ".join([f"({', '.join('?' * len(kind._fields))})"] * size)
     for kind, table in TABLES.items()
+    for size in _TOGETHER
 }
 
 
@@ -42,8 +51,7 @@ class SqliteFile:
     def __init__(self, path: Path, *, power_safe: bool = True) -> None:
         self.path = path
         self.on_failure: Callable[[], None] = lambda: None
-        self._waiting: list[_Waiting] = []
-        self._storing = self._closed = False
+        self._commits = GroupCommit(self._store_apart, self._failed)
         self._lock = threading.Lock()  # around the writer
         self._thread = ThreadPoolExecutor(1, "exchange-store")
         try:
@@ -99,43 +107,16 @@ class SqliteFile:
 
     async def append(self, batch: Batch) -> None:
         """See the port."""
-        loop = asyncio.get_running_loop()
-        stored: asyncio.Future[None] = loop.create_future()
         for row in batch:
             if type(row) is Document:
                 self._note(row.key_hash, row.name_hash)
-        self._waiting.append((batch, stored))
-        if not self._storing:
-            self._storing = True
-            loop.call_soon(self._flush)  # after all that is ready now
-        await stored
+        await self._commits.append(batch)
 
-    def _flush(self) -> None:
-        taken, self._waiting = self._waiting, []
-        if not taken or self._closed:
-            self._storing = False
-            return
-        loop = asyncio.get_running_loop()
-        batches = [batch for batch, _ in taken]
-        work = loop.run_in_executor(self._thread, self._store, batches)
-        work.add_done_callback(lambda done: self._stored(taken, done))
-
-    def _stored(self, taken: list[_Waiting], done: asyncio.Future[None]) -> None:
-        if done.cancelled():  # the loop ends
-            return
-        error = done.exception()
-        if error is None:
-            for _, future in taken:
-                if not future.done():
-                    future.set_result(None)
-            self._flush()
-            return
-        # What was decided since rests on rows that do not exist.
-        taken, self._waiting, self._storing = taken + self._waiting, [], False
+    def _failed(self) -> None:
         self.on_failure()
-        for _, future in taken:
-            if not future.done():
-                future.set_exception(StorageError(f"the exchange cannot store: {error}"))
+
+    def _store_apart(self, batches: Sequence[Batch]) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().run_in_executor(self._thread, self._store, batches)
 
     def _store(self, batches: Sequence[Batch]) -> None:
         """In the thread: all batches in one transaction."""
@@ -180,14 +161,15 @@ class SqliteFile:
 
     def close(self) -> None:
         """Everything that was handed in is stored first."""
-        self._closed = True
+        self._commits.close()
         self._thread.shutdown(wait=True)
         self._reader.close()
         self._writer.close()
 
 
 def insert(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
-    """Rows of one table that follow each other go in together."""
+    """Rows of one table go in together: the event loop is let run once for many of them, and the
+    thread need not wait for it after each."""
     by_table: dict[type[Any], list[Row]] = {}
     for row in rows:
         by_table.setdefault(type(row), []).append(row)
@@ -196,8 +178,13 @@ def insert(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
             for mark in found:
                 if isinstance(mark, Mark):
                     _set_mark(db, mark)
-        else:
-            db.executemany(_INSERT[kind], found)
+            continue
+        done = 0
+        for size in _TOGETHER:
+            while len(found) - done >= size:
+                part = found[done : done + size]
+                db.execute(_INSERT[kind, size], tuple(itertools.chain.from_iterable(part)))
+                done += size
 
 
 def _set_mark(db: sqlite3.Connection, mark: Mark) -> None:

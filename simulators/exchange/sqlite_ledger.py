@@ -173,17 +173,17 @@ class SqliteLedger(SqliteDocuments):
         return int(found[0])
 
     async def totals(self) -> dict[str, int]:
-        return self.totals_now()
+        return dict(await asyncio.to_thread(self._apart, _TOTALS))
 
     def totals_now(self) -> dict[str, int]:
-        return dict(
-            self.all(
-                "SELECT p.party_id, SUM(energy + imbalance + uncontracted + fee)"
-                " FROM statement s JOIN party p ON p.number = s.party GROUP BY p.party_id"
-            )
-        )
+        return dict(self.all(_TOTALS))
 
 
+_TOTALS = (
+    "SELECT p.party_id, t.money FROM"
+    " (SELECT party, SUM(energy + imbalance + uncontracted + fee) AS money FROM statement GROUP BY party) t"
+    " JOIN party p ON p.number = t.party"
+)
 _SPAN = (
     "WITH RECURSIVE span(start) AS (SELECT ? UNION ALL SELECT start + 1 FROM span"
     " WHERE start + 1 < ?) "

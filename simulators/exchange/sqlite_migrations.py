@@ -43,7 +43,10 @@ def schema_of(db: sqlite3.Connection) -> int:
 
 
 def migrate(db: sqlite3.Connection, version: int) -> None:
-    """From schema 1 or 2 to 3; the caller holds the transaction and sets the number."""
+    """From any earlier schema to 4; the caller holds the transaction and sets the number.
+
+    Schema 4 has the tables of 3; its fresh evidence is coded so that an older version cannot read it.
+    """
     if version == 1:
         _from_1(db)
     elif "name_hash" not in _columns(db, "document"):

@@ -49,4 +49,4 @@ CREATE TABLE IF NOT EXISTS statement (
   PRIMARY KEY (start, party, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS waiver (start INTEGER PRIMARY KEY, published INTEGER NOT NULL) STRICT;
 """
-VERSION = 3  # `simulators.exchange.sqlite_migrations` brings earlier ones forward
+VERSION = 4  # `simulators.exchange.sqlite_migrations` brings earlier ones forward

@@ -12,7 +12,7 @@ from simulators.exchange import evidence
 from simulators.exchange.sqlite_file import SqliteFile
 
 _FRESH, _PACK = 2_048, 1_024  # documents that are left as they are, and that make one pack
-_SEQ_BEFORE = "SELECT COALESCE(MAX(seq), 0) FROM call WHERE time < ?"
+SEQ_BEFORE = "SELECT COALESCE(MAX(seq), 0) FROM call WHERE time < ?"
 
 
 class SqliteUpkeep(SqliteFile):
@@ -44,8 +44,8 @@ class SqliteUpkeep(SqliteFile):
 
     def _prune(self, closed_before: int, since_s: int) -> None:
         with self.transaction() as db:
-            (since,) = db.execute(_SEQ_BEFORE, (since_s,)).fetchone()
-            (until,) = db.execute(_SEQ_BEFORE, (closed_before * 900,)).fetchone()
+            (since,) = db.execute(SEQ_BEFORE, (since_s,)).fetchone()
+            (until,) = db.execute(SEQ_BEFORE, (closed_before * 900,)).fetchone()
             gone = "DELETE FROM tender WHERE document > ? AND start < ?"
             db.execute(gone, (since, closed_before))
             (fresh,) = db.execute("SELECT COALESCE(MIN(seq), 0) FROM evidence").fetchone()
@@ -60,7 +60,7 @@ class SqliteUpkeep(SqliteFile):
     def _forget(self, before: int, account_before: int) -> None:
         with self.transaction() as db:
             # Documents have no time of their own: the last call before that time divides them.
-            (last,) = db.execute(_SEQ_BEFORE, (before * 900,)).fetchone()
+            (last,) = db.execute(SEQ_BEFORE, (before * 900,)).fetchone()
             filled = "SELECT document FROM fill"
             for table, column in (("document", "seq"), ("tender", "document")):
                 db.execute(

@@ -17,6 +17,7 @@ from gateway.domain.intervals import iso
 from gateway.errors import ConfigError
 from simulators.exchange import receipts
 from simulators.exchange.access import Access, make_credentials
+from simulators.exchange.ledger import Store
 from simulators.exchange.limits import Limits
 from simulators.exchange.market import Market
 from simulators.exchange.parties import Party
@@ -48,7 +49,7 @@ class ExchangeHandle:
 
     url: str
     market: Market
-    store: SqliteLedger
+    store: Store
     state_dir: Path
     _runner: web.AppRunner
     _task: asyncio.Task[None]
@@ -115,15 +116,17 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     power_safe: bool = True,
     client_ca: Path | None = None,
     limits: Limits | None = None,
+    ledger: Store | None = None,
 ) -> ExchangeHandle:
     """Open the store in ``state_dir``, serve on ``port`` (0 = a free one), hold calls on ``clock``.
 
     ``power_safe`` False skips the waiting for the disk (a killed process still loses nothing): for
-    simulations whose state nobody keeps. ``client_ca``: clients prove themselves by TLS too. Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
+    simulations whose state nobody keeps. ``ledger`` takes the place of that store; it is closed with
+    the exchange. ``client_ca``: clients prove themselves by TLS too. Raises ConfigError where the port is taken or plain HTTP is asked for beyond loopback.
     """
     if insecure and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"--insecure serves on loopback only, not on {host}")
-    store = SqliteLedger(state_dir / "exchange.db", power_safe=power_safe)
+    store = ledger or SqliteLedger(state_dir / "exchange.db", power_safe=power_safe)
     market = Market(clock, store, prices, terms or Terms())
     held = market.last_step
     if held is not None and held - clock.now() > _FAR:
@@ -134,7 +137,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
         )
     market.parties.register(*parties)
     make_credentials(market, state_dir / "credentials", parties)
-    tls = None if insecure else server_context(state_dir / "tls", host, client_ca)
+    tls = None if insecure else server_context(state_dir / "tls", host, client_ca=client_ca)
     access = Access(market, insecure=insecure, limits=limits)
     await access.open()
     await receipts.make_key(market)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -95,6 +96,7 @@ class Prices:
         return max(self.terms.floor, min(self.terms.cap, ticks))
 
 
+@lru_cache(maxsize=256)  # the tenders of a stream have few moments between them
 def epoch_ms(time: datetime) -> int:
     """Milliseconds since 1970, rounded down: how moments are compared."""
     return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)

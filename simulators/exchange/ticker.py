@@ -50,7 +50,7 @@ async def _send(socket: web.WebSocketResponse, market: Market, party_id: str, la
         try:
             for seq, kind, payload in frames:
                 frame = {"seq": seq, "type": kind, "payload": payload}
-                await socket.send_str(messages.dump(frame))
+                await socket.send_str(messages.dump(frame).decode())
                 last = seq
         except ConnectionError:
             return  # the client has gone; it will resume where it was

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import ssl
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,15 +19,15 @@ from gateway.errors import ConfigError
 _LIFE = timedelta(days=3650)
 
 
-def server_context(folder: Path, host: str, client_ca: Path | None = None) -> ssl.SSLContext:
-    """TLS 1.3 for ``host`` and loopback; makes ``ca.pem`` and the server's pair where missing.
+def server_context(folder: Path, *hosts: str, client_ca: Path | None = None) -> ssl.SSLContext:
+    """TLS 1.3 for the hosts and loopback; makes ``ca.pem`` and the server's pair where missing.
 
     With ``client_ca`` only clients with a certificate of that authority are let in (mutual TLS).
     """
     files = [folder / name for name in ("ca.pem", "server.pem", "server.key")]
     if not all(file.exists() for file in files):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _make(folder, host)
+        _make(folder, hosts)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     try:
@@ -42,7 +43,7 @@ def server_context(folder: Path, host: str, client_ca: Path | None = None) -> ss
     return context
 
 
-def _make(folder: Path, host: str) -> None:
+def _make(folder: Path, hosts: Sequence[str]) -> None:
     """The CA's private key is used once and never stored: nobody can sign with it later."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca_name = _name("energy-sim development CA")
@@ -58,7 +59,7 @@ def _make(folder: Path, host: str) -> None:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(_alternatives(host)), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_alternatives(hosts)), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key()), False
         )
@@ -109,14 +110,15 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
     )
 
 
-def _alternatives(host: str) -> list[x509.GeneralName]:
+def _alternatives(hosts: Sequence[str]) -> list[x509.GeneralName]:
     names: list[x509.GeneralName] = [x509.DNSName("localhost")]
     names += [x509.IPAddress(ipaddress.ip_address(a)) for a in ("127.0.0.1", "::1")]
-    try:
-        address = ipaddress.ip_address(host)
+    for host in sorted({*hosts} - {"localhost"}):
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError:
+            names.append(x509.DNSName(host))
+            continue
         if not address.is_unspecified and not address.is_loopback:
             names.append(x509.IPAddress(address))
-    except ValueError:
-        if host != "localhost":
-            names.append(x509.DNSName(host))
     return names

@@ -22,12 +22,14 @@ function fill(id, build) {
   build(place);
 }
 
+const lastTrade = (found) => found.calls.filter((call) => call.price !== null).at(-1);
+
 function figures(found) {
-  const last = found.calls.at(-1);
+  const [last, traded] = [found.calls.at(-1), lastTrade(found)];
   const all = {
     "homes trading": `${found.trading} of ${found.parties}`,
     "last call": last ? kwh(last.volume_wh) : "none",
-    "price": last ? usd(last.price) : "none",
+    "price of the last trade": traded ? usd(traded.price) : "none",
     "without a reading": `${found.estimated}`,
     "sum of the account": found.zero_sum_error === 0 ? "0" : `off by ${found.zero_sum_error}`,
   };
@@ -59,10 +61,11 @@ function calls(found) {
     });
     place.append(picture);
   });
-  const last = found.calls.at(-1);
-  byId("last-call").textContent = last
-    ? `${clock(last.time)}: ${kwh(last.volume_wh)} at ${usd(last.price)} in ${last.instruments} intervals`
-    : "no call yet";
+  const [last, traded] = [found.calls.at(-1), lastTrade(found)];
+  const said = (call) => `${clock(call.time)}: ${kwh(call.volume_wh)} at ${usd(call.price)} in ${call.instruments} intervals`;
+  let text = last ? said(last) : "no call yet";
+  if (traded && traded !== last) text += `; the last that traded ${said(traded)}`;
+  byId("last-call").textContent = text;
 }
 
 function rest(found) {

@@ -36,6 +36,7 @@ class Equipment:
     battery: bool = True
     roof: bool = False  # a second inverter with panels only, on the AC side
     keeps_export: bool = False
+    switches_phases: bool = False  # the chargers can be told to use one phase
     obeys: Callable[[Setpoints], Setpoints] = as_asked
 
 
@@ -46,6 +47,9 @@ class LabSite:
         self._home, self._equipment, self._view = home, equipment, View(home)
         script = home.scenario.script
         self._chargers = script.chargers if script is not None else 1
+        self._of_boxes = {Control.CHARGE_CURRENT}
+        if equipment.switches_phases:
+            self._of_boxes.add(Control.CHARGE_PHASES)
         self.asked = Setpoints()
         self.alarms: tuple[str, ...] = ()
 
@@ -55,7 +59,7 @@ class LabSite:
         controls = {
             INVERTER: {Control.BATTERY_POWER, Control.PV_LIMIT, Control.EXPORT_LIMIT},
             ROOF: {Control.PV_LIMIT},
-            **{box_name(i): {Control.CHARGE_CURRENT} for i in range(self._chargers)},
+            **{box_name(i): self._of_boxes for i in range(self._chargers)},
         }
         return join(self._home.now, states, controls=controls)
 
@@ -88,8 +92,10 @@ class LabSite:
 
     @staticmethod
     def _box(setpoints: Setpoints, charger: int) -> BoxCommands:
-        current_a = setpoints.chargers_a.get(box_name(charger))
-        return BoxCommands() if current_a is None else BoxCommands(current_a, PHASES)
+        name = box_name(charger)
+        current_a = setpoints.chargers_a.get(name)
+        phases = setpoints.charger_phases.get(name, PHASES)
+        return BoxCommands(phases=phases) if current_a is None else BoxCommands(current_a, phases)
 
     def _readings(self) -> Mapping[str, Mapping[str, float | str]]:
         view, state, powers = self._view, self._home.state(), self._view.powers()

@@ -51,7 +51,8 @@ class Result:
 
     ``missed_calls``: tenders that came too late, and call periods for which this machine took longer
     than they last. ``max_loop_block_ms``: the server's longest stretch without a look at other work.
-    ``final_cpu_s``: FINAL of one interval, a tenth of its readings corrected.
+    ``final_cpu_s``: FINAL of one interval, a tenth of its readings corrected. ``cpu_ms_per_home_day``
+    and ``memory_mb`` are the exchange's own.
     """
 
     homes: int
@@ -63,6 +64,8 @@ class Result:
     tenders_per_s: float
     zero_sum_error: int | None
     wall_seconds: float
+    cpu_ms_per_home_day: float | None = None
+    memory_mb: float | None = None
 
 
 async def run_load(load: Load) -> Result:
@@ -92,6 +95,7 @@ async def _play(load: Load, own: OwnExchange | None, folder: Path, stack: AsyncE
     start = clock.now()
     end = start + timedelta(hours=load.hours)
     timer = _CallTimer(_CALL.total_seconds())
+    idle_cpu_s = (await own.figures())["cpu_s"] if own else 0.0
     began = time.perf_counter()  # noqa: TID251 - how long it takes in real time
     async with asyncio.TaskGroup() as group:
         if own:
@@ -102,6 +106,9 @@ async def _play(load: Load, own: OwnExchange | None, folder: Path, stack: AsyncE
     figures: dict[str, Any] = {}
     if own:
         figures = await _settle(load, own, homes, clock, start)
+        home_days = load.homes * load.hours / 24
+        figures["cpu_ms_per_home_day"] = round((figures["cpu_s"] - idle_cpu_s) / home_days * 1e3, 1)
+        figures["memory_mb"] = round(figures["rss_mb"])
     return Result(
         homes=load.homes,
         hours=load.hours,
@@ -112,6 +119,8 @@ async def _play(load: Load, own: OwnExchange | None, folder: Path, stack: AsyncE
         tenders_per_s=round(counts.tenders / wall_s, 1),
         zero_sum_error=figures.get("zero_sum_error"),
         wall_seconds=round(wall_s, 2),
+        cpu_ms_per_home_day=figures.get("cpu_ms_per_home_day"),
+        memory_mb=figures.get("memory_mb"),
     )
 
 
@@ -202,4 +211,6 @@ async def _correct(own: OwnExchange, homes: list[LightHome], start: datetime) ->
 
 
 def as_json(result: Result) -> dict[str, Any]:
-    return asdict(result)
+    """What the load's file says; what it cost the exchange is for the benchmark."""
+    cost = ("cpu_ms_per_home_day", "memory_mb")
+    return {name: value for name, value in asdict(result).items() if name not in cost}

@@ -132,6 +132,27 @@ ANSWERS: dict[str, Answer] = {
         {"/cm": {"StatusSNS": {"ENERGY": {"Power": 587, "Total": 1234.567}}}},
         {"pv_power_w": 587, "ac_power_w": 587, "pv_energy_wh": 1_234_567},
     ),
+    "hardy-barth-cph2": Answer(
+        {
+            "/api": {
+                "device": {"modelname": "cPH2", "software_version": "2.3.1"},
+                "secc": {
+                    "port0": {
+                        "ci": {"charge": {"cp": {"status": "C2"}}},
+                        "metering": {
+                            "power": {"active_total": {"actual": "110412"}},
+                            "energy": {"active_import": {"actual": "1234567"}},
+                        },
+                    }
+                },
+            }
+        },
+        {
+            "charger_state": "charging",
+            "charger_power_w": 11_041.2,
+            "charger_energy_wh": 1_234_567,
+        },
+    ),
     "tesla-wall-connector": Answer(
         {"/api/1/vitals": _VITALS, "/api/1/lifetime": {"energy_wh": 9_988_776}},
         {

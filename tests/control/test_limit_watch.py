@@ -111,6 +111,19 @@ def steps(at: float) -> float:
     return (500, 8_500, 500, 3_000, 6_500, 500)[int(at // 60) % 6]
 
 
+@pytest.mark.parametrize("lag_ticks", [0, 3])
+def test_a_load_that_comes_does_not_let_all_the_sun_go(lag_ticks: int) -> None:
+    """500 W of 9 kW were let through, so that the sun seemed far from a limit of 3 kW, and it went out for a tick."""
+    loop = Loop(
+        load_w=lambda at: 500.0 if at < 120 else 3_000.0,
+        lag_ticks=lag_ticks,
+        asked=None,
+        state=State(13_500.0),
+    ).run(300)
+    assert loop.over_after(100) < 50
+    assert loop.state.powers.pv > 2_900, "and the load gets its sun"
+
+
 def clouds(at: float) -> float:
     return 9_000.0 if (at // 40) % 2 else 1_500.0
 

@@ -279,8 +279,8 @@ async def test_both_are_judged_by_what_they_said_six_hours_ahead(tmp_path: Path)
     for i in range(30):
         moment = NOW + timedelta(minutes=5 * i)
         forecast.judge(forecasts_from(floor_quarter(moment), 60.0), [], moment)
-        assert max(forecast._said) <= moment + timedelta(hours=6, minutes=15)
-    assert len(forecast._said) == 11
+        assert max(forecast._judge._said) <= moment + timedelta(hours=6, minutes=15)
+    assert len(forecast._judge._said) == 11
     store.close()
 
 

@@ -15,7 +15,7 @@ from gateway.bill.home import Bills, HomeBill
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason, Setpoints
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.intervals import Interval, quarter, quarters
 from gateway.domain.plan import (
     OfferCurve,
@@ -28,6 +28,7 @@ from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading,
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
+from gateway.store.car_quarters import CarPast, CarQuarter
 from gateway.store.energies import Energies, QuarterEnergies
 from gateway.store.minutes import Minute
 
@@ -266,6 +267,25 @@ class Source:
             if first < last
             else []
         )
+
+    async def planned(self, ahead: Ahead, since: datetime, until: datetime) -> list[PlannedQuarter]:
+        """Half as much sun as came, for today alone."""
+        if not since <= MIDNIGHT < until:
+            return []
+        return [
+            PlannedQuarter(i.start, 600, 500 if ahead == "day" else 900, 0, 0, 100)
+            for i in quarters(MIDNIGHT, MIDNIGHT + timedelta(hours=20))
+        ]
+
+    async def car_past(self, since: datetime, until: datetime) -> CarPast:
+        """Two hours yesterday and one this morning, each quarter-hour 2 kWh, half of it from the sun."""
+        flows = Energies(2000, 2500, 1250, 0, 0, 0, 2000)
+        starts = [
+            MIDNIGHT + timedelta(hours=h, minutes=15 * n)
+            for h, count in ((-14, 8), (9, 4))
+            for n in range(count)
+        ]
+        return CarPast(tuple(CarQuarter(at, flows, 0.30, 0.10) for at in starts), (MIDNIGHT,))
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         body = json.loads(payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -80,7 +81,7 @@ async def test_the_past_by_day_week_month_and_year(page: Page) -> None:
     await expect(page.locator("#past-name")).to_have_text("2026")
     await expect(page.locator("#chart-past canvas")).to_be_visible()
     async with page.expect_download() as waiting:
-        await page.get_by_role("link", name="CSV").click()
+        await page.locator("#past-csv").click()
     download = await waiting.value
     assert download.suggested_filename == "energy-year-2026-01-01.csv"
 
@@ -94,8 +95,8 @@ async def test_what_the_home_does_now(page: Page) -> None:
     assert {"5.6 kW", "2.7 kW", "2.4 kW", "520 W", "86 %"} <= set(flow)
     assert await page.locator("#flow .stream").count() == 3  # the car stands still
     tiles = await page.locator("#tiles > div").all_text_contents()
-    assert "One more stored kWh is worth0.071 USD/kWh" in tiles
-    assert "Account, total18.34 USD" in tiles
+    assert "One more stored kWh is worth0.071 $/kWh" in tiles
+    assert "Account, total$18.34" in tiles
     await expect(page.locator("#notes")).to_contain_text("the charger does not answer")
     await expect(page.locator("#clock")).to_have_text("14:37:12")
 
@@ -175,6 +176,100 @@ async def test_every_command(page: Page, source: Source) -> None:
     assert all(body["ts"].startswith("2026-06-15T19:37") for _, body in source.asked)
     assert len({body["id"] for _, body in source.asked}) == 7
     await expect(page.locator("#command-trading [role=switch]")).to_have_attribute("aria-checked", "false")  # fmt: skip
+
+
+async def test_the_past_beside_its_plan_or_another_time(page: Page) -> None:
+    tile = page.locator("#past-tiles > div").first
+    beside = page.locator("#past-beside")
+    await beside.select_option("day")
+    await expect(tile).to_have_text("Solar59.0 kWh planned: 40.0 kWh")
+    await beside.select_option("hour")
+    await expect(tile).to_have_text("Solar59.0 kWh planned: 72.0 kWh")
+    await page.get_by_role("button", name="Month").click()  # a month has no plan
+    await expect(beside).to_have_value("before")
+    await beside.select_option("year")
+    await expect(tile).to_contain_text("a year earlier: \N{EN DASH}")
+
+
+async def test_the_car_s_sessions_and_its_wish(page: Page, source: Source) -> None:
+    rows = page.locator("#car-table tbody tr")
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("Mon 09:00Mon 10:008,000 Wh50 %0 %50 %$1.60")
+    await expect(page.locator("#car-tiles")).to_contain_text("Cost$4.80")
+    async with page.expect_download() as waiting:
+        await page.locator("#car").get_by_role("link", name="CSV").click()
+    assert (await waiting.value).suggested_filename == "car.csv"
+    slider = page.locator("#command-car_more_per_kwh input[type=range]")
+    said = page.locator("#command-car_more_per_kwh .means")
+    await slider.fill("0")
+    await expect(said).to_have_text("charges in 0 h of the next 34 h")
+    await slider.press("End")
+    await expect(said).to_have_text("charges in 34 h of the next 34 h")
+    await page.locator("#command-car_more_per_kwh button").click()
+    await expect(page.locator("#command-car_more_per_kwh-answer")).to_have_text("Done.")
+    assert source.asked[0][1]["value"] > 0.14
+
+
+async def test_departures_in_the_home_s_own_time_and_kwh(page: Page, source: Source) -> None:
+    form = page.locator("#command-departures")
+    await form.get_by_role("button", name="Add a departure").click()
+    await expect(form.get_by_label("Leaves at")).to_have_value("2026-06-16T07:00")
+    await form.get_by_label("Leaves at").fill("2026-12-24T06:30")
+    await form.get_by_label("Energy, kWh").fill("22.5")
+    await form.get_by_role("button", name="Apply").click()
+    await expect(page.locator("#command-departures-answer")).to_have_text("Done.")
+    assert source.asked[0][1]["value"] == [{"at": "2026-12-24T12:30:00.000Z", "energy_wh": 22500}]
+    await page.reload()  # what holds is shown as it was asked
+    await expect(form.get_by_label("Leaves at")).to_have_value("2026-12-24T06:30")
+    await form.get_by_role("button", name="Remove").click()
+    await form.get_by_role("button", name="Apply").click()
+    await expect(page.locator("#command-departures-answer")).to_have_text("Done.")
+    assert source.asked[1][1]["value"] == []
+
+
+async def test_on_which_days_the_car_leaves(page: Page, source: Source) -> None:
+    days = page.locator("#command-departure fieldset")
+    await days.get_by_label("Sat").uncheck()
+    await days.get_by_label("Sun").uncheck()
+    await page.locator("#command-departure button").last.click()
+    await expect(page.locator("#command-departure-answer")).to_have_text("Done.")
+    assert source.asked[0][1]["value"]["days"] == "mon,tue,wed,thu,fri"
+
+
+@pytest.mark.parametrize(
+    ("locale", "title", "money", "power"),
+    [
+        ("de-DE", "Jetzt", "18,34\N{NO-BREAK SPACE}$", "5,6 kW"),
+        ("ko-KR", "지금", "$18.34", "5.6 kW"),
+        ("es-ES", "Ahora", "18,34\N{NO-BREAK SPACE}$", "5,6 kW"),
+    ],
+)
+async def test_the_page_speaks_the_reader_s_language(
+    browser: Browser, dashboard: Dashboard, locale: str, title: str, money: str, power: str
+) -> None:
+    """Every text of ours is in the catalogue: what is not is a name, a number, or the gateway's free text."""
+    context = await browser.new_context(locale=locale, viewport={"width": 390, "height": 844})
+    page = await context.new_page()
+    await page.goto(f"http://127.0.0.1:{dashboard.port}/")
+    await expect(page.locator("#now-title")).to_have_text(title)
+    await expect(page.locator("#tiles")).to_contain_text(money)
+    await expect(page.locator("#flow")).to_contain_text(power)
+    await expect(page.locator("#car-table tbody tr").first).to_be_visible()
+    assert await page.evaluate("document.documentElement.lang") == locale[:2]
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 390
+    missed = set(
+        await page.evaluate("import('/static/words.js').then((words) => [...words.missed])")
+    )
+    ours = {text for text in missed if not re.search(r"\d|kW|Wh|\$", text) and len(text) > 3}
+    assert ours <= {
+        "home",
+        "inverter",
+        "meter",
+        "the charger does not answer: the car's wish cannot be planned",
+    }
+    await page.locator("#language").select_option("en")
+    await expect(page.locator("#now-title")).to_have_text("Now")
+    await context.close()
 
 
 async def test_a_limit_is_taken_away_by_an_empty_field(page: Page, source: Source) -> None:
@@ -319,8 +414,8 @@ async def test_a_price_that_nobody_has_published_is_a_dash_and_an_estimate(
     )
     tiles = page.locator("#tiles")
     await expect(tiles).to_contain_text("\N{EN DASH} not known; planned with 0.275")
-    await expect(tiles).to_contain_text("Bill this month42.10 USD")
-    await expect(tiles).to_contain_text("Without the gateway55.00 USD")
+    await expect(tiles).to_contain_text("Bill this month$42.10")
+    await expect(tiles).to_contain_text("Without the gateway$55.00")
     await expect(page.locator("#notes")).to_contain_text(said)
     await expect(page.locator("#plan-table")).to_contain_text("\N{ALMOST EQUAL TO} 0.140")
     await expect(page.locator("#plan-table")).not_to_contain_text("Market")

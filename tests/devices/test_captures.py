@@ -191,3 +191,14 @@ async def test_the_command_line_reads_and_scans(tmp_path: Path) -> None:
         assert set(rows["ac_power_w"]) == {"device", "metric", "value", "unit", "quality", "time"}
         await asyncio.to_thread(run, "scan", f"127.0.0.1:{port}", "--out", str(out))
         assert [d.profile for d in load_settings(out).device] == ["fronius-gen24", "sunspec-meter"]
+        before = out.read_text()
+        said = await asyncio.to_thread(run, "scan", f"127.0.0.1:{port}", "--out", str(out))
+        assert "names all of them already" in said
+        out.write_text(before.partition("[[device]]    # Fronius Smart")[0] or before)
+        kept = out.read_text()
+        assert len(load_settings(out).device) == 1
+        said = await asyncio.to_thread(run, "scan", f"127.0.0.1:{port}", "--out", str(out))
+        assert "stays as it is; to have them too, add:" in said
+        assert 'profile = "sunspec-meter"' in said
+        assert 'profile = "fronius-gen24"' not in said
+        assert out.read_text() == kept

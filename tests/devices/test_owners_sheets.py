@@ -17,6 +17,7 @@ from gateway.devices import catalogue
 from gateway.devices.build import build_devices
 from gateway.devices.scan import scan
 from gateway.domain.control import Control
+from gateway.domain.readings import Quality
 from gateway.errors import ConfigError, DeviceError
 from gateway.guard.proofs import VERSION, Proof, ProofFolder
 from tests.devices.conftest import HandClock, Intents, device, values
@@ -101,7 +102,7 @@ async def test_what_was_proved_by_a_sheet_is_not_proved_by_another_text_of_it(
         if not missing:
             time = clock.now()
             proofs.store(Proof(VERSION, "x", who, Control.BATTERY_POWER, time, "1", ""))
-        missing.append(proofs.missing("x", who, Control.BATTERY_POWER))
+        missing.append(proofs.missing(who, Control.BATTERY_POWER))
     assert missing[0] is missing[2] is None
     assert missing[1] is not None
 
@@ -180,3 +181,48 @@ def test_a_package_brings_sheets_and_none_of_its_code_is_run(
     assert catalogue.profile("acme-h1").title == "Acme H1 hybrid"
     assert catalogue.profile("acme-h2").key == "acme-h2"
     assert "acme_sheets" not in sys.modules
+
+
+PARTS = (
+    GOOD
+    + """
+[readings.pv_power_w]
+of = ["east", "west"]
+by = "sum of present"
+[registers.east]
+at = 30
+type = "u16"
+[registers.west]
+at = 40
+type = "u16"
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("may_lack", "west", "value", "quality"),
+    [
+        (False, 700, 1200.0, Quality.GOOD),
+        (False, None, None, Quality.BAD),  # refused from the first poll: not 0 W
+        (True, None, 500.0, Quality.GOOD),  # the sheet says that a model may have no second input
+        (False, 0xFFFF, 500.0, Quality.GOOD),  # the device says so itself
+    ],
+)
+async def test_a_part_that_is_refused_is_missing_unless_a_model_may_lack_it(
+    may_lack: bool,
+    west: int | None,
+    value: float | None,
+    quality: Quality,
+    folder: Path,
+    clock: HandClock,
+    intents: Intents,
+) -> None:
+    text = PARTS + ("may_lack = true\n" if may_lack else "")
+    (folder / "acme-h1.toml").write_text(text)
+    catalogue.forget()
+    words = dict(WORDS) | {30: 500} | ({} if west is None else {40: west})
+    async with serving(RegisterServer({1: words})) as server:
+        one = device(server, "acme-h1", clock, intents)
+        found = {r.metric: r for r in await one.poll()}["pv_power_w"]
+        await one.close()
+    assert (found.value, found.quality) == (value, quality)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -16,10 +16,12 @@ from gateway.devices.device import ModbusDevice
 from gateway.devices.scan import scan
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality
+from gateway.errors import DeviceError
 from gateway.guard.intents import GuardFile
 from simulators.devices.family_file import family_files
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
+from simulators.physics.script import Script, Visit
 from simulators.scenario import Scenario
 from tests import loops
 from tests.devices.image_files import FIRST
@@ -139,6 +141,86 @@ def test_a_charger_is_found_and_paused(family: str, key: str, tmp_path: Path) ->
             assert await number(one, "charger_power_w") >= 0
         assert (await one.release()).neutral
         assert not journal.pending("device")
+        await one.close()
+        await servers.close()
+
+    simulated(clock, work())
+
+
+PHASED = (
+    "go-e",
+    "alfen",
+    "vestel",
+    "mennekes",
+    "keba-p40",
+    "sungrow-ac",
+)  # and the P30 once its owner allows it
+
+
+@pytest.mark.parametrize("family", [*PHASED, "keba"])
+def test_a_charger_switches_to_one_phase_in_a_pause_and_back(family: str, tmp_path: Path) -> None:
+    """The car draws 6 A from three phases, then from one; what a dead gateway left is undone at the next start."""
+    clock, phases = SimClock(NOON), Control.CHARGE_PHASES
+    stay = Visit(NOON - timedelta(hours=1), NOON + timedelta(hours=9), stored_wh=0)
+
+    async def work() -> None:
+        home = Home(clock, Scenario(NOON, car=None, script=Script(visits=(stay,))))
+        servers = await serve_home(home, choice=Choice(charger=family))
+        journal = GuardFile(tmp_path / "guard.json")
+        if family == "keba":
+            (box,) = servers.charger.units.values()
+            box.write(5050, (3,), 6)
+        one = one_device(servers.ports.charger, CHARGERS[family], journal, clock)
+        await one.poll()
+        assert {CHARGER, phases} <= one.controls
+
+        async def draws(amps: float, *, on_one: bool) -> float:
+            for _ in range(8):  # within each family's lease
+                if on_one:
+                    await one.hold(phases, 1)
+                await one.hold(CHARGER, amps)
+                await clock.sleep(3)
+            return await number(one, "charger_power_w")
+
+        assert await draws(6, on_one=False) == pytest.approx(4140, abs=10)
+        if family != "go-e":  # it stops the car by itself
+            with pytest.raises(DeviceError, match="in a pause"):
+                await one.hold(phases, 1)
+            assert home.commands.charge_phases == 3
+        assert await draws(0, on_one=False) == 0
+        assert await draws(0, on_one=True) == 0
+        assert await draws(6, on_one=True) == pytest.approx(1380, abs=10)
+        assert await draws(16, on_one=True) == pytest.approx(3680, abs=10)
+        await draws(0, on_one=True)
+        assert (await one.release((phases,))).neutral
+        assert await draws(6, on_one=False) == pytest.approx(4140, abs=10)
+        await draws(0, on_one=False)
+        await draws(6, on_one=True)
+        await one.close()  # killed
+        assert home.commands.charge_phases == 1
+        after = one_device(servers.ports.charger, CHARGERS[family], journal, clock)
+        await after.poll()
+        assert home.commands.charge_phases == 3
+        assert not journal.pending("device")
+        await after.close()
+        await servers.close()
+
+    simulated(clock, work())
+
+
+def test_phases_are_not_offered_where_the_owner_has_not_given_them_to_modbus(
+    tmp_path: Path,
+) -> None:
+    clock = SimClock(NOON)
+
+    async def work() -> None:
+        servers = await serve_home(
+            Home(clock, Scenario(NOON, seed=1)), choice=Choice(charger="keba")
+        )
+        journal = GuardFile(tmp_path / "guard.json")
+        one = one_device(servers.ports.charger, "keba-p30", journal, clock)
+        await one.poll()
+        assert one.controls == {CHARGER}
         await one.close()
         await servers.close()
 

@@ -47,6 +47,16 @@ def test_two_independent_sources_are_named(key: str, sheet: ControlSheet) -> Non
         assert voices(told) >= 2, f"{key}: register {address} is told by {sorted(told)} only"
 
 
+STEERED = [p for p in all_profiles().values() if p.controls and p.identify and not p.sunspec]
+
+
+@pytest.mark.parametrize("steered", STEERED, ids=lambda p: p.key)
+def test_an_update_is_noticed_or_the_sheet_says_that_it_is_not(steered: Profile) -> None:
+    """A proof holds for a firmware: where no two sources name its register, that is said."""
+    tells = "version" in {what for what, _ in steered.says}
+    assert tells != ("an update is not noticed" in steered.about)
+
+
 @pytest.mark.parametrize(("key", "sheet"), SHEETS)
 def test_a_battery_behind_another_limit_follows_what_is_measured(
     key: str, sheet: ControlSheet

@@ -27,7 +27,7 @@ from gateway.guard.proofs import FOLDER, ProofFolder
 from gateway.modbus.address import BusTiming
 from gateway.site.snapshot import join
 from gateway.verify.dimmed import OperatorSigns
-from gateway.verify.home import verify_home
+from gateway.verify.home import Asked, verify_home
 from gateway.verify.judge import Seen, second_witness
 from gateway.verify.run import Bench as HomeBench
 from gateway.verify.run import Outcome, verify
@@ -40,7 +40,7 @@ from simulators.physics.home import Home
 from simulators.rehearsal import rehearse
 from simulators.scenario import Scenario
 from tests.devices.guard_bench import Bench, on_bench
-from tests.devices.test_simulated_families import INVERTERS, one_device, simulated
+from tests.devices.test_simulated_families import INVERTERS, PHASED, one_device, simulated
 
 EVENING = datetime(2026, 6, 2, 2, tzinfo=UTC)  # 21:00 in Austin
 NOON = datetime(2026, 6, 1, 18, tzinfo=UTC)
@@ -139,7 +139,10 @@ def test_a_device_is_read_until_it_was_verified_and_steered_after_it(
         state = bench.last.snapshot.devices["inverter"]
         assert state.number("battery_soc_pct") == pytest.approx(60, abs=2)
         assert not bench.last.snapshot.batteries[0].steerable
-        assert any("not verified; run `energy-gateway verify inverter`" in n for n in state.notes)
+        (note,) = state.notes  # one a device, in an owner's words
+        assert "does not steer its battery" in note
+        assert "(not verified): run `energy-gateway verify inverter`" in note
+        assert "_w" not in note
         assert not any("verify" in alarm for alarm in bench.last.alarms)
 
     async def is_steered(bench: Bench) -> None:
@@ -394,7 +397,8 @@ def test_every_steered_family_is_proved(family: str, charger: str, tmp_path: Pat
     settings = of_home(Ports(1, 2, 3), family, tmp_path, charger=charger)
     asyncio.run(rehearse(settings, Ports(1, 2, 3), Choice(inverter=family, charger=charger)))
     logs = [json.loads(p.read_text())["log"] for p in (tmp_path / FOLDER).iterdir()]
-    assert {log["control"] for log in logs} >= {"battery_power_w", "charge_current_a"}
+    phases = {"charge_phases"} if charger in PHASED else set()
+    assert {log["control"] for log in logs} >= {"battery_power_w", "charge_current_a"} | phases
     assert not [log["problem"] for log in logs if log["problem"]]
     ratios = [s["ratio"] for log in logs for s in log["steps"] if s["step"] == "grid meter"]
     assert any(r == pytest.approx(1, abs=0.1) for r in ratios if r is not None)
@@ -411,14 +415,40 @@ def test_what_is_proved_is_not_asked_again_but_by_its_name(tmp_path: Path) -> No
         settings = of_home(servers.ports, "goodwe", tmp_path)
         proofs, file = ProofFolder(tmp_path), GuardFile(tmp_path / FILE)
         await clock.sleep(60)
-        await verify_home(settings, (), clock, file, proofs, said.append)
+        await verify_home(settings, Asked(), clock, file, proofs, said.append)
         assert "inverter: battery_power_w is proved already" in said
         said.clear()
-        await verify_home(settings, ("inverter",), clock, file, proofs, said.append)
+        await verify_home(settings, Asked(("inverter",)), clock, file, proofs, said.append)
         assert any("it obeys" in line for line in said)
         await servers.close()
 
     simulated(clock, run())
+
+
+def test_a_devices_own_word_is_enough_only_for_an_owner_who_says_so(tmp_path: Path) -> None:
+    """Without a grid meter nothing is tried; with the owner's flag the result says whose word it is."""
+    clock = SimClock(EVENING)
+    said: list[str] = []
+
+    async def run() -> None:
+        home = Home(clock, Scenario(EVENING, seed=1, soc_pct=60))
+        servers = await serve_home(home, choice=Choice(inverter="marstek"))
+        whole = of_home(servers.ports, "marstek", tmp_path)
+        settings = replace(whole, devices=whole.devices[:1])
+        proofs, file = ProofFolder(tmp_path), GuardFile(tmp_path / FILE)
+        await clock.sleep(60)
+        assert not await verify_home(settings, Asked(), clock, file, proofs, said.append)
+        assert not servers.inverter.writes
+        assert any("--without-meter" in line for line in said)
+        asked = Asked(without_meter=True)
+        assert await verify_home(settings, asked, clock, file, proofs, said.append)
+        assert any("its own word" in line for line in said)
+        await servers.close()
+
+    simulated(clock, run())
+    (log,) = [json.loads(p.read_text())["log"] for p in (tmp_path / FOLDER).iterdir()]
+    assert log["own_word"] is True
+    assert log["problem"] == ""
 
 
 @pytest.mark.parametrize("when", ["before", "meanwhile"])

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle, Terms, start_exchange
+from simulators.exchange.cluster.config import ClusterConfig
+from simulators.exchange.cluster.start import Zone, start_cluster
+from simulators.exchange.ledger import Store
 from simulators.exchange.limits import Limits
 from tests import loops
+from tests.exchange import servers
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 T = START + timedelta(hours=1)  # the instrument most tests trade
@@ -111,6 +116,33 @@ def tender_body(
     }
 
 
+class Stores:
+    """What the exchange of a test keeps its rows in: SQLite, unless the test asks for another."""
+
+    make: Callable[[], Store] | None = None
+    cluster: ClusterConfig | None = None
+
+
+@pytest.fixture(params=["sqlite", "postgres", "cluster"])
+def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The test runs once on each store."""
+    if request.param == "postgres":
+        server = servers.postgres()
+        monkeypatch.setattr(Stores, "make", staticmethod(server.ledger))
+    if request.param == "cluster":
+        database = servers.postgres().database()
+        config = ClusterConfig(
+            segment="LZ_SOUTH",
+            name=f"t{database.rpartition('/')[2]}",
+            shards=3,
+            postgres=database,
+            nats=servers.nats().addresses,
+            replicas=1,
+            edges=("127.0.0.1:0", "127.0.0.1:0"),
+        )
+        monkeypatch.setattr(Stores, "cluster", config)
+
+
 Story = Callable[[Wire, SimClock, ExchangeHandle], Awaitable[None]]
 
 
@@ -139,10 +171,35 @@ async def _play(
     how: dict[str, Any],
 ) -> None:
     clock = SimClock(start)
+    if Stores.cluster is not None:
+        zone = Zone(Stores.cluster, clock, prices, **how)
+        await _play_on_cluster(tmp_path, story, zone, clock)
+        return
+    ledger = None if Stores.make is None else Stores.make()
+    if ledger is not None:
+        loops.others()
+    how |= {"power_safe": False, "ledger": ledger}
     async with asyncio.TaskGroup() as group:
 
         async def told() -> None:
-            handle = await start_exchange(clock, group, tmp_path, prices, power_safe=False, **how)
+            handle = await start_exchange(clock, group, tmp_path, prices, **how)
+            async with aiohttp.ClientSession() as session:
+                try:
+                    await story(Wire(handle.url, session, group), clock, handle)
+                finally:
+                    await handle.close()
+
+        clock.spawn(group, told(), "story")
+
+
+async def _play_on_cluster(tmp_path: Path, story: Story, zone: Zone, clock: SimClock) -> None:
+    """Leader, shards and edges in this process, around real servers."""
+    loops.others()
+    config = zone.config.model_copy(update={"state": tmp_path})
+    async with asyncio.TaskGroup() as group:
+
+        async def told() -> None:
+            handle = await start_cluster(replace(zone, config=config, power_safe=False), group)
             async with aiohttp.ClientSession() as session:
                 try:
                     await story(Wire(handle.url, session, group), clock, handle)

@@ -20,6 +20,8 @@ from simulators.exchange import ExchangeHandle
 from tests.certificates import Authority
 from tests.exchange.conftest import T, Wire, play, tender_body
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def access(handle: ExchangeHandle, clock: SimClock, party: str = "home") -> ExchangeAccess:
     return ExchangeAccess(handle.url, party, clock, handle.credential_file(party), handle.ca_file)

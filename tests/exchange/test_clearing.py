@@ -3,7 +3,7 @@
 from dataclasses import replace
 from random import Random
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulators.exchange.clearing import NOTHING, Order, clear
@@ -26,7 +26,7 @@ def orders(buy: bool) -> st.SearchStrategy[list[Order]]:
 def test_agrees_with_the_oracle(bids: list[Order], asks: list[Order]) -> None:
     book = bids + asks
     result = clear("call", book, LOT)
-    assert (result.price, result.volume) == oracle.price_and_volume(book)
+    assert (result.price, result.volume) == oracle.price_and_volume(book) == oracle.merged(book)
     assert dict(result.fills) == oracle.fills("call", book, LOT)
     fills = dict(result.fills)
     bought = sum(fills.get(o.market_order_id, 0) for o in bids)
@@ -91,4 +91,39 @@ def test_very_large_quantities_stay_exact(bids: list[Order], asks: list[Order]) 
     book = [replace(o, quantity=o.quantity * 2**36) for o in bids + asks]
     result = clear("call", book, LOT)
     assert (result.price, result.volume) == oracle.price_and_volume(book)
+    assert dict(result.fills) == oracle.fills("call", book, LOT)
+
+
+SHAPES = {  # price of a bid and of an ask, in ticks
+    "close together": ((-20, 20), (-20, 20)),
+    "over the whole band": ((-25_000, 500_000), (-25_000, 500_000)),
+    "all at cap and floor": ((500_000, 500_000), (-25_000, -25_000)),
+    "far apart and never crossing": ((-25_000, -24_000), (499_000, 500_000)),
+    "far apart and all crossing": ((499_000, 500_000), (-25_000, -24_000)),
+    "asks in a corner": ((-25_000, 500_000), (200_000, 200_400)),
+    "bids at one price": ((77_777, 77_777), (-25_000, 500_000)),
+}
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.sampled_from(sorted(SHAPES)),
+    st.integers(0, 2**32),
+    st.integers(1, 99),
+    st.sampled_from([5, 10**14]),
+)
+def test_large_books_agree_with_sorting_and_merging(
+    shape: str, seed: int, bids_pct: int, most_lots: int
+) -> None:
+    """Large enough to be counted in coarse buckets first; a few strays lie anywhere."""
+    rng, sides = Random(seed), SHAPES[shape]
+
+    def order(number: int) -> Order:
+        buy = rng.random() * 100 < bids_pct
+        low, high = sides[not buy] if rng.random() < 0.999 else (-25_000, 500_000)
+        return Order(f"{number}", buy, rng.randint(low, high), rng.randint(1, most_lots) * LOT)
+
+    book = [order(number) for number in range(4_200)]
+    result = clear("call", book, LOT)
+    assert (result.price, result.volume) == oracle.merged(book)
     assert dict(result.fills) == oracle.fills("call", book, LOT)

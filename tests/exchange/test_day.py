@@ -8,6 +8,7 @@ import pytest
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
 from simulators.exchange.replay import replay
+from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.participants import start_participants
 from tests.exchange.conftest import Wire, play
 
@@ -25,6 +26,7 @@ def _half_day(path: Path) -> tuple[dict[str, int], list[tuple[object, ...]]]:
         store, prices = handle.store, handle.market.prices
         assert handle.zero_sum_error == 0
         assert await replay(store, prices) > 500
+        assert isinstance(store, SqliteLedger)
         with store.transaction() as db:
             db.execute(
                 "UPDATE fill SET quantity = quantity + 10 WHERE seq = (SELECT MAX(seq) FROM fill)"

@@ -15,6 +15,8 @@ from simulators.exchange import ExchangeHandle, Terms, start_exchange
 from tests import loops
 from tests.exchange.conftest import START, T, TestPrices, Wire, play, tender_body
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 GATE = T - timedelta(minutes=5)
 ALONE = Terms(backstop_wh=0)  # no retailer: only the parties' own tenders meet
 FIRST_CALL = START + timedelta(minutes=5, seconds=1)

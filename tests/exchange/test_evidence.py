@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
-from simulators.exchange.evidence import Stored, decode, encode, pack, unpack
+from simulators.exchange.evidence import Stored, decode, encode, pack, press, unpack
 from simulators.exchange.sqlite_upkeep import numbers_text, text_numbers
 from tests.exchange.conftest import Wire, play
 
@@ -51,6 +51,9 @@ def test_to_the_byte(documents: list[Stored]) -> None:
     bodies = [encode(document) for document in documents]
     assert [decode(body) for body in bodies] == documents
     assert unpack(pack(bodies)) == documents
+    small = [press(body) for body in bodies]
+    assert [decode(body) for body in small] == documents
+    assert unpack(pack(small)) == documents, "as stores of schema 3 have them"
 
 
 @given(st.lists(st.integers(0, 2**40), unique=True, max_size=50).map(sorted))

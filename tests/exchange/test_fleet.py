@@ -23,7 +23,7 @@ from tests.waiting import HANG_S
 # Exchange and browser are processes of their own, on their own time.
 pytestmark = [pytest.mark.real_time, pytest.mark.asyncio(loop_scope="module")]
 expect.set_options(timeout=HANG_S * 1000)
-OPTIONS = ("--no-participants", "--rate", "120", "--start", "2026-06-01T12:00:00Z")
+OPTIONS = ("--no-participants", "--rate", "60", "--start", "2026-06-01T12:00:00Z")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

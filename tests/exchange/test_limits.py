@@ -63,6 +63,7 @@ def test_guessing_secrets_is_slow_and_shuts_nobody_else_out(tmp_path: Path) -> N
     play(tmp_path, story)
 
 
+@pytest.mark.usefixtures("each_store")
 def test_a_key_is_rotated(tmp_path: Path) -> None:
     """The new key counts at once, the former one for a day, one that kid does not name never."""
 

@@ -27,10 +27,10 @@ from schemathesis.specs.openapi.checks import (
 from gateway.clock import SimClock
 from gateway.domain.intervals import QUARTER, iso
 from simulators.exchange import ExchangeHandle, start_exchange
+from simulators.exchange.ledger import Store
 from simulators.exchange.openapi import describe
 from simulators.exchange.routes import ROUTES
 from simulators.exchange.server import make_app
-from simulators.exchange.sqlite_ledger import SqliteLedger
 from tests.exchange.conftest import START, T, TestPrices, Wire, play, tender_body
 from tests.waiting import HANG_S
 
@@ -229,7 +229,7 @@ def spoilt(operation: str) -> list[dict[str, Any]]:
     return [*found, RIGHT[operation](len(found))]
 
 
-def state(store: SqliteLedger) -> dict[str, list[tuple[Any, ...]]]:
+def state(store: Store) -> dict[str, list[tuple[Any, ...]]]:
     """All that the market knows, but for its answers to keys."""
     made = store.all("SELECT name FROM sqlite_master WHERE type = 'table'")
     tables = sorted({name for (name,) in made} - {"document", "evidence"})

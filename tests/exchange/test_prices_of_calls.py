@@ -3,10 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.clock import SimClock
 from gateway.domain.intervals import iso
 from simulators.exchange import ExchangeHandle
 from tests.exchange.conftest import START, T, Wire, play
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 SPAN = {"start": iso(T), "end": iso(T + timedelta(minutes=15))}
 

@@ -3,10 +3,14 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
 from simulators.exchange.rows import to_quarter
 from tests.exchange.conftest import T, Wire, play
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 
 def test_a_tender_is_known_when_only_its_document_is_kept(tmp_path: Path) -> None:

@@ -6,11 +6,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from aiohttp import WSCloseCode
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
 from tests.exchange.conftest import START, Wire, play
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 HOME = {"Authorization": "Bearer insecure:home"}
 

@@ -9,7 +9,13 @@ from pathlib import Path
 import pytest
 
 from gateway.agent import first_days
-from gateway.agent.first_days import QuarterPrices, Record, counted
+from gateway.agent.first_days import (
+    LEAST_QUARTERS,
+    WATCHED_QUARTERS,
+    QuarterPrices,
+    Record,
+    counted,
+)
 from gateway.domain.intervals import quarter
 from gateway.domain.plan import BatterySpec, ValueCurve
 from simulators.lab import DAY, Lab, Result, Script, clear_day, every_day, play
@@ -67,3 +73,43 @@ def test_a_plan_that_values_wrongly_does_not_earn() -> None:
     assert wrong.gain(100.0) < 0
     right = quarters(280.0, [(50.0, 20.0)] * 4, 100)
     assert right.gain(280.0) > 0, "cheap energy is stored for what it saves later"
+
+
+def test_a_plan_that_falls_behind_in_its_first_weeks_steers_no_longer() -> None:
+    """Three good days, then days on which it buys at 300 what nobody needs."""
+    record = replace(quarters(280.0, [(50.0, 20.0)] * 4, 100), quarters=LEAST_QUARTERS)
+    live = record.judged(280.0, 6_000)
+    assert live.live
+    assert live.watched
+    assert (live.planned, live.alone, live.quarters) == (0.0, 0.0, 0), (
+        "from where it began to steer"
+    )
+    assert live.judged(280.0, 6_000) == live
+    level = ValueCurve(quarter(at("00:00")), (0.0, 10_000.0), (900.0, 900.0))
+    for _ in range(12):
+        live = counted(live, 100, QuarterPrices(300.0, 50.0, level), 0.25, SPEC)
+    back = live.judged(100.0, 6_000)
+    assert not back.live
+    assert back.planned_wh == back.alone_wh == 6_000, "from what is really stored"
+    assert back.quarters == 0, "a new record"
+
+
+def test_a_plan_that_is_not_behind_is_watched_for_four_weeks_only() -> None:
+    live = Record(
+        5_000, 5_000, planned=1.0, alone=1.01, quarters=WATCHED_QUARTERS, live=True, watched=True
+    )
+    over = live.judged(0.0, 6_000)
+    assert over.live
+    assert not over.watched
+    assert replace(live, planned=0.9, usual=0.2).judged(0.0, 6_000).live is False
+    assert replace(over, planned=-5.0).judged(0.0, 6_000).live, "for good"
+
+
+async def test_who_falls_behind_is_told_and_the_inverter_works_alone_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plan begins to steer after six hours; whatever it earns then is not enough by this rule."""
+    monkeypatch.setattr(first_days, "LEAST_QUARTERS", 24)
+    monkeypatch.setattr(first_days, "_MOST_BEHIND", -1_000.0)
+    result = await lived(tmp_path, "shadow")
+    assert any("first weeks: over" in line and "works alone again" in line for line in result.log)

@@ -31,6 +31,7 @@ from gateway.market.trader import Trader, TraderSettings
 from gateway.store.book import Entry
 from gateway.store.journal import Journal
 from simulators.exchange import ExchangeHandle, start_exchange
+from simulators.exchange.sqlite_ledger import SqliteLedger
 from tests.market.life import curves, metered
 from tests.market.stub_exchange import number
 from tests.market.worlds import SteadyPrices
@@ -147,6 +148,7 @@ class Life:
             self.clock, group, self.town.exchange, SteadyPrices(), port=self.port
         )
         self.port = int(handle.url.rsplit(":", 1)[1])
+        assert isinstance(handle.store, SqliteLedger)
         handle.store._writer.set_trace_callback(lambda _sql: self.fate.step("both") and None)
         self.handle = handle
 

@@ -101,6 +101,17 @@ def test_what_cannot_be_taken_back_uses_up_the_cheapest_plan() -> None:
     assert bids == Bids((), (sell(100, 9000),))
 
 
+def test_one_that_bids_too_little_stands_in_no_eagerer_ones_way() -> None:
+    buying = BidPolicy(allow_buy=True)
+    stuck = state("s", 600, 3800, side=Side.BUY)
+    wish = curve((38, -3900), (76, -2800))
+    bids = tenders_for(wish, RULES, [stuck], -900, buying, may_cancel=False)
+    assert bids.create == (
+        Increment(Side.BUY, 1900, 7600),
+        Increment(Side.BUY, 500, 3800),
+    ), "a car that draws more is bought for, though the cheap bid of before is still out"
+
+
 def test_one_lot_more_is_no_reason_where_lots_may_be_traded_alone() -> None:
     fine = replace(RULES, min_quantity_wh=10)
     out = [state("a", 500, 4000)]

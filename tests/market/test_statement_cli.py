@@ -100,7 +100,7 @@ def test_a_span_is_half_open_and_may_be_local_days(town: Town) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--from", "june"), "--from june: "),
+        (("--from", "june"), "--from: 'june' is no time"),
         (("--from", "2026-06-02", "--to", "2026-06-01"), "--to 2026-06-01 is not after"),
         (("--json", "--csv"), "exclude each other"),
         (("--state", "nowhere"), "nowhere/journal.sqlite: there is no journal"),

@@ -63,6 +63,7 @@ def outlooks(draw: st.DrawFn) -> Outlook:
         cars,
         draw(st.sampled_from([None, 0.0, 5000.0])),
         draw(st.sampled_from([None, 9000.0])),
+        car_from_battery=draw(st.booleans()),
     )
     ahead = {START + timedelta(hours=h) / 4: draw(prices) for h in range(past, past + 8)}
     tariff = TariffRules(
@@ -95,12 +96,45 @@ def test_any_outlook_gives_a_feasible_plan(name: str, outlook: Outlook) -> None:
             assert -spec.max_charge_w / 4 - 1e-6 <= step.battery_wh
             assert step.battery_wh <= spec.max_discharge_w / 4 + 1e-6
             stored = step.stored_wh
+        if step.car_wh > 0 and not (outlook.car_from_battery or _by_more(outlook)):
+            house_wh = step.load_wh - step.pv_wh
+            assert step.battery_wh <= max(house_wh, 0.0) + 1e-6, (
+                "the battery serves the house alone"
+            )
     for offer in plan.offers:
         assert offer.interval.start >= outlook.now
         assert all(a.price_per_mwh < b.price_per_mwh for a, b in pairwise(offer.steps))
         assert all(a.net_wh <= b.net_wh for a, b in pairwise(offer.steps))
         assert all(s.net_wh % outlook.lot_wh == 0 for s in offer.steps)
     _assert_deliverable(plan.offers, outlook)
+
+
+def _by_more(outlook: Outlook) -> bool:
+    """What a car takes beyond its wish is of the surplus; the schedule says it, no plan hangs on it."""
+    return any(car.more_wh > 0 for car in outlook.cars)
+
+
+def test_a_battery_that_may_not_feed_the_car_sells_nothing_while_it_charges() -> None:
+    """The market pays far more than energy is worth; the car that must leave soon draws from the grid."""
+    tariff = TariffRules(Tariff.model_validate(TARIFFS[0]), ZoneInfo("UTC"))
+    dark = [Observed(quarter(START + i * timedelta(minutes=15)), 88, 0, 25) for i in range(-96, 0)]
+    ahead = {START + timedelta(hours=h) / 4: 300.0 if h < 4 else 25.0 for h in range(96)}
+    car = CarNeed(8_000, START + timedelta(minutes=45), 11_000, 1_400)
+    for allowed in (False, True):
+        home = Home(
+            BatterySpec(13_500, 0, 5_000, 5_000), 12_000, 12_000, (car,), car_from_battery=allowed
+        )
+        options = Options(horizon_h=12, trading=True)
+        plan = strategy("value").plan(
+            build_outlook(START, dark, KnownPrices(ahead), tariff, home, options)
+        )
+        first = plan.schedule[0]
+        assert first.car_wh > 2_500
+        assert (first.battery_wh > 1_000) == allowed
+        if not allowed:
+            steps = plan.offers[0].steps
+            assert steps, "what the car draws is bought"
+            assert all(s.net_wh < -2_500 for s in steps), "and nothing is sold"
 
 
 def _assert_deliverable(offers: object, outlook: Outlook) -> None:

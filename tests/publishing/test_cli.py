@@ -41,7 +41,7 @@ def test_history(config: Path, tmp_path: Path) -> None:
     lines = out.read_text().splitlines()
     assert len(lines) == 6
     assert lines[1].startswith("2026-06-01T12:05:00Z,")
-    wrong = CliRunner().invoke(app, [*call, "--since", "yesterday"])
+    wrong = CliRunner().invoke(app, [*call, "--since", "last week"])
     assert isinstance(wrong.exception, ConfigError)
     assert "--since" in str(wrong.exception)
     nowhere = CliRunner().invoke(app, [*call, "--csv", str(tmp_path / "no" / "x.csv")])

@@ -121,6 +121,22 @@ def test_rubbish_is_refused_and_never_raises(name: str, payload: bytes) -> None:
     assert isinstance(parse_command(name, payload, NOON), CommandResult)
 
 
+def test_a_command_without_a_time_only_where_time_is_nobody_else_s() -> None:
+    """In the demo a day passes in minutes: no sender can know the home's time."""
+    plain = b'{"id":"c1","value":35}'
+    told = parse_command("backup_reserve_pct", plain, NOON)
+    assert isinstance(told, CommandResult)
+    assert told.message == "ts: Field required"
+    taken = parse_command("backup_reserve_pct", plain, NOON, untimed=True)
+    assert isinstance(taken, Command)
+    assert (taken.ts, dict(taken.changes)) == (NOON, {"backup_reserve_pct": 35})
+    late = b'{"id":"c1","ts":"2020-01-01T00:00:00Z","value":35}'
+    assert (
+        getattr(parse_command("backup_reserve_pct", late, NOON, untimed=True), "status", "")
+        == "expired"
+    )
+
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
     lambda inner: (

@@ -16,6 +16,7 @@ import pytest
 from gateway.agent.reporting import page_url
 from gateway.config.agent_settings import Dashboard
 from gateway.domain.command_specs import COMMANDS
+from gateway.domain.control import Setpoints
 from gateway.domain.metrics import METRICS
 from gateway.domain.readings import Quality
 from gateway.domain.user_settings import SETTINGS, UserSettings
@@ -23,6 +24,7 @@ from gateway.publishing import topics
 from gateway.publishing.commands import Command, parse_command
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.mqtt import Publisher
+from gateway.publishing.outlook import outlook_messages, setpoints_message
 from gateway.publishing.topics import MarketState
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
@@ -142,6 +144,8 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
     sent.append(topics.info("energy/home", "1", ()))
     sent.append(topics.alarms_message("energy/home", ["the meter is frozen"]))
     sent.append(topics.decision_message("energy/home", None))
+    sent.append(setpoints_message("energy/home", Setpoints()))
+    sent += outlook_messages("energy/home", None, NOON, "UTC", "USD", None)
     sent.append(topics.event_message("energy/home", "command_refused", {}))
     sent.append(topics.status("energy/home", True))
     payloads = {m.topic: m.payload for m in reversed(sent)}
@@ -224,3 +228,28 @@ async def test_devices_that_are_gone_are_taken_away_and_silent_ones_stay(
     async with listening(broker.port, "homeassistant/device/#") as late:
         await late.until(lambda h: bool(h.of(f"{place}meter/config")))
         assert not late.of(f"{place}charger/config")
+
+
+def test_a_device_is_of_the_maker_and_model_that_it_states() -> None:
+    devices = (
+        ("inverter", ("pv_power_w", "battery_soc_pct")),
+        ("meter", ("grid_power_w",)),
+        ("shed", ("grid_power_w",)),
+    )
+    made_by = (("inverter", ("Fronius", "Symo GEN24 10.0")), ("meter", ("Fronius", "Smart Meter")))
+    shown = [
+        json.loads(m.payload)["device"] for m in discovery_messages(HOME, devices, made_by=made_by)
+    ]
+    told = {d["name"]: (d["manufacturer"], d["model"]) for d in shown}
+    assert told["Inverter"] == ("Fronius", "Symo GEN24 10.0")
+    assert told["Inverter battery"] == ("Fronius", "Symo GEN24 10.0 (battery)")
+    assert told["Meter"] == ("Fronius", "Smart Meter")
+    assert told["Shed"] == ("Home energy gateway", "Meter")
+
+
+def test_where_the_gateway_s_time_is_its_own_commands_have_none() -> None:
+    own = replace(HOME, untimed=True)
+    for home, timed in ((HOME, True), (own, False)):
+        (body, *_) = (json.loads(m.payload) for m in discovery_messages(home, ()))
+        template = body["components"]["backup_reserve_pct"]["command_template"]
+        assert ("ts" in template) is timed

@@ -22,6 +22,7 @@ class Plain:
 
     sleeps_at_night = False
     notes = ()
+    made_by = ("", "")
     controls = frozenset({Control.BATTERY_POWER})
 
     def __init__(self, name: str, clock: SimClock) -> None:

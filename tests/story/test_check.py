@@ -30,6 +30,9 @@ port = {charger}
 
 [mqtt]
 port = {broker}
+
+[dashboard]
+port = 0
 """
 
 
@@ -57,7 +60,7 @@ async def test_all_is_well_then_the_charger_is_gone(tmp_path: Path) -> None:
         path.write_text(CONFIG.format(charger=free_port(), **ports))
         code, said = await check(path)
         assert code == 1
-        assert "FAULT charger: gateway.toml:9: device.1.name: charger" in said
+        assert "FAULT charger: gateway.toml:9: device 'charger': name: charger" in said
         assert "ok    inverter" in said
     finally:
         await servers.close()
@@ -79,7 +82,10 @@ async def test_a_battery_of_unknown_size_is_a_fault(tmp_path: Path) -> None:
         path.write_text(text)
         code, said = await check(path)
         assert code == 1
-        assert "FAULT battery: gateway.toml: battery: no device states the battery's size" in said
+        assert (
+            "FAULT battery: gateway.toml: battery.capacity_wh: no device states the battery's size"
+            in said
+        )
         path.write_text(text + "\n[battery]\ncapacity_wh = 10000\nmax_charge_w = 5000\n")
         code, said = await check(path)
         assert code == 0, said
@@ -123,7 +129,7 @@ async def test_a_home_that_counts_nothing_at_its_connection_is_told_that_it_cann
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
-        ('"keba-p30"', '"keba-p3"', "gateway.toml:10: device.1.profile: profile = 'keba-p3' is unknown; did you mean 'keba-p30'?"),
+        ('"keba-p30"', '"keba-p3"', "gateway.toml:10: device 'charger': profile: profile = 'keba-p3' is unknown; did you mean 'keba-p30'?"),
         ("port = 3", "prt = 3", "gateway.toml:15: mqtt.prt: unknown key; did you mean 'port'?"),
     ],
 )  # fmt: skip

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from gateway.cli import init
 from gateway.clock import WallClock
 from gateway.config.load import load_settings
+from gateway.config.tariff import TimeOfUsePrice
 from simulators.devices.serve import serve_home
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
@@ -26,9 +25,12 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     ports, path = servers.ports, tmp_path / "gateway.toml"
     answers = [
         f"127.0.0.1:{ports.inverter} 127.0.0.1:{ports.charger}",
-        "Middle-earth/Shire", "America/Chicago", "Chicago", "-97.7 30.2 1", "nan nan", "41.88, -87.63", "120", "025",
-        "much", "inf", "5000", "13500.", "0", "4000",
-        "broker.lan", "0.18", "",
+        "Home", "home", "Middle-earth/Shire", "America/Chicago", "Chicago", "-97.7 30.2 1", "nan nan", "41.88, -87.63",
+        "4x35", "3x35 A", "much", "inf", "5 kW",
+        "120", "025", "much", "13.5 kWh", "0", "4000",
+        "12 kWh", "6:30", "mon-fri", "16 A", "2", "1",
+        "dollars", "EUR", "time_of_use", "29 ct", "22:00-06:00 0.12", "0.08",
+        "broker.lan", "", "", "exchange", "", "",
     ]  # fmt: skip
     try:
         process = await asyncio.create_subprocess_exec(
@@ -39,21 +41,35 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     finally:
         await servers.close()
     assert process.returncode == 0, said.decode()
-    assert "'Middle-earth/Shire' is no time zone" in said.decode()
-    for why in ("'much' is no number", "'inf' is no number from 0 on", "not above 100", "above 0"):
+    for why in (
+        "'Middle-earth/Shire' is no time zone", "'much' is no number with a unit, e.g. 13.5 kWh", "'inf' is no number", "not above 100",
+        "above 0", "3x35 A or 1x63 A", "'Chicago' is no latitude and longitude", "one of 1, 3", "ISO 4217", "begins with https://",
+        "its own figure, 13.5 kWh",
+    ):  # fmt: skip
         assert why in said.decode()
     settings = load_settings(path)
-    assert "'Chicago' is no latitude and longitude" in said.decode()
-    assert (settings.site.latitude, settings.site.longitude) == (41.88, -87.63)
-    assert settings.site.time_zone == "America/Chicago"
-    assert (settings.site.reserve_pct, settings.site.export_limit_w) == (25, 5000)
-    assert (settings.battery.capacity_wh, settings.battery.max_discharge_w) == (13500, 4000)
+    site, battery, car = settings.site, settings.battery, settings.car
+    assert (site.latitude, site.longitude, site.time_zone) == (41.88, -87.63, "America/Chicago")
+    assert (site.reserve_pct, site.export_limit_w, site.fuse_a, site.phases) == (25, 5000, 35, 3)
+    assert (battery.capacity_wh, battery.max_discharge_w) == (13500, 4000)
+    assert (car.energy_wh, car.phases, car.departure_days[-1]) == (12000, 1, "fri")
     assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}
-    assert settings.mqtt.host == "broker.lan"
+    assert isinstance(settings.tariff.import_price, TimeOfUsePrice)
+    assert (settings.mqtt.host, settings.tariff.currency) == ("broker.lan", "EUR")
     assert settings.market is None
 
 
-@pytest.mark.parametrize("answer", ["", "0"])
-def test_a_home_without_a_battery(answer: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"{answer}\n"))
-    assert init._battery() == []
+@pytest.mark.parametrize("command", ["init", "setup"])
+def test_a_folder_that_cannot_be_written_is_told_before_any_question(
+    command: str, tmp_path: Path
+) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    where = {"init": "--out", "setup": "--config"}[command]
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, command, where, str(blocked / "gateway.toml")],
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "Addresses" not in done.stdout
+    assert str(blocked) in done.stderr

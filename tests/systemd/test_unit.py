@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.config.credstore import shipped
+
 FOLDER = Path(__file__).parents[2] / "systemd"
+REFERENCE = FOLDER.parent / "docs" / "configuration.md"
 UNIT, SERIAL = FOLDER / "energy-gateway.service", FOLDER / "energy-gateway-serial.conf"
 
 
@@ -55,3 +58,19 @@ def test_the_unit_restarts_a_hung_loop_and_always_comes_back() -> None:
     assert settings["Restart"] == "always"
     assert settings["StartLimitIntervalSec"] == "0"
     assert int(settings["TimeoutStopSec"]) > 10
+
+
+def test_what_a_person_must_change_is_not_tried_again_and_again() -> None:
+    """Exit code 2 is the configuration's; see `gateway.cli` and docs/operations.md."""
+    assert "\nRestartPreventExitStatus=2\n" in UNIT.read_text()
+
+
+def test_every_credential_that_the_configuration_knows_is_loaded() -> None:
+    """Those that `check` expects, and those that the settings' descriptions name."""
+    loaded = re.findall(r"(?m)^LoadCredential=(\w+):(\S+)$", UNIT.read_text())
+    assert loaded == shipped()
+    names = {name for name, _ in loaded}
+    named = re.findall(r"systemd credential ([a-z_]+)", REFERENCE.read_text())
+    assert named
+    for name in named:
+        assert name.rstrip("_") in names or name.removesuffix("_") in names, name

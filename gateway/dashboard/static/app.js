@@ -1,9 +1,11 @@
 // The page: listens to the gateway's stream and draws what it says. No state of its own.
 import { drawDay, drawOffer } from "./charts.js";
-import { drawCommands } from "./commands.js";
+import { followCar } from "./car.js";
+import { drawCommands, followPlan } from "./commands.js";
 import { drawFlow } from "./flow.js";
 import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
+import { amount, chooseLanguage, locale, number, symbol, t, translatePage } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const QUIET_MS = 10_000; // after this long without news the numbers are marked as old
@@ -11,11 +13,11 @@ let lastNews = 0;
 
 function drawLive(live) {
   say(byId("site"), live.site);
-  document.title = `${live.site} – Energy gateway`;
+  document.title = `${live.site} – ${t("Energy gateway")}`;
   say(byId("clock"), clock(live.time, live.time_zone));
-  say(byId("version"), live.version ? `Version ${live.version}.` : "");
+  say(byId("version"), live.version ? t("Version {version}.", live) : "");
   show(byId("links"), Object.entries(live.links).map(([name, up]) =>
-    node("li", { class: up ? "" : "off" }, `${name} ${up ? "connected" : "lost"}`)));
+    node("li", { class: up ? "" : "off" }, t(up ? "{name} connected" : "{name} lost", { name: t(name) }))));
   byId("logout").hidden = !live.login;
   drawFlow(byId("flow"), live);
   say(byId("story"), story(live));
@@ -33,39 +35,39 @@ function story(live) {
   const { grid_w: grid, battery_w: battery } = live.power;
   if (grid === null) return "The grid meter does not answer; the gateway stays on the safe side.";
   const parts = [];
-  parts.push(grid < -50 ? `Exporting ${power(-grid)}` : grid > 50 ? `Importing ${power(grid)}` : "In balance with the grid");
+  parts.push(grid < -50 ? t("Exporting {power}", { power: power(-grid) }) : grid > 50 ? t("Importing {power}", { power: power(grid) }) : t("In balance with the grid"));
   if (battery !== null && Math.abs(battery) > 50) {
-    parts.push(battery < 0 ? `charging ${power(-battery)}` : `discharging ${power(battery)}`);
+    parts.push(t(battery < 0 ? "charging {power}" : "discharging {power}", { power: power(Math.abs(battery)) }));
   }
-  const why = live.reason ? ` (${live.reason})` : "";
+  const why = live.reason ? ` (${t(live.reason)})` : "";
   return parts.join(", ") + why + ".";
 }
 
 function drawTiles(live) {
-  const money = live.currency;
+  const money = symbol(live.currency);
   const perKwh = (value) => [price(value), node("small", {}, ` ${money}/kWh`)];
   // Nobody has published it: a dash, and what is planned with meanwhile.
-  const known = (value, estimate) => value !== null || estimate === null ? perKwh(value) : ["–", node("small", {}, ` not known; planned with ${price(estimate)}`)];
+  const known = (value, estimate) => value !== null || estimate === null ? perKwh(value) : ["–", node("small", {}, t(" not known; planned with {price}", { price: price(estimate) }))];
   const tile = (title, content, cls = "") => node("div", { class: cls }, node("dt", {}, title), node("dd", {}, ...[content].flat()));
-  const amount = (text) => text === null ? "–" : [text.replace(/(\.\d{2})\d+$/, "$1"), node("small", {}, ` ${money}`)];
+  const paid = (text) => amount(text, live.currency);
   show(byId("tiles"), [
     ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
     tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
     tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
     ...(live.bill === null ? [] : [
-      tile("Bill today", amount(live.bill.today.total)),
-      tile("Bill this month", amount(live.bill.month.total)),
-      tile("Saved this month", amount(live.bill.month.saved)),
-      tile("Without the gateway", amount(live.bill.month.without_gateway)),
-      tile("Without the battery", amount(live.bill.month.without_battery)),
-      tile("Without the sun", amount(live.bill.month.without_sun)),
+      tile("Bill today", paid(live.bill.today.total)),
+      tile("Bill this month", paid(live.bill.month.total)),
+      tile("Saved this month", paid(live.bill.month.saved)),
+      tile("Without the gateway", paid(live.bill.month.without_gateway)),
+      tile("Without the battery", paid(live.bill.month.without_battery)),
+      tile("Without the sun", paid(live.bill.month.without_sun)),
     ]),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),
       tile("Sold for this quarter-hour", energy(live.position_wh)),
       tile("Sold for the next", energy(live.next_position_wh)),
-      tile("Account today", amount(live.today)),
-      tile("Account, total", amount(live.account)),
+      tile("Account today", paid(live.today)),
+      tile("Account, total", paid(live.account)),
     ]),
   ]);
   document.body.classList.toggle("no-market", live.trading === null);
@@ -74,14 +76,15 @@ function drawTiles(live) {
 function drawDevices(live) {
   show(byId("devices"), live.devices.map((device) => {
     const bad = device.bad.length;
-    const state = device.asleep ? "sleeps in the dark" : !device.online ? "does not answer" : bad ? `answers, ${bad} bad reading${bad > 1 ? "s" : ""}` : "answers";
+    const state = device.asleep ? "sleeps in the dark" : !device.online ? "does not answer" : bad ? t(bad > 1 ? "answers, {count} bad readings" : "answers, {count} bad reading", { count: bad }) : "answers";
     const look = !device.online ? "dot off" : bad ? "dot some" : "dot";
     const head = node("summary", {}, node("b", {}, device.name),
       node("span", { class: look }, state),
       node("span", {}, device.seen ? clock(device.seen, live.time_zone) : "never seen"));
     const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.title),
-      node("td", {}, r.value === null ? r.quality : `${typeof r.value === "number" ? Math.round(r.value * 100) / 100 : r.value} ${r.unit}`)));
-    const box = node("details", { class: "device" }, head, node("table", {},
+      node("td", {}, r.value === null ? r.quality : typeof r.value === "number" ? `${number(r.value, 2, 0)} ${r.unit}` : r.value)));
+    const model = device.model ? [node("p", { class: "hint" }, document.createTextNode(device.model))] : [];
+    const box = node("details", { class: "device" }, head, ...model, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
       node("tbody", {}, ...rows)));
     return box;
@@ -98,16 +101,16 @@ function table(id, columns, rows, nothing) {
 
 function drawTables(day) {
   const when = (row) => dayTime(row.start, day.time_zone);
-  const money = `${day.currency}/kWh`;
+  const money = `${symbol(day.currency)}/kWh`, paid = (text) => amount(text, day.currency), per = (title) => t(`${title} {unit}`, { unit: money });
   const side = (row) => row.side === "SELL" ? "sell" : "buy";
   table("tenders", [["Delivery", when], ["Side", side], ["Energy", (r) => energy(r.quantity_wh)],
-    [`Price ${money}`, (r) => price(r.price_per_kwh)], ["Filled", (r) => energy(r.filled_wh)], ["State", (r) => r.state]],
+    [per("Price"), (r) => price(r.price_per_kwh)], ["Filled", (r) => energy(r.filled_wh)], ["State", (r) => r.state]],
     day.tenders, "No tenders yet. The gateway offers before each gate closure when something is worth selling.");
   table("fills", [["Delivery", when], ["Side", side], ["Energy", (r) => energy(r.quantity_wh)],
-    [`Price ${money}`, (r) => price(r.price_per_kwh)], [`Money ${day.currency}`, (r) => r.money]], day.fills, "Nothing traded yet.");
+    [per("Price"), (r) => price(r.price_per_kwh)], ["Money", (r) => paid(r.money)]], day.fills, "Nothing traded yet.");
   table("deliveries", [["Delivery", when], ["Sold", (r) => energy(r.sold_wh)], ["Metered", (r) => energy(r.metered_wh)],
-    ["Reading", (r) => r.quality], [`Settled ${day.currency}`, (r) => r.money ?? "not yet"]], day.deliveries, "Nothing delivered yet.");
-  const hour = (s) => new Date(s * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
+    ["Reading", (r) => r.quality], ["Settled", (r) => r.money === null ? "not yet" : paid(r.money)]], day.deliveries, "Nothing delivered yet.");
+  const hour = (s) => new Date(s * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
   table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["Why", (r) => r.sentence]],
     [...day.decisions].reverse(), "Nothing was decided yet today.");
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
@@ -120,16 +123,16 @@ function drawTables(day) {
   table("plan-table", [["Hour", ({ t }) => dayTime(new Date(t * 1000).toISOString(), day.time_zone)], ["Solar", watts("pv_w")],
     ["Home", watts("load_w")], ["Battery", watts("battery_w")], ["Grid", watts("grid_w")],
     ["Charge", (r) => at("battery_soc_pct")(r) === null ? "–" : `${Math.round(at("battery_soc_pct")(r))} %`],
-    [`Buying ${money}`, buying], ...(day.exchange ? [[`Market ${money}`, (r) => price(at("market_price_per_kwh")(r))]] : []),
-    [`Stored value ${money}`, (r) => price(at("stored_value_per_kwh")(r))]], hours, "There is no plan yet.");
+    [per("Buying"), buying], ...(day.exchange ? [[per("Market"), (r) => price(at("market_price_per_kwh")(r))]] : []),
+    [per("Stored value"), (r) => price(at("stored_value_per_kwh")(r))]], hours, "There is no plan yet.");
   const steps = day.offer?.steps ?? [];
-  const delivery = day.offer ? `For delivery at ${dayTime(day.offer.start, day.time_zone)}` : "";
+  const delivery = day.offer ? dayTime(day.offer.start, day.time_zone) : "";
   const buys = steps.some((s) => s.net_wh < 0);
-  byId("offer-text").textContent = !day.offer ? "No offer: trading is off, or there is no plan yet."
-    : steps.length ? `${delivery}: at each price, how much the home sells${buys ? " (below zero: buys)" : ""}.`
-    : `${delivery} nothing is offered: at no likely price there is energy that is not worth more at home.`;
+  say(byId("offer-text"), !day.offer ? "No offer: trading is off, or there is no plan yet."
+    : steps.length ? t(buys ? "For delivery at {time}: at each price, how much the home sells (below zero: buys)." : "For delivery at {time}: at each price, how much the home sells.", { time: delivery })
+    : t("For delivery at {time} nothing is offered: at no likely price there is energy that is not worth more at home.", { time: delivery }));
   byId("chart-offer").hidden = byId("offer-details").hidden = !steps.length;
-  table("offer-table", [[`Price ${money}`, (s) => price(s.price_per_kwh)], ["Net energy", (s) => energy(s.net_wh)]], steps, "No steps.");
+  table("offer-table", [[per("Price"), (s) => price(s.price_per_kwh)], ["Net energy", (s) => energy(s.net_wh)]], steps, "No steps.");
 }
 
 function startTabs() {
@@ -154,7 +157,7 @@ function startTabs() {
 
 function banner(text) {
   byId("banner").hidden = !text;
-  byId("banner").textContent = text;
+  byId("banner").textContent = t(text);
   document.body.classList.toggle("stale", Boolean(text));
 }
 
@@ -171,6 +174,8 @@ function hear(kind, data) {
     const day = JSON.parse(data);
     drawTables(day);
     followPast(day);
+    followCar(day, table);
+    followPlan(day);
     why = (at) => say(byId("why"), reasonAt(day, at ?? day.now));
     why(null);
     drawDay(byId("chart-power"), byId("chart-price"), day, (at) => why(at));
@@ -182,8 +187,8 @@ let why = () => {};
 function reasonAt(day, at) {
   const found = day.decisions.findLast((d) => d.since <= at);
   if (!found || at > Math.max(found.until, found === day.decisions.at(-1) ? day.now : 0)) return "";
-  const time = new Date(Math.min(at, found.until) * 1000).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  return `${time}: ${found.sentence}.`;
+  const time = new Date(Math.min(at, found.until) * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
+  return `${time}: ${t(found.sentence)}.`;
 }
 
 async function closed() {
@@ -213,6 +218,8 @@ setInterval(() => {
   if (Date.now() - lastNews > QUIET_MS) banner("No news from the gateway. What you see is old; trying again.");
 }, 2000);
 lastNews = Date.now();
+translatePage();
+chooseLanguage(byId("language"));
 startTabs();
 startPast(table);
 listen();

@@ -1,9 +1,11 @@
 // Charts: measured and planned on one axis of time; the offer over the price.
 /* global uPlot */
+import { dateNames, number, symbol, t } from "./words.js";
+const fmtDate = (template) => uPlot.fmtDate(template, dateNames());
 const charts = new Map(); // place -> { chart, like, held }: the chart, what it is made for, and its data
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const DASH = [6, 5];
-const POWERS = [["pv_w", "Solar", "pv"], ["load_w", "Home", "load"], ["battery_w", "Battery", "battery"], ["grid_w", "Grid", "grid"]];
+const POWERS = [["pv_w", "Solar", "pv"], ["load_w", "Home", "load"], ["battery_w", "Battery", "battery"], ["grid_w", "Grid", "grid"], ["charger_w", "Car", "car"]];
 const PRICES = [["import_price_per_kwh", "Buying", "grid"], ["export_price_per_kwh", "Selling", "load"],
   ["market_price_per_kwh", "Market", "market"], ["stored_value_per_kwh", "Stored value", "value"]];
 
@@ -28,13 +30,13 @@ function joined(day, names) {
 
 // Each quantity is two series, measured and planned; the legend shows one row for both.
 function series(rows, scale, digits, unit) {
-  const text = (v) => v === null || v === undefined ? "–" : `${v.toFixed(digits)} ${unit}`;
+  const text = (v) => v === null || v === undefined ? "–" : `${number(v, digits)} ${unit}`;
   const value = (u, v, si, idx) => text(v ?? (idx === null || idx === undefined ? null : u.data[si + 1][idx]));
   // A plan and a price hold for a whole interval: steps. What is measured, and a charge, is a line.
   const paths = scale === "%" ? undefined : uPlot.paths.stepped({ align: 1 });
-  return rows.flatMap(([, label, color]) => [
+  return rows.map(([, title, color]) => [t(title), color]).flatMap(([label, color]) => [
     { label, scale, stroke: ink(color), width: 2, value, points: { show: false }, paths: scale === "price" ? paths : undefined },
-    { label: `${label}, planned`, class: "planned", scale, stroke: ink(color), width: 2, dash: DASH, points: { show: false }, paths },
+    { label: t("{name}, planned", { name: label }), class: "planned", scale, stroke: ink(color), width: 2, dash: DASH, points: { show: false }, paths },
   ]);
 }
 
@@ -77,7 +79,7 @@ function nowLine() {
 
 function axis(scale, label, extra = {}) {
   const narrow = innerWidth < 500; // a phone has no room for the words beside the numbers
-  return { scale, label: narrow ? undefined : label, labelSize: 20, size: narrow ? 48 : 54, stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 },
+  return { scale, label: narrow || !label ? undefined : t(label), labelSize: 20, size: narrow ? 48 : 54, stroke: ink("soft"), grid: { stroke: ink("line"), width: 1 },
     ticks: { stroke: ink("line"), width: 1 }, font: narrow ? "11px system-ui" : "12px system-ui", labelFont: "12px system-ui", ...extra };
 }
 
@@ -98,7 +100,7 @@ function draw(place, frame, options, data) {
     return;
   }
   known?.chart.destroy();
-  const chart = new uPlot({ width, legend: { live: width > 700 }, ...options }, data, place);
+  const chart = new uPlot({ width, fmtDate, legend: { live: width > 700 }, ...options }, data, place);
   charts.set(place, { chart, like, held, all: frame.all });
 }
 
@@ -108,7 +110,7 @@ const HOURS = [[3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1]];
 export function drawDay(powerPlace, pricePlace, day, tell) {
   last = { ...last, powerPlace, pricePlace, day, tell };
   now = day.now;
-  const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency, exchange: day.exchange };
+  const frame = { all: [day.start, day.end], zone: day.time_zone, currency: day.currency, exchange: day.exchange, absent: day.absent };
   const tzDate = (ts) => uPlot.tzDate(new Date(ts * 1000), day.time_zone);
   const common = {
     tzDate, cursor: { sync: { key: "day" }, drag: { x: true, y: false } }, plugins: [nowLine(), together], height: 270,
@@ -116,16 +118,17 @@ export function drawDay(powerPlace, pricePlace, day, tell) {
   const x = { time: true, range: [day.start, day.end] };
   const time = axis("x", "", { values: HOURS, size: 44, label: undefined });
   const prices = PRICES.filter(([name]) => day.exchange || name !== "market_price_per_kwh");
-  const powers = POWERS.map(([name]) => name);
+  const shown = POWERS.filter(([name]) => !day.absent.includes(name));
+  const powers = shown.map(([name]) => name);
   draw(powerPlace, frame, { ...common, plugins: [...common.plugins, reasons(), pointed(tell)],
     scales: { x, kW: {}, "%": { range: [0, 100] } },
-    axes: [time, axis("kW", "kW", { values: (_, v) => v.map((w) => w / 1000) }), axis("%", "charge %", { side: 1, grid: { show: false } })],
-    series: [{ value: "{WWW} {HH}:{mm}" }, ...series(POWERS, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
+    axes: [time, axis("kW", "kW", { values: (_, v) => v.map((w) => number(w / 1000, 1, 0)) }), axis("%", "charge %", { side: 1, grid: { show: false } })],
+    series: [{ label: t("Time"), value: "{WWW} {HH}:{mm}" }, ...series(shown, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
   }, joined(day, [...powers, "battery_soc_pct"]));
   draw(pricePlace, frame, { ...common,
     scales: { x, price: {} },
-    axes: [time, axis("price", `${day.currency}/kWh`), axis("price", " ", { side: 1, grid: { show: false }, ticks: { show: false }, values: (_, v) => v.map(() => "") })],
-    series: [{ value: "{WWW} {HH}:{mm}" }, ...series(prices, "price", 3, "")],
+    axes: [time, axis("price", `${symbol(day.currency)}/kWh`, { values: (_, v) => v.map((p) => number(p, 3, 0)) }), axis("price", " ", { side: 1, grid: { show: false }, ticks: { show: false }, values: (_, v) => v.map(() => "") })],
+    series: [{ label: t("Time"), value: "{WWW} {HH}:{mm}" }, ...series(prices, "price", 3, "")],
   }, joined(day, prices.map(([name]) => name)));
 }
 
@@ -137,10 +140,10 @@ export function drawOffer(place, day) {
   const data = [[...prices, prices.at(-1) + room], [...steps.map((s) => s.net_wh), steps.at(-1).net_wh]];
   draw(place, { currency: day.currency }, { height: 210, cursor: { drag: { x: false, y: false } },
     scales: { x: { time: false }, wh: {} },
-    axes: [axis("x", `price ${day.currency}/kWh`, { size: 40 }), axis("wh", "net Wh")],
-    series: [{ label: "Price", value: (_, v) => v === null ? "–" : v.toFixed(3) },
-      { label: "Sells", scale: "wh", stroke: ink("value"), fill: `${ink("value")}22`, width: 2, points: { show: false },
-        paths: uPlot.paths.stepped({ align: 1 }), value: (_, v) => v === null ? "–" : `${v} Wh` }],
+    axes: [axis("x", t("price {unit}", { unit: `${symbol(day.currency)}/kWh` }), { size: 40, values: (_, v) => v.map((p) => number(p, 3, 0)) }), axis("wh", "net Wh", { values: (_, v) => v.map((wh) => number(wh)) })],
+    series: [{ label: t("Price"), value: (_, v) => v === null ? "–" : number(v, 3) },
+      { label: t("Sells"), scale: "wh", stroke: ink("value"), fill: `${ink("value")}22`, width: 2, points: { show: false },
+        paths: uPlot.paths.stepped({ align: 1 }), value: (_, v) => v === null ? "–" : `${number(v)} Wh` }],
   }, data);
   last.offerPlace = place;
 }
@@ -161,16 +164,26 @@ const FIRST = new Set(["pv_wh", "load_wh", "import_wh", "export_wh"]); // the ot
 const DAYS = { day: HOURS, week: [[86400, "{WWW} {D}", null, null, null, null, null, null, 1]], month: [[86400, "{D}", null, null, null, null, null, null, 1]],
   year: [[2592000, "{MMM}", null, null, null, null, null, null, 1]] };
 
+// What stands beside it, part by part, as far as it goes.
+function other(past, name) {
+  const column = past.compared?.columns[name] ?? [];
+  return past.time.map((_, i) => column[i] ?? null);
+}
+
 // Energy a part of the period, as steps: each holds until the next begins.
 export function drawPast(place, past, names) {
-  const text = (_, v) => v === null || v === undefined ? "–" : `${(v / 1000).toFixed(2)} kWh`;
+  const text = (_, v) => v === null || v === undefined ? "–" : `${number(v / 1000, 2)} kWh`;
   draw(place, { all: [past.start, past.end], zone: past.time_zone, period: past.period, names }, {
     height: 240, cursor: { drag: { x: true, y: false } }, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), past.time_zone),
     scales: { x: { time: true, range: [past.start, past.end] }, kWh: { range: (_, __, most) => [0, Math.max(most ?? 0, 100) * 1.05] } },
-    axes: [axis("x", "", { values: DAYS[past.period], size: 44, label: undefined }), axis("kWh", "kWh", { values: (_, v) => v.map((wh) => wh / 1000) })],
-    series: [{ value: past.period === "day" ? "{WWW} {HH}:{mm}" : past.period === "year" ? "{MMMM}" : "{WWW} {D} {MMM}" },
-      ...names.map(([name, label]) => ({ label, scale: "kWh", show: FIRST.has(name), stroke: ink(PAST[name]), fill: `${ink(PAST[name])}1c`, width: 2,
-        points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }), value: text }))],
-  }, [[...past.time, past.end], ...names.map(([name]) => [...past[name], past[name].at(-1)])]);
+    axes: [axis("x", "", { values: DAYS[past.period], size: 44, label: undefined }), axis("kWh", "kWh", { values: (_, v) => v.map((wh) => number(wh / 1000, 2, 0)) })],
+    series: [{ label: t("Time"), value: past.period === "day" ? "{WWW} {HH}:{mm}" : past.period === "year" ? "{MMMM}" : "{WWW} {D} {MMM}" },
+      ...names.flatMap(([name, label]) => [
+        { label: t(label), scale: "kWh", show: FIRST.has(name), stroke: ink(PAST[name]), fill: `${ink(PAST[name])}1c`, width: 2, points: { show: false },
+          paths: uPlot.paths.stepped({ align: 1 }), value: text },
+        { label: t("{name}, planned", { name: t(label) }), class: "planned", scale: "kWh", show: FIRST.has(name), stroke: ink(PAST[name]), width: 1.5, dash: DASH,
+          points: { show: false }, paths: uPlot.paths.stepped({ align: 1 }), value: text }])],
+    plugins: [together],
+  }, [[...past.time, past.end], ...names.flatMap(([name]) => [past[name], other(past, name)].map((column) => [...column, column.at(-1)]))]);
   last.past = [place, past, names];
 }

@@ -1,5 +1,6 @@
 // The live power flow: four places around the home, a stream on each wire that carries power.
 import { power, show } from "./text.js";
+import { t } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const HOME = [260, 170];
@@ -15,7 +16,7 @@ const IDLE_W = 20; // less than this is drawn as still
 function shape(name, attributes, text) {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) made.textContent = t(text);
   return made;
 }
 
@@ -31,10 +32,10 @@ function place(cls, [x, y], name, value, extra = "") {
   return group;
 }
 
-function level([x, y], percent) {
+function level([x, y], percent, cls) {
   const r = R, turn = Math.max(0.001, Math.min(0.999, percent / 100)) * 2 * Math.PI;
   const [ex, ey] = [x + r * Math.sin(turn), y - r * Math.cos(turn)];
-  return shape("path", { class: "level", d: `M${x} ${y - r} A${r} ${r} 0 ${turn > Math.PI ? 1 : 0} 1 ${ex.toFixed(1)} ${ey.toFixed(1)}` });
+  return shape("path", { class: `level ${cls}`, d: `M${x} ${y - r} A${r} ${r} 0 ${turn > Math.PI ? 1 : 0} 1 ${ex.toFixed(1)} ${ey.toFixed(1)}` });
 }
 
 export function drawFlow(svg, live) {
@@ -51,9 +52,9 @@ export function drawFlow(svg, live) {
   }
   for (const { key, cls, name, at } of places) {
     const watts = live.power[key];
-    const charge = key === "battery_w" && live.soc_pct !== null ? `${Math.round(live.soc_pct)} %` : "";
-    parts.push(place(cls, at, name, power(watts === null ? null : Math.abs(watts)), charge));
-    if (charge) parts.push(level(at, live.soc_pct));
+    const pct = { battery_w: live.soc_pct, charger_w: live.car_soc_pct }[key] ?? null;
+    parts.push(place(cls, at, name, power(watts === null ? null : Math.abs(watts)), pct === null ? "" : `${Math.round(pct)} %`));
+    if (pct !== null) parts.push(level(at, pct, cls));
   }
   parts.push(place("load", HOME, "Home", power(live.power.load_w)));
   show(svg, parts);

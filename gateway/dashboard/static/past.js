@@ -1,6 +1,7 @@
 // The past by day, week, month or year: asked for when it is looked at, and again as the day goes on.
 import { drawPast } from "./charts.js";
 import { node, say, show, energy } from "./text.js";
+import { locale, t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const PARTS = [["pv_wh", "Solar"], ["load_wh", "Used"], ["import_wh", "Bought"], ["export_wh", "Sold"],
@@ -9,28 +10,48 @@ const NAMES = { day: { dateStyle: "full" }, week: { dateStyle: "long" }, month: 
 const STEPS = { day: { hour: "2-digit", minute: "2-digit" }, week: { weekday: "short", day: "numeric" }, month: { weekday: "short", day: "numeric" }, year: { month: "long" } };
 const AGAIN_S = 300; // while the period has not ended
 
-let period = "day", day = "", shown = null, asked = 0, table;
+const PLANS = ["day", "hour"]; // kept of a day alone
+let beside = "before", period = "day", day = "", shown = null, asked = 0, table;
+
+async function get(query) {
+  const answer = await fetch(`/api/past?${query}`).catch(() => null);
+  return answer?.ok ? answer.json() : null; // the next news of the gateway asks again
+}
 
 async function ask() {
   const mine = ++asked;
   const query = `period=${period}${day ? `&day=${day}` : ""}`;
-  const answer = await fetch(`/api/past?${query}`).catch(() => null);
-  if (!answer?.ok || mine !== asked) return; // the next news of the gateway asks again
-  shown = await answer.json();
+  const found = await get(query);
+  if (!found || mine !== asked) return;
+  const other = beside === "year" ? `${Number(found.first.slice(0, 4)) - 1}${found.first.slice(4).replace("02-29", "02-28")}` : found.previous;
+  const compared = beside in found.planned ? { columns: found.planned[beside], total: sums(found.planned[beside]) }
+    : PLANS.includes(beside) ? null : await get(`period=${period}&day=${other}`).then((past) => past && { columns: past, total: past.total });
+  if (mine !== asked) return;
+  shown = { ...found, compared };
   byId("past-csv").href = `/api/past.csv?${query}`;
   draw();
 }
 
+// Of a plan: what it said of the quarter-hours that it knew.
+function sums(columns) {
+  const sum = (values) => values.some((v) => v !== null) ? values.reduce((all, v) => all + (v ?? 0), 0) : null;
+  const total = Object.fromEntries(PARTS.map(([name]) => [name, sum(columns[name])]));
+  const own = total.load_wh ? Math.round(100 * Math.max(0, 1 - total.import_wh / total.load_wh)) : null;
+  return { ...total, self_sufficiency_pct: own };
+}
+
 function draw() {
-  const local = (seconds, how) => new Date(seconds * 1000).toLocaleString([], { ...how, timeZone: shown.time_zone });
-  say(byId("past-name"), (period === "week" ? "Week from " : "") + local(shown.start, NAMES[period]));
+  const local = (seconds, how) => new Date(seconds * 1000).toLocaleString(locale, { ...how, timeZone: shown.time_zone });
+  const name = local(shown.start, NAMES[period]);
+  say(byId("past-name"), period === "week" ? t("Week from {day}", { day: name }) : name);
   byId("past-next").disabled = shown.end > now;
   const had = PARTS.filter(([name]) => shown.total[name] !== null);
-  const tile = (title, value, before) => node("div", {}, node("dt", {}, title), node("dd", {}, value, node("small", {}, ` before: ${before}`)));
+  const tile = (title, value, before) => node("div", {}, node("dt", {}, title), node("dd", {}, value, node("small", {}, before === undefined ? "" : t(PLANS.includes(beside) ? " planned: {value}" : beside === "year" ? " a year earlier: {value}" : " before: {value}", { value: before }))));
   const percent = (value) => value === null ? "–" : `${value} %`;
+  const other = (name, how) => shown.compared ? how(shown.compared.total[name]) : undefined;
   show(byId("past-tiles"), [
-    ...had.map(([name, title]) => tile(title, energy(shown.total[name]), energy(shown.before[name]))),
-    tile("Not from the grid", percent(shown.total.self_sufficiency_pct), percent(shown.before.self_sufficiency_pct)),
+    ...had.map(([name, title]) => tile(title, energy(shown.total[name]), other(name, energy))),
+    tile("Not from the grid", percent(shown.total.self_sufficiency_pct), other("self_sufficiency_pct", percent)),
   ]);
   drawPast(byId("chart-past"), shown, had.map(([name, title]) => [name, title]));
   const rows = shown.time.map((at, i) => ({ at, i })).filter(({ i }) => had.some(([name]) => shown[name][i] !== null));
@@ -52,10 +73,13 @@ export function startPast(drawTable) {
   for (const button of buttons) {
     button.addEventListener("click", () => {
       period = button.dataset.period;
+      for (const option of byId("past-beside").options) option.disabled = Boolean(option.dataset.of) && option.dataset.of !== period;
+      if (byId("past-beside").selectedOptions[0].disabled) byId("past-beside").value = beside = "before";
       for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
       ask();
     });
   }
+  byId("past-beside").addEventListener("change", (event) => { beside = event.target.value; ask(); });
   byId("past-previous").addEventListener("click", () => { day = shown?.previous ?? ""; ask(); });
   byId("past-next").addEventListener("click", () => { day = shown?.next ?? ""; ask(); });
 }

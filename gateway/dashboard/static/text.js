@@ -1,13 +1,17 @@
-// Words and numbers for people, and the little that makes elements.
+// Words and numbers for people, and the little that makes elements. What is shown is translated here.
+import { locale, number, t } from "./words.js";
 
 export function node(name, attributes = {}, ...children) {
   const made = document.createElement(name);
-  for (const [key, value] of Object.entries(attributes)) if (value !== "") made.setAttribute(key, value);
-  made.append(...children);
+  for (const [key, value] of Object.entries(attributes)) if (value !== "") made.setAttribute(key, SPOKEN.has(key) ? t(value) : value);
+  made.append(...children.map((child) => typeof child === "string" ? t(child) : child));
   return made;
 }
 
-export function say(place, text) {
+const SPOKEN = new Set(["aria-label", "placeholder", "title"]);
+
+export function say(place, english) {
+  const text = t(english);
   if (place.textContent !== text) place.textContent = text;
 }
 
@@ -15,7 +19,7 @@ export function say(place, text) {
 export function show(place, children) {
   const old = [...place.childNodes];
   children.forEach((child, n) => {
-    const made = child instanceof Node ? child : document.createTextNode(child);
+    const made = child instanceof Node ? child : document.createTextNode(t(child));
     if (n >= old.length) place.append(made);
     else if (!old[n].isEqualNode(made)) renew(old[n], made);
   });
@@ -39,22 +43,46 @@ const MISSING = "–";
 
 export function power(watts) {
   if (watts === null || watts === undefined) return MISSING;
-  return Math.abs(watts) >= 995 ? `${(watts / 1000).toFixed(1)} kW` : `${Math.round(watts)} W`;
+  return Math.abs(watts) >= 995 ? `${number(watts / 1000, 1)} kW` : `${number(watts)} W`;
 }
 
 export function energy(wh) {
   if (wh === null || wh === undefined) return MISSING;
-  return Math.abs(wh) >= 10_000 ? `${(wh / 1000).toFixed(1)} kWh` : `${Math.round(wh)} Wh`;
+  return Math.abs(wh) >= 9_950 ? `${number(wh / 1000, 1)} kWh` : `${number(wh)} Wh`;
 }
 
 export function price(perKwh) {
-  return perKwh === null || perKwh === undefined ? MISSING : Number(perKwh).toFixed(3);
+  return perKwh === null || perKwh === undefined ? MISSING : number(perKwh, 3);
 }
 
 export function clock(iso, zone) {
-  return new Date(iso).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: zone });
+  return new Date(iso).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: zone });
 }
 
 export function dayTime(iso, zone) {
-  return new Date(iso).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit", timeZone: zone });
+  return new Date(iso).toLocaleString(locale, { weekday: "short", hour: "2-digit", minute: "2-digit", timeZone: zone });
+}
+
+// The home's own wall clock, as a form wants it (YYYY-MM-DDTHH:MM), and back.
+export function localTime(iso, zone) {
+  const parts = Object.fromEntries(new Intl.DateTimeFormat("en-GB", { timeZone: zone, hourCycle: "h23", year: "numeric", month: "2-digit", day: "2-digit",
+    hour: "2-digit", minute: "2-digit" }).formatToParts(new Date(iso)).map(({ type, value }) => [type, value]));
+  return `${parts.year}-${parts.month}-${parts.day}T${parts.hour}:${parts.minute}`;
+}
+
+export function utcTime(local, zone) {
+  const asked = Date.parse(`${local}Z`);
+  const shift = (at) => Date.parse(`${localTime(new Date(at).toISOString(), zone)}Z`) - Math.floor(at / 60_000) * 60_000;
+  const near = asked - shift(asked);
+  return new Date(asked - shift(near)).toISOString(); // the shift of then, not of now
+}
+
+// Monday to Sunday, short.
+export function days() {
+  const name = new Intl.DateTimeFormat(locale, { weekday: "short", timeZone: "UTC" });
+  return [...Array(7).keys()].map((i) => name.format(new Date(Date.UTC(2024, 0, 1 + i))));
+}
+
+export function hours(count) {
+  return `${number(count)} h`;
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from gateway.devices.readout import total, total_of_present
+from gateway.devices.readout import total, total_of_present, worst
 from gateway.devices.sheets.conditions import Judge, Values
 from gateway.devices.sheets.format import Combine
 from gateway.devices.sheets.problem import Path, SheetError
@@ -91,36 +91,34 @@ def named(make: Make, names: dict[str, str], path: Path) -> Make:
 
 
 def _product(values: Sequence[Value]) -> Value:
-    missing = _missing(values)
+    missing = worst(values)
     return missing or math.prod(v for v in values if isinstance(v, int | float))
-
-
-def _missing(values: Sequence[Value]) -> Missing | None:
-    if Missing.BAD in values:
-        return Missing.BAD
-    return Missing.ABSENT if Missing.ABSENT in values else None
 
 
 def _of_present(combine: Callable[[list[float]], float]) -> Callable[[Sequence[Value]], Value]:
     def combined(values: Sequence[Value]) -> Value:
-        if Missing.BAD in values:
-            return Missing.BAD
         numbers = [v for v in values if isinstance(v, int | float)]
+        if Missing.BAD in values or (numbers and Missing.REFUSED in values):
+            return Missing.BAD
         return combine(numbers) if numbers else Missing.ABSENT
 
     return combined
 
 
 def _first_present(values: Sequence[Value]) -> Value:
-    return next((v for v in values if v is not Missing.ABSENT), Missing.ABSENT)
+    without = (Missing.ABSENT, Missing.REFUSED)
+    return next((v for v in values if v not in without), Missing.ABSENT)
 
 
 def weighted_mean(pairs: Sequence[tuple[Value, Value]]) -> Value:
     """The mean of what is there; of one its value, whatever it weighs."""
     there = [(value, weight) for value, weight in pairs if value is not Missing.ABSENT]
+    refused = [value for value, _ in there if value is Missing.REFUSED]
+    if refused:
+        return Missing.BAD if len(refused) < len(there) else Missing.ABSENT
     if len(there) < 2:
         return there[0][0] if there else Missing.ABSENT
-    missing = _missing([part for pair in there for part in pair])
+    missing = worst([part for pair in there for part in pair])
     if missing:
         return missing
     numbers = [

@@ -1,13 +1,14 @@
 """Conditions of a sheet, judged on decoded values: true, false, or not known.
 
 A value that is absent or bad makes neither true nor false what is asked of it; of several conditions
-a plain answer counts more than one that is not known, and bad more than absent.
+a plain answer counts more than one that is not known, and bad more than refused, refused more than absent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gateway.devices.readout import worst
 from gateway.devices.sheets.format import Condition, Test, When
 from gateway.devices.sheets.problem import expression
 from gateway.modbus.registers import Missing, Value
@@ -49,16 +50,15 @@ def _any(verdicts: list[Verdict]) -> Verdict:
 
 
 def _unknown(verdicts: list[Verdict], otherwise: bool) -> Verdict:
-    if Missing.BAD in verdicts:
-        return Missing.BAD
-    return Missing.ABSENT if Missing.ABSENT in verdicts else otherwise
+    missing = worst(verdicts)
+    return otherwise if missing is None else missing
 
 
 def _test_of(condition: Condition) -> Callable[[Value], Verdict]:
     if condition == "absent":
-        return lambda value: Missing.BAD if value is Missing.BAD else value is Missing.ABSENT
+        return lambda value: Missing.BAD if value is Missing.BAD else isinstance(value, Missing)
     if condition == "there":
-        return lambda value: Missing.BAD if value is Missing.BAD else value is not Missing.ABSENT
+        return lambda value: Missing.BAD if value is Missing.BAD else not isinstance(value, Missing)
     if isinstance(condition, Test):
         return _known(_holds(condition))
     allowed = frozenset(condition if isinstance(condition, list) else [condition])

@@ -111,6 +111,12 @@ class Register(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ] = None
     count: Annotated[int, Meta(ge=1, le=125, description="registers of a text")] = 1
     size_counts: Annotated[bool, Meta(description="an accumulator that runs below 0")] = False
+    may_lack: Annotated[
+        bool,
+        Meta(
+            description="some models lack it: where it is refused a sum of present goes on without"
+        ),
+    ] = False
 
 
 Combine = Literal[
@@ -335,6 +341,10 @@ class Control(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     required: Annotated[
         list[Name], Meta(description="a model without these does not have the control")
     ] = field(default_factory=list)
+    required_when: Annotated[
+        When | None,
+        Meta(description="a model of which this does not hold does not have the control"),
+    ] = None
     apart: Annotated[list[Name], Meta(description="read by a request of their own")] = field(
         default_factory=list
     )
@@ -370,7 +380,9 @@ class Says(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     serial: Name | None = None
 
 
-Control_ = Literal["battery_power_w", "pv_limit_w", "export_limit_w", "charge_current_a"]
+Control_ = Literal[
+    "battery_power_w", "pv_limit_w", "export_limit_w", "charge_phases", "charge_current_a"
+]
 
 
 class Sheet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

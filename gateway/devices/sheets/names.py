@@ -223,6 +223,7 @@ def field_of(register: Register, sheet: Sheet, path: Path) -> Field:
         register.bytes or default.bytes,
         register.offset,
         register.bits,
+        register.may_lack,
     )
     _check_place(made, sheet.communication.max_read, path)
     return made

@@ -55,6 +55,7 @@ class Steering:
             if control.is_neutral
             else None
         )
+        suits, needed = self._suits()
         refuses = self._refusals()
         asks, measured = self._setpoint.made()
 
@@ -85,11 +86,21 @@ class Steering:
             persists_after_lease=lasting,
             flash=flash,
             max_per_day=control.max_per_day,
-            required=self._blocks(control.required),
+            required=self._blocks([*control.required, *needed]),
+            suits=suits,
             settle_s=control.settle_s,
             on_foreign_setpoint=control.on_foreign_setpoint,
             recompute=control.follows is not None,
         )
+
+    def _suits(self) -> tuple[Callable[[ReadBack], bool], list[str]]:
+        """Whether a model is one that has the control, and the registers that tell it."""
+        when = self._control.required_when
+        if when is None:
+            return (lambda read_back: True), []
+        judge, used = self._reads.names.judge(when, (*self._path, "required_when"))
+        fields = self._reads.fields
+        return (lambda read_back: judge(Now(fields, read_back)) is True), list(used)
 
     def _lease(self) -> Lease:
         lease = self._control.lease

@@ -4,40 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
-from gateway.agent.feeds import access_of, lacks_credential, try_feed
-from gateway.bridge.load import asked_of
+from gateway.agent.feeds import try_feed
 from gateway.bridge.serve import Bridge
+from gateway.checkup.finding import Finding
+from gateway.checkup.here import on_this_machine, running_gateway
+from gateway.checkup.stated import built, faults, questions
 from gateway.clock import WallClock
 from gateway.config.device_settings import DeviceSettings
+from gateway.config.explain import at
 from gateway.config.feeds import PriceFeed
 from gateway.config.guard import FILE as GUARD_FILE
-from gateway.config.load import line_of
-from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
 from gateway.control.batteries import NOT_STATED, combined, planned, sized
 from gateway.control.fuse import loads_a, total_w
 from gateway.devices.build import build_devices
-from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Fuse
 from gateway.domain.intervals import QUARTER, iso
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import BrokerError, ConfigError, DeviceError, FeedError, MarketError
-from gateway.feeds import open_feed
-from gateway.forecasts.pv_services import pv_provider
 from gateway.guard.intents import GuardFile
 from gateway.guard.proofs import ProofFolder
-from gateway.market.connect import adapter, open_market
-from gateway.planner import strategy
+from gateway.market.connect import open_market
 from gateway.publishing.broker import try_broker
 from gateway.site.roles import unclear
 from gateway.site.snapshot import join
 from gateway.store.journal import Journal
 from gateway.store.lock import held
+
+__all__ = ["Finding", "built", "checkup", "faults", "questions"]
 
 BRIDGE_S = 6.0  # real seconds for a device without Modbus to be heard
 ANSWER_S = 15.0  # real seconds for one device; some connect slowly
@@ -50,70 +48,19 @@ _COUNTS_ELSEWHERE = {
     "kostal-plenticore": "the Smart Energy Meter is a device of its own (profile sunspec-meter); or ",
     "sma-hybrid": "the Home Manager is a device of its own; or ",
 }
+_SIZE_TIMES = (
+    2.0  # what is stated of a battery is less than so many times what it says, and more than half
+)
 _TAKEN = "not asked: it takes one client only, and that is the running gateway"
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was tried. ``says`` of a fault starts with file and line."""
-
-    what: str
-    good: bool
-    says: str
-
-
-def faults(path: Path, text: str, settings: Settings) -> list[str]:
-    """What is wrong without asking anybody: unknown profiles, adapters and strategies."""
-    found = []
-    for i, device in enumerate(settings.device):
-        try:
-            _known(device)
-        except ConfigError as error:
-            found.append(_at(path, text, ("device", i, "profile"), str(error)))
-    if settings.market:
-        try:
-            adapter(settings.market.exchange)
-        except ConfigError as error:
-            found.append(_at(path, text, ("market", "exchange"), str(error)))
-    try:
-        strategy(settings.planner.strategy)
-    except ConfigError as error:
-        found.append(_at(path, text, ("planner", "strategy"), str(error)))
-    forecast = settings.pv_forecast
-    if forecast and forecast.provider != "solcast":  # its key may be a credential of the service
-        try:
-            pv_provider(settings)
-        except ConfigError as error:
-            found.append(_at(path, text, ("pv_forecast", "provider"), str(error)))
-    return found + _feed_faults(path, text, settings)
-
-
-def _feed_faults(path: Path, text: str, settings: Settings) -> list[str]:
-    """Unknown providers, and what they need; a key may be a credential of the service."""
-    found = []
-    for i, feed in enumerate(settings.price_feed):
-        try:
-            open_feed(feed.provider, access_of(feed, settings))
-        except ConfigError as error:
-            if not lacks_credential(feed, error):
-                found.append(_at(path, text, ("price_feed", i, "provider"), str(error)))
-    return found
-
-
-def questions(path: Path, text: str, settings: Settings) -> list[str]:
-    """What can hardly be meant so, each with what would be right."""
-    return [
-        _at(
-            path, text, doubt.key, f'{doubt.says} (accept = ["{doubt.name}"] takes it as it stands)'
-        )
-        for doubt in doubts(settings)
-    ]
-
-
-async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Finding]:
+async def checkup(
+    path: Path, text: str, settings: Settings, *, secrets_known: bool = True
+) -> AsyncIterator[Finding]:
     """Read every device once, meet the broker and the exchange. Nothing is written to a device.
 
-    ``text`` is what stands in ``path``, for the lines.
+    ``text`` is what stands in ``path``, for the lines. A gateway that runs is not disturbed: a device that
+    takes one client is not asked, and its ports and folder are left alone.
     """
     clock = WallClock()
     with tempfile.TemporaryDirectory() as folder:
@@ -122,14 +69,15 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
         proofs = ProofFolder(settings.state_dir)
         states: dict[str, DeviceState] = {}
         try:
-            running = held(settings.state_dir / GUARD_FILE)
+            other = running_gateway(settings)
+            running = other is not None or held(settings.state_dir / GUARD_FILE)
             for i, device in enumerate(
                 build_devices(settings.plain_devices(), unwritten, clock, proofs=proofs)
             ):
                 if running and device.profile.communication.single_client:
                     yield Finding(device.name, True, _TAKEN)
                     continue
-                where = _at(path, text, ("device", i, "name"), "")
+                where = at(path, text, ("device", i, "name"), "")
                 own = settings.device[i]
                 finding, good = await (
                     _through_bridge(own, settings, where) if own.bridged else _device(device, where)
@@ -137,32 +85,34 @@ async def checkup(path: Path, text: str, settings: Settings) -> AsyncIterator[Fi
                 yield finding
                 states[device.name] = DeviceState(device.name, online=True, readings=good)
             home = join(clock.now(), states, roles=settings.for_guard().roles())
-            if open_question := unclear(home):
-                where = _at(path, text, ("device", 0, "name"), "")
-                yield Finding("grid meter", False, f"{where}{open_question}")
-            if lacking := _uncounted(home, [d.profile for d in settings.device]):
-                where = _at(path, text, ("market", "exchange"), "") if settings.market else ""
-                yield Finding("settling", settings.market is None, f"{where}{lacking}")
-            if settings.site.fuse is not None:
-                yield _fuse(home, settings.site.fuse)
-            if any(b.soc_pct is not None for b in home.batteries):
-                yield _battery(settings, home, _at(path, text, ("battery",), ""))
+            for found in _home(path, text, settings, home):
+                yield found
             for i, stated in enumerate(settings.price_feed):
-                where = _at(path, text, ("price_feed", i, "name"), "")
-                yield await _feed(stated, settings, clock, where)
-            yield await _broker(settings, _at(path, text, ("mqtt",), ""))
+                where = at(path, text, ("price_feed", i, "name"), "")
+                yield await _feed(stated, settings, clock, where, secrets_known)
+            yield await _broker(settings, at(path, text, ("mqtt",), ""))
             if settings.market:
-                yield await _market(settings, journal, clock, _at(path, text, ("market",), ""))
+                yield await _market(settings, journal, clock, at(path, text, ("market",), ""))
+            if running:
+                yield Finding("gateway", True, f"it runs{f' ({other})' if other else ''}")
+            async for found in on_this_machine(path, text, settings, running=running):
+                yield found
         finally:
             journal.close()
 
 
-def _known(device: DeviceSettings) -> None:
-    """Raises ConfigError for a profile that there is not, or whose values cannot be read so."""
-    if device.bridged:
-        asked_of(device)
-    else:
-        profile(device.profile)
+def _home(path: Path, text: str, settings: Settings, home: Snapshot) -> Iterator[Finding]:
+    """What all devices together say: the connection, what counts there, the fuse, the battery."""
+    if open_question := unclear(home):
+        where = at(path, text, ("device", 0, "name"), "")
+        yield Finding("grid meter", False, f"{where}{open_question}")
+    if lacking := _uncounted(home, [d.profile for d in settings.device]):
+        where = at(path, text, ("market", "exchange"), "") if settings.market else ""
+        yield Finding("settling", settings.market is None, f"{where}{lacking}")
+    if settings.site.fuse is not None:
+        yield _fuse(home, settings.site.fuse)
+    if any(b.soc_pct is not None for b in home.batteries):
+        yield _battery(settings, home, at(path, text, ("battery", "capacity_wh"), ""))
 
 
 async def _through_bridge(
@@ -170,7 +120,7 @@ async def _through_bridge(
 ) -> tuple[Finding, dict[str, Reading]]:
     """A device without Modbus, by a bridge of our own that lives as long as the question."""
     clock = WallClock()
-    bridge = Bridge([stated.at_its_port()], settings.mqtt, clock)
+    bridge = Bridge([stated.at_its_port()], settings.mqtt, clock, "energy-gateway-check-bridge")
     async with bridge.running(clock) as port:
         await bridge.heard(BRIDGE_S)
         return await _device(build_devices([stated.through_bridge(1, port)], None, clock)[0], where)
@@ -197,7 +147,7 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
         [
             f"{name}: {shown}",
             f"can set {controls}",
-            *(n.text.partition(":")[0] for n in device.notes),
+            *(n.text.partition(": run ")[0] for n in device.notes),
         ]
     )
     return Finding(device.name, True, says), good
@@ -240,11 +190,24 @@ def _battery(settings: Settings, home: Snapshot, where: str) -> Finding:
     spec = combined(batteries, assumed, settings.site.reserve_pct)
     if spec is None:
         return Finding("battery", False, f"{where}{NOT_STATED}")
+    if wrong := _other_size(home, assumed.capacity_wh):
+        return Finding("battery", False, f"{where}{wrong}")
     says = (
         f"{spec.capacity_wh:.0f} Wh, {spec.reserve_wh:.0f} Wh of it kept for outages; "
         f"charges with {spec.max_charge_w:.0f} W, discharges with {spec.max_discharge_w:.0f} W"
     )
     return Finding("battery", True, says)
+
+
+def _other_size(home: Snapshot, stated_wh: float | None) -> str:
+    """Whether the configuration means another battery than the devices: half or double is no wear."""
+    told = [b.capacity_wh for b in home.batteries]
+    total_wh = sum(wh for wh in told if wh)
+    if stated_wh is None or not all(told) or not total_wh:
+        return ""
+    if 1 / _SIZE_TIMES < stated_wh / total_wh < _SIZE_TIMES:
+        return ""
+    return f"capacity_wh = {stated_wh:g}, but the device says {total_wh:.0f} Wh; leave the key out and the device's holds"
 
 
 async def _broker(settings: Settings, where: str) -> Finding:
@@ -256,13 +219,15 @@ async def _broker(settings: Settings, where: str) -> Finding:
     return Finding("MQTT broker", True, f"{address} takes us")
 
 
-async def _feed(stated: PriceFeed, settings: Settings, clock: WallClock, where: str) -> Finding:
+async def _feed(
+    stated: PriceFeed, settings: Settings, clock: WallClock, where: str, secrets_known: bool
+) -> Finding:
     """One question, judged as the daemon would; nothing is kept."""
     what, currency = f"price feed {stated.name}", settings.tariff.currency
     try:
         known = await try_feed(stated, settings, clock)
     except ConfigError as error:
-        return Finding(what, lacks_credential(stated, error), f"not asked: {error}")
+        return Finding(what, not secrets_known, f"not asked: {error}")
     except FeedError as error:
         return Finding(what, False, f"{where}{error}")
     rows = known.prices or known.forecast
@@ -292,9 +257,3 @@ def _shown(reading: Reading) -> str:
     value = reading.value
     number = f"{value:.0f}" if isinstance(value, int | float) else str(value)
     return f"{reading.metric} {number} {reading.unit}".rstrip()
-
-
-def _at(path: Path, text: str, keys: tuple[str | int, ...], says: str) -> str:
-    line = line_of(text, keys)
-    key = ".".join(str(k) for k in keys)
-    return f"{path}:{line}: {key}: {says}" if line else f"{path}: {key}: {says}"

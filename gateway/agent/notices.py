@@ -1,0 +1,140 @@
+"""What a person is told, and when: alarms that last, a car that will not be ready, a limit that is not kept, yesterday's sale.
+
+Pure: it is asked once a tick and answers with what to send now. Each thing is told once until it has been away for an hour; at
+most so many a day; in quiet hours nothing but what cannot wait, the rest when they end.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+LASTS = timedelta(minutes=2)  # what passes by itself sooner is nobody's business
+AGAIN = timedelta(hours=1)  # away for so long, it is news
+_NUMBERS = re.compile(r"\d+(?:[.,:]\d+)*")
+
+
+class Kind(StrEnum):
+    """What it is about; the words of `notify.about`."""
+
+    ALARM = "alarm"
+    CAR = "car"
+    LIMIT = "limit"
+    SALE = "sale"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message."""
+
+    kind: Kind
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The person's wishes: what about, quiet from and to (local), what may break the quiet, most a day."""
+
+    about: frozenset[Kind]
+    zone: ZoneInfo
+    quiet: tuple[time, time] | None = (time(22), time(7))
+    urgent: frozenset[Kind] = frozenset({Kind.LIMIT})
+    most_a_day: int = 10
+
+
+@dataclass
+class _Thing:
+    """One alarm: since when it is there, when it was there last, whether it was told."""
+
+    notice: Notice
+    since: datetime
+    seen: datetime
+    told: bool = False
+
+
+@dataclass
+class Notices:
+    """What has been told, and what waits for the end of the quiet hours."""
+
+    rules: Rules
+    _things: dict[str, _Thing] = field(default_factory=dict)
+    _waiting: list[Notice] = field(default_factory=list)
+    _day: object = None
+    _sent: int = 0
+    _left_out: int = 0
+
+    def look(self, now: datetime, present: Iterable[Notice]) -> list[Notice]:
+        """What to send now, of all that is the case at ``now`` (UTC)."""
+        there = {_key(n): n for n in present if n.kind in self.rules.about}
+        for key, notice in there.items():
+            thing = self._things.setdefault(key, _Thing(notice, now, now))
+            thing.seen = now
+            if not thing.told and now - thing.since >= LASTS:
+                thing.told = True
+                self._waiting.append(notice)
+        for key, thing in list(self._things.items()):
+            away = now - thing.seen
+            if away > LASTS and not thing.told:
+                del self._things[key]  # it passed by itself
+            elif away > AGAIN:
+                del self._things[key]
+        return self._due(now)
+
+    def tell(self, now: datetime, notice: Notice) -> list[Notice]:
+        """Something that happened once: told now, or after the quiet hours."""
+        if notice.kind in self.rules.about:
+            self._waiting.append(notice)
+        return self._due(now)
+
+    def _due(self, now: datetime) -> list[Notice]:
+        here = now.astimezone(self.rules.zone)
+        if here.date() != self._day:
+            self._day, self._sent, self._left_out = here.date(), 0, 0
+        quiet = is_quiet(here.time(), self.rules.quiet)
+        due = [n for n in self._waiting if not quiet or n.kind in self.rules.urgent]
+        self._waiting = [n for n in self._waiting if n not in due]
+        room = max(0, self.rules.most_a_day - self._sent)
+        sent, left = due[:room], due[room:]
+        self._sent += len(sent)
+        if left and not self._left_out:
+            text = f"{self.rules.most_a_day} messages were sent today; the rest stands on the page"
+            sent = [*sent, Notice(Kind.ALARM, text)]
+        self._left_out += len(left)
+        return sent
+
+
+def is_quiet(here: time, quiet: tuple[time, time] | None) -> bool:
+    """Whether ``here`` (local) lies in the half-open quiet hours, which may pass midnight."""
+    if quiet is None or quiet[0] == quiet[1]:
+        return False
+    start, end = quiet
+    return start <= here < end if start < end else here >= start or here < end
+
+
+def of_the_home(alarms: Iterable[str], plan_notes: Iterable[str]) -> list[Notice]:
+    """The sentences that the page shows, each with what it is about."""
+    found = [Notice(Kind.LIMIT if "is not kept" in a else Kind.ALARM, a) for a in alarms]
+    return found + [
+        Notice(Kind.CAR, n) for n in plan_notes if n.startswith("the car cannot be ready")
+    ]
+
+
+def sale_of(
+    day: str, sold_wh: int, earned: str, bill: Mapping[str, str] | None, currency: str
+) -> Notice | None:
+    """What a day brought: sold at the exchange, and the retailer's bill with what the gateway saved. None where nothing is to tell."""
+    parts = []
+    if sold_wh:
+        parts.append(f"sold {sold_wh / 1000:.1f} kWh, {earned} {currency}")
+    if bill is not None:
+        parts.append(f"bill {bill['total']} {currency}, saved {bill['saved']}")
+    return Notice(Kind.SALE, f"{day}: {'; '.join(parts)}") if parts else None
+
+
+def _key(notice: Notice) -> str:
+    """The same thing with other numbers is the same thing."""
+    return f"{notice.kind} {_NUMBERS.sub('#', notice.text)}"

@@ -1,0 +1,67 @@
+"""What OCPP 1.6 and 2.0.1 call the same things: answers to a charger, and what it is asked. Pure.
+
+A dialect answers a message of the charger by telling `Charger` what it means, and words our own requests.
+Facts: OCPP 1.6 edition 2 and its JSON edition; OCPP 2.0.1 part 2 (use cases B01, C01, E02, K01, K15) and its schemas.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from gateway.bridge.ocpp.charger import Charger
+
+Payload = dict[str, Any]
+Request = tuple[str, Payload]
+DEFAULT_ID, TX_ID = 4711, 4712  # our two profiles; they replace their own kind and no other's
+SAMPLE_S = 10
+
+
+class UnknownAction(Exception):
+    """The charger asks for what this dialect does not have."""
+
+
+class Dialect(Protocol):
+    """One version of OCPP."""
+
+    version: str
+    subprotocol: str
+
+    def answer(self, charger: Charger, action: str, told: Mapping[str, Any]) -> Payload:
+        """Hear one message and answer it; raises UnknownAction."""
+
+    def heard_of_operator(self, charger: Charger, action: str, answer: Mapping[str, Any]) -> None:
+        """What the operator's answer to the charger means here: its name for a transaction."""
+
+    def greetings(self, charger: Charger) -> list[Request]:
+        """After it has booted, or come back: what it shall measure, and how it is."""
+
+    def safe(self, charger: Charger) -> Request:
+        """The current that holds whenever nobody steers: a default of every transaction."""
+
+    def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> Request | None:
+        """A current for so long; None while there is no transaction to limit."""
+
+    def clear(self) -> list[Request]:
+        """Both our profiles go."""
+
+    def start(self, charger: Charger) -> Request:
+        """A car that is plugged in may charge."""
+
+
+def handler(action: str) -> str:
+    """The name of the method that hears an action: ``BootNotification`` -> ``_on_boot_notification``."""
+    return "_on" + re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", action)
+
+
+def lease(now: datetime, charger: Charger, seconds: int) -> Payload:
+    """A schedule's beginning and length, in the charger's own time: a little before now, so that it has begun."""
+    begins = now + charger.clock_off
+    return {"startSchedule": begins.strftime("%Y-%m-%dT%H:%M:%SZ"), "duration": seconds}
+
+
+def number(value: object) -> float | None:
+    """A counter in Wh, as it is told."""
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else None

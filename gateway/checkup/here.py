@@ -1,0 +1,69 @@
+"""What a gateway needs of this machine: a folder to write, ports to listen on."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from gateway.checkup.finding import Finding
+from gateway.config import credstore
+from gateway.config.explain import at
+from gateway.config.settings import Settings
+from gateway.devices.build import bus_of
+from gateway.guard.bus_lock import steered_by
+
+LEAST_FREE = 50 * 1024 * 1024  # bytes; a year of history and account is more
+
+
+def running_gateway(settings: Settings) -> str | None:
+    """The gateway of this machine that steers one of these devices, in words; from whatever folder it was started."""
+    buses = {str(bus_of(d)) for d in settings.plain_devices()}
+    return next((words for bus in sorted(buses) if (words := steered_by(bus))), None)
+
+
+async def on_this_machine(
+    path: Path, text: str, settings: Settings, *, running: bool
+) -> AsyncIterator[Finding]:
+    """State folder and ports. What a ``running`` gateway has in use is left alone."""
+    folder = settings.state_dir
+    wrong = _unwritable(folder) if not credstore.of_the_service(path) or folder.exists() else ""
+    where = at(path, text, ("state_dir",), "") if wrong else ""
+    yield Finding("state", not wrong, f"{where}{wrong}" if wrong else str(folder))
+    page = settings.dashboard
+    if page.enabled:
+        taken = "" if running or not page.port else await _taken(page.host, page.port)
+        where = at(path, text, ("dashboard", "port"), "") if taken else ""
+        yield Finding("page", not taken, f"{where}{taken}" if taken else f"port {page.port}")
+    if settings.bridged() and not running:
+        port = settings.bridge.port
+        taken = await _taken("127.0.0.1", port)
+        where = at(path, text, ("bridge", "port"), "") if taken else ""
+        yield Finding("bridge", not taken, f"{where}{taken}" if taken else f"port {port}")
+
+
+async def _taken(host: str, port: int) -> str:
+    """Why nobody can listen there; empty where one can. It is let go at once."""
+    try:
+        server = await asyncio.start_server(lambda _r, w: w.close(), host, port)
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        return f"cannot listen at {host} port {port}: {why}; end what does, or choose another port"
+    server.close()
+    await server.wait_closed()
+    return ""
+
+
+def _unwritable(folder: Path) -> str:
+    """Why nothing could be kept in ``folder``; empty where it can, or can be made."""
+    there = next(p for p in (folder.absolute(), *folder.absolute().parents) if p.exists())
+    if not there.is_dir():
+        return f"{there} is no folder"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return f"{there} cannot be written; nothing would be kept and nothing traded"
+    free = shutil.disk_usage(there).free
+    if free < LEAST_FREE:
+        return f"{there}: {free // 1024 // 1024} MB are free; make room"
+    return ""

@@ -1,0 +1,72 @@
+"""The page of the first start: what `energy-gateway run` and `setup` do where there is no configuration yet."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from gateway.clock import WallClock
+from gateway.setup.server import SetupServer
+from gateway.setup.session import Session, writable
+from gateway.systemd import end_now, notify
+
+PORT = 8750  # that of the page later on: it comes back at the same address
+_ALIVE_S = 10.0
+
+
+def set_up(config: Path, host: str = "127.0.0.1", port: int = PORT, follow: bool = False) -> bool:
+    """Serve until the file is written; False when a signal came first. Raises ConfigError.
+
+    ``follow``: the gateway starts then, and its page stands at the same port.
+    """
+    writable(config)
+    session = Session(config, WallClock(), page_port=port if follow and port != PORT else None)
+    return asyncio.run(_set_up(session, host, port))
+
+
+async def _set_up(session: Session, host: str, port: int) -> bool:
+    clock, ended = WallClock(), asyncio.Event()
+    end_now(ended.set)
+    server = SetupServer(session, clock, host, port, own_network())
+    async with asyncio.TaskGroup() as group:
+        serving = group.create_task(server.serve(_say), name="set-up")
+        alive = group.create_task(_alive(clock), name="alive")
+        waiting = group.create_task(ended.wait(), name="signal")
+        await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
+        written = serving.done() and not ended.is_set()
+        for task in (serving, alive, waiting):
+            task.cancel()
+    return written
+
+
+def _say(address: str) -> None:
+    lines = (
+        "There is no configuration yet. Set the home up in a browser on this machine:",
+        f"  {address}",
+        "From another machine: ssh -L 8750:127.0.0.1:8750 USER@THIS-MACHINE, then the same address there.",
+    )
+    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.flush()
+    notify("READY=1")
+
+
+async def _alive(clock: WallClock) -> None:
+    while True:
+        notify("WATCHDOG=1")
+        await clock.sleep(_ALIVE_S)
+
+
+def own_network() -> str:
+    """The home network as this machine sees it: a /24 around its own address; empty without one.
+
+    Nothing is sent: a datagram socket only chooses its way.
+    """
+    with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as way:
+        way.connect(("192.0.2.1", 9))
+        own = str(way.getsockname()[0])
+        if not own.startswith("127."):
+            return f"{own.rsplit('.', 1)[0]}.0/24"
+    return ""

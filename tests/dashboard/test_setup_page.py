@@ -1,0 +1,94 @@
+"""A newcomer's way from the first start to a running home, in a real browser, against simulated devices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+from playwright.async_api import Browser, Page, ViewportSize, expect
+
+from gateway.config.load import load_settings
+from simulators.broker import free_port
+from tests.setup.homes import NewHome, new_home
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+VIEW = ViewportSize(width=390, height=844)
+
+
+async def test_a_newcomer_sets_a_home_up(browser: Browser, tmp_path: Path) -> None:
+    """Four clicks and five fields, as docs/first-start.md says."""
+    async with new_home(tmp_path, "run", "--setup-port", str(free_port())) as home:
+        context = await browser.new_context(
+            viewport=VIEW, locale="en-GB", timezone_id="Europe/Berlin"
+        )
+        page = await context.new_page()
+        await page.goto(home.address)
+        await find_devices(page, home)
+        await expect(page.locator("#q-time_zone")).to_have_value("Europe/Berlin")
+        await expect(page.locator("#q-currency")).to_have_value("EUR")
+        await expect(page.locator("#write")).to_be_disabled()
+        await page.locator("#q-battery_capacity").fill("much")
+        await expect(page.locator("#q-battery_capacity-fault")).to_contain_text("13.5 kWh")
+        await page.locator("#q-battery_capacity").fill("")
+        await page.locator("#q-import_price").fill("29 ct")
+        await page.locator("#q-tariff").select_option("time_of_use")
+        await page.locator("#q-windows").fill("22:00-06:00 0.12")
+        await page.locator("#show-prices").click()
+        await expect(page.locator("#prices-say")).to_contain_text("0.12 to €0.29")
+        await expect(page.locator("#prices canvas")).to_be_visible()
+        await page.locator("#q-broker_port").fill(str(home.broker.port))
+        await page.locator("#try-broker").click()
+        await expect(page.locator("#broker-says")).to_have_text("It takes us.")
+        assert await page.evaluate("document.documentElement.scrollWidth") <= VIEW["width"]
+        await page.locator("#write").click()
+        await expect(page.locator("#story")).to_contain_text("kW")
+        await expect(page.locator("#links li").first).to_have_text("Broker connected")
+        await context.close()
+        settings = load_settings(home.config)
+    assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}
+    assert settings.battery.capacity_wh is None, "the device says it"
+
+
+async def find_devices(page: Page, home: NewHome) -> None:
+    """Search, and see what each device reads now."""
+    await page.locator("#where").fill(home.devices)
+    await page.get_by_role("button", name="Search").click()
+    await expect(page.locator("#found > div")).to_have_count(3)
+    await expect(page.locator("#found")).to_contain_text("inverter: Fronius Symo GEN24")
+    await expect(page.locator("#found .live").first).to_contain_text("Charge")
+    await expect(page.locator("#q-battery_capacity-about")).to_contain_text(
+        "the device\N{RIGHT SINGLE QUOTATION MARK}s own figure, 13.5 kWh"
+    )
+
+
+async def test_only_the_browser_with_the_token_gets_in(tmp_path: Path) -> None:
+    async with (
+        new_home(tmp_path, "setup", "--port", "0") as home,
+        aiohttp.ClientSession() as stranger,
+    ):
+        plain = home.address.partition("?")[0]
+        for path in ("", "api/setup", "static/setup.js"):
+            async with stranger.get(plain + path) as answer:
+                assert answer.status == 401
+                assert "has printed" in await answer.text()
+        async with stranger.get(plain + "?token=guess") as answer:
+            assert answer.status == 401
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as owner:
+            async with owner.get(home.address) as answer:
+                assert answer.status == 200
+                assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+            async with owner.post(plain + "api/search", json={"where": "10.0.0.0/8"}) as answer:
+                assert "at most" in (await answer.json())["fault"]
+            foreign = {"Origin": "http://evil.example"}
+            async with owner.post(plain + "api/write", json={}, headers=foreign) as answer:
+                assert answer.status == 403
+            async with owner.get(plain, headers={"Host": "evil.example"}) as answer:
+                assert answer.status == 421
+            async with owner.post(plain + "api/write", json={"import_price": "0.2"}) as answer:
+                assert "no device is chosen" in (await answer.json())["fault"]
+        async with stranger.get(home.address) as answer:
+            assert answer.status == 401, "the token opens one browser, once"
+        assert not home.config.exists()
+        home.daemon.terminate()
+        assert await home.daemon.wait() == 1

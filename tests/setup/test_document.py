@@ -1,0 +1,141 @@
+"""The answers become a file that a person can read; a file that is there keeps what its owner wrote."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.config.tariff import FlatPrice, PublishedPrice, TimeOfUsePrice
+from gateway.errors import ConfigError
+from gateway.setup.document import ChosenDevice, Secrets, gateway_toml, known_answers
+from gateway.setup.preview import settings_of
+from gateway.setup.questions import QUESTIONS, questions, read
+
+DEVICES = (
+    ChosenDevice("inverter", "fronius-gen24", "10.0.0.4", says="Fronius GEN24\n[[x]]"),
+    ChosenDevice("meter", "sunspec-meter", "10.0.0.4", unit=200, role="grid"),
+)
+NONE = Secrets()
+ANSWERS = {
+    "time_zone": "Europe/Berlin", "fuse": "3x35 A", "export_limit": "5 kW", "battery_capacity": "13.5 kWh", "currency": "EUR",
+    "import_price": "29 ct", "export_price": "8 ct", "broker_user": "home", "car_days": "mon-fri",
+}  # fmt: skip
+
+
+def written(answers: dict[str, str], secrets: Secrets = NONE) -> str:
+    found = read(answers, questions())
+    assert found.faults == {}
+    return gateway_toml(found.values, DEVICES, secrets)
+
+
+def test_every_answer_arrives() -> None:
+    settings = settings_of(written(ANSWERS, Secrets("/etc/x/page", "/etc/x/broker")))
+    site, battery, car = settings.site, settings.battery, settings.car
+    assert (site.time_zone, site.fuse_a, site.phases, site.export_limit_w) == (
+        "Europe/Berlin",
+        35,
+        3,
+        5000,
+    )
+    assert (battery.capacity_wh, battery.max_charge_w, battery.max_discharge_w) == (
+        13500,
+        5000,
+        5000,
+    )
+    assert car.departure_days == ("mon", "tue", "wed", "thu", "fri")
+    assert (settings.tariff.currency, str(settings.mqtt.password_file)) == ("EUR", "/etc/x/broker")
+    assert (settings.dashboard.host, str(settings.dashboard.password_file)) == (
+        str(IPv4Address(0)),
+        "/etc/x/page",
+    )
+    price = settings.tariff.import_price
+    assert isinstance(price, FlatPrice)
+    assert str(price.per_kwh) == "0.29"
+    assert [d.name for d in settings.device] == ["inverter", "meter"]
+
+
+def test_a_tariff_by_time_of_day_and_one_that_is_published() -> None:
+    hours = settings_of(
+        written(
+            ANSWERS
+            | {"tariff": "time_of_use", "windows": "22:00-06:00 0.12\n17:00-20:00 0.41 mon-fri"}
+        )
+    )
+    assert isinstance(hours.tariff.import_price, TimeOfUsePrice)
+    assert [p.days for p in hours.tariff.import_price.periods] == [
+        (),
+        ("mon", "tue", "wed", "thu", "fri"),
+    ]
+    market = settings_of(
+        written(ANSWERS | {"tariff": "published", "zone": "DE-LU", "adder": "0.18", "tax": "19"})
+    )
+    assert isinstance(market.tariff.import_price, PublishedPrice)
+    assert (market.price_feed[0].provider, market.price_feed[0].zone) == ("energy-charts", "DE-LU")
+
+
+def test_what_its_owner_wrote_stays() -> None:
+    own = '# of 2024, by me\n[site]\nname = "villa"  # not home\nunbalance_a = 16\n\n[[device]]\nname = "solar"\nprofile = "fronius-gen24"\nhost = "10.0.0.4"\nsteer = "never"  # until June\n\n[control]\nperiod_s = 5\n'
+    known, devices = known_answers(own)
+    assert known["name"] == "villa"
+    text = gateway_toml(
+        read(ANSWERS | {"name": "villa"}, questions("UTC", known)).values,
+        [*devices, DEVICES[1]],
+        Secrets(),
+        own,
+    )
+    for line in own.splitlines():
+        assert line in text.splitlines()
+    settings = settings_of(text)
+    assert [d.name for d in settings.device] == ["solar", "meter"]
+    assert (settings.device[0].steer, settings.control.period_s, settings.site.unbalance_a) == (
+        "never",
+        5,
+        16,
+    )
+
+
+def test_what_is_not_asked_is_not_taken_away() -> None:
+    first = written(ANSWERS)
+    without = read(ANSWERS, questions(), has=())
+    assert not {"battery_capacity", "car_energy"} & set(without.values)
+    again = settings_of(gateway_toml(without.values, DEVICES, Secrets(), first))
+    assert again.battery.capacity_wh == 13500
+
+
+def test_nothing_changes_where_the_answers_are_those_of_the_file() -> None:
+    for more in (
+        {},
+        {"tariff": "time_of_use", "windows": "22:00-06:00 0.12"},
+        {"tariff": "published", "zone": "NL"},
+    ):
+        first = written(ANSWERS | more | {"place": "52.5 13.4"})
+        known, devices = known_answers(first)
+        assert (
+            gateway_toml(read({}, questions("UTC", known)).values, devices, Secrets(), first)
+            == first
+        )
+
+
+def test_a_broken_file_is_said() -> None:
+    with pytest.raises(ConfigError, match="not valid TOML"):
+        known_answers("[site")
+
+
+TEXTS = st.fixed_dictionaries(
+    {},
+    optional={
+        q.key: st.text(max_size=20) | st.sampled_from([q.default, "5", "0.2"]) for q in QUESTIONS
+    },
+)
+
+
+@given(TEXTS)
+def test_answers_that_are_taken_make_a_file_that_is_right(answers: dict[str, str]) -> None:
+    found = read(
+        {"import_price": "0.2", "zone": "NL", "windows": "1:00-2:00 0.1"} | answers, questions()
+    )
+    if not found.faults:
+        settings_of(gateway_toml(found.values, DEVICES, Secrets()))
