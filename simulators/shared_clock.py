@@ -15,13 +15,14 @@ import asyncio
 import heapq
 import itertools
 import mmap
+import os
 import socket
 import struct
 from collections.abc import Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -134,18 +135,31 @@ class MemberClock(_SharedClock):
         if not self._listening:
             self._listening = True
             asyncio.get_running_loop().add_reader(self._socket, self._hear)
-        self._socket.sendall(_WORD.pack(earliest))
+        self._say(earliest)
 
     def _woke_up(self) -> None:
-        self._socket.sendall(_WORD.pack(_AWAKE))
+        self._say(_AWAKE)
+
+    def _say(self, word: int) -> None:
+        try:
+            self._socket.sendall(_WORD.pack(word))
+        except ConnectionError:
+            _without_time()
 
     def _hear(self) -> None:
-        data = self._socket.recv(65536)
+        try:
+            data = self._socket.recv(65536)
+        except ConnectionError:
+            data = b""
         if not data:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            return
+            _without_time()
         self._wake_due()
         self._look()
+
+
+def _without_time() -> NoReturn:
+    """The lead is gone, and time with it: a process that stayed would start its children over and over."""
+    os._exit(1)
 
 
 class LeadClock(_SharedClock):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gateway.config.guard import GuardSettings
     from gateway.verify.home import Asked
 
+_HEARD_S = 90.0  # a charger that has lost the gateway dials again within that, mostly
 _STOP_FIRST = (
     "the gateway runs, and a device takes one master only: stop it (systemctl stop energy-gateway), run this "
     "again, and start it (systemctl start energy-gateway)"
@@ -49,6 +50,7 @@ def verify(
 
     Example: energy-gateway verify inverter --config /etc/energy-gateway/gateway.toml
     """
+    from gateway import ending
     from gateway.config.load import load_guard_settings
     from gateway.devices.build import bus_of
     from gateway.errors import ConfigError
@@ -65,16 +67,42 @@ def verify(
     if lock is None:
         raise ConfigError(f"{settings.state_dir}: cannot be written, so no proof could be kept")
     try:
-        buses = BusLocks(str(bus_of(d)) for d in settings.devices if d.control)
+        buses = BusLocks(bus_of(d) for d in settings.devices if d.control)
+        ending.run(buses.take_resolved())
         if not yes:
             names = ", ".join(devices or [d.name for d in settings.devices if d.control])
             typer.confirm(f"This steers {names} for some minutes. Go on?", abort=True)
-        if not asyncio.run(_verify(settings, Asked(devices or (), without_meter))):
+        if not asyncio.run(_with_bridge(config, settings, Asked(devices or (), without_meter))):
             raise typer.Exit(1)
     finally:
         if buses is not None:
             buses.close()
         os.close(lock)
+
+
+async def _with_bridge(config: Path, settings: GuardSettings, asked: Asked) -> bool:
+    """What has no Modbus is read, and what dials in is heard, by a bridge of our own: the gateway's is stopped with it."""
+    if not settings.bridged:
+        return await _verify(settings, asked)
+    from gateway.bridge.serve import Bridge
+    from gateway.clock import WallClock
+    from gateway.config.credstore import handed_over
+    from gateway.config.load import load_bridge_settings
+    from gateway.errors import ConfigError
+
+    part, clock = load_bridge_settings(config), WallClock()
+    name = f"energy-gateway-{part.site.name}-bridge"
+    with handed_over(config):
+        bridge = Bridge(part.bridged(), part.mqtt, clock, name, part.ocpp)
+    try:
+        async with bridge.running(clock, part.bridge.port):
+            typer.echo(f"waiting for what has no Modbus, up to {_HEARD_S:.0f} s ...")
+            await bridge.heard(_HEARD_S)
+            return await _verify(settings, asked)
+    except* OSError as errors:
+        raise ConfigError(
+            f"bridge.port = {part.bridge.port}: {errors.exceptions[0]}; is the gateway running?"
+        ) from errors
 
 
 async def _verify(settings: GuardSettings, asked: Asked) -> bool:

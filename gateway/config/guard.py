@@ -59,6 +59,7 @@ class Timing:
     car_dwell_s: float = 120.0
     car_start_cost: float = 0.02
     battery_switch_cost: float = 0.001
+    phase_switch_cost: float = 0.03
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +125,7 @@ class GuardSettings:
             car_dwell_s=self.timing.car_dwell_s,
             car_start_cost=self.timing.car_start_cost,
             battery_switch_cost=self.timing.battery_switch_cost,
+            phase_switch_cost=self.timing.phase_switch_cost,
         )
 
     def roles(self) -> dict[str, Role]:

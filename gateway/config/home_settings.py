@@ -248,6 +248,12 @@ class Control(Part):
         description="cost of a start of the car, in the tariff's currency: what a short cloud or a "
         "short gap must be worth before the contactor moves",
     )
+    phase_switch_cost: float = Field(
+        0.03,
+        ge=0,
+        description="cost of a change between one and three phases, in the tariff's currency: so much must "
+        "have been lost without it, for it wears contactors and makes the car wait",
+    )
 
 
 class TimeSettings(Part):

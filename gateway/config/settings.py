@@ -127,6 +127,7 @@ class GuardPart(BaseModel):
                 control.car_dwell_s,
                 control.car_start_cost,
                 control.battery_switch_cost,
+                control.phase_switch_cost,
             ),
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             clock_start=self.time.start,

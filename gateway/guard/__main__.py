@@ -73,6 +73,7 @@ async def serve(settings: GuardSettings, config: Path, log_level: str, log_json:
             process.report(report)
 
     guard = Guard(settings, clock, on_report)
+    await guard.take_resolved()
     keep_settings(guard.kept)
     process = AgentProcess(command, guard.intake, WallClock(), LIMITS)
     ended = asyncio.Event()

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.clock import Clock
-from gateway.guard.child import end_with_the_parent, ended_by, limit, resident_bytes, send
+from gateway.guard.child import end_with, ended_by, limit, resident_bytes, send
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.framing import framed, read_frame
 from gateway.ipc.messages import ORDERS, REPORTS, GuardReport, MessageError
@@ -169,7 +169,7 @@ class AgentProcess:
             pass_fds=(fd,),
             env=environment,
             start_new_session=True,  # Ctrl-C is the guard's; it ends the child in good order
-            preexec_fn=end_with_the_parent,
+            preexec_fn=end_with(os.getpid()),
         )
         limit(process.pid, self._limits.memory, self._limits.files)
         return process

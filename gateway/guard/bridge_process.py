@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gateway.clock import Clock
-from gateway.guard.child import end_with_the_parent, ended_by, limit, resident_bytes, send
+from gateway.guard.child import end_with, ended_by, limit, resident_bytes, send
 from gateway.supervise import Availability, Backoff, CalmAvailability
 
 _MEMORY, _FILES = 200 * 1024 * 1024, 256
@@ -65,7 +65,7 @@ class BridgeProcess:
             stdin=asyncio.subprocess.DEVNULL,
             env=environment,
             start_new_session=True,
-            preexec_fn=end_with_the_parent,
+            preexec_fn=end_with(os.getpid()),
         )
         limit(process.pid, _MEMORY, _FILES)
         self._process, self.starts = process, self.starts + 1

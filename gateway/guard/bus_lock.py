@@ -1,12 +1,15 @@
 """One guard a bus: two on one machine would fight over the devices, whatever their state folders.
 
 The lock is an abstract unix socket (it has no file, and goes with the process however it ends). Whoever
-comes second asks the kernel who listens there, and can name it. Two machines do not see each other so:
-there the devices' registers tell (`gateway.devices.other_master`).
+comes second asks the kernel who listens there, and can name it. A bus is locked by the name that the
+configuration has for it and by what the name stands for, where that is known soon: two names of one
+inverter are one bus. Two machines do not see each other so: there the devices' registers tell
+(`gateway.devices.other_master`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import logging
 import os
@@ -19,41 +22,70 @@ from pathlib import Path
 
 from gateway.errors import ConfigError
 from gateway.escape import printable
+from gateway.modbus.address import BusAddress
 
 log = logging.getLogger(__name__)
 
 _NAME = "\0energy-gateway/bus/"
 _LONGEST = 100  # bytes of such a name on Linux, and a few to spare
+_LOOK_UP_S = 2.0  # real seconds: name servers that are silent hold the start up no longer
 _CREDENTIALS = struct.Struct("3i")  # pid, uid, gid: struct ucred of unix(7)
 
 
 class BusLocks:
     """Held until `close`, or until the process ends."""
 
-    def __init__(self, buses: Iterable[str]) -> None:
-        """``buses`` are host and port, or serial lines. Raises ConfigError where another guard has one."""
-        self._sockets: list[socket.socket] = []
+    def __init__(self, buses: Iterable[BusAddress]) -> None:
+        """Take them by name, and serial lines as what a link stands for. Raises ConfigError where another guard has one."""
+        self._buses = frozenset(buses)
+        self._held: dict[str, socket.socket] = {}
+        names = {str(bus) for bus in self._buses}
+        self._take(names | {os.path.realpath(bus.serial) for bus in self._buses if bus.serial})
+
+    async def take_resolved(self) -> None:
+        """Take them by address too; a name that nobody knows at once stays locked as a name alone.
+
+        An address that a name had at the start stays locked until the end. Raises ConfigError.
+        """
+        found = await asyncio.gather(*(_addresses(bus) for bus in self._buses))
+        self._take(frozenset[str]().union(*found))
+
+    def close(self) -> None:
+        while self._held:
+            self._held.popitem()[1].close()
+
+    def _take(self, names: Iterable[str]) -> None:
         try:
-            for bus in sorted(set(buses)):
-                self._take(bus)
+            for name in sorted({name.lower() for name in names} - self._held.keys()):
+                self._take_one(name)
         except ConfigError:
             self.close()
             raise
 
-    def close(self) -> None:
-        while self._sockets:
-            self._sockets.pop().close()
-
-    def _take(self, bus: str) -> None:
+    def _take_one(self, name: str) -> None:
         lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            lock.bind(_address(bus))
+            lock.bind(_address(name))
             lock.listen(1)
         except OSError as error:
             lock.close()
-            _refuse(bus, error)
+            _refuse(name, error)
         else:
-            self._sockets.append(lock)
+            self._held[name] = lock
+
+
+async def _addresses(bus: BusAddress) -> frozenset[str]:
+    """Every address of its host, as the system knows them now."""
+    if bus.framing == "rtu":
+        return frozenset()
+    try:
+        async with asyncio.timeout(_LOOK_UP_S):
+            found = await asyncio.get_running_loop().getaddrinfo(
+                bus.host, bus.port, type=socket.SOCK_STREAM
+            )
+    except (OSError, ValueError):  # a time-out is one, and a name that can be none is the other
+        return frozenset()
+    return frozenset(str(BusAddress(host=str(at[0]), port=bus.port)) for *_, at in found)
 
 
 def _refuse(bus: str, error: OSError) -> None:
@@ -103,7 +135,7 @@ def _words_of(pid: int) -> str:
     return f"process {pid}{where}"
 
 
-def _address(bus: str) -> str:
-    if len(bus) > _LONGEST - len(_NAME):
-        bus = hashlib.sha256(bus.encode()).hexdigest()
-    return _NAME + bus.lower()
+def _address(name: str) -> str:
+    if len(name) > _LONGEST - len(_NAME):
+        name = hashlib.sha256(name.encode()).hexdigest()
+    return _NAME + name

@@ -7,6 +7,7 @@ import ctypes
 import os
 import resource
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,9 +16,15 @@ _PR_SET_PDEATHSIG = 1  # prctl(2)
 _LIBC = ctypes.CDLL(None)
 
 
-def end_with_the_parent() -> None:
-    """In the child, before the program: however the guard ends, no agent goes on without it."""
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def end_with(parent: int) -> Callable[[], None]:
+    """For the child, before the program: however the guard (process ``parent``) ends, no agent goes on without it."""
+
+    def set_up() -> None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it was killed between the fork and the line above
+            os._exit(1)
+
+    return set_up
 
 
 def limit(pid: int, memory: int, files: int) -> None:

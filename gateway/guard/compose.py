@@ -48,7 +48,7 @@ class Guard:
         folder = Path(settings.state_dir)
         self._lock = lock_state(folder)
         try:
-            self._buses = BusLocks(str(bus_of(d)) for d in settings.devices if d.control)
+            self._buses = BusLocks(bus_of(d) for d in settings.devices if d.control)
         except ConfigError:
             self._unlock()
             raise
@@ -77,6 +77,14 @@ class Guard:
         self.loop = GuardLoop(
             self.site, self.intake, settings.control(), clock, timing.period_s, on_report
         )
+
+    async def take_resolved(self) -> None:
+        """Before `run`: whether another guard has one of the devices under another name. Raises ConfigError."""
+        try:
+            await self._buses.take_resolved()
+        except ConfigError:
+            self._unlock()
+            raise
 
     async def run(self, listening: Callable[[], object] = lambda: None) -> None:
         """Until cancelled. ``listening`` is called when every device that answers is neutral.

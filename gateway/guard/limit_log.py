@@ -67,13 +67,17 @@ class LimitLog:
                 writer.writerow(COLUMNS)
             writer.writerow(_text(value) for value in asdict(row).values())
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with self._path.open("a", encoding="utf-8") as file:
+            with open(self._path, "a", encoding="utf-8", opener=_opened) as file:
                 file.write(text.getvalue())
                 file.flush()
                 os.fsync(file.fileno())
             self._storage.back()
         except OSError as error:
             self._storage.lost(error)
+
+
+def _opened(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)  # a link would have us write elsewhere
 
 
 def rows(folder: Path) -> Iterator[dict[str, str]]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from gateway.durable import replace_file
 
 log = logging.getLogger(__name__)
 
@@ -41,10 +42,8 @@ class TopicMemory:
         self._topics = topics
         if self._path is None:
             return
-        beside = self._path.with_suffix(".new")
         try:
-            beside.write_text(json.dumps(sorted(topics), indent=0) + "\n", encoding="utf-8")
-            os.replace(beside, self._path)
+            replace_file(self._path, (json.dumps(sorted(topics), indent=0) + "\n").encode())
         except OSError as error:
             if not self._said:
                 log.warning(

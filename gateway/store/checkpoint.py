@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from io import StringIO
 from typing import Any
 
 from gateway.domain.intervals import iso, parse_utc
@@ -33,27 +35,51 @@ EVERY = 5000  # entries between two checkpoints: about four days of trading
 
 
 def dump(book: Book) -> str:
-    """The state of ``book`` as canonical JSON; the same state gives the same text."""
+    """The state of ``book`` as canonical JSON; the same state gives the same text.
+
+    Row by row: forty days of rows as JSON objects at once would need four times the book's own memory,
+    and the process would keep it.
+    """
+    out = StringIO()
+    for number, (key, value) in enumerate(sorted(_state(book).items())):
+        out.write(f'{"," if number else "{"}"{key}":')
+        if isinstance(value, Iterator):
+            out.write("[")
+            for place, row in enumerate(value):
+                out.write(f"{',' if place else ''}{_text(row)}")
+            out.write("]")
+        else:
+            out.write(_text(value))
+    out.write("}")
+    return out.getvalue()
+
+
+def _state(book: Book) -> dict[str, Any]:
+    """What is kept, by name; rows are made when they are asked for."""
     state: dict[str, Any] = {
-        "tenders": [_tender_state(s) for s in book.tenders.values()],
-        "transactions": [transaction_body(t) for t in book.transactions.values()],
-        "metered": [metered_body(book.metered[start]) for start in sorted(book.metered)],
-        "gaps": [gap_body(gap) for gap in book.gaps],
+        "tenders": map(_tender_state, book.tenders.values()),
+        "transactions": map(transaction_body, book.transactions.values()),
+        "metered": (metered_body(book.metered[start]) for start in sorted(book.metered)),
+        "gaps": map(gap_body, book.gaps),
         "counted": None if book.counted is None else [iso(book.counted[0]), *book.counted[1:]],
-        "delivered": sorted(iso(start) for start in book.delivered),
-        "settlements": [settlement_body(s) for s in book.settlements.values()],
-        "prices": [book.prices[start] for start in sorted(book.prices)],
+        "delivered": (iso(start) for start in sorted(book.delivered)),
+        "settlements": map(settlement_body, book.settlements.values()),
+        "prices": (book.prices[start] for start in sorted(book.prices)),
         "last_sequence": book.last_sequence,
         "tender_count": book.tender_count,
         "settled_money": book.settled_money,
         "night_wh": book.night_wh,
         "withdrawn": {k: iso(t) for k, t in book.withdrawn.items()},
         "last_contact": iso(book.last_contact),
-        "disputes": [{**dispute_body(d, {}), "time": iso(d.time)} for d in book.disputes.values()],
+        "disputes": ({**dispute_body(d, {}), "time": iso(d.time)} for d in book.disputes.values()),
     }
     if book.retail:
-        state["retail"] = [book.retail[start] for start in sorted(book.retail)]
-    return json.dumps(state, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        state["retail"] = (book.retail[start] for start in sorted(book.retail))
+    return state
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def load(text: str) -> Book:

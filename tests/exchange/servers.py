@@ -40,9 +40,9 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
-def _die_with_us(*command: str) -> list[str]:
+def _die_with_us(*command: str, by: str = "KILL") -> list[str]:
     """``command`` ends when this process does, however that ends."""
-    return ["setpriv", "--pdeathsig", "QUIT", *command]
+    return ["setpriv", "--pdeathsig", by, *command]
 
 
 class PostgresServer:
@@ -81,7 +81,9 @@ class PostgresServer:
         )
         return subprocess.Popen(
             _unprivileged(
-                *_die_with_us(str(self._bin / "postgres"), "-D", str(self.folder / "data")),
+                *_die_with_us(
+                    str(self._bin / "postgres"), "-D", str(self.folder / "data"), by="QUIT"
+                ),
                 *itertools.chain.from_iterable(("-c", setting) for setting in settings),
             ),
             stderr=log,

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile import test_broker, test_clock, test_device, test_files, test_page
+from tests.hostile import five, test_broker, test_clock, test_device, test_files, test_page
 from tests.hostile.acts import ACTS
 from tests.hostile.devices import IMAGES
+from tests.hostile.five import Neighbour, Property
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- matrix: made by python -m tests.hostile.matrix -->", "<!-- end of the matrix -->"
@@ -19,12 +20,10 @@ BEGIN, END = "<!-- matrix: made by python -m tests.hostile.matrix -->", "<!-- en
 
 @dataclass(frozen=True)
 class Kind:
-    """Acts of one neighbour: what is asserted of each of them, and in which file."""
+    """The acts of one neighbour."""
 
-    who: str
+    neighbour: Neighbour
     acts: tuple[str, ...]
-    holds: str
-    where: str
 
 
 def _words(acts: Iterable[object], more: str = "") -> tuple[str, ...]:
@@ -32,69 +31,47 @@ def _words(acts: Iterable[object], more: str = "") -> tuple[str, ...]:
 
 
 KINDS = (
+    Kind(five.EXCHANGE, tuple(a.name for a in ACTS)),
     Kind(
-        "exchange",
-        tuple(a.name for a in ACTS),
-        "every fill and settlement in the account is the honest one, to the tick; lies are disputes; it trades again "
-        "within the backoff of 60 s and, after lies, the pause of an hour; at most 5 lines",
-        "test_exchange.py",
-    ),
-    Kind(
-        "broker and its guests",
+        five.BROKER,
         _words(test_broker.WHILE_WE_RUN) + _words(test_broker.BEFORE_WE_START, " (before the start)"),
-        "the newest value is heard, a protecting command is carried out and answered; at most 12 MB and 5 lines",
-        "test_broker.py",
     ),
-    Kind(
-        "guest of the page",
-        _words(test_page.ACTS),
-        "others log in, see the right power and command; no server error, no file, no data without a login; at most "
-        "16 MB and 5 lines; every connection is closed by itself",
-        "test_page.py",
-    ),
-    Kind(
-        "device, on the wire",
-        tuple(test_device.WIRE),
-        "a reading is right or none; the device beside it is read as ever; back at the next try; at most 8 MB and 5 lines",
-        "test_device.py",
-    ),
-    Kind(
-        "device, in its registers",
-        tuple(IMAGES),
-        "what is read is finite and possible, or none; back at the next try; at most 5 printable lines",
-        "test_device.py",
-    ),
-    Kind(
-        "clock",
-        tuple(a.name for a in test_clock.SETS),
-        "no energy is made up or lost, account and exchange agree, trade goes on when the clock is right",
-        "test_clock.py",
-    ),
-    Kind(
-        "file",
-        (
-            *test_files.CONFIGURATIONS,
-            *(f"state files: {what}" for what in test_files.NOISE),
-            *(f"a link in the place of {what}" for what in test_files.LINKED),
-        ),
-        "one clear error or a start without it, never a stop of the guard; nothing is written elsewhere; at most 5 lines",
-        "test_files.py",
-    ),
+    Kind(five.PAGE, _words(test_page.ACTS)),
+    Kind(five.WIRE, tuple(test_device.WIRE)),
+    Kind(five.REGISTERS, tuple(IMAGES)),
+    Kind(five.CLOCK, tuple(a.name for a in test_clock.SETS)),
+    Kind(five.CONFIGURATION, tuple(test_files.CONFIGURATIONS)),
+    Kind(five.STATE, tuple(test_files.NOISE)),
+    Kind(five.LINK, tuple(test_files.LINKED)),
 )  # fmt: skip
 
 
 def table() -> str:
-    """The matrix as Markdown."""
+    """The matrix as Markdown: the acts, and how each of the five properties is measured or why not."""
+    count = sum(len(kind.acts) for kind in KINDS)
+    head = (
+        f"{count} acts; each is a test of its own in `tests/hostile/`, and all go through one check of five"
+        " properties (`five.py`). What a neighbour's stage cannot show stands in brackets, with the reason."
+    )
     lines = [
-        f"{sum(len(kind.acts) for kind in KINDS)} acts; each is a test of its own in `tests/hostile/`.",
+        head,
         "",
-        "| neighbour | acts | what is asserted of each | file |",
-        "|---|---|---|---|",
+        "| neighbour | acts | file |",
+        "|---|---|---|",
     ]
     for kind in KINDS:
         acts = "; ".join(act.replace("|", "\\|") for act in kind.acts)
-        lines.append(f"| {kind.who} ({len(kind.acts)}) | {acts} | {kind.holds} | `{kind.where}` |")
+        who = kind.neighbour
+        lines.append(f"| {who.who} ({len(kind.acts)}) | {acts} | `{who.where}` |")
+    lines += ["", "| neighbour | " + " | ".join(Property) + " |", "|---" * 6 + "|"]
+    for kind in KINDS:
+        cells = (_cell(kind.neighbour, one) for one in Property)
+        lines.append(f"| {kind.neighbour.who} | " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
+
+
+def _cell(who: Neighbour, one: Property) -> str:
+    return who.how[one] if one in who.how else f"({who.not_seen[one]})"
 
 
 def main() -> None:

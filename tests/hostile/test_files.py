@@ -5,6 +5,7 @@ Each is one clear error, or is put aside; nothing else is read, written or follo
 
 from __future__ import annotations
 
+import logging
 import os
 import tracemalloc
 from collections.abc import Callable
@@ -12,15 +13,18 @@ from pathlib import Path
 
 import pytest
 
+from gateway.clock import SimClock
 from gateway.config.load import MOST_BYTES, load_guard_settings, load_settings
 from gateway.devices.counters import Memory
 from gateway.domain.control import Control
 from gateway.errors import ConfigError, StorageError
 from gateway.guard.intents import GuardFile
+from gateway.guard.limit_log import LimitLog, LimitRow
 from gateway.guard.settings_file import last_settings
 from gateway.publishing.topic_memory import TopicMemory
-from gateway.store.audit import read_audit
+from gateway.store.audit import AuditLog, read_audit
 from gateway.store.settings import SettingsStore
+from tests.hostile.five import CONFIGURATION, LINK, STATE, Property, Trial
 from tests.market.values import T0
 
 MB = 1024 * 1024
@@ -50,19 +54,19 @@ CONFIGURATIONS: dict[str, bytes] = {
 
 @pytest.mark.parametrize("what", CONFIGURATIONS)
 def test_a_configuration_is_one_clear_error(what: str, tmp_path: Path) -> None:
-    path = tmp_path / "gateway.toml"
+    path, trial = tmp_path / "gateway.toml", Trial(CONFIGURATION)
     path.write_bytes(CONFIGURATIONS[what])
     tracemalloc.start()
     try:
         for load in (load_settings, load_guard_settings):
             with pytest.raises(ConfigError) as caught:
                 load(path)
-            lines = str(caught.value).splitlines()
-            assert len(lines) <= 5
-            assert all(line.isprintable() and len(line) < 1_200 for line in lines), what
-        assert tracemalloc.get_traced_memory()[1] < 16 * MB
+            trial.logged(str(caught.value).splitlines(), longest=1_200)
+        peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
+    trial.saw(Property.NUMBERS, [f"{peak} bytes"] if peak >= 16 * MB else ())
+    trial.judge()
 
 
 NOISE = {
@@ -77,41 +81,64 @@ NOISE = {
 
 
 @pytest.mark.parametrize("what", NOISE)
-def test_state_files_that_others_wrote_move_nothing(what: str, tmp_path: Path) -> None:
+def test_state_files_that_others_wrote_move_nothing(
+    what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    trial = Trial(STATE)
     for name in ("guard.json", "guard-settings.json", "mqtt_topics.json", "audit.jsonl"):
         (tmp_path / name).write_bytes(NOISE[what])
     file = GuardFile(tmp_path / "guard.json")
-    assert file.pending("inverter") == {}
-    assert not file.whole or what == "nothing", (
-        "what we had set is not known: all is released at once"
-    )
-    assert last_settings(tmp_path) is None
-    assert not TopicMemory(tmp_path / "mqtt_topics.json").topics
-    assert list(read_audit(tmp_path)) == []
+    trial.saw(Property.NUMBERS, file.pending("inverter"))
+    if file.whole and what != "nothing":  # what we had set is not known: all is released at once
+        trial.saw(Property.NUMBERS, ["the guard's file is believed"])
+    trial.saw(Property.NUMBERS, [last] if (last := last_settings(tmp_path)) else ())
+    trial.saw(Property.NUMBERS, TopicMemory(tmp_path / "mqtt_topics.json").topics)
+    trial.saw(Property.NUMBERS, read_audit(tmp_path))
     file.remember("inverter", Control.BATTERY_POWER, "{}", T0)
-    assert GuardFile(tmp_path / "guard.json").owing == {"inverter"}, "and it goes on"
+    owing = GuardFile(tmp_path / "guard.json").owing
+    trial.saw(Property.BACK, [owing] if owing != {"inverter"} else ())
+    trial.logged([record.getMessage() for record in caplog.records])
+    trial.judge()
 
 
 Write = Callable[[Path], object]
+MINE = '{"mine": 1}'
+ROW = LimitRow("", "relay", "export", "set", 0.0, "", 0.0, 0.0, 0.0)
 LINKED: dict[str, tuple[str, Write]] = {
     "the guard's new file": (
         "guard.json.new",
         lambda f: GuardFile(f / "guard.json").setting("a", "b"),
     ),
     "the guard's file": ("guard.json", lambda f: GuardFile(f / "guard.json").setting("a", "b")),
+    "the topics' new file": (
+        "mqtt_topics.json.new",
+        lambda f: TopicMemory(f / "mqtt_topics.json").add(["a"]),
+    ),
+    "the operator's limits": ("operator-limits.csv", lambda f: LimitLog(f).add(ROW, T0)),
+    "the audit": (
+        "audit.jsonl",
+        lambda f: AuditLog(f, SimClock(T0)).note("page", "x", "login", "ok", done=True),
+    ),
     "the topics": ("mqtt_topics.json", lambda f: TopicMemory(f / "mqtt_topics.json").add(["a"])),
 }
 
 
 @pytest.mark.parametrize("what", LINKED)
-def test_a_link_in_the_state_folder_is_not_written_through(what: str, tmp_path: Path) -> None:
+def test_a_link_in_the_state_folder_is_not_written_through(
+    what: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    trial = Trial(LINK)
     name, write = LINKED[what]
     other, state = tmp_path / "other", tmp_path / "state"
     state.mkdir()
-    other.write_text('{"mine": 1}')
+    other.write_text(MINE)
     os.symlink(other, state / name)
     write(state)
-    assert other.read_text() == '{"mine": 1}'
+    trial.saw(Property.NUMBERS, [text] if (text := other.read_text()) != MINE else ())
+    trial.logged([record.getMessage() for record in caplog.records])
+    trial.judge()
 
 
 def test_a_folder_in_a_files_place_is_an_error_and_no_more(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ def test_the_page_has_the_matrix_of_today() -> None:
 
 
 def test_there_are_enough_and_none_twice() -> None:
-    acts = [(kind.who, act) for kind in KINDS for act in kind.acts]
+    acts = [(kind.neighbour.who, act) for kind in KINDS for act in kind.acts]
     assert len(acts) == len(set(acts)) >= 60
     whos = {"exchange", "broker", "page", "device", "clock", "file"}
-    assert all(any(who in kind.who for kind in KINDS) for who in whos)
+    assert all(any(who in kind.neighbour.who for kind in KINDS) for who in whos)

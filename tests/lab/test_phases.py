@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from simulators.devices.serve import Choice
 from simulators.lab import (
     DAY,
     Battery,
@@ -22,6 +23,7 @@ from simulators.lab import (
     steady,
 )
 from simulators.lab.result import Result
+from simulators.lab.wire import Wire, play_on_wire
 from simulators.physics.script import Watts
 
 pytestmark = pytest.mark.story
@@ -103,3 +105,15 @@ async def test_a_car_of_one_phase_is_found_out_once(tmp_path: Path) -> None:
     assert switches(result) <= 2
     assert under_load(result) == 0
     assert switches(result.between(at("13:00"), at("18:00"))) == 0
+
+
+async def test_the_same_over_modbus(tmp_path: Path) -> None:
+    """A real Alfen's registers: it refuses a switch under load, so nothing of that kind may be asked of it."""
+    lab = home(clear_day(9_000), switches=True, hours=0.75)
+    alfen = Wire(choice=Choice(charger="alfen"), charger="alfen-eve")
+    result = await play_on_wire(lab, tmp_path, alfen)
+    steered = result.between(at("07:00"), at("07:44"))  # then it is stopped, and lets go
+    assert switches(steered) == 1
+    assert under_load(steered) == 0
+    assert 500 < result.car_wh() < 0.75 * 3_700, "on one phase"
+    assert not [line for line in result.log if "charge_phases" in line or "not be neutral" in line]

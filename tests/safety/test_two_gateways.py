@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from gateway.devices.other_master import QUIET_S, WATCH_S, OtherMaster
 from gateway.domain.control import Control
 from gateway.errors import ConfigError
 from gateway.guard.bus_lock import BusLocks
+from gateway.modbus.address import BusAddress
 from tests.safety import agents
 from tests.safety.guarded import FAMILIES, Guarded, guarded
 
@@ -33,20 +37,51 @@ CHANGES = agents._HEAD + (
 )
 
 
-def second(place: Guarded, folder: Path, host: str) -> Guarded:
-    """Another gateway on the same devices, with a state folder of its own."""
+def second(place: Guarded, folder: Path, host: str, ports: dict[int, int] | None = None) -> Guarded:
+    """Another gateway on the same devices, with a state folder of its own; ``ports`` are other doors to them."""
     folder.mkdir()
     config, state = folder / "gateway.toml", folder / "state"
     text = place.config.read_text().replace(str(place.state), str(state))
-    config.write_text(text.replace('host = "127.0.0.1"', f'host = "{host}"'))
+    text = text.replace('host = "127.0.0.1"', f'host = "{host}"')
+    for port, door in (ports or {}).items():
+        text = text.replace(f"port = {port}\n", f"port = {door}\n")
+    config.write_text(text)
     return replace(place, config=config, state=state, process=None, said=[], _listening=None)
 
 
-async def test_on_one_machine_the_second_names_the_first_and_ends(tmp_path: Path) -> None:
+@asynccontextmanager
+async def other_doors(*ports: int) -> AsyncIterator[dict[int, int]]:
+    """Another port for each: the same devices, as another machine has them."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(4096):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def serve(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    async with AsyncExitStack() as stack:
+        doors = {}
+        for port in ports:
+            server = await asyncio.start_server(partial(serve, port), "127.0.0.1", 0)
+            stack.callback(server.close)
+            doors[port] = server.sockets[0].getsockname()[1]
+        yield doors
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_on_one_machine_the_second_names_the_first_and_ends(
+    host: str, tmp_path: Path
+) -> None:
+    """Also where it has another name for the inverter."""
     async with guarded("goodwe", tmp_path) as place:
         await place.start(agents.HOLDS)
         await place.until(lambda: place.held, "held")
-        other = second(place, tmp_path / "other", "127.0.0.1")
+        other = second(place, tmp_path / "other", host)
         await other.start(agents.HOLDS)
         assert await other.ended() == 2
         said = "\n".join(other.said)
@@ -65,11 +100,14 @@ async def test_on_one_machine_the_second_names_the_first_and_ends(tmp_path: Path
 async def test_over_modbus_alone_the_second_leaves_the_first_alone(
     family: str, tmp_path: Path
 ) -> None:
-    """As from another machine: the lock does not see that both names are one host."""
-    async with guarded(family, tmp_path) as place:
+    """As from another machine: the lock does not see that both ways lead to one device."""
+    async with (
+        guarded(family, tmp_path) as place,
+        other_doors(place.servers.ports.inverter, place.servers.ports.meter) as doors,
+    ):
         await place.start(CHANGES)
         await place.until(lambda: place.held, "held")
-        other = second(place, tmp_path / "other", "localhost")
+        other = second(place, tmp_path / "other", "127.0.0.1", doors)
         await other.start(agents.HOLDS)
         await other.says("and not by this gateway")
         await other.says("another controller steers it")
@@ -154,10 +192,36 @@ async def test_a_neutral_device_is_nobodys() -> None:
     assert await watched((0, {Control.BATTERY_POWER: {}})) == [""]
 
 
+def at(host: str, port: int = 502) -> BusAddress:
+    return BusAddress(host=host, port=port)
+
+
 def test_a_bus_is_let_go_with_its_lock() -> None:
-    held = BusLocks(["inverter.lan:502", "inverter.lan:502", "/dev/ttyUSB0 " + "x" * 200])
+    serial = BusAddress("rtu", serial="/dev/ttyUSB0 " + "x" * 200)
+    held = BusLocks([at("inverter.lan"), at("inverter.lan"), serial])
     with pytest.raises(ConfigError, match="another gateway on this machine"):
-        BusLocks(["meter.lan:502", "INVERTER.lan:502"])
-    BusLocks(["meter.lan:502"]).close()  # what it had got before was given back
+        BusLocks([at("meter.lan"), at("INVERTER.lan")])
+    BusLocks([at("meter.lan")]).close()  # what it had got before was given back
     held.close()
-    BusLocks(["inverter.lan:502"]).close()
+    BusLocks([at("inverter.lan")]).close()
+
+
+async def test_two_names_of_one_device_are_one_bus(tmp_path: Path) -> None:
+    (tmp_path / "by-id").symlink_to(tmp_path / "ttyUSB0")
+    by_id, line = (
+        BusAddress("rtu", serial=str(tmp_path / name), baud=baud)
+        for name, baud in (("by-id", 9600), ("ttyUSB0", 19200))
+    )
+    port = 40_000  # nobody has to listen there
+    both = BusLocks([at("localhost", port), at("127.0.0.1", port), by_id])
+    await both.take_resolved()  # two names of ours do not stand in each other's way
+    for same in (at("127.0.0.1", port), line):
+        with pytest.raises(ConfigError, match="another gateway on this machine"):
+            BusLocks([same])
+    other = BusLocks([at("127.1", port), at("no-such-host.invalid", port)])
+    with pytest.raises(ConfigError, match=rf"127.0.0.1:{port}: another gateway"):
+        await other.take_resolved()
+    both.close()
+    unknown = BusLocks([at("no-such-host.invalid", port), at("x" * 300, port)])
+    await unknown.take_resolved()
+    unknown.close()

@@ -109,15 +109,24 @@ class Town:
 
     async def joined(self, count: int) -> None:
         """Until so many processes take part; what keeps them from it is told, not waited for."""
+        taking_part = asyncio.create_task(self.clock.joined(count))
+        ended = asyncio.create_task(self._ended())
         try:
-            async with asyncio.timeout(HANG_S):
-                await self.clock.joined(count)
-        except TimeoutError:
-            ended = self.guard.returncode if self.guard else None
-            raise AssertionError(
-                f"{count} processes should take part, {self.clock.taking_part} do; the guard's exit"
-                f" code is {ended}\n{self.log.read_text()[-2000:]}"
-            ) from None
+            watched = (taking_part, ended) if count else (taking_part,)
+            await asyncio.wait(watched, timeout=HANG_S, return_when=asyncio.FIRST_COMPLETED)
+            if not taking_part.done():
+                code = self.guard.returncode if self.guard else None
+                raise AssertionError(
+                    f"{count} processes should take part, {self.clock.taking_part} do; the guard's"
+                    f" exit code is {code}\n{self.log.read_text()[-4000:]}"
+                )
+        finally:
+            taking_part.cancel()
+            ended.cancel()
+
+    async def _ended(self) -> None:
+        assert self.guard is not None
+        await self.guard.wait()
 
     @property
     def _folder(self) -> Path:

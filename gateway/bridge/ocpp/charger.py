@@ -172,8 +172,8 @@ class Charger:
 
     @property
     def heard(self) -> bool:
-        """Whether it has said how it is."""
-        return self.state is not None
+        """Whether it has said how it is, and how much it gives where it charges."""
+        return self.state is not None and (self.state != "charging" or self._power is not None)
 
     @property
     def steerable(self) -> bool:
