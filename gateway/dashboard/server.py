@@ -217,14 +217,15 @@ class Dashboard:
         try:
             await response.prepare(request)
             with suppress(ConnectionError, TimeoutError):  # gone, or frozen
-                await self._stream(response)
+                await self._stream(request, response)
         finally:
             self._streams.discard(task) if task else None
         return response
 
-    async def _stream(self, response: web.StreamResponse) -> None:
+    async def _stream(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Until the page is gone, which is noticed also while there is nothing to tell it."""
         sent_live, sent_minute = b"", None
-        while True:
+        while request.transport is not None and not request.transport.is_closing():
             view = self._source.latest()
             if view is not None:
                 now = _event("live", self._now(view))
