@@ -130,6 +130,7 @@ def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         server = servers.postgres()
         monkeypatch.setattr(Stores, "make", staticmethod(server.ledger))
     if request.param == "cluster":
+        servers.cluster_wanted()
         database = servers.postgres().database()
         config = ClusterConfig(
             segment="LZ_SOUTH",
