@@ -53,7 +53,8 @@ async def run(words: list[str], said_in: str = "", **env: str) -> str:
         *words, cwd=ROOT, env={**os.environ, **env},
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
-    said, _ = await process.communicate(said_in.encode())
+    async with asyncio.timeout(HANG_S):
+        said, _ = await process.communicate(said_in.encode())
     assert process.returncode == 0, f"{words}: {said.decode()}"
     return said.decode()
 
@@ -67,14 +68,9 @@ async def test_the_readme_leads_to_a_running_gateway(tmp_path: Path) -> None:
     ports = servers.ports
     answers = [
         f"127.0.0.1:{ports.inverter}",
-        "America/Chicago",
-        "",
-        "",
-        "",
-        "",
-        "127.0.0.1",
-        "",
-        "",
+        *("", "America/Chicago", "", "", ""),  # name, zone, place, fuse, feed-in limit
+        *("", "", "", "", "0.29", ""),  # reserve, capacity, currency, kind of price, price, feed-in
+        *("127.0.0.1", "", "", "", ""),  # broker
     ]
     (tmp_path / "opt").mkdir()
     try:
