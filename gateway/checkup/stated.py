@@ -103,7 +103,7 @@ def _parts(settings: Settings) -> Iterator[Part]:
     if settings.notify is not None:
         notify = settings.notify
         yield ("notify", "urls_file"), lambda: addresses(notify)
-    if settings.bridged():
+    if any(device.profile == "ocpp" for device in settings.device):
         bridged = [d.at_its_port() for d in settings.device if d.bridged]
         yield ("ocpp",), lambda: Bridge(bridged, settings.mqtt, WallClock(), ocpp=settings.ocpp)
     if settings.dashboard.enabled:

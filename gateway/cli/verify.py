@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from gateway.verify.home import Asked
 
 _HEARD_S = 90.0  # a charger that has lost the gateway dials again within that, mostly
+_LET_GO_S = (
+    3.0  # in which a charger that dials in is told that it was let go, before its line is cut
+)
+
 _STOP_FIRST = (
     "the gateway runs, and a device takes one master only: stop it (systemctl stop energy-gateway), run this "
     "again, and start it (systemctl start energy-gateway)"
@@ -98,7 +102,9 @@ async def _with_bridge(config: Path, settings: GuardSettings, asked: Asked) -> b
         async with bridge.running(clock, part.bridge.port):
             typer.echo(f"waiting for what has no Modbus, up to {_HEARD_S:.0f} s ...")
             await bridge.heard(_HEARD_S)
-            return await _verify(settings, asked)
+            good = await _verify(settings, asked)
+            await clock.sleep(_LET_GO_S)
+            return good
     except* OSError as errors:
         raise ConfigError(
             f"bridge.port = {part.bridge.port}: {errors.exceptions[0]}; is the gateway running?"

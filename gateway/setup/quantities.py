@@ -20,6 +20,7 @@ _POWER = {"w": 1.0, "kw": 1e3, "mw": 1e6}
 _CENTS = ("ct", "cent", "cents", "c", "¢", "p", "pence", "øre", "öre")
 _BARE_KWH = 500.0  # a number without a unit below it is kWh or kW, from it on Wh or W
 _PHASES = (1, 2, 3)
+LEAST_CAR_A = 6.0
 
 
 def energy_wh(text: str) -> float:
@@ -61,6 +62,14 @@ def percent(text: str) -> float:
 def amperes(text: str) -> float:
     """'16 A' or '16'."""
     return above_0(number(re.sub(r"\s*a$", "", text.strip(), flags=re.IGNORECASE)))
+
+
+def car_amperes(text: str) -> float:
+    """As `amperes`; below 6 A no car charges (IEC 61851)."""
+    value = amperes(text)
+    if value < LEAST_CAR_A:
+        raise ValueError(f"at least {LEAST_CAR_A:g} A: below no car charges")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ QUESTIONS: tuple[Question, ...] = (
     Question("car_energy", "car", "Energy the car wants each time it leaves", q.energy_wh, "10 kWh", required=True, applies=_car),
     Question("car_departure", "car", "When it leaves", q.clock_time, "07:00", "local time", required=True, applies=_car),
     Question("car_days", "car", "On which days", q.days, "daily", "daily, mon-fri, or mon,wed,sat", required=True, applies=_car),
-    Question("car_current", "car", "Most current of charger and cable, A", q.amperes, "16", required=True, applies=_car),
+    Question("car_current", "car", "Most current of charger and cable, A", q.car_amperes, "16", required=True, applies=_car),
     Question("car_phases", "car", "Phases that the charger uses", lambda text: int(_one_of("1", "3")(text)), "3",
              form="choice", choices=(("3", "three"), ("1", "one")), required=True, applies=_car),
     Question("currency", "tariff", "Currency of your bill", q.currency, "USD", required=True),

@@ -7,7 +7,12 @@ from tests.devices.conftest import HandClock, Intents, impatient, values
 from tests.modbus.server import RegisterServer, serving
 
 STATE, CABLE, POWER, ENERGY, SESSION = 1000, 1004, 1020, 1036, 1502
-NAMES = {1014, 1016, 1018}  # who it is, and its firmware: asked with what hardly changes
+NAMES = {
+    1014,
+    1016,
+    1018,
+    1550,
+}  # who it is, its firmware, who switches its phases: asked with what hardly changes
 NO_CAR, WAITING, CHARGES, FAULT = 1, 2, 3, 4
 
 

@@ -43,6 +43,7 @@ NEUTRAL: dict[str, dict[int, int]] = {
     "go-e": {299: 16},
     "victron-gx": {817: 500, 818: 400, 819: 300},
     "growatt-sph": {30027: 50000},
+    "bridge-ocpp": {300: 65535, 302: 1},  # nothing is asked; connected, and takes a current
 }
 # Signs of life, and set-only registers: they say nothing about the mode.
 PASSING: dict[str, set[int]] = {
@@ -159,6 +160,13 @@ FLASH = {
     ("goodwe-et", Control.EXPORT_LIMIT): {47509, 47510},
     ("growatt-sph", Control.BATTERY_POWER): {122, 30100, 30410},
     ("huawei-sun2000", Control.BATTERY_POWER): {47087, 47246},
+    ("alfen-eve", Control.CHARGE_PHASES): {1215},
+    ("go-e", Control.CHARGE_PHASES): {332},
+    ("keba-p30", Control.CHARGE_PHASES): {5052},
+    ("keba-p40", Control.CHARGE_PHASES): {5052},
+    ("mennekes-compact", Control.CHARGE_PHASES): {0x0D04},
+    ("sungrow-ac", Control.CHARGE_PHASES): {21203},
+    ("vestel-evc04", Control.CHARGE_PHASES): {405},
     ("huawei-sun2000", Control.EXPORT_LIMIT): {47415, 47416, 47417, 47418},
     ("solaredge-storedge", Control.BATTERY_POWER): {0xE004, 0xE00A},
     ("solaredge-storedge", Control.EXPORT_LIMIT): {0xE000, 0xE001, 0xE002, 0xE003},

@@ -43,6 +43,6 @@ def test_history(config: Path, tmp_path: Path) -> None:
     assert lines[1].startswith("2026-06-01T12:05:00Z,")
     wrong = CliRunner().invoke(app, [*call, "--since", "last week"])
     assert isinstance(wrong.exception, ConfigError)
-    assert "--since" in str(wrong.exception)
+    assert "--from" in str(wrong.exception), "as the help has it; --since goes on to work"
     nowhere = CliRunner().invoke(app, [*call, "--csv", str(tmp_path / "no" / "x.csv")])
     assert "cannot be written" in str(nowhere.exception)
