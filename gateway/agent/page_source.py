@@ -42,16 +42,17 @@ class PageSource:
         self._keeper, self._journal = keeper, journal
         self._history, self._decisions = past
         self._publisher, self._handler, self._clock = publisher, handler, clock
-        self._made: tuple[int, HomeView] | None = None
+        self._made: tuple[tuple[int, datetime | None], HomeView] | None = None
         self._asked: tuple[datetime, tuple[list[Minute], list[Decision]]] | None = None
 
     def latest(self) -> HomeView | None:
-        """The home at the last control tick."""
-        tick = self._keeper.state.tick
-        if self._keeper.state.snapshot is None:
+        """The home at the last control tick, with the newest plan."""
+        state = self._keeper.state
+        if state.snapshot is None:
             return None
-        if self._made is None or self._made[0] != tick:
-            self._made = (tick, self._view(self._keeper.state.snapshot.time))
+        of = state.tick, state.plan.made_at if state.plan else None
+        if self._made is None or self._made[0] != of:
+            self._made = (of, self._view(state.snapshot.time))
         return self._made[1]
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:

@@ -60,7 +60,10 @@ async def test_a_running_gateway_says_what_it_sees_and_plans(tmp_path: Path) -> 
             assert "import 0.3200" in said
             code, said = await energy_gateway("status", "--json", folder=folder)
             assert json.loads(said)["soc_pct"] == pytest.approx(60, abs=3)
-            await place.until("energy/villa-rose/plan", lambda v: "strategy" in v)
+            await place.until(
+                "energy/villa-rose/plan/schedule",
+                lambda v: bool(json.loads(v)["quarters"]),
+            )
             code, said = await energy_gateway("plan", "--json", folder=folder)
             rows = json.loads(said)
             assert len(rows) >= 96
