@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-import subprocess
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -20,12 +19,10 @@ from gateway.dashboard.server import Dashboard
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import OfferCurve
 from gateway.domain.price import PriceSource
-from tests.dashboard.conftest import settings
+from tests.dashboard.conftest import faults_of, settings
 from tests.dashboard.homes import NOW, Source, bills
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-AXE = "axe-core@4.14.1"
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -454,24 +451,6 @@ async def test_login_in_the_browser(browser: Browser, source: Source, tmp_path: 
     await guarded.stop()
 
 
-@pytest.fixture(scope="session")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    folder = tmp_path_factory.mktemp("axe")
-    try:
-        subprocess.run(
-            ["npm", "pack", "--silent", AXE],
-            cwd=folder,
-            check=True,
-            capture_output=True,
-            timeout=60,
-        )
-        packed = next(folder.glob("*.tgz"))
-        subprocess.run(["tar", "xzf", packed.name], cwd=folder, check=True, capture_output=True)
-    except (OSError, subprocess.SubprocessError, StopIteration) as error:
-        pytest.skip(f"axe-core cannot be fetched: {error}")
-    return (folder / "package" / "axe.min.js").read_text()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_no_fault(
     browser: Browser, dashboard: Dashboard, axe: str, scheme: Any
@@ -484,8 +463,5 @@ async def test_axe_finds_no_fault(
             await expect(page.locator("#tenders tbody tr").first).to_be_visible()
             await page.get_by_text("The plan as a table").click()
             await page.locator(".device summary").first.click()
-        await page.evaluate(axe)
-        found = await page.evaluate("axe.run()")
-        faults = [(v["id"], v["impact"], v["nodes"][0]["html"][:200]) for v in found["violations"]]
-        assert faults == [], path
+        assert await faults_of(page, axe) == [], path
     await context.close()

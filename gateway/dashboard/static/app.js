@@ -144,6 +144,7 @@ function startTabs() {
     byId(each.getAttribute("aria-controls")).hidden = !chosen;
   });
   tabs.forEach((tab, i) => {
+    tab.disabled = false;
     tab.addEventListener("click", () => choose(tab));
     tab.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
