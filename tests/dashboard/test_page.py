@@ -262,6 +262,7 @@ async def test_the_page_speaks_the_reader_s_language(
         "home",
         "inverter",
         "meter",
+        "spot",
         "the charger does not answer: the car's wish cannot be planned",
     }
     await page.locator("#language").select_option("en")
@@ -465,3 +466,31 @@ async def test_axe_finds_no_fault(
             await page.locator(".device summary").first.click()
         assert await faults_of(page, axe) == [], path
     await context.close()
+
+
+async def test_the_home_s_health(page: Page, source: Source) -> None:
+    alarms = page.locator("#alarms > li")
+    await expect(alarms).to_have_count(2)
+    await expect(alarms.first).to_contain_text("Restart the meter")
+    await expect(alarms.last).to_contain_text("charger does not answer since Mon 14:37")
+    await expect(alarms.last).to_contain_text("cannot connectIs it switched on")
+    rows = page.locator("#well-table tbody tr")
+    await expect(rows.nth(2)).to_contain_text("charger16.7 %Mon 14:37")
+    await expect(rows.nth(2)).to_contain_text("P30 v 3.10.57keba-p30")
+    await page.locator("summary", has_text="What happened").click()
+    events = page.locator("#events-table tbody tr")
+    await expect(events).to_have_count(3)
+    await expect(events.first).to_contain_text("charger is lost: 192.168.1.30:502: cannot connect")
+    await expect(events.last).to_contain_text("the gateway started")
+    async with page.expect_download() as waiting:
+        await page.get_by_role("link", name="Report a problem").click()
+    assert (await waiting.value).suggested_filename == "energy-gateway-report.json"
+    assert source.now is not None
+    assert source.now.snapshot is not None
+    devices = source.now.snapshot.devices
+    back = {**devices, "charger": replace(devices["charger"], online=True, fault="")}
+    source.now = replace(
+        source.now, notes=(), snapshot=replace(source.now.snapshot, devices=back),
+        time=NOW + timedelta(minutes=1),
+    )  # fmt: skip
+    await expect(page.locator("#alarms")).to_have_text("All is well.")
