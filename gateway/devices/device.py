@@ -114,6 +114,11 @@ class ModbusDevice:
         return self._identity.manufacturer, self._identity.model
 
     @property
+    def versions(self) -> tuple[str, str]:
+        """See `gateway.devices.Device.versions`."""
+        return self._identity.version, self.profile.named_revision
+
+    @property
     def notes(self) -> tuple[Note, ...]:
         """See `gateway.devices.Device.notes`."""
         return self._notes
