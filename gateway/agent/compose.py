@@ -21,6 +21,7 @@ from gateway.agent.notify import notifier
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.prices import PostedMemory
+from gateway.agent.programme import programme_of
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
@@ -101,6 +102,7 @@ class Agent:
             soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
             self.publisher.listen(settings.car.soc_topic, soc.hear)
         self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
+        self.programme = programme_of(keeper, stores.settings, clock, self.order)
         self.exchange, market = None, None
         doubted = doubts(settings)
         for doubt in doubted:
@@ -179,6 +181,8 @@ class Agent:
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
                     self.feeds.spawn(loops)
+                    if self.programme is not None:
+                        self.clock.spawn(loops, self.programme.run(), "programme")
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
                     if self._notifier is not None:
@@ -241,6 +245,8 @@ class Agent:
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)
             rest.push_async_callback(self.feeds.close)
+            if self.programme is not None:
+                rest.push_async_callback(self.programme.close)
             rest.push_async_callback(self._local.stop)
             if self.exchange is not None:
                 rest.push_async_callback(self.exchange.close)
