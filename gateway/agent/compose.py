@@ -7,13 +7,16 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 
 from gateway.agent.billing import Billing
 from gateway.agent.car_soc import CarSocInput
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
+from gateway.agent.errands import Errands
 from gateway.agent.feeds import Feeds
 from gateway.agent.first_days import FirstDays
+from gateway.agent.health import HomeHealth
 from gateway.agent.local_socket import LocalSocket
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
@@ -47,6 +50,7 @@ from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.store.audit import AuditLog
+from gateway.store.events import EventLog
 from gateway.supervise import Availability, Backoff, supervise
 
 log = logging.getLogger(__name__)
@@ -72,8 +76,14 @@ class Agent:
     ``hear`` takes each report of the guard; ``send`` hands it orders.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, send: Callable[[Order], object]) -> None:
-        """Opens the files; nothing runs yet. Raises ConfigError."""
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        send: Callable[[Order], object],
+        config: Path | None = None,
+    ) -> None:
+        """Opens the files; nothing runs yet. ``config`` is the file that the settings are of. Raises ConfigError."""
         self._stack = AsyncExitStack()
         self.settings, self.clock, self._send = settings, clock, send
         for line in complaints(settings):
@@ -140,7 +150,15 @@ class Agent:
         self._notifier = notifier(settings.notify, keeper, journal, clock)
         metrics = Metrics()
         self.page: Dashboard | None = None
-        source = PageSource(keeper, journal, (history, decisions), self.publisher, handler, clock)
+        self._health = HomeHealth(keeper, self.publisher, EventLog(settings.state_dir), clock)
+        source = PageSource(
+            keeper,
+            journal,
+            (history, decisions),
+            self._health,
+            (handler, Errands(config)),
+            clock,
+        )
         self._local = LocalSocket(settings.state_dir, lambda: told(source.latest()))
         if settings.dashboard.enabled:
             self.page = Dashboard(settings.dashboard, source, metrics.render, audit=audit)
@@ -151,6 +169,7 @@ class Agent:
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""
         self._metering.hear(report, self._reporting, self.order, self._keep_quarter)
+        self._health.hear(report)
         self._billing.update(report.snapshot.time)
 
     def _keep_quarter(self, done: QuarterFlow) -> None:
