@@ -145,8 +145,9 @@ class Agent:
             shadow=settings.planner.first_days == "shadow",
             new_home=not history.quarters(clock.now() - LIVED),
         )
-        chosen = strategy(settings.planner.strategy)
-        self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
+        self.trading = TradingLoop(
+            keeper, strategy(settings.planner.strategy), clock, past, market, self.order
+        )
         self._notifier = notifier(settings.notify, keeper, journal, clock)
         metrics = Metrics()
         self.page: Dashboard | None = None
