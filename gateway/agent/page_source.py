@@ -113,6 +113,7 @@ class PageSource:
             market_price_per_kwh=market.market_price_per_kwh,
             stored_value_per_kwh=market.stored_value_per_kwh,
             trading=market.trading if trades else None,
+            programme=settings.programme is not None,
             bills=state.bills,
             tenders=[s for s in book.tenders.values() if s.tender.interval.start >= since],
             transactions=[t for t in book.transactions.values() if t.interval.start >= since],

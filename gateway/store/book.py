@@ -4,7 +4,8 @@ Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``
 ``transaction``, ``metered``, ``gap`` (metered energy of no single interval), ``delivered`` (reported to
 the exchange), ``settlement``, ``price`` (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
 ``imbalance_ticks``), ``retail_price`` (what a price feed published for a metered interval, exact per kWh: ``import_per_kwh``,
-``export_per_kwh``, ``market_per_kwh``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
+``export_per_kwh``, ``market_per_kwh``), ``credit`` (what a programme pays for a dispatched interval: ``event``, ``asked_wh``, ``net_wh``,
+``baseline_wh``, ``paid_wh``, ``money``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
 and we do not believe: evidence that moves nothing), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
 `gateway.store.checkpoint`).
 
@@ -83,6 +84,7 @@ class Book:
     settlements: dict[str, Settlement] = field(default_factory=dict)
     prices: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # bodies of ``price``
     retail: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # of ``retail_price``
+    credits: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # bodies of ``credit``
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
@@ -180,6 +182,7 @@ class Book:
         self.delivered = self.delivered & self.metered.keys()
         self.prices = {k: p for k, p in self.prices.items() if k >= old}
         self.retail = {k: p for k, p in self.retail.items() if k >= old}
+        self.credits = {k: p for k, p in self.credits.items() if k >= old}
         self.disputes = {k: d for k, d in self.disputes.items() if d.time > old}
         self.withdrawn = {k: t for k, t in self.withdrawn.items() if t > old}
         fills = {t.interval.start for t in kept.values()}
@@ -251,6 +254,9 @@ class Book:
     def _retail_price(self, body: Mapping[str, Any]) -> None:
         self.retail[start_of(body)] = body
 
+    def _credit(self, body: Mapping[str, Any]) -> None:
+        self.credits.setdefault(start_of(body), body)
+
     def _price(self, body: Mapping[str, Any]) -> None:
         self.prices[start_of(body)] = body
 
@@ -283,5 +289,6 @@ _FOLDS = {
     "settlement": Book._settlement,
     "price": Book._price,
     "retail_price": Book._retail_price,
+    "credit": Book._credit,
     "origin": Book._origin,
 }
