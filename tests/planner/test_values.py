@@ -84,6 +84,22 @@ def test_values_fall_as_charge_rises_and_stay_finite(
     assert np.abs(made.expected).max() < NEVER / 10
 
 
+@given(
+    count=st.integers(1, 400),
+    fine=st.integers(0, 60),
+    grades=st.lists(st.tuples(st.integers(1, 200), st.integers(2, 9)), max_size=4).map(
+        lambda g: [(0, 1), *sorted(g)]
+    ),
+)
+def test_merged_intervals_cover_all_and_leave_the_first_alone(
+    count: int, fine: int, grades: list[tuple[int, int]]
+) -> None:
+    spans = graded(count, grades, fine)
+    assert sum(spans) == count
+    assert min(spans) >= 1
+    assert all(s == 1 for s in spans[: min(fine, count)])
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     stored=st.floats(2_700, 13_500),
