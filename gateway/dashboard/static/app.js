@@ -3,6 +3,7 @@ import { drawDay, drawOffer } from "./charts.js";
 import { followCar } from "./car.js";
 import { drawCommands, followPlan } from "./commands.js";
 import { drawFlow } from "./flow.js";
+import { followHealth } from "./health.js";
 import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
 import { amount, chooseLanguage, locale, number, symbol, t, translatePage } from "./words.js";
@@ -26,6 +27,7 @@ function drawLive(live) {
   drawTiles(live);
   show(byId("notes"), live.notes.map((text) => node("li", {}, text)));
   drawDevices(live);
+  followHealth(live, table);
   drawCommands(byId("commands"), live);
 }
 
@@ -144,6 +146,7 @@ function startTabs() {
     byId(each.getAttribute("aria-controls")).hidden = !chosen;
   });
   tabs.forEach((tab, i) => {
+    tab.disabled = false;
     tab.addEventListener("click", () => choose(tab));
     tab.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
