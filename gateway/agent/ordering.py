@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from gateway.agent.car_soc import standing
 from gateway.agent.state import GatewayState
+from gateway.domain.grid_operator import OperatorWord
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.plan import ValueCurve
+from gateway.openadr.acting import limits
 
 LEASE = timedelta(seconds=60)  # renewed with every report; longer than an agent takes to start anew
 REPORTS_A_LEASE = 6  # at a slow pace of control the lease is so many periods
@@ -36,8 +39,16 @@ def make_order(
         terms=tuple(terms),
         resellable=state.resellable,
         peak_import_w=state.plan.import_limit_w if state.plan else None,
-        operator=state.operator,
+        operator=_operator(state, now),
     )
+
+
+def _operator(state: GatewayState, now: datetime) -> OperatorWord:
+    """What was heard of the grid operator, and the limits of a programme's events."""
+    if state.programme is None:
+        return state.operator
+    theirs = limits(state.programme.found, now, state.programme.heard)
+    return replace(state.operator, commands=(*state.operator.commands, *theirs))
 
 
 def _terms(
