@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -65,6 +65,11 @@ class PageSource:
     async def report(self) -> bytes:
         """The dump, made by the command of that name."""
         return await self._errands.run("dump")
+
+    async def what_if(self, words: Sequence[str]) -> bytes:
+        """The replay, made by `backtest --history`."""
+        self._history.flush()
+        return await self._errands.run("backtest", "--history", "--json", "-", *words)
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """A command of the page goes the way of every command."""

@@ -23,6 +23,7 @@ from gateway.domain.price import Price
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.away import while_away
 from gateway.forecasts.household import forecaster_of
+from gateway.forecasts.prices import PriceForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
@@ -94,6 +95,7 @@ class TradingLoop:
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
         self._forecaster = forecaster_of(self._settings)
+        self._market_prices = PriceForecaster()
         self._control = self._settings.for_guard().control()
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
@@ -344,6 +346,7 @@ class TradingLoop:
             planner.horizon_h,
             quantity_quantile=planner.quantity_quantile,
             forecaster=self._forecaster,
+            prices=self._market_prices,
             temperatures=outside.known(self._clock.now()) if outside else None,
         )
         rules = self._market[1].known_rules if self._market else None

@@ -88,10 +88,13 @@ class HomeSource(Protocol):
 
     @property
     def can_report(self) -> bool:
-        """Whether `report` can be asked for: there is a configuration file to report on."""
+        """Whether `report` and `what_if` can be asked for: there is a configuration file to report on."""
 
     async def report(self) -> bytes:
         """What `energy-gateway dump` prints, masked. Raises ErrandError."""
+
+    async def what_if(self, words: Sequence[str]) -> bytes:
+        """The JSON of `energy-gateway backtest --history` with ``words`` more. Raises ErrandError."""
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """Carry a command out (the JSON that the broker's ``cmd/<name>`` takes); its answer."""

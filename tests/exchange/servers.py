@@ -45,14 +45,6 @@ def _die_with_us(*command: str, by: str = "KILL") -> list[str]:
     return ["setpriv", "--pdeathsig", by, *command]
 
 
-def cluster_wanted() -> None:
-    """Skip what runs on a whole cluster unless somebody asks for it."""
-    if not os.environ.get("HEG_CLUSTER"):
-        pytest.skip(
-            "one case on the cluster stood still in one whole run, cause not found; HEG_CLUSTER=1 runs them"
-        )
-
-
 class PostgresServer:
     """``safe`` waits for the disk at each commit."""
 
