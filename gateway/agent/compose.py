@@ -24,6 +24,8 @@ from gateway.agent.notify import notifier
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.prices import PostedMemory
+from gateway.agent.programme import programme_of
+from gateway.agent.programme_account import Past as ProgrammePast
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
@@ -111,6 +113,9 @@ class Agent:
             soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
             self.publisher.listen(settings.car.soc_topic, soc.hear)
         self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
+        self.programme = programme_of(
+            keeper, ProgrammePast(stores.settings, journal, history.flows), clock, self.order
+        )
         self.exchange, market = None, None
         doubted = doubts(settings)
         for doubt in doubted:
@@ -143,8 +148,9 @@ class Agent:
             shadow=settings.planner.first_days == "shadow",
             new_home=not history.quarters(clock.now() - LIVED),
         )
-        chosen = strategy(settings.planner.strategy)
-        self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
+        self.trading = TradingLoop(
+            keeper, strategy(settings.planner.strategy), clock, past, market, self.order
+        )
         self._notifier = notifier(settings.notify, keeper, journal, clock)
         metrics = Metrics()
         self.page: Dashboard | None = None
@@ -198,6 +204,8 @@ class Agent:
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
                     self.feeds.spawn(loops)
+                    if self.programme is not None:
+                        self.clock.spawn(loops, self.programme.run(), "programme")
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
                     if self._notifier is not None:
@@ -260,6 +268,8 @@ class Agent:
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)
             rest.push_async_callback(self.feeds.close)
+            if self.programme is not None:
+                rest.push_async_callback(self.programme.close)
             rest.push_async_callback(self._local.stop)
             if self.exchange is not None:
                 rest.push_async_callback(self.exchange.close)

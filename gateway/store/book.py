@@ -4,7 +4,8 @@ Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``
 ``transaction``, ``metered``, ``gap`` (metered energy of no single interval), ``delivered`` (reported to
 the exchange), ``settlement``, ``price`` (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
 ``imbalance_ticks``), ``retail_price`` (what a price feed published for a metered interval, exact per kWh: ``import_per_kwh``,
-``export_per_kwh``, ``market_per_kwh``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
+``export_per_kwh``, ``market_per_kwh``), ``credit`` (what a programme pays for a dispatched interval: ``event``, ``asked_wh``, ``net_wh``,
+``baseline_wh``, ``paid_wh``, ``money``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
 and we do not believe: evidence that moves nothing), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
 `gateway.store.checkpoint`).
 
@@ -112,6 +113,9 @@ class Book:
     retail: Rows[datetime, Mapping[str, Any]] = field(
         default_factory=lambda: Rows(_same, _same)
     )  # of ``retail_price``
+    credits: Rows[datetime, Mapping[str, Any]] = field(
+        default_factory=lambda: Rows(_same, _same)
+    )  # bodies of ``credit``
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
@@ -236,6 +240,7 @@ class Book:
         self.settlements = of_intervals(self.settlements)
         self.metered = of_intervals(self.metered)
         self.prices, self.retail = by_start(self.prices), by_start(self.retail)
+        self.credits = by_start(self.credits)
         self._packed_until = max(self._packed_until, settled)
 
     def _tender(self, body: Mapping[str, Any]) -> None:
@@ -304,6 +309,9 @@ class Book:
     def _retail_price(self, body: Mapping[str, Any]) -> None:
         self.retail[start_of(body)] = body
 
+    def _credit(self, body: Mapping[str, Any]) -> None:
+        self.credits.setdefault(start_of(body), body)
+
     def _price(self, body: Mapping[str, Any]) -> None:
         self.prices[start_of(body)] = body
 
@@ -336,5 +344,6 @@ _FOLDS = {
     "settlement": Book._settlement,
     "price": Book._price,
     "retail_price": Book._retail_price,
+    "credit": Book._credit,
     "origin": Book._origin,
 }

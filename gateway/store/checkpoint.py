@@ -75,6 +75,8 @@ def _state(book: Book) -> dict[str, Any]:
     }
     if book.retail:
         state["retail"] = (book.retail[start] for start in sorted(book.retail))
+    if book.credits:
+        state["credits"] = (book.credits[start] for start in sorted(book.credits))
     return state
 
 
@@ -103,6 +105,7 @@ def load(text: str) -> Book:
         book.settlements[settlement.settlement_id] = settlement
     book.prices.update((parse_utc(body["start"]), body) for body in state["prices"])
     book.retail.update((parse_utc(body["start"]), body) for body in state.get("retail", ()))
+    book.credits.update((parse_utc(body["start"]), body) for body in state.get("credits", ()))
     book.last_sequence = int(state["last_sequence"])
     book.tender_count = int(state["tender_count"])
     book.settled_money = int(state["settled_money"])
