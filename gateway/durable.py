@@ -42,3 +42,21 @@ def belongs_as(folder: Path, made: int | Path) -> None:
     if os.geteuid() == 0:
         owner = folder.stat()
         os.chown(made, owner.st_uid, owner.st_gid)
+
+
+def append_bounded(path: Path, line: bytes, most_bytes: int) -> None:
+    """One line more; a file that has grown to ``most_bytes`` becomes its own predecessor. Raises OSError."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    try:
+        belongs_as(path.parent, handle)
+        os.write(handle, line)
+        full = os.fstat(handle).st_size >= most_bytes
+    finally:
+        os.close(handle)
+    if full:
+        os.replace(path, predecessor(path))
+
+
+def predecessor(path: Path) -> Path:
+    """Where the full file before this one is kept."""
+    return path.with_name(path.name + ".1")

@@ -9,6 +9,7 @@
         FeedError        a price feed gives no prices: plan with estimates that say so
         ForecastError    a weather service gives no forecast: plan with our own
       StorageError     the journal cannot store: stop bidding, keep safe control
+      ErrandError      what a page asked to be worked out was not; tell the person
       JournalBroken    the stored account contradicts itself: stop and tell the person
 
 Anything else that is raised is a bug: it ends the process, and the next start replays.
@@ -47,6 +48,10 @@ class ForecastError(RetryableError):
 
 class FeedError(RetryableError):
     """Prices could not be had, or cannot be right; the text says why, never with a key in it."""
+
+
+class ErrandError(GatewayError):
+    """A command that was run for the page gave nothing; the text says why."""
 
 
 class StorageError(GatewayError):

@@ -6,7 +6,8 @@ rule that holds at its start. Taxes apply to what is bought, not to what is sold
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import time
 from decimal import Decimal
 from typing import NamedTuple
@@ -24,6 +25,7 @@ from gateway.config.tariff import (
 from gateway.domain.intervals import Interval
 from gateway.domain.price import mwh_price
 
+_KNOWN = 1024  # intervals whose terms are kept
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -77,6 +79,12 @@ class TariffRules:
 
     tariff: Tariff
     zone: ZoneInfo
+    _imports: dict[Interval, Terms] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _exports: dict[Interval, Terms] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def import_price(
         self, interval: Interval, market: float | None = None, published: float | None = None
@@ -96,11 +104,25 @@ class TariffRules:
 
     def import_terms(self, interval: Interval) -> Terms:
         """Of what the import price is made."""
-        return self.exact_import(interval).estimated()
+        return self._estimated(self._imports, self.exact_import, interval)
 
     def export_terms(self, interval: Interval) -> Terms:
         """Of what the export price is made."""
-        return self.exact_export(interval).estimated()
+        return self._estimated(self._exports, self.exact_export, interval)
+
+    def _estimated(
+        self,
+        known: dict[Interval, Terms],
+        exact: Callable[[Interval], ExactTerms],
+        interval: Interval,
+    ) -> Terms:
+        """Exact numbers take their time, and a planner asks for the same intervals again and again."""
+        terms = known.get(interval)
+        if terms is None:
+            if len(known) >= _KNOWN:
+                known.clear()
+            terms = known[interval] = exact(interval).estimated()
+        return terms
 
     def exact_import(self, interval: Interval) -> ExactTerms:
         """What the bill says of a kWh bought, tax included."""

@@ -7,13 +7,16 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from pathlib import Path
 
 from gateway.agent.billing import Billing
 from gateway.agent.car_soc import CarSocInput
 from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
+from gateway.agent.errands import Errands
 from gateway.agent.feeds import Feeds
 from gateway.agent.first_days import FirstDays
+from gateway.agent.health import HomeHealth
 from gateway.agent.local_socket import LocalSocket
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
@@ -21,6 +24,8 @@ from gateway.agent.notify import notifier
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.prices import PostedMemory
+from gateway.agent.programme import programme_of
+from gateway.agent.programme_account import Past as ProgrammePast
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
@@ -46,6 +51,7 @@ from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.store.audit import AuditLog
+from gateway.store.events import EventLog
 from gateway.supervise import Availability, Backoff, supervise
 
 log = logging.getLogger(__name__)
@@ -71,8 +77,14 @@ class Agent:
     ``hear`` takes each report of the guard; ``send`` hands it orders.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, send: Callable[[Order], object]) -> None:
-        """Opens the files; nothing runs yet. Raises ConfigError."""
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        send: Callable[[Order], object],
+        config: Path | None = None,
+    ) -> None:
+        """Opens the files; nothing runs yet. ``config`` is the file that the settings are of. Raises ConfigError."""
         self._stack = AsyncExitStack()
         self.settings, self.clock, self._send = settings, clock, send
         for line in complaints(settings):
@@ -101,6 +113,9 @@ class Agent:
             soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
             self.publisher.listen(settings.car.soc_topic, soc.hear)
         self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
+        self.programme = programme_of(
+            keeper, ProgrammePast(stores.settings, journal, history.flows), clock, self.order
+        )
         self.exchange, market = None, None
         doubted = doubts(settings)
         for doubt in doubted:
@@ -133,12 +148,21 @@ class Agent:
             shadow=settings.planner.first_days == "shadow",
             new_home=not history.quarters(clock.now() - LIVED),
         )
-        chosen = strategy(settings.planner.strategy)
-        self.trading = TradingLoop(keeper, chosen, clock, past, market, self.order)
+        self.trading = TradingLoop(
+            keeper, strategy(settings.planner.strategy), clock, past, market, self.order
+        )
         self._notifier = notifier(settings.notify, keeper, journal, clock)
         metrics = Metrics()
         self.page: Dashboard | None = None
-        source = PageSource(keeper, journal, (history, decisions), self.publisher, handler, clock)
+        self._health = HomeHealth(keeper, self.publisher, EventLog(settings.state_dir), clock)
+        source = PageSource(
+            keeper,
+            journal,
+            (history, decisions),
+            self._health,
+            (handler, Errands(config)),
+            clock,
+        )
         self._local = LocalSocket(settings.state_dir, lambda: told(source.latest()))
         if settings.dashboard.enabled:
             self.page = Dashboard(settings.dashboard, source, metrics.render, audit=audit)
@@ -149,6 +173,7 @@ class Agent:
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""
         self._metering.hear(report, self._reporting, self.order, self._keep_quarter)
+        self._health.hear(report)
         self._billing.update(report.snapshot.time)
 
     def _keep_quarter(self, done: QuarterFlow) -> None:
@@ -179,6 +204,8 @@ class Agent:
                     trading = supervise("exchange", self.trading.run, self.clock, patience)
                     self.clock.spawn(loops, trading, "trading")
                     self.feeds.spawn(loops)
+                    if self.programme is not None:
+                        self.clock.spawn(loops, self.programme.run(), "programme")
                     if self._provider is not None:
                         self.clock.spawn(loops, self._provider.run(), "pv forecast")
                     if self._notifier is not None:
@@ -241,6 +268,8 @@ class Agent:
         async with AsyncExitStack() as rest:  # run from the last to the first
             rest.push_async_callback(self._stack.aclose)
             rest.push_async_callback(self.feeds.close)
+            if self.programme is not None:
+                rest.push_async_callback(self.programme.close)
             rest.push_async_callback(self._local.stop)
             if self.exchange is not None:
                 rest.push_async_callback(self.exchange.close)

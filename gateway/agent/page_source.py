@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from gateway import __version__
 from gateway.agent.car_soc import known_pct
 from gateway.agent.command_handler import CommandHandler
+from gateway.agent.errands import Errands
+from gateway.agent.health import HomeHealth
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight, market_state
 from gateway.agent.why import DecisionRecord
@@ -17,7 +19,6 @@ from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
 from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
-from gateway.publishing.mqtt import Publisher
 from gateway.store.car_quarters import CarPast, read_car_past
 from gateway.store.energies import QuarterEnergies, read_energies
 from gateway.store.history import History
@@ -35,13 +36,14 @@ class PageSource:
         keeper: StateKeeper,
         journal: Journal,
         past: tuple[History, DecisionRecord],
-        publisher: Publisher,
-        handler: CommandHandler,
+        health: HomeHealth,
+        doing: tuple[CommandHandler, Errands],
         clock: Clock,
     ) -> None:
         self._keeper, self._journal = keeper, journal
         self._history, self._decisions = past
-        self._publisher, self._handler, self._clock = publisher, handler, clock
+        self._handler, self._errands = doing
+        self._health, self._clock = health, clock
         self._made: tuple[tuple[int, datetime | None], HomeView] | None = None
         self._asked: tuple[datetime, tuple[list[Minute], list[Decision]]] | None = None
 
@@ -54,6 +56,20 @@ class PageSource:
         if self._made is None or self._made[0] != of:
             self._made = (of, self._view(state.snapshot.time))
         return self._made[1]
+
+    @property
+    def can_report(self) -> bool:
+        """See `gateway.dashboard.view.HomeSource`."""
+        return self._errands.config is not None
+
+    async def report(self) -> bytes:
+        """The dump, made by the command of that name."""
+        return await self._errands.run("dump")
+
+    async def what_if(self, words: Sequence[str]) -> bytes:
+        """The replay, made by `backtest --history`."""
+        self._history.flush()
+        return await self._errands.run("backtest", "--history", "--json", "-", *words)
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """A command of the page goes the way of every command."""
@@ -79,10 +95,7 @@ class PageSource:
         battery = state.battery()
         since, midnight = now - _RECENT, local_midnight(now, settings.site.time_zone)
         today = self._today(midnight, now)
-        links = {"Broker": self._publisher.connected}
         trades = settings.market is not None
-        if trades:
-            links["Exchange"] = state.exchange_reached
         return HomeView(
             site=settings.site.name,
             time=now,
@@ -105,17 +118,20 @@ class PageSource:
             market_price_per_kwh=market.market_price_per_kwh,
             stored_value_per_kwh=market.stored_value_per_kwh,
             trading=market.trading if trades else None,
+            programme=settings.programme is not None,
             bills=state.bills,
             tenders=[s for s in book.tenders.values() if s.tender.interval.start >= since],
-            transactions=[t for t in book.transactions.values() if t.interval.start >= since],
-            metered=[m for m in book.metered.values() if m.interval.start >= since],
-            settlements=[s for s in book.settlements.values() if s.interval.start >= since],
+            transactions=list(book.since(book.transactions, since)),
+            metered=list(book.since(book.metered, since)),
+            settlements=list(book.since(book.settlements, since)),
             account_money=book.settled_money if trades else None,
             today_money=book.settled_since(midnight) if trades else None,
-            links=links,
+            links=self._health.links(),
             settings=state.user,
             notes=state.all_alarms,
             car_soc_pct=known_pct(state, now),
+            answered=self._health.answered(),
+            events=self._health.events,
         )
 
     def _offer(self, now: datetime) -> OfferCurve | None:

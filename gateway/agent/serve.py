@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 async def serve(config: Path, clock: Clock, fd: int) -> None:
     """Until SIGTERM, or until the guard has gone. Raises ConfigError."""
     link = await GuardLink.over(fd)
-    agent = Agent(load_settings(config), clock, link.send)
+    agent = Agent(load_settings(config), clock, link.send, config)
     async with asyncio.TaskGroup() as group:
         running = group.create_task(agent.run(), name="agent")
         loop = asyncio.get_running_loop()

@@ -34,6 +34,7 @@ from gateway.feeds.keeper import FeedPrices
 from gateway.forecasts.score import ForecastScore
 from gateway.ipc.messages import GuardReport
 from gateway.market.exchanges import PublishedPrices
+from gateway.openadr.acting import ProgrammeEvents
 from gateway.tariff import TariffRules, Terms
 
 
@@ -90,6 +91,7 @@ class GatewayState:
     bills: Bills | None = None
     operator: OperatorWord = field(default_factory=OperatorWord)
     shadow: bool = False
+    programme: ProgrammeEvents | None = None
 
     @property
     def settings(self) -> Settings:
@@ -108,7 +110,8 @@ class GatewayState:
         """What a person should look at now: the guard's word, and the agent's own."""
         late = (feed.alarm for feed in self.feeds.values() if feed.alarm)
         told = self.report.alarms if self.report else ()
-        return (*told, *self.alarms, *late, *self._pause(), *self._no_price())
+        lost = (self.programme.alarm,) if self.programme and self.programme.alarm else ()
+        return (*told, *self.alarms, *late, *lost, *self._pause(), *self._no_price())
 
     def _no_price(self) -> tuple[str, ...]:
         """The exchange should publish what energy costs now, and does not. (A feed says so itself.)"""
@@ -207,12 +210,15 @@ class GatewayState:
 
         An import limit that is for controllable devices alone changes with the house, and is left to control.
         """
+        if self.report is None:
+            return None
         rules = self.settings.grid_operator
-        if self.report is None or rules is None:
-            return None
-        if direction == "import" and rules.applies_to != "connection":
-            return None
-        held = (r.limit_w for r in self.report.operator if r.direction == direction)
+        at_meter = direction == "export" or (rules is not None and rules.applies_to == "connection")
+        held = (
+            r.limit_w
+            for r in self.report.operator
+            if r.direction == direction and (at_meter or r.source == "programme")
+        )
         return min((w for w in held if w is not None), default=None)
 
     def stored_wh(self) -> float | None:

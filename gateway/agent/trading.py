@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
+from gateway.agent.ordering import dispatch_wh
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
@@ -22,6 +23,7 @@ from gateway.domain.price import Price
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.away import while_away
 from gateway.forecasts.household import forecaster_of
+from gateway.forecasts.prices import PriceForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
@@ -93,6 +95,7 @@ class TradingLoop:
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
         self._forecaster = forecaster_of(self._settings)
+        self._market_prices = PriceForecaster()
         self._control = self._settings.for_guard().control()
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
@@ -282,8 +285,12 @@ class TradingLoop:
         plan = self._replan(now)
         if plan is not None:
             trader.set_floor(Price.of_kwh(self._keeper.state.user.price_floor).ticks)
-            nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._may_offer() else nothing)
+            await trader.bid(tuple(map(self._offered, plan.offers)))
+
+    def _offered(self, curve: OfferCurve) -> OfferCurve:
+        """Nothing where nothing may be, and nothing of a quarter-hour that a programme has called for."""
+        called = dispatch_wh(self._keeper.state, curve.interval) is not None
+        return curve if self._may_offer() and not called else OfferCurve(curve.interval, ())
 
     def _may_offer(self) -> bool:
         """Whether the user lets us trade, the plan steers, and there is a grid to deliver over."""
@@ -339,6 +346,7 @@ class TradingLoop:
             planner.horizon_h,
             quantity_quantile=planner.quantity_quantile,
             forecaster=self._forecaster,
+            prices=self._market_prices,
             temperatures=outside.known(self._clock.now()) if outside else None,
         )
         rules = self._market[1].known_rules if self._market else None

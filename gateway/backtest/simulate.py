@@ -9,7 +9,7 @@ PV that come.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
 from itertools import pairwise
 from typing import NamedTuple
@@ -23,6 +23,7 @@ from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.plan import CarNeed, Outlook, Plan, ValueCurve
 from gateway.forecasts.history import Array, History, quarter_index
 from gateway.forecasts.load_pv import EnergyForecaster
+from gateway.forecasts.prices import PriceForecaster
 from gateway.forecasts.pv_provider import Judge, even, with_provider
 from gateway.forecasts.weather import Temperatures
 from gateway.planner import Strategy
@@ -153,7 +154,7 @@ def simulate(
     plan: Plan | None = None
     for i in range(len(series)):
         if plan is None or i % case.replan_quarters == 0 or run.arrives(i):
-            plan = planner.plan(run.outlook(i))
+            plan = planner.plan(replace(run.outlook(i), values_only=True))
         curve = plan.value(series.start(i), float(series.rt[i]))
         if curve is None:
             raise ValueError("the plan ends before the next plan is made")
@@ -172,6 +173,7 @@ class Replay:
         self._series, self._case = series, case
         self._prices = retail_prices(series, case)
         self._forecaster = EnergyForecaster(case.zone, case.place, case.rest_day, case.usual)
+        self._market = PriceForecaster()
         self._judge = Judge()
         self._published: dict[datetime, float] = {}
         self._known = list(_known_until(series, case))
@@ -216,7 +218,9 @@ class Replay:
         options = Options(
             case.horizon_h,
             quantity_quantile=case.quantity_quantile,
+            offer_intervals=case.replan_quarters,
             forecaster=self._forecaster,
+            prices=self._market,
             temperatures=None if outside is None else Temperatures(s.first, outside),
         )
         known = KnownPrices(day_ahead=self._published)

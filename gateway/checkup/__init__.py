@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 from gateway.agent.feeds import try_feed
+from gateway.agent.programme import vtn_of
 from gateway.bridge.serve import Bridge
 from gateway.checkup.finding import Finding
 from gateway.checkup.here import on_this_machine, running_gateway
 from gateway.checkup.stated import built, faults, questions
 from gateway.clock import WallClock
+from gateway.config.agent_settings import Programme
 from gateway.config.device_settings import DeviceSettings
 from gateway.config.explain import at
 from gateway.config.feeds import PriceFeed
@@ -26,9 +28,11 @@ from gateway.domain.control import Fuse
 from gateway.domain.intervals import QUARTER, iso
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.errors import BrokerError, ConfigError, DeviceError, FeedError, MarketError
+from gateway.escape import printable
 from gateway.guard.intents import GuardFile
 from gateway.guard.proofs import ProofFolder
 from gateway.market.connect import open_market
+from gateway.openadr.documents import program_of
 from gateway.publishing.broker import try_broker
 from gateway.site.roles import unclear
 from gateway.site.snapshot import join
@@ -93,6 +97,9 @@ async def checkup(
             yield await _broker(settings, at(path, text, ("mqtt",), ""))
             if settings.market:
                 yield await _market(settings, journal, clock, at(path, text, ("market",), ""))
+            if settings.programme is not None:
+                where = at(path, text, ("programme", "url"), "")
+                yield await _programme(settings.programme, where, secrets_known)
             if running:
                 yield Finding("gateway", True, f"it runs{f' ({other})' if other else ''}")
             async for found in on_this_machine(path, text, settings, running=running):
@@ -251,6 +258,27 @@ async def _market(settings: Settings, journal: Journal, clock: WallClock, where:
         f"{rules.market_id}, zone {rules.segment_id}, {rules.currency}; clock off {offset_s:+.2f} s"
     )
     return Finding("exchange", True, says)
+
+
+async def _programme(stated: Programme, where: str, secrets_known: bool) -> Finding:
+    """Which programmes its server shows us."""
+    try:
+        vtn = vtn_of(stated)
+    except ConfigError as error:
+        return Finding("programme", not secrets_known, f"not asked: {error}")
+    try:
+        seen = [program_of(raw).name for raw in await vtn.everything("programs")]
+        lacking = sorted(set(stated.programs) - set(seen))
+    except MarketError as error:
+        return Finding("programme", False, f"{where}{error}")
+    except (LookupError, TypeError, ValueError) as error:
+        return Finding("programme", False, f"{where}it sent nonsense: {printable(str(error))}")
+    finally:
+        await vtn.close()
+    shown = ", ".join(printable(name, 40) for name in seen) or "no programme"
+    if lacking:
+        return Finding("programme", False, f"{where}it shows us {shown}, not {', '.join(lacking)}")
+    return Finding("programme", True, f"it shows us {shown}")
 
 
 def _shown(reading: Reading) -> str:

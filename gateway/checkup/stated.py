@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.agent.compose import Agent
 from gateway.agent.feeds import access_of
 from gateway.agent.notify import addresses
+from gateway.agent.programme import vtn_of
 from gateway.bridge.load import asked_of
 from gateway.bridge.serve import Bridge
 from gateway.clock import WallClock
@@ -88,6 +89,8 @@ def _parts(settings: Settings) -> Iterator[Part]:
             ("market", "ca_file"),
             lambda: client_tls("market", market.ca_file, market.cert_file, market.key_file),
         )
+    if settings.programme is not None:
+        yield ("programme", "secret_file"), partial(vtn_of, settings.programme)
     yield ("planner", "strategy"), lambda: strategy(settings.planner.strategy)
     if settings.pv_forecast:
         yield ("pv_forecast", "provider"), lambda: pv_provider(settings)

@@ -55,6 +55,45 @@ class Market(Part):
     )
 
 
+class Programme(Part):
+    """A utility's or aggregator's programme that speaks OpenADR 3.1 (docs/programmes.md)."""
+
+    url: Url = Field(description="base address of its server (VTN)")
+    client_id: str = Field(min_length=1, max_length=128, description="as the programme gave it")
+    secret_file: Path | None = Field(
+        None, description="the client's secret; or systemd credential programme"
+    )
+    token_url: Url | None = Field(None, description="who gives tokens; default: `<url>/auth/token`")
+    scope: str = Field("", max_length=200, description="of the token, where one is asked for")
+    programs: tuple[str, ...] = Field(
+        (), description="names of the programmes that are followed; default: all that it shows us"
+    )
+    ven_name: str = Field(
+        "home",
+        min_length=1,
+        max_length=128,
+        description="our name in reports; starts are spread by it",
+    )
+    poll_s: float = Field(60, ge=10, le=3600, description="between two looks at its events")
+    reports: bool = Field(True, description="send the reports that its events ask for")
+    credit_per_kwh: Decimal = Field(
+        Decimal(0), ge=0, le=100, description="what the contract pays for a kWh of a dispatch"
+    )
+    credit_per_event: Decimal = Field(
+        Decimal(0),
+        ge=0,
+        le=10_000,
+        description="what it pays for a dispatch event that was followed",
+    )
+    credit_for: Literal["export", "baseline"] = Field(
+        "baseline",
+        description="what of a dispatch is paid: what was given to the grid, or the change from the ten days' baseline",
+    )
+    ca_file: Path | None = Field(None, description="of a private certificate authority")
+    cert_file: Path | None = Field(None, description="our certificate (PEM), if it asks for one")
+    key_file: Path | None = Field(None, description="its key; or systemd credential programme_key")
+
+
 class Planner(Part):
     """How stored energy is valued."""
 

@@ -13,7 +13,7 @@ from typing import Literal
 from zoneinfo import ZoneInfo
 
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings, Fuse
-from gateway.domain.grid_operator import OperatorRules, RelayInput
+from gateway.domain.grid_operator import OperatorRules, RelayInput, Source
 from gateway.domain.order import EVERY_DAY, StandingSettings
 from gateway.domain.readings import Role
 
@@ -67,7 +67,8 @@ class GuardSettings:
     """All that the guard needs. ``place`` is latitude and longitude, degrees, north and east +.
 
     The limits are those of the connection itself; the user's may only be tighter. ``operator`` is how
-    the grid operator's limits are taken; None where no such limits are taken.
+    the grid operator's limits are taken; None where no such limits are taken. ``programme``: the home is in one,
+    whose limits the agent hands down.
     """
 
     devices: tuple[DeviceConfig, ...]
@@ -88,6 +89,7 @@ class GuardSettings:
     charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
     timing: Timing = field(default_factory=Timing)
     operator: OperatorRules | None = None
+    programme: bool = False
     clock_start: datetime | None = None
     clock_rate: float = 1.0
 
@@ -95,6 +97,11 @@ class GuardSettings:
     def bridged(self) -> bool:
         """Whether any device is read through the bridge."""
         return any(d.profile.startswith("bridge-") for d in self.devices)
+
+    def limits_from(self) -> tuple[Source, ...]:
+        """Whose limits are heard."""
+        operator: tuple[Source, ...] = () if self.operator is None else ("mqtt",)
+        return (*operator, "programme") if self.programme else operator
 
     def standing(self) -> StandingSettings:
         """What holds until the user says otherwise."""

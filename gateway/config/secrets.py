@@ -69,6 +69,9 @@ def secret_files(settings: Settings) -> list[SecretFile]:
         (f"device {d.name!r}: ocpp.password_file", d.station.password_file, f"device_{d.name}")
         for d in settings.device
     ]
+    if settings.programme is not None:
+        named.append(("programme.secret_file", settings.programme.secret_file, "programme"))
+        named.append(("programme.key_file", settings.programme.key_file, "programme_key"))
     if settings.notify is not None:
         named.append(("notify.urls_file", settings.notify.urls_file, "notify"))
     named.append(("ocpp.key_file", settings.ocpp.key_file, "ocpp_key"))

@@ -14,6 +14,7 @@ from gateway.config.agent_settings import (
     Mqtt,
     Notify,
     Planner,
+    Programme,
     PvForecast,
 )
 from gateway.config.device_settings import DeviceSettings
@@ -47,6 +48,7 @@ class GuardPart(BaseModel):
     car: Car = Car()
     control: Control = Control()
     grid_operator: GridOperator | None = None
+    programme: object | None = None  # whether there is one; `Settings` reads it
     time: TimeSettings = TimeSettings()
     bridge: Bridge = Bridge()
     state_dir: Path = Field(Path("state"), description="journal and history; systemd sets its own")
@@ -130,6 +132,7 @@ class GuardPart(BaseModel):
                 control.phase_switch_cost,
             ),
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
+            programme=self.programme is not None,
             clock_start=self.time.start,
             clock_rate=self.time.rate,
         )
@@ -152,6 +155,7 @@ class Settings(GuardPart):
     tariff: Tariff = Tariff()
     price_feed: tuple[PriceFeed, ...] = ()
     market: Market | None = None
+    programme: Programme | None = None
     planner: Planner = Planner()
     pv_forecast: PvForecast | None = None
     household: Household = Household()

@@ -20,9 +20,11 @@ from gateway.dashboard import page, security_txt
 from gateway.dashboard.access import COOKIE, Access, Handler
 from gateway.dashboard.car_routes import CarRoutes
 from gateway.dashboard.door import HEADER_S, Door
+from gateway.dashboard.health_routes import HealthRoutes
 from gateway.dashboard.password import matches
 from gateway.dashboard.past_routes import PastRoutes
 from gateway.dashboard.view import HomeSource, HomeView
+from gateway.dashboard.what_if_routes import WhatIfRoutes
 from gateway.errors import ConfigError
 from gateway.languages import LANGUAGES, catalogue, translated, wanted
 from gateway.log_budget import LogBudget
@@ -109,6 +111,8 @@ class Dashboard:
                 web.get("/api/day", self._day),
                 *PastRoutes(self._source).routes(),
                 *CarRoutes(self._source).routes(),
+                *HealthRoutes(self._source).routes(),
+                *WhatIfRoutes(self._source).routes(),
                 web.get("/events", self._events),
                 web.post("/api/command/{name}", self._command),
                 web.get("/static/{name}", _static),

@@ -31,6 +31,10 @@ class Device(Protocol):
         """Maker and model as the device states them; empty where it does not, or not yet."""
 
     @property
+    def versions(self) -> tuple[str, str]:
+        """Firmware as the device states it (else empty), and the datasheet that it is read by."""
+
+    @property
     def controls(self) -> frozenset[Control]:
         """What it can be asked to do."""
 

@@ -18,7 +18,8 @@ class Write:
 
     ``optional``: a refusal is no failure (the register is missing in some models).
     ``check``: the words are expected to read back. ``again``: sent at a release though it reads so already, since a
-    step before it may change it.
+    step before it may change it. ``once``: each write acts anew and cannot be read back, so it is sent only when
+    it changes.
     """
 
     address: int
@@ -27,6 +28,7 @@ class Write:
     optional: bool = False
     check: bool = True
     again: bool = False
+    once: bool = False
 
     @property
     def by_address(self) -> tuple[tuple[int, int], ...]:
@@ -55,6 +57,10 @@ class ReadBack:
         """The raw holding register, None where it was not read."""
         value = self.value(Field(address, "u16", plain=True))
         return value if isinstance(value, int) else None
+
+    def reads(self, write: Write) -> bool:
+        """Whether what would be written stands there already."""
+        return all(self.word(address) == word for address, word in write.by_address)
 
     def number(self, field: Field) -> float | None:
         value = self.value(field)
@@ -144,6 +150,8 @@ class ControlSheet:
     ``flash`` are the addresses that the device keeps in flash, or of which nobody knows better:
     written on change only, and ``max_per_day`` times at most. ``required`` are registers without which
     a model does not have this control, nor does one that they do not suit (``suits``).
+    ``under_load``: power flows through what the control would switch, which must be paused first; None where nothing
+    is switched, or the device pauses by itself.
     """
 
     control: Control
@@ -160,6 +168,7 @@ class ControlSheet:
     max_per_day: int = 0
     required: tuple[Block, ...] = ()
     suits: Callable[[ReadBack], bool] = lambda read_back: True
+    under_load: Callable[[ReadBack], bool] | None = None
     settle_s: float = 30.0  # until the effect can be seen in the measured power
     on_foreign_setpoint: Literal["clear", "keep"] = "clear"  # at start: end it, or respect it
     recompute: bool = False  # the writes depend on what is measured: made anew at each hold

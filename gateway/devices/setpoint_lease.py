@@ -135,8 +135,7 @@ class SetpointLease:
         except DeviceError as error:
             return [f"{self.sheet.control.value}: {error}"]
         for step in steps:
-            there = all(read_back.word(a) == w for a, w in step.by_address)
-            if there and not step.again:
+            if read_back.reads(step) and not step.again:
                 continue
             try:
                 await self._write(step, must=True)
@@ -150,6 +149,17 @@ class SetpointLease:
             self._renewed = self._yielded = float("-inf")
             self._was_neutral, self._touched = True, False
         return problems
+
+    async def would_switch_load(self) -> bool:
+        """Whether a release would switch now what power flows through. Raises DeviceError."""
+        under_load, ours = self.sheet.under_load, self._value is not None or self.owed
+        if under_load is None or not ours or self._clock.monotonic() - self._yielded < _YIELD_S:
+            return False
+        read_back = await self._read_registers()
+        if not under_load(read_back):
+            return False
+        steps = self.sheet.neutral(read_back, self._saved or self._remembered())
+        return not all(read_back.reads(step) for step in steps)
 
     async def foreign_words(self) -> dict[int, int]:
         """The registers that a release would change and that we did not set, as they read now.
@@ -289,7 +299,7 @@ class SetpointLease:
             if step.check and self._budget.is_there(step, read_back):
                 self._written |= dict(step.by_address)
         due = (w for w in writes if not self._budget.is_there(w, read_back))
-        return tuple(w for w in due if not fresh or self._differs(w))
+        return tuple(w for w in due if self._differs(w) or not (fresh or w.once))
 
     def _tightens(self, value: float) -> bool:
         """Whether this makes a limit smaller: a limit is never left too wide to spare the flash.

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 Direction = Literal["import", "export"]
+Source = Literal["mqtt", "programme"]  # whose commands: the operator's own, a programme's events
 HEARTBEAT_LOST_S = 120.0  # LPC: so long without a heartbeat is the fail-safe state
 INIT_S = 120.0  # LPC: so long after a start the fail-safe value holds and a limit is waited for
 LEAST_FAILSAFE_S = 2 * 3600.0
@@ -75,17 +76,22 @@ class OperatorRules:
 
 @dataclass(frozen=True, slots=True)
 class OperatorCommand:
-    """One command: a limit, or None to lift it. ``until`` None: as long as heartbeats come."""
+    """One command: a limit, or None to lift it. ``until`` None: as long as heartbeats come.
+
+    A programme's limit (OpenADR) is of the connection, and nothing of it is guaranteed: the contract says what it may ask.
+    """
 
     id: str
     direction: Direction
     limit_w: float | None
     until: datetime | None = None
+    source: Source = "mqtt"
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorWord:
-    """What the agent heard of the operator: the newest command of each direction, the newest heartbeat's id."""
+    """What the agent heard of the operator: the newest command of each source and direction, the newest
+    heartbeat's id."""
 
     commands: tuple[OperatorCommand, ...] = ()
     heartbeat: str = ""

@@ -39,7 +39,9 @@ class DeviceState:
     """The latest of one device: readings by metric name; ``online`` is False from the first loss.
 
     ``asleep``: it fell silent in the dark, as its kind does; no fault. ``notes`` are sentences for people on
-    how it is steered, and why not. ``made_by`` is its maker and model as it states them, empty where it does not.
+    how it is steered, and why not. ``made_by`` is its maker and model as it states them, empty where it does not;
+    ``versions`` its firmware and the datasheet it is read by. ``fault`` is why the last poll of one that is not
+    online failed.
     """
 
     name: str
@@ -48,6 +50,8 @@ class DeviceState:
     asleep: bool = False
     notes: tuple[str, ...] = ()
     made_by: tuple[str, str] = ("", "")
+    versions: tuple[str, str] = ("", "")
+    fault: str = ""
 
     def number(self, metric: str) -> float | None:
         """The value if it is good and a number, else None (never a stale or invented value)."""

@@ -150,12 +150,15 @@ def _offset(index: int, zone: ZoneInfo) -> int:
 
 def carried(series: Array) -> Array:
     """The series with days of which next to nothing is known (an empty house, a gap) as they were a week before."""
-    made = series
-    for end in range(series.size % DAY or DAY, series.size + 1, DAY):
-        begin = max(end - DAY, 0)
-        if begin >= 7 * DAY and np.isnan(made[begin:end]).mean() > _EMPTY_DAY:
-            made = made.copy() if made is series else made
-            made[begin:end] = made[begin - 7 * DAY : end - 7 * DAY]
+    days = max(series.size // DAY - 7, 0)
+    begin = series.size - days * DAY  # of the first day that has a week before it
+    unknown = np.isnan(series[begin:]).reshape(days, DAY).mean(axis=1)
+    empty = np.flatnonzero(unknown > _EMPTY_DAY)
+    if not empty.size:
+        return series
+    made = series.copy()
+    for at in (begin + empty * DAY).tolist():
+        made[at : at + DAY] = made[at - 7 * DAY : at + DAY - 7 * DAY]
     return made
 
 

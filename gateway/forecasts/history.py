@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gateway.domain.intervals import QUARTER
+from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.plan import Observed
 
 Array = NDArray[np.float64]
@@ -28,6 +29,13 @@ def quarter_index(time: datetime) -> int:
 
 def quarter_start(index: int) -> datetime:
     return EPOCH + index * QUARTER
+
+
+@lru_cache(maxsize=1024)
+def quarter_at(index: int) -> Interval:
+    """The quarter-hour of that index; plans that follow each other share them."""
+    start = quarter_start(index)
+    return Interval(start, start + QUARTER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,12 @@ class History:
     def end(self) -> int:
         """The slot after the last known one."""
         return self.first + len(self)
+
+    def head(self, count: int) -> History:
+        """The first ``count`` intervals."""
+        count = max(count, 0)
+        load, pv, rt, da = (x[:count] for x in (self.load, self.pv, self.rt, self.da))
+        return History(self.first, load, pv, rt, da, self.held[:count])
 
     def tail(self, count: int) -> History:
         """The last ``count`` intervals."""

@@ -13,7 +13,7 @@ Nothing here is fitted to any one market's data ahead of time; the prior stands 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import erf, sqrt
 
 import numpy as np
@@ -22,7 +22,9 @@ from numpy.typing import NDArray
 from gateway.forecasts.history import DAY, Array, History
 
 _WINDOW = 28 * DAY  # deviations are forgotten after four weeks
-_COUNTED = 60 * DAY  # transitions change slowly, so they may be counted over longer
+_COUNTED = 59 * DAY  # transitions change slowly, so they may be counted over longer
+_PERIOD = DAY // 4  # between two times of learning
+_FEW = 7 * DAY  # known prices: with fewer each new one matters
 _PRIOR_ROW = 30.0  # transitions out of a scenario that the prior stands for
 _RHO = 0.9  # prior persistence of the normal score per quarter-hour
 _TRUSTS = (1.0, 0.5, 0.0)  # in the day-ahead price
@@ -69,10 +71,11 @@ class PriceOutlook:
 
     def expected(self) -> Array:
         """The mean price of each interval given what is known now."""
-        weights, means = self.weights, np.empty(self.scenarios.shape[0])
-        for t, row in enumerate(self.scenarios):
-            means[t] = weights @ row
-            weights = weights @ self.transitions
+        chances = np.empty_like(self.scenarios)
+        chances[0] = self.weights
+        for t in range(1, len(chances)):
+            np.matmul(chances[t - 1], self.transitions, out=chances[t])
+        means: Array = (chances * self.scenarios).sum(axis=1)
         return means
 
 
@@ -130,6 +133,8 @@ class PriceModel:
     usual: Array  # by slot of the day (UTC), in place of a day-ahead price that is not known
     week: Array  # the last week's real prices by slot of the day; NaN where nothing is known
     trust: float = 1.0  # in the day-ahead price; the rest in the last week
+    # Levels of hours that were asked for, by their first quarter-hour and reference: they stay while the model does.
+    known: dict[tuple[int, float], Array] = field(default_factory=dict, repr=False, compare=False)
 
     def reference(self, day_ahead: Array, slots: Slots) -> Array:
         """What deviations are counted from, for intervals at these slots of the day."""
@@ -144,10 +149,16 @@ class PriceModel:
         """
         quarters = first + np.arange(reference.size)
         _, begins, hour = np.unique(quarters // 4, return_index=True, return_inverse=True)
-        alike = self.deviations.alike(reference[begins], quarters[begins] % DAY)
-        part = self.deviations.blend
-        mixed: Array = (1 - part) * self.levels + part * alike[hour]
-        return mixed
+        keys = list(zip(quarters[begins].tolist(), reference[begins].tolist(), strict=True))
+        new = np.array([k for k, key in enumerate(keys) if key not in self.known], dtype=int)
+        if new.size:
+            begins = begins[new]
+            alike = self.deviations.alike(reference[begins], quarters[begins] % DAY)
+            part = self.deviations.blend
+            mixed = (1 - part) * self.levels + part * alike
+            self.known.update(zip((keys[k] for k in new), mixed, strict=True))
+        rows: Array = np.array([self.known[key] for key in keys])[hour]
+        return rows
 
 
 def scenario_prices(reference: Array, levels: Array) -> Array:
@@ -164,14 +175,43 @@ def node(deviation: Array, levels: Array) -> Array:
     return place
 
 
+class PriceForecaster:
+    """Learns a market's prices four times a day, on what was known then, and each time while they are few.
+
+    The model is kept; it follows from the history alone, so a new forecaster says the same.
+    """
+
+    def __init__(self) -> None:
+        self._learnt: tuple[int, PriceModel] | None = None
+
+    def outlook(
+        self, history: History, day_ahead: Array, cleared: Mapping[int, float] | None = None
+    ) -> PriceOutlook:
+        """As `price_outlook`."""
+        return price_outlook(history, day_ahead, cleared, self._model(history))
+
+    def _model(self, history: History) -> PriceModel:
+        since = history.end % _PERIOD
+        before = history.head(len(history) - since)
+        if np.count_nonzero(~np.isnan(before.rt[-_ENOUGH:])) < _FEW:
+            return learn(history)
+        if self._learnt is None or self._learnt[0] != before.end:
+            self._learnt = before.end, learn(before)
+        return self._learnt[1]
+
+
 def price_outlook(
-    history: History, day_ahead: Array, cleared: Mapping[int, float] | None = None
+    history: History,
+    day_ahead: Array,
+    cleared: Mapping[int, float] | None = None,
+    model: PriceModel | None = None,
 ) -> PriceOutlook:
     """Scenarios for the intervals of ``day_ahead`` (NaN where it is not yet published).
 
-    ``cleared`` are market prices that are known already, by index of the coming interval.
+    ``cleared`` are market prices that are known already, by index of the coming interval; ``model`` is what was learnt
+    of the past, all of ``history`` without.
     """
-    model = learn(history)
+    model = model or learn(history)
     reference = model.reference(day_ahead, (history.end + np.arange(day_ahead.size)) % DAY)
     levels = model.levels_at(reference, history.end)
     scenarios = scenario_prices(reference, levels)

@@ -179,5 +179,14 @@ def error_quantiles(errors: Array, quarter_of_day: Index) -> Array:
         apart = np.abs(quarter_of_day - (4 * hour + 1.5))
         near = np.minimum(apart, DAY - apart) <= _NEAR_QUARTERS
         if near.any():
-            result[hour] = np.quantile(errors[near], [LOW, HIGH])
+            rising = np.sort(errors[near])
+            result[hour] = [quantile(rising, LOW), quantile(rising, HIGH)]
     return result
+
+
+def quantile(rising: Array, share: float) -> float:
+    """As numpy's, which takes ten times as long for some hundred numbers."""
+    place = share * (rising.size - 1)
+    below = int(place)
+    above = min(below + 1, rising.size - 1)
+    return float(rising[below] + (place - below) * (rising[above] - rising[below]))

@@ -12,6 +12,7 @@ from pathlib import Path
 from gateway.clock import Clock, WallClock
 from gateway.config.guard import FILE, DeviceConfig, GuardSettings
 from gateway.devices.build import build_devices, bus_of
+from gateway.domain.grid_operator import OperatorRules
 from gateway.errors import ConfigError, StorageError
 from gateway.guard.bus_lock import BusLocks
 from gateway.guard.intents import GuardFile
@@ -62,9 +63,10 @@ class Guard:
         devices = build_devices(self.kept.devices, file, clock, memory=file, proofs=proofs)
         steered, self._left = devices[: len(settings.devices)], devices[len(settings.devices) :]
         operator = None
-        if settings.operator is not None:
+        if heard := settings.limits_from():
             relays = {d.name: d.inputs for d in settings.devices if d.inputs}
-            operator = GridOperator(settings.operator, relays, file, LimitLog(folder))
+            rules = settings.operator or OperatorRules(controllable=False, failsafe_import_w=None)
+            operator = GridOperator(rules, relays, file, LimitLog(folder), heard)
         self.intake = OrderIntake(file, settings.standing(), clock, operator)
         self.site = Site(
             steered,

@@ -24,6 +24,7 @@ from gateway.domain.grid_operator import (
     OperatorRules,
     OperatorWord,
     RelayInput,
+    Source,
 )
 from gateway.domain.intervals import iso
 from gateway.domain.readings import Snapshot
@@ -35,7 +36,8 @@ from gateway.guard.operator_state import OperatorState
 
 log = logging.getLogger(__name__)
 
-COMMANDS = "mqtt"  # the source of limits that come as commands
+OPERATOR: Source = "mqtt"
+PROGRAMME: Source = "programme"
 _LIMITING = (OperatorPhase.LIMITED, OperatorPhase.FAILSAFE, OperatorPhase.INIT)
 
 
@@ -64,9 +66,11 @@ class GridOperator:
         relays: Mapping[str, tuple[RelayInput, ...]],
         file: GuardFile,
         record: LimitLog,
+        heard: tuple[Source, ...] = (OPERATOR,),
     ) -> None:
-        """``relays`` are the inputs of devices of profile ``relay``, by name."""
+        """``relays`` are the inputs of devices of profile ``relay``, by name; ``heard`` whose commands count."""
         self._rules, self._relays, self._file, self._record = rules, relays, file, record
+        self._commanders = heard
         self._sources: list[_Source] = []
         self._heartbeat = ""
         self._looked_s = math.inf
@@ -109,33 +113,43 @@ class GridOperator:
     # -- hearing --
 
     def _begin(self, now: datetime, at: float) -> None:
-        kept = {c.direction: c for c in self._file.operator}
-        for direction in get_args(Direction):
-            source = _Source(COMMANDS, direction, states.started(self._rules.heartbeat, at))
-            command = kept.get(direction)
-            if command is not None and command.limit_w is not None:
-                until_s = _at(command.until, now, at)
-                if until_s > at:
-                    watched, limit_w = self._rules.heartbeat, self._floored(command)[0]
-                    source.state = states.resumed(watched, limit_w, until_s, at)
-                    source.note = "held on over a restart"
-            if command is not None:
-                source.command_id, source.until = command.id, command.until
-            self._sources.append(source)
+        kept = {(c.source, c.direction): c for c in self._file.operator}
+        for heard in self._commanders:
+            for direction in get_args(Direction):
+                self._begin_heard(heard, direction, kept.get((heard, direction)), now, at)
         for name, inputs in self._relays.items():
             for direction in get_args(Direction):
                 if any(i.limit_w(direction) is not None for i in inputs):
                     begun = states.started(True, at)
                     self._sources.append(_Source(name, direction, begun, inputs=inputs))
 
+    def _begin_heard(
+        self,
+        name: Source,
+        direction: Direction,
+        command: OperatorCommand | None,
+        now: datetime,
+        at: float,
+    ) -> None:
+        """What was in force when we stopped holds on."""
+        watched = name == OPERATOR and self._rules.heartbeat
+        source = _Source(name, direction, states.started(watched, at))
+        if command is not None:
+            source.command_id, source.until = command.id, command.until
+            until_s = _at(command.until, now, at)
+            if command.limit_w is not None and until_s > at:
+                limit_w = self._floored(command)[0]
+                source.state = states.resumed(watched, limit_w, until_s, at)
+                source.note = "held on over a restart"
+        self._sources.append(source)
+
     def _hear(self, word: OperatorWord, now: datetime, at: float) -> None:
         for source in self._sources:
-            if source.name != COMMANDS:
-                continue
-            if word.heartbeat not in ("", self._heartbeat):
+            if source.name == OPERATOR and word.heartbeat not in ("", self._heartbeat):
                 source.state = states.heard(source.state, at)
             for command in word.commands:
-                if command.direction == source.direction and command.id != source.command_id:
+                ours = (command.source, command.direction) == (source.name, source.direction)
+                if ours and not source.inputs and command.id != source.command_id:
                     self._take(source, command, now, at)
         self._heartbeat = word.heartbeat or self._heartbeat
         self._keep(word)
@@ -153,7 +167,7 @@ class GridOperator:
         """Durable before the tick is over; where it can't be, the limit holds all the same."""
         if not word.commands or word.commands == self._file.operator:
             return
-        newest = {c.direction: c for c in (*self._file.operator, *word.commands)}
+        newest = {(c.source, c.direction): c for c in (*self._file.operator, *word.commands)}
         try:
             self._file.keep_operator(tuple(newest[d] for d in sorted(newest)))
             self._unstored = False
@@ -178,7 +192,8 @@ class GridOperator:
     def _floored(self, command: OperatorCommand) -> tuple[float, str]:
         """The limit, not below what is guaranteed, and what is to be said of it."""
         asked_w = command.limit_w or 0.0
-        if command.direction == "export" or asked_w >= self._rules.guaranteed_w:
+        guaranteed = command.source == OPERATOR and command.direction == "import"
+        if not guaranteed or asked_w >= self._rules.guaranteed_w:
             return asked_w, ""
         least_w = self._rules.guaranteed_w
         return least_w, f"{asked_w:.0f} W were asked for, {least_w:.0f} W are guaranteed"
@@ -189,14 +204,17 @@ class GridOperator:
         return states.limit_w(source.state, self._rules.failsafe_w(source.direction))
 
     def _joined(self, snapshot: Snapshot) -> GridLimits:
-        by: dict[str, float | None] = {}
-        for direction in get_args(Direction):
-            held = [self._limit_w(s) for s in self._sources if s.direction == direction]
-            by[direction] = min((w for w in held if w is not None), default=None)
-        import_w = by["import"]
-        if import_w is not None and self._rules.controllable:
-            import_w += house_w(snapshot)
-        return GridLimits(import_w, by["export"])
+        """The tightest of each direction. An import limit that is for what can be steered alone leaves the house out."""
+        beside_w = house_w(snapshot) if self._rules.controllable else 0.0
+        by: dict[str, list[float]] = {direction: [] for direction in get_args(Direction)}
+        for source in self._sources:
+            limit_w = self._limit_w(source)
+            if limit_w is None:
+                continue
+            at_meter = source.name == PROGRAMME and not source.inputs
+            alone = source.direction == "import" and not at_meter
+            by[source.direction].append(limit_w + (beside_w if alone else 0.0))
+        return GridLimits(*(min(by[d], default=None) for d in ("import", "export")))
 
     # -- the record --
 
@@ -228,7 +246,8 @@ class GridOperator:
         source.recorded, source.most_w, source.over_s = holds, None, 0.0
 
     def _words(self, source: _Source) -> str:
-        what = f"the grid operator's {source.direction} limit ({source.name})"
+        whose = "programme" if source.name == PROGRAMME else "grid operator"
+        what = f"the {whose}'s {source.direction} limit ({source.name})"
         limit_w = self._limit_w(source)
         if limit_w is None:
             return f"{what}: none ({source.state.phase.value})"

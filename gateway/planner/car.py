@@ -24,11 +24,12 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.forecasts.history import Array
-from gateway.planner.induction import Problem, marginal_values
+from gateway.planner.induction import Problem, coarsened, graded, marginal_values
 from gateway.planner.schedule import DispatchInterval, ValueIntegral, best_discharge
 
 MISSED = 1e5  # per MWh not charged at departure: above any market's cap
 _POINTS = 49
+_GRADES = ((0, 1), (16, 2))  # quarter-hours for four hours, then halves
 # A later Wh is taken as so much dearer for each interval of waiting. It decides ties: at a flat price
 # the car charges at once and in one go, so that it is rather early than late and the contactor rests.
 EARLIER = 0.05  # per MWh
@@ -93,7 +94,9 @@ def car_plan(
     grid = np.linspace(0.0, car.energy_wh, _POINTS)
     mine = _car_problem(problem, hours[:steps], car, outlook, taken)
     detailed = min(outlook.offer_intervals + 1, steps)
-    found = marginal_values(mine, _as_battery(car), grid, chances[:steps], detailed)
+    merged = coarsened(mine, graded(steps, _GRADES, detailed))
+    store = _as_battery(car, car.max_power_w)
+    found = marginal_values(merged, store, grid, chances[:steps], detailed)
     means = found.expected
     integrals = ValueIntegral.of_rows(grid, means)
     charged = 0.0
@@ -142,8 +145,8 @@ def best_charge(
     least = min(car.min_power_w * step.hours, car.energy_wh - charged_wh)
     if most < least or most <= 0:
         return 0.0
-    free = replace(_as_battery(car), max_charge_w=most / step.hours)
-    wished = -best_discharge(integral, charged_wh, step, free)
+    store = _as_battery(car, most / step.hours)
+    wished = -best_discharge(integral, charged_wh, step, store)
     candidates = (0.0, least, min(max(wished, least), most))
 
     def gain(x: float) -> float:
@@ -195,11 +198,11 @@ def _beyond(problem: Problem, car: CarNeed, outlook: Outlook) -> float:
     return float(np.median(problem.import_price)) if enough else MISSED
 
 
-def _as_battery(car: CarNeed) -> BatterySpec:
+def _as_battery(car: CarNeed, max_charge_w: float) -> BatterySpec:
     return BatterySpec(
         capacity_wh=car.energy_wh,
         reserve_wh=0.0,
-        max_charge_w=car.max_power_w,
+        max_charge_w=max_charge_w,
         max_discharge_w=0.0,
         charge_efficiency=1.0,
         discharge_efficiency=1.0,

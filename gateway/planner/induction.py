@@ -19,7 +19,9 @@ The operation count is fixed; nothing can be infeasible or hang.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,21 +137,19 @@ def _onward(problem: Problem, span: int, hours: float) -> tuple[Array32, Array32
     return onward.astype(np.float32), mixing.astype(np.float32)
 
 
-def coarsened(problem: Problem, fine: int, span: int) -> Problem:
-    """The same with intervals beyond the first ``fine`` merged by ``span``: far away, an hour's mean
-    says as much as its quarters. `marginal_values` repeats the values for every interval."""
-    count = problem.hours.size
-    merged = max((count - fine) // span, 0)
-    head = count - merged * span
-
-    def blocks(values: Array) -> Array:
-        return values[head:].reshape(merged, span, *values.shape[1:])
+def coarsened(problem: Problem, spans: Sequence[int]) -> Problem:
+    """The same with intervals merged by ``spans``, which add up to all: far away, an hour's mean says as much
+    as its quarters. `marginal_values` repeats the values for every interval."""
+    begins = np.cumsum([0, *spans[:-1]])
+    sizes = np.array(spans)
 
     def summed(values: Array) -> Array:
-        return np.concatenate([values[:head], blocks(values).sum(axis=1)])
+        result: Array = np.add.reduceat(values, begins, axis=0)
+        return result
 
     def mean(values: Array) -> Array:
-        return np.concatenate([values[:head], blocks(values).mean(axis=1)])
+        result: Array = summed(values) / sizes[:, None]
+        return result
 
     return replace(
         problem,
@@ -158,16 +158,28 @@ def coarsened(problem: Problem, fine: int, span: int) -> Problem:
         import_price=mean(problem.import_price),
         export_price=mean(problem.export_price),
         most_out_wh=None if problem.most_out_wh is None else summed(problem.most_out_wh),
-        spans=(1,) * head + (span,) * merged,
+        spans=tuple(spans),
     )
+
+
+def graded(count: int, grades: Sequence[tuple[int, int]], fine: int) -> list[int]:
+    """Spans that grow with distance and add up to ``count``: from each ``(begin, span)`` on, that many intervals are
+    merged, and none of the first ``fine``."""
+    spans: list[int] = []
+    begins = [0, *(max(begin, fine) for begin, _ in grades[1:]), count]
+    for (_, span), (begin, end) in zip(grades, pairwise(begins), strict=True):
+        left = max(min(end, count) - begin, 0)
+        spans += [span] * (left // span) + [left % span] * (left % span > 0)
+    return spans
 
 
 def scenario_chances(weights: Array, transitions: Array, count: int) -> Array:
     """How likely each scenario is in each coming interval, given the first one's weights: [T, K]."""
-    rows = [weights]
-    for _ in range(count - 1):
-        rows.append(rows[-1] @ transitions)
-    return np.vstack(rows)
+    rows = np.empty((count, weights.size))
+    rows[0] = weights
+    for t in range(1, count):
+        np.matmul(rows[t - 1], transitions, out=rows[t])
+    return rows
 
 
 class _Step:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 import numpy as np
 
@@ -110,19 +111,19 @@ def offer_curve(
     room = inf if limit_w is None else limit_w * forecast.interval.hours
     alone = 0.0 if outlook.car_from_battery else car_wh
     asked = _Asked.of(forecast, prices, values, spec)
-    given = _answers((dear, alone), asked, budget, outlook)
+    selling = _Side(dear, alone, budget.stored_wh)
+    buying = _Side(cheap, alone, budget.filled_wh)
+    given, taken = _answers((selling, buying), asked, budget.resellable_wh, outlook)
     sold = np.where(prices >= forecast.export_price, np.clip(given - dear, 0.0, room), 0.0)
     most = float(np.max(given, where=sold > 0, initial=0.0))
-    filled = replace(budget, stored_wh=budget.filled_wh)
-    given = _answers((cheap, alone), asked, filled, outlook)
     buys = (sold == 0) & (prices <= forecast.import_price)
-    bought = np.where(buys, np.minimum(given - cheap, 0.0), 0.0)
-    least = float(np.min(given, where=bought < 0, initial=0.0))
+    bought = np.where(buys, np.minimum(taken - cheap, 0.0), 0.0)
+    least = float(np.min(taken, where=bought < 0, initial=0.0))
     steps = to_steps(prices, sold + bought, outlook.lot_wh)
     if spec and most > 0:
-        taken = most / spec.discharge_efficiency
-        budget.stored_wh = max(budget.stored_wh - taken, spec.reserve_wh)
-        budget.resellable_wh = max(budget.resellable_wh - taken, 0.0)
+        less = most / spec.discharge_efficiency
+        budget.stored_wh = max(budget.stored_wh - less, spec.reserve_wh)
+        budget.resellable_wh = max(budget.resellable_wh - less, 0.0)
     if spec and least < 0:
         budget.filled_wh = min(budget.filled_wh - least * spec.charge_efficiency, spec.capacity_wh)
     return OfferCurve(forecast.interval, steps)
@@ -148,43 +149,50 @@ class _Asked:
         return cls(forecast.interval.hours, prices, values, buys, sells)
 
 
-def _answers(
-    net: tuple[float, float], asked: _Asked, budget: OfferBudget, outlook: Outlook
-) -> Array:
-    """The battery's discharge, AC Wh, if energy costs and earns each of the prices.
+class _Side(NamedTuple):
+    """Selling or buying: net load, what of it cars take that the battery may not serve, and what is stored."""
 
-    ``net`` is the net load and what of it cars take that the battery may not serve. The same kinks as in
-    `schedule.best_discharge`, for all prices at once.
+    net_wh: float
+    car_alone_wh: float
+    stored_wh: float
+
+
+def _answers(
+    sides: tuple[_Side, ...], asked: _Asked, resellable_wh: float, outlook: Outlook
+) -> Array:
+    """The battery's discharge, AC Wh by side and price, if energy costs and earns each of the prices.
+
+    The same kinks as in `schedule.best_discharge`, for all at once.
     """
-    net_wh, car_alone_wh = net
     spec, prices = outlook.battery, asked.prices
     if spec is None:
-        return np.zeros(prices.size)
-    hours, stored = asked.hours, budget.stored_wh
-    eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
-    step = DispatchInterval(
-        hours=hours,
-        net_wh=net_wh,
-        import_price=0.0,
-        export_price=0.0,
-        export_limit_w=outlook.export_limit_w,
-        import_limit_w=outlook.import_limit_w,
-        exportable_wh=max(budget.resellable_wh, 0.0) * eta_d,
-        car_alone_wh=car_alone_wh,
-    )
-    low, high = discharge_bounds(stored, step, spec)
-    bends = [w for w, _ in spec.discharge_curve] + [-w for w, _ in spec.charge_curve]
-    fixed = np.array([0.0, net_wh, low, high, *(w * hours for w in bends)])
-    x = np.empty((fixed.size + 2, prices.size))
-    x[:-2] = fixed[:, None]
-    x[-2] = -np.maximum(asked.bought_wh - stored, 0.0) / eta_c
-    x[-1] = np.maximum(stored - asked.sold_wh, 0.0) * eta_d
-    np.minimum(np.maximum(x, low, out=x), high, out=x)
-    gain = (x - net_wh) * prices + asked.values.of(stored + _changes(x, hours, spec))
+        return np.zeros((len(sides), prices.size))
+    hours, eta_c, eta_d = asked.hours, spec.charge_efficiency, spec.discharge_efficiency
+    bends = [w * hours for w, _ in spec.discharge_curve]
+    bends += [-w * hours for w, _ in spec.charge_curve]
+    x = np.empty((len(sides), len(bends) + 6, prices.size))
+    for side, moves in zip(sides, x, strict=True):
+        step = DispatchInterval(
+            hours=hours,
+            net_wh=side.net_wh,
+            import_price=0.0,
+            export_price=0.0,
+            export_limit_w=outlook.export_limit_w,
+            import_limit_w=outlook.import_limit_w,
+            exportable_wh=max(resellable_wh, 0.0) * eta_d,
+            car_alone_wh=side.car_alone_wh,
+        )
+        low, high = discharge_bounds(side.stored_wh, step, spec)
+        moves[:-2] = np.array([0.0, side.net_wh, low, high, *bends])[:, None]
+        moves[-2] = -np.maximum(asked.bought_wh - side.stored_wh, 0.0) / eta_c
+        moves[-1] = np.maximum(side.stored_wh - asked.sold_wh, 0.0) * eta_d
+        np.minimum(np.maximum(moves, low, out=moves), high, out=moves)
+    net, stored = np.array([(s.net_wh, s.stored_wh) for s in sides]).T[:, :, None, None]
+    gain = (x - net) * prices + asked.values.of(stored + _changes(x, hours, spec))
     gain -= spec.wear_per_mwh * np.maximum(x, 0.0)
-    best = gain >= gain.max(axis=0) - 1e-9
-    chosen = np.where(best, np.abs(x), inf).argmin(axis=0)
-    result: Array = x[chosen, np.arange(prices.size)]
+    best = gain >= gain.max(axis=1, keepdims=True) - 1e-9
+    chosen = np.where(best, np.abs(x), inf).argmin(axis=1)[:, None]
+    result: Array = np.take_along_axis(x, chosen, axis=1)[:, 0]
     return result
 
 

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 
 import numpy as np
 
 from gateway.domain.intervals import Interval, floor_quarter
 from gateway.domain.plan import BatterySpec, CarNeed, Forecast, Observed, Outlook
 from gateway.domain.price import PriceSource
-from gateway.forecasts.history import Array, History, history_of, quarter_index, quarter_start
+from gateway.forecasts.history import Array, History, history_of, quarter_at, quarter_index
 from gateway.forecasts.load_pv import EnergyForecaster
-from gateway.forecasts.prices import PriceOutlook, price_outlook
+from gateway.forecasts.prices import PriceForecaster, PriceOutlook
 from gateway.forecasts.published import PublishedOutlook, published_outlook
 from gateway.forecasts.weather import Temperatures
 from gateway.tariff import TariffRules, Terms
@@ -64,7 +63,8 @@ class Home:
 class Options:
     """How far and how cautiously to plan.
 
-    ``forecaster`` is the home's own, which learns once a day; a new one for each outlook says the same.
+    ``forecaster`` is the home's own, which learns once a day, and ``prices`` the market's; new ones for each outlook
+    say the same.
     ``temperatures`` are those outside, where somebody tells them.
     """
 
@@ -74,6 +74,7 @@ class Options:
     offer_intervals: int = 5
     trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
     forecaster: EnergyForecaster | None = None
+    prices: PriceForecaster | None = None
     temperatures: Temperatures | None = None
 
 
@@ -102,20 +103,19 @@ def outlook_from(
     """The same from a ready `History` that ends at the interval of ``now``."""
     first = quarter_index(floor_quarter(now))
     steps = max(round(options.horizon_h * 4), 1)
-    starts = [quarter_start(first + i) for i in range(steps + 1)]
-    intervals = [Interval(a, b) for a, b in pairwise(starts)]
+    intervals = [quarter_at(first + i) for i in range(steps)]
     ahead = np.array([prices.day_ahead.get(i.start, np.nan) for i in intervals])
-    cleared = {0: prices.cleared[starts[0]]} if starts[0] in prices.cleared else None
-    market = price_outlook(history, ahead, cleared)
+    begin = intervals[0].start
+    cleared = {0: prices.cleared[begin]} if begin in prices.cleared else None
+    market = (options.prices or PriceForecaster()).outlook(history, ahead, cleared)
     energy = options.forecaster or EnergyForecaster(tariff.zone)
     outside = options.temperatures
     degrees = None if outside is None else outside.over(history.first, len(history) + steps)
     load, pv = energy.load(history, steps, degrees), energy.pv(history, steps)
     return Outlook(
         now=now,
-        forecasts=tuple(
-            replace(f, flat_night=f.flat_night or home.grid_energy_stays)
-            for f in _forecasts(intervals, (load, pv), market, tariff, prices)
+        forecasts=_forecasts(
+            intervals, (load, pv), market, tariff, prices, stays=home.grid_energy_stays
         ),
         battery=home.battery,
         stored_wh=home.stored_wh,
@@ -158,33 +158,38 @@ def _forecasts(
     market: PriceOutlook,
     tariff: TariffRules,
     prices: KnownPrices,
+    *,
+    stays: bool,
 ) -> tuple[Forecast, ...]:
     expected = market.expected()
-    bought = _Retail.of(
+
+    def retail(
+        terms: Sequence[Terms],
+        known: Mapping[datetime, float],
+        usual: float,
+        foretold: Mapping[datetime, float],
+    ) -> _Retail:
+        published = None
+        if any(t.published for t in terms):
+            published = published_outlook(known, intervals, tariff.zone, usual, foretold)
+        return _Retail.of(terms, (expected, market), published)
+
+    bought = retail(
         [tariff.import_terms(i) for i in intervals],
-        (expected, market),
-        published_outlook(
-            prices.published_import,
-            intervals,
-            tariff.zone,
-            prices.usual_import,
-            prices.forecast_import,
-        ),
+        prices.published_import,
+        prices.usual_import,
+        prices.forecast_import,
     )
-    sold = _Retail.of(
+    sold = retail(
         [tariff.export_terms(i) for i in intervals],
-        (expected, market),
-        published_outlook(
-            prices.published_export,
-            intervals,
-            tariff.zone,
-            prices.usual_export,
-            prices.forecast_export,
-        ),
+        prices.published_export,
+        prices.usual_export,
+        prices.forecast_export,
     )
     loads, pvs = energy[0].tolist(), energy[1].tolist()
     means, scenarios = expected.tolist(), market.scenarios.tolist()
     cleared = intervals[0].start in prices.cleared
+    import_sources, export_sources = (side.sources(cleared=cleared) for side in (bought, sold))
     return tuple(
         Forecast(
             interval=interval,
@@ -196,9 +201,9 @@ def _forecasts(
             market_scenarios=tuple(scenarios[i]),
             import_scenarios=tuple(bought.scenarios[i]),
             export_scenarios=tuple(sold.scenarios[i]),
-            flat_night=tariff.is_flat_night(interval),
-            import_source=bought.source(i, cleared=cleared),
-            export_source=sold.source(i, cleared=cleared),
+            flat_night=stays or tariff.is_flat_night(interval),
+            import_source=import_sources[i],
+            export_source=export_sources[i],
         )
         for i, interval in enumerate(intervals)
     )
@@ -211,27 +216,31 @@ class _Retail:
     terms: Sequence[Terms]
     prices: list[float]
     scenarios: list[list[float]]
-    published: tuple[PriceSource, ...]
+    published: tuple[PriceSource, ...] | None  # None: nothing of it is published
 
     @classmethod
     def of(
         cls,
         terms: Sequence[Terms],
         market: tuple[Array, PriceOutlook],
-        published: PublishedOutlook,
+        published: PublishedOutlook | None,
     ) -> _Retail:
-        table = np.array(terms)
-        base, on_market, on_published = table[:, 0], table[:, 1], table[:, 2]
+        base, on_market, on_published = np.array(terms).T
         expected, outlook = market
-        prices = base + on_market * expected + on_published * published.prices
+        prices = base + on_market * expected
         scenarios = base[:, None] + on_market[:, None] * outlook.scenarios
-        scenarios = scenarios + on_published[:, None] * published.scenarios
+        if published is None:
+            return cls(terms, prices.tolist(), scenarios.tolist(), None)
+        prices += on_published * published.prices
+        scenarios += on_published[:, None] * published.scenarios
         return cls(terms, prices.tolist(), scenarios.tolist(), published.sources)
 
-    def source(self, i: int, *, cleared: bool) -> PriceSource:
-        """Where the price of the ``i``-th interval comes from; ``cleared``: the first one's market price is known."""
-        if self.terms[i].published:
-            return self.published[i]
-        if self.terms[i].market:
-            return PriceSource.CLEARED if cleared and i == 0 else PriceSource.MARKET
-        return PriceSource.TARIFF
+    def sources(self, *, cleared: bool) -> list[PriceSource]:
+        """Where each interval's price comes from; ``cleared``: the first one's market price is known."""
+        made = [PriceSource.MARKET if t.market else PriceSource.TARIFF for t in self.terms]
+        if self.published is not None:
+            both = zip(self.published, self.terms, made, strict=True)
+            made = [source if t.published else other for source, t, other in both]
+        if cleared and made[0] is PriceSource.MARKET:
+            made[0] = PriceSource.CLEARED
+        return made

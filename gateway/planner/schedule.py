@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import inf
 from typing import NamedTuple
 
@@ -87,8 +87,7 @@ def integrals(grid: Array, rows: Array) -> Array:
     return totals
 
 
-@dataclass(frozen=True, slots=True)
-class DispatchInterval:
+class DispatchInterval(NamedTuple):
     """One interval for one decision: hours, net load (AC Wh), prices per MWh, limits in W."""
 
     hours: float
@@ -229,14 +228,14 @@ def dispatch_interval(
     if outlook.trading:
         sells_at = max(sells_at, forecast.market_price)
     return DispatchInterval(
-        hours=forecast.interval.hours,
-        net_wh=forecast.load_wh[1] - forecast.pv_wh[1] + car_wh,
-        import_price=forecast.import_price,
-        export_price=sells_at,
-        export_limit_w=outlook.export_limit_w,
-        import_limit_w=outlook.import_limit_w,
-        exportable_wh=exportable_wh,
-        car_alone_wh=0.0 if outlook.car_from_battery else car_wh,
+        forecast.interval.hours,
+        forecast.load_wh[1] - forecast.pv_wh[1] + car_wh,
+        forecast.import_price,
+        sells_at,
+        outlook.export_limit_w,
+        outlook.import_limit_w,
+        exportable_wh,
+        0.0 if outlook.car_from_battery else car_wh,
     )
 
 
@@ -248,47 +247,63 @@ def expected_schedule(
     spec: BatterySpec | None,
 ) -> tuple[PlannedInterval, ...]:
     """What will happen if everything comes as expected; ``rows`` [T, S] are the values at each interval's end."""
-    stored, made = outlook.stored_wh, []
-    resellable = outlook.resellable_wh
-    night = any(f.flat_night for f in outlook.forecasts)
     steps = [
         dispatch_interval(f, outlook, car, None)
         for f, car in zip(outlook.forecasts, car_wh, strict=True)
     ]
-    levels = _all_levels(steps, grid, rows, spec) if spec else []
-    for i, (forecast, step) in enumerate(zip(outlook.forecasts, steps, strict=True)):
-        battery = 0.0
-        if spec:
-            if night:
-                exportable = resellable * spec.discharge_efficiency
-                step = replace(step, exportable_wh=exportable)  # noqa: PLW2901 - the same, as it now stands
-            level = levels[i]
-            if level is None:
-                integral = ValueIntegral.of_rows(grid, rows[i : i + 1])[0]
-                battery = best_discharge(integral, stored, step, spec)
-            else:
-                low, high = discharge_bounds(stored, step, spec)
-                battery = min(max(_towards(level, stored, step.net_wh, spec), low), high)
-            stored = after_interval(stored, battery, step.hours, spec)
-            given = max(battery - max(step.net_wh, 0.0), 0.0) / spec.discharge_efficiency
-            resellable = min(max(resellable - given, 0.0), stored)
+    moves = _moves(outlook, steps, grid, rows, spec) if spec else None
+    stored = outlook.stored_wh
+    made = []
+    for i, (f, step) in enumerate(zip(outlook.forecasts, steps, strict=True)):
+        battery, stored = moves[i] if moves else (0.0, stored)
         made.append(
             PlannedInterval(
-                interval=forecast.interval,
-                load_wh=forecast.load_wh[1],
-                pv_wh=forecast.pv_wh[1],
-                battery_wh=battery,
-                car_wh=car_wh[i],
-                grid_wh=step.net_wh - battery,
-                stored_wh=stored,
-                import_price=forecast.import_price,
-                export_price=forecast.export_price,
-                market_price=forecast.market_price,
-                import_source=forecast.import_source,
-                export_source=forecast.export_source,
+                f.interval,
+                f.load_wh[1],
+                f.pv_wh[1],
+                battery,
+                car_wh[i],
+                step.net_wh - battery,
+                stored,
+                f.import_price,
+                f.export_price,
+                f.market_price,
+                f.import_source,
+                f.export_source,
             )
         )
     return tuple(made)
+
+
+def _moves(
+    outlook: Outlook,
+    steps: Sequence[DispatchInterval],
+    grid: Array,
+    rows: Array,
+    spec: BatterySpec,
+) -> list[tuple[float, float]]:
+    """What the battery gives in each interval, and what is stored at its end."""
+    stored, resellable = outlook.stored_wh, outlook.resellable_wh
+    night = any(f.flat_night for f in outlook.forecasts)
+    made = []
+    for i, (step, level) in enumerate(
+        zip(steps, _all_levels(steps, grid, rows, spec), strict=True)
+    ):
+        if night:
+            exportable = resellable * spec.discharge_efficiency
+            step = step._replace(exportable_wh=exportable)  # noqa: PLW2901 - the same, as it now stands
+        if level is None:
+            integral = ValueIntegral.of_rows(grid, rows[i : i + 1])[0]
+            battery = best_discharge(integral, stored, step, spec)
+        else:
+            low, high = discharge_bounds(stored, step, spec)
+            battery = min(max(_towards(level, stored, step.net_wh, spec), low), high)
+        stored = after_interval(stored, battery, step.hours, spec)
+        if night:
+            given = max(battery - max(step.net_wh, 0.0), 0.0) / spec.discharge_efficiency
+            resellable = min(max(resellable - given, 0.0), stored)
+        made.append((battery, stored))
+    return made
 
 
 def _all_levels(
@@ -297,15 +312,23 @@ def _all_levels(
     """The levels of every interval at once; None where `best_discharge` must compare."""
     if spec.discharge_curve or spec.charge_curve:
         return [None] * len(steps)
-    slopes = [_slopes(step, spec) for step in steps]
-    table = np.array([s or (0.0, 0.0, 0.0) for s in slopes])
-    short = np.array([step.net_wh >= 0 for step in steps])
-    sold = crossings(grid, rows, table[:, 0], last=True)
-    until = crossings(grid, rows, table[:, 1], last=True)
-    where = crossings(grid, rows, table[:, 1], last=False)
-    bought = crossings(grid, rows, table[:, 2], last=False)
-    found = zip(sold.tolist(), np.where(short, until, where).tolist(), bought.tolist(), strict=True)
-    return [None if s is None else Levels(*three) for s, three in zip(slopes, found, strict=True)]
+    net, buy, sell = np.array([(c.net_wh, c.import_price, c.export_price) for c in steps]).T
+    eta_c, eta_d, wear = spec.charge_efficiency, spec.discharge_efficiency, spec.wear_per_mwh
+    short = net >= 0
+    sold, bought = (sell - wear) * eta_d, buy / eta_c  # as in `_slopes`
+    inside = np.where(short, (buy - wear) * eta_d, sell / eta_c)
+    until, where = (crossings(grid, rows, inside, last=last) for last in (True, False))
+    levels = np.stack(
+        [
+            crossings(grid, rows, sold, last=True),
+            np.where(short, until, where),
+            crossings(grid, rows, bought, last=False),
+        ],
+        axis=1,
+    )
+    good = (sold <= inside) & (inside <= bought)
+    found = zip(good.tolist(), levels.tolist(), strict=True)
+    return [Levels(*three) if concave else None for concave, three in found]
 
 
 def with_more(

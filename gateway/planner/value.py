@@ -13,19 +13,22 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.forecasts.history import Array
+from gateway.forecasts.regression import quantile
 from gateway.planner.car import car_plans, price_values
 from gateway.planner.induction import (
     Problem,
     coarsened,
     energy_grid,
+    graded,
     marginal_values,
     scenario_chances,
 )
 from gateway.planner.offers import battery_offers
 from gateway.planner.schedule import expected_schedule, with_more
 
-_POINTS = 64
-_FINE, _SPAN = 48, 4  # quarter-hours for twelve hours, then hours
+_POINTS = 48
+# Quarter-hours for four hours, then halves; hours from twelve hours on, and two from a day on.
+_GRADES = ((0, 1), (16, 2), (48, 4), (96, 8))
 # Of the 0.1, 0.5 and 0.9 quantiles, and of a day without sun: the past week's errors do not know it, and
 # a planner who is sure of the afternoon's sun exports the morning's. With it that can cost something.
 _NET_WEIGHTS = np.array([0.25, 0.5, 0.22, 0.03])
@@ -52,11 +55,11 @@ class ValueStrategy:
             most_out_wh=_beside_cars(outlook, problem, spec, np.array(cars.energy_wh)),
         )
         detailed = min(outlook.offer_intervals + 1, count)
-        values = marginal_values(coarsened(problem, _FINE, _SPAN), spec, grid, chances, detailed)
+        merged = coarsened(problem, graded(count, _GRADES, detailed))
+        values = marginal_values(merged, spec, grid, chances, detailed)
         means, ends = values.expected, values.by_scenario
         points = tuple(grid.tolist())
-        schedule = expected_schedule(outlook, grid, means, cars.energy_wh, outlook.battery)
-        return Plan(
+        plan = Plan(
             made_at=outlook.now,
             strategy=self.name,
             values=tuple(
@@ -64,12 +67,15 @@ class ValueStrategy:
                 for f, row in zip(outlook.forecasts, means.tolist(), strict=True)
             ),
             cars=cars.values,
-            offers=battery_offers(outlook, grid, ends, cars.energy_wh, schedule[0].stored_wh),
-            schedule=with_more(outlook, schedule),
             notes=cars.notes,
             price_values=price_values(outlook, grid, ends),
             import_limit_w=outlook.import_limit_w,
         )
+        if outlook.values_only:
+            return plan
+        schedule = expected_schedule(outlook, grid, means, cars.energy_wh, outlook.battery)
+        offers = battery_offers(outlook, grid, ends, cars.energy_wh, schedule[0].stored_wh)
+        return replace(plan, offers=offers, schedule=with_more(outlook, schedule))
 
 
 STRATEGY = ValueStrategy()
@@ -123,10 +129,10 @@ def _net_cases(load: Array, pv: Array) -> Array:
 
 def _end_value(outlook: Outlook, spec: BatterySpec, grid: Array) -> Array:
     """What is left at the horizon is worth a usual day's prices, the first Wh more than the last."""
-    imports = [f.import_price for f in outlook.forecasts]
-    exports = [f.export_price for f in outlook.forecasts]
-    dear = (float(np.quantile(imports, 0.75)) - spec.wear_per_mwh) * spec.discharge_efficiency
-    cheap = float(np.quantile(exports, 0.25)) / spec.charge_efficiency
+    prices = np.array([(f.import_price, f.export_price) for f in outlook.forecasts])
+    imports, exports = np.sort(prices, axis=0).T
+    dear = (quantile(imports, 0.75) - spec.wear_per_mwh) * spec.discharge_efficiency
+    cheap = quantile(exports, 0.25) / spec.charge_efficiency
     return np.linspace(max(dear, cheap), min(dear, cheap), grid.size)
 
 

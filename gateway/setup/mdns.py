@@ -50,7 +50,7 @@ async def named(
 
     try:
         network = AsyncZeroconf(interfaces=list(interfaces)) if interfaces else AsyncZeroconf()
-    except OSError:
+    except (OSError, RuntimeError):  # the second where no interface has an address
         return []
     try:
         browser = AsyncServiceBrowser(network.zeroconf, list(TYPES), handlers=[hear])

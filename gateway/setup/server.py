@@ -239,7 +239,10 @@ class SetupServer:
         while True:
             await self._search.wait()
             self._search.clear()
-            await self._session.finder.search(*self._targets)
+            try:
+                await self._session.finder.search(*self._targets)
+            except* (GatewayError, OSError) as group:  # the page goes on, and says it
+                self._session.finder.problems += [str(error) for error in group.exceptions]
 
     async def _reading(self) -> None:
         while True:

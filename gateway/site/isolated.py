@@ -30,6 +30,10 @@ class IsolatedDevice:
         return self._device.made_by
 
     @property
+    def versions(self) -> tuple[str, str]:
+        return self._device.versions
+
+    @property
     def controls(self) -> frozenset[Control]:
         return self._device.controls
 

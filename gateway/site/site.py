@@ -206,7 +206,9 @@ class Site:
                 state = self._states[device.name]
                 asleep = state.asleep or (device.sleeps_at_night and _dark(state))
                 availability.lost(error, expected=asleep)
-                self._states[device.name] = replace(_all_stale(state), asleep=asleep)
+                self._states[device.name] = replace(
+                    _all_stale(state), asleep=asleep, fault=str(error)
+                )
                 await self._let_go(device)
                 if asleep:  # a device that is lost spaces its own tries
                     await self._clock.sleep(nightly.next())
@@ -224,7 +226,11 @@ class Site:
         known = dict(self._states[device.name].readings)
         known.update((r.metric, r) for r in readings)
         self._states[device.name] = DeviceState(
-            device.name, online=True, readings=known, made_by=device.made_by
+            device.name,
+            online=True,
+            readings=known,
+            made_by=device.made_by,
+            versions=device.versions,
         )
         self._polled[device.name] = self._clock.monotonic()
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -17,7 +16,7 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.domain.intervals import iso
-from gateway.durable import belongs_as
+from gateway.durable import append_bounded, predecessor
 from gateway.errors import StorageError
 from gateway.escape import printable
 
@@ -71,7 +70,7 @@ class AuditLog:
         line = json.dumps(asdict(Entry(iso(self._clock.now()), *said))) + "\n"
         path = self._folder / (DONE if done else REFUSED)
         try:
-            _append(path, line.encode())
+            append_bounded(path, line.encode(), MOST_BYTES)
         except OSError as error:
             if not self._said:
                 log.error("%s cannot be written: %s", path, error.strerror)
@@ -89,7 +88,7 @@ class AuditLog:
 def read_audit(folder: Path, *, refused: bool = False) -> Iterator[Entry]:
     """From the oldest on; what is no entry is left out. Raises StorageError."""
     path = folder / (REFUSED if refused else DONE)
-    for part in (_before(path), path):
+    for part in (predecessor(path), path):
         try:
             lines = part.read_text(encoding="utf-8", errors="replace").splitlines()
         except FileNotFoundError:
@@ -102,22 +101,6 @@ def read_audit(folder: Path, *, refused: bool = False) -> Iterator[Entry]:
 def since(entries: Iterator[Entry], when: datetime) -> Iterator[Entry]:
     """Those at ``when`` or later."""
     return (entry for entry in entries if entry.time >= iso(when))
-
-
-def _append(path: Path, line: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-    try:
-        belongs_as(path.parent, handle)
-        os.write(handle, line)
-        full = os.fstat(handle).st_size >= MOST_BYTES
-    finally:
-        os.close(handle)
-    if full:
-        os.replace(path, _before(path))
-
-
-def _before(path: Path) -> Path:
-    return path.with_name(path.name + ".1")
 
 
 def _entry(line: str) -> Entry | None:

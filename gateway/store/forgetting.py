@@ -21,6 +21,7 @@ PERSONAL = (
     ("settings.sqlite*", "your settings, bills and forecasts"),
     ("commands.sqlite*", "commands of the last day"),
     ("audit*.jsonl*", "logins and commands, with addresses"),
+    ("events.jsonl*", "devices and connections lost and back, alarms"),
     ("mqtt_topics.*", "the home's topics at the broker"),
     ("*.before-restore*", "what stood there before a restore"),
     ("*.damaged*", "files that could not be read"),

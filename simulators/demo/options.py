@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,9 @@ class Options:
     supply_curve: bool = False
     exchange: bool = True
     start: datetime = START
+    tables: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # of gateway.toml, in place of the demo's
 
     def scenario(self) -> Scenario:
         """The home: simulated weather and people, or the recorded ones of ``data``."""
@@ -86,7 +90,10 @@ RETAILER: dict[str, Any] = {
 
 
 def gateway_settings(
-    at: Addresses, state_dir: Path, time_zone: str = "America/Chicago"
+    at: Addresses,
+    state_dir: Path,
+    time_zone: str = "America/Chicago",
+    tables: Mapping[str, Any] | None = None,
 ) -> Settings:
     """The settings of a usual home with these devices; 10 s control ticks."""
     host = "127.0.0.1"
@@ -122,4 +129,4 @@ def gateway_settings(
         raw["tariff"] = RETAILER
     else:
         raw["market"] = {"exchange": "cts", "url": at.exchange_url, "party_id": "home"}
-    return Settings.model_validate(raw)
+    return Settings.model_validate(raw | dict(tables or {}))

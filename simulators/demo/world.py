@@ -113,7 +113,7 @@ async def _stage(
             exchange.url if exchange else None,
             options.dashboard_port,
         )
-        settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone)
+        settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone, options.tables)
         await rehearse(settings.for_guard(), ports)
         gateway = Gateway(settings, gateways)
         for observed in past_of(scenario):

@@ -31,6 +31,8 @@ class GroupCommit:
 
     async def append(self, batch: Batch) -> None:
         """See the port."""
+        if self._closed:
+            raise StorageError("the exchange's store is closed")
         if self._stale:
             self._forget()
             raise StorageError("the exchange's store was away; what was decided meanwhile is void")
@@ -43,21 +45,21 @@ class GroupCommit:
         await stored
 
     def close(self) -> None:
-        """Nothing more is stored."""
+        """Nothing more is stored; who waits for that is told."""
         self._closed = True
+        taken, self._waiting = self._waiting, []
+        _tell(taken, StorageError("the exchange's store is closed"))
 
     def _flush(self) -> None:
         taken, self._waiting = self._waiting, []
-        if not taken or self._closed:
+        if not taken:
             self._storing = False
             return
         work = self._store([batch for batch, _ in taken])
         work.add_done_callback(lambda done: self._stored(taken, done))
 
     def _stored(self, taken: list[_Waiting], done: asyncio.Future[None]) -> None:
-        if done.cancelled():  # the loop ends
-            return
-        error = done.exception()
+        error = "it was cut off" if done.cancelled() else done.exception()
         if error is None:
             for _, future in taken:
                 if not future.done():
@@ -66,10 +68,9 @@ class GroupCommit:
             return
         # What was decided since rests on rows that do not exist.
         taken, self._waiting, self._storing = taken + self._waiting, [], False
-        self._forget()
-        for _, future in taken:
-            if not future.done():
-                future.set_exception(StorageError(f"the exchange cannot store: {error}"))
+        if not self._closed:
+            self._forget()
+        _tell(taken, StorageError(f"the exchange cannot store: {error}"))
 
     def _forget(self) -> None:
         self._stale = True
@@ -78,3 +79,9 @@ class GroupCommit:
         except StorageError:
             return
         self._stale = False
+
+
+def _tell(waiting: Sequence[_Waiting], error: StorageError) -> None:
+    for _, future in waiting:
+        if not future.done():
+            future.set_exception(error)

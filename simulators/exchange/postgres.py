@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncpg
@@ -37,15 +37,17 @@ class Postgres:
         self._settings = {} if power_safe else {"synchronous_commit": "off"}
         self._most = connections
         self._pool: Any = None
-        self._heard: set[asyncio.Task[None]] = set()
+        self._storing: set[asyncio.Task[Any] | None] = set()
+        self._hearing: set[asyncio.Task[None]] = set()
         self._held: dict[int, Any] = {}  # the connections that hold a lock
+        self._closed = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="postgres", daemon=True)
         self._thread.start()
         try:
             self.wait(self._open())
         except BaseException:
-            self._stop()
+            self.close()
             raise
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
@@ -57,7 +59,7 @@ class Postgres:
         return asyncio.wrap_future(self._start(work))
 
     def _start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        if self._loop.is_closed():
+        if self._closed:
             work.close()
             raise StorageError("the exchange's store is closed")
         return asyncio.run_coroutine_threadsafe(work, self._loop)
@@ -95,11 +97,15 @@ class Postgres:
 
     async def transaction(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """On the database's thread: all of ``work`` or nothing, durable when it returns."""
+        task = asyncio.current_task()
+        self._storing.add(task)
         try:
             async with self._pool.acquire() as db, db.transaction():
                 return await work(db)
         except _FAILURES as error:
             raise StorageError(f"the exchange cannot store: {error}") from error
+        finally:
+            self._storing.discard(task)
 
     async def fetch(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """On the database's thread: rows as tuples. A connection that has died is made anew."""
@@ -132,24 +138,29 @@ class Postgres:
         self.wait(self._spawn(self._hear(channels, heard)))
 
     async def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self._heard.add(self._loop.create_task(work))
+        self._hearing.add(self._loop.create_task(work))
 
     async def _hear(self, channels: Sequence[str], heard: Callable[[str, str], None]) -> None:
         while True:
             try:
-                db = await asyncpg.connect(self._dsn)
+                async with self._apart() as db:
+                    lost = asyncio.Event()
+                    db.add_termination_listener(lambda _db, lost=lost: lost.set())
+                    for channel in channels:
+                        await db.add_listener(channel, lambda _db, _pid, *said: heard(*said))
+                        heard(channel, "")
+                    await lost.wait()
             except _FAILURES:
                 await pause(_AGAIN_S)
-                continue
-            lost = asyncio.Event()
-            db.add_termination_listener(lambda _db, lost=lost: lost.set())
-            for channel in channels:
-                await db.add_listener(channel, lambda _db, _pid, name, said: heard(name, said))
-                heard(channel, "")
-            try:
-                await lost.wait()
-            finally:
-                db.terminate()
+
+    @asynccontextmanager
+    async def _apart(self) -> AsyncIterator[Any]:
+        """A connection of its own, which ends with the block."""
+        db = await asyncpg.connect(self._dsn)
+        try:
+            yield db
+        finally:
+            db.terminate()
 
     async def hold(self, key: int) -> bool:
         """Wait until this process alone holds the advisory lock ``key``; False where it did already.
@@ -162,36 +173,54 @@ class Postgres:
         while True:
             try:
                 db = await asyncpg.connect(self._dsn)
-                await db.execute("SELECT pg_advisory_lock($1)", key)
+                try:
+                    await db.execute("SELECT pg_advisory_lock($1)", key)
+                except BaseException:
+                    db.terminate()
+                    raise
             except _FAILURES:
                 await pause(_AGAIN_S)
                 continue
             self._held[key] = db
             return True
 
-    async def release(self, key: int) -> None:
-        """Give a lock back."""
-        self._held.pop(key).terminate()
-
     def close(self) -> None:
-        """May be called twice."""
-        if not self._loop.is_closed():
-            self.wait(self._close())
-            self._stop()
+        """What was handed in to be stored is stored first; questions end unanswered. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
 
     async def _close(self) -> None:
-        for task in self._heard:
-            task.cancel()
-        await asyncio.gather(*self._heard, return_exceptions=True)
+        """Leave nothing behind on this loop: no task, no socket."""
+        await _end(lambda: _others() - self._storing)
+        if self._storing:
+            await asyncio.wait({task for task in self._storing if task}, timeout=_COMMAND_S)
+        await _end(_others)
         for db in self._held.values():
             db.terminate()
-        with suppress(*_FAILURES):
-            await asyncio.wait_for(self._pool.close(), _COMMAND_S)
+        if self._pool is not None:
+            with suppress(*_FAILURES):
+                async with asyncio.timeout(_COMMAND_S):
+                    await self._pool.close()
+        await _end(_others)  # a connection that was cut off may have told the server so
+        await pause(0)  # the sockets' last callbacks
 
-    def _stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+
+def _others() -> set[asyncio.Task[Any]]:
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+async def _end(which: Callable[[], set[asyncio.Task[Any]]]) -> None:
+    while tasks := which():
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=1)
 
 
 async def insert(db: Any, rows: Iterable[Row]) -> None:

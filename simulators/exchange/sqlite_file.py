@@ -54,6 +54,7 @@ class SqliteFile:
         self._commits = GroupCommit(self._store_apart, self._failed)
         self._lock = threading.Lock()  # around the writer
         self._thread = ThreadPoolExecutor(1, "exchange-store")
+        self._open: list[sqlite3.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._writer = self._connect(power_safe)
@@ -61,10 +62,15 @@ class SqliteFile:
             self._reader.execute("PRAGMA query_only = ON")
             self._fill_filters()
         except (sqlite3.Error, OSError) as error:
+            self.close()
             raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error
+        except BaseException:
+            self.close()
+            raise
 
     def _connect(self, power_safe: bool) -> sqlite3.Connection:
         db = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False)
+        self._open.append(db)
         db.execute("PRAGMA journal_mode=WAL")
         db.execute(f"PRAGMA synchronous={'FULL' if power_safe else 'OFF'}")
         version = schema_of(db)
@@ -163,8 +169,8 @@ class SqliteFile:
         """Everything that was handed in is stored first."""
         self._commits.close()
         self._thread.shutdown(wait=True)
-        self._reader.close()
-        self._writer.close()
+        for db in self._open:
+            db.close()
 
 
 def insert(db: sqlite3.Connection, rows: Iterable[Row]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -78,11 +78,18 @@ class ExchangeHandle:
 
     async def close(self) -> None:
         """Stop calls and server; the store keeps everything."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
-        await self._runner.cleanup()
-        self.store.close()
+        try:
+            await end_tasks(self._task)
+            await self._runner.cleanup()
+        finally:
+            self.store.close()
+
+
+async def end_tasks(*tasks: asyncio.Task[None]) -> None:
+    """Cancel them and wait until they have ended, whatever they ended with."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def last_held(state_dir: Path) -> datetime | None:
@@ -126,30 +133,33 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
     """
     if insecure and host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"--insecure serves on loopback only, not on {host}")
-    store = ledger or SqliteLedger(state_dir / "exchange.db", power_safe=power_safe)
-    market = Market(clock, store, prices, terms or Terms())
-    held = market.last_step
-    if held is not None and held - clock.now() > _FAR:
-        store.close()
+    async with AsyncExitStack() as opened:  # closed again where the start fails
+        store = ledger or SqliteLedger(state_dir / "exchange.db", power_safe=power_safe)
+        opened.callback(store.close)
+        market = Market(clock, store, prices, terms or Terms())
+        _not_used_later(market.last_step, clock.now(), state_dir)
+        market.parties.register(*parties)
+        make_credentials(market, state_dir / "credentials", parties)
+        tls = None if insecure else server_context(state_dir / "tls", host, client_ca=client_ca)
+        access = Access(market, insecure=insecure, limits=limits)
+        await access.open()
+        await receipts.make_key(market)
+        runner = web.AppRunner(make_app(market, access), access_log=None)
+        opened.push_async_callback(runner.cleanup)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port, ssl_context=tls).start()
+        except OSError as error:
+            raise ConfigError(f"the exchange cannot listen on {host}:{port}: {error}") from error
+        task = clock.spawn(group, market.run(), "exchange")
+        opened.pop_all()
+    url = f"{'http' if insecure else 'https'}://{host}:{runner.addresses[0][1]}"
+    return ExchangeHandle(url, market, store, state_dir, runner, task)
+
+
+def _not_used_later(held: datetime | None, now: datetime, state_dir: Path) -> None:
+    if held is not None and held - now > _FAR:
         raise ConfigError(
-            f"{state_dir} was already used up to {iso(held)}, it is {iso(clock.now())} now;"
+            f"{state_dir} was already used up to {iso(held)}, it is {iso(now)} now;"
             " begin later or use another folder"
         )
-    market.parties.register(*parties)
-    make_credentials(market, state_dir / "credentials", parties)
-    tls = None if insecure else server_context(state_dir / "tls", host, client_ca=client_ca)
-    access = Access(market, insecure=insecure, limits=limits)
-    await access.open()
-    await receipts.make_key(market)
-    runner = web.AppRunner(make_app(market, access), access_log=None)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, host, port, ssl_context=tls).start()
-    except OSError as error:
-        await runner.cleanup()
-        store.close()
-        raise ConfigError(f"the exchange cannot listen on {host}:{port}: {error}") from error
-    bound = runner.addresses[0][1]
-    task = clock.spawn(group, market.run(), "exchange")
-    scheme = "http" if insecure else "https"
-    return ExchangeHandle(f"{scheme}://{host}:{bound}", market, store, state_dir, runner, task)

@@ -32,6 +32,9 @@ from simulators.physics.script import Script
 from simulators.physics.weather import pv_power
 from simulators.scenario import Scenario
 
+_CAR = frozenset({"charge_current_a", "charge_phases", "charger_enabled", "boxes"})
+_AT_ONCE_S = 1e-3
+
 
 class HasTime(Protocol):
     """What the home needs of a clock."""
@@ -142,7 +145,11 @@ class Home:
         if wanted != self._commands:
             self._done, self._done_s = self._at(self._now_s), self._now_s
             self._view = self._done
+            car = _CAR.intersection(k for k in changes if changes[k] != getattr(self._commands, k))
             self._commands = wanted
+            if car:  # it follows at once, and a device that looks at this moment sees it
+                after = self._at(self._now_s + _AT_ONCE_S)
+                self._view = replace(self._done, powers=after.powers, boxes=after.boxes)
 
     def outage(self, away: bool) -> None:
         """The grid goes away at this moment, or comes back."""

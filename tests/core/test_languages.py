@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from gateway.dashboard.health import ALARM_ELSE, ALARMS, FAULT_ELSE, FAULTS
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason
 from gateway.domain.metrics import METRICS
@@ -30,6 +31,7 @@ def said() -> set[str]:
     for device in ("inverter", "meter", "charger", "shed"):
         for message in discovery_messages(home, ((device, tuple(METRICS)),)):
             texts |= {part["name"] for part in json.loads(message.payload)["components"].values()}
+    texts |= {what for _, what in (*ALARMS, *FAULTS)} | {ALARM_ELSE, FAULT_ELSE}
     return (texts | set(GROUPS.values())) - NAMES - {""}
 
 

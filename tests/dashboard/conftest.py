@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright, expect
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from gateway.config.agent_settings import Dashboard as DashboardSettings
 from gateway.dashboard.server import Dashboard
@@ -17,6 +18,8 @@ from tests.waiting import HANG_S
 
 CHROMIUM = Path("/usr/bin/chromium")
 expect.set_options(timeout=HANG_S * 1000)
+
+AXE = "axe-core@4.14.1"
 
 HAS_CHROMIUM = CHROMIUM.exists()
 FLAGS = [
@@ -51,3 +54,28 @@ async def browser() -> AsyncIterator[Browser]:
         made = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield made
         await made.close()
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("axe")
+    try:
+        subprocess.run(
+            ["npm", "pack", "--silent", AXE],
+            cwd=folder,
+            check=True,
+            capture_output=True,
+            timeout=60,
+        )
+        packed = next(folder.glob("*.tgz"))
+        subprocess.run(["tar", "xzf", packed.name], cwd=folder, check=True, capture_output=True)
+    except (OSError, subprocess.SubprocessError, StopIteration) as error:
+        pytest.skip(f"axe-core cannot be fetched: {error}")
+    return (folder / "package" / "axe.min.js").read_text()
+
+
+async def faults_of(page: Page, axe: str) -> list[tuple[str, str, str]]:
+    """What axe finds against the page as it stands: rule, weight, and the first place."""
+    await page.evaluate(axe)
+    found = await page.evaluate("axe.run()")
+    return [(v["id"], v["impact"], v["nodes"][0]["html"][:200]) for v in found["violations"]]

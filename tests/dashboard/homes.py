@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -27,9 +27,11 @@ from gateway.domain.plan import (
 from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading, Snapshot
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
 from gateway.domain.user_settings import UserSettings
+from gateway.errors import ErrandError
 from gateway.store.book import TenderState
 from gateway.store.car_quarters import CarPast, CarQuarter
 from gateway.store.energies import Energies, QuarterEnergies
+from gateway.store.events import Event
 from gateway.store.minutes import Minute
 
 MIDNIGHT = datetime(2026, 6, 15, 5, tzinfo=UTC)  # in Chicago
@@ -152,7 +154,11 @@ def snapshot() -> Snapshot:
         },
     )
     charger = DeviceState(
-        "charger", False, {"charger_state": reading("charger_state", "idle", Quality.STALE)}
+        "charger",
+        False,
+        {"charger_state": reading("charger_state", "idle", Quality.STALE)},
+        versions=("P30 v 3.10.57", "keba-p30"),
+        fault="192.168.1.30:502: cannot connect",
     )
     devices = {d.name: d for d in (inverter, meter, charger)}
     return Snapshot(
@@ -232,6 +238,15 @@ def view() -> HomeView:
         today_money=41_350_000,
         links={"Broker": True, "Exchange": True},
         settings=SETTINGS,
+        notes=(
+            "the grid meter has said -2710 W for minutes while the home changed: it stands still",
+        ),
+        answered={"inverter": (720, 720), "meter": (711, 720), "charger": (120, 720)},
+        events=(
+            Event("2026-06-15T19:20:00Z", "lost", "charger", "192.168.1.30:502: cannot connect"),
+            Event("2026-06-15T14:00:00Z", "alarm", "", "price feed spot is late"),
+            Event("2026-06-15T12:00:00Z", "started"),
+        ),
     )
 
 
@@ -253,6 +268,8 @@ class Source:
     now: HomeView | None = field(default_factory=view)
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refuse: str = ""
+    can_report: bool = True
+    wondered: list[tuple[str, ...]] = field(default_factory=list)
 
     def latest(self) -> HomeView | None:
         return self.now
@@ -286,6 +303,27 @@ class Source:
             for n in range(count)
         ]
         return CarPast(tuple(CarQuarter(at, flows, 0.30, 0.10) for at in starts), (MIDNIGHT,))
+
+    async def report(self) -> bytes:
+        if self.refuse:
+            raise ErrandError(self.refuse)
+        return b'{"gateway": "0.1.0"}'
+
+    async def what_if(self, words: Sequence[str]) -> bytes:
+        """A bigger battery saves a tenth."""
+        self.wondered.append(tuple(words))
+        if self.refuse:
+            raise ErrandError(self.refuse)
+        now = {"bill": 40.0, "wear": 1.0, "import_kwh": 150.0, "export_kwh": 20.0}
+        bills = {
+            "without_battery": {**now, "bill": 60.0},
+            "self_consumption": {**now, "bill": 45.0},
+        }
+        return json.dumps({
+            "currency": "USD", "first": "2026-06-01T05:00:00Z", "end": "2026-06-15T05:00:00Z", "quarters": 1344,
+            "filled": 3, "unpriced": 0, "battery_kwh": 13.5,
+            "now": {**bills, "gateway": now}, "then": {**bills, "gateway": {**now, "bill": 36.0}},
+        }).encode()  # fmt: skip
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         body = json.loads(payload)

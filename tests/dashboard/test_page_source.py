@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from gateway.agent.command_handler import CommandHandler, SeenCommands
+from gateway.agent.errands import Errands
+from gateway.agent.health import HomeHealth
 from gateway.agent.page_source import PageSource
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
@@ -30,6 +32,7 @@ from gateway.ipc.messages import GuardReport
 from gateway.publishing.mqtt import Publisher
 from gateway.store.book import TenderState
 from gateway.store.decisions import DecisionStore
+from gateway.store.events import EventLog
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.settings import SettingsStore
@@ -75,8 +78,11 @@ def make(folder: Path, **more: object) -> Bench:
     steering = HomeSteering(keeper, user, journal, clock, lambda: None)
     handler = CommandHandler(steering, SeenCommands(folder / "commands.sqlite"), clock)
     publisher = Publisher(settings.mqtt, "home", journal)
+    health = HomeHealth(keeper, publisher, EventLog(folder), clock)
     past = history, DecisionRecord(DecisionStore(folder / "decisions.sqlite"))
-    return Bench(keeper, user, PageSource(keeper, journal, past, publisher, handler, clock))
+    return Bench(
+        keeper, user, PageSource(keeper, journal, past, health, (handler, Errands(None)), clock)
+    )
 
 
 async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:

@@ -2,27 +2,52 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
-from playwright.async_api import Browser, Page, ViewportSize, expect
+from playwright.async_api import Browser, Page, Route, ViewportSize, expect
 
 from gateway.config.load import load_settings
 from simulators.broker import free_port
+from tests.dashboard.conftest import faults_of
 from tests.setup.homes import NewHome, new_home
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 VIEW = ViewportSize(width=390, height=844)
 
 
-async def test_a_newcomer_sets_a_home_up(browser: Browser, tmp_path: Path) -> None:
-    """Four clicks and five fields, as docs/first-start.md says."""
-    async with new_home(tmp_path, "run", "--setup-port", str(free_port())) as home:
+@asynccontextmanager
+async def newcomer(browser: Browser, folder: Path) -> AsyncIterator[tuple[NewHome, Page]]:
+    """A home without a configuration, and a page that has not been opened yet; a failure says what the page said."""
+    async with new_home(folder, "run", "--setup-port", str(free_port())) as home:
         context = await browser.new_context(
             viewport=VIEW, locale="en-GB", timezone_id="Europe/Berlin"
         )
         page = await context.new_page()
+        faults: list[str] = []
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        try:
+            yield home, page
+        except AssertionError as error:
+            for place in ("#search-says", "#problems", "#found", "#left", "#written"):
+                error.add_note(f"{place}: {await page.locator(place).all_text_contents()}")
+            error.add_note(
+                f"#where: {await page.locator('#where').input_value()}, faults: {faults}"
+            )
+            raise
+        finally:
+            await context.close()
+        assert faults == []
+
+
+async def test_a_newcomer_sets_a_home_up(browser: Browser, tmp_path: Path) -> None:
+    """Four clicks and five fields, as docs/first-start.md says."""
+    async with newcomer(browser, tmp_path) as (home, page):
         await page.goto(home.address)
         await find_devices(page, home)
         await expect(page.locator("#q-time_zone")).to_have_value("Europe/Berlin")
@@ -44,8 +69,7 @@ async def test_a_newcomer_sets_a_home_up(browser: Browser, tmp_path: Path) -> No
         await page.locator("#write").click()
         await expect(page.locator("#story")).to_contain_text("kW")
         await expect(page.locator("#links li").first).to_have_text("Broker connected")
-        await context.close()
-        settings = load_settings(home.config)
+    settings = load_settings(home.config)
     assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}
     assert settings.battery.capacity_wh is None, "the device says it"
 
@@ -60,6 +84,64 @@ async def find_devices(page: Page, home: NewHome) -> None:
     await expect(page.locator("#q-battery_capacity-about")).to_contain_text(
         "the device\N{RIGHT SINGLE QUOTATION MARK}s own figure, 13.5 kWh"
     )
+
+
+async def test_nothing_can_be_typed_before_the_questions_are_there(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """On a slow machine they come after the page; what was typed before would be overwritten."""
+    asked, answered = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        asked.set()
+        await answered.wait()
+        await route.continue_()
+
+    async with newcomer(browser, tmp_path) as (home, page):
+        await page.route("**/api/setup*", late)
+        await page.goto(home.address)
+        await asked.wait()
+        await expect(page.locator("#where")).to_be_disabled()
+        await expect(page.get_by_role("button", name="Search")).to_be_disabled()
+        answered.set()
+        await page.locator("#where").fill("127.0.0.1:1")
+        await expect(page.locator("#q-name")).to_have_value("home")
+        await expect(page.locator("#where")).to_have_value("127.0.0.1:1")
+        await page.get_by_role("button", name="Search").click()
+        await expect(page.locator("#problems")).to_contain_text("127.0.0.1:1: nobody answers")
+
+
+async def test_a_search_that_is_refused_says_why_until_the_next(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with newcomer(browser, tmp_path) as (home, page):
+        await page.goto(home.address)
+        await page.locator("#where").fill("10.0.0.0/8")
+        await page.get_by_role("button", name="Search").click()
+        await expect(page.locator("#search-says")).to_contain_text("at most 1024")
+        for _ in range(2):  # the news that come each second leave it there
+            async with page.expect_response("**/api/found"):
+                pass
+        await expect(page.locator("#search-says")).to_contain_text("at most 1024")
+        await page.locator("#where").fill("127.0.0.1:1")
+        await page.get_by_role("button", name="Search").click()
+        await expect(page.locator("#search-says")).to_have_text("Nothing was found.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_no_fault_in_the_set_up(
+    browser: Browser, tmp_path: Path, axe: str, scheme: Any
+) -> None:
+    async with new_home(tmp_path, "setup", "--port", "0") as home:
+        context = await browser.new_context(color_scheme=scheme, bypass_csp=True)
+        page = await context.new_page()
+        await page.goto(home.address)
+        await find_devices(page, home)
+        await page.locator("summary", has_text="not found").click()
+        await page.locator("#q-import_price").fill("dear")
+        await expect(page.locator("#q-import_price-fault")).not_to_be_empty()
+        assert await faults_of(page, axe) == []
+        await context.close()
 
 
 async def test_only_the_browser_with_the_token_gets_in(tmp_path: Path) -> None:

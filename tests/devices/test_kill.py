@@ -65,8 +65,9 @@ def hold_for_ever(key: str, port: int, path: Path) -> None:
 
     async def run() -> None:
         one, _ = life(key, port, path)
-        control = next(iter(one.controls))
-        values = WATTS if control is Control.BATTERY_POWER else AMPS
+        battery = Control.BATTERY_POWER in one.controls
+        control = Control.BATTERY_POWER if battery else Control.CHARGE_CURRENT
+        values = WATTS if battery else AMPS
         while True:
             for value in values:
                 await one.hold(control, value)

@@ -14,8 +14,12 @@ from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
+from simulators.devices.serve import Choice, serve_home
+from simulators.physics.home import Home
+from simulators.scenario import Scenario
 from tests.devices import vendor_images as images
 from tests.devices.conftest import HandClock, Intents
+from tests.devices.test_simulated_families import CHARGERS
 from tests.modbus.server import RegisterServer, serving
 
 SHEETS = [
@@ -91,3 +95,40 @@ async def test_a_control_with_one_source_is_not_offered(clock: HandClock, intent
             await one.hold(Control.BATTERY_POWER, 1000)
         assert not server.writes
         await one.close()
+
+
+@pytest.mark.parametrize("family", ["vestel", "go-e", "openwb", "amperfied"])
+async def test_phases_that_one_project_alone_publishes_are_left_alone(
+    family: str, clock: HandClock, intents: Intents
+) -> None:
+    """The charger offers them, and its current is steered; what one says alone is not written."""
+    home = Home(clock, Scenario(clock.now(), seed=1))
+    servers = await serve_home(home, choice=Choice(charger=family))
+    whole = profile(CHARGERS[family])
+    assert whole.source
+    for controls in (whole.source.controls, _phases_told_once(whole)):
+        sheet = replace(whole, source=replace(whole.source, controls=controls))
+        bus = Connection(BusAddress(host="127.0.0.1", port=servers.ports.charger), BusTiming(10.0))
+        one = ModbusDevice("device", sheet, bus.unit(sheet.communication.unit), intents, clock)
+        await one.poll()
+        both = {Control.CHARGE_CURRENT, Control.CHARGE_PHASES}
+        assert one.controls == (
+            both if controls is whole.source.controls else {Control.CHARGE_CURRENT}
+        )
+        if controls is not whole.source.controls:
+            with pytest.raises(DeviceError, match="cannot set charge_phases"):
+                await one.hold(Control.CHARGE_PHASES, 1)
+        await one.close()
+    assert home.commands.charge_phases == 3
+    await servers.close()
+
+
+def _phases_told_once(whole: Profile) -> tuple[ControlSheet, ...]:
+    """The same sheet where of each register of the phases one source tells."""
+    assert whole.source
+    return tuple(
+        replace(c, by_address=tuple((a, frozenset(sorted(told)[:1])) for a, told in c.by_address))
+        if c.control is Control.CHARGE_PHASES
+        else c
+        for c in whole.source.controls
+    )

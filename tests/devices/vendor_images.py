@@ -468,6 +468,7 @@ def em24_din() -> Image:
 
 
 def sigenergy() -> Image:
+    """30031 is the plant's AC power, 30035 what its panels give, 30037 the battery, charging +: 4,000 = 5,600 - 1,600 W."""
     points: Words = {
         30003: [0, 1],
         30005: u32(-1100 & 0xFFFF_FFFF),

@@ -48,7 +48,7 @@ async def life(state: Path, *options: str) -> AsyncIterator[tuple[asyncio.subpro
     finally:
         if process.returncode is None:
             process.kill()
-        await process.wait()
+        await process.communicate()  # to its end, which closes the pipe
 
 
 async def send(

@@ -39,8 +39,15 @@ def stated(batch: Batch) -> list[tuple[Any, ...]]:
 
 
 async def both(seed: int, waived: bool) -> None:
-    rng, ledger = Random(seed), servers.postgres().ledger()
+    ledger = servers.postgres().ledger()
     assert isinstance(ledger, PostgresLedger)
+    try:
+        await compared(ledger, Random(seed), waived)
+    finally:
+        ledger.close()
+
+
+async def compared(ledger: PostgresLedger, rng: Random, waived: bool) -> None:
     market = ClusterMarket(SimClock(START), ledger, TestPrices(-20.0, 55.0), Terms())
     parts = market.terms, market.prices, market.parties, market.marks, market.number
     in_place = SettlementInPlace(*parts)
@@ -80,7 +87,6 @@ async def both(seed: int, waived: bool) -> None:
         "SELECT SUM(CASE buy WHEN 0 THEN quantity ELSE -quantity END * price)::bigint FROM fill"
     )
     assert sum(ledger.totals_now().values()) == ledger.all(traded)[0][0]
-    ledger.close()
 
 
 @pytest.mark.parametrize(("seed", "waived"), [(1, False), (2, True), (3, False)])

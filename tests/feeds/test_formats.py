@@ -64,6 +64,17 @@ async def _nord_pool(request: web.Request) -> web.StreamResponse:
     return await recorded("nord_pool.json")(request)
 
 
+async def _openadr(request: web.Request) -> web.StreamResponse:
+    if request.path == "/auth/token":
+        form = await request.post()
+        assert (form["grant_type"], form["client_id"]) == ("client_credentials", "ven")
+        return web.json_response({"access_token": "t0", "token_type": "Bearer"})
+    assert request.headers["Authorization"] == "Bearer t0"
+    name = "openadr_events.json" if request.path == "/events" else "openadr_programs.json"
+    return await recorded(name)(request)
+
+
+OPENADR = {"key": json.dumps({"client_id": "ven", "client_secret": KEY}), "tariff": "ResTOU"}
 JSON = {"currency": "EUR", "unit": "minor_per_kwh", "time_zone": "Europe/Berlin", "paths": {"rows": "data.prices", "start": "from", "price": "ct"}}  # fmt: skip
 CSV = {"currency": "EUR", "unit": "per_kwh", "time_zone": "Europe/Berlin", "paths": {"start": "Beginn", "end": "Ende", "price": "Preis"}}  # fmt: skip
 CASES = [
@@ -83,6 +94,8 @@ CASES = [
     Case("ercot", _ercot, (row("00:00", 15, "0.03185"), row("00:15", 15, "4.9874")), "USD", {"key": ERCOT_KEY, "zone": "LZ_HOUSTON"}),
     Case("caiso", recorded("caiso.csv"), (row("00:00", 60, "0.06120155"), row("01:00", 60, "0.0885")), "USD", {"zone": "DLAP_PGAE-APND"}, "/oasisapi/SingleZip"),
     Case("pjm", recorded("pjm.json"), (row("00:00", 60, "0.038214"), row("01:00", 60, "0.035")), "USD", {"key": KEY, "zone": "51291"}, "/api/v1/da_hrl_lmps"),
+    Case("openadr", _openadr, (row("00:00", 45, "0.17"), row("00:45", 15, "0.9"), row("01:00", 30, "0.22"), row("01:30", 30, "0.24")), "USD", OPENADR, "/auth/token"),
+    Case("openadr", _openadr, (row("00:00", 60, "312.5"),), "gCO2", OPENADR | {"product": "GHG"}),
     Case("json-rows", recorded("json_rows.json"), (row("00:00", 60, "0.2851"), row("01:00", 60, "0.279")), access=JSON),
     Case("csv-rows", recorded("csv_rows.csv"), (row("00:00", 15, "0.2851"), row("00:15", 15, "0.279")), access=CSV),
 ]  # fmt: skip
@@ -196,6 +209,8 @@ async def test_the_autumn_nights_second_hour_in_texas() -> None:
         ("energy-charts", {}, "zone is missing"),
         ("smard", {"zone": "XX"}, "use one of DE-LU"),
         ("ercot", {"zone": "LZ_HOUSTON", "key": "no json"}, "username, password"),
+        ("openadr", {"key": "no json", "url": "http://a"}, "client_id and client_secret"),
+        ("openadr", {"product": "GAS"}, "PRICE, EXPORT_PRICE, GHG"),
         ("pjm", {"zone": "1", "key": "k", "market": "x"}, "real-time or day-ahead"),
         ("json-rows", {"url": "http://a"}, "unit is missing"),
         ("json-rows", {"url": "http://a", "unit": "per_kwh", "currency": "EUR"}, "start is missing"),

@@ -12,8 +12,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from simulators.network.fast import HAS_NUMBA
-from tests.dashboard.conftest import CHROMIUM, FLAGS
-from tests.dashboard.test_page import axe
+from tests.dashboard.conftest import CHROMIUM, FLAGS, axe
 from tests.network.test_study import SMALL, run
 
 __all__ = ["axe"]

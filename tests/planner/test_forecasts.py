@@ -16,7 +16,7 @@ from gateway.domain.plan import Forecast, Observed
 from gateway.forecasts.clear_sky import clear_sky_wm2
 from gateway.forecasts.history import Array, History, quarter_index, quarter_start
 from gateway.forecasts.load_pv import EnergyForecaster
-from gateway.forecasts.prices import learn, price_outlook
+from gateway.forecasts.prices import PriceForecaster, learn, price_outlook
 from gateway.forecasts.score import forecast_score
 from simulators.physics.weather import Panels, pv_power
 from tests.planner.conftest import FIRST, made_series
@@ -147,6 +147,18 @@ def test_hours_that_spike_are_expected_to_spike() -> None:
     assert (np.diff(outlook.scenarios, axis=1) > 0).all()
     dear = outlook.scenarios[:, 11]  # about the 0.93 quantile
     assert dear[72:80].mean() > 2 * dear[24:56].mean()
+
+
+@pytest.mark.parametrize("days", [3, 63])
+def test_what_is_kept_of_the_market_is_what_a_restart_would_learn(days: int) -> None:
+    series = made_series(days + 1, seed=4)
+    kept, ahead = PriceForecaster(), np.full(96, 30.0)
+    for end in range(days * 96, days * 96 + 60, 7):
+        known = past(series, end).tail(60 * 96)
+        one, other = (f.outlook(known, ahead) for f in (kept, PriceForecaster()))
+        np.testing.assert_array_equal(one.scenarios, other.scenarios)
+        np.testing.assert_array_equal(one.transitions, other.transitions)
+        np.testing.assert_array_equal(one.weights, other.weights)
 
 
 def test_unknown_prices_in_between_do_no_harm() -> None:

@@ -18,7 +18,14 @@ from gateway.control.economics import DispatchInputs, battery_power_w
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
 from gateway.forecasts.history import quarter_start
-from gateway.planner.induction import NEVER, Problem, coarsened, energy_grid, marginal_values
+from gateway.planner.induction import (
+    NEVER,
+    Problem,
+    coarsened,
+    energy_grid,
+    graded,
+    marginal_values,
+)
 from gateway.planner.schedule import DispatchInterval, ValueIntegral, after_interval, best_discharge
 from tests.planner.conftest import FIRST, made_series
 
@@ -67,12 +74,30 @@ def test_values_fall_as_charge_rises_and_stay_finite(
     spec = replace(SPEC, wear_per_mwh=wear)
     asked = problem(net, sell + adder, sell)
     grid = energy_grid(spec, 64)
-    made = marginal_values(coarsened(asked, 4, span), spec, grid, np.ones((12, 1)), 4)
+    made = marginal_values(
+        coarsened(asked, graded(12, ((0, 1), (4, span)), 4)), spec, grid, np.ones((12, 1)), 4
+    )
     assert made.expected.shape == (12, 64)
     assert made.by_scenario.shape == (4, 1, 64)
     np.testing.assert_array_equal(made.by_scenario[:, 0], made.expected[:4])
     assert (np.diff(made.expected, axis=1) <= 0).all()
     assert np.abs(made.expected).max() < NEVER / 10
+
+
+@given(
+    count=st.integers(1, 400),
+    fine=st.integers(0, 60),
+    grades=st.lists(st.tuples(st.integers(1, 200), st.integers(2, 9)), max_size=4).map(
+        lambda g: [(0, 1), *sorted(g)]
+    ),
+)
+def test_merged_intervals_cover_all_and_leave_the_first_alone(
+    count: int, fine: int, grades: list[tuple[int, int]]
+) -> None:
+    spans = graded(count, grades, fine)
+    assert sum(spans) == count
+    assert min(spans) >= 1
+    assert all(s == 1 for s in spans[: min(fine, count)])
 
 
 @settings(max_examples=200, deadline=None)

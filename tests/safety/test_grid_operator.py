@@ -299,3 +299,45 @@ def test_memory_of_a_decision_is_not_needed(tmp_path: Path) -> None:
         inputs(seen), operator=GridLimits(import_w=5_200), memory=ControlMemory()
     )
     assert decide(first).setpoints.chargers_a == {"box": 0.0}
+
+
+# -- a programme's limits (OpenADR): by the same door, beside the operator's --
+
+
+def programme(limit_w: float | None, direction: Any = "import", seconds: float = 3600) -> Any:
+    until = None if limit_w is None else NOON + timedelta(seconds=seconds)
+    name = "" if limit_w is None else f"e1/{limit_w:g}"
+    return OperatorCommand(name, direction, limit_w, until, "programme")
+
+
+def in_a_programme(folder: Path) -> GridOperator:
+    file, log = GuardFile(folder / "guard.json"), LimitLog(folder)
+    return GridOperator(OperatorRules(), {}, file, log, ("mqtt", "programme"))
+
+
+def test_a_programmes_limit_is_of_the_connection_and_the_tighter_holds(tmp_path: Path) -> None:
+    """The operator's 4.2 kW are of what can be steered, with 3 kW for the house; a programme's are all that is drawn."""
+    one = in_a_programme(tmp_path)
+    both = OperatorWord((*command(5_000).commands, programme(6_000)))
+    assert look(one, 0, both).import_w == 6_000
+    assert look(one, 2, replace(both, commands=(*command(2_000, name="a2").commands, programme(9_000)))).import_w == 7_200  # fmt: skip
+    assert "the programme's import limit" in " ".join(one.alarms)
+    nothing = replace(both, commands=(*command(None, None, "a3").commands, programme(0)))
+    assert look(one, 4, nothing).import_w == 0, "the contract says what it may ask"
+    lifted = replace(both, commands=(programme(None),))
+    assert look(one, 6, lifted).import_w is None
+
+
+def test_a_programmes_limit_outlives_the_agent_and_ends_by_itself(tmp_path: Path) -> None:
+    word = OperatorWord((programme(3_000, "export", 600), programme(2_000, "import", 300)))
+    assert look(in_a_programme(tmp_path), 0, word) == GridLimits(2_000, 3_000)
+    again = in_a_programme(tmp_path)
+    assert look(again, 10) == GridLimits(2_000, 3_000), "before any agent has said a word"
+    assert look(again, 301) == GridLimits(None, 3_000)
+    assert look(again, 601) == GridLimits(None, None)
+    sources = {(r["source"], r["direction"]) for r in rows(tmp_path) if r["limit_w"]}
+    assert sources == {("programme", "import"), ("programme", "export")}
+
+
+def test_without_a_programme_nobody_listens_to_one(tmp_path: Path) -> None:
+    assert look(operator(tmp_path), 0, OperatorWord((programme(2_000),))).import_w is None

@@ -23,6 +23,7 @@ class Plain:
     sleeps_at_night = False
     notes = ()
     made_by = ("", "")
+    versions = ("", "")
     controls = frozenset({Control.BATTERY_POWER})
 
     def __init__(self, name: str, clock: SimClock) -> None:
@@ -74,6 +75,8 @@ async def test_the_others_are_read_steered_and_released(caplog: pytest.LogCaptur
         seen = site.observe()
         assert seen.devices["good"].online
         assert not seen.devices["bad"].online
+        assert seen.devices["bad"].fault, "why, for the page"
+        assert not seen.devices["good"].fault
         reports = {report.device: report for report in await site.release_all()}
         assert reports["good"].neutral
         assert not reports["bad"].neutral

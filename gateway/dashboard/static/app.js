@@ -3,8 +3,10 @@ import { drawDay, drawOffer } from "./charts.js";
 import { followCar } from "./car.js";
 import { drawCommands, followPlan } from "./commands.js";
 import { drawFlow } from "./flow.js";
+import { followHealth } from "./health.js";
 import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
+import { startWhatIf } from "./what-if.js";
 import { amount, chooseLanguage, locale, number, symbol, t, translatePage } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -26,6 +28,7 @@ function drawLive(live) {
   drawTiles(live);
   show(byId("notes"), live.notes.map((text) => node("li", {}, text)));
   drawDevices(live);
+  followHealth(live, table);
   drawCommands(byId("commands"), live);
 }
 
@@ -144,6 +147,7 @@ function startTabs() {
     byId(each.getAttribute("aria-controls")).hidden = !chosen;
   });
   tabs.forEach((tab, i) => {
+    tab.disabled = false;
     tab.addEventListener("click", () => choose(tab));
     tab.addEventListener("keydown", (event) => {
       const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
@@ -222,4 +226,5 @@ translatePage();
 chooseLanguage(byId("language"));
 startTabs();
 startPast(table);
+startWhatIf(table);
 listen();

@@ -82,4 +82,5 @@ export function startPast(drawTable) {
   byId("past-beside").addEventListener("change", (event) => { beside = event.target.value; ask(); });
   byId("past-previous").addEventListener("click", () => { day = shown?.previous ?? ""; ask(); });
   byId("past-next").addEventListener("click", () => { day = shown?.next ?? ""; ask(); });
+  byId("past-choice").disabled = false; // before this a click would be lost
 }

@@ -274,6 +274,10 @@ class Step(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     again: Annotated[
         bool, Meta(description="sent at a release though it reads so: a step before may change it")
     ] = False
+    once: Annotated[
+        bool,
+        Meta(description="each write acts anew and nothing reads back: sent only when it changes"),
+    ] = False
     only: Annotated[list[Direction], Meta(description="only when asked for one of these")] = field(
         default_factory=list
     )
@@ -353,6 +357,16 @@ class Control(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
         Meta(description="requests of the read-back, where they do not follow from the registers"),
     ] = field(default_factory=list)
     refuse: list[Refusal] = field(default_factory=list)
+    charging: Annotated[
+        When | None,
+        Meta(
+            description="the phases of a charger: its car draws while this holds. Nothing is switched then, "
+            "and to let go the car is paused first"
+        ),
+    ] = None
+    pauses_itself: Annotated[
+        bool, Meta(description="the phases of a charger: it stops the car for a switch by itself")
+    ] = False
     follows: Follows | None = None
     step: Annotated[
         float, Meta(ge=0, description="least change of the setpoint that is worth a write")

@@ -22,6 +22,7 @@ from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, plan
 
 _REST_W = 1.0  # less is no power
+_IN_A_PAUSE = "the phases are switched in a pause, and the car still charges"
 Writes = Callable[[Asked], tuple[Write, ...]]
 
 
@@ -56,7 +57,7 @@ class Steering:
             else None
         )
         suits, needed = self._suits()
-        refuses = self._refusals()
+        refuses, under_load = self._refusals(), self._under_load()
         asks, measured = self._setpoint.made()
 
         def is_neutral(read_back: ReadBack) -> bool | None:
@@ -67,7 +68,11 @@ class Steering:
             if because := refuses(read_back, saved):
                 raise DeviceError(because)
             wanted, direction = asks(value, read_back), self._direction(value)
-            return hold(Asked(wanted, direction, read_back, saved))
+            writes = hold(Asked(wanted, direction, read_back, saved))
+            loaded = under_load is not None and under_load(read_back)
+            if loaded and not all(read_back.reads(write) for write in writes):
+                raise DeviceError(_IN_A_PAUSE)
+            return writes
 
         def released(read_back: ReadBack, saved: Saved) -> tuple[Write, ...]:
             return neutral(Asked(0.0, "rest", read_back, saved))
@@ -88,6 +93,7 @@ class Steering:
             max_per_day=control.max_per_day,
             required=self._blocks([*control.required, *needed]),
             suits=suits,
+            under_load=under_load,
             settle_s=control.settle_s,
             on_foreign_setpoint=control.on_foreign_setpoint,
             recompute=control.follows is not None,
@@ -101,6 +107,25 @@ class Steering:
         judge, used = self._reads.names.judge(when, (*self._path, "required_when"))
         fields = self._reads.fields
         return (lambda read_back: judge(Now(fields, read_back)) is True), list(used)
+
+    def _under_load(self) -> Callable[[ReadBack], bool] | None:
+        """Whether the car draws, so that its phases are not switched now."""
+        charging, itself = self._control.charging, self._control.pauses_itself
+        if self._what is not Controlled.CHARGE_PHASES:
+            if charging is not None or itself:
+                raise SheetError(self._path, "charging and pauses_itself are for charge_phases")
+            return None
+        if (charging is None) != itself:
+            raise SheetError(
+                self._path,
+                "needs one of: charging, pauses_itself (phases are never switched under load)",
+            )
+        if charging is None:
+            return None
+        if "charge_current_a" not in self._sheet.controls:
+            raise SheetError(self._path, "needs charge_current_a beside it, which pauses the car")
+        judge = self._reads.judge(charging, (*self._path, "charging"))
+        return lambda read_back: judge(Now(self._reads.fields, read_back)) is True
 
     def _lease(self) -> Lease:
         lease = self._control.lease
@@ -282,4 +307,4 @@ def _span(field: Field) -> range:
 def _write(step: Step, address: int, words: tuple[int, ...] | None) -> tuple[Write, ...]:
     if words is None:
         return ()
-    return (Write(address, words, step.fc, step.optional, step.check, step.again),)
+    return (Write(address, words, step.fc, step.optional, step.check, step.again, step.once),)

@@ -79,13 +79,16 @@ async function check() {
 const number = (value, unit) => value === null ? "–" : typeof value !== "number" ? value
   : ["W", "Wh"].includes(unit) && Math.abs(value) >= 995 ? `${count(value / 1000, 1)} k${unit}` : `${count(value, 1, 0)} ${unit}`;
 
-let parts = "", found = false;
+let parts = "", searched = false, refused = "";
 async function look() {
   const news = await ask("/api/found");
-  if (news.devices === undefined) return;
+  if (news.devices === undefined) {
+    say(byId("search-says"), news.fault);
+    return;
+  }
   byId("bar").hidden = !news.busy;
   byId("bar").value = news.of ? news.done / news.of : 0;
-  say(byId("search-says"), news.busy ? "Searching … devices appear as they answer." : found && !news.devices.length ? "Nothing was found." : "");
+  say(byId("search-says"), refused || (news.busy ? "Searching … devices appear as they answer." : searched && !news.devices.length ? "Nothing was found." : ""));
   show(byId("problems"), news.problems.map((text) => node("li", {}, text)));
   show(byId("found"), news.devices.map(device));
   const capacity = fields.get("battery_capacity");
@@ -116,10 +119,11 @@ byId("found").addEventListener("change", async ({ target }) => {
 
 byId("search").addEventListener("submit", async (event) => {
   event.preventDefault();
-  found = true;
-  byId("bar").hidden = false;
   const { fault } = await ask("/api/search", { where: byId("where").value });
-  say(byId("search-says"), fault ?? "Searching …");
+  refused = fault ?? ""; // it stands until the next search
+  searched = !refused;
+  byId("bar").hidden = !searched;
+  say(byId("search-says"), refused || "Searching …");
 });
 
 byId("by-hand").addEventListener("submit", async (event) => {
@@ -174,11 +178,22 @@ byId("write").addEventListener("click", async () => {
   }, 700);
 });
 
+// What is asked. Until it is known nothing can be typed or clicked: it would be lost.
+async function questions() {
+  for (;;) {
+    const setup = await ask(`/api/setup?zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone)}`);
+    if (setup.questions) return setup;
+    say(byId("search-says"), setup.fault);
+    await new Promise((again) => setTimeout(again, 2000));
+  }
+}
+
 translatePage();
-const setup = await ask(`/api/setup?zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone)}`);
+const setup = await questions();
 makeForm(setup);
 byId("where").value = setup.network;
 byId("profiles").append(...setup.profiles.map((key) => node("option", { value: key })));
+byId("devices").disabled = false;
 const looking = setInterval(look, 1000);
 check();
 look();

@@ -11,9 +11,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
-import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
@@ -25,24 +24,41 @@ from gateway.clock import pause
 from gateway.errors import StorageError
 from simulators.exchange.cluster.wire import Filler, encode
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 _FAILURES = (NatsError, APIError, OSError, TimeoutError)
-_TRY_S = 2.0  # one try to write or to ask
-_WRITE_S = 8.0  # then the asker is told that it may come again
+_TRY_S = 1.0  # one try to write or to read
+_ASK_S = 2.0  # one question to another process
+_WRITE_S = 3.0  # then the asker is told that it may come again
 _REST_S = 0.1  # between two tries
 _LOOK_S = 0.25  # a reader looks at least so often
+_CONNECT: dict[str, Any] = {
+    "max_reconnect_attempts": -1,
+    "reconnect_time_wait": _REST_S,
+    "connect_timeout": 2,
+    "ping_interval": 5,
+}
 _KEPT_S = 3 * 86_400.0
 _TWICE_S = 120.0  # so long a name is known
 
 
 class Log:
-    """``prefix`` names the streams; they are of one segment and one number of shards."""
+    """``prefix`` names the streams; they are of one segment and one number of shards. What cannot be
+    written within ``write_s`` is given up."""
 
-    def __init__(self, servers: Sequence[str], prefix: str, shards: int, replicas: int) -> None:
+    def __init__(
+        self,
+        servers: Sequence[str],
+        prefix: str,
+        shards: int,
+        replicas: int,
+        write_s: float = _WRITE_S,
+    ) -> None:
         self._servers = list(servers)
         self._prefix = prefix
         self.shards = shards
         self._replicas = replicas
+        self._write_s = write_s
         self._wakes = [asyncio.Event() for _ in range(shards)]
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
@@ -54,18 +70,16 @@ class Log:
             """The client goes on by itself; what could not be done is told to who asked for it."""
 
         while self._client is None:
+            client = Client()
             try:
-                self._client = await nats.connect(
-                    self._servers,
-                    error_cb=quiet,
-                    max_reconnect_attempts=-1,
-                    reconnect_time_wait=_REST_S,
-                    connect_timeout=2,
-                    ping_interval=5,
-                )
+                await _heeding(client.connect(self._servers, error_cb=quiet, **_CONNECT))
+                self._client = client
             except _FAILURES as error:
                 log.info("the log cannot be reached: %s", error)
                 await pause(1)
+            finally:
+                if self._client is None:
+                    await client.close()
         self._js = self._client.jetstream(timeout=_TRY_S)
 
     async def prepare(self) -> None:
@@ -112,7 +126,7 @@ class Log:
             lambda: self._streams.publish(
                 self._subject(shard), data, headers={"Nats-Msg-Id": name}
             ),
-            _WRITE_S,
+            self._write_s,
         )
         return int(ack.seq)
 
@@ -121,7 +135,7 @@ class Log:
         deadline = loop.time() + within_s
         while True:
             try:
-                return await work()
+                return await _heeding(work())
             except _FAILURES as error:
                 if loop.time() > deadline:
                     raise StorageError(f"the log cannot be written: {error!r}") from error
@@ -130,7 +144,7 @@ class Log:
     async def read(self, shard: int, seq: int) -> bytes | None:
         """A message by its number; None where it is not there (yet)."""
         try:
-            found = await self._streams.get_msg(self._stream(shard), seq=seq, direct=True)
+            found = await _heeding(self._streams.get_msg(self._stream(shard), seq=seq, direct=True))
         except NotFoundError:
             return None
         except _FAILURES as error:
@@ -165,7 +179,7 @@ class Log:
         async def wake(_message: Msg) -> None:
             self._wakes[shard].set()
 
-        await self.client.subscribe(self._subject(shard), cb=wake)
+        await _heeding(self.client.subscribe(self._subject(shard), cb=wake))
 
     async def news(self, shard: int) -> None:
         """Wait for the next message; not for ever, as a waking may be lost."""
@@ -177,24 +191,41 @@ class Log:
             return
         wake.clear()
 
-    async def ask(self, name: str, data: bytes, timeout_s: float = _TRY_S) -> bytes | None:
+    async def ask(self, name: str, data: bytes, timeout_s: float = _ASK_S) -> bytes | None:
         """Ask whoever listens on a subject; None where nobody answers in time."""
         try:
-            answer = await self.client.request(self.subject(name), data, timeout=timeout_s)
+            answer = await _heeding(
+                self.client.request(self.subject(name), data, timeout=timeout_s)
+            )
         except _FAILURES:
             return None
         return answer.data
 
     async def listen(self, name: str, heard: Callable[[Msg], Awaitable[None]]) -> None:
-        await self.client.subscribe(self.subject(name), cb=heard)
+        await _heeding(self.client.subscribe(self.subject(name), cb=heard))
 
     async def say(self, subject: str, data: bytes) -> None:
         """To whoever listens there now; lost where nobody does."""
         try:
-            await self.client.publish(subject, data)
+            await _heeding(self.client.publish(subject, data))
         except _FAILURES as error:
             log.info("an answer could not be sent: %s", error)
 
     async def close(self) -> None:
         if self._client is not None:
             await self._client.close()
+
+
+async def _heeding(work: Awaitable[T]) -> T:
+    """``work``, and the end of whoever is cancelled meanwhile.
+
+    The client waits by `asyncio.wait_for`, which until Python 3.12 hands over an answer that comes at
+    the same moment as a cancellation, and forgets the cancellation: the task would go on for ever.
+    """
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    try:
+        return await work
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError

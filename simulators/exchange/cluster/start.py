@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from simulators.exchange.parties import Party
 from simulators.exchange.postgres import Postgres
 from simulators.exchange.postgres_ledger import PARTY_CHANGED, PostgresLedger, Share
 from simulators.exchange.server import make_app
-from simulators.exchange.start import DEFAULT_PARTIES, ExchangeHandle
+from simulators.exchange.start import DEFAULT_PARTIES, ExchangeHandle, end_tasks
 from simulators.exchange.terms import PriceSource, Terms
 from simulators.exchange.tls import server_context
 
@@ -39,7 +39,8 @@ _NONE = Share(0, 0)
 
 @dataclass(frozen=True)
 class Zone:
-    """What all roles of a zone have in common."""
+    """What all roles of a zone have in common. An edge answers within ``answer_s``, or says that it
+    cannot: a shard that was killed is back in about that time."""
 
     config: ClusterConfig
     clock: Clock
@@ -50,6 +51,7 @@ class Zone:
     parties: Sequence[Party] = DEFAULT_PARTIES
     client_ca: Path | None = None
     limits: Limits | None = None
+    answer_s: float = 4.0
 
     def ledger(self, share: Share = _NONE, connections: int = 4) -> PostgresLedger:
         """Raises StorageError where PostgreSQL cannot be reached."""
@@ -58,9 +60,13 @@ class Zone:
 
     async def log(self) -> Log:
         config = self.config
-        made = Log(config.nats, config.prefix, config.shards, config.replicas)
-        await made.open()
-        await made.prepare()
+        made = Log(config.nats, config.prefix, config.shards, config.replicas, 0.75 * self.answer_s)
+        try:
+            await made.open()
+            await made.prepare()
+        except BaseException:
+            await made.close()
+            raise
         return made
 
 
@@ -74,17 +80,15 @@ class Running:
     runners: list[web.AppRunner] = field(default_factory=list)
 
     async def close(self) -> None:
-        for runner in self.runners:
-            await runner.cleanup()
-        for task in self.tasks:
-            task.cancel()
-        for task in self.tasks:
-            with suppress(asyncio.CancelledError):
-                await task
-        for opened in self.logs:
-            await opened.close()
-        for ledger in self.ledgers:
-            ledger.close()
+        """Whatever one of them says at its end, the others end too."""
+        async with AsyncExitStack() as rest:
+            for ledger in self.ledgers:
+                rest.callback(ledger.close)
+            for opened in self.logs:
+                rest.push_async_callback(opened.close)
+            rest.push_async_callback(end_tasks, *self.tasks)
+            for runner in self.runners:
+                rest.push_async_callback(runner.cleanup)
 
 
 async def prepare(zone: Zone) -> None:
@@ -146,7 +150,7 @@ async def start_edge(zone: Zone, group: asyncio.TaskGroup, running: Running, num
     running.ledgers.append(ledger)
     running.logs.append(opened := await zone.log())
     market = EdgeMarket(zone.clock, ledger, zone.source, zone.terms)
-    requests = LoggedRequests(ledger, opened)
+    requests = LoggedRequests(ledger, opened, zone.answer_s)
     market.requests = requests
     running.tasks.append(group.create_task(requests.run(), name=f"edge {number}"))
     _follow(market, group, running)
@@ -207,13 +211,15 @@ class ClusterHandle(ExchangeHandle):
 
 async def start_cluster(zone: Zone, group: asyncio.TaskGroup) -> ClusterHandle:
     """Every role in this process, on the zone's clock."""
-    running = Running()
+    running, edges = Running(), range(len(zone.config.edges))
     await prepare(zone)
-    for number in range(zone.config.shards):
-        await start_shard(zone, group, running, number)
-    leader = await start_leader(zone, group, running)
-    urls = [
-        await start_edge(zone, group, running, number) for number in range(len(zone.config.edges))
-    ]
+    try:
+        for number in range(zone.config.shards):
+            await start_shard(zone, group, running, number)
+        leader = await start_leader(zone, group, running)
+        urls = [await start_edge(zone, group, running, number) for number in edges]
+    except BaseException:
+        await running.close()
+        raise
     parts = urls[0], leader, leader.postgres, zone.config.state, running.runners[0]
     return ClusterHandle(*parts, running.tasks[-1], running, urls)

@@ -1,0 +1,103 @@
+"""The home's health for a person: what is wrong, since when, and what to try. Pure.
+
+What to do is found by the words of the alarm or fault; `docs/operations.md` has the same with more room.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+from typing import Any
+
+from gateway.dashboard.view import HomeView
+from gateway.domain.intervals import iso
+from gateway.domain.readings import DeviceState
+
+_SHOWN_EVENTS = 50
+# What stands in the sentence -> what to do about it; the first that fits.
+ALARMS: tuple[tuple[str, str], ...] = (
+    ("limit of .* W is not kept", "Look at what else feeds in or draws, and whether the inverter obeys: stop the gateway and run energy-gateway verify."),
+    ("the grid is away", "Nothing: a minute after the grid's return all is as before."),
+    ("the grid meter has said", "Restart the meter, or what links it; its own display should change when the home does."),
+    ("the tariff is not followed", "Correct the price in gateway.toml as the sentence says, or accept it there."),
+    ("cannot be \\(|has its unit changed", "Correct unit, rate or currency of the feed in gateway.toml, or accept its prices there."),
+    ("price feed .* is late", "Usually it comes by itself. If it lasts, look at the feed's key, zone and address in gateway.toml."),
+    ("publishes no import price", "Ask the exchange, if it lasts; until then an estimate is planned with and nothing is traded on it."),
+    ("trading pauses until", "energy-gateway statement lists what is disputed: ask the exchange."),
+    ("the chain breaks", "Keep the file, put a backup of the journal back with energy-gateway restore, and start again."),
+    ("nothing is traded until it can be written", "Make room on the disk, or check the rights of the state folder; trading goes on by itself."),
+    ("fail-safe value", "Look at the control box or the relay, and at its network."),
+    ("the grid operator", "Nothing: the grid operator limits the home, and it ends by itself."),
+    ("energy-gateway verify", "Stop the gateway, run energy-gateway verify for this device, and start the gateway again."),
+    ("another controller|not by this gateway", "End one of the two: another program or app steers this device."),
+)  # fmt: skip
+ALARM_ELSE = "If it lasts, look it up in the operations manual, or report the problem below."
+FAULTS: tuple[tuple[str, str], ...] = (
+    ("cannot connect", "Is it switched on and in the network? Is Modbus TCP still enabled in its menu, and is its address still the same?"),
+    ("hangs up|one client", "Many devices serve one client only: end other programs that read it, and wait a minute."),
+    ("no answer within", "It takes the connection and does not answer: is the unit number right? A restart of the device often helps."),
+    ("no path|no answer from the unit", "The box in between answers, the device behind it does not: look at its cable and unit number."),
+    ("refused with exception", "It refuses what it is asked: has its firmware changed? energy-gateway capture writes down what it says."),
+    ("not neutral", "It is not steered until it can be released: restart it, and look at its own settings once."),
+    ("none that we know", "Name its profile in gateway.toml; energy-gateway profiles lists them."),
+    ("another controller", "End one of the two: another program or app steers this device."),
+)  # fmt: skip
+FAULT_ELSE = "Restart it. If it stays away, energy-gateway scan shows what answers at its address."
+
+
+def todo(alarm: str) -> str:
+    """What a person can do about an alarm."""
+    return _found(ALARMS, alarm, ALARM_ELSE)
+
+
+def remedy(fault: str) -> str:
+    """What to try with a device that fails so."""
+    return _found(FAULTS, fault, FAULT_ELSE)
+
+
+def health(view: HomeView, *, can_report: bool) -> dict[str, Any]:
+    """Alarms with what to do, each device with how well it answers, versions, the last events from the newest on.
+
+    ``good`` of ``asked`` polls of the last hour were answered. ``can_report``: a report of a problem can be made.
+    """
+    devices = view.snapshot.devices.values() if view.snapshot else ()
+    return {
+        "time_zone": view.time_zone,
+        "versions": {
+            "gateway": view.version,
+            "python": platform.python_version(),
+            "system": f"{platform.system()} {platform.machine()}",
+        },
+        "alarms": [{"text": alarm, "todo": todo(alarm)} for alarm in view.notes],
+        "devices": [_device(device, view) for device in devices],
+        "events": [
+            {"time": e.time, "kind": e.kind, "what": e.what, "text": e.text}
+            for e in view.events[:_SHOWN_EVENTS]
+        ],
+        "report": can_report,
+    }
+
+
+def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
+    seen = max((r.time for r in device.readings.values()), default=None)
+    good, asked = view.answered.get(device.name, (0, 0))
+    lost = not device.online and not device.asleep
+    maker, model = device.made_by
+    firmware, sheet = device.versions
+    return {
+        "name": device.name,
+        "model": " ".join(part for part in (maker, model) if part),
+        "firmware": firmware,
+        "sheet": sheet,
+        "lost": lost,
+        "asleep": device.asleep,
+        "seen": iso(seen) if seen else None,
+        "fault": device.fault if lost else "",
+        "todo": remedy(device.fault) if lost else "",
+        "good": good,
+        "asked": asked,
+    }
+
+
+def _found(table: tuple[tuple[str, str], ...], text: str, otherwise: str) -> str:
+    return next((what for like, what in table if re.search(like, text)), otherwise)

@@ -1,0 +1,88 @@
+"""What happened, for people: devices and connections lost and back, alarms that came and ended; a small file.
+
+One JSON object a line, so that any tool reads it. The file is kept to `MOST_BYTES`, and once more as its predecessor.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+from gateway.durable import append_bounded, predecessor
+from gateway.escape import printable
+
+log = logging.getLogger(__name__)
+
+FILE = "events.jsonl"
+MOST_BYTES = 256 * 1024  # some 1,500 events
+KEPT = 200  # in memory, for the page
+_MOST_AN_HOUR = 120  # a device that comes and goes must not wear the disk out
+_LONGEST = 300
+
+Kind = Literal["started", "lost", "back", "alarm", "ended"]
+KINDS: tuple[Kind, ...] = ("started", "lost", "back", "alarm", "ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """``what``: a device or connection, else empty; ``text``: the last error or the alarm's sentence."""
+
+    time: str
+    kind: Kind
+    what: str = ""
+    text: str = ""
+
+
+class EventLog:
+    """The file in ``folder``, and its newest in memory."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._recent: deque[Event] = deque(_read(self._path), maxlen=KEPT)
+        self._hour, self._written = "", 0
+        self._said = False
+
+    @property
+    def recent(self) -> tuple[Event, ...]:
+        """From the newest on."""
+        return tuple(reversed(self._recent))
+
+    def add(self, event: Event) -> None:
+        """Never raises; a disk that cannot be written is said once."""
+        kept = Event(event.time, event.kind, *(printable(t, _LONGEST) for t in (event.what, event.text)))  # fmt: skip
+        self._recent.append(kept)
+        if event.time[:13] != self._hour:
+            self._hour, self._written = event.time[:13], 0
+        self._written += 1
+        if self._written > _MOST_AN_HOUR:
+            return
+        try:
+            append_bounded(self._path, f"{json.dumps(asdict(kept))}\n".encode(), MOST_BYTES)
+        except OSError as error:
+            if not self._said:
+                log.error("%s cannot be written: %s", self._path, error.strerror)
+            self._said = True
+
+
+def _read(path: Path) -> Iterator[Event]:
+    """From the oldest on; what is no event is left out."""
+    for part in (predecessor(path), path):
+        try:
+            lines = part.read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            continue
+        yield from (event for line in lines if (event := _event(line)))
+
+
+def _event(line: str) -> Event | None:
+    try:
+        found = Event(**json.loads(line))
+    except (ValueError, TypeError, RecursionError):
+        return None  # cut by a power failure, or not ours
+    texts = all(isinstance(text, str) for text in asdict(found).values())
+    return found if texts and found.kind in KINDS else None

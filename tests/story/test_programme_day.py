@@ -1,0 +1,108 @@
+"""A home in a programme: a dear evening by its prices, a limit at the meter, an event that is taken back, a dispatch."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+from statistics import fmean
+
+from gateway.domain.intervals import iso, quarter_of, quarters
+from gateway.guard.limit_log import rows
+from simulators.demo.options import START, Options
+from simulators.demo.world import World, run_world
+from tests.openadr.vtn import CLIENT, SECRET, SmallVtn, event, small_vtn
+
+MIDNIGHT = START  # in Austin
+AFTERNOON = MIDNIGHT + timedelta(hours=16)
+
+
+def prices(day: datetime) -> dict[str, object]:
+    """Cheap at night, dear from 17 to 21 o'clock; what is fed in earns a little less."""
+    dear = range(17, 21)
+    hours = [0.45 if h in dear else 0.12 for h in range(24)]
+    said = event("prices", "PRICE", hours, iso(day), duration="P3D")
+    for hour, interval in enumerate(said["intervals"]):
+        interval["payloads"].append({"type": "EXPORT_PRICE", "values": [hours[hour] - 0.05]})
+    said["payloadDescriptors"] = [
+        {"objectType": "EVENT_PAYLOAD_DESCRIPTOR", "payloadType": kind, "units": "KWH", "currency": "USD"}
+        for kind in ("PRICE", "EXPORT_PRICE")
+    ]  # fmt: skip
+    return said
+
+
+async def test_a_day_in_a_programme(tmp_path: Path) -> None:
+    async with small_vtn() as vtn:
+        await _a_day(vtn, tmp_path)
+
+
+async def _a_day(vtn: SmallVtn, folder: Path) -> None:
+    secret, key = folder / "secret", folder / "key"
+    secret.write_text(SECRET)
+    key.write_text(json.dumps({"client_id": CLIENT, "client_secret": SECRET}))
+    for file in (secret, key):
+        file.chmod(0o600)
+    feeds = [
+        {"name": name, "provider": "openadr", "url": vtn.url, "key_file": key, "product": product}
+        for name, product in (("bought", "PRICE"), ("sold", "EXPORT_PRICE"))
+    ]
+    tables = {
+        "programme": {
+            "url": vtn.url,
+            "client_id": CLIENT,
+            "secret_file": secret,
+            "credit_per_kwh": "1",
+            "credit_for": "export",
+        },
+        "price_feed": feeds,
+        "tariff": {
+            "currency": "USD",
+            "import_price": {"kind": "published", "feed": "bought"},
+            "export_price": {"kind": "published", "feed": "sold"},
+        },
+    }
+    start = MIDNIGHT
+    vtn.events = [
+        prices(start),
+        event("no-sale", "EXPORT_CAPACITY_LIMIT", [0.5], iso(start + timedelta(hours=17)), "PT1H"),
+        event("later", "EXPORT_CAPACITY_LIMIT", [0], iso(start + timedelta(hours=19)), "PT2H"),
+    ]
+    ended: list[bool] = []
+
+    async def referee(world: World) -> None:
+        await world.play(start + timedelta(hours=17, minutes=2), lambda _: None)
+        keeper = world.gateway.agent.keeper
+        held: list[float] = []
+        await world.play(
+            start + timedelta(hours=18) - timedelta(seconds=30),
+            lambda _: held.append(-world.home.powers().grid),
+        )
+        assert fmean(held) <= 500, "what the battery would have earned most by is not let out"
+        assert max(held) <= 1_000, "but for a load that ended between two looks, 10 s apart"
+        assert keeper.state.operator_limit_w("export") == 500
+        sold: list[float] = []
+        await world.play(
+            start + timedelta(hours=18, minutes=45),
+            lambda _: sold.append(-world.home.powers().grid),
+        )
+        assert max(sold) > 1_200, "then it sells at the dear hour's price"
+        quarter = quarter_of(world.clock.now())
+        assert keeper.state.published(quarter) == (450, 400)
+        vtn.events.pop()
+        await world.play(start + timedelta(hours=19, minutes=5), lambda _: None)
+        assert keeper.state.operator_limit_w("export") is None, "the event was taken back in time"
+        called = start + timedelta(hours=19, minutes=15)
+        vtn.events.append(event("called", "DISPATCH_SETPOINT", [-1.5], iso(called), "PT30M"))
+        await world.play(called + timedelta(minutes=33), lambda _: None)
+        book = world.gateway.agent.journal.book
+        for quarter in quarters(called, called + timedelta(minutes=30)):
+            assert abs(book.metered[quarter.start].net_wh - 375) <= 20, "it is delivered"
+            paid = book.credits[quarter.start]
+            assert paid["paid_wh"] == min(book.metered[quarter.start].net_wh, 375)
+            assert paid["money"] == paid["paid_wh"] * 10**5
+        ended.append(True)
+
+    await run_world(Options(exchange=False, start=AFTERNOON, tables=tables), folder, referee)
+    assert ended
+    record = [r for r in rows(folder / "gateway") if r["source"] == "programme" and r["limit_w"]]
+    assert [(r["direction"], r["limit_w"]) for r in record] == [("export", "500")]
