@@ -58,11 +58,11 @@ def _sizes(
     reserve: float,
     capacity: float,
     power: float,
-    efficiency: float,
-    from_sun: float,
+    into: tuple[float, float],
 ) -> tuple[float, float, float, float]:
     """The steps of a home's curve, kWh AC in the hour: charge from the grid, from the surplus,
-    cover the load, export."""
+    cover the load, export. ``into``: the efficiencies from grid (and back) and from surplus."""
+    efficiency, from_sun = into
     room = max(capacity - charge, 0.0)
     store = min(max(-net, 0.0), power, room / from_sun)
     buy = max(min(power - store, (room - store * from_sun) / efficiency), 0.0)
@@ -87,7 +87,7 @@ def _offers(homes: Homes, day: Day, t: int, sums: Array) -> None:
             net = homes.load_scale[i] * load[homes.load_shape[i], t]
             net -= homes.pv_kw[i] * sun[homes.sun_shape[i], t]
             s0, s1, s2, s3 = _sizes(
-                net, charge[i], reserve, capacity, homes.power[i], efficiency, from_sun
+                net, charge[i], reserve, capacity, homes.power[i], (efficiency, from_sun)
             )
             s3 = min(s3, max(0.0, homes.export_limit[i] - max(-net, 0.0)))
             place = max(charge[i] - reserve, 0.0) / (capacity - reserve) * cells
@@ -150,7 +150,7 @@ def _settle(homes: Homes, day: Day, t: int, found: int, part: float, totals: Arr
             net = homes.load_scale[i] * load[homes.load_shape[i], t]
             net -= homes.pv_kw[i] * sun[homes.sun_shape[i], t]
             s0, s1, s2, s3 = _sizes(
-                net, charge[i], reserve, capacity, homes.power[i], efficiency, from_sun
+                net, charge[i], reserve, capacity, homes.power[i], (efficiency, from_sun)
             )
             s3 = min(s3, max(0.0, homes.export_limit[i] - max(-net, 0.0)))
             place = max(charge[i] - reserve, 0.0) / (capacity - reserve) * cells

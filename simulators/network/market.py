@@ -188,7 +188,16 @@ def class_terms(setting: Setting, population: Population) -> Terms:
         if c.tariff == NIGHT:
             hourly[n, in_window(plan.begins, plan.ends)] = 0.0
         rate[n] = c.rate / (1.0 if c.tariff == GRID else 1 - h.reserve)
-    return Terms(hourly, imports, exports, resell, rate, h.efficiency, h.surplus_efficiency, h.wear_usd_per_mwh)
+    return Terms(
+        hourly,
+        imports,
+        exports,
+        resell,
+        rate,
+        h.efficiency,
+        h.surplus_efficiency,
+        h.wear_usd_per_mwh,
+    )
 
 
 def in_window(begins: int, ends: int) -> np.typing.NDArray[np.bool_]:

@@ -29,7 +29,9 @@ from simulators.network.values import HORIZON, POINTS, STATES, Terms, prices_to_
 
 _INVERTER = 0.97  # panels and battery lie on its DC side
 _ONE_WAY = 0.975 * 0.97
-_FROM_SUN = 0.975 / 0.97  # a surplus at the AC side never went through the inverter when it is stored
+_FROM_SUN = (
+    0.975 / 0.97
+)  # a surplus at the AC side never went through the inverter when it is stored
 _IDLE_KW, _STANDBY_KW = 0.012, 0.008  # the inverter's at the AC side, the battery's from its cells
 _RESERVE, _CAPACITY, _POWER = 2.7, 13.5, 5.0
 _IMPORT_USD_PER_MWH = 140.0
@@ -111,7 +113,7 @@ def light(days: Days, wear: float) -> dict[str, float]:
     stored, got = days.stored_kwh, dict.fromkeys(("import", "export", "discharge", "money"), 0.0)
     for q in range(days.load_kwh.size):
         net = days.load_kwh[q] + _IDLE_KW / 4 - days.pv_kwh[q] * _INVERTER
-        sizes = _sizes(net, stored, _RESERVE, _CAPACITY, _POWER / 4, _ONE_WAY, _FROM_SUN)
+        sizes = _sizes(net, stored, _RESERVE, _CAPACITY, _POWER / 4, (_ONE_WAY, _FROM_SUN))
         did = _done(sizes, table[q // 4], stored, days.sell[q])
         charged, discharged = did[0] + did[1], did[2] + did[3]
         stored += did[0] * _ONE_WAY + did[1] * _FROM_SUN - discharged / _ONE_WAY - _STANDBY_KW / 4
