@@ -151,7 +151,7 @@ class Agent:
         self.trading = TradingLoop(
             keeper, strategy(settings.planner.strategy), clock, past, market, self.order
         )
-        self._notifier = notifier(settings.notify, keeper, journal, clock)
+        self._notifier = notifier(settings.notify, keeper, journal, clock, stores.settings)
         metrics = Metrics()
         self.page: Dashboard | None = None
         self._health = HomeHealth(keeper, self.publisher, EventLog(settings.state_dir), clock)
