@@ -26,6 +26,7 @@ from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.prices import PostedMemory
 from gateway.agent.programme import programme_of
+from gateway.agent.programme_account import Past as ProgrammePast
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
@@ -118,7 +119,9 @@ class Agent:
             soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
             self.publisher.listen(settings.car.soc_topic, soc.hear)
         self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
-        self.programme = programme_of(keeper, stores.settings, clock, self.order)
+        self.programme = programme_of(
+            keeper, ProgrammePast(stores.settings, journal, history.flows), clock, self.order
+        )
         self.exchange, market = None, None
         doubted = doubts(settings)
         for doubt in doubted:

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
+from gateway.agent.ordering import dispatch_wh
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
@@ -300,8 +301,12 @@ class TradingLoop:
         plan = self._replan(now)
         if plan is not None:
             trader.set_floor(Price.of_kwh(self._keeper.state.user.price_floor).ticks)
-            nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._may_offer() else nothing)
+            await trader.bid(tuple(map(self._offered, plan.offers)))
+
+    def _offered(self, curve: OfferCurve) -> OfferCurve:
+        """Nothing where nothing may be, and nothing of a quarter-hour that a programme has called for."""
+        called = dispatch_wh(self._keeper.state, curve.interval) is not None
+        return curve if self._may_offer() and not called else OfferCurve(curve.interval, ())
 
     def _may_offer(self) -> bool:
         """Whether the user lets us trade, the plan steers, and there is a grid to deliver over."""

@@ -46,7 +46,7 @@ def make_app(market: Market, access: Access) -> web.Application:
     """The application with every route of the binding."""
     app = web.Application(middlewares=[_as_problems], client_max_size=256 * 1024)
     app[_SERVICE] = Service(market, access)
-    app[ticker.SOCKETS] = set()
+    app[ticker.SENDERS] = set()
     app.on_shutdown.append(ticker.close_all)
     for route in ROUTES:
         path = f"/cts/{route.name}"

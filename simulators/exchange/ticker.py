@@ -10,14 +10,13 @@ from simulators.exchange import messages
 from simulators.exchange.events import frames_after
 from simulators.exchange.market import Market
 
-SOCKETS = web.AppKey("sockets", set[web.WebSocketResponse])
+SENDERS = web.AppKey("senders", set[asyncio.Task[None]])
 
 
 async def close_all(app: web.Application) -> None:
     """The exchange goes; its listeners may come back with their ``lastSeq``."""
-    open_now = app[SOCKETS]
-    for socket in tuple(open_now):  # each removes itself
-        await socket.close(code=WSCloseCode.GOING_AWAY)
+    for sender in app[SENDERS]:
+        sender.cancel()
 
 
 async def serve(
@@ -27,24 +26,31 @@ async def serve(
     acknowledgement (EiCreatedTransaction); it moves nothing, a client resumes with ``lastSeq``."""
     socket = web.WebSocketResponse(heartbeat=30)
     await socket.prepare(request)
-    request.app[SOCKETS].add(socket)
-    try:
-        async with asyncio.TaskGroup() as group:
-            sender = group.create_task(_send(socket, market, party_id, last))
-            async for message in socket:
-                if message.type is WSMsgType.ERROR:
-                    break
-            sender.cancel()
-    finally:
-        request.app[SOCKETS].discard(socket)
+    senders = request.app[SENDERS]
+    async with asyncio.TaskGroup() as group:
+        sender = group.create_task(_send(socket, market, party_id, last))
+        hearing = group.create_task(_hear(socket))
+        senders.add(sender)
+        sender.add_done_callback(senders.discard)
+        await asyncio.wait({sender, hearing}, return_when=asyncio.FIRST_COMPLETED)
+        sender.cancel()
+        hearing.cancel()
+    # Nobody reads any more: so the close waits for the client's, who hears the reason in any case.
+    if not socket.closed and market.parties.is_revoked(party_id):
+        await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"party-revoked")
+    elif not socket.closed:
+        await socket.close(code=WSCloseCode.GOING_AWAY)
     return socket
 
 
-async def _send(socket: web.WebSocketResponse, market: Market, party_id: str, last: int) -> None:
-    while not socket.closed:
-        if market.parties.is_revoked(party_id):
-            await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"party-revoked")
+async def _hear(socket: web.WebSocketResponse) -> None:
+    async for message in socket:
+        if message.type is WSMsgType.ERROR:
             return
+
+
+async def _send(socket: web.WebSocketResponse, market: Market, party_id: str, last: int) -> None:
+    while not (socket.closed or market.parties.is_revoked(party_id)):
         news = market.news.current()  # what comes while we read is not missed
         frames = await frames_after(market.ledger, market.parties, market.terms, party_id, last)
         try:

@@ -21,6 +21,7 @@ from simulators.exchange.ledger import Store
 from simulators.exchange.limits import Limits
 from tests import loops
 from tests.exchange import servers
+from tests.waiting import HANG_S
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 T = START + timedelta(hours=1)  # the instrument most tests trade
@@ -130,7 +131,6 @@ def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         server = servers.postgres()
         monkeypatch.setattr(Stores, "make", staticmethod(server.ledger))
     if request.param == "cluster":
-        servers.cluster_wanted()
         database = servers.postgres().database()
         config = ClusterConfig(
             segment="LZ_SOUTH",
@@ -173,7 +173,9 @@ async def _play(
 ) -> None:
     clock = SimClock(start)
     if Stores.cluster is not None:
-        zone = Zone(Stores.cluster, clock, prices, **how)
+        zone = Zone(
+            Stores.cluster, clock, prices, answer_s=HANG_S, **how
+        )  # however slow the machine
         await _play_on_cluster(tmp_path, story, zone, clock)
         return
     ledger = None if Stores.make is None else Stores.make()

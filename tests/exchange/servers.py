@@ -45,14 +45,6 @@ def _die_with_us(*command: str, by: str = "KILL") -> list[str]:
     return ["setpriv", "--pdeathsig", by, *command]
 
 
-def cluster_wanted() -> None:
-    """Skip what runs on a whole cluster unless somebody asks for it."""
-    if not os.environ.get("HEG_CLUSTER"):
-        pytest.skip(
-            "one case on the cluster stood still in one whole run, cause not found; HEG_CLUSTER=1 runs them"
-        )
-
-
 class PostgresServer:
     """``safe`` waits for the disk at each commit."""
 
@@ -107,6 +99,14 @@ class PostgresServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def version(self) -> int:
+        """The major one."""
+        said = subprocess.run(
+            [str(self._bin / "postgres"), "--version"], check=True, capture_output=True, text=True
+        )
+        return int(said.stdout.split()[2].partition(".")[0])
+
     def kill(self) -> None:
         """As a crash of the machine's process: nothing is said to the clients."""
         assert self._process is not None
@@ -139,6 +139,9 @@ class PostgresServer:
 
 
 def _postgres_programs() -> Path:
+    """Where they are installed; ``HEG_POSTGRES`` names the folder of another version."""
+    if named := os.environ.get("HEG_POSTGRES"):
+        return Path(named)
     for pattern in _PROGRAMS:
         for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True):
             if (folder / "postgres").exists():

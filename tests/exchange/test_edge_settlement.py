@@ -11,7 +11,7 @@ from gateway.clock import SimClock
 from gateway.domain.intervals import iso
 from simulators.exchange import ExchangeHandle, Terms
 from simulators.exchange.rows import to_quarter
-from tests.exchange.conftest import START, Stores, T, TestPrices, Wire, play, tender_body
+from tests.exchange.conftest import START, T, TestPrices, Wire, play, tender_body
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
@@ -99,8 +99,7 @@ def test_11_revoked_party(tmp_path: Path) -> None:
             assert await handle.market.revoke("home") == 1
             closing = await socket.receive()
             assert closing.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
-            if Stores.cluster is None:  # there the reason is not always heard before the end
-                assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
+            assert socket.close_code == aiohttp.WSCloseCode.POLICY_VIOLATION
         status, problem, _ = await wire.tender("t3", "SELL", 100, 7_000)
         assert (status, problem["title"], problem["ordRejReason"]) == (403, "party-revoked", 15)
         _, found = await wire.get("tenders", tenderId="t2")

@@ -23,7 +23,6 @@ from simulators.exchange.terms import epoch_ms
 
 _MOST = 500  # requests in one message of the log
 _MOST_BYTES = 500_000  # half of what a message may have
-_ANSWER_S = 10.0  # then the asker is told to come again with the same key
 Outcome = wire.Done | wire.Refused
 
 
@@ -41,6 +40,8 @@ class _Lane:
     something: asyncio.Event = field(default_factory=asyncio.Event)
 
     def take(self) -> list[_Waiting]:
+        """What goes into one message; who has given up comes again by himself."""
+        self.waiting = [one for one in self.waiting if not one.outcome.done()]
         size, count = 0, 0
         for one in self.waiting[:_MOST]:
             size += len(one.entry.body)
@@ -52,10 +53,12 @@ class _Lane:
 
 
 class LoggedRequests(Requests):
-    """Has requests carried out by their shards; takes the place of those that are decided here."""
+    """Has requests carried out by their shards; takes the place of those that are decided here. Who has
+    no answer within ``answer_s`` is told to come again with the same key."""
 
-    def __init__(self, ledger: Ledger, log: Log) -> None:
+    def __init__(self, ledger: Ledger, log: Log, answer_s: float) -> None:
         super().__init__(ledger, lambda: 0)
+        self._answer_s = answer_s
         self._log = log
         self._name = secrets.token_hex(8)  # of this life of the edge
         self._answers_to = log.subject(f"answers.{self._name}")
@@ -89,10 +92,10 @@ class LoggedRequests(Requests):
         lane.waiting.append(one)
         lane.something.set()
         try:
-            async with asyncio.timeout(_ANSWER_S):
+            async with asyncio.timeout(self._answer_s):
                 outcome = await one.outcome
         except TimeoutError:
-            raise StorageError(f"no answer to {operation} within {_ANSWER_S:g} s") from None
+            raise StorageError(f"no answer to {operation} within {self._answer_s:g} s") from None
         if isinstance(outcome, wire.Refused):
             raise outcome.problem()
         known = outcome.received_ms, outcome.status, outcome.result

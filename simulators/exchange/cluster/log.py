@@ -27,8 +27,9 @@ from simulators.exchange.cluster.wire import Filler, encode
 T = TypeVar("T")
 log = logging.getLogger(__name__)
 _FAILURES = (NatsError, APIError, OSError, TimeoutError)
-_TRY_S = 2.0  # one try to write or to ask
-_WRITE_S = 8.0  # then the asker is told that it may come again
+_TRY_S = 1.0  # one try to write or to read
+_ASK_S = 2.0  # one question to another process
+_WRITE_S = 3.0  # then the asker is told that it may come again
 _REST_S = 0.1  # between two tries
 _LOOK_S = 0.25  # a reader looks at least so often
 _CONNECT: dict[str, Any] = {
@@ -42,13 +43,22 @@ _TWICE_S = 120.0  # so long a name is known
 
 
 class Log:
-    """``prefix`` names the streams; they are of one segment and one number of shards."""
+    """``prefix`` names the streams; they are of one segment and one number of shards. What cannot be
+    written within ``write_s`` is given up."""
 
-    def __init__(self, servers: Sequence[str], prefix: str, shards: int, replicas: int) -> None:
+    def __init__(
+        self,
+        servers: Sequence[str],
+        prefix: str,
+        shards: int,
+        replicas: int,
+        write_s: float = _WRITE_S,
+    ) -> None:
         self._servers = list(servers)
         self._prefix = prefix
         self.shards = shards
         self._replicas = replicas
+        self._write_s = write_s
         self._wakes = [asyncio.Event() for _ in range(shards)]
         self._client: Client | None = None
         self._js: JetStreamContext | None = None
@@ -116,7 +126,7 @@ class Log:
             lambda: self._streams.publish(
                 self._subject(shard), data, headers={"Nats-Msg-Id": name}
             ),
-            _WRITE_S,
+            self._write_s,
         )
         return int(ack.seq)
 
@@ -181,7 +191,7 @@ class Log:
             return
         wake.clear()
 
-    async def ask(self, name: str, data: bytes, timeout_s: float = _TRY_S) -> bytes | None:
+    async def ask(self, name: str, data: bytes, timeout_s: float = _ASK_S) -> bytes | None:
         """Ask whoever listens on a subject; None where nobody answers in time."""
         try:
             answer = await _heeding(

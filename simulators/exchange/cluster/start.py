@@ -39,7 +39,8 @@ _NONE = Share(0, 0)
 
 @dataclass(frozen=True)
 class Zone:
-    """What all roles of a zone have in common."""
+    """What all roles of a zone have in common. An edge answers within ``answer_s``, or says that it
+    cannot: a shard that was killed is back in about that time."""
 
     config: ClusterConfig
     clock: Clock
@@ -50,6 +51,7 @@ class Zone:
     parties: Sequence[Party] = DEFAULT_PARTIES
     client_ca: Path | None = None
     limits: Limits | None = None
+    answer_s: float = 4.0
 
     def ledger(self, share: Share = _NONE, connections: int = 4) -> PostgresLedger:
         """Raises StorageError where PostgreSQL cannot be reached."""
@@ -58,7 +60,7 @@ class Zone:
 
     async def log(self) -> Log:
         config = self.config
-        made = Log(config.nats, config.prefix, config.shards, config.replicas)
+        made = Log(config.nats, config.prefix, config.shards, config.replicas, 0.75 * self.answer_s)
         try:
             await made.open()
             await made.prepare()
@@ -148,7 +150,7 @@ async def start_edge(zone: Zone, group: asyncio.TaskGroup, running: Running, num
     running.ledgers.append(ledger)
     running.logs.append(opened := await zone.log())
     market = EdgeMarket(zone.clock, ledger, zone.source, zone.terms)
-    requests = LoggedRequests(ledger, opened)
+    requests = LoggedRequests(ledger, opened, zone.answer_s)
     market.requests = requests
     running.tasks.append(group.create_task(requests.run(), name=f"edge {number}"))
     _follow(market, group, running)
