@@ -45,6 +45,8 @@ async def _output(words: list[str]) -> bytes:
         if process.returncode is None:
             process.kill()
             await process.wait()
+    if process.returncode is not None and process.returncode < 0:
+        raise ErrandError("it took more time than it may have; ask for less, e.g. fewer days")
     if process.returncode != 0:
         last = said.decode(errors="replace").strip().splitlines()[-1:]
         raise ErrandError(last[0] if last else f"it ended with exit code {process.returncode}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -66,6 +66,11 @@ class PageSource:
         """The dump, made by the command of that name."""
         return await self._errands.run("dump")
 
+    async def what_if(self, words: Sequence[str]) -> bytes:
+        """The replay, made by `backtest --history`."""
+        self._history.flush()
+        return await self._errands.run("backtest", "--history", "--json", "-", *words)
+
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """A command of the page goes the way of every command."""
         return (await self._handler.handle(name, payload, source="page")).body()
@@ -113,11 +118,12 @@ class PageSource:
             market_price_per_kwh=market.market_price_per_kwh,
             stored_value_per_kwh=market.stored_value_per_kwh,
             trading=market.trading if trades else None,
+            programme=settings.programme is not None,
             bills=state.bills,
             tenders=[s for s in book.tenders.values() if s.tender.interval.start >= since],
-            transactions=[t for t in book.transactions.values() if t.interval.start >= since],
-            metered=[m for m in book.metered.values() if m.interval.start >= since],
-            settlements=[s for s in book.settlements.values() if s.interval.start >= since],
+            transactions=list(book.since(book.transactions, since)),
+            metered=list(book.since(book.metered, since)),
+            settlements=list(book.since(book.settlements, since)),
             account_money=book.settled_money if trades else None,
             today_money=book.settled_since(midnight) if trades else None,
             links=self._health.links(),

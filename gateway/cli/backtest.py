@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from gateway.backtest.case import Case
     from gateway.backtest.data import Series
+    from gateway.backtest.replay import Asked
     from gateway.backtest.study import Study
 
 
@@ -19,9 +22,9 @@ def register(app: typer.Typer) -> None:
 
 def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
     data: Annotated[
-        Path,
+        Path | None,
         typer.Option(help="CSV: start,load_wh,pv_wh,rt_price_per_mwh,da_price_per_mwh, 15 min UTC"),
-    ],
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(help="gateway.toml with site, battery, tariff; default: the evaluation case"),
@@ -38,19 +41,57 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
     accept_units: Annotated[
         bool, typer.Option("--accept-units", help="take unusual prices and energies as they stand")
     ] = False,
+    history: Annotated[
+        bool, typer.Option("--history", help="the home's own past, and what it would have cost if")
+    ] = False,
+    last: Annotated[int, typer.Option(min=2, max=400, help="with --history: days back")] = 28,
+    battery_kwh: Annotated[
+        float | None, typer.Option(min=0.5, max=1000, help="with --history: another battery")
+    ] = None,
+    import_price: Annotated[
+        str | None, typer.Option(help="with --history: another price of a kWh, flat")
+    ] = None,
+    export_price: Annotated[
+        str | None, typer.Option(help="with --history: what a kWh fed in would earn")
+    ] = None,
+    car_kwh: Annotated[
+        float | None, typer.Option(min=0, max=200, help="with --history: what the car takes a day")
+    ] = None,
+    battery_now_kwh: Annotated[
+        float | None,
+        typer.Option(min=0.5, max=1000, help="with --history: its size now, if not configured"),
+    ] = None,
 ) -> None:
     """Try a strategy on past data, with only what was known at each interval.
 
     Compares no battery, greedy self-consumption, the strategy, and perfect foresight.
     The capture is (strategy - none) / (perfect foresight - none).
 
+    With --history the past is the home's own, and the comparison that with another battery, tariff or car.
+
     Example: energy-gateway backtest --data home.csv --report home.html
+
+    Example: energy-gateway backtest --history --battery-kwh 20
     """
     from gateway.backtest.case import case_from, evaluation_case
     from gateway.backtest.data import read_series
     from gateway.backtest.study import summary, write_json, write_schedule
     from gateway.errors import ConfigError
 
+    if history == (data is not None):
+        raise ConfigError("one of --data FILE and --history is needed")
+    if history:
+        from gateway.backtest.replay import Asked
+        from gateway.backtest.what_if import Change
+
+        bought, sold = (
+            _price("--import-price", import_price),
+            _price("--export-price", export_price),
+        )
+        change = Change(battery_kwh, bought, sold, car_kwh)
+        _replay(config, Asked(last, change, battery_now_kwh), json)
+        return
+    assert data is not None  # noqa: S101 - see above
     for path in (json, schedule, report):
         if path is not None and not path.parent.is_dir():
             raise ConfigError(f"{path}: cannot be written: there is no folder {path.parent}")
@@ -71,6 +112,35 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
         from gateway.backtest.page import write_page
 
         write_page(report, study, result)
+
+
+def _replay(config: Path | None, asked: Asked, json: Path | None) -> None:
+    """As JSON alone where the file is ``-``."""
+    from json import dumps
+
+    from gateway.backtest.replay import lines, replay
+    from gateway.backtest.study import write_json
+    from gateway.config.paths import default_config
+
+    result = replay(config or default_config(), asked)
+    if json == Path("-"):
+        print(dumps(result))
+        return
+    print("\n".join(lines(result)))
+    if json is not None:
+        write_json(json, result)
+
+
+def _price(option: str, text: str | None) -> Decimal | None:
+    from gateway.errors import ConfigError
+    from gateway.setup.quantities import price
+
+    if text is None:
+        return None
+    try:
+        return price(text)
+    except ValueError as error:
+        raise ConfigError(f"{option} {text!r}: {error}") from error
 
 
 def _with_progress(series: Series, case: Case, strategy: str, label: str) -> Study:

@@ -117,6 +117,8 @@ def _is_there(spec: CommandSpec, view: HomeView) -> bool:
     part = spec.settings[0].part
     if part == "market":
         return view.trading is not None
+    if part == "programme":
+        return view.programme
     return _OF.get(part) not in absent(view.snapshot)
 
 

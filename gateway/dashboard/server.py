@@ -24,6 +24,7 @@ from gateway.dashboard.health_routes import HealthRoutes
 from gateway.dashboard.password import matches
 from gateway.dashboard.past_routes import PastRoutes
 from gateway.dashboard.view import HomeSource, HomeView
+from gateway.dashboard.what_if_routes import WhatIfRoutes
 from gateway.errors import ConfigError
 from gateway.languages import LANGUAGES, catalogue, translated, wanted
 from gateway.log_budget import LogBudget
@@ -111,6 +112,7 @@ class Dashboard:
                 *PastRoutes(self._source).routes(),
                 *CarRoutes(self._source).routes(),
                 *HealthRoutes(self._source).routes(),
+                *WhatIfRoutes(self._source).routes(),
                 web.get("/events", self._events),
                 web.post("/api/command/{name}", self._command),
                 web.get("/static/{name}", _static),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -269,6 +269,7 @@ class Source:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     refuse: str = ""
     can_report: bool = True
+    wondered: list[tuple[str, ...]] = field(default_factory=list)
 
     def latest(self) -> HomeView | None:
         return self.now
@@ -307,6 +308,22 @@ class Source:
         if self.refuse:
             raise ErrandError(self.refuse)
         return b'{"gateway": "0.1.0"}'
+
+    async def what_if(self, words: Sequence[str]) -> bytes:
+        """A bigger battery saves a tenth."""
+        self.wondered.append(tuple(words))
+        if self.refuse:
+            raise ErrandError(self.refuse)
+        now = {"bill": 40.0, "wear": 1.0, "import_kwh": 150.0, "export_kwh": 20.0}
+        bills = {
+            "without_battery": {**now, "bill": 60.0},
+            "self_consumption": {**now, "bill": 45.0},
+        }
+        return json.dumps({
+            "currency": "USD", "first": "2026-06-01T05:00:00Z", "end": "2026-06-15T05:00:00Z", "quarters": 1344,
+            "filled": 3, "unpriced": 0, "battery_kwh": 13.5,
+            "now": {**bills, "gateway": now}, "then": {**bills, "gateway": {**now, "bill": 36.0}},
+        }).encode()  # fmt: skip
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         body = json.loads(payload)

@@ -17,6 +17,7 @@ from gateway.agent.errands import Errands
 from gateway.agent.events import HomeEvents
 from gateway.dashboard.health import ALARM_ELSE, FAULT_ELSE, health, remedy, todo
 from gateway.dashboard.server import Dashboard
+from gateway.dashboard.what_if_routes import options
 from gateway.devices.proof import Gap, not_steered
 from gateway.domain.control import Control
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading
@@ -177,5 +178,30 @@ async def test_a_report_is_the_masked_dump_and_one_is_made_at_a_time(tmp_path: P
     assert json.loads(text)["gateway"]
     for secret in ("villa-rosa", "192.168.77.21"):
         assert secret not in text
+    with pytest.raises(ErrandError, match="no history of this home yet"):
+        await errands.run("backtest", "--history", "--json", "-", "--last=7")
     with pytest.raises(ErrandError, match="no configuration file"):
         await Errands(None).run("dump")
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        [],
+        {"days": 8},
+        {"days": 14, "battery_kwh": "20; rm"},
+        {"days": 14, "battery_kwh": 0.0},
+        {"days": 14, "import_price": float("nan")},
+        {"days": 14, "car_kwh": True},
+    ],
+)
+def test_only_numbers_within_bounds_reach_a_command(asked: object) -> None:
+    with pytest.raises(ValueError, match=r"is one of|is a number from"):
+        options(asked)
+
+
+def test_what_is_asked_becomes_options() -> None:
+    assert options({"days": 7, "export_price": -0.02, "battery_kwh": None}) == (
+        "--last=7",
+        "--export-price=-0.020000",
+    )

@@ -494,3 +494,24 @@ async def test_the_home_s_health(page: Page, source: Source) -> None:
         time=NOW + timedelta(minutes=1),
     )  # fmt: skip
     await expect(page.locator("#alarms")).to_have_text("All is well.")
+
+
+async def test_what_the_past_would_have_cost_otherwise(page: Page, source: Source) -> None:
+    await page.get_by_label("Battery, kWh").fill("20")
+    await page.get_by_label("A kWh costs").fill("0.31")
+    await page.get_by_role("button", name="Work it out").click()
+    rows = page.locator("#what-if-table tbody tr")
+    await expect(rows.last).to_have_text("With the gateway$40.00$36.00$4.00")
+    await expect(page.locator("#what-if-says")).to_contain_text("3 quarter-hours were not known")
+    assert source.wondered == [
+        (
+            "--last=14",
+            "--battery-kwh=20.000000",
+            "--import-price=0.310000",
+            "--battery-now-kwh=13.500",
+        )
+    ]
+    source.refuse = "the history has 0.3 days; at least 2 are needed"
+    await page.get_by_role("button", name="Work it out").click()
+    await expect(page.locator("#what-if-says")).to_have_text(source.refuse)
+    await expect(rows.last).to_be_hidden()

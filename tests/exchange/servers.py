@@ -100,6 +100,14 @@ class PostgresServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def version(self) -> int:
+        """The major one."""
+        said = subprocess.run(
+            [str(self._bin / "postgres"), "--version"], check=True, capture_output=True, text=True
+        )
+        return int(said.stdout.split()[2].partition(".")[0])
+
     def kill(self) -> None:
         """As a crash of the machine's process: nothing is said to the clients."""
         assert self._process is not None
@@ -132,6 +140,9 @@ class PostgresServer:
 
 
 def _postgres_programs() -> Path:
+    """Where they are installed; ``HEG_POSTGRES`` names the folder of another version."""
+    if named := os.environ.get("HEG_POSTGRES"):
+        return Path(named)
     for pattern in _PROGRAMS:
         for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True):
             if (folder / "postgres").exists():

@@ -6,6 +6,7 @@ import { drawFlow } from "./flow.js";
 import { followHealth } from "./health.js";
 import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
+import { startWhatIf } from "./what-if.js";
 import { amount, chooseLanguage, locale, number, symbol, t, translatePage } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -225,4 +226,5 @@ translatePage();
 chooseLanguage(byId("language"));
 startTabs();
 startPast(table);
+startWhatIf(table);
 listen();

@@ -31,7 +31,7 @@ function draw(health, table) {
   table("events-table", [["When", (e) => when(e.time)], ["What", told]], health.events, "Nothing has happened yet.");
   const { gateway, python, system } = health.versions;
   say(byId("versions"), t("Gateway {gateway}, Python {python}, {system}.", { gateway, python, system }));
-  byId("report").hidden = !health.report;
+  byId("report").hidden = byId("what-if").hidden = !health.report;
 }
 
 const SENTENCES = { started: "the gateway started", back: "{what} is back", alarm: "Alarm: {text}", ended: "Over: {text}" };
