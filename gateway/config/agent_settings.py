@@ -105,6 +105,11 @@ class Planner(Part):
         description="in a new home: `shadow` = the inverter works alone and nothing is offered until the plan, "
         "reckoned beside it for three days or more, would not have done worse; for four weeks it gives way again when it falls 2 % behind",
     )
+    trials: bool = Field(
+        True,
+        description="by night, try on the home's own last weeks whether another way to forecast would have earned clearly more, "
+        "and use it then",
+    )
 
 
 class PvForecast(Part):
