@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from gateway.agent.billing import Billing
@@ -32,6 +33,7 @@ from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
 from gateway.agent.told import told
 from gateway.agent.trading import Past, TradingLoop
+from gateway.agent.trial import ForecastTrial, material
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock, pause
@@ -105,9 +107,13 @@ class Agent:
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
         self.commands = handler = CommandHandler(steering, stores.seen, clock, audit)
         names = [d.name for d in settings.device]
-        memory = settings.state_dir / "mqtt_topics.json"
         self.publisher = Publisher(
-            settings.mqtt, settings.site.name, journal, names, handler, memory
+            settings.mqtt,
+            settings.site.name,
+            journal,
+            names,
+            handler,
+            settings.state_dir / "mqtt_topics.json",
         )
         if settings.car.soc_topic:
             soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
@@ -151,7 +157,14 @@ class Agent:
         self.trading = TradingLoop(
             keeper, strategy(settings.planner.strategy), clock, past, market, self.order
         )
-        self._notifier = notifier(settings.notify, keeper, journal, clock)
+        self._trial = ForecastTrial(
+            settings,
+            stores.settings,
+            clock,
+            partial(material, self.trading, journal, keeper),
+            self.trading.use,
+        )
+        self._notifier = notifier(settings.notify, keeper, journal, clock, stores.settings)
         metrics = Metrics()
         self.page: Dashboard | None = None
         self._health = HomeHealth(keeper, self.publisher, EventLog(settings.state_dir), clock)
@@ -212,6 +225,8 @@ class Agent:
                         self.clock.spawn(loops, self._notifier.run(), "notifications")
                     if self._outside is not None:
                         self.clock.spawn(loops, self._outside.run(), "temperature")
+                    if self.settings.planner.trials:
+                        self.clock.spawn(loops, self._trial.run(), "forecast trial")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")

@@ -28,6 +28,7 @@ from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
 from gateway.forecasts.temperature import OutsideTemperature
+from gateway.forecasts.variants import USUAL, Variant
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
@@ -96,6 +97,7 @@ class TradingLoop:
         self._tariff = keeper.state.rules.tariff
         self._forecaster = forecaster_of(self._settings)
         self._market_prices = PriceForecaster()
+        self._variant, self._variant_note = USUAL, ""
         self._control = self._settings.for_guard().control()
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
@@ -104,6 +106,18 @@ class TradingLoop:
         party = self._settings.market.party_id if self._settings.market else ""
         self._timing = BidTiming.of(party)
         self.plan_period = PLAN_PERIOD
+
+    def use(self, variant: Variant, note: str) -> None:
+        """Forecast so from the next plan on; ``note`` tells people of it, if it is not the usual way."""
+        self._variant_note = note
+        if variant != self._variant:
+            self._variant = variant
+            self._forecaster = forecaster_of(self._settings, variant)
+            self._market_prices = PriceForecaster(variant.alike)
+
+    def known_past(self, now: datetime) -> tuple[Sequence[Observed], KnownPrices]:
+        """What a plan made now would learn from."""
+        return self._past(floor_quarter(now) - HISTORY), self._known(now)
 
     async def run(self, availability: Availability) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
@@ -234,6 +248,8 @@ class TradingLoop:
             if note.partition(":")[0] not in self._noted:
                 log.warning("plan: %s", note)
         self._noted = {note.partition(":")[0] for note in notes}
+        if self._variant_note:
+            plan = replace(plan, notes=(*plan.notes, self._variant_note))
         return plan
 
     def _cars(self, now: datetime) -> tuple[CarNeed, ...]:
