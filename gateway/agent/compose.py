@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 from gateway.agent.billing import Billing
@@ -25,12 +26,14 @@ from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
 from gateway.agent.prices import PostedMemory
 from gateway.agent.programme import programme_of
+from gateway.agent.programme_account import Past as ProgrammePast
 from gateway.agent.reporting import Reporting
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
 from gateway.agent.told import told
 from gateway.agent.trading import Past, TradingLoop
+from gateway.agent.trial import ForecastTrial, material
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock, pause
@@ -104,15 +107,21 @@ class Agent:
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
         self.commands = handler = CommandHandler(steering, stores.seen, clock, audit)
         names = [d.name for d in settings.device]
-        memory = settings.state_dir / "mqtt_topics.json"
         self.publisher = Publisher(
-            settings.mqtt, settings.site.name, journal, names, handler, memory
+            settings.mqtt,
+            settings.site.name,
+            journal,
+            names,
+            handler,
+            settings.state_dir / "mqtt_topics.json",
         )
         if settings.car.soc_topic:
             soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
             self.publisher.listen(settings.car.soc_topic, soc.hear)
         self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
-        self.programme = programme_of(keeper, stores.settings, clock, self.order)
+        self.programme = programme_of(
+            keeper, ProgrammePast(stores.settings, journal, history.flows), clock, self.order
+        )
         self.exchange, market = None, None
         doubted = doubts(settings)
         for doubt in doubted:
@@ -148,7 +157,14 @@ class Agent:
         self.trading = TradingLoop(
             keeper, strategy(settings.planner.strategy), clock, past, market, self.order
         )
-        self._notifier = notifier(settings.notify, keeper, journal, clock)
+        self._trial = ForecastTrial(
+            settings,
+            stores.settings,
+            clock,
+            partial(material, self.trading, journal, keeper),
+            self.trading.use,
+        )
+        self._notifier = notifier(settings.notify, keeper, journal, clock, stores.settings)
         metrics = Metrics()
         self.page: Dashboard | None = None
         self._health = HomeHealth(keeper, self.publisher, EventLog(settings.state_dir), clock)
@@ -209,6 +225,8 @@ class Agent:
                         self.clock.spawn(loops, self._notifier.run(), "notifications")
                     if self._outside is not None:
                         self.clock.spawn(loops, self._outside.run(), "temperature")
+                    if self.settings.planner.trials:
+                        self.clock.spawn(loops, self._trial.run(), "forecast trial")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")

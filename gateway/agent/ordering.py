@@ -12,7 +12,8 @@ from gateway.domain.grid_operator import OperatorWord
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.plan import ValueCurve
-from gateway.openadr.acting import limits
+from gateway.domain.price import Quote
+from gateway.openadr.acting import dispatched_wh, limits, valued, wanted
 
 LEASE = timedelta(seconds=60)  # renewed with every report; longer than an agent takes to start anew
 REPORTS_A_LEASE = 6  # at a slow pace of control the lease is so many periods
@@ -63,15 +64,39 @@ def _terms(
     start = state.interval_start
     return IntervalTerms(
         interval=interval,
-        position_wh=position_wh,
+        position_wh=position_wh or dispatch_wh(state, interval) or 0,
         start_counters=start[1] if start and start[0] == interval else None,
         import_price=None if bought is None else bought.per_mwh,
         export_price=None if sold is None else sold.per_mwh,
         import_assumed=bought is not None and bought.source.assumed,
         export_assumed=sold is not None and sold.source.assumed,
-        value=state.plan.value(moment, cleared) if state.plan and not state.shadow else None,
+        value=_value(state, moment, cleared, bought),
         car_values=_car_values(state, moment, cleared),
     )
+
+
+def dispatch_wh(state: GatewayState, interval: Interval) -> int | None:
+    """What the programme asks to be given (net, export +); None where nothing is, or the user does not follow it."""
+    if state.programme is None or not state.user.programme:
+        return None
+    return dispatched_wh(state.programme.found, interval)
+
+
+def _value(
+    state: GatewayState, moment: datetime, cleared: float | None, bought: Quote | None
+) -> ValueCurve | None:
+    """What stored energy is worth: by the plan, and by what the programme wants stored."""
+    if state.plan is None or state.shadow:
+        return None
+    curve = state.plan.value(moment, cleared)
+    battery, stored_wh = state.battery(), state.stored_wh()
+    if state.programme is None or not state.user.programme:
+        return curve
+    if curve is None or battery is None or stored_wh is None:
+        return curve
+    asked = wanted(state.programme.found, moment, battery)
+    price = None if bought is None else bought.per_mwh
+    return valued(curve, asked, moment, stored_wh, battery, price)
 
 
 def _car_values(

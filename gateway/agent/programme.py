@@ -1,7 +1,8 @@
 """The home's programme (OpenADR 3.1): its events are looked at, kept over a restart, and become part of the order.
 
 What it says in time: prices go by a price feed (`gateway.feeds.openadr`); limits, dispatches and charges by `make_order`.
-A server that is lost changes nothing of what was heard.
+A server that is lost changes nothing of what was heard. What a dispatch earned goes into the account, once the meter has told it, and the
+reports that events ask for go back.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
+from gateway.agent.programme_account import Past, ProgrammeAccount
 from gateway.agent.state import StateKeeper
 from gateway.bounded_json import mapping, parsed
 from gateway.clock import Clock
@@ -36,13 +38,6 @@ _QUIET = timedelta(minutes=15)  # a server that is lost so long is told to peopl
 _NONSENSE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 
 
-class SettingStore(Protocol):
-    """Small durable values by name."""
-
-    def setting(self, name: str, value: str | None = None) -> str | None:
-        """The stored value; given ``value`` it is stored first. Raises StorageError."""
-
-
 def vtn_of(stated: Programme) -> Vtn:
     """Its server; raises ConfigError for a secret that is missing or cannot be read."""
     secret = credential("programme", stated.secret_file, "programme.secret_file")
@@ -60,18 +55,20 @@ class ProgrammeLoop:
         self,
         stated: Programme,
         keeper: StateKeeper,
-        store: SettingStore,
+        past: Past,
         clock: Clock,
         order: Callable[[], None],
     ) -> None:
         """Restores what was heard last; raises ConfigError."""
-        self._stated, self._store, self._clock, self._order = stated, store, clock, order
+        self._stated, self._clock, self._order = stated, clock, order
+        self._store = past.store
         self._keeper, self._write = keeper, keeper.writer("programme")
         self._vtn = vtn_of(stated)
         self._availability = Availability("the programme's server")
         self._said: set[str] = set()
         self._raw = ""
         self._lost_at: datetime | None = None
+        self._account = ProgrammeAccount(stated, keeper, past)
         self._known = self._restored()
         self._write(self._known)
 
@@ -103,6 +100,9 @@ class ProgrammeLoop:
                 alarm=self._alarm(now, error),
             )
         self._write(self._known)
+        self._account.follow(self._known, now)
+        if self._stated.reports and self._lost_at is None:
+            await self._account.report(self._known.events, self._vtn, now)
 
     def _alarm(self, now: datetime, error: MarketError) -> str:
         since = self._lost_at or now
@@ -176,11 +176,11 @@ class ProgrammeLoop:
 
 
 def programme_of(
-    keeper: StateKeeper, store: SettingStore, clock: Clock, order: Callable[[], None]
+    keeper: StateKeeper, past: Past, clock: Clock, order: Callable[[], None]
 ) -> ProgrammeLoop | None:
     """The one of the configuration, None where the home is in none; raises ConfigError."""
     stated = keeper.state.settings.programme
-    return None if stated is None else ProgrammeLoop(stated, keeper, store, clock, order)
+    return None if stated is None else ProgrammeLoop(stated, keeper, past, clock, order)
 
 
 def _number(value: object) -> float | int:

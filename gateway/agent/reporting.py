@@ -76,6 +76,7 @@ class Reporting:
             page_url(settings.dashboard),
             settings.mqtt.language,
             runs_apart(clock),
+            settings.programme is not None,
         )
         self._known: Devices = ()
         self._changes = Changes()

@@ -62,6 +62,8 @@ class HomeSteering:
         settings = self._keeper.state.settings
         if command.name == "trading" and settings.market is None:
             return "no exchange is configured; add [market] to gateway.toml"
+        if command.name == "programme" and settings.programme is None:
+            return "the home is in no programme; add [programme] to gateway.toml"
         limit_w = settings.site.export_limit_w
         if command.name == "export_limit_w" and limit_w is not None:
             wanted_w = new.export_limit_w

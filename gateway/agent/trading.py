@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
+from gateway.agent.ordering import dispatch_wh
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
@@ -29,6 +30,7 @@ from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
 from gateway.forecasts.temperature import OutsideTemperature
 from gateway.forecasts.unmeasured import guesses
+from gateway.forecasts.variants import USUAL, Variant
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
 from gateway.market.trader import Trader
@@ -98,6 +100,7 @@ class TradingLoop:
         self._forecaster = forecaster_of(self._settings)
         self._usual = usual(self._settings)
         self._market_prices = PriceForecaster()
+        self._variant, self._variant_note = USUAL, ""
         self._control = self._settings.for_guard().control()
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
@@ -106,6 +109,18 @@ class TradingLoop:
         party = self._settings.market.party_id if self._settings.market else ""
         self._timing = BidTiming.of(party)
         self.plan_period = PLAN_PERIOD
+
+    def use(self, variant: Variant, note: str) -> None:
+        """Forecast so from the next plan on; ``note`` tells people of it, if it is not the usual way."""
+        self._variant_note = note
+        if variant != self._variant:
+            self._variant = variant
+            self._forecaster = forecaster_of(self._settings, variant)
+            self._market_prices = PriceForecaster(variant.alike)
+
+    def known_past(self, now: datetime) -> tuple[Sequence[Observed], KnownPrices]:
+        """What a plan made now would learn from."""
+        return self._past(floor_quarter(now) - HISTORY), self._known(now)
 
     async def run(self, availability: Availability) -> None:
         """For ever; raises MarketError when the exchange is lost (the supervisor comes back)."""
@@ -238,6 +253,8 @@ class TradingLoop:
             if note.partition(":")[0] not in self._noted:
                 log.warning("plan: %s", note)
         self._noted = {note.partition(":")[0] for note in notes}
+        if self._variant_note:
+            plan = replace(plan, notes=(*plan.notes, self._variant_note))
         return plan
 
     def _cars(self, now: datetime) -> tuple[CarNeed, ...]:
@@ -289,8 +306,12 @@ class TradingLoop:
         plan = self._replan(now)
         if plan is not None:
             trader.set_floor(Price.of_kwh(self._keeper.state.user.price_floor).ticks)
-            nothing = tuple(OfferCurve(o.interval, ()) for o in plan.offers)
-            await trader.bid(plan.offers if self._may_offer() else nothing)
+            await trader.bid(tuple(map(self._offered, plan.offers)))
+
+    def _offered(self, curve: OfferCurve) -> OfferCurve:
+        """Nothing where nothing may be, and nothing of a quarter-hour that a programme has called for."""
+        called = dispatch_wh(self._keeper.state, curve.interval) is not None
+        return curve if self._may_offer() and not called else OfferCurve(curve.interval, ())
 
     def _may_offer(self) -> bool:
         """Whether the user lets us trade, the plan steers, and there is a grid to deliver over."""

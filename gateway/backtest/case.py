@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import time
+from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from gateway.domain.price import mwh_price
 from gateway.forecasts.drivers import RestDay, weekend
 from gateway.forecasts.household import rest_days, usual
 from gateway.forecasts.load_pv import UNKNOWN_HOME, Usual
+from gateway.forecasts.variants import USUAL, Variant
 from gateway.sun import Place
 from gateway.tariff import TariffRules
 
@@ -54,6 +56,7 @@ class Case:
     car_from_battery: bool = False  # the battery may feed the car
     rest_day: RestDay = weekend
     usual: Usual = UNKNOWN_HOME
+    variant: Variant = USUAL  # of the forecasts
 
     def with_battery(self, capacity_wh: float, wear_per_mwh: float) -> Case:
         """The same with another battery, its power and reserve in proportion."""
@@ -88,7 +91,11 @@ def case_from(path: Path) -> Case:
 
     Devices may be left out. A car takes part when the file has a [car] table.
     """
-    settings = load_settings(path, defaults=_NO_DEVICE)
+    return case_of(load_settings(path, defaults=_NO_DEVICE))
+
+
+def case_of(settings: Settings) -> Case:
+    """The case of a home's settings."""
     zone = ZoneInfo(settings.site.time_zone)
     stated = settings.battery
     capacity = stated.capacity_wh or _CAPACITY_WH
@@ -124,10 +131,17 @@ def _following(tariff: Tariff) -> Tariff:
     """The data has no prices of a retailer: what one publishes is taken for the market's."""
 
     def followed(price: RetailPrice) -> RetailPrice:
-        return WholesalePrice(kind="wholesale") if isinstance(price, PublishedPrice) else price
+        if not isinstance(price, PublishedPrice):
+            return price
+        return WholesalePrice(
+            kind="wholesale", factor=price.factor, adder_per_kwh=price.adder_per_kwh
+        )
 
-    bought, sold = followed(tariff.import_price), followed(tariff.export_price)
-    return tariff.model_copy(update={"import_price": bought, "export_price": sold})
+    bought, sold = tariff.import_price, tariff.export_price
+    changed: dict[str, object] = {"import_price": followed(bought), "export_price": followed(sold)}
+    if isinstance(bought, PublishedPrice) and bought.tax_included:
+        changed |= {"grid_fee": None, "levies_per_kwh": Decimal(0), "tax_pct": Decimal(0)}
+    return tariff.model_copy(update=changed)
 
 
 def _habit(settings: Settings) -> CarHabit | None:

@@ -172,8 +172,10 @@ class Replay:
     def __init__(self, series: Series, case: Case) -> None:
         self._series, self._case = series, case
         self._prices = retail_prices(series, case)
-        self._forecaster = EnergyForecaster(case.zone, case.place, case.rest_day, case.usual)
-        self._market = PriceForecaster()
+        self._forecaster = EnergyForecaster(
+            case.zone, case.place, case.rest_day, case.usual, case.variant.regression
+        )
+        self._market = PriceForecaster(case.variant.alike)
         self._judge = Judge()
         self._published: dict[datetime, float] = {}
         self._known = list(_known_until(series, case))

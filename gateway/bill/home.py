@@ -24,7 +24,8 @@ _CENT = MONEY_PER_UNIT // 100
 
 @dataclass(frozen=True, slots=True)
 class HomeBill:
-    """One span. What the home pays is +; ``market_money`` is what an exchange paid (+), taken off in the total.
+    """One span. What the home pays is +; ``market_money`` is what an exchange paid (+), ``programme_money`` a programme for
+    its dispatches, both taken off in the total.
 
     A comparison is None while too little of the span is known. ``stored_difference_wh`` is what the battery
     would hold more at the end without us.
@@ -39,10 +40,11 @@ class HomeBill:
     estimated: int
     compared: int
     stored_difference_wh: float = 0.0
+    programme_money: int = 0
 
     @property
     def total_money(self) -> int:
-        return self.bill.total_money - self.market_money
+        return self.bill.total_money - self.market_money - self.programme_money
 
     @property
     def saved_money(self) -> int | None:
@@ -87,6 +89,7 @@ class Account:
     known: tuple[Known, ...]
     otherwise: Otherwise
     starts: tuple[datetime, ...]  # of `metered`, in order
+    credits: Mapping[datetime, int] = field(default_factory=dict)
     seen: dict[Interval, PricePair] = field(default_factory=dict)
 
     def of(self, start: datetime, end: datetime) -> HomeBill:
@@ -118,6 +121,7 @@ class Account:
             estimated=len(self.estimated & within.keys()),
             compared=count,
             stored_difference_wh=self.otherwise.more_stored_wh[rows.stop - 1] if enough else 0.0,
+            programme_money=sum(self.credits.get(at, 0) for at in within),
         )
 
     def _month(self, moment: datetime) -> datetime:
@@ -180,6 +184,7 @@ def account(
         rows,
         Otherwise.of(rows, battery, car_power_w),
         tuple(sorted(metered)),
+        {at: int(body["money"] or 0) for at, body in book.credits.items()},
     )
 
 
@@ -238,6 +243,7 @@ def as_json(found: HomeBill, currency: str) -> dict[str, Any]:
         "standing": cents(lines.standing_money),
         "demand": cents(lines.demand_money),
         "market": cents(-found.market_money),
+        "programme": cents(-found.programme_money),
         "total": cents(found.total_money),
         "without_battery": cents(found.without_battery),
         "without_gateway": cents(found.without_gateway),

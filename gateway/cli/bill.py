@@ -161,6 +161,9 @@ def text(
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
     notes = []
+    if whole.programme_money:
+        body = row_of(whole, currency)
+        notes.append(f"The programme's dispatches: {body['programme']}, in the total.")
     if whole.bill.unpriced_wh:
         notes.append(f"{whole.bill.unpriced_wh} Wh have no known price and are in no amount.")
     if whole.estimated:

@@ -105,6 +105,11 @@ class Planner(Part):
         description="in a new home: `shadow` = the inverter works alone and nothing is offered until the plan, "
         "reckoned beside it for three days or more, would not have done worse; for four weeks it gives way again when it falls 2 % behind",
     )
+    trials: bool = Field(
+        True,
+        description="by night, try on the home's own last weeks whether another way to forecast would have earned clearly more, "
+        "and use it then",
+    )
 
 
 class PvForecast(Part):
@@ -170,9 +175,9 @@ class Notify(Part):
     urls_file: Path | None = Field(
         None, description="apprise addresses, one a line; or systemd credential notify"
     )
-    about: tuple[Literal["alarm", "car", "limit", "sale"], ...] = Field(
+    about: tuple[Literal["alarm", "car", "limit", "sale", "update"], ...] = Field(
         ("alarm", "car", "limit"),
-        description="alarms that last, a car that cannot be ready, a limit that is not kept, and what the day sold and cost",
+        description="alarms that last, a car that cannot be ready, a limit that is not kept, what the day sold and cost, and that another version runs",
     )
     quiet_from: TimeOfDay | None = Field(
         time(22),

@@ -28,7 +28,7 @@ class HomeView:
     ``minutes`` and ``decisions`` reach back at least to the local midnight, in order; ``tenders``, ``transactions``, ``metered``
     and ``settlements`` are recent ones in any order. ``links`` says of the broker and the exchange
     whether they are reached. ``account_money`` and ``today_money`` are 1e-8 currency units to the
-    home. ``bills`` are the retailer's, of today and this month. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange. ``car_soc_pct`` is of the car that stands there, where something tells it. ``notes`` are the alarms, ``events`` what happened, the newest first; ``answered`` says by device how many polls of the last
+    home. ``bills`` are the retailer's, of today and this month. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange, ``programme`` False in one without. ``car_soc_pct`` is of the car that stands there, where something tells it. ``notes`` are the alarms, ``events`` what happened, the newest first; ``answered`` says by device how many polls of the last
     hour were answered, and how many there were. ``capacity_wh`` turns planned energy into a state of charge.
     """
 
@@ -53,6 +53,7 @@ class HomeView:
     market_price_per_kwh: float | None = None
     stored_value_per_kwh: float | None = None
     trading: bool | None = None
+    programme: bool = True
     bills: Bills | None = None
     tenders: Sequence[TenderState] = ()
     transactions: Sequence[Transaction] = ()

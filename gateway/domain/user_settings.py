@@ -48,7 +48,7 @@ class Setting:
     kind: Kind
     title: str
     about: str
-    part: Literal["battery", "car", "grid", "market"]
+    part: Literal["battery", "car", "grid", "market", "programme"]
     urgent: bool = False
     standing: str = ""
     bundle: Bundle | None = None
@@ -229,6 +229,15 @@ class UserSettings:
             "Away",
             "nobody is at home: the house is expected to need what it needs at night, and learns nothing",
             part="grid",
+        ),
+    )
+    programme: bool = _row(
+        True,
+        Setting(
+            Switch(),
+            "Programme",
+            "follow the dispatches of the programme; its limits and prices hold either way",
+            part="programme",
         ),
     )
     trading: bool = _row(

@@ -11,6 +11,7 @@ from gateway.config.settings import Settings
 from gateway.errors import ConfigError
 from gateway.forecasts.drivers import RestDay, weekend
 from gateway.forecasts.load_pv import USUAL_PANELS, EnergyForecaster, Usual
+from gateway.forecasts.variants import USUAL, Variant
 
 _QUARTERS_A_YEAR = 365 * 96
 
@@ -60,7 +61,7 @@ def usual(settings: Settings) -> Usual:
     return Usual(load, USUAL_PANELS * home.panels_w / 5_000, panels_known=True)
 
 
-def forecaster_of(settings: Settings) -> EnergyForecaster:
+def forecaster_of(settings: Settings, variant: Variant = USUAL) -> EnergyForecaster:
     """The home's own forecaster; raises ConfigError."""
-    zone = ZoneInfo(settings.site.time_zone)
-    return EnergyForecaster(zone, settings.site.place, rest_days(settings), usual(settings))
+    zone, place = ZoneInfo(settings.site.time_zone), settings.site.place
+    return EnergyForecaster(zone, place, rest_days(settings), usual(settings), variant.regression)

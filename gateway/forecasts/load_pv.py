@@ -34,7 +34,16 @@ from gateway.forecasts.daily import (
 from gateway.forecasts.drivers import Drivers, RestDay, rest_quarters, weekend
 from gateway.forecasts.held_back import unlimited
 from gateway.forecasts.history import DAY, Array, History
-from gateway.forecasts.regression import FIRST_DAY, HIGH, LOW, Fit, fitted, persistent, predicted
+from gateway.forecasts.regression import (
+    FIRST_DAY,
+    HIGH,
+    LOW,
+    SHARE,
+    Fit,
+    fitted,
+    persistent,
+    predicted,
+)
 from gateway.forecasts.whereabouts import place_of
 from gateway.sun import Place
 
@@ -75,10 +84,12 @@ class EnergyForecaster:
         place: Place | None = None,
         rest_day: RestDay = weekend,
         usual: Usual = UNKNOWN_HOME,
+        share: float = SHARE,
     ) -> None:
-        """``rest_day`` says on which days most do not work: weekends, and holidays where they are known."""
+        """``rest_day`` says on which days most do not work: weekends, and holidays where they are known; ``share`` is that of
+        the regression, 0: none is fitted."""
         self._zone, self._place, self._rest_day = zone, place, rest_day
-        self._usual = usual
+        self._usual, self._share = usual, share
         self._fits: dict[str, tuple[int, tuple[Fit, ...] | None]] = {}
 
     def load(self, history: History, steps: int, temperature_c: Array | None = None) -> Array:
@@ -137,9 +148,10 @@ class EnergyForecaster:
         day = past.end // DAY
         if self._fits.get(name, (None, None))[0] != day:
             whole = past.series[: max(past.series.size - past.end % DAY, 0)]
-            enough = whole.size >= FIRST_DAY * DAY
+            enough = whole.size >= FIRST_DAY * DAY and self._share > 0
             learnt = drivers(past.series.size) if drivers and enough else None
-            self._fits[name] = day, fitted(whole, past.first, past.fade, learnt)
+            fits = fitted(whole, past.first, past.fade, learnt, self._share) if enough else None
+            self._fits[name] = day, fits
         fits = self._fits[name][1]
         if fits is None:
             return plain()

@@ -35,7 +35,7 @@ _NEAR_SLOTS, _NEAR_RANK = (
     8,
     0.15,
 )  # what is alike: within some two hours, and in how dear the market holds it
-_ALIKE = 0.5
+ALIKE = 0.5
 _ENOUGH = 14 * DAY  # known deviations from which on what is alike counts in full
 _LEAST = 5.0  # per MWh: a reference below it no longer scales the deviation
 # Relative deviations before anything was seen: quiet mostly, sometimes a spike. Each counts 6 times.
@@ -92,7 +92,9 @@ class Deviations:
     blend: float  # how much what is alike counts beside all
 
     @classmethod
-    def of(cls, deviation: Array, reference: Array, slots: Slots) -> Deviations:
+    def of(
+        cls, deviation: Array, reference: Array, slots: Slots, alike: float = ALIKE
+    ) -> Deviations:
         known = ~np.isnan(deviation)
         deviation, reference, slots = deviation[known], reference[known], slots[known]
         references = np.sort(reference)
@@ -106,7 +108,7 @@ class Deviations:
             ranks=np.concatenate([ranks, nowhen])[order],
             prior=np.concatenate([np.zeros(deviation.size), nowhen + 1]).astype(bool)[order],
             references=references,
-            blend=_ALIKE * min(deviation.size / _ENOUGH, 1.0),
+            blend=alike * min(deviation.size / _ENOUGH, 1.0),
         )
 
     def alike(self, reference: Array, slots: Slots) -> Array:
@@ -181,7 +183,9 @@ class PriceForecaster:
     The model is kept; it follows from the history alone, so a new forecaster says the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, alike: float = ALIKE) -> None:
+        """``alike`` is how much deviations of like hours count beside all."""
+        self._alike = alike
         self._learnt: tuple[int, PriceModel] | None = None
 
     def outlook(
@@ -194,9 +198,9 @@ class PriceForecaster:
         since = history.end % _PERIOD
         before = history.head(len(history) - since)
         if np.count_nonzero(~np.isnan(before.rt[-_ENOUGH:])) < _FEW:
-            return learn(history)
+            return learn(history, self._alike)
         if self._learnt is None or self._learnt[0] != before.end:
-            self._learnt = before.end, learn(before)
+            self._learnt = before.end, learn(before, self._alike)
         return self._learnt[1]
 
 
@@ -222,7 +226,7 @@ def price_outlook(
     return PriceOutlook(scenarios, model.transitions, weights)
 
 
-def learn(history: History) -> PriceModel:
+def learn(history: History, alike: float = ALIKE) -> PriceModel:
     """The price model from what is known now."""
     past = history.tail(_COUNTED)
     usual = usual_day(past)
@@ -233,7 +237,7 @@ def learn(history: History) -> PriceModel:
     reference = _mixed(published, before[:-DAY], trust)
     deviation = (past.rt - reference) / _scale(reference)
     recent = deviation[-_WINDOW:]
-    deviations = Deviations.of(recent, reference[-_WINDOW:], slots[-_WINDOW:])
+    deviations = Deviations.of(recent, reference[-_WINDOW:], slots[-_WINDOW:], alike)
     levels = np.quantile(deviations.values, RANKS)
     week = np.roll(before[-DAY:], history.end % DAY)
     model = PriceModel(levels, deviations, PRIOR_TRANSITIONS, usual, week, trust)

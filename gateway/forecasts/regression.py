@@ -30,16 +30,21 @@ _HOURS = 24
 _OWN = 10  # columns that come from the series itself; what else it follows moves the plain forecast too
 _FORTNIGHT = 2  # which column of the features is the mean of a fortnight
 _NEAR_QUARTERS = 6  # errors within an hour and a half are of one kind
+SHARE = 0.5  # of the regression in the forecast
 _WIDER = 1.05  # errors of a fit on its own past are a little too small
 _LEAST_ROWS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """Of one group of leads: a weight a feature, and the 0.1 and 0.9 quantile of its errors by hour [24, 2]."""
+    """Of one group of leads: a weight a feature, and the 0.1 and 0.9 quantile of its errors by hour [24, 2].
+
+    ``share`` is what of the forecast is the regression's; the rest is the plain mean.
+    """
 
     weights: Array
     errors: Array
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +62,10 @@ def persistent(base: Array, hour_ratio: Array, leads: Index, fade: float) -> Arr
 
 
 def fitted(
-    series: Array, first: int, fade: float, drivers: Drivers | None = None
+    series: Array, first: int, fade: float, drivers: Drivers | None = None, share: float = SHARE
 ) -> tuple[Fit, ...] | None:
-    """A fit for each group of leads; None where the past is too short. ``first`` is the index of [0]."""
+    """A fit for each group of leads; None where the past is too short. ``first`` is the index of [0]; ``share`` is what of
+    the forecast will be the regression's."""
     if series.size < FIRST_DAY * DAY:
         return None
     shapes = day_shapes(series, series.size)
@@ -71,7 +77,8 @@ def fitted(
         origins = np.arange(oldest, series.size - begin, _ORIGIN_STEP)
         at = np.repeat(origins, leads.size), np.tile(leads, origins.size)
         inside = at[0] + at[1] < series.size
-        fit = _fit(series, first, (at[0][inside], at[1][inside]), (shapes, compared), fade, drivers)
+        inner = at[0][inside], at[1][inside]
+        fit = _fit(series, first, inner, (shapes, compared), (fade, share), drivers)
         if fit is None:
             return None
         fits.append(fit)
@@ -83,10 +90,11 @@ def _fit(
     first: int,
     at: tuple[Index, Index],
     past: tuple[DayShapes, Today],
-    fade: float,
+    mixture: tuple[float, float],
     drivers: Drivers | None,
 ) -> Fit | None:
-    (origins, leads), (shapes, compared) = at, past
+    """``mixture`` is over how many quarter-hours the plain forecast forgets the last hour, and the regression's share."""
+    (origins, leads), (shapes, compared), (fade, share) = at, past, mixture
     targets = origins + leads
     known = targets - days_back(leads) * DAY
     rows = features(shapes, compared, (known, origins), (leads, known == origins - 1))
@@ -107,8 +115,9 @@ def _fit(
     weights = np.linalg.solve(gram + penalty * np.eye(len(gram)), right) / scale
     plain = persistent(rows[:, 0], compared.hour_ratio[origins[good]], leads[good], fade)
     plain += rows[:, _OWN:] @ weights[_OWN:]
-    errors = real - _middle(rows @ weights, plain)
-    return Fit(weights, _WIDER * error_quantiles(errors, (first + targets[good]) % DAY))
+    errors = real - _middle(rows @ weights, plain, share)
+    quantiles = _WIDER * error_quantiles(errors, (first + targets[good]) % DAY)
+    return Fit(weights, quantiles, share)
 
 
 def predicted(
@@ -136,12 +145,12 @@ def predicted(
         middle[mine] = rows[mine] @ fit.weights
         plain[mine] += rows[mine, _OWN:] @ fit.weights[_OWN:]
         errors[mine] = fit.errors[hours[mine]]
-    return Expected(_middle(middle, plain), errors)
+    return Expected(_middle(middle, plain, fits[0].share), errors)
 
 
-def _middle(regression: Array, plain: Array) -> Array:
-    """Both forecasts err differently: their mean is better than either."""
-    result: Array = np.maximum((regression + plain) / 2, 0.0)
+def _middle(regression: Array, plain: Array, share: float) -> Array:
+    """Both forecasts err differently: their mean is usually better than either."""
+    result: Array = np.maximum(share * regression + (1 - share) * plain, 0.0)
     return result
 
 

@@ -56,6 +56,7 @@ class HomeToDiscover:
     page_url: str = ""  # of our page, for a link; empty where others do not reach it
     language: str = "en"  # of the names
     untimed: bool = False  # the gateway's time is not the world's
+    programme: bool = True  # whether the home is in one
 
 
 Devices = tuple[tuple[str, tuple[str, ...]], ...]  # name and metrics of each
@@ -168,7 +169,8 @@ def _gateway(home: HomeToDiscover, commands: bool) -> Message:
     for metric in ("pv_power_w", "load_power_w", "battery_soc_pct"):
         parts[metric] = _sensor(home, "site", metric, owned=False)
     if commands:
-        parts |= _settings(home, lambda setting: setting.part != "market")
+        absent = {"market"} if home.programme else {"market", "programme"}
+        parts |= _settings(home, lambda setting: setting.part not in absent)
     return _config(
         home, "gateway", f"Energy gateway {home.site}", (_ORIGIN, "Gateway"), parts, via=False
     )

@@ -4,34 +4,56 @@ Kinds of entries: ``tender`` (intent, before it is sent), ``answer``, ``cancel``
 ``transaction``, ``metered``, ``gap`` (metered energy of no single interval), ``delivered`` (reported to
 the exchange), ``settlement``, ``price`` (what the market published for a settled interval: ``import_ticks``, ``export_ticks``,
 ``imbalance_ticks``), ``retail_price`` (what a price feed published for a metered interval, exact per kWh: ``import_per_kwh``,
-``export_per_kwh``, ``market_per_kwh``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
+``export_per_kwh``, ``market_per_kwh``), ``credit`` (what a programme pays for a dispatched interval: ``event``, ``asked_wh``, ``net_wh``,
+``baseline_wh``, ``paid_wh``, ``money``), ``origin`` (what of the stored energy is of the flat-rate night), ``disputed`` (what the exchange said
 and we do not believe: evidence that moves nothing), ``note`` (alarms and user commands, for people) and ``checkpoint`` (see
 `gateway.store.checkpoint`).
 
 The book holds the intervals of the last `KEPT` time and the tenders of the last `TENDERS_KEPT`; what
 is older stays in the journal's file. So a home that has traded for ten years needs no more memory
-than one that began last month.
+than one that began last month. Of the rows of an interval that ended before `TENDERS_KEPT` only the values are held (`Rows`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from heapq import nlargest
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from gateway.domain.intervals import Interval
 from gateway.domain.trade import Dispute, Metered, MeterGap, Settlement, Tender, Transaction
 from gateway.store.codec import (
     dispute_of,
     gap_of,
+    metered_body,
     metered_of,
+    settlement_body,
     settlement_of,
     start_of,
     tender_of,
+    transaction_body,
     transaction_of,
 )
+from gateway.store.rows import Rows
+
+
+class _OfInterval(Protocol):
+    """A row that tells its interval."""
+
+    @property
+    def interval(self) -> Interval:
+        """The delivery interval that it is of."""
+
+
+K = TypeVar("K")
+R = TypeVar("R", bound=_OfInterval)
+
+
+def _same(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return body
+
 
 KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
 _AGAIN = 3  # fills that are asked for once more
@@ -75,14 +97,25 @@ class Book:
     """The account's state; `add` is the only way in."""
 
     tenders: dict[str, TenderState] = field(default_factory=dict)
-    transactions: dict[str, Transaction] = field(default_factory=dict)
-    metered: dict[datetime, Metered] = field(default_factory=dict)
+    transactions: Rows[str, Transaction] = field(
+        default_factory=lambda: Rows(transaction_body, transaction_of)
+    )
+    metered: Rows[datetime, Metered] = field(default_factory=lambda: Rows(metered_body, metered_of))
     gaps: tuple[MeterGap, ...] = ()
     counted: tuple[datetime, int, int] | None = None  # where metering stands: time, registers (Wh)
     delivered: set[datetime] = field(default_factory=set)
-    settlements: dict[str, Settlement] = field(default_factory=dict)
-    prices: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # bodies of ``price``
-    retail: dict[datetime, Mapping[str, Any]] = field(default_factory=dict)  # of ``retail_price``
+    settlements: Rows[str, Settlement] = field(
+        default_factory=lambda: Rows(settlement_body, settlement_of)
+    )
+    prices: Rows[datetime, Mapping[str, Any]] = field(
+        default_factory=lambda: Rows(_same, _same)
+    )  # bodies of ``price``
+    retail: Rows[datetime, Mapping[str, Any]] = field(
+        default_factory=lambda: Rows(_same, _same)
+    )  # of ``retail_price``
+    credits: Rows[datetime, Mapping[str, Any]] = field(
+        default_factory=lambda: Rows(_same, _same)
+    )  # bodies of ``credit``
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
     settled_money: int = 0  # of all times, 1e-8 units to the home
@@ -90,13 +123,17 @@ class Book:
     withdrawn: dict[str, datetime] = field(default_factory=dict)  # disputed settlements, taken back
     last_contact: datetime = _NEVER  # when the exchange last told us all its fills
     night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
+    _packed_until: datetime = field(default=_NEVER, compare=False)  # all packed rows began before
     _net: dict[datetime, int] = field(default_factory=dict)
     _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
 
     def cursor(self) -> int:
         """The sequence after which to ask for fills. Some known ones come again: a wild number among
         them must not hide what follows."""
-        newest = nlargest(_AGAIN, self.transactions.values(), key=lambda t: t.interval.start)
+        fills = list(self.transactions.fresh())
+        if len(fills) < _AGAIN:
+            fills = list(self.transactions.values())
+        newest = nlargest(_AGAIN, fills, key=lambda t: t.interval.start)
         return min((t.sequence - 1 for t in newest), default=self.last_sequence)
 
     def position_wh(self, interval: Interval) -> int:
@@ -129,8 +166,12 @@ class Book:
 
     def settled_since(self, start: datetime) -> int:
         """Money settled for the intervals from ``start`` on (within the last `KEPT` days)."""
-        rows = self.settlements.values()
-        return sum(s.total_money for s in rows if s.interval.start >= start)
+        return sum(s.total_money for s in self.since(self.settlements, start))
+
+    def since(self, rows: Rows[Any, R], start: datetime) -> Iterator[R]:
+        """Those of the intervals that begin at ``start`` or later, in the order in which they came."""
+        found = rows.fresh() if start > self._packed_until else iter(rows.values())
+        return (row for row in found if row.interval.start >= start)
 
     def undelivered(self) -> list[Metered]:
         """Metered intervals that the exchange has not yet confirmed, oldest first."""
@@ -172,18 +213,35 @@ class Book:
         self._by_interval = {}
         for state in self.tenders.values():
             self._by_interval.setdefault(state.tender.interval.start, []).append(state)
-        kept = {k: t for k, t in self.transactions.items() if t.interval.end > old}
-        self.transactions = kept
-        self.settlements = {k: s for k, s in self.settlements.items() if s.interval.end > old}
-        self.metered = {k: m for k, m in self.metered.items() if m.interval.end > old}
+        self._age(old, old_tender)
         self.gaps = tuple(g for g in self.gaps if max(g.since, g.until) > old)
         self.delivered = self.delivered & self.metered.keys()
-        self.prices = {k: p for k, p in self.prices.items() if k >= old}
-        self.retail = {k: p for k, p in self.retail.items() if k >= old}
         self.disputes = {k: d for k, d in self.disputes.items() if d.time > old}
         self.withdrawn = {k: t for k, t in self.withdrawn.items() if t > old}
-        fills = {t.interval.start for t in kept.values()}
+        fills = {t.interval.start for t in self.transactions.values()}
         self._net = {k: v for k, v in self._net.items() if k in fills}
+
+    def pack(self, now: datetime) -> None:
+        """Hold less of what ended long before ``now``; nothing is dropped."""
+        self._age(_NEVER, now - TENDERS_KEPT)
+
+    def _age(self, old: datetime, settled: datetime) -> None:
+        """Without the rows of intervals that ended by ``old``, and with those that ended by ``settled`` packed."""
+
+        def of_intervals(rows: Rows[K, R]) -> Rows[K, R]:
+            return rows.aged(
+                lambda _, row: row.interval.end > old, lambda _, row: row.interval.end <= settled
+            )
+
+        def by_start(rows: Rows[datetime, Mapping[str, Any]]) -> Rows[datetime, Mapping[str, Any]]:
+            return rows.aged(lambda start, _: start >= old, lambda start, _: start < settled)
+
+        self.transactions = of_intervals(self.transactions)
+        self.settlements = of_intervals(self.settlements)
+        self.metered = of_intervals(self.metered)
+        self.prices, self.retail = by_start(self.prices), by_start(self.retail)
+        self.credits = by_start(self.credits)
+        self._packed_until = max(self._packed_until, settled)
 
     def _tender(self, body: Mapping[str, Any]) -> None:
         self.restore(TenderState(tender_of(body)))
@@ -251,6 +309,9 @@ class Book:
     def _retail_price(self, body: Mapping[str, Any]) -> None:
         self.retail[start_of(body)] = body
 
+    def _credit(self, body: Mapping[str, Any]) -> None:
+        self.credits.setdefault(start_of(body), body)
+
     def _price(self, body: Mapping[str, Any]) -> None:
         self.prices[start_of(body)] = body
 
@@ -283,5 +344,6 @@ _FOLDS = {
     "settlement": Book._settlement,
     "price": Book._price,
     "retail_price": Book._retail_price,
+    "credit": Book._credit,
     "origin": Book._origin,
 }

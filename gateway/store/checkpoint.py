@@ -75,6 +75,8 @@ def _state(book: Book) -> dict[str, Any]:
     }
     if book.retail:
         state["retail"] = (book.retail[start] for start in sorted(book.retail))
+    if book.credits:
+        state["credits"] = (book.credits[start] for start in sorted(book.credits))
     return state
 
 
@@ -101,8 +103,9 @@ def load(text: str) -> Book:
     for body in state["settlements"]:
         settlement = settlement_of(body)
         book.settlements[settlement.settlement_id] = settlement
-    book.prices = {parse_utc(body["start"]): body for body in state["prices"]}
-    book.retail = {parse_utc(body["start"]): body for body in state.get("retail", ())}
+    book.prices.update((parse_utc(body["start"]), body) for body in state["prices"])
+    book.retail.update((parse_utc(body["start"]), body) for body in state.get("retail", ()))
+    book.credits.update((parse_utc(body["start"]), body) for body in state.get("credits", ()))
     book.last_sequence = int(state["last_sequence"])
     book.tender_count = int(state["tender_count"])
     book.settled_money = int(state["settled_money"])
@@ -111,6 +114,8 @@ def load(text: str) -> Book:
     for body in state["disputes"]:
         book.note_dispute(dispute_of(body, parse_utc(body["time"])))
     book.night_wh = None if state["night_wh"] is None else int(state["night_wh"])
+    if newest := max(book.metered, default=None):
+        book.pack(newest)
     return book
 
 

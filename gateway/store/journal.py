@@ -29,6 +29,8 @@ from gateway.store.ledger_file import LedgerFile
 log = logging.getLogger(__name__)
 
 _DAY, _EPOCH = timedelta(days=1), datetime(1970, 1, 1, tzinfo=UTC)
+# Asked again with nothing to add: a statement that is kept for the next time keeps what was bound to it, megabytes of text.
+_ADD_STATE = "INSERT INTO checkpoint SELECT ?, ? WHERE ?"
 ARCHIVED_AFTER = timedelta(days=60)  # every correction has come by then, and the book is past it
 
 
@@ -233,7 +235,8 @@ class Journal:
             with self._file.transaction():
                 self._insert(entry, digest)
                 self._db.execute("DELETE FROM checkpoint")
-                self._db.execute("INSERT INTO checkpoint VALUES (?, ?)", (entry.seq, state))
+                self._db.execute(_ADD_STATE, (entry.seq, state, 1))
+                self._db.execute(_ADD_STATE, (0, "", 0))
         except StorageError as error:
             log.warning("no checkpoint now: %s", error)
             self._checkpoint_seq += self._every // 10 + 1  # not again at the very next entry

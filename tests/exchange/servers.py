@@ -17,10 +17,11 @@ import tempfile
 import time
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
+from simulators.exchange.cluster.config import ClusterConfig
 from simulators.exchange.ledger import Store
 from simulators.exchange.postgres import Postgres
 from simulators.exchange.postgres_ledger import PostgresLedger
@@ -99,6 +100,14 @@ class PostgresServer:
         assert self._process is not None
         return self._process.pid
 
+    @property
+    def version(self) -> int:
+        """The major one."""
+        said = subprocess.run(
+            [str(self._bin / "postgres"), "--version"], check=True, capture_output=True, text=True
+        )
+        return int(said.stdout.split()[2].partition(".")[0])
+
     def kill(self) -> None:
         """As a crash of the machine's process: nothing is said to the clients."""
         assert self._process is not None
@@ -131,6 +140,9 @@ class PostgresServer:
 
 
 def _postgres_programs() -> Path:
+    """Where they are installed; ``HEG_POSTGRES`` names the folder of another version."""
+    if named := os.environ.get("HEG_POSTGRES"):
+        return Path(named)
     for pattern in _PROGRAMS:
         for folder in sorted(Path("/").glob(pattern.lstrip("/")), reverse=True):
             if (folder / "postgres").exists():
@@ -218,3 +230,17 @@ def nats() -> NatsServers:
     servers = NatsServers()
     atexit.register(servers.close)
     return servers
+
+
+def cluster_config(**more: Any) -> ClusterConfig:
+    """A zone of three shards and two edges in a new database."""
+    database = postgres().database()
+    return ClusterConfig(
+        name=f"t{database.rpartition('/')[2]}",
+        shards=3,
+        postgres=database,
+        nats=nats().addresses,
+        replicas=1,
+        edges=("127.0.0.1:0", "127.0.0.1:0"),
+        **more,
+    )

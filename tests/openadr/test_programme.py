@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,17 @@ import pytest
 
 from gateway.agent.ordering import make_order
 from gateway.agent.programme import ProgrammeLoop, programme_of
+from gateway.agent.programme_account import Past
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
+from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.order import Order
+from gateway.domain.trade import Metered
 from gateway.errors import ConfigError
+from gateway.store.codec import metered_body
+from gateway.store.journal import Journal
 from gateway.store.settings import SettingsStore
 from tests.devices.test_simulated_families import simulated
 from tests.openadr.vtn import CLIENT, SECRET, SmallVtn, event, small_vtn
@@ -36,6 +41,7 @@ class Home:
     loop: ProgrammeLoop
     keeper: StateKeeper
     store: SettingsStore
+    journal: Journal
 
     async def look(self, minutes: float = 0) -> Order:
         """The order ``minutes`` later, when it has looked again."""
@@ -45,11 +51,13 @@ class Home:
         return self.order()
 
     def order(self) -> Order:
-        return make_order(self.keeper.state, self.clock.now(), lambda _: 0, lambda _: None)
+        book = self.journal.book
+        return make_order(self.keeper.state, self.clock.now(), book.commitment, lambda _: None)
 
     async def close(self) -> None:
         await self.loop.close()
         self.store.close()
+        self.journal.close()
 
     @property
     def alarms(self) -> str:
@@ -82,9 +90,11 @@ def opened(vtn: SmallVtn, clock: SimClock, folder: Path, **more: Any) -> Home:
     settings = settings_of(vtn, folder, **more)
     keeper = StateKeeper(GatewayState(HomeRules.of(settings), configured(settings)))
     store = SettingsStore(folder / "settings.sqlite")
-    loop = programme_of(keeper, store, clock, lambda: None)
+    journal = Journal(folder / "journal.sqlite")
+    past = Past(store, journal, lambda _since, _until: ())
+    loop = programme_of(keeper, past, clock, lambda: None)
     assert loop is not None
-    return Home(vtn, clock, folder, loop, keeper, store)
+    return Home(vtn, clock, folder, loop, keeper, store, journal)
 
 
 def at_home(
@@ -190,6 +200,7 @@ def test_a_restart_while_it_is_gone_forgets_nothing(tmp_path: Path) -> None:
         home.vtn.events = [limit()]
         await home.look()
         home.vtn.fault = (503, b"gone")
+        home.journal.close()
         again = opened(home.vtn, home.clock, tmp_path)
         assert import_w(again.order()) == 3_000, "before anything is asked"
         assert import_w(await again.look(1)) == 3_000
@@ -217,6 +228,7 @@ def test_a_wrong_secret_is_said_without_it(
     caplog.set_level("DEBUG")
 
     async def play(home: Home) -> None:
+        home.journal.close()
         again = opened(home.vtn, home.clock, tmp_path, secret="other-secret")
         await again.look(20)
         await again.look(20)
@@ -238,9 +250,12 @@ def no_secret(folder: Path) -> None:
     keeper = StateKeeper(GatewayState(HomeRules.of(bare), configured(bare)))
     store = SettingsStore(folder / "s.sqlite")
     try:
-        programme_of(keeper, store, SimClock(NOON), lambda: None)
+        journal = Journal(folder / "j.sqlite")
+        past = Past(store, journal, lambda _since, _until: ())
+        programme_of(keeper, past, SimClock(NOON), lambda: None)
     finally:
         store.close()
+        journal.close()
 
 
 @pytest.mark.parametrize(
@@ -311,3 +326,129 @@ def test_another_programme_is_not_ours(tmp_path: Path) -> None:
         assert import_w(await home.look(1)) == 3_000
 
     at_home(tmp_path, play, programs=["home-flex"])
+
+
+# -- dispatch, credit, reports --
+
+
+def dispatch(kw: list[float], **more: Any) -> dict[str, Any]:
+    return event("called", "DISPATCH_SETPOINT", kw, AT_NOON, "PT30M", **more)
+
+
+def meter(home: Home, start: datetime, net_wh: int) -> None:
+    """A quarter-hour as the meter told it; export +."""
+    row = Metered(quarter(start), max(-net_wh, 0), max(net_wh, 0), 0, 0)
+    home.journal.append("metered", metered_body(row), home.clock.now())
+
+
+def past_days(home: Home, net_wh: int, days: int = 12) -> None:
+    """Working days and weekends before, the same each noon."""
+    for day in range(days, 0, -1):
+        for n in range(4):
+            meter(home, NOON - timedelta(days=day) + n * QUARTER, net_wh)
+
+
+def test_a_dispatch_is_a_delivery_and_is_paid_by_what_the_meter_counted(tmp_path: Path) -> None:
+    """Four kilowatts are asked for; usually the home draws 200 Wh a quarter-hour."""
+
+    async def play(home: Home) -> None:
+        past_days(home, -200)
+        home.vtn.events = [dispatch([-4, -2])]
+        order = await home.look()
+        assert [t.position_wh for t in order.terms] == [1_000, 1_000]
+        for n, net_wh in enumerate((1_000, 400, 900, -200)):
+            await home.look(14)
+            meter(home, NOON + n * QUARTER, net_wh)
+            await home.look(1)
+        rows = [home.journal.book.credits[NOON + n * QUARTER] for n in range(4)]
+        assert [(r["asked_wh"], r["baseline_wh"], r["paid_wh"]) for r in rows] == [
+            (1_000, -200, 1_200), (1_000, -200, 600), (500, -200, 700), (500, -200, 0),
+        ]  # fmt: skip
+        euros = [r["money"] / 10**8 for r in rows]
+        assert euros == [1.20 * 0.5 + 3, 0.60 * 0.5, 0.70 * 0.5, 0]
+        await home.look(30)
+        assert len(home.journal.book.credits) == 4, "each is paid once"
+        again = Journal(tmp_path / "journal.sqlite", read_only=True)
+        assert again.book.credits.keys() == home.journal.book.credits.keys()
+        assert again.verify()
+        again.close()
+
+    at_home(tmp_path, play, credit_per_kwh="0.5", credit_per_event="3")
+
+
+def test_what_is_sold_at_an_exchange_goes_first(tmp_path: Path) -> None:
+    async def play(home: Home) -> None:
+        home.vtn.events = [dispatch([-4])]
+        await home.look()
+        state, now = home.keeper.state, home.clock.now()
+        order = make_order(state, now, lambda i: 700 if i.start == NOON else 0, lambda _: None)
+        assert [t.position_wh for t in order.terms] == [700, 1_000]
+
+    at_home(tmp_path, play)
+
+
+def test_who_opts_out_follows_limits_and_no_dispatch(tmp_path: Path) -> None:
+    async def play(home: Home) -> None:
+        past_days(home, 0)
+        home.vtn.events = [dispatch([-4]), limit()]
+        user = home.keeper.state.user
+        write = home.keeper.writer("user")
+        write(user.changed({"programme": False}))
+        order = await home.look(1)
+        assert [t.position_wh for t in order.terms] == [0, 0]
+        assert import_w(order) == 3_000
+        meter(home, NOON, 900)
+        await home.look(15)
+        assert home.journal.book.credits == {}, "and is paid for none"
+        write(user)
+        assert [t.position_wh for t in (await home.look()).terms] == [1_000, 0]
+
+    at_home(tmp_path, play)
+
+
+def test_without_a_past_no_baseline_is_made_up(tmp_path: Path) -> None:
+    async def play(home: Home) -> None:
+        home.vtn.events = [dispatch([-4])]
+        await home.look()
+        meter(home, NOON, 900)
+        await home.look(15)
+        (row,) = home.journal.book.credits.values()
+        assert (row["paid_wh"], row["money"]) == (None, None)
+
+    at_home(tmp_path, play, credit_per_kwh="0.5")
+
+
+def test_the_reports_that_an_event_asks_for(tmp_path: Path) -> None:
+    """Usage, demand and baseline of each interval, net at the meter; once, and again after no restart."""
+    wanted = [{"payloadType": k} for k in ("USAGE", "DEMAND", "BASELINE", "OPERATING_STATE")]
+
+    async def play(home: Home) -> None:
+        past_days(home, -200)
+        home.vtn.events = [dispatch([-4, 0], reportDescriptors=wanted)]
+        await home.look()
+        for n, net_wh in enumerate((1_000, 800, 0, -100)):
+            meter(home, NOON + n * QUARTER, net_wh)
+        await home.look(59)
+        assert home.vtn.reports == [], "the last interval is not over"
+        home.vtn.fault = (503, b"")
+        await home.look(2)
+        home.vtn.fault = None
+        await home.look(1)
+        (report,) = home.vtn.reports
+        assert (report["eventID"], report["clientName"]) == ("called", "home")
+        (resource,) = report["resources"]
+        told = [{p["type"]: p["values"] for p in i["payloads"]} for i in resource["intervals"]]
+        assert told == [
+            {"USAGE": [-1.8], "DEMAND": [-3.6], "BASELINE": [0.4]},
+            {"USAGE": [0.1], "DEMAND": [0.2], "BASELINE": [0.4]},
+        ]
+        assert {d["payloadType"]: d["units"] for d in report["payloadDescriptors"]}[
+            "DEMAND"
+        ] == "KW"
+        home.journal.close()
+        again = opened(home.vtn, home.clock, tmp_path)
+        await again.look(1)
+        await again.close()
+        assert len(home.vtn.reports) == 1
+
+    at_home(tmp_path, play)

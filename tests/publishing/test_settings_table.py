@@ -38,6 +38,7 @@ OTHER = UserSettings(
     car_surplus_w=1_500,
     away=True,
     car_from_battery=True,
+    programme=False,
     trading=False,
     price_floor=Decimal("0.0350"),
 )
@@ -111,6 +112,7 @@ def test_what_0_1_has_stored_holds() -> None:
         "car_surplus_w",
         "away",
         "car_from_battery",
+        "programme",
     )
     first = configured(HOME)
     assert restored(HOME, stored) == OTHER.changed({name: getattr(first, name) for name in newer})

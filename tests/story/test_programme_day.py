@@ -1,4 +1,4 @@
-"""A home in a programme: a dear evening by its prices, a limit at the meter, an event that is taken back."""
+"""A home in a programme: a dear evening by its prices, a limit at the meter, an event that is taken back, a dispatch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import fmean
 
-from gateway.domain.intervals import iso, quarter_of
+from gateway.domain.intervals import iso, quarter_of, quarters
 from gateway.guard.limit_log import rows
 from simulators.demo.options import START, Options
 from simulators.demo.world import World, run_world
@@ -47,7 +47,13 @@ async def _a_day(vtn: SmallVtn, folder: Path) -> None:
         for name, product in (("bought", "PRICE"), ("sold", "EXPORT_PRICE"))
     ]
     tables = {
-        "programme": {"url": vtn.url, "client_id": CLIENT, "secret_file": secret},
+        "programme": {
+            "url": vtn.url,
+            "client_id": CLIENT,
+            "secret_file": secret,
+            "credit_per_kwh": "1",
+            "credit_for": "export",
+        },
         "price_feed": feeds,
         "tariff": {
             "currency": "USD",
@@ -85,6 +91,15 @@ async def _a_day(vtn: SmallVtn, folder: Path) -> None:
         vtn.events.pop()
         await world.play(start + timedelta(hours=19, minutes=5), lambda _: None)
         assert keeper.state.operator_limit_w("export") is None, "the event was taken back in time"
+        called = start + timedelta(hours=19, minutes=15)
+        vtn.events.append(event("called", "DISPATCH_SETPOINT", [-1.5], iso(called), "PT30M"))
+        await world.play(called + timedelta(minutes=33), lambda _: None)
+        book = world.gateway.agent.journal.book
+        for quarter in quarters(called, called + timedelta(minutes=30)):
+            assert abs(book.metered[quarter.start].net_wh - 375) <= 20, "it is delivered"
+            paid = book.credits[quarter.start]
+            assert paid["paid_wh"] == min(book.metered[quarter.start].net_wh, 375)
+            assert paid["money"] == paid["paid_wh"] * 10**5
         ended.append(True)
 
     await run_world(Options(exchange=False, start=AFTERNOON, tables=tables), folder, referee)
