@@ -2,6 +2,7 @@
 
     GatewayError
       ConfigError      tell the person, exit 2; never retried
+        AlreadyRuns      another gateway has this home, exit 3; never retried
       RetryableError   back off and try again; supervised loops live on
         DeviceError      one device is lost or refuses
         BrokerError      the MQTT broker is lost
@@ -24,6 +25,10 @@ class GatewayError(Exception):
 
 class ConfigError(GatewayError):
     """The person must change something. One line: file, key or row, and what would be right."""
+
+
+class AlreadyRuns(ConfigError):
+    """Another gateway steers these devices, or has this state folder: one of the two must end."""
 
 
 class RetryableError(GatewayError):

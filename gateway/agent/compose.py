@@ -164,7 +164,7 @@ class Agent:
             partial(material, self.trading, journal, keeper),
             self.trading.use,
         )
-        self._notifier = notifier(settings.notify, keeper, journal, clock)
+        self._notifier = notifier(settings.notify, keeper, journal, clock, stores.settings)
         metrics = Metrics()
         self.page: Dashboard | None = None
         self._health = HomeHealth(keeper, self.publisher, EventLog(settings.state_dir), clock)

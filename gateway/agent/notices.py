@@ -1,4 +1,4 @@
-"""What a person is told, and when: alarms that last, a car that will not be ready, a limit that is not kept, yesterday's sale.
+"""What a person is told, and when: alarms that last, a car that will not be ready, a limit that is not kept, yesterday's sale, another version.
 
 Pure: it is asked once a tick and answers with what to send now. Each thing is told once until it has been away for an hour; at
 most so many a day; in quiet hours nothing but what cannot wait, the rest when they end.
@@ -25,6 +25,7 @@ class Kind(StrEnum):
     CAR = "car"
     LIMIT = "limit"
     SALE = "sale"
+    UPDATE = "update"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +134,13 @@ def sale_of(
     if bill is not None:
         parts.append(f"bill {bill['total']} {currency}, saved {bill['saved']}")
     return Notice(Kind.SALE, f"{day}: {'; '.join(parts)}") if parts else None
+
+
+def update_of(before: str | None, now: str) -> Notice | None:
+    """Another version than at the last start; None at the first start of all."""
+    if before in (None, now):
+        return None
+    return Notice(Kind.UPDATE, f"the gateway is version {now} now; it was {before}")
 
 
 def _key(notice: Notice) -> str:

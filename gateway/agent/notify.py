@@ -8,12 +8,23 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from importlib.util import find_spec
 from zoneinfo import ZoneInfo
 
-from gateway.agent.notices import Kind, Notice, Notices, Rules, of_the_home, sale_of
+from gateway import __version__
+from gateway.agent.billing import SettingStore
+from gateway.agent.notices import (
+    Kind,
+    Notice,
+    Notices,
+    Rules,
+    of_the_home,
+    sale_of,
+    update_of,
+)
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight
 from gateway.bill.home import cents
@@ -21,12 +32,13 @@ from gateway.clock import Clock
 from gateway.config.agent_settings import Notify
 from gateway.config.secrets import credential
 from gateway.domain.trade import Side, money_text
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StorageError
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
+VERSION = "notify.version"
 LOOK_S = 20.0
 SEND_S = 30.0
 _SALE_AFTER = timedelta(minutes=90)  # settlements of the last quarter-hour have come by then
@@ -36,9 +48,14 @@ class Notifier:
     """Looks at the home now and then, and sends."""
 
     def __init__(
-        self, settings: Notify, keeper: StateKeeper, journal: Journal, clock: Clock
+        self,
+        settings: Notify,
+        keeper: StateKeeper,
+        journal: Journal,
+        clock: Clock,
+        version: Callable[[], str | None],
     ) -> None:
-        """Raises ConfigError: the extra is missing, or the addresses are."""
+        """``version``: of the last start, None at the first. Raises ConfigError: the extra is missing, or the addresses are."""
         self._urls = addresses(settings)
         own = keeper.state.settings
         self._zone = ZoneInfo(own.site.time_zone)
@@ -47,12 +64,16 @@ class Notifier:
         self._notices = Notices(Rules(about, self._zone, quiet, most_a_day=settings.most_a_day))
         self._keeper, self._journal, self._clock = keeper, journal, clock
         self._site = own.site.name
+        self._update = update_of(version(), __version__)
         self._today: date | None = None
         self._bill: dict[str, str] | None = None
         self._availability = Availability("the notification service")
 
     async def run(self) -> None:
         """Until cancelled."""
+        if self._update is not None:
+            for notice in self._notices.tell(self._clock.now(), self._update):
+                await self._send(notice)
         while True:
             for notice in self._look():
                 await self._send(notice)
@@ -106,10 +127,25 @@ class Notifier:
 
 
 def notifier(
-    settings: Notify | None, keeper: StateKeeper, journal: Journal, clock: Clock
+    settings: Notify | None,
+    keeper: StateKeeper,
+    journal: Journal,
+    clock: Clock,
+    store: SettingStore,
 ) -> Notifier | None:
     """The one of the configuration, None where nobody wants messages; raises ConfigError."""
-    return None if settings is None else Notifier(settings, keeper, journal, clock)
+    if settings is None:
+        return None
+    return Notifier(settings, keeper, journal, clock, lambda: last_version(store))
+
+
+def last_version(store: SettingStore) -> str | None:
+    """The version of the last start; this one takes its place."""
+    with suppress(StorageError):
+        before = store.setting(VERSION)
+        store.setting(VERSION, __version__)
+        return before
+    return None
 
 
 def addresses(settings: Notify) -> tuple[str, ...]:

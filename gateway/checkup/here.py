@@ -6,15 +6,20 @@ import asyncio
 import os
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
+from gateway.bounded_http import BoundedHttp
 from gateway.checkup.finding import Finding
 from gateway.config import credstore
 from gateway.config.explain import at
 from gateway.config.settings import Settings
+from gateway.config.tls import client_tls
 from gateway.devices.build import bus_of
+from gateway.errors import MarketError
 from gateway.guard.bus_lock import steered_by
 
+_TITLE, _PAGE_BYTES = b"Energy gateway</title>", 100_000
 LEAST_FREE = 50 * 1024 * 1024  # bytes; a year of history and account is more
 
 
@@ -35,8 +40,11 @@ async def on_this_machine(
     page = settings.dashboard
     if page.enabled:
         taken = "" if running or not page.port else await _taken(page.host, page.port)
+        says = f"port {page.port}"
+        if taken and await _is_ours(page.host, page.port):
+            taken, says = "", f"{says}: a gateway's page answers there, so one runs"
         where = at(path, text, ("dashboard", "port"), "") if taken else ""
-        yield Finding("page", not taken, f"{where}{taken}" if taken else f"port {page.port}")
+        yield Finding("page", not taken, f"{where}{taken}" if taken else says)
     if settings.bridged() and not running:
         port = settings.bridge.port
         taken = await _taken("127.0.0.1", port)
@@ -54,6 +62,22 @@ async def _taken(host: str, port: int) -> str:
     server.close()
     await server.wait_closed()
     return ""
+
+
+async def _is_ours(host: str, port: int) -> bool:
+    """Whether the page of a gateway listens there: of the service, whose folders nobody else may look into."""
+    near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - no address to go to
+    shown = f"[{near}]" if ":" in near else near
+    http = BoundedHttp(client_tls("dashboard", None, None, None), MarketError, _PAGE_BYTES)
+    try:
+        for path in ("/", "/login"):  # with a password the first sends us to the second
+            with suppress(MarketError):
+                _, body = await http.ask("GET", f"http://{shown}:{port}{path}", query={})
+                if _TITLE in body:
+                    return True
+    finally:
+        await http.close()
+    return False
 
 
 def _unwritable(folder: Path) -> str:

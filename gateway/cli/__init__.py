@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from gateway import __version__
-from gateway.errors import ConfigError, GatewayError
+from gateway.errors import AlreadyRuns, ConfigError, GatewayError
 
 COMPLETE = "_ENERGY_GATEWAY_COMPLETE"
 ABOUT = """The home energy gateway: run it, check it, ask it.
@@ -50,12 +50,19 @@ def _options(_version: Annotated[bool, _VERSION] = False) -> None:
 
 
 def run_app(app: typer.Typer) -> None:
-    """Run a command line; an error of ours is one clear line and exit 2 (configuration) or 1."""
+    """Run a command line; an error of ours is one clear line and exit 2 (configuration), 3 (another gateway runs) or 1."""
     try:
         app()
     except GatewayError as error:
         sys.stderr.write(f"error: {error}\n")
-        raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None
+        raise SystemExit(exit_code(error)) from None
+
+
+def exit_code(error: GatewayError) -> int:
+    """docs/operations.md has the table."""
+    if isinstance(error, AlreadyRuns):
+        return 3
+    return 2 if isinstance(error, ConfigError) else 1
 
 
 def main() -> None:

@@ -33,6 +33,7 @@ def status(
 ) -> None:
     """Say what the running gateway sees and does: powers, prices, devices, what a person should know.
 
+    An ALARM wants to be looked at (docs/operations.md says what each means); a note explains what is seen.
     Exit 0: all is reached; 1: it does not run, or a device, the broker or the exchange is lost; 2: the configuration is wrong.
 
     Example: energy-gateway status
@@ -94,8 +95,6 @@ def _told(config: Path) -> dict[str, Any]:
 
 
 def _lines(live: dict[str, Any]) -> Iterator[str]:
-    from gateway.escape import printable
-
     here = _local(live["time"], live["time_zone"])
     yield f"{live['site']}, {here:%Y-%m-%d %H:%M:%S} ({live['time_zone']}), gateway {live['version']}"
     powers = [
@@ -126,8 +125,18 @@ def _lines(live: dict[str, Any]) -> Iterator[str]:
             f", seen {_local(device['seen'], live['time_zone']):%H:%M:%S}" if device["seen"] else ""
         )
         yield f"  {device['name']}: {state}{seen}"
+    yield from _sentences(live)
+
+
+def _sentences(live: dict[str, Any]) -> Iterator[str]:
+    """What wants to be looked at, and then what only explains."""
+    from gateway.escape import printable
+
+    for alarm in live["alarms"]:
+        yield f"  ALARM: {printable(alarm, 600)}"
     for note in live["notes"]:
-        yield f"  note: {printable(note, 600)}"
+        if note not in live["alarms"]:
+            yield f"  note: {printable(note, 600)}"
 
 
 def _table(rows: list[dict[str, Any]], live: dict[str, Any]) -> Iterator[str]:

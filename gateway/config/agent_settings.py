@@ -175,9 +175,9 @@ class Notify(Part):
     urls_file: Path | None = Field(
         None, description="apprise addresses, one a line; or systemd credential notify"
     )
-    about: tuple[Literal["alarm", "car", "limit", "sale"], ...] = Field(
+    about: tuple[Literal["alarm", "car", "limit", "sale", "update"], ...] = Field(
         ("alarm", "car", "limit"),
-        description="alarms that last, a car that cannot be ready, a limit that is not kept, and what the day sold and cost",
+        description="alarms that last, a car that cannot be ready, a limit that is not kept, what the day sold and cost, and that another version runs",
     )
     quiet_from: TimeOfDay | None = Field(
         time(22),

@@ -25,6 +25,7 @@ STORE = "/etc/credstore/energy-gateway."
 FOLDERS = ("feed", "device")  # a credential a file: feed_<name>, device_<name>
 SINGLE = (
     "mqtt_password", "exchange", "mqtt_key", "market_key", "dashboard_password", "ocpp_key", "pv_forecast", "notify",
+    "programme", "programme_key",
 )  # fmt: skip
 
 _LINE = re.compile(r"(?m)^\s*LoadCredential=([\w.-]+):(\S+)\s*$")

@@ -81,6 +81,7 @@ def live(view: HomeView) -> dict[str, Any]:
         "today": _money(view.today_money),
         "links": dict(view.links),
         "devices": [_device(d) for d in seen.devices.values()] if seen else [],
+        "alarms": list(dict.fromkeys(view.notes)),
         "notes": _notes(view),
         "commands": [
             _command(spec, view.settings) for spec in COMMANDS.values() if _is_there(spec, view)
@@ -89,7 +90,7 @@ def live(view: HomeView) -> dict[str, Any]:
 
 
 def _notes(view: HomeView) -> list[str]:
-    """What a person should know now: of the guard, of the devices, of the plan; each once."""
+    """All of it, alarms first. What a person should know now: of the guard, of the devices, of the plan; each once."""
     devices = view.snapshot.devices.values() if view.snapshot else ()
     of_devices = (f"{device.name}: {note}" for device in devices for note in device.notes)
     of_plan = (*view.plan.notes, *view.plan.assumed) if view.plan else ()

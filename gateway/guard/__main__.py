@@ -19,7 +19,7 @@ import msgspec
 from gateway import ending
 from gateway.clock import WallClock
 from gateway.config.guard import GuardSettings
-from gateway.errors import ConfigError
+from gateway.errors import AlreadyRuns, ConfigError
 from gateway.guard.agent_process import AgentLimits, AgentProcess, agent_command
 from gateway.guard.bridge_process import BridgeProcess, bridge_command
 from gateway.guard.compose import Guard
@@ -33,7 +33,7 @@ LIMITS = AgentLimits()
 
 
 def main() -> int:
-    """Run until SIGTERM, SIGINT, SIGHUP or SIGQUIT; 0 then, 2 if the configuration cannot be used."""
+    """Run until SIGTERM, SIGINT, SIGHUP or SIGQUIT; 0 then, 2 if the configuration cannot be used, 3 if another gateway runs."""
     words = _parser().parse_args()
     set_up_logs(
         getattr(logging, words.log_level.upper()), as_json=words.log_json, stream=NeverWaiting(2)
@@ -47,7 +47,7 @@ def main() -> int:
         ending.run(serve(settings, words.config, words.log_level, words.log_json))
     except ConfigError as error:
         print(error, file=sys.stderr)  # noqa: T201 - one line for the person, as every command does
-        return 2
+        return 3 if isinstance(error, AlreadyRuns) else 2
     return 0
 
 

@@ -20,7 +20,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
-from gateway.errors import ConfigError
+from gateway.errors import AlreadyRuns, ConfigError
 from gateway.escape import printable
 from gateway.modbus.address import BusAddress
 
@@ -94,7 +94,7 @@ def _refuse(bus: str, error: OSError) -> None:
     if not pid:
         log.warning("%s: whether another gateway steers it is not known: %s", bus, error.strerror)
     elif user in (0, os.getuid()):
-        raise ConfigError(
+        raise AlreadyRuns(
             f"{bus}: another gateway on this machine steers it already ({_words_of(pid)}); "
             "end that one, or take the device out of one of the two configurations"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gateway.config.guard import FILE
 from gateway.durable import belongs_as, make_folder
-from gateway.errors import ConfigError
+from gateway.errors import AlreadyRuns
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 def lock_state(folder: Path) -> int | None:
     """Two masters of one home would fight; the lock goes with the process, however it ends.
 
-    A folder that can't be written keeps nobody from steering: then there is no lock (None). Raises ConfigError.
+    A folder that can't be written keeps nobody from steering: then there is no lock (None). Raises AlreadyRuns.
     """
     path = folder / f"{FILE}.lock"
     try:
@@ -33,5 +33,5 @@ def lock_state(folder: Path) -> int | None:
         fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
-        raise ConfigError(f"{path.parent}: another gateway runs with this state folder") from error
+        raise AlreadyRuns(f"{path.parent}: another gateway runs with this state folder") from error
     return lock

@@ -19,6 +19,8 @@ from typing import Any
 
 import msgspec
 
+from simulators.exchange.jose import from64
+
 _SIGNATURE = 64
 _FIELD, _RECORD = b"\0", b"\1"  # no JSON has these bytes
 _BARE, _SIGNED, _TEXT = 0, 1, 2  # unsigned; in parts; a JWS that would not come back to the byte
@@ -102,8 +104,8 @@ def _known(stored: Stored) -> bytes:
 def _payload(signed: bytes) -> bytes:
     """Of a compact JWS; empty where it is none."""
     try:
-        return _from64(signed.split(b".")[1])
-    except (IndexError, binascii.Error):
+        return from64(signed.split(b".")[1])
+    except (IndexError, ValueError):
         return b""
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
+from functools import lru_cache
 
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, floor_to, quarters
@@ -28,6 +29,11 @@ from simulators.exchange.settlement_engine import RUNS, SettlementEngine
 from simulators.exchange.terms import LSE_PARTY, Prices, PriceSource, Terms
 
 log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=4)
+def _time_of(mark: str) -> datetime:
+    return from_s(int(mark))
 
 
 class Market:
@@ -106,7 +112,7 @@ class Market:
     def last_step(self) -> datetime | None:
         """The last call time that is done."""
         last = self.marks.get("step")
-        return None if last is None else from_s(int(last))
+        return None if last is None else _time_of(last)
 
     @property
     def halted(self) -> bool:

@@ -198,6 +198,7 @@ class Postgres:
 
     async def _close(self) -> None:
         """Leave nothing behind on this loop: no task, no socket."""
+        self._loop.set_exception_handler(lambda *_: None)  # what is cut off complains to nobody
         await _end(lambda: _others() - self._storing)
         if self._storing:
             await asyncio.wait({task for task in self._storing if task}, timeout=_COMMAND_S)

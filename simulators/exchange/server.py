@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import formatdate
 from functools import lru_cache
+from typing import Any
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -42,9 +43,9 @@ _SERVICE = web.AppKey("service", Service)
 _ASKER = web.RequestKey("asker", str)
 
 
-def make_app(market: Market, access: Access) -> web.Application:
-    """The application with every route of the binding."""
-    app = web.Application(middlewares=[_as_problems], client_max_size=256 * 1024)
+def make_app(market: Market, access: Access, *outer: Any) -> web.Application:
+    """The application with every route of the binding; ``outer`` middlewares see the final answers."""
+    app = web.Application(middlewares=[*outer, _as_problems], client_max_size=256 * 1024)
     app[_SERVICE] = Service(market, access)
     app[ticker.SENDERS] = set()
     app.on_shutdown.append(ticker.close_all)

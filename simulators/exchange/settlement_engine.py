@@ -108,8 +108,16 @@ class SettlementEngine:
     async def settle_due(self, when: datetime, ledger: Ledger) -> None:
         """Every run that is due at ``when``, in the order of the intervals."""
         for run in RUNS:
-            last = to_quarter(floor_to(when - self._after[run], QUARTER))
-            await self.settle_through(run, last, when, ledger)
+            await self.settle_through(run, self._due(run, when), when, ledger)
+
+    def _due(self, run: str, when: datetime) -> int:
+        """The last quarter-hour that is due then."""
+        return to_quarter(floor_to(when - self._after[run], QUARTER))
+
+    def behind(self, run: str, when: datetime) -> int:
+        """How many quarter-hours are due and not settled."""
+        due = self._due(run, when)
+        return max(0, due - int(self._marks.get(run, due)))
 
     async def settle_through(self, run: str, last: int, when: datetime, ledger: Ledger) -> None:
         """Settle in ``run`` all quarter-hours that follow its mark, up to ``last``."""

@@ -38,14 +38,17 @@ class SqliteDocuments(SqliteUpkeep):
         return None
 
     async def known(self, party: int, name: str, stream: bool, uids: Sequence[int]) -> set[int]:
-        names = {name: None} if not stream else {f"{name}.{uid}": uid for uid in uids}
-        found: set[int] = set()
+        if not stream:
+            seen = name_hash(party, name) in self._names or "." in name
+            return {0} if seen and await self._find(party, name) is not None else set()
+        names = {f"{name}.{uid}": uid for uid in uids}
         if not any(name_hash(party, known) in self._names for known in (name, *names)):
-            return found
-        for tender_id, uid in names.items():
-            if await self._find(party, tender_id) is not None:
-                found.add(0 if uid is None else uid)
-        return found
+            return set()
+        return {
+            uid
+            for tender_id, uid in names.items()
+            if await self._find(party, tender_id) is not None
+        }
 
     async def _find(self, party: int, tender_id: str) -> Tender | None:
         """A tender by its name: a single one, or an interval of a stream."""

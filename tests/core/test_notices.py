@@ -4,12 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.agent.notices import Kind, Notice, Notices, Rules, is_quiet, of_the_home, sale_of
+from gateway import __version__
+from gateway.agent.notices import (
+    Kind,
+    Notice,
+    Notices,
+    Rules,
+    is_quiet,
+    of_the_home,
+    sale_of,
+    update_of,
+)
+from gateway.agent.notify import VERSION, last_version
+from gateway.store.settings import SettingsStore
 
 NOON = datetime(2026, 6, 1, 10, tzinfo=UTC)  # 12 in Berlin
 RULES = Rules(frozenset(Kind), ZoneInfo("Europe/Berlin"))
@@ -90,3 +103,14 @@ def test_quiet_hours_are_half_open_and_may_pass_midnight(
     outside = not is_quiet(here, (end, start))
     assert is_quiet(here, (start, end)) == (start != end and outside)
     assert start == end or (is_quiet(start, (start, end)) and not is_quiet(end, (start, end)))
+
+
+def test_another_version_is_told_once(tmp_path: Path) -> None:
+    store = SettingsStore(tmp_path / "settings.sqlite")
+    assert update_of(last_version(store), __version__) is None, "the first start of all"
+    assert update_of(last_version(store), __version__) is None
+    store.setting(VERSION, "0.0.9")
+    notice = update_of(last_version(store), __version__)
+    assert notice == Notice(Kind.UPDATE, f"the gateway is version {__version__} now; it was 0.0.9")
+    assert update_of(last_version(store), __version__) is None
+    store.close()

@@ -131,17 +131,7 @@ def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         server = servers.postgres()
         monkeypatch.setattr(Stores, "make", staticmethod(server.ledger))
     if request.param == "cluster":
-        database = servers.postgres().database()
-        config = ClusterConfig(
-            segment="LZ_SOUTH",
-            name=f"t{database.rpartition('/')[2]}",
-            shards=3,
-            postgres=database,
-            nats=servers.nats().addresses,
-            replicas=1,
-            edges=("127.0.0.1:0", "127.0.0.1:0"),
-        )
-        monkeypatch.setattr(Stores, "cluster", config)
+        monkeypatch.setattr(Stores, "cluster", servers.cluster_config())
 
 
 Story = Callable[[Wire, SimClock, ExchangeHandle], Awaitable[None]]

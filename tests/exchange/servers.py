@@ -17,10 +17,11 @@ import tempfile
 import time
 from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import pytest
 
+from simulators.exchange.cluster.config import ClusterConfig
 from simulators.exchange.ledger import Store
 from simulators.exchange.postgres import Postgres
 from simulators.exchange.postgres_ledger import PostgresLedger
@@ -229,3 +230,17 @@ def nats() -> NatsServers:
     servers = NatsServers()
     atexit.register(servers.close)
     return servers
+
+
+def cluster_config(**more: Any) -> ClusterConfig:
+    """A zone of three shards and two edges in a new database."""
+    database = postgres().database()
+    return ClusterConfig(
+        name=f"t{database.rpartition('/')[2]}",
+        shards=3,
+        postgres=database,
+        nats=nats().addresses,
+        replicas=1,
+        edges=("127.0.0.1:0", "127.0.0.1:0"),
+        **more,
+    )

@@ -288,10 +288,13 @@ async def until_carried_out(town: Town, ledger: PostgresLedger) -> None:
         await log.close()
 
 
-def test_whatever_is_killed_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("seed", "kills", "shards"), [(1, 7, 2), (5, 8, 8)])
+def test_whatever_is_killed_nothing_is_lost_or_doubled(
+    tmp_path: Path, seed: int, kills: int, shards: int
+) -> None:
     if not os.environ.get("HEG_KILLS"):
-        pytest.skip("two minutes of killing; HEG_KILLS=1 runs it")
-    asyncio.run(lives(tmp_path, seed=1, kills=7, shards=2))
+        pytest.skip("a minute or two of killing; HEG_KILLS=1 runs it")
+    asyncio.run(lives(tmp_path, seed, kills, shards))
 
 
 def main(folder: Path, seed: int, kills: int, shards: int) -> None:

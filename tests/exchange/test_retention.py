@@ -8,7 +8,7 @@ import pytest
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
 from simulators.exchange.rows import to_quarter
-from tests.exchange.conftest import T, Wire, play
+from tests.exchange.conftest import T, Wire, play, tender_body
 
 pytestmark = pytest.mark.usefixtures("each_store")
 
@@ -36,6 +36,27 @@ def test_a_tender_is_known_when_only_its_document_is_kept(tmp_path: Path) -> Non
         later = clock.now() - timedelta(minutes=clock.now().minute % 15) + timedelta(hours=3)
         taken = await wire.tender("dear", "SELL", 1_000, 7_000, start=later, key="other")
         assert (taken[0], taken[1]["title"]) == (409, "duplicate-tender")
+
+    play(tmp_path, story)
+
+
+def test_the_name_of_an_interval_of_a_stream_is_taken(tmp_path: Path) -> None:
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        body = tender_body("st", "SELL", 100, 7_000)
+        body["tender"]["tenderDetail"] = {
+            "stream": {
+                "streamStart": T.isoformat(),
+                "streamIntervals": [
+                    {"streamUid": 0, "streamIntervalPrice": 7_000, "streamIntervalQuantity": 100}
+                ],
+            }
+        }
+        assert (await wire.post("createStreamTender", body, key="st"))[0] == 201
+        await clock.sleep_until(T)  # the stream is no longer in the book
+        later = T + timedelta(hours=1)
+        taken = await wire.tender("st.0", "SELL", 100, 7_000, start=later)
+        assert (taken[0], taken[1]["title"]) == (409, "duplicate-tender")
+        assert (await wire.tender("st.1", "SELL", 100, 7_000, start=later))[0] == 201
 
     play(tmp_path, story)
 

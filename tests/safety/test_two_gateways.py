@@ -83,7 +83,7 @@ async def test_on_one_machine_the_second_names_the_first_and_ends(
         await place.until(lambda: place.held, "held")
         other = second(place, tmp_path / "other", host)
         await other.start(agents.HOLDS)
-        assert await other.ended() == 2
+        assert await other.ended() == 3
         said = "\n".join(other.said)
         assert "another gateway on this machine steers it already" in said
         assert f"process {place.process.pid}" in said if place.process else False

@@ -14,11 +14,16 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.agent.compose import Agent
+from gateway.checkup.here import on_this_machine
 from gateway.cli import make_app
 from gateway.clock import WallClock
 from gateway.config import credstore, paths
 from gateway.config.load import load_settings
+from gateway.dashboard.password import hashed
+from gateway.dashboard.server import Dashboard
 from gateway.errors import ConfigError
+from tests.dashboard.conftest import settings as page_settings
+from tests.dashboard.homes import Source
 from tests.story.test_daemon import ended, house
 from tests.waiting import HANG_S
 
@@ -105,6 +110,30 @@ async def test_state_ports_and_size_are_looked_at(tmp_path: Path) -> None:
     assert f"FAULT state: {place.config}:2: state_dir: {tmp_path}/file is no folder" in said
     assert f"dashboard.port: cannot listen at 127.0.0.1 port {port}: Address already in use" in said
     assert "battery.capacity_wh: capacity_wh = 1350, but the device says 13500 Wh" in said
+
+
+@pytest.mark.parametrize("password", [False, True])
+async def test_the_port_of_a_running_gateways_page_is_no_fault(
+    tmp_path: Path, password: bool
+) -> None:
+    """Whoever is not the service's user cannot look into its folders, but its page answers."""
+    locked: dict[str, object] = {}
+    if password:
+        file = tmp_path / "password"
+        file.write_text(hashed("a long one for the page"))
+        file.chmod(0o600)
+        locked = {"password_file": file}
+    served = Dashboard(page_settings(**locked), Source(), metrics=lambda: b"")
+    await served.start()
+    config = written(tmp_path, f"[dashboard]\nport = {served.port}\n")
+    try:
+        settings, text = load_settings(config), config.read_text()
+        found = [f async for f in on_this_machine(config, text, settings, running=False)]
+    finally:
+        await served.stop()
+    (page,) = (f for f in found if f.what == "page")
+    assert page.good
+    assert "a gateway's page answers there" in page.says
 
 
 async def test_a_gateway_that_runs_is_found_from_any_folder_and_left_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.cli.status import _sentences
 from tests.story.test_daemon import PROGRAM, ended, house
 from tests.waiting import HANG_S
 
@@ -102,3 +103,8 @@ async def test_a_dump_of_a_file_that_is_wrong_says_what_and_masks_it(tmp_path: P
     assert found["configuration"]["mqtt"] == {"host": "host-2", "username": "user-1"}
     for private in ("villa", "miller", "192.168", "jane", "example.net", "4711"):
         assert private not in dumped, private
+
+
+def test_what_wants_to_be_looked_at_is_told_apart_from_what_explains() -> None:
+    live = {"alarms": ["the meter is lost"], "notes": ["the meter is lost", "first days"]}
+    assert list(_sentences(live)) == ["  ALARM: the meter is lost", "  note: first days"]

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gateway.errors import ConfigError
 
 _Address = Annotated[str, Field(pattern=r"^[^:\s]+:\d{1,5}$")]
 
 
+def _address(words: str) -> tuple[str, int]:
+    host, _, port = words.rpartition(":")
+    return host, int(port)
+
+
 class ClusterConfig(BaseModel):
     """One zone. ``name`` tells it from others on the same NATS. ``edges`` are the addresses they listen on; ``state`` is the folder of credentials,
-    certificates and the operator's socket."""
+    certificates and the operator's socket. ``metrics``: where each edge serves /metrics, in their order; without them none does."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -26,7 +31,14 @@ class ClusterConfig(BaseModel):
     nats: Annotated[tuple[str, ...], Field(min_length=1)]
     replicas: Annotated[int, Field(ge=1, le=5)] = 3
     edges: Annotated[tuple[_Address, ...], Field(min_length=1)] = ("127.0.0.1:8900",)
+    metrics: tuple[_Address, ...] = ()
     state: Path = Path("cluster-state")
+
+    @model_validator(mode="after")
+    def _one_an_edge(self) -> Self:
+        if self.metrics and len(self.metrics) != len(self.edges):
+            raise ValueError(f"metrics has one address for each of the {len(self.edges)} edges")
+        return self
 
     @property
     def prefix(self) -> str:
@@ -35,8 +47,11 @@ class ClusterConfig(BaseModel):
 
     def edge(self, number: int) -> tuple[str, int]:
         """Host and port of an edge."""
-        host, _, port = self.edges[number].rpartition(":")
-        return host, int(port)
+        return _address(self.edges[number])
+
+    def metrics_of(self, number: int) -> tuple[str, int] | None:
+        """Where an edge serves /metrics, by plain HTTP."""
+        return _address(self.metrics[number]) if self.metrics else None
 
     def roles(self) -> list[str]:
         return [

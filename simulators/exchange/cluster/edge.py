@@ -66,6 +66,13 @@ class LoggedRequests(Requests):
         self._batches = itertools.count(1)
         self._under_log: dict[int, list[_Waiting]] = {}
 
+    @property
+    def unanswered(self) -> int:
+        """Requests that wait for their shard."""
+        written = (one for batch in self._under_log.values() for one in batch)
+        waiting = (one for lane in self._lanes for one in lane.waiting)
+        return sum(not one.outcome.done() for one in itertools.chain(written, waiting))
+
     async def run(self) -> None:
         """Write what waits, for ever."""
         await self._log.listen(f"answers.{self._name}", self._answered)

@@ -21,6 +21,7 @@ from simulators.exchange.cluster.edge import LoggedRequests
 from simulators.exchange.cluster.leader import Leader
 from simulators.exchange.cluster.log import Log
 from simulators.exchange.cluster.market import ClusterMarket, EdgeMarket
+from simulators.exchange.cluster.metrics import EdgeMetrics
 from simulators.exchange.cluster.position import NEWS, have_shards
 from simulators.exchange.cluster.shard import Shard
 from simulators.exchange.limits import Limits
@@ -156,15 +157,29 @@ async def start_edge(zone: Zone, group: asyncio.TaskGroup, running: Running, num
     _follow(market, group, running)
     access = Access(market, insecure=zone.insecure, limits=zone.limits)
     await access.open()
-    runner = web.AppRunner(make_app(market, access), access_log=None)
-    await runner.setup()
-    running.runners.append(runner)
+    metrics = EdgeMetrics(market, requests, opened)
+    app = make_app(market, access, metrics.measured())
     tls = None if zone.insecure else _tls(zone)
+    port = await _listen(app, host, port, running, tls)
+    if (where := zone.config.metrics_of(number)) is not None:
+        scraped = web.Application()
+        scraped.router.add_get("/metrics", metrics.serve)
+        await _listen(scraped, *where, running)
+    return f"{'http' if zone.insecure else 'https'}://{host}:{port}"
+
+
+async def _listen(
+    app: web.Application, host: str, port: int, running: Running, tls: ssl.SSLContext | None = None
+) -> int:
+    """The port; ConfigError where it is taken."""
+    runner = web.AppRunner(app, access_log=None)
+    running.runners.append(runner)
+    await runner.setup()
     try:
         await web.TCPSite(runner, host, port, ssl_context=tls, reuse_port=False).start()
     except OSError as error:
         raise ConfigError(f"the edge cannot listen on {host}:{port}: {error}") from error
-    return f"{'http' if zone.insecure else 'https'}://{host}:{runner.addresses[0][1]}"
+    return int(runner.addresses[0][1])
 
 
 def _tls(zone: Zone) -> ssl.SSLContext:
