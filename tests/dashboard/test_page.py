@@ -16,9 +16,12 @@ from playwright.async_api import Browser, Page, expect
 
 from gateway.dashboard.password import hashed
 from gateway.dashboard.server import Dashboard
+from gateway.domain.control import PhaseReason
+from gateway.domain.decisions import PhaseDecision
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import OfferCurve
 from gateway.domain.price import PriceSource
+from gateway.domain.readings import ChargerState
 from tests.dashboard.conftest import faults_of, settings
 from tests.dashboard.homes import NOW, Source, bills
 
@@ -135,6 +138,21 @@ async def test_devices(page: Page) -> None:
     await page.keyboard.press("Enter")
     await expect(page.locator(".device").first).to_contain_text("Battery state of charge")
     await expect(page.locator(".device").first).to_contain_text("86.4 %")
+
+
+async def test_a_charger_shows_its_phases_and_why(page: Page, source: Source) -> None:
+    assert source.now is not None
+    assert source.now.snapshot is not None
+    box = ChargerState("charger", 1380.0, True, phases=1)
+    since, why = source.now.time - timedelta(minutes=9), "charges from 1 phase: so"
+    span = PhaseDecision("charger", since, source.now.time, 1, PhaseReason.LITTLE, why)
+    snapshot = replace(source.now.snapshot, chargers=(box,))
+    source.now = replace(source.now, snapshot=snapshot, phases=(span,))
+    card = page.locator(".device").nth(2)
+    await expect(card.locator("summary")).to_contain_text("1 phase")
+    await card.locator("summary").focus()
+    await page.keyboard.press("Enter")
+    await expect(card.locator("p.hint").last).to_have_text(f"charger {why}")
 
 
 async def test_every_command(page: Page, source: Source) -> None:
