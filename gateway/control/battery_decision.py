@@ -113,7 +113,10 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
         new = _target(tick, without_w, coming_w, weighed)
         lost_per_h = _lost_by_staying(new, old, weighed)
         damping = damping.after(new, old, lost_per_h, _new_prices_last_h(tick))
-        kept = steady(new, old, damping, home, limits, coming_w)
+        if old.power_w is None and not _releasable(tick):
+            kept = new  # no calm is worth the reserve
+        else:
+            kept = steady(new, old, damping, home, limits, coming_w)
         if kept.power_w is not None:
             shares = split(kept.power_w, home.batteries, limits.reserve_pct)
             before = memory.setpoints.batteries_w
@@ -137,15 +140,20 @@ def _target(tick: Tick, without_w: float, coming_w: float, weighed: Weighed | No
     if not sold and (without_w if power_w is None else power_w) > most_w:
         power_w, reason = most_w, Reason.NOT_FOR_CAR
     if power_w is None:
-        low = any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
-        tightening = tick.inputs.tightening
-        if not low and tightening == Tightening():
+        if _releasable(tick):
             return Target(None, reason)
-        # Released, an inverter would go below our reserve, or does not keep a limit: it is told what
-        # it should do by itself.
-        power_w, reason = without_w, Reason.RESERVE if low else reason
+        power_w, reason = without_w, Reason.RESERVE if _low(tick) else reason  # as by themselves
     power_w, why = within(power_w, tick.home, tick.limits, coming_w)
     return Target(round(power_w), why or reason)
+
+
+def _low(tick: Tick) -> bool:
+    return any(at_reserve(b, tick.limits.reserve_pct) for b in tick.home.batteries)
+
+
+def _releasable(tick: Tick) -> bool:
+    """Whether inverters may be left to themselves: they know neither our reserve nor a limit taken tighter."""
+    return not _low(tick) and tick.inputs.tightening == Tightening()
 
 
 def _beside_car_w(tick: Tick, without_w: float) -> float:

@@ -22,7 +22,7 @@ from gateway.market.account import book_of
 from gateway.tariff import TariffRules
 from simulators.demo.alone import alone
 from simulators.demo.options import CAR_WH, RETAILER
-from simulators.demo.report import BALANCE_SHARE, Check, OpeningState
+from simulators.demo.report import BALANCE_SHARE, Check, OpeningState, reserve_check
 from simulators.demo.world import World
 from simulators.physics.house import Totals
 
@@ -101,7 +101,8 @@ def bill_report(world: World, opening: OpeningState) -> BillReport:
         agent.publisher.sent,
         (),
     )
-    return replace(report, checks=tuple(_checks(report, world)))
+    reserve = reserve_check(world, opening.lowest_soc_pct)
+    return replace(report, checks=(*_checks(report, world), reserve))
 
 
 def expected_money(world: World, report: BillReport) -> int:

@@ -18,6 +18,7 @@ from simulators.demo.world import World
 from simulators.physics.house import Totals
 
 BALANCE_SHARE = 0.001  # of load
+STANDBY_PCT = 1.0  # 8 W for half a day are 96 Wh of 13.5 kWh
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +98,24 @@ class OpeningState:
     totals: Totals
     soc_pct: float
     stored_change_wh: float
+    lowest_soc_pct: float
 
 
 def opening_state(world: World) -> OpeningState:
     truth = world.home.truth()
-    return OpeningState(truth.state.totals, truth.soc_pct, truth.stored_change_wh)
+    return OpeningState(
+        truth.state.totals, truth.soc_pct, truth.stored_change_wh, world.lowest_soc_pct
+    )
+
+
+def reserve_check(world: World, lowest_soc_pct: float) -> Check:
+    """Whether the battery kept what was set aside for outages; less only by its own standby."""
+    reserve_pct = world.gateway.settings.site.reserve_pct
+    return Check(
+        "the backup reserve is kept",
+        lowest_soc_pct >= reserve_pct - STANDBY_PCT,
+        f"never below {lowest_soc_pct:.1f} % of {reserve_pct:g} %",
+    )
 
 
 async def make_report(world: World, opening: OpeningState) -> Report:
@@ -158,7 +172,13 @@ async def make_report(world: World, opening: OpeningState) -> Report:
         world.gateway.agent.publisher.sent,
         (),
     )
-    return replace(report, checks=tuple(_checks(report, world, await _their_money(world))))
+    return replace(
+        report,
+        checks=(
+            *_checks(report, world, await _their_money(world)),
+            reserve_check(world, opening.lowest_soc_pct),
+        ),
+    )
 
 
 async def _their_money(world: World) -> int:

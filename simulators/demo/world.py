@@ -42,6 +42,7 @@ class World:
     broker_kind: str
     traded: ExchangeHandle | None
     gateway: Gateway
+    lowest_soc_pct: float = 100.0  # of the battery as physics has it, minute by minute
 
     @property
     def exchange(self) -> ExchangeHandle:
@@ -64,6 +65,7 @@ class World:
             step = min(until, self.clock.now() + timedelta(seconds=STEP_S))
             await self.clock.sleep_until(step)
             await self.gateway.agent.publisher.flush()
+            self.lowest_soc_pct = min(self.lowest_soc_pct, self.home.truth().soc_pct)
             progress(self.clock.now())
 
 

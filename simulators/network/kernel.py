@@ -40,7 +40,8 @@ class Day(NamedTuple):
     fixed: Array  # [class, 24] fixed part of the import price, USD/MWh
     imports: Array  # [class] share of the market price
     exports: Array  # [class]
-    efficiency: float
+    efficiency: float  # from the grid into the cells, and out of them
+    from_sun: float  # from the surplus into the cells
     charge: Floats  # [row] kWh, changed
     account: Array  # [row, 5] added to
     price: Array  # [24] out, USD/MWh
@@ -52,22 +53,29 @@ class Day(NamedTuple):
 
 @jit
 def _sizes(
-    net: float, charge: float, reserve: float, capacity: float, power: float, efficiency: float
+    net: float,
+    charge: float,
+    reserve: float,
+    capacity: float,
+    power: float,
+    into: tuple[float, float],
 ) -> tuple[float, float, float, float]:
     """The steps of a home's curve, kWh AC in the hour: charge from the grid, from the surplus,
-    cover the load, export."""
-    room = max(min(power, (capacity - charge) / efficiency), 0.0)
+    cover the load, export. ``into``: the efficiencies from grid (and back) and from surplus."""
+    efficiency, from_sun = into
+    room = max(capacity - charge, 0.0)
+    store = min(max(-net, 0.0), power, room / from_sun)
+    buy = max(min(power - store, (room - store * from_sun) / efficiency), 0.0)
     give = max(min(power, (charge - reserve) * efficiency), 0.0)
-    store = min(max(-net, 0.0), room)
     cover = min(max(net, 0.0), give)
-    return room - store, store, cover, give - cover
+    return buy, store, cover, give - cover
 
 
 def _offers(homes: Homes, day: Day, t: int, sums: Array) -> None:
     """Add up all curves: sums[chunk, bin] MWh more injection from that bin on; bin 0: at any price."""
     rows, bins, cells = homes.weight.size, sums.shape[1], POINTS - 1
     acts, charge, load, sun = day.acts, day.charge, day.load, day.sun
-    efficiency = day.efficiency
+    efficiency, from_sun = day.efficiency, day.from_sun
     for c in prange(CHUNKS):
         mine = sums[c]
         mine[:] = 0.0
@@ -78,7 +86,9 @@ def _offers(homes: Homes, day: Day, t: int, sums: Array) -> None:
             kind, reserve, capacity = homes.kind[i], homes.reserve[i], homes.capacity[i]
             net = homes.load_scale[i] * load[homes.load_shape[i], t]
             net -= homes.pv_kw[i] * sun[homes.sun_shape[i], t]
-            s0, s1, s2, s3 = _sizes(net, charge[i], reserve, capacity, homes.power[i], efficiency)
+            s0, s1, s2, s3 = _sizes(
+                net, charge[i], reserve, capacity, homes.power[i], (efficiency, from_sun)
+            )
             s3 = min(s3, max(0.0, homes.export_limit[i] - max(-net, 0.0)))
             place = max(charge[i] - reserve, 0.0) / (capacity - reserve) * cells
             low = min(int(place), cells - 1)
@@ -127,7 +137,7 @@ def _settle(homes: Homes, day: Day, t: int, found: int, part: float, totals: Arr
     price = (day.edges[found] + part * (day.edges[found + 1] - day.edges[found])) / 1000
     rows, bins, cells = homes.weight.size, day.edges.size - 1, POINTS - 1
     acts, charge, load, sun = day.acts, day.charge, day.load, day.sun
-    account, efficiency = day.account, day.efficiency
+    account, efficiency, from_sun = day.account, day.efficiency, day.from_sun
     for c in prange(CHUNKS):
         mine = totals[c]
         mine[:] = 0.0
@@ -139,7 +149,9 @@ def _settle(homes: Homes, day: Day, t: int, found: int, part: float, totals: Arr
             kind, reserve, capacity = homes.kind[i], homes.reserve[i], homes.capacity[i]
             net = homes.load_scale[i] * load[homes.load_shape[i], t]
             net -= homes.pv_kw[i] * sun[homes.sun_shape[i], t]
-            s0, s1, s2, s3 = _sizes(net, charge[i], reserve, capacity, homes.power[i], efficiency)
+            s0, s1, s2, s3 = _sizes(
+                net, charge[i], reserve, capacity, homes.power[i], (efficiency, from_sun)
+            )
             s3 = min(s3, max(0.0, homes.export_limit[i] - max(-net, 0.0)))
             place = max(charge[i] - reserve, 0.0) / (capacity - reserve) * cells
             low = min(int(place), cells - 1)
@@ -153,7 +165,7 @@ def _settle(homes: Homes, day: Day, t: int, found: int, part: float, totals: Arr
                     did[n] = size * (reached if n >= 2 else 1.0 - reached)
             charged, discharged = did[0] + did[1], did[2] + did[3]
             if charged + discharged > 0:
-                charge[i] += charged * efficiency - discharged / efficiency
+                charge[i] += did[0] * efficiency + did[1] * from_sun - discharged / efficiency
                 buy, sell = day.imports[kind], day.exports[kind]
                 account[i, MARKET_MONEY] += price * (
                     sell * (did[3] - did[1]) + buy * (did[2] - did[0])

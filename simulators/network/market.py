@@ -142,6 +142,7 @@ def _play(setting: Setting, population: Population, expected_mw: Array) -> YearR
             thermal[h], np.ascontiguousarray(inverse[group[h]]), edges, pause_bin,
             setting.demand.pausing_mw[h], int(scenario.switches.price_response),
             terms.fixed, terms.imports, terms.exports, terms.efficiency,
+            terms.from_sun,
             charge, out.account,
             out.price[h], out.paused_mw[h], out.storage_mw[h], out.meter_mwh[h], out.share_full[h],
         )  # fmt: skip
@@ -187,7 +188,16 @@ def class_terms(setting: Setting, population: Population) -> Terms:
         if c.tariff == NIGHT:
             hourly[n, in_window(plan.begins, plan.ends)] = 0.0
         rate[n] = c.rate / (1.0 if c.tariff == GRID else 1 - h.reserve)
-    return Terms(hourly, imports, exports, resell, rate, h.efficiency, h.wear_usd_per_mwh)
+    return Terms(
+        hourly,
+        imports,
+        exports,
+        resell,
+        rate,
+        h.efficiency,
+        h.surplus_efficiency,
+        h.wear_usd_per_mwh,
+    )
 
 
 def in_window(begins: int, ends: int) -> np.typing.NDArray[np.bool_]:

@@ -29,6 +29,10 @@ from simulators.network.values import HORIZON, POINTS, STATES, Terms, prices_to_
 
 _INVERTER = 0.97  # panels and battery lie on its DC side
 _ONE_WAY = 0.975 * 0.97
+_FROM_SUN = (
+    0.975 / 0.97
+)  # a surplus at the AC side never went through the inverter when it is stored
+_IDLE_KW, _STANDBY_KW = 0.012, 0.008  # the inverter's at the AC side, the battery's from its cells
 _RESERVE, _CAPACITY, _POWER = 2.7, 13.5, 5.0
 _IMPORT_USD_PER_MWH = 140.0
 _SPREAD = 0.35  # sigma of the real-time price around day-ahead, of its logarithm
@@ -44,6 +48,8 @@ class Days:
     pv_kwh: Array
     sell: Array  # what an exported MWh earned
     expected: Array  # what was published before: the retailer's price for exports
+    grid_kwh: Array  # the full gateway's, import +
+    battery_kwh: Array  # its battery's DC side, discharge +
     stored_kwh: float  # at the start
     gateway: dict[str, float]  # import, export, discharge kWh and money USD of the full gateway;
     # energies net by quarter-hour, as they are settled and as the light home counts them
@@ -90,6 +96,8 @@ async def _watched(world: World) -> Days:
         np.diff([t.pv for t in totals]) / 1e3,
         np.array(sell),
         np.array(posted),
+        grid,
+        battery,
         stored,
         {
             "import": float(grid.clip(min=0).sum()), "export": float(-grid.clip(max=0).sum()),
@@ -104,11 +112,11 @@ def light(days: Days, wear: float) -> dict[str, float]:
     table = _table(days, wear)
     stored, got = days.stored_kwh, dict.fromkeys(("import", "export", "discharge", "money"), 0.0)
     for q in range(days.load_kwh.size):
-        net = days.load_kwh[q] - days.pv_kwh[q] * _INVERTER
-        sizes = _sizes(net, stored, _RESERVE, _CAPACITY, _POWER / 4, _ONE_WAY)
+        net = days.load_kwh[q] + _IDLE_KW / 4 - days.pv_kwh[q] * _INVERTER
+        sizes = _sizes(net, stored, _RESERVE, _CAPACITY, _POWER / 4, (_ONE_WAY, _FROM_SUN))
         did = _done(sizes, table[q // 4], stored, days.sell[q])
         charged, discharged = did[0] + did[1], did[2] + did[3]
-        stored += charged * _ONE_WAY - discharged / _ONE_WAY - 0.002
+        stored += did[0] * _ONE_WAY + did[1] * _FROM_SUN - discharged / _ONE_WAY - _STANDBY_KW / 4
         after = net + charged - discharged
         got["import"] += max(after, 0.0)
         got["export"] += max(-after, 0.0)
@@ -122,7 +130,7 @@ def light(days: Days, wear: float) -> dict[str, float]:
 def _table(days: Days, wear: float) -> Array:
     """Prices to act at by hour of the days: [hour, POINTS, 4]."""
     hours = days.load_kwh.size // 4
-    net = (days.load_kwh - days.pv_kwh * _INVERTER).reshape(hours, 4).sum(axis=1)
+    net = (days.load_kwh + _IDLE_KW / 4 - days.pv_kwh * _INVERTER).reshape(hours, 4).sum(axis=1)
     expected = days.expected.reshape(hours, 4).mean(axis=1)
     price = np.stack([expected * np.exp(z * _SPREAD) for z in STATES], axis=1)
     usable = _CAPACITY - _RESERVE
@@ -134,6 +142,7 @@ def _table(days: Days, wear: float) -> Array:
         one,
         one * _POWER / usable,
         _ONE_WAY,
+        _FROM_SUN,
         wear,
     )
     whole = -(-hours // 24) * 24 + HORIZON

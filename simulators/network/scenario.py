@@ -101,6 +101,9 @@ class Homes(Table):
     efficiency: float = assume(
         0.945, "each way", "Powerwall 2: 90 % round trip; the demo's battery", gt=0.5, le=1
     )
+    surplus_efficiency: float = assume(
+        0.945, "from the sun's surplus into the cells", "AC-coupled: the same", gt=0.5, le=1
+    )
     wear_usd_per_mwh: float = assume(
         20.0, "USD per MWh discharged", "reference: planning.md 2 (2 ct/kWh)", ge=0, le=500
     )

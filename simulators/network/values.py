@@ -37,7 +37,8 @@ class Terms(NamedTuple):
     exports: Array  # [class]
     resell: Array  # [class] 1 = stored energy may be exported
     rate: Array  # [class] power over usable capacity, 1/h
-    efficiency: float
+    efficiency: float  # from the grid into the cells, and out of them
+    from_sun: float  # from the surplus into the cells
     wear: float
 
 
@@ -83,6 +84,7 @@ def _class_day(
     ``price`` [HORIZON, state]; ``net`` [HORIZON] load less sun as a share of usable capacity.
     """
     states, eta, wear = price.shape[1], terms.efficiency, terms.wear
+    kept = terms.from_sun
     rate, sell, buy = terms.rate[kind], terms.exports[kind], terms.imports[kind]
     resell = terms.resell[kind] > 0
     cells = POINTS - 1.0
@@ -95,13 +97,15 @@ def _class_day(
         for s in range(POINTS):
             v[k, PAD + s] = dear + (cheap - dear) * s / cells
     most = PAD - 1.5
-    down, up = min(rate / eta * cells, most), min(rate * eta * cells, most)
+    down = min(rate / eta * cells, most)
     for t in range(HORIZON - 1, -1, -1):
         fixed = terms.fixed[kind, t % 24]
         if t < 24:
             _acts(out[t], v[:, PAD : PAD + POINTS], price[t], terms, kind, fixed)
         cover = min(min(max(net[t], 0.0), rate) / eta * cells, down)
-        store = min(min(max(-net[t], 0.0), rate) * eta * cells, up)
+        surplus = min(max(-net[t], 0.0), rate)
+        store = min(surplus * kept * cells, most)
+        up = min(store + (rate - surplus) * eta * cells, most)
         down_low, down_part = _shift(-down)
         cover_low, cover_part = _shift(-cover)
         store_low, store_part = _shift(store)
@@ -110,7 +114,7 @@ def _class_day(
             p = price[t, k]
             q1 = (sell * p - wear) * eta if resell else -NEVER / 2
             q3 = (fixed + buy * p) / eta
-            q2 = (fixed + buy * p - wear) * eta if net[t] >= 0 else sell * p / eta
+            q2 = (fixed + buy * p - wear) * eta if net[t] >= 0 else sell * p / kept
             q2 = min(q2, q3)
             q1 = min(q1, q2)
             w = v[k]
@@ -141,7 +145,7 @@ def _end_values(price: Array, terms: Terms, kind: int) -> tuple[float, float]:
     for t in range(HORIZON):
         bought[t] = terms.fixed[kind, t % 24] + terms.imports[kind] * usual[t]
     dear = (np.quantile(bought, 0.75) - terms.wear) * terms.efficiency
-    cheap = terms.exports[kind] * np.quantile(usual, 0.25) / terms.efficiency
+    cheap = terms.exports[kind] * np.quantile(usual, 0.25) / terms.from_sun
     return max(dear, cheap), min(dear, cheap)
 
 
@@ -160,6 +164,7 @@ def _acts(out: Array, v: Array, price: Array, terms: Terms, kind: int, fixed: fl
     sell, buy = terms.exports[kind], terms.imports[kind]
     half_down = 0.5 * min(terms.rate[kind] / eta, 1.0) * (POINTS - 1)
     half_up = 0.5 * min(terms.rate[kind] * eta, 1.0) * (POINTS - 1)
+    half_store = 0.5 * min(terms.rate[kind] * terms.from_sun, 1.0) * (POINTS - 1)
     gain = np.empty(states)
     middle = states // 2
     for s in range(POINTS):
@@ -167,7 +172,7 @@ def _acts(out: Array, v: Array, price: Array, terms: Terms, kind: int, fixed: fl
             gain[k] = sell * price[k] - wear - _inside(v[k], s - half_down) / eta
         export = _root(gain, price, sell) if terms.resell[kind] > 0 else NEVER
         for k in range(states):
-            gain[k] = sell * price[k] - eta * _inside(v[k], s + half_up)
+            gain[k] = sell * price[k] - terms.from_sun * _inside(v[k], s + half_store)
         surplus = _root(gain, price, sell)
         if buy > 0:
             for k in range(states):

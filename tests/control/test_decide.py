@@ -351,6 +351,16 @@ def test_an_old_power_that_breaks_the_fuse_is_not_kept() -> None:
     )
 
 
+@pytest.mark.parametrize("value", [0.0, 50.0, 150.0, 199.0])
+def test_the_reserve_is_not_given_for_the_sake_of_calm(value: float) -> None:
+    """A home of the demo went from 20 % to 5 % by night: what the reserve lost 'earned' money, so no calm ended."""
+    calm = replace(CONTROL, battery_switch_cost=0.001)
+    before = replace(after({}, Reason.SELF_CONSUMPTION), regret=0.0, decided_s=990.0)
+    seen = home(grid=900, soc=20)
+    out = ask(seen, priced(200, value), control=calm, memory=before)
+    assert out.battery_w == 0
+
+
 def test_what_must_stay_at_home_is_not_fed_in_for_the_sake_of_calm() -> None:
     before, cheap = {"battery": 5_000}, priced(20, 50, resellable=False)
     now = kept(home(grid=-4_500, power=5_000), cheap, before, Reason.PRICE_DISCHARGE, 990)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from hypothesis import assume, given, settings
@@ -89,8 +90,13 @@ def ticks(draw: st.DrawFn, least: int = 1) -> DecisionInputs:
         st.just({}) | st.fixed_dictionaries({b.name: st.integers(-8_000, 8_000) for b in own})
     )
     memory = ControlMemory(
-        Setpoints(batteries_w=before, reason=draw(st.sampled_from(list(Reason)))),
+        Setpoints(
+            batteries_w=before,
+            reason=draw(st.sampled_from([Reason.SELF_CONSUMPTION, *Reason])),
+        ),
         draw(st.floats(0, 1_000)),
+        regret=draw(st.sampled_from([0.0, 0.005, 1.0, math.inf])),
+        decided_s=draw(st.floats(900, 1_000)),
     )
     return inputs(
         snapshot(draw(power), draw(st.floats(0, 12_000)), own, draw(cars())),
@@ -100,6 +106,7 @@ def ticks(draw: st.DrawFn, least: int = 1) -> DecisionInputs:
             CONTROL,
             import_limit_w=draw(st.none() | st.floats(2_000, 20_000)),
             export_limit_w=draw(st.none() | st.floats(0, 10_000)),
+            battery_switch_cost=draw(st.sampled_from([0.0, 0.01, 1.0])),
         ),
         StandingSettings(
             reserve_pct=draw(st.floats(0, 60)),

@@ -102,7 +102,7 @@ def _a_day(rows: Homes, acts: Floats, edges: Array) -> kernel.Day:
         acts, rng.uniform(0.3, 2, (16, 24)).astype(np.float32),
         rng.uniform(0, 0.8, (3, 24)).astype(np.float32), rng.uniform(2e4, 7e4, 24),
         np.ascontiguousarray(curve[np.zeros(24, dtype=int)]), edges, 100, np.full(24, 50.0), 1,
-        np.full((acts.shape[0], 24), 60.0), np.ones(acts.shape[0]), np.full(acts.shape[0], 0.9), 0.945,
+        np.full((acts.shape[0], 24), 60.0), np.ones(acts.shape[0]), np.full(acts.shape[0], 0.9), 0.945, 0.98,
         (rows.reserve + 1).astype(np.float32), np.zeros((rows.weight.size, 5)),
         np.empty(24), np.empty(24), np.empty(24), np.empty((24, 4, 4)), np.empty(24),
     )  # fmt: skip
