@@ -46,6 +46,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `market/<name>` | scalar: position, prices, account | 0 | yes |
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
 | `decision` | JSON: why the battery does what it does: `since`, `reason` (the rule), `sentence` (the prices that were weighed) | 1 | yes |
+| `phases` | JSON: `chargers`: why each that was switched between one and all phases uses those that it uses: `phases`, `since`, `reason`, `sentence` | 1 | yes |
 | `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (what is planned with where nothing is known: prices that are not published yet, a home's first day) | 1 | yes |
 | `plan/schedule` | JSON: `ts`, `currency`, `quarters`: each with `start`, `pv_wh`, `load_wh`, `grid_wh`, `battery_wh`, `car_wh`, `soc_pct` at its end, `import_price`, `export_price` a kWh and whether they are `..._known` or an estimate | 1 | yes |
 | `forecast/pv`, `load`, `grid`, `battery`, `car` | JSON: `ts`, `unit` (Wh), `next_hour`, `remaining_today` (to local midnight), `hours` of `start` and `value` | 1 | yes |

@@ -31,6 +31,7 @@ def gateway_message(home: HomeToDiscover, commands: bool) -> Message:
         "alarms": _alarms(home),
         "decision": _decision(home),
         "car_plugged": _plug(home),
+        "car_phases": _car_phases(home),
         "battery_setpoint": _setpoint(home),
         **_outlook(home),
         "event": {
@@ -130,4 +131,17 @@ def _plug(home: HomeToDiscover) -> Component:
         "value_template": NOT_KNOWN,
         **available(home),
         **identity(home, "binary_sensor", "car_plugged"),
+    }
+
+
+def _car_phases(home: HomeToDiscover) -> Component:
+    """From how many the car draws; why its charger was switched is an attribute."""
+    return {
+        "platform": "sensor",
+        "name": "Car phases",
+        "state_topic": f"{home.base}/site/state",
+        "value_template": "{{ value_json.charger_phases }}",
+        "json_attributes_topic": f"{home.base}/phases",
+        **available(home),
+        **identity(home, "sensor", "car_phases"),
     }
