@@ -118,7 +118,9 @@ class Agent:
         if settings.car.soc_topic:
             soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
             self.publisher.listen(settings.car.soc_topic, soc.hear)
-        self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
+        self.feeds = Feeds(
+            settings, stores.settings, clock, keeper.writer("feeds"), self.publisher.listen
+        )
         self.programme = programme_of(
             keeper, ProgrammePast(stores.settings, journal, history.flows), clock, self.order
         )

@@ -81,7 +81,9 @@ _COMMANDS = f"""\
 - `id`: 1 to 64 letters, digits, `.`, `_`, `:`, `-`. The same id within 24 hours is answered again and not done again.
 - `ts`: when it was made, with a time zone; at most {MAX_SKEW.total_seconds():.0f} s ahead of the gateway's clock.
 - `ttl_s`: how long it holds, more than 0, at most {MAX_TTL_S}; 60 if left out.
-- At most {MAX_BYTES} bytes. Never retained: a retained command is refused.
+- At most {MAX_BYTES} bytes. Never retained: a retained command is refused. (MQTT 3.1.1 does not say of what comes while
+  the gateway listens whether it is retained: it is done then, once, and refused from the next start on; with
+  `mqtt.protocol = "5"` it is refused at once.)
 - Commands do not wait for each other: each is applied at once, and answered after its read-back.
 - `ok` comes after the device was read back, and `applied` is what it said. Limits (fuse, grid operator, reserve) stay
   above every command.

@@ -198,8 +198,8 @@ function reasonAt(day, at) {
 }
 
 async function closed() {
-  const answer = await fetch("/api/live").catch(() => null);
-  if (answer?.status === 401) location.assign("/login");
+  const answer = await fetch("api/live").catch(() => null);
+  if (answer?.status === 401) location.assign("login");
   else setTimeout(listen, 3000);
 }
 
@@ -207,13 +207,13 @@ let shared = null;
 function listen() {
   if ("SharedWorker" in window) {
     if (shared === null) {
-      shared = new SharedWorker("/static/stream.js", { name: "energy gateway" }).port;
+      shared = new SharedWorker("static/stream.js", { name: "energy gateway" }).port;
       shared.onmessage = ({ data: { kind, data } }) => hear(kind, data);
     }
     shared.postMessage("listen");
     return;
   }
-  const stream = new EventSource("/events");
+  const stream = new EventSource("events");
   for (const kind of ["live", "day"]) stream.addEventListener(kind, (event) => hear(kind, event.data));
   stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) closed(); };
 }
