@@ -8,9 +8,27 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page, expect
 
+from gateway.domain.control import PhaseReason
+from gateway.domain.decisions import PhaseDecision
+from gateway.domain.readings import ChargerState
 from tests.dashboard.homes import NOW, Source
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_a_charger_shows_its_phases_and_why(page: Page, source: Source) -> None:
+    assert source.now is not None
+    assert source.now.snapshot is not None
+    box = ChargerState("charger", 1380.0, True, phases=1)
+    since, why = source.now.time - timedelta(minutes=9), "charges from 1 phase: so"
+    span = PhaseDecision("charger", since, source.now.time, 1, PhaseReason.LITTLE, why)
+    snapshot = replace(source.now.snapshot, chargers=(box,))
+    source.now = replace(source.now, snapshot=snapshot, phases=(span,))
+    card = page.locator(".device").nth(2)
+    await expect(card.locator("summary")).to_contain_text("1 phase")
+    await card.locator("summary").focus()
+    await page.keyboard.press("Enter")
+    await expect(card.locator("p.hint").last).to_have_text(f"charger {why}")
 
 
 async def test_the_home_s_health(page: Page, source: Source) -> None:
