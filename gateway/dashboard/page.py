@@ -261,6 +261,7 @@ def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
         "model": " ".join(part for part in device.made_by if part),
         "online": device.online,
         "asleep": device.asleep,
+        "fault": "" if device.online or device.asleep else device.fault,
         "seen": iso(newest) if newest else None,
         "bad": bad,
         **_phases(device.name, view),
