@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # With a person at the terminal the demo goes on, live, after its day.
 LIVE := $(shell [ -t 0 ] && [ -t 1 ] && echo --live)
 
-.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench deb lock sbom clean
+.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench deb addon lock sbom clean
 
 demo: .venv/.demo
 	@$(BIN)/energy-sim demo $(LIVE) $(ARGS)
@@ -64,6 +64,14 @@ changes: .venv/.docs
 deb:
 	@systemd/debian/build
 	@if command -v lintian >/dev/null; then lintian --fail-on error,warning dist/*.deb 2>/dev/null; fi
+
+# The Home Assistant add-on, complete: copy the folder to /addons of Home Assistant, or put it into a repository of add-ons.
+addon: .venv/.test
+	@rm -rf build/addon && mkdir -p build/addon
+	@cp -r home-assistant/. build/addon/
+	@$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps -w build/addon/energy-gateway .
+	@cp constraints.txt build/addon/energy-gateway/
+	@echo build/addon
 
 bench: .venv/.test
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done

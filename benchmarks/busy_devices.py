@@ -1,8 +1,8 @@
 """How often a busy device gives all its values: the share of polls, by the share of its answers that are 'busy' (exceptions 5, 6).
 
 Every simulated family over Modbus TCP, seeded schedules; a wrong value ends the run. Asked for are 99.9, 99.5, 99 and 90 % of
-polls at 0, 3, 10 and 30 %. Pauses between tries pass at once. The families take turns of ten schedules until each has had its
-seeds or the time is over; the line of each says how many it had.
+polls at 0, 3, 10 and 30 %. Pauses between tries pass at once. All families go on side by side, ten schedules a turn, until each has had
+its seeds or the time is over; the line of each says how many it had.
 
     python -m benchmarks.busy_devices --seeds 200 --minutes 10
     python -m benchmarks.busy_devices --seeds 200 --families huawei,fronius
@@ -11,6 +11,7 @@ seeds or the time is over; the line of each says how many it had.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import random
 import time
 from dataclasses import dataclass, field
@@ -105,11 +106,10 @@ async def main() -> None:
     words = parser.parse_args()
     ends = time.perf_counter() + 60 * words.minutes
     families = [await Family.opened(name) for name in words.families.split(",")]
-    turns = [f for _ in range(0, words.seeds, TURN) for f in families]
-    for family in turns:
-        if family.seeds and time.perf_counter() > ends:
+    for done in range(0, words.seeds, TURN):
+        if done and time.perf_counter() > ends:
             break
-        await family.turn(min(TURN, words.seeds - family.seeds))
+        await asyncio.gather(*(f.turn(min(TURN, words.seeds - done)) for f in families))
     for family in families:
         print(family.line, flush=True)
         await family.servers.close()

@@ -6,7 +6,7 @@ rule that holds at its start. Taxes apply to what is bought, not to what is sold
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import time
 from decimal import Decimal
@@ -101,6 +101,16 @@ class TariffRules:
     ) -> float | None:
         """What a MWh given to the retailer without bidding earns; None when it is unknown."""
         return self.export_terms(interval).at(market, published)
+
+    def import_terms_of(self, intervals: Iterable[Interval]) -> list[Terms]:
+        """`import_terms` of each."""
+        known = self._imports
+        return [known.get(i) or self.import_terms(i) for i in intervals]
+
+    def export_terms_of(self, intervals: Iterable[Interval]) -> list[Terms]:
+        """`export_terms` of each."""
+        known = self._exports
+        return [known.get(i) or self.export_terms(i) for i in intervals]
 
     def import_terms(self, interval: Interval) -> Terms:
         """Of what the import price is made."""

@@ -43,8 +43,7 @@ from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.domain.order import Order
 from gateway.errors import ConfigError, JournalBroken, StorageError
-from gateway.forecasts.provided import ProviderForecast
-from gateway.forecasts.pv_services import pv_provider
+from gateway.forecasts.provided import forecast_of
 from gateway.forecasts.temperature import outside_temperature
 from gateway.ipc.messages import GuardReport
 from gateway.market.connect import open_market
@@ -118,7 +117,9 @@ class Agent:
         if settings.car.soc_topic:
             soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
             self.publisher.listen(settings.car.soc_topic, soc.hear)
-        self.feeds = Feeds(settings, stores.settings, clock, keeper.writer("feeds"))
+        self.feeds = Feeds(
+            settings, stores.settings, clock, keeper.writer("feeds"), self.publisher.listen
+        )
         self.programme = programme_of(
             keeper, ProgrammePast(stores.settings, journal, history.flows), clock, self.order
         )
@@ -130,10 +131,7 @@ class Agent:
         if settings.market is not None and not stores.alarm and not doubted:
             market = open_market(settings.market, journal, clock)
             self.exchange = market[0]
-        provider = pv_provider(settings)
-        self._provider = (
-            None if provider is None else ProviderForecast(provider, stores.settings, clock)
-        )
+        self._provider = forecast_of(settings, stores.settings, clock, self.publisher.listen)
         self._billing = Billing(keeper, journal, history, stores.settings)
         watch = self._metering.watch
         posted = PostedMemory(stores.settings)

@@ -15,12 +15,13 @@ from gateway.config.secrets import credential
 from gateway.config.settings import Settings
 from gateway.config.tls import client_tls
 from gateway.errors import FeedError
-from gateway.feeds import FeedAccess, open_feed
-from gateway.feeds.ask import HttpAsk
+from gateway.feeds import Ask, FeedAccess, open_feed
+from gateway.feeds.ask import HttpAsk, TopicAsk
 from gateway.feeds.keeper import FeedKeeper, FeedPrices, SettingStore, Terms
 
 _MOST_BYTES = 8 * 1024 * 1024  # a week of CAISO's RTPD is one
 _SPREAD_S = 600  # over which homes ask after a publication
+Listen = Callable[[str, Callable[[bytes], None]], None]
 _PATHS = ("rows", "start", "end", "price")
 
 
@@ -42,6 +43,7 @@ def access_of(stated: PriceFeed, settings: Settings) -> FeedAccess:
         paths={p: getattr(stated, p) or "" for p in _PATHS},
         minutes=stated.minutes,
         time_zone=stated.time_zone or settings.site.time_zone,
+        topic=stated.topic,
     )
 
 
@@ -75,9 +77,10 @@ class Feeds:
         store: SettingStore,
         clock: Clock,
         write: Callable[[Mapping[str, FeedPrices]], object],
+        listen: Listen,
     ) -> None:
-        """Raises ConfigError for a provider that is unknown or a key that is missing."""
-        self._clock, self._write = clock, write
+        """``listen`` has a topic heard. Raises ConfigError for a provider that is unknown or a key that is missing."""
+        self._clock, self._write, self._listen = clock, write, listen
         self._known: dict[str, FeedPrices] = {}
         self._https: list[BoundedHttp] = []
         self._keepers: dict[str, FeedKeeper] = {}
@@ -86,8 +89,6 @@ class Feeds:
 
     def _open(self, stated: PriceFeed, settings: Settings, store: SettingStore) -> FeedKeeper:
         access = access_of(stated, settings)
-        http = BoundedHttp(_tls(), FeedError, _MOST_BYTES)
-        self._https.append(http)
         digest = hashlib.sha256(f"{settings.site.name} {stated.name}".encode()).digest()
         terms = Terms(
             stated.name,
@@ -101,8 +102,17 @@ class Feeds:
             self._known[stated.name] = known
             self._write(dict(self._known))
 
-        feed = open_feed(stated.provider, access)
-        return FeedKeeper(feed, HttpAsk(http, access.key), terms, store, self._clock, changed)
+        feed, ask = open_feed(stated.provider, access), self._ask(access)
+        return FeedKeeper(feed, ask, terms, store, self._clock, changed)
+
+    def _ask(self, access: FeedAccess) -> Ask:
+        if access.topic is not None:
+            heard = TopicAsk(access.topic)
+            self._listen(access.topic, heard.hear)
+            return heard
+        http = BoundedHttp(_tls(), FeedError, _MOST_BYTES)
+        self._https.append(http)
+        return HttpAsk(http, access.key)
 
     def spawn(self, group: asyncio.TaskGroup) -> list[asyncio.Task[None]]:
         """Follow each of them, as participants of the clock."""

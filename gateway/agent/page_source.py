@@ -17,7 +17,7 @@ from gateway.agent.status import local_midnight, market_state
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
 from gateway.dashboard.view import HomeView
-from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
+from gateway.domain.decisions import Ahead, Decision, PhaseDecision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.store.car_quarters import CarPast, read_car_past
 from gateway.store.energies import QuarterEnergies, read_energies
@@ -26,6 +26,7 @@ from gateway.store.journal import Journal
 from gateway.store.minutes import Minute
 
 _RECENT = timedelta(hours=24)
+_Today = tuple[list[Minute], list[Decision], list[PhaseDecision]]
 
 
 class PageSource:
@@ -45,7 +46,7 @@ class PageSource:
         self._handler, self._errands = doing
         self._health, self._clock = health, clock
         self._made: tuple[tuple[int, datetime | None], HomeView] | None = None
-        self._asked: tuple[datetime, tuple[list[Minute], list[Decision]]] | None = None
+        self._asked: tuple[datetime, _Today] | None = None
 
     def latest(self) -> HomeView | None:
         """The home at the last control tick, with the newest plan."""
@@ -106,6 +107,7 @@ class PageSource:
             setpoints=state.setpoints,
             minutes=today[0],
             decisions=today[1],
+            phases=today[2],
             plan=state.plan,
             capacity_wh=battery.capacity_wh if battery else None,
             offer=self._offer(now),
@@ -145,11 +147,16 @@ class PageSource:
         steps = tuple(s for s in offer.steps if s.net_wh > 0 or market.buy)
         return OfferCurve(offer.interval, steps)
 
-    def _today(self, midnight: datetime, now: datetime) -> tuple[list[Minute], list[Decision]]:
+    def _today(self, midnight: datetime, now: datetime) -> _Today:
         """Asked of the files once a minute."""
         minute = now.replace(second=0, microsecond=0)
         if self._asked is None or self._asked[0] != minute:
-            found = self._history.minutes(midnight, now), self._decisions.between(midnight, now)
+            decided = self._decisions
+            found = (
+                self._history.minutes(midnight, now),
+                decided.between(midnight, now),
+                decided.phases.between(midnight, now),
+            )
             self._asked = minute, found
         return self._asked[1]
 

@@ -137,6 +137,7 @@ class Reporting:
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
         self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
         self._publisher.publish([topics.decision_message(base, self._decisions.running)])
+        self._publisher.publish([topics.phases_message(base, self._decisions.phases.running)])
         self._publisher.publish(self._outlook())
         self._publisher.publish([setpoints_message(base, self._keeper.state.setpoints)])
         trades = settings.market is not None

@@ -20,14 +20,16 @@ from gateway.control.charging import needs, wished
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
+from gateway.domain.readings import Quality, Snapshot
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.away import while_away
-from gateway.forecasts.household import forecaster_of
+from gateway.forecasts.household import forecaster_of, usual
 from gateway.forecasts.prices import PriceForecaster
 from gateway.forecasts.provided import ProviderForecast
 from gateway.forecasts.pv_provider import with_provider
 from gateway.forecasts.score import forecast_score
 from gateway.forecasts.temperature import OutsideTemperature
+from gateway.forecasts.unmeasured import guesses
 from gateway.forecasts.variants import USUAL, Variant
 from gateway.market.exchanges import Exchange
 from gateway.market.schedule import BidTiming, is_bid_time, next_wake
@@ -96,6 +98,7 @@ class TradingLoop:
         self._zone = ZoneInfo(self._settings.site.time_zone)
         self._tariff = keeper.state.rules.tariff
         self._forecaster = forecaster_of(self._settings)
+        self._usual = usual(self._settings)
         self._market_prices = PriceForecaster()
         self._variant, self._variant_note = USUAL, ""
         self._control = self._settings.for_guard().control()
@@ -238,7 +241,9 @@ class TradingLoop:
             outlook = with_provider(outlook, self._pv_provider.chosen(now))
         self._score(outlook)
         plan = self._strategy.plan(outlook)
-        plan = replace(plan, assumed=assumptions(plan.schedule, self._zone))
+        known = self._past(floor_quarter(now) - HISTORY)
+        unmeasured = guesses(known, self._usual, has_panels=_has_panels(snapshot))
+        plan = replace(plan, assumed=assumptions(plan.schedule, self._zone) + unmeasured)
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         if state.shadow:
@@ -383,3 +388,9 @@ def _coarse(power_w: float | None) -> int | None:
 
 def _least(*limits: float | None) -> float | None:
     return min((w for w in limits if w is not None), default=None)
+
+
+def _has_panels(snapshot: Snapshot) -> bool:
+    """Whether something in the home measures panels."""
+    seen = (d.readings.get("pv_power_w") for d in snapshot.devices.values())
+    return any(reading is not None and reading.quality is not Quality.ABSENT for reading in seen)

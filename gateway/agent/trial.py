@@ -119,16 +119,18 @@ class ForecastTrial:
     async def tonight(self) -> None:
         """One trial, and what follows from it."""
         now = self._clock.now()
-        choice = replace(self.choice, tried=iso(now))
+        self._keep(replace(self.choice, tried=iso(now)))  # whatever comes of it, once a night
         trial = trial_of(self._settings, now, *self._material(now))
         if isinstance(trial, str):
             log.debug("forecasts are not tried: %s", trial)
         else:
-            choice = self._chosen(choice, await _money(trial))
+            self._keep(self._chosen(self.choice, await _money(trial)))
+        self._use()
+
+    def _keep(self, choice: Choice) -> None:
         self.choice = choice
         with suppress(StorageError):  # then it is asked again after a restart, no more
             self._store.setting(NAME, json.dumps(asdict(choice)))
-        self._use()
 
     def _use(self) -> None:
         self._adopt(BY_NAME[self.choice.variant], self.choice.note)
@@ -294,6 +296,8 @@ def _stored(store: SettingsStore) -> Choice:
     try:
         text = store.setting(NAME)
         choice = Choice() if text is None else Choice(**json.loads(text))
+        if choice.tried:
+            parse_utc(choice.tried)
     except (StorageError, ValueError, TypeError):
         return Choice()
     return choice if choice.variant in BY_NAME else Choice()

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.agent.state import GatewayState
+from gateway.agent.why_phases import PhaseRecord
 from gateway.domain.control import Reason, Setpoints
 from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.intervals import floor_quarter, quarter_of
@@ -127,7 +128,7 @@ class DecisionRecord:
     """
 
     def __init__(self, store: DecisionStore) -> None:
-        self.store = store
+        self.store, self.phases = store, PhaseRecord(store)
         self._finished: list[Decision] = []
         self._running: Decision | None = None
 
@@ -138,6 +139,7 @@ class DecisionRecord:
 
     def hear(self, state: GatewayState, now: datetime, sold_wh: int) -> None:
         """One tick; times that run backwards begin anew."""
+        self.phases.hear(state, now)
         old, setpoints = self._running, state.setpoints
         if old and timedelta(0) <= now - old.until < _APART and _same(old, setpoints, now):
             self._running = Decision(old.since, now, old.reason, old.sentence, old.battery_w)
@@ -170,6 +172,7 @@ class DecisionRecord:
 
     def close(self) -> None:
         """Store what waits, the running span too."""
+        self.phases.close()
         if self._running is not None and self._running.until > self._running.since:
             self._finished.append(self._running)
         self._running = None

@@ -231,6 +231,8 @@ async def _feed(
 ) -> Finding:
     """One question, judged as the daemon would; nothing is kept."""
     what, currency = f"price feed {stated.name}", settings.tariff.currency
+    if stated.topic is not None:
+        return Finding(what, True, f"is heard on the MQTT topic {stated.topic}; not asked")
     try:
         known = await try_feed(stated, settings, clock)
     except ConfigError as error:

@@ -95,6 +95,8 @@ def _told(config: Path) -> dict[str, Any]:
 
 
 def _lines(live: dict[str, Any]) -> Iterator[str]:
+    from gateway.escape import printable
+
     here = _local(live["time"], live["time_zone"])
     yield f"{live['site']}, {here:%Y-%m-%d %H:%M:%S} ({live['time_zone']}), gateway {live['version']}"
     powers = [
@@ -124,7 +126,8 @@ def _lines(live: dict[str, Any]) -> Iterator[str]:
         seen = (
             f", seen {_local(device['seen'], live['time_zone']):%H:%M:%S}" if device["seen"] else ""
         )
-        yield f"  {device['name']}: {state}{seen}"
+        why = f": {printable(device['fault'], 300)}" if device.get("fault") else ""
+        yield f"  {device['name']}: {state}{seen}{why}"
     yield from _sentences(live)
 
 

@@ -1,4 +1,4 @@
-"""energy-gateway why: what was decided for the battery, and why."""
+"""energy-gateway why: what was decided for the battery and for a charger's phases, and why."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gateway.domain.moments import HELP
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gateway.domain.decisions import Decision
+    from gateway.domain.decisions import Decision, PhaseDecision
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +30,7 @@ def why(
     config: Annotated[Path, typer.Option(help="the gateway's configuration")] = default_config(),
     as_json: Annotated[bool, typer.Option("--json", help="everything, as JSON")] = False,
 ) -> None:
-    """Say why the battery did what it did, at a moment or over a day (without one: the last 24 hours).
+    """Say why the battery did what it did and a charger used its phases, at a moment or over a day (without one: the last 24 hours).
 
     The daemon writes its decisions every quarter of an hour, so the newest may be missing. A month at least is kept.
 
@@ -42,6 +42,7 @@ def why(
 
     from gateway.clock import WallClock
     from gateway.config.load import load_settings
+    from gateway.domain.decisions import PhaseDecision
     from gateway.errors import ConfigError
     from gateway.store.decisions import FILE, DecisionStore
 
@@ -54,7 +55,10 @@ def why(
     since, until = (now - timedelta(hours=24), now) if moment is None else span(moment, now, zone)
     store = DecisionStore(path, read_only=True)
     try:
-        found = store.between(since, until)
+        found: list[Decision | PhaseDecision] = sorted(
+            [*store.between(since, until), *store.phases_between(since, until)],
+            key=lambda decision: decision.since,
+        )
     finally:
         store.close()
     if as_json:
@@ -71,9 +75,10 @@ def why(
         start: datetime = decision.since.astimezone(zone)
         if day != (day := f"{start:%Y-%m-%d}"):
             sys.stdout.write(f"{day}\n")
-        sys.stdout.write(
-            f"  {start:%H:%M}-{decision.until.astimezone(zone):%H:%M}  {decision.sentence}\n"
-        )
+        what = decision.sentence
+        if isinstance(decision, PhaseDecision):
+            what = f"{decision.charger} {what}"
+        sys.stdout.write(f"  {start:%H:%M}-{decision.until.astimezone(zone):%H:%M}  {what}\n")
 
 
 def span(text: str, now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
@@ -87,9 +92,19 @@ def span(text: str, now: datetime, zone: ZoneInfo) -> tuple[datetime, datetime]:
         raise ConfigError(str(error)) from None
 
 
-def _body(decision: Decision) -> dict[str, object]:
+def _body(decision: Decision | PhaseDecision) -> dict[str, object]:
+    from gateway.domain.decisions import PhaseDecision
     from gateway.domain.intervals import iso
 
+    if isinstance(decision, PhaseDecision):
+        return {
+            "since": iso(decision.since),
+            "until": iso(decision.until),
+            "reason": decision.reason.value,
+            "sentence": decision.sentence,
+            "charger": decision.charger,
+            "phases": decision.phases,
+        }
     return {
         "since": iso(decision.since),
         "until": iso(decision.until),

@@ -115,8 +115,13 @@ class Planner(Part):
 class PvForecast(Part):
     """A weather service whose PV forecast is used while it errs less than the home's own."""
 
-    provider: Literal["forecast-solar", "open-meteo", "solcast"] = Field(
+    provider: Literal["forecast-solar", "open-meteo", "solcast", "mqtt"] = Field(
         description="the first two need `site.latitude` and `site.longitude`"
+    )
+    topic: str | None = Field(
+        None,
+        pattern=r"^[^#+\x00-\x1f]{1,200}$",
+        description="mqtt: where something publishes Wh by moment, e.g. Home Assistant its own forecast",
     )
     peak_w: float | None = Field(None, gt=0, description="of the panels; not for solcast")
     tilt_deg: float = Field(30, ge=0, le=90, description="0 = flat, 90 = upright")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from gateway.config.parts import Name, Part
 
@@ -25,6 +25,11 @@ class PriceFeed(Part):
     site_id: str | None = Field(None, description="tibber: home, amber: site")
     key_file: Path | None = Field(None, description="or systemd credential feed_<name>")
     url: str | None = Field(None, description="default: the provider's own address")
+    topic: str | None = Field(
+        None,
+        pattern=r"^[^#+\x00-\x1f]{1,200}$",
+        description="json-rows: MQTT topic on which something publishes the document, e.g. Home Assistant its price sensor; in place of `url`",
+    )
     currency: str | None = Field(None, description="of its prices, where it does not say")
     rate: Decimal | None = Field(
         None,
@@ -50,6 +55,12 @@ class PriceFeed(Part):
         if url is not None and not url.startswith(("https://", "http://")):
             raise ValueError(f"{url!r} is no address, e.g. 'https://prices.example/api'")
         return url
+
+    @model_validator(mode="after")
+    def _a_topic_has_rows(self) -> Self:
+        if self.topic is not None and (self.provider != "json-rows" or self.url is not None):
+            raise ValueError("topic is for provider = 'json-rows', in place of url")
+        return self
 
     @field_validator("currency")
     @classmethod

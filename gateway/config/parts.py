@@ -17,7 +17,8 @@ _HOST = re.compile(
 _TIME = re.compile(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?")
 
 
-def _reachable(host: str) -> str:
+def reachable(host: str) -> str:
+    """The same, if it can be a name or address; raises ValueError that says what would be right."""
     if "://" in host or "/" in host:
         raise ValueError(
             f"{host!r} is no name or address; without http:// and path, e.g. 'inverter.lan'"
@@ -47,7 +48,7 @@ def _clock_time(value: Any) -> Any:
 
 
 TimeOfDay = Annotated[time, BeforeValidator(_clock_time)]  # local
-Address = Annotated[str, AfterValidator(_reachable)]  # of a device or broker: a name, IPv4, IPv6
+Address = Annotated[str, AfterValidator(reachable)]  # of a device or broker: a name, IPv4, IPv6
 Url = Annotated[str, AfterValidator(_web_address)]
 Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]

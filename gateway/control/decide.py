@@ -62,6 +62,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         pv_limits_w=pv_w,
         export_limit_w=export_limit_w(limits),
         reason=stored.reason,
+        phase_reasons={n: memory.why for n, memory in cars.phases.items() if memory.why},
     )
     memory = ControlMemory(
         setpoints,
@@ -122,6 +123,7 @@ def _alone(inputs: DecisionInputs) -> Decision:
         charger_phases=before.charger_phases,
         export_limit_w=before.export_limit_w,
         reason=Reason.OFF_GRID,
+        phase_reasons=before.phase_reasons,
     )
     memory = replace(inputs.memory, setpoints=setpoints, mode_since_s=inputs.monotonic_s)
     return Decision(setpoints, memory, GridLimits())

@@ -9,7 +9,13 @@ from datetime import datetime
 from types import MappingProxyType
 
 from gateway.control.throttled import SunMemory
-from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tightening
+from gateway.domain.control import (
+    ControlSettings,
+    GridLimits,
+    PhaseReason,
+    Setpoints,
+    Tightening,
+)
 from gateway.domain.order import Order, StandingSettings
 from gateway.domain.plan import ValueCurve
 from gateway.domain.readings import Snapshot
@@ -38,7 +44,8 @@ class PhaseMemory:
     """Whether a charger is told to use one phase, since when, and whether its car is stopped for a switch.
 
     Times of a monotonic clock, s. ``stopping_s`` is when that began (None: no switch is under way). ``regret``
-    is what not to have switched has cost until ``at_s``, currency units.
+    is what not to have switched has cost until ``at_s``, currency units. ``why`` it was switched last (None: it was not),
+    ``why_next`` the switch that is under way.
     """
 
     one: bool = False
@@ -46,6 +53,8 @@ class PhaseMemory:
     stopping_s: float | None = None
     regret: float = 0.0
     at_s: float = -math.inf
+    why: PhaseReason | None = None
+    why_next: PhaseReason | None = None
 
 
 Worth = tuple[float | None, float | None, ValueCurve | None]  # import and export price, value

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from gateway.control.cars import CarChoice, CarsNow, gain_of, worth
 from gateway.control.inputs import PhaseMemory
+from gateway.domain.control import PhaseReason
 from gateway.domain.plan import CarNeed, ValueCurve
 
 STOPPED_W = 100.0  # less is no charging
@@ -43,9 +44,9 @@ def switched(
     if memory.stopping_s is not None:
         waited_s = at - memory.stopping_s
         if power_w is not None and power_w < STOPPED_W and waited_s >= PAUSE_S:
-            return PhaseMemory(one=not memory.one, since_s=at, at_s=at)
+            return PhaseMemory(one=not memory.one, since_s=at, at_s=at, why=memory.why_next)
         if waited_s > PATIENCE_S:  # it does not stop: let it be, and do not try again at once
-            return PhaseMemory(one=memory.one, since_s=at - SETTLE_S, at_s=at)
+            return PhaseMemory(one=memory.one, since_s=at - SETTLE_S, at_s=at, why=memory.why)
         return memory
     known = memory.at_s > -math.inf
     passed_s = min(max(at - memory.at_s, 0.0), _LONGEST_TICK_S) if known else 0.0
@@ -54,7 +55,10 @@ def switched(
     else:
         regret = max(0.0, memory.regret + gain_per_h * passed_s / 3600)
     if regret >= rules.cost and gain_per_h > 0 and at - memory.since_s >= rules.dwell_s:
-        return replace(memory, stopping_s=at, regret=0.0, at_s=at)
+        why = PhaseReason.MUCH if memory.one else PhaseReason.LITTLE
+        if math.isinf(gain_per_h):
+            why = PhaseReason.URGENT
+        return replace(memory, stopping_s=at, regret=0.0, at_s=at, why_next=why)
     return replace(memory, regret=regret, at_s=at)
 
 

@@ -34,6 +34,7 @@ _PARTS = {
 }
 _OF = {"battery": "battery_w", "car": "charger_w"}  # what a setting is about -> its power
 _STEP = timedelta(minutes=5)
+_SWITCHED = timedelta(minutes=3)  # spans are asked for once a minute
 _JOINED_S = 60  # between two ticks of a slow home
 _ROWS = 40  # of each table; the whole account is on the command line
 _MEASURED = ("pv_w", "load_w", "grid_w", "battery_w", "charger_w", "battery_soc_pct")
@@ -80,7 +81,7 @@ def live(view: HomeView) -> dict[str, Any]:
         "account": _money(view.account_money),
         "today": _money(view.today_money),
         "links": dict(view.links),
-        "devices": [_device(d) for d in seen.devices.values()] if seen else [],
+        "devices": [_device(d, view) for d in seen.devices.values()] if seen else [],
         "alarms": list(dict.fromkeys(view.notes)),
         "notes": _notes(view),
         "commands": [
@@ -194,6 +195,15 @@ def day(view: HomeView) -> dict[str, Any]:
         "past": _columns(_thinned(past)),
         "plan": _planned(view, end),
         "decisions": _decisions(view, start),
+        "phases": [
+            {
+                "since": max(span.since, start).timestamp(),
+                "until": span.until.timestamp(),
+                "sentence": f"{span.charger} {span.sentence}",
+            }
+            for span in view.phases
+            if span.until > start
+        ],
         "offer": _offer(view.offer),
         "tenders": _newest(
             view.tenders, lambda s: _tender(s, view.time), lambda s: s.tender.interval.start
@@ -233,7 +243,16 @@ def _decisions(view: HomeView, start: datetime) -> list[dict[str, Any]]:
     return rows
 
 
-def _device(device: DeviceState) -> dict[str, Any]:
+def _phases(name: str, view: HomeView) -> dict[str, Any]:
+    """From how many phases the car at this charger draws, and why it was switched to them; null where not known."""
+    chargers = view.snapshot.chargers if view.snapshot else ()
+    used = next((c.phases for c in chargers if c.name == name and c.plugged), None)
+    spans = [s for s in view.phases if s.charger == name and view.time - s.until < _SWITCHED]
+    why = max(spans, key=lambda s: s.since).sentence if spans and used is not None else ""
+    return {"phases": used, "phases_why": why}
+
+
+def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
     readings = device.readings.values()
     newest = max((r.time for r in readings), default=None)
     bad = sorted(r.metric for r in readings if r.quality is Quality.BAD)
@@ -242,8 +261,10 @@ def _device(device: DeviceState) -> dict[str, Any]:
         "model": " ".join(part for part in device.made_by if part),
         "online": device.online,
         "asleep": device.asleep,
+        "fault": "" if device.online or device.asleep else device.fault,
         "seen": iso(newest) if newest else None,
         "bad": bad,
+        **_phases(device.name, view),
         "readings": [
             {
                 "metric": r.metric,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from gateway.bill.home import Bills
 from gateway.domain.control import Setpoints
-from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
+from gateway.domain.decisions import Ahead, Decision, PhaseDecision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.domain.readings import Snapshot
 from gateway.domain.trade import Metered, Settlement, Transaction
@@ -25,7 +25,7 @@ from gateway.store.minutes import Minute
 class HomeView:
     """The home, its plan and its account. Empty and None where there is nothing or it is not known.
 
-    ``minutes`` and ``decisions`` reach back at least to the local midnight, in order; ``tenders``, ``transactions``, ``metered``
+    ``minutes``, ``decisions`` and ``phases`` reach back at least to the local midnight, in order; ``tenders``, ``transactions``, ``metered``
     and ``settlements`` are recent ones in any order. ``links`` says of the broker and the exchange
     whether they are reached. ``account_money`` and ``today_money`` are 1e-8 currency units to the
     home. ``bills`` are the retailer's, of today and this month. A price that is not known has an estimate in its place. ``trading`` is None in a home without an exchange, ``programme`` False in one without. ``car_soc_pct`` is of the car that stands there, where something tells it. ``notes`` are the alarms, ``events`` what happened, the newest first; ``answered`` says by device how many polls of the last
@@ -41,6 +41,7 @@ class HomeView:
     setpoints: Setpoints = field(default_factory=Setpoints)
     minutes: Sequence[Minute] = ()
     decisions: Sequence[Decision] = ()
+    phases: Sequence[PhaseDecision] = ()
     plan: Plan | None = None
     capacity_wh: float | None = None
     offer: OfferCurve | None = None

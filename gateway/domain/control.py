@@ -83,12 +83,21 @@ _PRICED = frozenset(
 )
 
 
+class PhaseReason(StrEnum):
+    """Why a charger was switched to the phases that it uses."""
+
+    LITTLE = "little_power"  # what its car is to get is less than all phases take at least
+    MUCH = "much_power"  # it is more than one phase takes at most
+    URGENT = "full_power"  # it is to charge as fast as it can
+
+
 @dataclass(frozen=True, slots=True)
 class Setpoints:
     """What every device is asked for at one tick; what is not named or None is released to itself.
 
     ``batteries_w`` by name, discharge +, charge -; ``chargers_a`` by name, A per phase, 0 = pause;
-    ``charger_phases`` are those that are to switch on one phase only, by name.
+    ``charger_phases`` are those that are to switch on one phase only, by name, and ``phase_reasons`` say why each that
+    was switched, either way, uses the phases that it uses.
     ``export_limit_w`` is for devices that keep such a limit by themselves; ``pv_limits_w`` are the most that
     inverters may feed into the home, by name, where none does. ``reason`` says which rule decided the
     battery.
@@ -100,6 +109,7 @@ class Setpoints:
     pv_limits_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     export_limit_w: int | None = None
     reason: Reason = Reason.RELEASED
+    phase_reasons: Mapping[str, PhaseReason] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def battery_w(self) -> int | None:

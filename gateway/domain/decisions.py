@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from gateway.domain.control import Reason
+from gateway.domain.control import PhaseReason, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,18 @@ class Decision:
     reason: Reason
     sentence: str
     battery_w: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseDecision:
+    """From ``since`` until ``until`` (UTC, half-open) the charger used ``phases``; ``sentence`` says why it was switched to them."""
+
+    charger: str
+    since: datetime
+    until: datetime
+    phases: int
+    reason: PhaseReason
+    sentence: str
 
 
 Ahead = Literal["day", "hour"]  # planned when the day began, or an hour before

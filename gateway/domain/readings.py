@@ -185,6 +185,12 @@ class Snapshot:
     off_grid: bool | None = None
     phases: tuple[Phase, ...] = ()
 
+    @property
+    def charger_phases(self) -> int | None:
+        """From how many phases the car draws, as far as it was seen; None also where the cars of several chargers differ."""
+        known = {charger.phases for charger in self.chargers if charger.plugged}
+        return known.pop() if len(known) == 1 else None
+
 
 @dataclass(frozen=True, slots=True)
 class Poll:

@@ -98,6 +98,7 @@ class FeedAccess:
     paths: Mapping[str, str] = field(default_factory=dict)
     minutes: int | None = None
     time_zone: str = "UTC"
+    topic: str | None = None
 
     def need(self, key: str) -> str:
         """The value of ``key``; ConfigError where it is missing."""

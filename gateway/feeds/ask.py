@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from gateway.bounded_http import BoundedHttp
+from gateway.bounded_http import MOST_BYTES, BoundedHttp
 from gateway.errors import FeedError
 from gateway.escape import printable
 from gateway.feeds import Answer, Ask, Feed, Request
@@ -46,6 +46,23 @@ class HttpAsk:
 
     def without_secret(self, text: str) -> str:
         return text.replace(self._secret, "***") if self._secret else text
+
+
+class TopicAsk:
+    """Implements `Ask` by what was published on an MQTT topic last."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+        self._heard: bytes | None = None
+
+    def hear(self, payload: bytes) -> None:
+        """A document came, or (empty) was taken back."""
+        self._heard = payload if len(payload) <= MOST_BYTES else b"too much"
+
+    async def __call__(self, request: Request) -> bytes:
+        if not self._heard:
+            raise FeedError(f"nothing was published on the topic {printable(self._topic)} yet")
+        return self._heard
 
 
 async def asked(feed: Feed, ask: Ask, start: datetime, end: datetime) -> Answer:

@@ -3,7 +3,7 @@
 ``rows`` is the path to the list, ``start``, ``end`` (or ``minutes``) and ``price`` the paths within a row; a path is names and numbers
 with dots between (``data.0.prices``), and empty for the document itself. ``unit`` is per_kwh, per_mwh or minor_per_kwh (cents,
 pence), ``currency`` its currency; a time without an offset is of ``time_zone``. ``{start}`` and ``{end}`` in the address are the
-days asked for. A key goes as ``Authorization: Bearer``.
+days asked for. A key goes as ``Authorization: Bearer``. With a ``topic`` the document is what was published there last.
 """
 
 from __future__ import annotations
@@ -107,4 +107,7 @@ def calendar_of(access: FeedAccess) -> Calendar:
 
 
 def feed(access: FeedAccess) -> JsonRows:
+    if access.topic is not None:  # whoever publishes there says when; looking costs nothing
+        often, whenever = timedelta(minutes=1), Calendar(ZoneInfo(access.time_zone), None)
+        return JsonRows(f"mqtt:{access.topic}", None, rows_of(access), whenever, often)
     return JsonRows(access.need("url"), access.key, rows_of(access), calendar_of(access))

@@ -23,6 +23,15 @@ _RATIO = (0.3, 3.0)  # bounds of how today compares with the days before
 _TAME_WH = 20.0  # added to both sides of a ratio, so that little of nothing is not much
 _EMPTY_DAY = 0.8  # of a day that is not known
 _LEAST_WH = 10.0  # a mean below it compares with nothing
+_MEANT_DAYS = 14
+# Weights of the days before: of the newest seven, of a week, of a fortnight.
+_MEANS = np.array(
+    [
+        [NEWER**day if day < 7 else 0.0 for day in range(_MEANT_DAYS)],
+        [1.0 if day < 7 else 0.0 for day in range(_MEANT_DAYS)],
+        [_SLOWER**day for day in range(_MEANT_DAYS)],
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,38 +52,33 @@ class DayShapes:
 
 def day_shapes(series: Array, count: int) -> DayShapes:
     """The shapes at the last ``count`` indices of ``series``."""
-    lags = [_lagged(series, count + 2, day) for day in range(14)]
-    known = [~np.isnan(x) for x in lags]
-    values = [np.where(k, x, 0.0) for k, x in zip(known, lags, strict=True)]
-
-    def mean(weight: float, days: int) -> Array:
-        weights = [weight**d for d in range(days)]
-        total = sum(w * v for w, v in zip(weights, values, strict=False))
-        share = sum(w * k for w, k in zip(weights, known, strict=False))
-        with np.errstate(invalid="ignore"):
-            result: Array = np.asarray(total) / np.where(np.asarray(share) > 0, share, np.nan)
-        return result
-
-    newer = mean(NEWER, 7)
+    lags = _lagged(series, count + 2, _MEANT_DAYS)
+    unknown = np.isnan(lags)
+    values, known = np.where(unknown, 0.0, lags), (~unknown).astype(float)
+    shares = _MEANS @ known
+    with np.errstate(invalid="ignore"):
+        newer, week, fortnight = (_MEANS @ values) / np.where(shares > 0, shares, np.nan)
     after = np.append(newer[1:], np.nan)
     before = np.concatenate([[np.nan], newer[:-1]])
     before, after = (np.where(np.isnan(x), newer, x) for x in (before, after))
     part = slice(2, None)
     return DayShapes(
-        last=lags[0][part],
+        last=lags[0, 2:],
         newer=(0.25 * before + 0.5 * newer + 0.25 * after)[part],
         inner=(0.25 * before + 0.75 * newer)[part],
-        week=mean(1.0, 7)[part],
-        fortnight=mean(_SLOWER, 14)[part],
-        week_ago=lags[6][part],
+        week=week[part],
+        fortnight=fortnight[part],
+        week_ago=lags[6, 2:],
     )
 
 
 def _lagged(series: Array, count: int, days: int) -> Array:
-    """The last ``count`` values, ``days`` earlier."""
-    end = series.size - days * DAY
-    part = series[max(end - count, 0) : max(end, 0)]
-    return np.concatenate([np.full(count - part.size, np.nan), part])
+    """The last ``count`` values, and as many of each earlier day up to ``days`` in all [days, count]."""
+    reach = count + (days - 1) * DAY
+    tail = series[-reach:]
+    padded = np.concatenate([np.full(reach - tail.size, np.nan), tail])
+    ends = [reach - day * DAY for day in range(days)]
+    return np.stack([padded[end - count : end] for end in ends])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -88,7 +89,8 @@ class EnergyForecaster:
     ) -> None:
         """``rest_day`` says on which days most do not work: weekends, and holidays where they are known; ``share`` is that of
         the regression, 0: none is fitted."""
-        self._zone, self._place, self._rest_day = zone, place, rest_day
+        self._zone, self._place = zone, place
+        self._rest_day = lru_cache(maxsize=256)(rest_day)
         self._usual, self._share = usual, share
         self._fits: dict[str, tuple[int, tuple[Fit, ...] | None]] = {}
 

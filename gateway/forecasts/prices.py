@@ -36,6 +36,8 @@ _NEAR_SLOTS, _NEAR_RANK = (
     0.15,
 )  # what is alike: within some two hours, and in how dear the market holds it
 ALIKE = 0.5
+# Weight of a deviation by how many quarter-hours of the day apart it was.
+_NEAR_HOURS = np.exp(-0.5 * (np.minimum(np.arange(DAY), DAY - np.arange(DAY)) / _NEAR_SLOTS) ** 2)
 _ENOUGH = 14 * DAY  # known deviations from which on what is alike counts in full
 _LEAST = 5.0  # per MWh: a reference below it no longer scales the deviation
 # Relative deviations before anything was seen: quiet mostly, sometimes a spike. Each counts 6 times.
@@ -116,10 +118,11 @@ class Deviations:
         if self.blend == 0:
             return np.broadcast_to(np.quantile(_PRIOR, RANKS), (reference.size, RANKS.size))
         ranks = np.searchsorted(self.references, reference) / self.references.size
-        apart = np.abs(slots[:, None] - self.slots)
-        hours = np.minimum(apart, DAY - apart) / _NEAR_SLOTS
-        weights = np.exp(-0.5 * (hours**2 + ((ranks[:, None] - self.ranks) / _NEAR_RANK) ** 2))
-        weights[:, self.prior] = weights[:, ~self.prior].mean(axis=1, keepdims=True)
+        apart = (ranks[:, None] - self.ranks) / _NEAR_RANK
+        weights = _NEAR_HOURS[np.abs(slots[:, None] - self.slots)] * np.exp(-0.5 * apart**2)
+        weights[:, self.prior] = 0.0
+        seen = self.prior.size - np.count_nonzero(self.prior)
+        weights[:, self.prior] = weights.sum(axis=1, keepdims=True) / seen
         sums = np.cumsum(weights, axis=1)
         shares = (sums - weights / 2) / sums[:, -1:]
         return np.array([np.interp(RANKS, row, self.values) for row in shares])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from gateway.clock import Clock
+from gateway.config.settings import Settings
 from gateway.domain.intervals import iso, parse_utc
 from gateway.domain.plan import Forecast, Observed
 from gateway.errors import ForecastError, StorageError
@@ -19,7 +20,8 @@ from gateway.forecasts.pv_provider import (
     Verdict,
     quarters,
 )
-from gateway.forecasts.pv_services import ask
+from gateway.forecasts.pv_services import ask, pv_provider
+from gateway.forecasts.pv_topic import TopicForecast
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
@@ -116,3 +118,18 @@ class ProviderForecast:
         except (StorageError, ValueError, TypeError, LookupError, AttributeError):
             self._rows, self._fetched = {}, None
         self._forget_the_future(self._clock.now())
+
+
+def forecast_of(
+    settings: Settings,
+    store: SettingStore,
+    clock: Clock,
+    listen: Callable[[str, Callable[[bytes], None]], None],
+) -> ProviderForecast | None:
+    """The configured one, None without one; ``listen`` has a topic heard. Raises ConfigError."""
+    provider = pv_provider(settings)
+    if provider is None:
+        return None
+    if isinstance(provider, TopicForecast):
+        listen(provider.topic, provider.hear)
+    return ProviderForecast(provider, store, clock)

@@ -21,6 +21,7 @@ from gateway.config.settings import Settings
 from gateway.domain.intervals import QUARTER, Interval
 from gateway.errors import ConfigError, ForecastError
 from gateway.forecasts.pv_provider import ProvidedPower, PvProvider, even
+from gateway.forecasts.pv_topic import TopicForecast
 
 TIMEOUT_S = 20.0
 _LONGEST_SPAN = timedelta(hours=2)  # Forecast.Solar: a longer step is the night between two days
@@ -174,6 +175,10 @@ def pv_provider(settings: Settings) -> PvProvider | None:
     stated = settings.pv_forecast
     if stated is None:
         return None
+    if stated.provider == "mqtt":
+        if stated.topic is None:
+            raise ConfigError("pv_forecast: mqtt needs topic")
+        return TopicForecast(stated.topic)
     key = credential("pv_forecast", stated.key_file, "pv_forecast.key_file")
     more: dict[str, Any] = {"url": stated.url.rstrip("/")} if stated.url else {}
     if stated.provider == "solcast":

@@ -91,18 +91,20 @@ class Event:
         if not self.intervals:
             return
         count, shift = 0, timedelta(0)
+        first = min(each.start for each in self.intervals)
         if self.repeats is not None:
-            rounds = max(0, (since - self.intervals[-1].end) // self.repeats)
+            last = max(each.end for each in self.intervals)
+            rounds = max(0, (since - last) // self.repeats)
             shift = self.repeats * rounds
         while True:
             for each in self.intervals:
                 start, end = each.start + shift, min(_later(each.end, shift), self.until)
-                if start >= before or count >= MOST_SPANS:
+                if count >= MOST_SPANS:
                     return
-                if end > max(since, start):
+                if start < before and end > max(since, start):
                     count += 1
                     yield EventInterval(each.id, start, end, each.payloads, each.shift)
-            if self.repeats is None or self.intervals[0].start + shift >= min(before, self.until):
+            if self.repeats is None or first + shift + self.repeats >= min(before, self.until):
                 return
             shift += self.repeats
 

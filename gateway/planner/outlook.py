@@ -175,38 +175,37 @@ def _forecasts(
         return _Retail.of(terms, (expected, market), published)
 
     bought = retail(
-        [tariff.import_terms(i) for i in intervals],
+        tariff.import_terms_of(intervals),
         prices.published_import,
         prices.usual_import,
         prices.forecast_import,
     )
     sold = retail(
-        [tariff.export_terms(i) for i in intervals],
+        tariff.export_terms_of(intervals),
         prices.published_export,
         prices.usual_export,
         prices.forecast_export,
     )
-    loads, pvs = energy[0].tolist(), energy[1].tolist()
-    means, scenarios = expected.tolist(), market.scenarios.tolist()
     cleared = intervals[0].start in prices.cleared
-    import_sources, export_sources = (side.sources(cleared=cleared) for side in (bought, sold))
-    return tuple(
-        Forecast(
-            interval=interval,
-            load_wh=tuple(loads[i]),
-            pv_wh=tuple(pvs[i]),
-            import_price=bought.prices[i],
-            export_price=sold.prices[i],
-            market_price=means[i],
-            market_scenarios=tuple(scenarios[i]),
-            import_scenarios=tuple(bought.scenarios[i]),
-            export_scenarios=tuple(sold.scenarios[i]),
-            flat_night=stays or tariff.is_flat_night(interval),
-            import_source=import_sources[i],
-            export_source=export_sources[i],
-        )
-        for i, interval in enumerate(intervals)
+    nights = [stays] * len(intervals)
+    if not stays and tariff.tariff.flat_night is not None:
+        nights = [tariff.is_flat_night(i) for i in intervals]
+    fields = zip(
+        intervals,
+        map(tuple, energy[0].tolist()),
+        map(tuple, energy[1].tolist()),
+        bought.prices,
+        sold.prices,
+        expected.tolist(),
+        map(tuple, market.scenarios.tolist()),
+        map(tuple, bought.scenarios),
+        map(tuple, sold.scenarios),
+        nights,
+        bought.sources(cleared=cleared),
+        sold.sources(cleared=cleared),
+        strict=True,
     )
+    return tuple(Forecast(*each) for each in fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from gateway.config.agent_settings import Mqtt
 from gateway.config.secrets import credential
@@ -51,9 +52,12 @@ class Broker:
             await self._client.publish_all(messages)
 
     async def subscribe(self, topic: str) -> bool:
-        """Whether the broker lets us."""
+        """Whether the broker lets us. MQTT 5 also tells of what comes while we listen whether it is retained."""
+        how: dict[str, Any] = {"qos": 1}
+        if self._settings.protocol == "5":
+            how = {"options": SubscribeOptions(qos=1, retainAsPublished=True)}
         with _translated(self._settings):
-            codes = await self._client.subscribe(topic, qos=1)
+            codes = await self._client.subscribe(topic, **how)
         return all(getattr(code, "value", code) < _FAILURE for code in codes)
 
     async def until_lost(self) -> None:

@@ -46,7 +46,8 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `market/<name>` | scalar: position, prices, account | 0 | yes |
 | `market/state` | JSON: `ts`, `currency` and all of them | 1 | yes |
 | `decision` | JSON: why the battery does what it does: `since`, `reason` (the rule), `sentence` (the prices that were weighed) | 1 | yes |
-| `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (of prices that are not published yet: what is planned with) | 1 | yes |
+| `phases` | JSON: `chargers`: why each that was switched between one and all phases uses those that it uses: `phases`, `since`, `reason`, `sentence` | 1 | yes |
+| `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (what is planned with where nothing is known: prices that are not published yet, a home's first day) | 1 | yes |
 | `plan/schedule` | JSON: `ts`, `currency`, `quarters`: each with `start`, `pv_wh`, `load_wh`, `grid_wh`, `battery_wh`, `car_wh`, `soc_pct` at its end, `import_price`, `export_price` a kWh and whether they are `..._known` or an estimate | 1 | yes |
 | `forecast/pv`, `load`, `grid`, `battery`, `car` | JSON: `ts`, `unit` (Wh), `next_hour`, `remaining_today` (to local midnight), `hours` of `start` and `value` | 1 | yes |
 | `forecast/import_price`, `export_price` | JSON: the same with `unit` (a kWh) and `known_until`: after it they are estimates; no `remaining_today` | 1 | yes |
@@ -80,7 +81,9 @@ _COMMANDS = f"""\
 - `id`: 1 to 64 letters, digits, `.`, `_`, `:`, `-`. The same id within 24 hours is answered again and not done again.
 - `ts`: when it was made, with a time zone; at most {MAX_SKEW.total_seconds():.0f} s ahead of the gateway's clock.
 - `ttl_s`: how long it holds, more than 0, at most {MAX_TTL_S}; 60 if left out.
-- At most {MAX_BYTES} bytes. Never retained: a retained command is refused.
+- At most {MAX_BYTES} bytes. Never retained: a retained command is refused. (MQTT 3.1.1 does not say of what comes while
+  the gateway listens whether it is retained: it is done then, once, and refused from the next start on; with
+  `mqtt.protocol = "5"` it is refused at once.)
 - Commands do not wait for each other: each is applied at once, and answered after its read-back.
 - `ok` comes after the device was read back, and `applied` is what it said. Limits (fuse, grid operator, reserve) stay
   above every command.

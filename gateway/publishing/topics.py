@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from gateway.domain.decisions import Decision
+from gateway.domain.decisions import Decision, PhaseDecision
 from gateway.domain.intervals import iso
 from gateway.domain.metrics import METRICS
 from gateway.domain.plan import Plan
@@ -103,6 +103,11 @@ SITE_SCALARS: Mapping[str, tuple[str, str, str]] = {
     "battery_soc_pct": ("battery_soc_pct", "%", METRICS["battery_soc_pct"].about),
     "charger_power_w": ("charger_w", "W", METRICS["charger_power_w"].about),
     "car_plugged": ("car_plugged", "", "true | false: a car is plugged in"),
+    "charger_phases": (
+        "charger_phases",
+        "",
+        "phases from which the car draws, as far as it was seen",
+    ),
     "car_session_wh": ("car_session_wh", "Wh", METRICS["charger_session_wh"].about),
     "grid_import_wh": ("grid_import_wh", "Wh", METRICS["grid_import_wh"].about),
     "grid_export_wh": ("grid_export_wh", "Wh", METRICS["grid_export_wh"].about),
@@ -278,6 +283,20 @@ def decision_message(base: str, decision: Decision | None) -> Message:
             "sentence": decision.sentence,
         }
     return Message(f"{base}/decision", _json(body), 1, True)
+
+
+def phases_message(base: str, spans: Sequence[PhaseDecision]) -> Message:
+    """Why each charger that was switched uses the phases that it uses; ``since`` is when that began."""
+    chargers = {
+        span.charger: {
+            "phases": span.phases,
+            "since": iso(span.since),
+            "reason": span.reason.value,
+            "sentence": span.sentence,
+        }
+        for span in spans
+    }
+    return Message(f"{base}/phases", _json({"chargers": chargers}), 1, True)
 
 
 def settings_messages(base: str, settings: UserSettings) -> list[Message]:

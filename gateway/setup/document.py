@@ -23,6 +23,7 @@ _HEAD = (
 )
 _ABOUT = {
     "site": "The home and its connection to the grid.",
+    "household": "What is guessed until it was measured.",
     "battery": "What the inverter does not say of the battery.",
     "car": "What the car wants each time it leaves.",
     "mqtt": "The broker by which others hear of the home.",
@@ -108,6 +109,7 @@ def _keys(values: Mapping[str, Any], secrets: Secrets) -> dict[tuple[str, str], 
 _WRITTEN = {
     "name": ("site", "name", ""),
     "time_zone": ("site", "time_zone", ""),
+    "panels": ("household", "panels_w", "peak power"),
     "reserve": ("site", "reserve_pct", "kept for outages"),
     "export_limit": ("site", "export_limit_w", "most that is fed in"),
     "battery_capacity": ("battery", "capacity_wh", "usable"),
@@ -280,6 +282,7 @@ _PLAIN = {
 _UNITS: Mapping[str, tuple[str, str, str]] = {
     "export_limit": ("site", "export_limit_w", "kW"), "battery_capacity": ("battery", "capacity_wh", "kWh"),
     "battery_power": ("battery", "max_charge_w", "kW"), "car_energy": ("car", "energy_wh", "kWh"),
+    "panels": ("household", "panels_w", "kW"),
 }  # fmt: skip
 
 

@@ -56,8 +56,13 @@ class Found:
         told = {r.metric for r in self.readings if r.quality is not Quality.ABSENT}
         parts = {"charger"} if self.kind == "charger" else set()
         battery = any(metric.startswith("battery_") for metric in told)
+        panels = any(metric.startswith("pv_") for metric in told)
         unknown = self.kind in ("hybrid", "any") and not told
-        return parts | ({"battery"} if battery or unknown else set())
+        return (
+            parts
+            | ({"battery"} if battery or unknown else set())
+            | ({"panels"} if panels or unknown else set())
+        )
 
 
 class Finder:

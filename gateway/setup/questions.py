@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from gateway.config.home_settings import LEAST_BATTERY_W, LEAST_BATTERY_WH, LEAST_CAR_WH
+from gateway.config.parts import at_least, reachable
 from gateway.setup import quantities as q
 
 Answers = Mapping[str, str]
@@ -24,6 +26,8 @@ ZONED = (
     "smard",
 )  # published prices that need a zone alone
 SHORTEST_PASSWORD = 8
+MOST_PANELS_W = 200_000.0  # as `household.panels_w` takes them
+_LITTLE = "next to nothing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,17 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def at_most(value: float, most: float, unit: str) -> float:
+    """The same; raises ValueError above ``most``."""
+    if value > most:
+        raise ValueError(f"not above {most:g} {unit}")
+    return value
+
+
+def _panels(values: Values) -> bool:
+    return "panels" in values["has"]
+
+
 def _battery(values: Values) -> bool:
     return "battery" in values["has"]
 
@@ -93,14 +108,16 @@ QUESTIONS: tuple[Question, ...] = (
     Question("time_zone", "home", "Time zone of the home", q.time_zone, "UTC", "e.g. Europe/Berlin", required=True),
     Question("place", "home", "Latitude and longitude, e.g. 30.27 -97.74", q.place,
              about="empty: the night is learnt from the panels, and forecasts do without the sun; asked of no map"),
+    Question("panels", "home", "Peak power of your panels, e.g. 9.8 kW", lambda text: at_most(q.above_0(q.power_w(text)), MOST_PANELS_W, "W"),
+             about="the first days' guess of the sun; empty: 5 kW, until it was measured", applies=_panels),
     Question("fuse", "grid", "Main fuse, e.g. 3x35 A", q.fuse, about="the gateway never draws more; empty: not limited"),
     Question("export_limit", "grid", "Most power you may feed into the grid", q.power_w, about="e.g. 5 kW, 0 for none; empty: no limit"),
     Question("reserve", "battery", "State of charge to keep for outages, %", q.percent, "20", required=True, applies=_battery),
-    Question("battery_capacity", "battery", "Usable capacity of your battery, e.g. 13.5 kWh", lambda text: q.energy_wh(text) or None,
+    Question("battery_capacity", "battery", "Usable capacity of your battery, e.g. 13.5 kWh", lambda text: at_least(q.energy_wh(text), LEAST_BATTERY_WH, "Wh", _LITTLE) or None,
              about="empty: the inverter says it", applies=_battery),
-    Question("battery_power", "battery", "Power with which it charges and discharges", lambda text: q.above_0(q.power_w(text)),
+    Question("battery_power", "battery", "Power with which it charges and discharges", lambda text: at_least(q.above_0(q.power_w(text)), LEAST_BATTERY_W, "W", _LITTLE),
              "5 kW", required=True, applies=lambda values: _battery(values) and _sized(values)),
-    Question("car_energy", "car", "Energy the car wants each time it leaves", q.energy_wh, "10 kWh", required=True, applies=_car),
+    Question("car_energy", "car", "Energy the car wants each time it leaves", lambda text: at_least(q.energy_wh(text), LEAST_CAR_WH, "Wh", _LITTLE), "10 kWh", required=True, applies=_car),
     Question("car_departure", "car", "When it leaves", q.clock_time, "07:00", "local time", required=True, applies=_car),
     Question("car_days", "car", "On which days", q.days, "daily", "daily, mon-fri, or mon,wed,sat", required=True, applies=_car),
     Question("car_current", "car", "Most current of charger and cable, A", q.car_amperes, "16", required=True, applies=_car),
@@ -120,7 +137,7 @@ QUESTIONS: tuple[Question, ...] = (
              required=True, applies=_tariff("published")),
     Question("tax", "tariff", "Tax on all of it, %", q.percent, "0", required=True, applies=_tariff("published")),
     Question("export_price", "tariff", "What a kWh that you feed in earns", q.price, "0", "0: nothing", required=True),
-    Question("broker", "broker", "Address of your MQTT broker", str.strip, "127.0.0.1", "Home Assistant and others hear of the home by it", required=True),
+    Question("broker", "broker", "Address of your MQTT broker", reachable, "127.0.0.1", "Home Assistant and others hear of the home by it", required=True),
     Question("broker_port", "broker", "Its port", _port, "1883", required=True),
     Question("broker_user", "broker", "Your name there", str.strip, about="empty: it asks for none"),
     Question("broker_password", "broker", "Your password there", str, form="secret",
@@ -139,7 +156,7 @@ GROUPS: Mapping[str, str] = {
     "trade": "Trade",
     "page": "This page",
 }
-EVERYTHING = frozenset({"battery", "charger"})
+EVERYTHING = frozenset({"battery", "charger", "panels"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from gateway.domain.control import Reason
-from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
+from gateway.domain.control import PhaseReason, Reason
+from gateway.domain.decisions import Ahead, Decision, PhaseDecision, PlannedQuarter
 from gateway.store.database import replaceable
 from gateway.supervise import Availability
 
@@ -27,12 +27,19 @@ CREATE TABLE IF NOT EXISTS decision (since INTEGER PRIMARY KEY, until INTEGER NO
 CREATE TABLE IF NOT EXISTS planned (kind TEXT NOT NULL, time INTEGER NOT NULL, load_wh REAL NOT NULL, pv_wh REAL NOT NULL,
   battery_wh REAL NOT NULL, car_wh REAL NOT NULL, grid_wh REAL NOT NULL, PRIMARY KEY (kind, time)) STRICT, WITHOUT ROWID
 """,
+    """
+CREATE TABLE IF NOT EXISTS phases (charger TEXT NOT NULL, since INTEGER NOT NULL, until INTEGER NOT NULL, phases INTEGER NOT NULL,
+  reason TEXT NOT NULL, sentence TEXT NOT NULL, PRIMARY KEY (charger, since)) STRICT, WITHOUT ROWID
+""",
 )
 _KNOWN = frozenset(r.value for r in Reason)  # a newer gateway may have written others
+_KNOWN_PHASES = frozenset(r.value for r in PhaseReason)
 # By count, not by age: a clock that was ahead must not make us drop the past. A usual day has 100 to 300
 # spans, so this is a month at least, and 10 MB at most.
 _MOST = 40_000
 _MOST_PLANNED = 80_000  # quarter-hours of both kinds: a year, some 6 MB
+_MOST_PHASES = 10_000  # a year of the most that are allowed in a day, some 2 MB
+_DROP_PHASES = "DELETE FROM phases WHERE since <= (SELECT since FROM phases ORDER BY since DESC LIMIT 1 OFFSET ?)"
 _DROP_PLANNED = "DELETE FROM planned WHERE time <= (SELECT time FROM planned ORDER BY time DESC LIMIT 1 OFFSET ?)"
 _DROP = (
     "DELETE FROM decision WHERE since <= (SELECT since FROM decision ORDER BY since DESC LIMIT 1"
@@ -76,6 +83,51 @@ class DecisionStore:
             self._availability.lost(error)
             return []
         return [_decision(*row) for row in rows if row[2] in _KNOWN]
+
+    def add_phases(self, spans: Sequence[PhaseDecision]) -> None:
+        """Store which phases chargers used; a span that is known already is longer now. Never raises (see the module)."""
+        rows = [
+            (
+                s.charger,
+                int(s.since.timestamp()),
+                int(s.until.timestamp()),
+                s.phases,
+                s.reason,
+                s.sentence,
+            )
+            for s in spans
+        ]
+        db = self._file.db
+        try:
+            with db:
+                db.execute("BEGIN")
+                db.executemany("INSERT OR REPLACE INTO phases VALUES (?, ?, ?, ?, ?, ?)", rows)
+                db.execute(_DROP_PHASES, (_MOST_PHASES,))
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return
+        self._availability.back()
+
+    def phases_between(self, since: datetime, until: datetime) -> list[PhaseDecision]:
+        """All spans that touch the half-open span, in order; none while the file cannot be read."""
+        sql = "SELECT * FROM phases WHERE until > ? AND since < ? ORDER BY since"
+        try:
+            rows = self._file.db.execute(sql, (since.timestamp(), until.timestamp())).fetchall()
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return []
+        return [
+            PhaseDecision(
+                charger,
+                datetime.fromtimestamp(begin, UTC),
+                datetime.fromtimestamp(end, UTC),
+                phases,
+                PhaseReason(reason),
+                sentence,
+            )
+            for charger, begin, end, phases, reason, sentence in rows
+            if reason in _KNOWN_PHASES
+        ]
 
     def add_planned(self, ahead: Ahead, quarters: Sequence[PlannedQuarter]) -> None:
         """Store what is planned; of a day the first word stays, of an hour the last. Never raises (see the module)."""

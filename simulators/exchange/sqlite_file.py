@@ -41,6 +41,18 @@ _INSERT = {
 }
 
 
+def marks_of(path: Path) -> dict[str, str] | None:
+    """The marks of a store that is not opened for it; None where it is of another version."""
+    db = sqlite3.connect(f"file:{path}?mode=rw", uri=True)
+    try:
+        current = schema_of(db) == VERSION
+        return dict(db.execute("SELECT name, value FROM mark")) if current else None
+    except sqlite3.Error as error:
+        raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error
+    finally:
+        db.close()
+
+
 class SqliteFile:
     """Raises StorageError where the file is unfit.
 
@@ -102,9 +114,10 @@ class SqliteFile:
 
     def _fill_filters(self) -> None:
         (count,) = self._reader.execute("SELECT COUNT(*) FROM document").fetchone()
-        self._keys, self._names = SeenFilter((), count), SeenFilter((), count)
-        for row in self._reader.execute("SELECT key_hash, name_hash FROM document"):
-            self._note(*row)
+        self._keys, self._names = SeenFilter(count), SeenFilter(count)
+        for seen, column in ((self._keys, "key_hash"), (self._names, "name_hash")):
+            found = f"SELECT {column} FROM document WHERE {column} IS NOT NULL"  # noqa: S608
+            seen.add_all(number for (number,) in self._reader.execute(found))
 
     def _note(self, key_hash: int, named: int | None) -> None:
         self._keys.add(key_hash)

@@ -23,6 +23,7 @@ from simulators.exchange.market import Market
 from simulators.exchange.parties import Party
 from simulators.exchange.rows import from_s
 from simulators.exchange.server import make_app
+from simulators.exchange.sqlite_file import marks_of
 from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER, PriceSource, Terms
 from simulators.exchange.tls import server_context
@@ -96,10 +97,11 @@ def last_held(state_dir: Path) -> datetime | None:
     """The last call time of a store, from which it can go on; None for a new one."""
     if not (path := state_dir / "exchange.db").exists():
         return None
-    store = SqliteLedger(path)
-    mark = store.marks().get("step")
-    store.close()
-    return None if mark is None else from_s(int(mark))
+    if (marks := marks_of(path)) is None:  # of an earlier version: it is brought forward
+        store = SqliteLedger(path)
+        marks = store.marks()
+        store.close()
+    return from_s(int(marks["step"])) if "step" in marks else None
 
 
 def settle_memory() -> None:

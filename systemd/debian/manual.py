@@ -52,7 +52,7 @@ def page() -> str:
             lines += [".TP", f"\\fB{roff(shown)}\\fR", roff(about) or "\\&"]
     lines += [
         ".SH EXIT STATUS",
-        "0 done, 1 a fault or a difference was found, 2 the configuration or an option is wrong.",
+        "0 done, 1 a fault or a difference was found, 2 the configuration or an option is wrong, 3 another gateway runs.",
         ".SH FILES",
         ".TP\n/etc/energy\\-gateway/gateway.toml\nthe configuration of the service",
         ".TP\n/var/lib/energy\\-gateway/state\naccount, history and settings of the service",

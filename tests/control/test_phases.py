@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 
@@ -21,7 +22,7 @@ from gateway.control.phases import (
     pausing,
     switched,
 )
-from gateway.domain.control import ChargerAssumptions, ControlSettings, Fuse
+from gateway.domain.control import ChargerAssumptions, ControlSettings, Fuse, PhaseReason
 from gateway.domain.readings import Phase, Snapshot
 from gateway.site.car_watch import CarWatch
 from tests.control.homes import CONTROL, NOON, SETTINGS, charger, snapshot
@@ -48,6 +49,19 @@ def test_a_switch_waits_until_it_is_worth_it_and_the_car_has_stopped() -> None:
     assert memory.one
     assert pausing(memory, memory.since_s + SETTLE_S - 1)
     assert not pausing(memory, memory.since_s + SETTLE_S)
+
+
+def test_it_is_kept_why_a_charger_was_switched() -> None:
+    """To one phase for little, back for much, or because all is needed; a switch that was given up changes nothing."""
+    stopped = 13 + int(PAUSE_S)
+    one = run(run(PhaseMemory(), ONE_A_SECOND, 4_140.0, 0, 13), ONE_A_SECOND, 0.0, 13, stopped)
+    assert (one.one, one.why) == (True, PhaseReason.LITTLE)
+    later = stopped + int(RULES.dwell_s)
+    for gain, why in ((ONE_A_SECOND, PhaseReason.MUCH), (math.inf, PhaseReason.URGENT)):
+        back = run(one, gain, 0.0, later, later + 30)
+        assert (back.one, back.why) == (False, why)
+    stuck = run(one, ONE_A_SECOND, 1_380.0, later, later + 30 + int(PATIENCE_S))
+    assert (stuck.one, stuck.why) == (True, PhaseReason.LITTLE)
 
 
 def test_a_car_that_does_not_stop_is_not_switched_under_load() -> None:

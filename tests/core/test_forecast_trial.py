@@ -154,7 +154,9 @@ async def test_what_was_adopted_outlives_a_process_that_fails(
     store.close()
 
 
-@pytest.mark.parametrize("text", ["{", '{"variant": "of another version"}', '{"odd": 1}', "[]"])
+@pytest.mark.parametrize(
+    "text", ["{", '{"variant": "of another version"}', '{"odd": 1}', "[]", '{"tried": "soon"}']
+)
 def test_a_choice_that_is_not_understood_is_the_usual_one(tmp_path: Path, text: str) -> None:
     store, heard = SettingsStore(tmp_path / "settings.sqlite"), Heard()
     store.setting(NAME, text)

@@ -79,3 +79,24 @@ async def faults_of(page: Page, axe: str) -> list[tuple[str, str, str]]:
     await page.evaluate(axe)
     found = await page.evaluate("axe.run()")
     return [(v["id"], v["impact"], v["nodes"][0]["html"][:200]) for v in found["violations"]]
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def page(browser: Browser, dashboard: Dashboard) -> AsyncIterator[Page]:
+    """An open page; a script error, a refused resource or a foreign request fails the test."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 900}, locale="en-GB")
+    opened = await context.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+    opened.on("request", lambda request: _own(request.url, dashboard.port, faults))
+    await opened.goto(f"http://127.0.0.1:{dashboard.port}/")
+    await expect(opened.locator("#tenders tbody tr").first).to_be_visible()
+    yield opened
+    await context.close()
+    assert faults == []
+
+
+def _own(url: str, port: int, faults: list[str]) -> None:
+    if not url.startswith(f"http://127.0.0.1:{port}/"):
+        faults.append(f"asked elsewhere: {url}")

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from gateway.agent.answered import Answered
 from gateway.agent.errands import Errands
 from gateway.agent.events import HomeEvents
+from gateway.cli.status import _lines
 from gateway.dashboard.health import ALARM_ELSE, FAULT_ELSE, health, remedy, todo
+from gateway.dashboard.page import live
 from gateway.dashboard.server import Dashboard
 from gateway.dashboard.what_if_routes import options
 from gateway.devices.proof import Gap, not_steered
@@ -164,6 +166,12 @@ async def test_over_http(dashboard: Dashboard, source: Source) -> None:
         source.can_report = False
         async with guest.get(f"{url}/api/report.json") as reply:
             assert reply.status == 404
+
+
+def test_status_says_why_a_device_is_lost() -> None:
+    told = list(_lines(live(view()) | {"bill": None}))
+    assert "  charger: LOST, seen 14:37:10: 192.168.1.30:502: cannot connect" in told
+    assert "  meter: ok, seen 14:37:10" in told
 
 
 async def test_a_report_is_the_masked_dump_and_one_is_made_at_a_time(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ async def test_json_and_metrics(dashboard: Dashboard) -> None:
         live = await (await client.get(url(dashboard, "/api/live"))).json()
         assert live["power"]["grid_w"] == -2710
         assert live["devices"][2] | {"readings": []} == {
-            "name": "charger", "model": "", "online": False, "asleep": False, "seen": "2026-06-15T19:37:10Z", "bad": [], "readings": [],
+            "name": "charger", "model": "", "online": False, "asleep": False, "seen": "2026-06-15T19:37:10Z", "bad": [], "phases": None, "phases_why": "", "readings": [],
         }  # fmt: skip
         assert live["devices"][2]["readings"][0]["value"] is None
         assert live["account"] == "18.3422"
@@ -50,13 +50,13 @@ async def test_json_and_metrics(dashboard: Dashboard) -> None:
 async def test_it_can_be_put_on_a_phone_s_home_screen(dashboard: Dashboard) -> None:
     async with aiohttp.ClientSession() as client:
         page = await (await client.get(url(dashboard, "/"))).text()
-        assert 'rel="manifest" href="/static/manifest.webmanifest"' in page
+        assert 'rel="manifest" href="static/manifest.webmanifest"' in page
         answer = await client.get(url(dashboard, "/static/manifest.webmanifest"))
         assert answer.content_type == "application/manifest+json"
         manifest = json.loads(await answer.text())
         assert manifest["display"] == "standalone"
         for icon in manifest["icons"]:
-            assert (await client.get(url(dashboard, icon["src"]))).status == 200
+            assert (await client.get(url(dashboard, f"/static/{icon['src']}"))).status == 200
 
 
 async def test_before_the_first_look_there_is_nothing_and_no_error(source: Source) -> None:

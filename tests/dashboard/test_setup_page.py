@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from gateway.config.load import load_settings
 from simulators.broker import free_port
 from tests.dashboard.conftest import faults_of
 from tests.setup.homes import NewHome, new_home
+from tests.waiting import HANG_S
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 VIEW = ViewportSize(width=390, height=844)
@@ -36,9 +38,8 @@ async def newcomer(browser: Browser, folder: Path) -> AsyncIterator[tuple[NewHom
         except AssertionError as error:
             for place in ("#search-says", "#problems", "#found", "#left", "#written"):
                 error.add_note(f"{place}: {await page.locator(place).all_text_contents()}")
-            error.add_note(
-                f"#where: {await page.locator('#where').input_value()}, faults: {faults}"
-            )
+            typed = await page.evaluate("document.getElementById('where')?.value")
+            error.add_note(f"#where: {typed}, at {page.url}, faults: {faults}")
             raise
         finally:
             await context.close()
@@ -69,9 +70,23 @@ async def test_a_newcomer_sets_a_home_up(browser: Browser, tmp_path: Path) -> No
         await page.locator("#write").click()
         await expect(page.locator("#story")).to_contain_text("kW")
         await expect(page.locator("#links li").first).to_have_text("Broker connected")
+        await ask_how_it_is(page)
     settings = load_settings(home.config)
     assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}
     assert settings.battery.capacity_wh is None, "the device says it"
+
+
+async def ask_how_it_is(page: Page) -> None:
+    """The running gateway's own commands, each in a process of its own: a masked report, and what if."""
+    await expect(page.locator("#well-table tbody tr")).to_have_count(3)
+    await expect(page.locator("#well-table")).to_contain_text("fronius-gen24")
+    async with page.expect_download(timeout=HANG_S * 1000) as waiting:
+        await page.get_by_role("link", name="Report a problem").click()
+    report = json.loads((await (await waiting.value).path()).read_text())
+    assert report["running"]["live"]["devices"]
+    await page.get_by_label("Battery, kWh").fill("20")
+    await page.get_by_role("button", name="Work it out").click()
+    await expect(page.locator("#what-if-says")).to_contain_text("the history has")
 
 
 async def find_devices(page: Page, home: NewHome) -> None:

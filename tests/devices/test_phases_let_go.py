@@ -19,6 +19,9 @@ from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
 from simulators.physics.script import Script, Visit
 from simulators.scenario import Scenario
+from tests.devices.conftest import HandClock, Intents, impatient
+from tests.devices.image_files import FILES
+from tests.devices.test_images import server_of
 from tests.devices.test_simulated_families import (
     CHARGER,
     CHARGERS,
@@ -29,6 +32,7 @@ from tests.devices.test_simulated_families import (
     one_device,
     simulated,
 )
+from tests.modbus.server import serving
 
 PHASES = Control.CHARGE_PHASES
 BOTH = frozenset({CHARGER, PHASES})
@@ -181,3 +185,26 @@ def test_only_phases_are_paused_for() -> None:
     at = text.index("[controls.charge_current_a]\n") + len("[controls.charge_current_a]\n")
     with pytest.raises(ConfigError, match="are for charge_phases"):
         load.profile_of(text[:at] + "charging = { state = 5 }\n" + text[at:], "some.toml")
+
+
+async def test_a_trigger_is_not_pulled_again_while_nothing_changes(
+    clock: HandClock, intents: Intents
+) -> None:
+    """openWB stops the car for each trigger: a renewal each minute would never let it charge."""
+    file = FILES["openwb-2"]
+    async with serving(server_of(file)) as server:
+        one = impatient(server, file.profile, clock, intents, unit=file.image.unit)
+
+        def pulled() -> int:
+            return sum(address <= 10181 < address + len(w) for _, address, w in server.writes)
+
+        await one.poll()
+        for _ in range(10):
+            await one.hold(PHASES, 1)
+            clock.seconds += 61
+        assert pulled() == 1
+        assert (await one.release((PHASES,))).neutral
+        assert pulled() == 2
+        await one.hold(PHASES, 1)
+        assert pulled() == 3
+        await one.close()

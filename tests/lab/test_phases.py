@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
+from gateway.domain.control import PhaseReason
+from gateway.store.decisions import FILE, DecisionStore
 from simulators.devices.serve import Choice
 from simulators.lab import (
     DAY,
@@ -117,3 +120,11 @@ async def test_the_same_over_modbus(tmp_path: Path) -> None:
     assert under_load(steered) == 0
     assert 500 < result.car_wh() < 0.75 * 3_700, "on one phase"
     assert not [line for line in result.log if "charge_phases" in line or "not be neutral" in line]
+    (told,) = DecisionStore(tmp_path / FILE, read_only=True).phases_between(
+        at("07:00"), at("08:00")
+    )
+    assert (told.charger, told.phases, told.reason) == ("box", 1, PhaseReason.LITTLE)
+    assert told.sentence.startswith(
+        "charges from 1 phase (1.4 to 3.7 kW): its car is to get less than the 4.1 kW"
+    )
+    assert told.until - told.since > timedelta(minutes=10)

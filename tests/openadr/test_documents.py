@@ -58,6 +58,15 @@ def test_an_interval_has_its_own_period() -> None:
     assert spans(read(raw)) == [(0, 1), (1, 3), (6, 6.5)]
 
 
+def test_intervals_may_stand_in_any_order() -> None:
+    raw = event("e", "PRICE", [1, 2], "2026-06-01T12:00:00Z")
+    for interval, start in zip(
+        raw["intervals"], ("2026-06-05T12:00:00Z", "2026-06-01T13:00:00Z"), strict=True
+    ):
+        interval["intervalPeriod"] = {"start": start, "duration": "PT1H"}
+    assert spans(read(raw)) == [(1, 2)], "a later one hides none"
+
+
 def test_now_and_without_end() -> None:
     raw = event("e", "IMPORT_CAPACITY_LIMIT", [4], "0001-01-01T00:00:00Z", "P9999Y")
     (only,) = read(raw).intervals

@@ -30,7 +30,7 @@ from gateway.publishing.commands import (
 )
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
-from simulators.broker import BrokerHandle
+from simulators.broker import BrokerHandle, find_mosquitto
 from tests.publishing.conftest import Heard, connected, listening, mqtt, running
 from tests.publishing.homes import NOON
 from tests.waiting import HANG_S
@@ -254,6 +254,29 @@ async def test_over_the_broker(
             assert [c.name for c in home.done] == ["backup_reserve_pct", "charge_now"]
             assert len(heard.of(f"{place}/battery/result")) == 1  # clearing it is no command
             assert not any(retained for _, _, retained in heard.messages)
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed")
+async def test_with_mqtt_5_a_retained_command_is_refused_also_while_we_listen(
+    home: Home, handler: CommandHandler, broker: BrokerHandle, journal: Journal
+) -> None:
+    """3.1.1 does not say of a live message that it is retained: there it is done once, as docs/mqtt.md says."""
+    place = "energy/home/cmd/battery"
+    for protocol, code in (("5", "retained"), ("3.1.1", "")):
+        publisher = Publisher(
+            mqtt(broker.port, protocol=protocol), "home", journal, handler=handler
+        )
+        async with (
+            aiomqtt.Client("127.0.0.1", broker.port, timeout=HANG_S) as sender,
+            listening(broker.port, f"{place}/result") as heard,
+            running(publisher),
+        ):
+            await connected(publisher)
+            await sender.publish(place, text("hold", id=f"live-{protocol}"), 1, True)
+            await heard.until(lambda h: bool(h.messages))
+            assert heard.json(f"{place}/result")[0]["code"] == code
+            await sender.publish(place, b"", 1, True)
+    assert [command.id for command in home.done] == ["live-3.1.1"]
 
 
 async def test_a_burst_is_answered_or_refused_and_a_limit_does_not_wait(

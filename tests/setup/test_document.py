@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.config.tariff import FlatPrice, PublishedPrice, TimeOfUsePrice
@@ -20,7 +20,7 @@ DEVICES = (
 )
 NONE = Secrets()
 ANSWERS = {
-    "time_zone": "Europe/Berlin", "fuse": "3x35 A", "export_limit": "5 kW", "battery_capacity": "13.5 kWh", "currency": "EUR",
+    "time_zone": "Europe/Berlin", "fuse": "3x35 A", "export_limit": "5 kW", "battery_capacity": "13.5 kWh", "currency": "EUR", "panels": "9.8 kW",
     "import_price": "29 ct", "export_price": "8 ct", "broker_user": "home", "car_days": "mon-fri",
 }  # fmt: skip
 
@@ -34,6 +34,7 @@ def written(answers: dict[str, str], secrets: Secrets = NONE) -> str:
 def test_every_answer_arrives() -> None:
     settings = settings_of(written(ANSWERS, Secrets("/etc/x/page", "/etc/x/broker")))
     site, battery, car = settings.site, settings.battery, settings.car
+    assert settings.household.panels_w == 9800
     assert (site.time_zone, site.fuse_a, site.phases, site.export_limit_w) == (
         "Europe/Berlin",
         35,
@@ -134,8 +135,21 @@ TEXTS = st.fixed_dictionaries(
 
 @given(TEXTS)
 def test_answers_that_are_taken_make_a_file_that_is_right(answers: dict[str, str]) -> None:
+    make(answers)
+
+
+def make(answers: dict[str, str]) -> None:
+    """The file's settings, if all answers are taken; raises ConfigError if they were wrongly."""
     found = read(
         {"import_price": "0.2", "zone": "NL", "windows": "1:00-2:00 0.1"} | answers, questions()
     )
     if not found.faults:
         settings_of(gateway_toml(found.values, DEVICES, Secrets()))
+
+
+@pytest.mark.parametrize("key", [q.key for q in QUESTIONS])
+@settings(max_examples=60, deadline=None)
+@given(answer=st.text("0123456789.,kKwWhHaA -x%:;/", max_size=6))
+def test_each_answer_that_is_taken_is_one_that_the_file_may_have(key: str, answer: str) -> None:
+    """The set-up refuses what the configuration would: at once, and where it was asked."""
+    make({key: answer})

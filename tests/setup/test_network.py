@@ -47,7 +47,7 @@ async def test_only_who_opens_is_asked() -> None:
         await finder.read()
         found = {one.chosen.profile: one for one in finder.wanted}
         assert found["fronius-gen24"].number("battery_soc_pct") is not None
-        assert finder.has == {"battery"}
+        assert finder.has == {"battery", "panels"}
         await finder.close()
     finally:
         await servers.close()

@@ -26,6 +26,7 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     answers = [
         f"127.0.0.1:{ports.inverter} 127.0.0.1:{ports.charger}",
         "Home", "home", "Middle-earth/Shire", "America/Chicago", "Chicago", "-97.7 30.2 1", "nan nan", "41.88, -87.63",
+        "9.8 kW",
         "4x35", "3x35 A", "much", "inf", "5 kW",
         "120", "025", "much", "13.5 kWh", "0", "4000",
         "12 kWh", "6:30", "mon-fri", "16 A", "2", "1",
@@ -51,6 +52,7 @@ async def test_answers_become_a_configuration(tmp_path: Path) -> None:
     site, battery, car = settings.site, settings.battery, settings.car
     assert (site.latitude, site.longitude, site.time_zone) == (41.88, -87.63, "America/Chicago")
     assert (site.reserve_pct, site.export_limit_w, site.fuse_a, site.phases) == (25, 5000, 35, 3)
+    assert settings.household.panels_w == 9800
     assert (battery.capacity_wh, battery.max_discharge_w) == (13500, 4000)
     assert (car.energy_wh, car.phases, car.departure_days[-1]) == (12000, 1, "fri")
     assert {d.profile for d in settings.device} == {"fronius-gen24", "sunspec-meter", "keba-p30"}

@@ -68,7 +68,7 @@ async def test_the_readme_leads_to_a_running_gateway(tmp_path: Path) -> None:
     ports = servers.ports
     answers = [
         f"127.0.0.1:{ports.inverter}",
-        *("", "America/Chicago", "", "", ""),  # name, zone, place, fuse, feed-in limit
+        *("", "America/Chicago", "", "", "", ""),  # name, zone, place, panels, fuse, feed-in limit
         *("", "", "", "", "0.29", ""),  # reserve, capacity, currency, kind of price, price, feed-in
         *("127.0.0.1", "", "", "", ""),  # broker
     ]

@@ -83,10 +83,12 @@ function drawDevices(live) {
     const look = !device.online ? "dot off" : bad ? "dot some" : "dot";
     const head = node("summary", {}, node("b", {}, device.name),
       node("span", { class: look }, state),
+      ...(device.phases === null ? [] : [node("span", { class: "phases" }, t(device.phases > 1 ? "{count} phases" : "{count} phase", { count: device.phases }))]),
       node("span", {}, device.seen ? clock(device.seen, live.time_zone) : "never seen"));
     const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.title),
       node("td", {}, r.value === null ? r.quality : typeof r.value === "number" ? `${number(r.value, 2, 0)} ${r.unit}` : r.value)));
     const model = device.model ? [node("p", { class: "hint" }, document.createTextNode(device.model))] : [];
+    if (device.phases_why) model.push(node("p", { class: "hint" }, document.createTextNode(`${device.name} ${device.phases_why}`)));
     const box = node("details", { class: "device" }, head, ...model, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
       node("tbody", {}, ...rows)));
@@ -115,7 +117,7 @@ function drawTables(day) {
     ["Reading", (r) => r.quality], ["Settled", (r) => r.money === null ? "not yet" : paid(r.money)]], day.deliveries, "Nothing delivered yet.");
   const hour = (s) => new Date(s * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
   table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["Why", (r) => r.sentence]],
-    [...day.decisions].reverse(), "Nothing was decided yet today.");
+    [...day.decisions, ...day.phases].sort((a, b) => b.since - a.since), "Nothing was decided yet today.");
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
   const at = (name) => ({ i }) => day.plan[name][i];
   const watts = (name) => (row) => power(at(name)(row));
@@ -196,8 +198,8 @@ function reasonAt(day, at) {
 }
 
 async function closed() {
-  const answer = await fetch("/api/live").catch(() => null);
-  if (answer?.status === 401) location.assign("/login");
+  const answer = await fetch("api/live").catch(() => null);
+  if (answer?.status === 401) location.assign("login");
   else setTimeout(listen, 3000);
 }
 
@@ -205,13 +207,13 @@ let shared = null;
 function listen() {
   if ("SharedWorker" in window) {
     if (shared === null) {
-      shared = new SharedWorker("/static/stream.js", { name: "energy gateway" }).port;
+      shared = new SharedWorker("static/stream.js", { name: "energy gateway" }).port;
       shared.onmessage = ({ data: { kind, data } }) => hear(kind, data);
     }
     shared.postMessage("listen");
     return;
   }
-  const stream = new EventSource("/events");
+  const stream = new EventSource("events");
   for (const kind of ["live", "day"]) stream.addEventListener(kind, (event) => hear(kind, event.data));
   stream.onerror = () => { if (stream.readyState === EventSource.CLOSED) closed(); };
 }

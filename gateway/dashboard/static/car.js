@@ -11,7 +11,7 @@ export async function followCar(day, table) {
   byId("car").hidden = !there;
   if (!there || day.now < next) return;
   next = day.now + AGAIN_S;
-  const answer = await fetch("/api/car").catch(() => null);
+  const answer = await fetch("api/car").catch(() => null);
   if (!answer?.ok) return; // the next news of the gateway asks again
   const car = await answer.json();
   const money = (cost) => amount(cost, car.currency);

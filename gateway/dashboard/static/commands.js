@@ -169,11 +169,11 @@ function costOfMore(i) {
 async function send(name, value) {
   const id = `page-${Date.now()}-${Math.random().toString(36).slice(2, 8)}`;
   try {
-    const answer = await fetch(`/api/command/${name}`, {
+    const answer = await fetch(`api/command/${name}`, {
       method: "POST", headers: { "Content-Type": "application/json" },
       body: JSON.stringify({ id, ts: gatewayTime, ttl_s: 60, value }),
     });
-    if (answer.status === 401) location.assign("/login");
+    if (answer.status === 401) location.assign("login");
     return await answer.json();
   } catch {
     return { status: "error", message: "The gateway does not answer. Nothing was changed, as far as we know." };

@@ -12,7 +12,7 @@ export async function followHealth(live, table) {
   if (state === drawn && now < next) return;
   drawn = state;
   next = now + AGAIN_MS;
-  const answer = await fetch("/api/health").catch(() => null);
+  const answer = await fetch("api/health").catch(() => null);
   if (!answer?.ok) { drawn = ""; return; } // the next news of the gateway asks again
   draw(await answer.json(), table);
 }

@@ -14,7 +14,7 @@ const PLANS = ["day", "hour"]; // kept of a day alone
 let beside = "before", period = "day", day = "", shown = null, asked = 0, table;
 
 async function get(query) {
-  const answer = await fetch(`/api/past?${query}`).catch(() => null);
+  const answer = await fetch(`api/past?${query}`).catch(() => null);
   return answer?.ok ? answer.json() : null; // the next news of the gateway asks again
 }
 
@@ -28,7 +28,7 @@ async function ask() {
     : PLANS.includes(beside) ? null : await get(`period=${period}&day=${other}`).then((past) => past && { columns: past, total: past.total });
   if (mine !== asked) return;
   shown = { ...found, compared };
-  byId("past-csv").href = `/api/past.csv?${query}`;
+  byId("past-csv").href = `api/past.csv?${query}`;
   draw();
 }
 

@@ -9,7 +9,7 @@ function tell(kind, data) {
 }
 
 function open() {
-  stream = new EventSource("/events");
+  stream = new EventSource("../events");
   for (const kind of ["live", "day"]) {
     stream.addEventListener(kind, (event) => {
       latest.set(kind, event.data);

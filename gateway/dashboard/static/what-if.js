@@ -8,8 +8,8 @@ const ROWS = [["without_battery", "Without a battery"], ["self_consumption", "Ba
 
 async function ask(asked) {
   try {
-    const answer = await fetch("/api/what-if", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) });
-    if (answer.status === 401) location.assign("/login");
+    const answer = await fetch("api/what-if", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(asked) });
+    if (answer.status === 401) location.assign("login");
     return await answer.json();
   } catch {
     return { fault: "The gateway does not answer." };

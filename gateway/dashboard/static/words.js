@@ -6,7 +6,7 @@ export const language = chosen in KNOWN ? chosen : navigator.languages.map(base)
 export const locale = navigator.languages.find((name) => base(name) === language) ?? language;
 document.documentElement.lang = language;
 
-const words = language === "en" ? {} : await fetch(`/static/words-${language}.json`).then((answer) => answer.ok ? answer.json() : {}).catch(() => ({}));
+const words = language === "en" ? {} : await fetch(`static/words-${language}.json`).then((answer) => answer.ok ? answer.json() : {}).catch(() => ({}));
 export const missed = new Set(); // texts that no catalogue knows, for the tests
 const PLACE = /\{\w+\}/g;
 const patterns = Object.entries(words).filter(([key]) => key.includes("{")).map(([key, text]) => {

@@ -61,7 +61,7 @@ function later() {
 
 async function check() {
   const mine = ++checked;
-  const found = await ask("/api/check", answers());
+  const found = await ask("api/check", answers());
   if (mine !== checked || found.asked === undefined) return;
   for (const [key, field] of fields) {
     field.box.hidden = !found.asked.includes(key);
@@ -81,7 +81,7 @@ const number = (value, unit) => value === null ? "–" : typeof value !== "numbe
 
 let parts = "", searched = false, refused = "";
 async function look() {
-  const news = await ask("/api/found");
+  const news = await ask("api/found");
   if (news.devices === undefined) {
     say(byId("search-says"), news.fault);
     return;
@@ -113,13 +113,13 @@ function device(d) {
 
 byId("found").addEventListener("change", async ({ target }) => {
   const box = target.closest("[data-key]");
-  await ask("/api/device", { key: box.dataset.key, wanted: box.querySelector("input").checked, role: box.querySelector("select").value });
+  await ask("api/device", { key: box.dataset.key, wanted: box.querySelector("input").checked, role: box.querySelector("select").value });
   look();
 });
 
 byId("search").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const { fault } = await ask("/api/search", { where: byId("where").value });
+  const { fault } = await ask("api/search", { where: byId("where").value });
   refused = fault ?? ""; // it stands until the next search
   searched = !refused;
   byId("bar").hidden = !searched;
@@ -129,7 +129,7 @@ byId("search").addEventListener("submit", async (event) => {
 byId("by-hand").addEventListener("submit", async (event) => {
   event.preventDefault();
   const value = (id) => byId(id).value.trim();
-  const { fault } = await ask("/api/device", { host: value("hand-host"), profile: value("hand-profile"), port: value("hand-port"), unit: value("hand-unit") });
+  const { fault } = await ask("api/device", { host: value("hand-host"), profile: value("hand-profile"), port: value("hand-port"), unit: value("hand-unit") });
   say(byId("hand-says"), fault ?? "");
   look();
 });
@@ -137,7 +137,7 @@ byId("by-hand").addEventListener("submit", async (event) => {
 let chart = null;
 async function showPrices() {
   say(byId("prices-say"), "Asking …");
-  const news = await ask("/api/prices", answers());
+  const news = await ask("api/prices", answers());
   byId("prices").hidden = news.fault !== undefined;
   if (news.fault !== undefined) { say(byId("prices-say"), news.fault); return; }
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -155,7 +155,7 @@ async function showPrices() {
 
 async function tryBroker() {
   say(byId("broker-says"), "Asking …");
-  const { fault } = await ask("/api/broker", answers());
+  const { fault } = await ask("api/broker", answers());
   byId("broker-says").className = fault ? "no" : "ok";
   say(byId("broker-says"), fault || "It takes us.");
 }
@@ -163,7 +163,7 @@ async function tryBroker() {
 byId("write").addEventListener("click", async () => {
   byId("write").disabled = true;
   say(byId("written"), "Writing …");
-  const { fault, port } = await ask("/api/write", answers());
+  const { fault, port } = await ask("api/write", answers());
   if (fault !== undefined) {
     byId("write").disabled = false;
     say(byId("written"), fault);
@@ -181,7 +181,7 @@ byId("write").addEventListener("click", async () => {
 // What is asked. Until it is known nothing can be typed or clicked: it would be lost.
 async function questions() {
   for (;;) {
-    const setup = await ask(`/api/setup?zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone)}`);
+    const setup = await ask(`api/setup?zone=${encodeURIComponent(Intl.DateTimeFormat().resolvedOptions().timeZone)}`);
     if (setup.questions) return setup;
     say(byId("search-says"), setup.fault);
     await new Promise((again) => setTimeout(again, 2000));
