@@ -6,8 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 from gateway.agent.billing import Billing
@@ -16,7 +14,6 @@ from gateway.agent.clearing import Clearing
 from gateway.agent.command_handler import CommandHandler
 from gateway.agent.errands import Errands
 from gateway.agent.feeds import Feeds
-from gateway.agent.first_days import FirstDays
 from gateway.agent.health import HomeHealth
 from gateway.agent.local_socket import LocalSocket
 from gateway.agent.metering_loop import MeteringLoop
@@ -24,7 +21,6 @@ from gateway.agent.night import NightOrigin
 from gateway.agent.notify import notifier
 from gateway.agent.ordering import make_order
 from gateway.agent.page_source import PageSource
-from gateway.agent.prices import PostedMemory
 from gateway.agent.programme import programme_of
 from gateway.agent.programme_account import Past as ProgrammePast
 from gateway.agent.reporting import Reporting
@@ -32,44 +28,29 @@ from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.steering import HomeSteering
 from gateway.agent.stores import open_stores
 from gateway.agent.told import told
-from gateway.agent.trading import Past, TradingLoop
-from gateway.agent.trial import ForecastTrial, material
+from gateway.agent.trade_parts import TradeParts
 from gateway.agent.user_settings import SettingsKeeper, restored, stored_settings
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock, pause
-from gateway.config.plausible import Doubt, doubts
 from gateway.config.secrets import complaints
 from gateway.config.settings import Settings
 from gateway.dashboard.server import Dashboard
 from gateway.domain.order import Order
 from gateway.errors import ConfigError, JournalBroken, StorageError
-from gateway.forecasts.provided import forecast_of
-from gateway.forecasts.temperature import outside_temperature
 from gateway.ipc.messages import GuardReport
-from gateway.market.connect import open_market
 from gateway.metering.energy import QuarterFlow
-from gateway.planner import strategy
 from gateway.publishing.metrics import Metrics
 from gateway.publishing.mqtt import Publisher
 from gateway.store.audit import AuditLog
 from gateway.store.events import EventLog
-from gateway.supervise import Availability, Backoff, supervise
+from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
-LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long is no new one
-ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 FLUSH_S = 2.0  # real seconds for the broker to take the last messages
 PACKED_S, PACKING_S = 3600.0, 60.0  # between two looks for old rows, and two segments of them
 PAGE_AGAIN_S = 5.0  # real seconds between two tries to listen where the port is taken
 REOPEN_S = 300.0  # between two tries to open an account on a disk that could not be written
-
-
-def _asks(doubt: Doubt) -> str:
-    return (
-        f"the tariff is not followed: {'.'.join(doubt.key)}: {doubt.says} "
-        f'(tariff.accept = ["{doubt.name}"] takes it as it stands)'
-    )
 
 
 class Agent:
@@ -123,45 +104,16 @@ class Agent:
         self.programme = programme_of(
             keeper, ProgrammePast(stores.settings, journal, history.flows), clock, self.order
         )
-        self.exchange, market = None, None
-        doubted = doubts(settings)
-        for doubt in doubted:
-            log.error("%s: %s; nothing is bought or sold by such a tariff", doubt.name, doubt.says)
-        keeper.writer("alarms")(tuple(_asks(doubt) for doubt in doubted))
-        if settings.market is not None and not stores.alarm and not doubted:
-            market = open_market(settings.market, journal, clock)
-            self.exchange = market[0]
-        self._provider = forecast_of(settings, stores.settings, clock, self.publisher.listen)
-        self._billing = Billing(keeper, journal, history, stores.settings)
-        watch = self._metering.watch
-        posted = PostedMemory(stores.settings)
-        self._outside = outside_temperature(settings, clock)
-        past = Past(
-            history.quarters,
-            journal,
-            self._clearing,
-            origin,
-            watch,
-            posted,
-            self._provider,
-            self._outside,
-        )
-        self.first_days = FirstDays(
-            stores.settings,
-            keeper.writer("shadow"),
-            shadow=settings.planner.first_days == "shadow",
-            new_home=not history.quarters(clock.now() - LIVED),
-        )
-        self.trading = TradingLoop(
-            keeper, strategy(settings.planner.strategy), clock, past, market, self.order
-        )
-        self._trial = ForecastTrial(
+        trade = TradeParts.of(
             settings,
-            stores.settings,
+            stores,
+            keeper,
+            (self._metering, origin),
             clock,
-            partial(material, self.trading, journal, keeper),
-            self.trading.use,
+            (self.order, self.publisher.listen),
         )
+        self._trade, self.trading, self.exchange = trade, trade.loop, trade.exchange
+        self._billing = Billing(keeper, journal, history, stores.settings)
         self._notifier = notifier(settings.notify, keeper, journal, clock, stores.settings)
         metrics = Metrics()
         self.page: Dashboard | None = None
@@ -191,7 +143,7 @@ class Agent:
         """The past: what the forecast learns from, and what the bill compares with."""
         self.history.add_quarter(done.observed)
         cleared = self._clearing.price(done.observed.interval)
-        self.first_days.quarter(self.keeper.state, done.observed, cleared)
+        self._trade.first_days.quarter(self.keeper.state, done.observed, cleared)
         self.history.add_flow(done.flow(self.keeper.state.stored_wh()))
 
     def order(self) -> None:
@@ -211,20 +163,12 @@ class Agent:
                 async with asyncio.TaskGroup() as loops:
                     if not open_now:
                         loops.create_task(self._retry_page(page), name="page")
-                    patience = Backoff(longest_s=ASK_AGAIN_S)
-                    trading = supervise("exchange", self.trading.run, self.clock, patience)
-                    self.clock.spawn(loops, trading, "trading")
+                    self._trade.spawn(loops, self.clock)
                     self.feeds.spawn(loops)
                     if self.programme is not None:
                         self.clock.spawn(loops, self.programme.run(), "programme")
-                    if self._provider is not None:
-                        self.clock.spawn(loops, self._provider.run(), "pv forecast")
                     if self._notifier is not None:
                         self.clock.spawn(loops, self._notifier.run(), "notifications")
-                    if self._outside is not None:
-                        self.clock.spawn(loops, self._outside.run(), "temperature")
-                    if self.settings.planner.trials:
-                        self.clock.spawn(loops, self._trial.run(), "forecast trial")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")

@@ -45,7 +45,7 @@ class MeteringLoop:
         user: SettingsKeeper,
         clock: Clock,
     ) -> None:
-        self._keeper, self._journal, self._clearing = keeper, journal, clearing
+        self._keeper, self._journal, self.clearing = keeper, journal, clearing
         self._origin, self._user, self._clock = origin, user, clock
         self._write_report, self._write_cleared = keeper.writer("report"), keeper.writer("cleared")
         self._write_start = keeper.writer("interval_start")
@@ -72,7 +72,7 @@ class MeteringLoop:
             self._meter(report, on_quarter)
         self._end_charge_now(report.snapshot)
         interval = quarter_of(now)
-        cleared = self._clearing.price(interval)
+        cleared = self.clearing.price(interval)
         self._write_cleared(None if cleared is None else (interval, cleared))
         start = self._metering.at_start_of(interval) if self._metering else None
         self._write_start(None if start is None else (interval, start))

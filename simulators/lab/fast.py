@@ -11,7 +11,8 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from gateway.agent.compose import ASK_AGAIN_S, Agent
+from gateway.agent.compose import Agent
+from gateway.agent.trade_parts import ASK_AGAIN_S
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
 from gateway.domain.plan import Observed
