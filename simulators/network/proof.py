@@ -3,7 +3,7 @@
 The demo's world is played with a whole gateway (Modbus, MQTT, the exchange and its buyers). What the
 weather, the people and the car did and what the market paid then goes into the light home, which
 decides by the study's own recursion; energies and money are laid side by side.
-The car is the gateway's: the study has none, so its charging is load here.
+The car is the gateway's: when it charges is taken as it was. As there, the battery does not feed it.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Days:
     """What happened, by quarter-hour; kWh and USD/MWh. ``hour`` is local."""
 
     hour: Array
-    load_kwh: Array  # with the car
+    load_kwh: Array  # without the car
+    car_kwh: Array
     pv_kwh: Array
     sell: Array  # what an exported MWh earned
     expected: Array  # what was published before: the retailer's price for exports
@@ -92,7 +93,8 @@ async def _watched(world: World) -> Days:
     net = report.statement.net_money
     return Days(
         np.array([s.start.astimezone(zone).hour for s in spans]),
-        np.diff([t.load + t.ev for t in totals]) / 1e3,
+        np.diff([t.load for t in totals]) / 1e3,
+        np.diff([t.ev for t in totals]) / 1e3,
         np.diff([t.pv for t in totals]) / 1e3,
         np.array(sell),
         np.array(posted),
@@ -109,15 +111,15 @@ async def _watched(world: World) -> Days:
 
 def light(days: Days, wear: float) -> dict[str, float]:
     """The same days by the light home, quarter by quarter."""
-    table = _table(days, wear)
+    net, own = _nets(days)
+    table = _table(days, own, wear)
     stored, got = days.stored_kwh, dict.fromkeys(("import", "export", "discharge", "money"), 0.0)
     for q in range(days.load_kwh.size):
-        net = days.load_kwh[q] + _IDLE_KW / 4 - days.pv_kwh[q] * _INVERTER
-        sizes = _sizes(net, stored, _RESERVE, _CAPACITY, _POWER / 4, (_ONE_WAY, _FROM_SUN))
+        sizes = _sizes(own[q], stored, _RESERVE, _CAPACITY, _POWER / 4, (_ONE_WAY, _FROM_SUN))
         did = _done(sizes, table[q // 4], stored, days.sell[q])
         charged, discharged = did[0] + did[1], did[2] + did[3]
         stored += did[0] * _ONE_WAY + did[1] * _FROM_SUN - discharged / _ONE_WAY - _STANDBY_KW / 4
-        after = net + charged - discharged
+        after = net[q] + charged - discharged
         got["import"] += max(after, 0.0)
         got["export"] += max(-after, 0.0)
         got["discharge"] += discharged / _INVERTER
@@ -127,10 +129,17 @@ def light(days: Days, wear: float) -> dict[str, float]:
     return got
 
 
-def _table(days: Days, wear: float) -> Array:
+def _nets(days: Days) -> tuple[Array, Array]:
+    """What the home needs or has left in each quarter-hour, kWh: all of it, and what concerns the battery."""
+    house = days.load_kwh + _IDLE_KW / 4 - days.pv_kwh * _INVERTER
+    net = house + days.car_kwh
+    return net, np.where(net < 0, net, house.clip(min=0))
+
+
+def _table(days: Days, own: Array, wear: float) -> Array:
     """Prices to act at by hour of the days: [hour, POINTS, 4]."""
-    hours = days.load_kwh.size // 4
-    net = (days.load_kwh + _IDLE_KW / 4 - days.pv_kwh * _INVERTER).reshape(hours, 4).sum(axis=1)
+    hours = own.size // 4
+    net = own.reshape(hours, 4).sum(axis=1)
     expected = days.expected.reshape(hours, 4).mean(axis=1)
     price = np.stack([expected * np.exp(z * _SPREAD) for z in STATES], axis=1)
     usable = _CAPACITY - _RESERVE
