@@ -111,8 +111,8 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
         new = _target(tick, without_w, coming_w, weighed)
         lost_per_h = _lost_by_staying(new, old, weighed)
         damping = damping.after(new, old, lost_per_h, _new_prices_last_h(tick))
-        if old.power_w is None and not _releasable(tick):
-            kept = new  # no calm is worth the reserve
+        if old.power_w is None and not (_releasable(tick) and new.reason is not Reason.NOT_FOR_CAR):
+            kept = new  # no calm is worth the reserve, or a battery that empties itself into a car
         else:
             kept = steady(new, old, damping, home, limits, coming_w)
         if kept.power_w is not None:

@@ -240,7 +240,10 @@ def test_cars_draw_no_more_than_the_import_limit_leaves(tick: DecisionInputs) ->
     drawn_w = sum(a * 690 for a in out.chargers_a.values())
     assert grid_w is not None
     charging_w = max(0.0, -sum(b.power_w or 0.0 for b in seen.batteries))
-    room_w = limit_w - (grid_w - (seen.charger_w or 0.0) - charging_w)
+    given_w = sum(b.power_w or 0.0 for b in seen.batteries)
+    low = [b for b in seen.batteries if at_reserve(b, tick.settings.reserve_pct)]
+    reserved_w = max(0.0, min(given_w, sum(max(0.0, b.power_w or 0.0) for b in low)))
+    room_w = limit_w - (grid_w - (seen.charger_w or 0.0) - charging_w + reserved_w)
     assert drawn_w <= max(room_w, 0.0) + TOLERANCE_W
     blind = decide(replace(tick, snapshot=replace(seen, grid_w=None))).setpoints
     if limit_w < 1e9:
