@@ -22,8 +22,9 @@ from gateway.openadr.credits import Terms, credit
 from gateway.openadr.documents import Event
 from gateway.openadr.holding import Holding
 from gateway.openadr.reports import LATE, Measured, baseline_wh, due, report_of
-from gateway.openadr.vtn import Vtn
+from gateway.openadr.vtn import Vtn, VtnAway
 from gateway.store.journal import Journal
+from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,8 @@ class ProgrammeAccount:
         self._stated, self._keeper, self._past = stated, keeper, past
         self._called: dict[datetime, tuple[int, str]] = {}  # quarter -> Wh asked, event
         self._reported: dict[str, str] = _reported(past.store)
+        self._looks: dict[str, int] = {}  # report that waits -> how often it was looked at
+        self._taken = Availability("what takes the programme's reports")
 
     def follow(self, known: ProgrammeEvents, now: datetime) -> None:
         """Called with every look: what is followed now is remembered, what was metered is paid."""
@@ -112,21 +115,34 @@ class ProgrammeAccount:
         )
 
     async def report(self, events: Iterable[Event], vtn: Vtn, now: datetime) -> None:
-        """Send what is due and was not sent; a server that refuses one is told it no more."""
+        """Send what is due and was not sent, the newest first, each until it is `LATE`. Where the server cannot take
+        one just now all wait for the next look, that one behind the others; one that it refuses is told it no more."""
         waiting = [d for d in due(events, now) if d.name not in self._reported]
+        self._looks = {d.name: self._looks.get(d.name, 0) for d in waiting}
+        waiting.sort(key=lambda d: d.intervals[-1].end, reverse=True)
+        waiting.sort(key=lambda d: self._looks[d.name])
         for each in waiting[:MOST_REPORTS]:
+            self._looks[each.name] += 1
             document = report_of(each, self._measured(now), self._stated.ven_name)
             if document is None:
                 continue
             try:
                 await vtn.send("reports", document)
+                self._taken.back()
+            except VtnAway as error:
+                self._taken.lost(f"{error}; they are sent later")
+                return
             except MarketError as error:
                 log.warning("programme: a report of event %s: %s", each.event.id, error)
-            self._reported[each.name] = iso(now)
-            oldest = iso(now - 2 * LATE)
-            self._reported = {n: t for n, t in self._reported.items() if t > oldest}
-            with suppress(StorageError):  # after a restart it would be sent once more
-                self._past.store.setting(REPORTED, json.dumps(self._reported))
+            self._note(each.name, now)
+
+    def _note(self, name: str, now: datetime) -> None:
+        """The server has had its say on that report."""
+        self._reported[name] = iso(now)
+        oldest = iso(now - 2 * LATE)
+        self._reported = {n: t for n, t in self._reported.items() if t > oldest}
+        with suppress(StorageError):  # after a restart it would be sent once more
+            self._past.store.setting(REPORTED, json.dumps(self._reported))
 
 
 def _reported(store: SettingStore) -> dict[str, str]:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from gateway.store.book import Book
     from gateway.store.journal import Journal
 
+NO_MARKET = "--reconcile needs a configuration with [market]"
+
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -71,6 +73,8 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             count = journal.verify()
             sys.stderr.write(f"{count} entries, the chain is whole; head {journal.head[1]}\n")
         if settings is not None and settings.market is None and not journal.book.last_sequence:
+            if reconcile:
+                raise ConfigError(NO_MARKET)
             _bill(settings, state, (start, end), (as_json, as_csv))
             return
         zone = ZoneInfo(settings.site.time_zone) if settings else ZoneInfo("UTC")
@@ -199,7 +203,7 @@ def _reconcile(
     from gateway.market.reconcile import differences
 
     if settings is None or settings.market is None:
-        raise ConfigError("--reconcile needs a configuration with [market]")
+        raise ConfigError(NO_MARKET)
     market = settings.market
 
     async def ask() -> list[str]:

@@ -105,16 +105,14 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
     if not home.batteries:
         kept = Target(None, Reason.RELEASED)
     elif without_w is None or any(b.soc_pct is None for b in home.batteries):
-        # The owner's hold needs no measurement; all else does.
-        kept = Target(0, Reason.HOLD) if tick.held else Target(None, Reason.NOT_MEASURED)
-        shares = {b.name: 0 for b in home.batteries} if tick.held else {}
+        kept, shares = _unmeasured(tick)
     else:
         weighed = _weighed(tick, without_w)
         new = _target(tick, without_w, coming_w, weighed)
         lost_per_h = _lost_by_staying(new, old, weighed)
         damping = damping.after(new, old, lost_per_h, _new_prices_last_h(tick))
-        if old.power_w is None and not _releasable(tick):
-            kept = new  # no calm is worth the reserve
+        if old.power_w is None and not (_releasable(tick) and new.reason is not Reason.NOT_FOR_CAR):
+            kept = new  # no calm is worth the reserve, or a battery that empties itself into a car
         else:
             kept = steady(new, old, damping, home, limits, coming_w)
         if kept.power_w is not None:
@@ -128,6 +126,20 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
     if kept.reason is Reason.DELIVERY:
         direction = _sign(told_w) or memory.direction
     return BatteryTick(shares, kept.reason, since_s, damping.regret if stays else 0.0, direction)
+
+
+def _unmeasured(tick: Tick) -> tuple[Target, Mapping[str, int]]:
+    """What holds without a measurement: the owner's hold, and the reserve of each battery that tells its charge.
+
+    All else is left to the inverters. Where the meter is lost and no inverter says that the grid is there, it may be
+    gone, and the reserve is what lights the house: then that is let go, too.
+    """
+    if tick.held:
+        return Target(0, Reason.HOLD), {b.name: 0 for b in tick.home.batteries}
+    outage = tick.home.grid_w is None and tick.inputs.snapshot.off_grid is None
+    reserve_pct = tick.limits.reserve_pct
+    low = {b.name: 0 for b in tick.home.batteries if at_reserve(b, reserve_pct) and not outage}
+    return (Target(0, Reason.RESERVE), low) if low else (Target(None, Reason.NOT_MEASURED), {})
 
 
 def _target(tick: Tick, without_w: float, coming_w: float, weighed: Weighed | None) -> Target:

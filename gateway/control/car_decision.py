@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from gateway.control import charging
 from gateway.control.batteries import combined, stored_wh
@@ -15,6 +16,7 @@ from gateway.control.phases import PhaseRules, pausing, switch_gains, switched
 from gateway.control.throttled import LEAST_SUN_W, SunMemory, held, held_back_w
 from gateway.control.tick import Tick
 from gateway.domain.control import ChargerAssumptions
+from gateway.domain.plan import CarNeed
 
 _FILLS_H = 0.25  # a battery's last room is not filled faster
 
@@ -32,10 +34,12 @@ class CarTick:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What each car should get, and what other phases of its charger would earn more, per hour."""
+    """What each car should get, what other phases of its charger would earn more, per hour, and the departures for
+    which cars are past their latest start."""
 
     shares: dict[str, charging.Share]
     switch_gains: dict[str, float] = field(default_factory=dict)
+    late_for: dict[str, datetime] = field(default_factory=dict)
 
 
 def chargers(tick: Tick) -> CarTick:
@@ -87,13 +91,15 @@ def chargers(tick: Tick) -> CarTick:
             contactors[name], rested[name] = before, 0.0  # it goes on after the switch
             continue
         share = wanted.get(name, charging.Share(0.0, 0.0))
-        rested[name], contactors[name] = charging.rested(before, share, spec, at, rules)
+        rested[name], after = charging.rested(before, share, spec, at, rules)
+        contactors[name] = replace(after, late_for=found.late_for.get(name))
     by_value = [name for name in wanted if name in rested]
     ordered = {name: rested[name] for name in (*by_value, *(n for n in rested if n not in wanted))}
     yielding_w = charging.yielding_w(
         home,
         urgent=any(share.urgent for share in wanted.values()),
         from_battery=inputs.settings.car_from_battery,
+        reserve_pct=tick.limits.reserve_pct,
     )
     given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, yielding_w)
     given = fused_a(
@@ -147,20 +153,22 @@ def _by_value(
     if tick.position_wh > 0:  # what was sold is not the cars'
         needs = {n: replace(need, more_wh=0.0) for n, need in needs.items() if need.energy_wh > 0}
     curves = terms.car_values if terms else {}
-    late = {name for name, need in needs.items() if charging.late(need, inputs.now)}
+    late_for = _late_for(tick, needs)
+    # Of a car whose phases nobody has seen yet one is counted on: that it is late by, is not kept.
+    kept = {n: at for n, at in late_for.items() if needs[n].sure_power_w is None}
     moment = tick.dispatch_inputs(tick.home.without_car_w or 0.0, None)
     unplanned = [n for n, need in needs.items() if need.energy_wh > 0 and n not in curves]
-    full = {n for n in unplanned if n in late}
+    full = {n for n in unplanned if n in late_for}
     if moment is None:
         full |= {n for n, need in needs.items() if need.energy_wh > 0 and n in curves}
     shares = {
-        n: charging.at_full_power(specs[n], priced=True, urgent=n in late)
+        n: charging.at_full_power(specs[n], priced=True, urgent=n in late_for)
         for n in needs
         if n in full
     }
     gains = _more_phases(tick, shares)
     if moment is None or not tick.inputs.order:
-        return _Wanted(shares, gains)
+        return _Wanted(shares, gains, kept)
     taken_w = sum(specs[n].max_power_w for n in full)
     moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
     most_w = {c.name: c.most_w for c in tick.home.chargers}
@@ -176,14 +184,28 @@ def _by_value(
         on,
         inputs.settings.car_from_battery,
     )
-    steps = charging.Steps(specs, moment.import_limit_w is not None, late)
+    steps = charging.Steps(specs, moment.import_limit_w is not None, late_for)
     chosen = choices(open_ones, curves, cars_now)
     elsewise = {
         n: charging.narrowed(needs[n], others[n]) for n in needs if n in others and n not in full
     }
     gains |= switch_gains(elsewise, needs, curves, cars_now, chosen)
     by_value = charging.shares(chosen, needs, steps)
-    return _Wanted(shares | charging.shared_out(by_value, steps, moment), gains)
+    return _Wanted(shares | charging.shared_out(by_value, steps, moment), gains, kept)
+
+
+def _late_for(tick: Tick, needs: Mapping[str, CarNeed]) -> dict[str, datetime]:
+    """The departures of the cars that are past their latest start, by name.
+
+    Who charges at full power gains on it: looked at anew each time, a car would stop and start each half minute.
+    """
+    memories = tick.inputs.memory.contactors
+    return {
+        name: need.departure
+        for name, need in needs.items()
+        if charging.late(need, tick.inputs.now)
+        or (need.energy_wh > 0 and name in memories and memories[name].late_for == need.departure)
+    }
 
 
 def _stored_now(tick: Tick) -> StoredNow | None:

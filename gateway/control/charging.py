@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from gateway.control.batteries import at_reserve
 from gateway.control.cars import CarChoice
 from gateway.control.economics import DispatchInputs
 from gateway.control.inputs import ContactorMemory
@@ -301,13 +302,13 @@ def fused_a(
     return filled(some, specs, import_limit_w - (home.grid_w - home.charger_w - yielding_w))
 
 
-def yielding_w(home: SteeredHome, *, urgent: bool, from_battery: bool) -> float:
+def yielding_w(home: SteeredHome, *, urgent: bool, from_battery: bool, reserve_pct: float) -> float:
     """What of the present power at the meter is no room for cars (below 0), or becomes room for them, W.
 
     A car is dimmed before the battery's charging, for it stands there for hours; only where one is past its
     latest start or told to charge now (``urgent``) the battery gives way: a departure cannot wait. What a
     battery gives beyond the house's own need is no room, unless it may feed a car (``from_battery``): else it
-    would be emptied to keep a limit that the car can keep.
+    would be emptied to keep a limit that the car can keep. What one at its reserve gives, to help the fuse, never is.
     """
     if home.battery_w is None or home.grid_w is None or home.charger_w is None:
         return 0.0
@@ -315,7 +316,9 @@ def yielding_w(home: SteeredHome, *, urgent: bool, from_battery: bool) -> float:
         return -home.battery_w if urgent else 0.0
     house_w = home.grid_w - home.charger_w + home.battery_w
     beyond_w = home.battery_w - min(home.battery_w, max(0.0, house_w))
-    return 0.0 if from_battery else -beyond_w
+    low = [b for b in home.batteries if at_reserve(b, reserve_pct)]
+    reserved_w = min(home.battery_w, sum(max(0.0, b.power_w or 0.0) for b in low))
+    return -max(reserved_w, 0.0 if from_battery else beyond_w)
 
 
 def coming_w(

@@ -26,7 +26,8 @@ class ContactorMemory:
     """Whether a charger's contactor is closed by our wish, since when, and when more was last allowed.
 
     Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse, since ``moved_s``. ``regret`` is what
-    not to have changed it has cost until ``at_s``, currency units. ``by_sun``: the sun was worth it.
+    not to have changed it has cost until ``at_s``, currency units. ``by_sun``: the sun was worth it. ``late_for`` is the
+    departure (UTC) before which its car was past its latest start: from then on it is, until that has come.
     """
 
     charging: bool = False
@@ -37,6 +38,7 @@ class ContactorMemory:
     at_s: float = -math.inf
     moved_s: float = -math.inf
     by_sun: bool = False
+    late_for: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

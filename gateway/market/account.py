@@ -107,6 +107,11 @@ class Statement:
         """Metered intervals that wait for the market's first settlement."""
         return sum(not row.settled for row in self.rows)
 
+    @property
+    def known_to_exchange(self) -> bool:
+        """Whether an exchange has heard of any of it; a home with its retailer alone has none."""
+        return any(r.tenders or r.fills or r.settlements or r.reported for r in self.rows)
+
     def energy_wh(self) -> dict[str, int]:
         """Totals by kind, all >= 0."""
         rows = self.rows

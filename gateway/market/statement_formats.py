@@ -95,8 +95,10 @@ def as_text(s: Statement, zone: ZoneInfo) -> str:
         lines.append(f"{_kwh(energy['short'])} kWh short, in {count} intervals (--csv shows which)")
     if s.unanswered:
         lines.append(f"{s.unanswered} tenders wait for the exchange's answer")
-    if s.unsettled:
+    if s.unsettled and s.known_to_exchange:
         lines.append(f"{s.unsettled} intervals wait for their settlement")
+    elif s.unsettled:
+        lines.append("no exchange has heard of any of it, so nothing is settled")
     lines += [_gap_line(gap) for gap in s.gaps]
     if s.disputes:
         lines += ["", f"Disputed with the exchange, in no sum above: {len(s.disputes)}"]

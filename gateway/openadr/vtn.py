@@ -44,11 +44,15 @@ class Login:
         return urlencode(asked | ({"scope": self.scope} if self.scope else {})).encode()
 
 
+class VtnAway(MarketError):
+    """It gave no answer, or said that it cannot just now: the same may be asked again later."""
+
+
 class Vtn:
     """Nothing is sent before the first question. Every method raises MarketError, with no secret in its text."""
 
     def __init__(self, login: Login, tls: ssl.SSLContext) -> None:
-        self._login, self._http = login, BoundedHttp(tls, MarketError, MOST_BYTES)
+        self._login, self._http = login, BoundedHttp(tls, VtnAway, MOST_BYTES)
         self._url = login.url.rstrip("/")
         self._token = ""
 
@@ -68,7 +72,7 @@ class Vtn:
         raise MarketError(f"{self._url}/{path}: more than {MOST_PAGES * PAGE} of them")
 
     async def send(self, path: str, document: Mapping[str, Any]) -> None:
-        """Create an object."""
+        """Create an object. Raises VtnAway where sending it again may help, MarketError where it is refused."""
         body = json.dumps(document).encode()
         status, answer = await self._ask("POST", path, {}, body)
         if status not in (200, 201, 409):  # it is there already
@@ -90,8 +94,8 @@ class Vtn:
             )
             if status != 401:
                 break
-        if status >= 500 or status in (401, 403, 408, 425, 429):
-            raise MarketError(f"{self._url}/{path}: {status} {_why(_read(raw))}")
+        if _passing(status) or status in (401, 403):
+            raise _error(status, f"{self._url}/{path}: {status} {_why(_read(raw))}")
         with understood(f"{path} ({status})", MarketError, self._url):
             return status, parsed(raw) if raw else None
 
@@ -102,10 +106,19 @@ class Vtn:
                 "POST", login.tokens, query={}, body=login.form(), headers=_FORM
             )
             if status != 200:
-                raise MarketError(f"{login.tokens}: no token: {status} {_why(_read(raw))}")
+                raise _error(status, f"{login.tokens}: no token: {status} {_why(_read(raw))}")
             with understood("a token", MarketError, login.tokens):
                 self._token = token_of(parsed(raw))
         return self._token
+
+
+def _passing(status: int) -> bool:
+    """A status that says 'not now' (RFC 9110, 8470, 6585)."""
+    return status >= 500 or status in (408, 425, 429)
+
+
+def _error(status: int, text: str) -> MarketError:
+    return (VtnAway if _passing(status) else MarketError)(text)
 
 
 def token_of(answer: Any) -> str:

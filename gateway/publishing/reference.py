@@ -122,7 +122,8 @@ With `mqtt.home_assistant = true` (the default) devices and entities appear by t
 battery, meter and charger, and the account at the exchange. Needs Home Assistant 2025.10 or later with its MQTT integration on
 the same broker. In the Energy dashboard choose the meter's grid import and export, the inverter's PV energy, and the
 battery's charge and discharge energy. A command that is refused is an event of 'Refused command', with the reason
-as its attribute `message`; mistakes of programs (`malformed`, `busy` and the like) are not. Numbers, switches, the select and the departure time are the commands above.
+as its attribute `message`; mistakes of programs (`malformed`, `busy` and the like) are not. Numbers, switches, the select and the departure time are the commands above;
+a button ('Export limit: none') sets to none what a number cannot.
 """
 
 

@@ -7,8 +7,10 @@ import socket
 import sys
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gateway.clock import WallClock
+from gateway.errors import ConfigError
 from gateway.setup.server import SetupServer
 from gateway.setup.session import Session, writable
 from gateway.systemd import end_now, notify
@@ -24,15 +26,28 @@ def set_up(config: Path, host: str = "127.0.0.1", port: int = PORT, follow: bool
     """
     writable(config)
     session = Session(config, WallClock(), page_port=port if follow and port != PORT else None)
-    return asyncio.run(_set_up(session, host, port))
+    begins = (
+        f"{config} is there and will be changed"
+        if config.exists()
+        else "There is no configuration yet"
+    )
+    try:
+        return asyncio.run(_set_up(session, host, port, begins))
+    except BaseExceptionGroup as group:
+        stated = group.subgroup(ConfigError)
+        if stated is None:
+            raise
+        raise stated.exceptions[0] from None  # there is no place to listen
 
 
-async def _set_up(session: Session, host: str, port: int) -> bool:
+async def _set_up(session: Session, host: str, port: int, begins: str) -> bool:
     clock, ended = WallClock(), asyncio.Event()
     end_now(ended.set)
     server = SetupServer(session, clock, host, port, own_network())
     async with asyncio.TaskGroup() as group:
-        serving = group.create_task(server.serve(_say), name="set-up")
+        serving = group.create_task(
+            server.serve(lambda address: _say(address, begins, host)), name="set-up"
+        )
         alive = group.create_task(_alive(clock), name="alive")
         waiting = group.create_task(ended.wait(), name="signal")
         await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -42,11 +57,15 @@ async def _set_up(session: Session, host: str, port: int) -> bool:
     return written
 
 
-def _say(address: str) -> None:
+def _say(address: str, begins: str, host: str) -> None:
+    port = urlsplit(address).port
+    way = "the same with this machine's address in the place of 127.0.0.1"
+    if host in ("127.0.0.1", "::1", "localhost"):
+        way = f"ssh -L {port}:127.0.0.1:{port} USER@THIS-MACHINE, then the same address there"
     lines = (
-        "There is no configuration yet. Set the home up in a browser on this machine:",
+        f"{begins}. Set the home up in a browser on this machine:",
         f"  {address}",
-        "From another machine: ssh -L 8750:127.0.0.1:8750 USER@THIS-MACHINE, then the same address there.",
+        f"From another machine: {way}.",
     )
     sys.stderr.write("\n".join(lines) + "\n")
     sys.stderr.flush()

@@ -78,8 +78,10 @@ class SetupServer:
             )
         except OSError as error:
             await runner.cleanup()
+            why = (error.strerror or "").rpartition(": ")[2]  # of a long sentence the end
             raise ConfigError(
-                f"{self._host}:{self._wanted_port}: cannot listen there: {error.strerror}"
+                f"{self._host}:{self._wanted_port}: cannot listen there: {why};"
+                " where a gateway runs stop it first, or name another port (--port, of run --setup-port)"
             ) from error
         port = server.sockets[0].getsockname()[1]
         try:

@@ -102,6 +102,7 @@ class LabSite:
         inverter: dict[str, float | str] = {
             "pv_power_w": powers.pv,
             "ac_power_w": powers.inverter_ac,
+            "inverter_state": "off_grid" if self._home.alone else "running",
         }
         if self._equipment.battery:
             battery = self._home.house.battery

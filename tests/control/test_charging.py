@@ -199,6 +199,30 @@ def test_it_starts_at_its_latest_start_and_not_before() -> None:
     assert start + full < wanted.departure, "it is ready in time, with some to spare"
 
 
+def test_from_its_latest_start_on_it_charges_until_it_has_what_was_wished() -> None:
+    """Who charges at full power gains time: looked at anew each time, it stopped and started each minute."""
+    seen_car = replace(charger(), phases=3)
+    (wanted,) = wished(needs((seen_car,), LATE, CONTROL, NOON))
+    tick = inputs(seen(), None, settings=LATE, control=replace(CONTROL, car_dwell_s=120.0))
+    begin, got_wh = latest_start(wanted) + timedelta(seconds=1), 0.0
+    told: list[float] = []
+    for seconds in range(0, 3_600, 10):
+        home = snapshot(
+            500.0 + 11_040 * (seconds > 0),
+            batteries=(),
+            chargers=(replace(seen_car, session_wh=got_wh),),
+        )
+        now = begin + timedelta(seconds=seconds)
+        decision = decide(replace(tick, snapshot=home, now=now, monotonic_s=1_000.0 + seconds))
+        tick = replace(tick, memory=decision.memory)
+        told.append(decision.setpoints.charge_current_a or 0.0)
+        got_wh += told[-1] * 690 / 360
+    assert told == sorted(told, reverse=True), "one start, one stop"
+    assert 9_990 <= got_wh < 10_100
+    moved = replace(tick, settings=LONG, snapshot=seen(), monotonic_s=5_000.0)
+    assert decide(moved).setpoints.charge_current_a == 0, "and not for another departure"
+
+
 def test_charge_now_is_for_the_car_that_stands_there() -> None:
     first = inputs(seen(), None, settings=replace(LONG, charge_now=True))
     one = decide(first)

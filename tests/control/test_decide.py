@@ -433,6 +433,27 @@ def test_a_battery_that_helps_lets_the_car_draw_no_more() -> None:
     assert ask(helping, None, control=FUSE, settings=allowed).chargers_a == {"box": 13}
 
 
+def test_what_the_reserve_gives_to_the_fuse_is_no_room_for_a_car() -> None:
+    """A house near its fuse, and a car at 10 A: a battery went from 20 % to 9 %, for the car was not dimmed."""
+    now = replace(SETTINGS, charge_now=True)
+    drawing = snapshot(
+        8_000, batteries=(battery(power_w=2_000, soc_pct=20),), chargers=(charger(power_w=6_900),)
+    )  # the house takes 3,100 W of 8,000
+    out = ask(drawing, None, control=FUSE, settings=now)
+    assert out.chargers_a == {"box": 7}
+    above = replace(drawing, batteries=(battery(power_w=2_000, soc_pct=40),))
+    assert ask(above, None, control=FUSE, settings=now).chargers_a == {"box": 10}
+
+
+def test_a_battery_left_to_its_inverter_does_not_feed_a_car_for_the_sake_of_calm() -> None:
+    """Whenever a car began to charge, the battery covered it for half a minute."""
+    drawing = snapshot(
+        6_500, batteries=(battery(power_w=5_000),), chargers=(charger(power_w=11_000),)
+    )
+    before = after({}, Reason.SELF_CONSUMPTION, since_s=999.0)
+    assert ask(drawing, None, memory=before).battery_w == 500
+
+
 def test_no_sun_is_held_back_for_a_price_that_nobody_has_published() -> None:
     seen = home(pv=4_000, grid=-3_500, soc=100)
     known = order(import_price=50.0, export_price=-20.0)

@@ -207,11 +207,17 @@ def test_what_was_sold_is_delivered_where_it_can_be(
         assert abs(out.battery_w - best_w) <= TOLERANCE_W, "as much of it as limits allow"
 
 
-@given(ticks(), st.sampled_from(["grid", "soc", "power"]), st.sampled_from(NAMES))
-def test_what_is_not_known_releases_the_batteries(
-    tick: DecisionInputs, what: str, name: str
+@given(
+    ticks(),
+    st.sampled_from(["grid", "soc", "power"]),
+    st.sampled_from(NAMES),
+    st.sampled_from([None, False]),
+)
+def test_what_is_not_known_releases_the_batteries_above_their_reserve(
+    tick: DecisionInputs, what: str, name: str, off_grid: bool | None
 ) -> None:
-    seen = tick.snapshot
+    """With the meter lost for a night, a battery went from 20 % to 5 %."""
+    seen = replace(tick.snapshot, off_grid=off_grid)
     if what == "grid":
         seen = replace(seen, grid_w=None)
     else:
@@ -221,7 +227,9 @@ def test_what_is_not_known_releases_the_batteries(
         seen = replace(seen, batteries=hit)
     out = decide(replace(tick, snapshot=seen)).setpoints
     held = tick.settings.battery == "hold"
-    assert out.batteries_w == ({b.name: 0 for b in seen.batteries} if held else {})
+    outage = what == "grid" and off_grid is None  # then the reserve is what lights the house
+    low = [b for b in seen.batteries if at_reserve(b, tick.settings.reserve_pct) and not outage]
+    assert out.batteries_w == {b.name: 0 for b in (seen.batteries if held else low)}
 
 
 @given(ticks())
@@ -232,7 +240,10 @@ def test_cars_draw_no_more_than_the_import_limit_leaves(tick: DecisionInputs) ->
     drawn_w = sum(a * 690 for a in out.chargers_a.values())
     assert grid_w is not None
     charging_w = max(0.0, -sum(b.power_w or 0.0 for b in seen.batteries))
-    room_w = limit_w - (grid_w - (seen.charger_w or 0.0) - charging_w)
+    given_w = sum(b.power_w or 0.0 for b in seen.batteries)
+    low = [b for b in seen.batteries if at_reserve(b, tick.settings.reserve_pct)]
+    reserved_w = max(0.0, min(given_w, sum(max(0.0, b.power_w or 0.0) for b in low)))
+    room_w = limit_w - (grid_w - (seen.charger_w or 0.0) - charging_w + reserved_w)
     assert drawn_w <= max(room_w, 0.0) + TOLERANCE_W
     blind = decide(replace(tick, snapshot=replace(seen, grid_w=None))).setpoints
     if limit_w < 1e9:

@@ -20,6 +20,9 @@ from typing import Any
 import pytest
 
 from gateway.clock import WallClock
+from gateway.domain.intervals import quarter
+from gateway.domain.trade import Metered
+from gateway.store.codec import metered_body
 from gateway.store.journal import Journal
 from simulators.exchange import start_exchange
 from tests import loops
@@ -126,6 +129,35 @@ def test_an_account_without_a_row_is_empty_and_no_fault(town: Town, tmp_path: Pa
     compared = run(town, "--state", str(tmp_path), "--reconcile")
     assert compared.returncode == 1, "the exchange is asked all the same, and does not answer"
     assert "127.0.0.1:1" in compared.stderr
+
+
+@pytest.fixture(scope="module")
+def retailer_only(town: Town) -> Path:
+    """The folder of a home without an exchange, with one metered quarter-hour, and its configuration."""
+    home = town.path / "retailer_only"
+    home.mkdir()
+    journal = Journal(home / "journal.sqlite")
+    journal.append("metered", metered_body(Metered(quarter(T0), 300, 0, 0, 0)), T0)
+    journal.close()
+    text = (town.path / "gateway.toml").read_text().partition("[market]")[0]
+    (home / "gateway.toml").write_text(text.replace(str(town.home.parent), str(home)))
+    return home
+
+
+def test_a_home_without_an_exchange_compares_nothing_and_waits_for_nothing(
+    town: Town, retailer_only: Path
+) -> None:
+    configured = ("--config", str(retailer_only / "gateway.toml"))
+    bill = run(town, *configured)
+    assert (bill.returncode, bill.stdout.count("0.04")) == (0, 4), bill.stdout
+    compared = run(town, *configured, "--reconcile")
+    assert (compared.returncode, compared.stdout) == (2, "")
+    assert "--reconcile needs a configuration with [market]" in compared.stderr
+    nowhere = ("--config", str(retailer_only / "none.toml"), "--state", str(retailer_only))
+    bare = run(town, *nowhere)
+    assert bare.returncode == 0, bare.stderr
+    assert "no exchange has heard of any of it" in bare.stdout
+    assert "wait for their settlement" not in bare.stdout
 
 
 def test_a_lost_exchange_is_said(town: Town) -> None:

@@ -51,13 +51,16 @@ def event(
 
 @dataclass
 class SmallVtn:
-    """``fault`` is an answer that is given to every question instead, status and body."""
+    """``fault`` is an answer that is given to every question instead, status and body; ``report_fault`` the same
+    for reports alone, and status 0 is a connection that breaks off. A report with ``chokes_on`` in its name is answered with 500."""
 
     url: str = ""
     programs: list[dict[str, Any]] = field(default_factory=lambda: [dict(PROGRAM)])
     events: list[Any] = field(default_factory=list)
     reports: list[dict[str, Any]] = field(default_factory=list)
     fault: tuple[int, bytes] | None = None
+    report_fault: tuple[int, bytes] | None = None
+    chokes_on: str = "nothing"
     tokens: int = 0
     asked: list[str] = field(default_factory=list)
     _good: set[str] = field(default_factory=set)
@@ -76,8 +79,13 @@ class SmallVtn:
         if request.headers.get("Authorization", "").removeprefix("Bearer ") not in self._good:
             return web.json_response({"title": "Unauthorized", "status": 401}, status=401)
         if request.method == "POST" and request.path == "/reports":
-            self.reports.append(await request.json())
-            return web.json_response(self.reports[-1], status=201)
+            if self.report_fault is not None:
+                return _faulty(request, *self.report_fault)
+            report = await request.json()
+            if self.chokes_on in report["reportName"]:
+                return web.Response(status=500)
+            self.reports.append(report)
+            return web.json_response(report, status=201)
         rows = {"/programs": self.programs, "/events": self.events}[request.path]
         skip, limit = int(request.query["skip"]), int(request.query["limit"])
         return web.json_response(rows[skip : skip + limit])
@@ -90,6 +98,12 @@ class SmallVtn:
         token = f"token-{self.tokens}"
         self._good.add(token)
         return web.json_response({"access_token": token, "token_type": "Bearer"})
+
+
+def _faulty(request: web.Request, status: int, body: bytes) -> web.StreamResponse:
+    if status == 0 and request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=status or 500, body=body)
 
 
 @asynccontextmanager

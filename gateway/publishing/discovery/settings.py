@@ -29,28 +29,50 @@ _UNTIMED = _ID + '"value":%s}'  # the gateway's time is not the world's, as in t
 
 
 def settings(home: HomeToDiscover, chosen: Callable[[Setting], bool]) -> dict[str, Component]:
-    return {name: _setting(home, each) for name, each in SETTINGS.items() if chosen(each)}
+    parts: dict[str, Component] = {}
+    for name, each in SETTINGS.items():
+        if chosen(each):
+            parts[name] = _setting(home, each)
+            if isinstance(each.kind, Number) and each.kind.optional:
+                parts[f"{name}_none"] = _none(home, each)
+    return parts
 
 
 def _setting(home: HomeToDiscover, setting: Setting) -> Component:
     """An entity that shows a setting and sets it by its command."""
     platform, quoted, look = _control(home, setting.kind)
-    value = '"{{ value }}"' if quoted else "{{ value }}"
-    if setting.key:
-        value = f'{{"{setting.key}":{value}}}'
     return {
         "platform": platform,
         **look,
         "name": setting.title,
-        "command_topic": f"{home.base}/cmd/{setting.command}",
-        "command_template": (_UNTIMED if home.untimed else _AROUND) % (setting.name, value),
+        **_command(home, setting, '"{{ value }}"' if quoted else "{{ value }}"),
         "state_topic": f"{home.base}/settings/{setting.name}",
         "value_template": NOT_KNOWN,
+        **identity(home, platform, setting.name),
+    }
+
+
+def _none(home: HomeToDiscover, setting: Setting) -> Component:
+    """The button beside a number that there may be none of: Home Assistant's number cannot say so."""
+    return {
+        "platform": "button",
+        "name": f"{setting.title}: none",
+        **_command(home, setting, "null"),
+        **identity(home, "button", f"{setting.name}_none"),
+    }
+
+
+def _command(home: HomeToDiscover, setting: Setting, value: str) -> Component:
+    """What both have: the setting's command, with ``value`` as JSON or a template that makes it."""
+    if setting.key:
+        value = f'{{"{setting.key}":{value}}}'
+    return {
+        "command_topic": f"{home.base}/cmd/{setting.command}",
+        "command_template": (_UNTIMED if home.untimed else _AROUND) % (setting.name, value),
         "qos": 1,
         "retain": False,
         "entity_category": "config",
         **available(home),
-        **identity(home, platform, setting.name),
     }
 
 
