@@ -162,6 +162,7 @@ FLASH = {
     ("huawei-sun2000", Control.BATTERY_POWER): {47087, 47246},
     ("alfen-eve", Control.CHARGE_PHASES): {1215},
     ("go-e", Control.CHARGE_PHASES): {332},
+    ("heidelberg-ec", Control.CHARGE_PHASES): {501},
     ("keba-p30", Control.CHARGE_PHASES): {5052},
     ("keba-p40", Control.CHARGE_PHASES): {5052},
     ("mennekes-compact", Control.CHARGE_PHASES): {0x0D04},
