@@ -27,9 +27,8 @@ from gateway.planner.offers import battery_offers
 from gateway.planner.schedule import expected_schedule, with_more
 
 _POINTS = 48
-# Quarter-hours for two hours, halves up to six, hours up to sixteen, then two at a time: on 60 days that is worth what
-# quarter-hours for twelve hours and hours then were (docs/planning.md).
-_GRADES = ((0, 1), (8, 2), (24, 4), (64, 8))
+# Quarter-hours for four hours, then halves; hours from twelve hours on, and two from a day on.
+_GRADES = ((0, 1), (16, 2), (48, 4), (96, 8))
 # Of the 0.1, 0.5 and 0.9 quantiles, and of a day without sun: the past week's errors do not know it, and
 # a planner who is sure of the afternoon's sun exports the morning's. With it that can cost something.
 _NET_WEIGHTS = np.array([0.25, 0.5, 0.22, 0.03])

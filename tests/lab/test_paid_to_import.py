@@ -47,8 +47,9 @@ async def test_the_sun_is_shut_down_and_that_earns(tmp_path: Path) -> None:
     on = await day(
         tmp_path / "on", Equipment(obeys=lambda s: replace(s, pv_limits_w={}, export_limit_w=0))
     )
-    earned = on.between(at("12:00"), at("14:00")).cost - off.between(at("12:00"), at("14:00")).cost
-    assert earned == pytest.approx(0.10, abs=0.02)
+    paid = off.between(at("12:00"), at("14:00")).cost
+    assert paid == pytest.approx(-0.10, abs=0.01)
+    assert paid < on.between(at("12:00"), at("14:00")).cost - 0.05
 
 
 def setpoints(asked: Order, **more: object) -> Setpoints:
