@@ -19,7 +19,9 @@ def days(sell_usd_per_mwh: float, car_kwh: float = 0.0, pv_kwh: float = 0.0) -> 
     car[4:8] = car_kwh / 4
     sun[40:60] = pv_kwh / 20
     load = np.full(QUARTERS, 0.1)
-    return Days(np.arange(QUARTERS) // 4, load, car, sun, price, price, zeros, zeros, 10.0, {})
+    return Days(
+        np.arange(QUARTERS) // 4 * 1.0, load, car, sun, price, price, zeros, zeros, 10.0, {}
+    )
 
 
 def test_the_car_is_not_charged_from_the_battery() -> None:
