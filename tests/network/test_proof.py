@@ -20,7 +20,16 @@ def days(sell_usd_per_mwh: float, car_kwh: float = 0.0, pv_kwh: float = 0.0) -> 
     sun[40:60] = pv_kwh / 20
     load = np.full(QUARTERS, 0.1)
     return Days(
-        np.arange(QUARTERS) // 4 * 1.0, load, car, sun, price, price, zeros, zeros, 10.0, {}
+        np.floor(np.arange(QUARTERS, dtype=np.float64) / 4),
+        load,
+        car,
+        sun,
+        price,
+        price,
+        zeros,
+        zeros,
+        10.0,
+        {},
     )
 
 
