@@ -51,7 +51,11 @@ LARGE = _HEAD + (
     "    link.sendall(framed(ORDERS.encode(Order(datetime.datetime.now(datetime.UTC), "
     "datetime.datetime.now(datetime.UTC), StandingSettings(20.0))) + b' ' * 500_000))\n"
 )
-FILLS_THE_LOG = _HEAD + "send()\nwhile True:\n    os.write(2, b'much ado\\n' * 500)\n"
+# More than a pipe and its reader hold; not for ever, for then a slow reader never leaves room for the guard's own lines.
+FILLS_THE_LOG = _HEAD + (
+    "send()\nfor _ in range(250):\n    os.write(2, b'much ado\\n' * 500)\n"
+    "os.write(2, b'enough\\n')\ntime.sleep(3600)\n"
+)
 OUT_OF_RANGE = _HEAD + (
     "while True:\n"
     "    now = datetime.datetime.now(datetime.UTC)\n"
