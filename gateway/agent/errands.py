@@ -12,6 +12,7 @@ from gateway.errors import ErrandError
 
 _NICE = 15
 _CPU_S = 300  # of the processor, then the kernel ends it
+_LONGEST_S = 1_800.0  # by the clock: one that waits for something would keep all others waiting
 _MOST_BYTES = 16 * 1024 * 1024
 _PROGRAM = "from gateway.cli import main; main()"
 
@@ -40,7 +41,10 @@ async def _output(words: list[str]) -> bytes:
         env={k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}, preexec_fn=_behind_all_else,
     )  # fmt: skip
     try:
-        out, said = await process.communicate()
+        async with asyncio.timeout(_LONGEST_S):
+            out, said = await process.communicate()
+    except TimeoutError:
+        raise ErrandError("it did not end; try again later") from None
     finally:
         if process.returncode is None:
             process.kill()

@@ -25,6 +25,7 @@ from gateway.config.tls import client_tls
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import ConfigError, MarketError, StorageError
 from gateway.escape import printable
+from gateway.log_budget import LogBudget
 from gateway.openadr.acting import KINDS, PRICES, ProgrammeEvents, usable
 from gateway.openadr.documents import Event, Program, event_of, program_of
 from gateway.openadr.vtn import Login, Vtn
@@ -65,10 +66,12 @@ class ProgrammeLoop:
         self._keeper, self._write = keeper, keeper.writer("programme")
         self._vtn = vtn_of(stated)
         self._availability = Availability("the programme's server")
-        self._said: set[str] = set()
+        self._lines = LogBudget(log, clock, most=10, period_s=3600.0)  # a stranger's words
+        self._unknown: set[str] = set()
         self._raw = ""
         self._lost_at: datetime | None = None
         self._account = ProgrammeAccount(stated, keeper, past)
+        self._known = ProgrammeEvents()
         self._known = self._restored()
         self._write(self._known)
 
@@ -92,13 +95,8 @@ class ProgrammeLoop:
         except MarketError as error:
             self._lost_at = self._lost_at or now
             self._availability.lost(f"{error}; what it said last holds")
-            found, refused = usable(self._known.events, now, self._stated.ven_name)
-            self._known = replace(
-                self._known,
-                found=tuple(found),
-                refused=tuple(refused),
-                alarm=self._alarm(now, error),
-            )
+            found, _ = usable(self._known.events, now, self._stated.ven_name)
+            self._known = replace(self._known, found=tuple(found), alarm=self._alarm(now, error))
         self._write(self._known)
         self._account.follow(self._known, now)
         if self._stated.reports and self._lost_at is None:
@@ -134,20 +132,22 @@ class ProgrammeLoop:
                 continue
             if event.program_id in followed:
                 found.append(event)
-                self._say_unknown(event)
+        self._say_unknown(found)
         held, why = usable(found, now, self._stated.ven_name)
-        for sentence in (*refused, *why):
-            if sentence not in self._said:
-                log.warning("programme: %s; it is not followed", sentence)
-        self._said |= {*refused, *why}
-        return ProgrammeEvents(tuple(found), tuple(held), now, (*refused, *why))
+        sentences = (*refused, *why)
+        for sentence in sentences:
+            if sentence not in self._known.refused:
+                self._lines.say(logging.WARNING, "programme: %s; it is not followed", sentence)
+        return ProgrammeEvents(tuple(found), tuple(held), now, sentences)
 
-    def _say_unknown(self, event: Event) -> None:
-        """What we do not act on is said once, by its kind."""
-        for kind in {p.kind for i in event.intervals for p in i.payloads} - {*KINDS, *PRICES}:
-            if kind not in self._said:
-                log.info("programme: events of kind %s change nothing here", printable(kind, 40))
-                self._said.add(kind)
+    def _say_unknown(self, events: Iterable[Event]) -> None:
+        """What we do not act on is said when it comes, by its kind."""
+        kinds = {p.kind for event in events for i in event.intervals for p in i.payloads}
+        unknown = kinds - {*KINDS, *PRICES}
+        for kind in sorted(unknown - self._unknown):
+            said = "programme: events of kind %s change nothing here"
+            self._lines.say(logging.INFO, said, printable(kind, 40))
+        self._unknown = unknown
 
     def _keep(self, programs: list[Any], events: list[Any], now: datetime) -> None:
         raw = json.dumps([programs, events], default=_number, separators=(",", ":"))

@@ -54,6 +54,8 @@ _WHOLE = 0.95  # of a day's quarter-hours, known, and it is judged
 _LONGEST_S = 3 * 3600.0
 _ANY_PRICE = 40.0  # per MWh, of a market that no tariff follows
 
+_NONSENSE = (ValueError, LookupError, TypeError, ArithmeticError)
+
 Material = Callable[[datetime], tuple[Sequence[Observed], KnownPrices, BatterySpec | None]]
 
 
@@ -103,7 +105,10 @@ class ForecastTrial:
         """For ever."""
         while True:
             await self._clock.sleep_until(self._due(self._clock.now()))
-            await self.tonight()
+            try:
+                await self.tonight()
+            except (StorageError, *_NONSENSE) as error:  # a past that no replay can be made of
+                log.warning("the trial of forecasts failed (%s); they stay as they are", error)
 
     def _due(self, now: datetime) -> datetime:
         """The next night's hour, or now, where this night's was missed by little."""
@@ -258,7 +263,7 @@ async def _money(trial: Trial) -> dict[str, dict[date, float]] | None:
         return await _replays(trial)
     except TimeoutError:
         log.warning("the trial of forecasts took too long; they stay as they are")
-    except (OSError, ValueError, LookupError, TypeError) as error:
+    except (OSError, *_NONSENSE) as error:
         log.warning("the trial of forecasts failed (%s); they stay as they are", error)
     return None
 

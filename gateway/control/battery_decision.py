@@ -111,10 +111,8 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
         new = _target(tick, without_w, coming_w, weighed)
         lost_per_h = _lost_by_staying(new, old, weighed)
         damping = damping.after(new, old, lost_per_h, _new_prices_last_h(tick))
-        if old.power_w is None and not (_releasable(tick) and new.reason is not Reason.NOT_FOR_CAR):
-            kept = new  # no calm is worth the reserve, or a battery that empties itself into a car
-        else:
-            kept = steady(new, old, damping, home, limits, coming_w)
+        keepable = _keepable(tick, old, without_w, coming_w)
+        kept = steady(new, old, damping) if keepable else new
         if kept.power_w is not None:
             shares = split(kept.power_w, home.batteries, limits.reserve_pct)
             before = memory.setpoints.batteries_w
@@ -145,11 +143,8 @@ def _unmeasured(tick: Tick) -> tuple[Target, Mapping[str, int]]:
 def _target(tick: Tick, without_w: float, coming_w: float, weighed: Weighed | None) -> Target:
     """What the batteries together should do now, inside every limit."""
     power_w, reason = _wanted(tick, without_w, weighed)
-    most_w = _beside_car_w(tick, without_w)
-    sold = (
-        reason is Reason.DELIVERY and tick.position_wh > 0
-    )  # is delivered; who draws more than it bought pays for it
-    if not sold and (without_w if power_w is None else power_w) > most_w:
+    most_w = math.inf if _delivers_sold(tick) else _beside_car_w(tick, without_w)
+    if (without_w if power_w is None else power_w) > most_w:
         power_w, reason = most_w, Reason.NOT_FOR_CAR
     if power_w is None:
         if _releasable(tick):
@@ -157,6 +152,24 @@ def _target(tick: Tick, without_w: float, coming_w: float, weighed: Weighed | No
         power_w, reason = without_w, Reason.RESERVE if _low(tick) else reason  # as by themselves
     power_w, why = within(power_w, tick.home, tick.limits, coming_w)
     return Target(round(power_w), why or reason)
+
+
+def _keepable(tick: Tick, old: Target, without_w: float, coming_w: float) -> bool:
+    """Whether what was decided before still keeps every limit, the reserve, and the battery out of the car."""
+    power_w = (
+        without_w if old.power_w is None else old.power_w
+    )  # by themselves inverters cover the home
+    beside_w = _beside_car_w(tick, without_w) + tick.inputs.control.deadband_w
+    if power_w > beside_w and not _delivers_sold(tick):
+        return False
+    if old.power_w is None:
+        return _releasable(tick)
+    return within(old.power_w, tick.home, tick.limits, coming_w)[1] is None
+
+
+def _delivers_sold(tick: Tick) -> bool:
+    """Whether something was sold for now: it is delivered, and who draws more than it bought pays for it."""
+    return not tick.held and tick.position_wh > 0 and tick.inputs.delivered_wh is not None
 
 
 def _low(tick: Tick) -> bool:

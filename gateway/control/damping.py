@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from gateway.control.batteries import can_give_w
-from gateway.control.limits import Limits, SteeredHome, within
 from gateway.domain.control import Reason
 from gateway.domain.readings import BatteryState
 
@@ -70,16 +69,11 @@ def steady(
     new: Target,
     old: Target,
     damping: Damping,
-    home: SteeredHome,
-    limits: Limits,
-    coming_w: float = 0.0,
 ) -> Target:
     """``new``, unless the change is too small or, where only prices ask for it, too soon.
 
-    An old power that a limit would cut by now is never kept.
+    For an ``old`` that may be kept: no calm is worth a limit.
     """
-    if old.power_w is not None and within(old.power_w, home, limits, coming_w)[1]:
-        return new
     if new.mode != old.mode:
         return old if damping.too_soon and new.reason.priced and old.reason.priced else new
     if new.power_w is None or old.power_w is None:

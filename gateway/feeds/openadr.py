@@ -77,8 +77,8 @@ class OpenAdr:
                 raise TypeError(f"{name} are no list")
             found += rows
             if len(rows) < PAGE:
-                break
-        return found
+                return found
+        raise FeedError(f"it has more than {MOST_PAGES * PAGE} {name}")
 
     def _price(self, each: Holding, since: datetime, until: datetime) -> tuple[str, FeedPrice]:
         span = Interval(max(each.start, since), min(each.end, until))
@@ -125,9 +125,12 @@ def feed(access: FeedAccess) -> OpenAdr:
         keys = json.loads(access.need("key"))
         who, secret = str(keys["client_id"]), str(keys["client_secret"])
         token_url, scope = keys.get("token_url"), str(keys.get("scope", ""))
+        if not isinstance(token_url, str | None):
+            raise TypeError("token_url is no text")
     except (ValueError, TypeError, KeyError, AttributeError):
         raise ConfigError(
-            f"price_feed {access.name!r}: the key file is JSON with client_id and client_secret"
+            f"price_feed {access.name!r}: the key file is JSON with client_id and client_secret,"
+            " as texts, and token_url and scope where they are needed"
         ) from None
     login = Login(access.need("url").rstrip("/"), who, secret, token_url, scope)
     zone = ZoneInfo(access.time_zone)

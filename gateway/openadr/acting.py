@@ -181,7 +181,7 @@ def valued(
         missing_wh = max(0.0, each.stored_wh - stored_wh)
         needs_h = _SPARE * missing_wh / max(1.0, spec.max_charge_w * spec.charge_efficiency)
         latest = each.start - timedelta(hours=needs_h)
-        if latest <= now < each.end or (latest <= now < each.start):
+        if latest <= now < each.end:
             curve = _raised(curve, each.stored_wh, _NOT_LEFT)
         elif each.start - _HELD_BACK <= now < each.start and import_price is not None:
             curve = _raised(curve, each.stored_wh, max(import_price, 0.0))

@@ -23,7 +23,8 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Credit:
-    """Of one quarter-hour of a dispatch; energies net at the meter, export +. ``money`` None = not known yet how much."""
+    """Of one quarter-hour of a dispatch; energies net at the meter, export +. ``money`` None = not known: the home
+    knows too few days for a baseline."""
 
     asked_wh: int
     net_wh: int

@@ -361,6 +361,23 @@ def test_the_reserve_is_not_given_for_the_sake_of_calm(value: float) -> None:
     assert out.battery_w == 0
 
 
+@pytest.mark.parametrize(
+    ("batteries_w", "reason"),
+    [({}, Reason.SELF_CONSUMPTION), ({"battery": 3_500}, Reason.PRICE_DISCHARGE)],
+)
+def test_no_battery_goes_on_into_a_car_for_the_sake_of_calm(
+    batteries_w: dict[str, int], reason: Reason
+) -> None:
+    """Resting is better by prices, by less than a change costs; meanwhile a car draws 3 kW beside a house of 500 W."""
+    calm = replace(CONTROL, battery_switch_cost=1.0)
+    before = replace(after(batteries_w, reason), regret=0.0, decided_s=990.0)
+    cars = (charger("car", power_w=3_000),)
+    seen = snapshot(grid=0, batteries=(battery(power_w=3_500, soc_pct=60),), chargers=cars)
+    out = ask(seen, priced(200, 230), control=calm, memory=before)
+    assert out.battery_w is not None
+    assert out.battery_w <= 500
+
+
 def test_what_must_stay_at_home_is_not_fed_in_for_the_sake_of_calm() -> None:
     before, cheap = {"battery": 5_000}, priced(20, 50, resellable=False)
     now = kept(home(grid=-4_500, power=5_000), cheap, before, Reason.PRICE_DISCHARGE, 990)

@@ -168,6 +168,26 @@ def test_no_battery_is_drained_below_its_reserve_but_for_the_fuse(tick: Decision
     assert given_w <= needed_w + TOLERANCE_W
 
 
+HELP = {Reason.FUSE, Reason.IMPORT_LIMIT, Reason.GRID_OPERATOR}
+
+
+@given(ticks())
+def test_no_calm_empties_a_battery_into_a_car(tick: DecisionInputs) -> None:
+    """Whatever was decided a moment before; only what was sold, and a limit of import, stand above it."""
+    order, car_w = tick.order, tick.snapshot.charger_w or 0.0
+    if car_w <= 100:
+        return
+    if order is not None:
+        unsold = tuple(replace(t, position_wh=min(t.position_wh, 0)) for t in order.terms)
+        tick = replace(tick, order=replace(order, terms=unsold))
+    out = decide(tick).setpoints
+    home_w = max(0.0, without_battery_w(tick) - car_w) + tick.control.deadband_w
+    if out.battery_w is None:
+        assert without_battery_w(tick) <= home_w + TOLERANCE_W, "the inverter covers the car"
+    elif out.reason not in HELP:
+        assert out.battery_w <= home_w + TOLERANCE_W
+
+
 @given(ticks())
 def test_what_must_stay_at_home_is_not_fed_into_the_grid(tick: DecisionInputs) -> None:
     """Energy of the flat night: the battery covers the house, whatever was decided a moment before."""

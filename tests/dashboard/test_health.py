@@ -201,6 +201,7 @@ async def test_a_report_is_the_masked_dump_and_one_is_made_at_a_time(tmp_path: P
         {"days": 14, "battery_kwh": 0.0},
         {"days": 14, "import_price": float("nan")},
         {"days": 14, "car_kwh": True},
+        {"days": 14, "battery_kwh": 10**400},
     ],
 )
 def test_only_numbers_within_bounds_reach_a_command(asked: object) -> None:

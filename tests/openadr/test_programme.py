@@ -304,6 +304,18 @@ def test_one_bad_event_is_refused_alone_and_said_once(
     assert caplog.text.count("event bad is not understood") == 1
 
 
+def test_a_server_that_fills_the_log_with_nonsense_does_not(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def play(home: Home) -> None:
+        for look in range(3):
+            home.vtn.events = [{"id": f"odd{look}-{n}"} for n in range(100)]
+            await home.look(1)
+
+    at_home(tmp_path, play)
+    assert 0 < caplog.text.count("is not understood") <= 10
+
+
 def test_events_come_in_pages_and_no_endless_row_of_them(tmp_path: Path) -> None:
     async def play(home: Home) -> None:
         home.vtn.events = [limit(f"e{n}", 9, priority=9) for n in range(120)]
