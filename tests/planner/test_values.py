@@ -96,7 +96,7 @@ def _by_the_formula(asked: Problem, spec: BatterySpec, grid: np.ndarray) -> np.n
     def at(value: np.ndarray, place: np.ndarray) -> np.ndarray:
         """Linear between points, 'never' and 'no room' a cell beyond."""
         around[0], around[-1] = grid[0] - cell, grid[-1] + cell
-        return np.interp(place, around, np.concatenate([[NEVER], value, [-NEVER]]))
+        return np.asarray(np.interp(place, around, np.concatenate([[NEVER], value, [-NEVER]])))
 
     value = np.broadcast_to(asked.end_value, (cases, scenarios, grid.size)).copy()
     made = [value]
