@@ -369,6 +369,7 @@ class TradingLoop:
             forecaster=self._forecaster,
             prices=self._market_prices,
             temperatures=outside.known(self._clock.now()) if outside else None,
+            careful=planner.first_days == "careful",
         )
         rules = self._market[1].known_rules if self._market else None
         if rules is None:

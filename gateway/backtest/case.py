@@ -57,6 +57,7 @@ class Case:
     rest_day: RestDay = weekend
     usual: Usual = UNKNOWN_HOME
     variant: Variant = USUAL  # of the forecasts
+    careful: bool = False  # the first three days, as `planner.first_days = "careful"`
 
     def with_battery(self, capacity_wh: float, wear_per_mwh: float) -> Case:
         """The same with another battery, its power and reserve in proportion."""
@@ -124,6 +125,7 @@ def case_of(settings: Settings) -> Case:
         grid_energy_stays=settings.battery.grid_energy == "home",
         rest_day=rest_days(settings),
         usual=usual(settings),
+        careful=settings.planner.first_days == "careful",
     )
 
 

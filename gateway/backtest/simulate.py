@@ -224,6 +224,7 @@ class Replay:
             forecaster=self._forecaster,
             prices=self._market,
             temperatures=None if outside is None else Temperatures(s.first, outside),
+            careful=case.careful,
         )
         known = KnownPrices(day_ahead=self._published)
         made = outlook_from(s.start(i), history, known, case.tariff, home, options)

@@ -100,10 +100,11 @@ class Planner(Part):
     strategy: str = Field("value", description="`value` or `greedy`")
     horizon_h: float = Field(36, ge=2, le=96, description="how far ahead is planned")
     quantity_quantile: float = Field(0.2, gt=0, lt=1, description="caution of offered quantities")
-    first_days: Literal["live", "shadow"] = Field(
+    first_days: Literal["careful", "live", "shadow"] = Field(
         "shadow",
         description="in a new home: `shadow` = the inverter works alone and nothing is offered until the plan, "
-        "reckoned beside it for three days or more, would not have done worse; for four weeks it gives way again when it falls 2 % behind",
+        "reckoned beside it for three days or more, would not have done worse; for four weeks it gives way again when it falls 2 % behind; "
+        "`careful` = the plan steers at once, for three days within what the inverter alone would hardly regret; `live` = at once and in full",
     )
     trials: bool = Field(
         True,

@@ -148,6 +148,7 @@ class Outlook:
     offer_intervals: int = 5  # how many coming intervals the market takes offers for
     trading: bool = False  # surplus can be sold at the market price when that is above export_price
     car_from_battery: bool = False  # whether control lets the battery feed a car
+    caution: float = 0.0  # 1: no whole day of the home is known; less while its forecasts' errors are not; 0: they are
     values_only: bool = (
         False  # of the plan only the values of the intervals that take offers are wanted
     )

@@ -109,12 +109,12 @@ def car_plan(
     charged = sum(energy)
     energy += [0.0] * (count - steps)
     points = tuple(grid.tolist())
-    intervals = Horizon.of(outlook.forecasts).intervals
+    coming = Horizon.of(outlook.forecasts)
     values = tuple(
         ValueCurve(interval, points, tuple(row))
-        for interval, row in zip(intervals, means.tolist(), strict=False)
+        for interval, row in zip(coming.intervals, means.tolist(), strict=False)
     )
-    given = price_values(outlook, grid, found.by_scenario)
+    given = price_values(coming, grid, coming.market_scenarios[:detailed], found.by_scenario)
     return CarPlan(energy, CarValues(values, given), _note(car, charged, outlook))
 
 
@@ -144,17 +144,19 @@ def _charges(
     return made
 
 
-def price_values(outlook: Outlook, grid: Array, by_scenario: Array) -> tuple[PriceValues, ...]:
-    """The values [D, K, S] of the first intervals, given the price that clears each."""
-    coming, points = Horizon.of(outlook.forecasts), tuple(grid.tolist())
-    prices = coming.market_scenarios[: len(by_scenario)]
-    if prices.shape[1] == 1:  # whatever clears, the value is the expected one
+def price_values(
+    coming: Horizon, grid: Array, prices: Array, by_price: Array
+) -> tuple[PriceValues, ...]:
+    """The values [D, K, S] of the first intervals, given the price [D, K] that clears each."""
+    if coming.market_scenarios.shape[1] == 1:  # whatever clears, the value is the expected one
         return ()
+    points = tuple(grid.tolist())
     made = []
-    each = zip(coming.intervals, prices.tolist(), by_scenario.tolist(), strict=False)
-    for interval, scenarios, rows in each:
+    for interval, candidates, rows in zip(
+        coming.intervals, prices.tolist(), by_price.tolist(), strict=False
+    ):
         curves = tuple(ValueCurve(interval, points, tuple(row)) for row in rows)
-        made.append(PriceValues(interval, tuple(scenarios), curves))
+        made.append(PriceValues(interval, tuple(candidates), curves))
     return tuple(made)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from gateway.domain.intervals import Interval, floor_quarter
 from gateway.domain.plan import BatterySpec, CarNeed, Observed, Outlook
 from gateway.domain.price import PriceSource
-from gateway.forecasts.history import Array, History, history_of, quarter_at, quarter_index
+from gateway.forecasts.history import DAY, Array, History, history_of, quarter_at, quarter_index
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.prices import PriceForecaster, PriceOutlook
 from gateway.forecasts.published import PublishedOutlook, published_outlook
@@ -21,6 +21,8 @@ from gateway.tariff import TariffRules, Terms
 
 # Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
 _BELOW_PEAK = 0.95
+_SOME_CAUTION = 0.5
+_TRIED = 3 * DAY  # quarter-hours of load: from then on the forecasts' errors are known
 USUAL_IMPORT, USUAL_EXPORT = 200.0, 50.0  # per MWh, of a household anywhere
 
 
@@ -74,6 +76,7 @@ class Options:
     quantity_quantile: float = 0.2
     offer_intervals: int = 5
     trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
+    careful: bool = False  # in a home of which less than three days are known (`planner.careful`)
     forecaster: EnergyForecaster | None = None
     prices: PriceForecaster | None = None
     temperatures: Temperatures | None = None
@@ -131,7 +134,14 @@ def outlook_from(
         offer_intervals=options.offer_intervals,
         trading=options.trading,
         car_from_battery=home.car_from_battery,
+        caution=_caution(history) if options.careful else 0.0,
     )
+
+
+def _caution(history: History) -> float:
+    """See `Outlook.caution`."""
+    known = int(np.count_nonzero(~np.isnan(history.load)))
+    return 1.0 if known < DAY else _SOME_CAUTION if known < _TRIED else 0.0
 
 
 def _import_limit(

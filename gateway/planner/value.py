@@ -16,6 +16,7 @@ from gateway.forecasts.history import Array
 from gateway.forecasts.prices import scenario_chances
 from gateway.forecasts.regression import quantile
 from gateway.planner.car import car_plans, price_values
+from gateway.planner.careful import bounds, held_by_price, held_means
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import (
     Problem,
@@ -44,9 +45,9 @@ class ValueStrategy:
     def plan(self, outlook: Outlook) -> Plan:
         """Values, offers and schedule; pure."""
         spec = outlook.battery or no_battery()
-        grid = energy_grid(spec, _POINTS)
+        coming, grid = Horizon.of(outlook.forecasts), energy_grid(spec, _POINTS)
         problem, weights = home_problem(outlook)
-        count = len(outlook.forecasts)
+        count = len(coming)
         chances = scenario_chances(weights, problem.transitions, count)
         cars = car_plans(outlook, problem, chances)
         problem = replace(
@@ -60,18 +61,23 @@ class ValueStrategy:
         first = detailed if outlook.values_only else None
         values = marginal_values(merged, spec, grid, chances, detailed, first)
         means, ends = values.expected, values.by_scenario
+        given = coming.market_scenarios[:detailed], ends
+        if outlook.caution:
+            limits = bounds(outlook, spec)
+            means = held_means(means, grid, outlook, limits, spec)
+            given = held_by_price(given, grid, outlook, limits, spec)
+            ends = given[1][:, 1:-1]
         points = tuple(grid.tolist())
-        intervals = Horizon.of(outlook.forecasts).intervals
         plan = Plan(
             made_at=outlook.now,
             strategy=self.name,
             values=tuple(
                 ValueCurve(interval, points, tuple(row))
-                for interval, row in zip(intervals, means.tolist(), strict=False)
+                for interval, row in zip(coming.intervals, means.tolist(), strict=False)
             ),
             cars=cars.values,
             notes=cars.notes,
-            price_values=price_values(outlook, grid, ends),
+            price_values=price_values(coming, grid, *given),
             import_limit_w=outlook.import_limit_w,
         )
         if outlook.values_only:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from gateway.backtest.case import Case, evaluation_case
 from gateway.backtest.data import COLUMNS, Series, read_series
 from gateway.forecasts.history import quarter_start
+from gateway.tariff import TariffRules
 
 FIRST = 1_907_736  # 2024-05-30T06:00Z, local midnight at UTC-6
 
@@ -39,8 +41,21 @@ def case() -> Case:
 @pytest.fixture(scope="session")
 def ercot() -> Series:
     """The shared data; tests that need it are skipped where it is absent."""
+    return _shared("ercot_south_2024_jun_oct.csv")
+
+
+@pytest.fixture(scope="session")
+def new_york() -> tuple[Series, Case]:
+    """Another market's shared data, and the evaluation case in its time zone."""
+    zone = ZoneInfo("Etc/GMT+5")
+    usual = evaluation_case()
+    here = replace(usual, zone=zone, tariff=TariffRules(usual.tariff.tariff, zone))
+    return _shared("nyiso_nyc_2018_jun_oct.csv"), here
+
+
+def _shared(name: str) -> Series:
     root = os.environ.get("HEG_SHARED", Path(__file__).parents[3] / "shared")
-    path = Path(root) / "data" / "ercot_south_2024_jun_oct.csv"
+    path = Path(root) / "data" / name
     if not path.exists():
         pytest.skip(f"shared data {path.name} is absent (HEG_SHARED)")
     return read_series(path)
