@@ -270,17 +270,40 @@ def _transactive(scenario: Scenario) -> Iterator[Check]:
 
 
 def _shape(found: Sequence[dict[str, Any]]) -> Iterator[Check]:
-    """Earnings fall with more storage, by less and less: Sioshansi 2009 (PJM), arXiv 1805.05115."""
+    """Earnings fall with more storage, by less and less: Sioshansi 2009 (PJM), arXiv 1805.05115.
+
+    A seed's curve is a step function met by chance; a bend counts where it is more than two standard
+    errors of the seeds (with one seed there is no error to reckon with).
+    """
     if not found or "saturation" not in found[0]:
         return
     points = [p["homes"] for p in found[0]["saturation"]]
-    mean = [
-        float(np.mean([s["saturation"][n]["usd_per_kwh_year"] for s in found]))
-        for n in range(len(points))
-    ]
-    slopes = np.diff(mean) / np.diff(points)
-    falls, bends = bool((slopes < 0).all()), bool((np.diff(slopes) > -1e-9 * abs(slopes[0])).all())
+    usd = np.array([[p["usd_per_kwh_year"] for p in s["saturation"]] for s in found])
+    falls, bends = shape(np.array(points, float), usd)
+    mean = usd.mean(axis=0)
     fall = 1 - mean[-1] / mean[0] if mean[0] else 0.0
     yield Check("Earnings of a kWh fall with more storage, by less and less", "Sioshansi et al. 2009 (PJM); arXiv 1805.05115",
                 "falls, and bends upward", f"{'falls' if falls else 'does not fall'}, {'bends upward' if bends else 'does not bend upward'};"
-                f" -{fall:.0%} at {points[-1]:,} homes", passed=falls and bends)  # fmt: skip
+                f" -{fall:.0%} at {points[-1]:,} homes ({len(usd)} seeds)", passed=falls and bends)  # fmt: skip
+
+
+def shape(homes: Array, usd: Array) -> tuple[bool, bool]:
+    """Whether ``usd`` [seed, point] falls over ``homes`` [point] and bends upward.
+
+    Upward: no step is steeper than the one before, and the last is flatter than the first, both by two
+    standard errors of the seeds.
+    """
+    slopes = np.diff(usd, axis=1) / np.diff(homes)
+    steps = np.diff(slopes, axis=1)
+    whole = slopes[:, -1] - slopes[:, 0]
+    grain = 1e-9 * float(abs(slopes).max(initial=0.0))
+    falls = bool((slopes.mean(axis=0) < 0).all())
+    steeper = bool((steps.mean(axis=0) < -2 * _error(steps) - grain).any())
+    return falls, not steeper and bool(whole.mean() > 2 * _error(whole))
+
+
+def _error(of: Array) -> Array:
+    """The standard error of the mean over the seeds; 0 with one."""
+    n = len(of)
+    found: Array = of.std(axis=0, ddof=1) / np.sqrt(n) if n > 1 else np.zeros(of.shape[1:])
+    return found
