@@ -255,7 +255,8 @@ def test_energy_without_a_price_is_no_saving(unknown: int, compares: bool) -> No
     sunny = [r.interval.start for r in rows if r.export_wh]
     flat = {"kind": "flat", "per_kwh": "0.30"}
     followed = rules(import_price=flat, export_price={"kind": "published"})
-    book.prices = {i.start: {"export_per_kwh": "0.08"} for i in quarters(start, end)}
+    for i in quarters(start, end):
+        book.prices[i.start] = {"export_per_kwh": "0.08"}
     whole = account(book, followed, flows_for(rows, [0.0] * len(rows)), BATTERY)
     assert whole.of(start, end).bill.unpriced_wh == 0
     for moment in sunny[:unknown]:

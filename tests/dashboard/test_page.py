@@ -226,7 +226,8 @@ async def test_a_bill_that_is_not_whole_says_so(page: Page, source: Source) -> N
     lacking = replace(
         whole.month, bill=replace(whole.month.bill, unpriced_wh=3_100), programme_unknown=2
     )
-    source.now = replace(source.now, bills=replace(whole, month=lacking))
+    now = NOW + timedelta(minutes=1)
+    source.now = replace(source.now, bills=replace(whole, month=lacking), time=now)
     await expect(page.locator("#tiles")).to_contain_text(
         "Bill this month$42.10 without 3.1 kWh of unknown price without what the programme still owes"
     )
