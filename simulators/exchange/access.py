@@ -127,7 +127,7 @@ class Access:
             await self._market.ledger.append(batch)
         self._token_key = bytes.fromhex(self._market.marks[_TOKEN_KEY])
 
-    def sign_in(self, request: web.Request) -> Registered:
+    def sign_in(self, request: web.BaseRequest) -> Registered:
         """The party of the bearer token, or a Problem 401."""
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
@@ -158,7 +158,7 @@ class Access:
         text = f"{said}|{party.secret_hash}".encode()
         return f"{said}.{hmac.new(self._token_key, text, hashlib.sha256).hexdigest()}"
 
-    def issue_token(self, request: web.Request, grant_type: str) -> dict[str, object]:
+    def issue_token(self, request: web.BaseRequest, grant_type: str) -> dict[str, object]:
         """OAuth2 client credentials (RFC 6749 section 4.4) by HTTP Basic."""
         if grant_type != "client_credentials":
             raise problems.Problem("unsupported-grant-type", 400, "use client_credentials")
