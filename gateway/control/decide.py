@@ -50,7 +50,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         pv_w = {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
     elif not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
         pv_w = pv_limits_w(
-            inputs.snapshot,
+            heat_decision.falling(inputs.snapshot, heat),
             limits,
             inputs.memory.setpoints,
             near=inputs.monotonic_s - held_s < FREED_S,

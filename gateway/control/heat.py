@@ -15,6 +15,7 @@ from gateway.domain.plan import HeatNeed
 from gateway.domain.readings import HeaterState
 
 NOTHING_K = 0.3  # so near the target the water is warm
+COOLER_K = 2.0  # what was as warm as it may be is heated again when it is so much cooler
 WARMER_K = 3.0  # what was too cold is heated by so much more, so that it is not heated twice
 
 
@@ -68,8 +69,9 @@ def too_cold(state: HeaterState, spec: Heater, was_cold: bool) -> bool:
     return state.temperature_c < least_c + (WARMER_K if was_cold else 0.0)
 
 
-def too_warm(state: HeaterState, spec: Heater) -> bool:
-    """Whether nothing more may be heated: it is at its most, or that is not known."""
+def too_warm(state: HeaterState, spec: Heater, was_on: bool) -> bool:
+    """Whether nothing more may be heated: it is at its most (or was, and has hardly cooled), or that is not known."""
     if spec.litres is None:
         return False
-    return state.temperature_c is None or state.temperature_c >= spec.max_c
+    most_c = spec.max_c if was_on else max(spec.target_c, spec.max_c - COOLER_K)
+    return state.temperature_c is None or state.temperature_c >= most_c

@@ -20,11 +20,12 @@ from gateway.control.inputs import HeaterMemory
 from gateway.control.tick import Tick
 from gateway.domain.heat import Heater, HeatReason, SgReady
 from gateway.domain.plan import HeatNeed
-from gateway.domain.readings import HeaterState
+from gateway.domain.readings import HeaterState, Snapshot
 
 SWITCH_COST = (
     0.002  # currency units: so much must have been lost before what is only on or off is switched
 )
+LITTLE_SUN_W = 200.0  # with less it is the battery's
 _LONGEST_TICK_S = 60.0
 
 
@@ -50,10 +51,14 @@ class _Wanted:
 def heaters(tick: Tick, coming_w: float, held_back_w: float) -> HeatTick:
     """``coming_w`` is what cars will draw beyond the present, ``held_back_w`` sun that only flows if it is drawn."""
     control, inputs = tick.inputs.control, tick.inputs
-    steered = [h for h in inputs.snapshot.heaters if h.steerable and h.name in control.heaters]
+    memories = inputs.memory.heaters
+    steered = [
+        _with_power(h, control.heaters[h.name], memories.get(h.name, HeaterMemory()))
+        for h in inputs.snapshot.heaters
+        if h.steerable and h.name in control.heaters
+    ]
     if not steered:
         return HeatTick()
-    memories = inputs.memory.heaters
     needs = heat_needs(steered, control.heaters, inputs.now, control.zone)
     chosen = _chosen(tick, steered, needs, coming_w, held_back_w)
     found = HeatTick(memories={})
@@ -75,6 +80,27 @@ def heaters(tick: Tick, coming_w: float, held_back_w: float) -> HeatTick:
             found.sg_ready[state.name] = int(SgReady.BLOCKED)
             found.reasons[state.name] = HeatReason.DIMMED
     return replace(found, memories=kept)
+
+
+def _with_power(state: HeaterState, spec: Heater, before: HeaterMemory) -> HeaterState:
+    """Of a heat pump that does not tell what it draws: all that it can while it is told to, and nothing else."""
+    if state.power_w is not None or not state.pump:
+        return state
+    return replace(state, power_w=spec.most_w if before.on else 0.0)
+
+
+def falling(snapshot: Snapshot, heat: HeatTick) -> Snapshot:
+    """The home as it is once the heaters draw what they are told now: sun that they took is held back at once."""
+    drops = [
+        h.power_w - heat.heaters_w[h.name]
+        for h in snapshot.heaters
+        if h.power_w is not None and h.name in heat.heaters_w
+    ]
+    falls_w = sum(max(0.0, w) for w in drops)
+    if not falls_w or snapshot.load_w is None or snapshot.grid_w is None:
+        return snapshot
+    left_w = max(0.0, snapshot.load_w - falls_w)
+    return replace(snapshot, load_w=left_w, grid_w=snapshot.grid_w - (snapshot.load_w - left_w))
 
 
 def _chosen(
@@ -121,7 +147,7 @@ def _wanted(
     """What it should draw, before limits; and whether its water is too cold."""
     spec = tick.inputs.control.heaters[state.name]
     cold = too_cold(state, spec, before.cold)
-    if too_warm(state, spec):
+    if too_warm(state, spec, before.on):
         unknown = state.temperature_c is None
         return _Wanted(0.0, HeatReason.UNKNOWN if unknown else HeatReason.WARM), False
     if cold:
@@ -136,7 +162,10 @@ def _wanted(
     if choice.power_w <= 0:
         why = HeatReason.WARM if need.energy_wh <= 0 else HeatReason.LATER
         return _Wanted(0.0, why, choice.gain_per_h), False
-    why = HeatReason.SUN if choice.by_sun else HeatReason.CHEAP
+    why = HeatReason.CHEAP
+    if choice.by_sun:
+        sun_w = tick.inputs.snapshot.pv_w or 0.0
+        why = HeatReason.SUN if sun_w >= LITTLE_SUN_W else HeatReason.STORED
     return _Wanted(choice.power_w, why, choice.gain_per_h), False
 
 
@@ -145,12 +174,15 @@ def _within(
 ) -> tuple[float, HeatReason, HeaterMemory]:
     """``wanted`` in whole steps within ``free_w``, and no more often switched than it may be. A limit waits for nothing."""
     power_w, reason, memory = spec.stepped_w(wanted.power_w), wanted.reason, before
+    asked_w = power_w
     if wanted.gain_per_h is not None:
         power_w, memory = _rested(wanted, power_w, spec, before, at)
-    elif reason in (HeatReason.WARM, HeatReason.LATER) and before.on:
-        power_w = spec.least_w if at - before.since_s < spec.min_on_s else 0.0
+    elif reason is HeatReason.LATER and before.on and at - before.since_s < spec.min_on_s:
+        power_w = spec.least_w
     elif power_w and not before.on and at - before.since_s < spec.min_off_s:
         power_w = 0.0
+    if bool(power_w) != bool(asked_w):
+        reason = HeatReason.STEADY
     allowed_w = spec.stepped_w(min(power_w, free_w))
     if allowed_w < power_w:
         power_w, reason = allowed_w, HeatReason.LIMIT

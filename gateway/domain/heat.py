@@ -33,9 +33,11 @@ class HeatReason(StrEnum):
     COLD = "cold"
     DEADLINE = "deadline"
     SUN = "sun"
+    STORED = "stored"
     CHEAP = "cheap"
     LATER = "later"
     WARM = "warm"
+    STEADY = "steady"
     LIMIT = "limit"
     UNKNOWN = "unknown"
     DIMMED = "dimmed"
@@ -51,9 +53,11 @@ _WORDS = {
     HeatReason.COLD: "the water is below its least temperature",
     HeatReason.DEADLINE: "it heats now to be warm in time",
     HeatReason.SUN: "it takes surplus of the sun",
+    HeatReason.STORED: "the battery has more than the house will need",
     HeatReason.CHEAP: "energy is cheap now",
     HeatReason.LATER: "later is better",
     HeatReason.WARM: "the water is warm enough",
+    HeatReason.STEADY: "it is not switched so soon",
     HeatReason.LIMIT: "the fuse or a limit leaves no room",
     HeatReason.UNKNOWN: "its temperature or the meter is not known",
     HeatReason.DIMMED: "the grid operator allows no more",

@@ -113,7 +113,7 @@ METRICS: Mapping[str, Metric] = {
         Metric("heat_power_w", "W", "what a heating rod, boiler or heat pump draws"),
         Metric("heat_energy_wh", "Wh", "lifetime energy into heat", _LIFETIME),
         Metric("heat_temperature_c", "°C", "water in the tank"),
-        Metric("sg_ready_state", "", " | ".join(_SG_READY), choices=_SG_READY, detail=True),
+        Metric("heat_pump_state", "", " | ".join(_SG_READY), choices=_SG_READY, detail=True),
         Metric("load_power_w", "W", "all consumption of the home, the car included"),
         Metric("inverter_state", "", "the inverter's own operating state", detail=True),
         Metric(

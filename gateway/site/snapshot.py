@@ -84,10 +84,10 @@ def join(
             _heater(
                 s,
                 _able(s, Control.HEAT_POWER, controls) or _able(s, Control.SG_READY, controls),
-                pump=has(s, "sg_ready_state"),
+                pump=has(s, "heat_pump_state"),
             )
             for s in states
-            if any(has(s, m) for m in ("heat_power_w", "sg_ready_state"))
+            if any(has(s, m) for m in ("heat_power_w", "heat_pump_state"))
         ),
     )
 
