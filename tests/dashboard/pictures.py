@@ -24,7 +24,7 @@ SHOTS: dict[str, dict[str, Any]] = {
     "dark": {"viewport": {"width": 1280, "height": 1340}, "color_scheme": "dark"},
     "phone": {"viewport": {"width": 390, "height": 1340}, "color_scheme": "light"},
 }
-# What the replay of the home's past needs to know of it; the rest is in its state folder.
+# What the replay of the home's past needs to know of it, with a tariff by which it matters when energy is used.
 CONFIG = """\
 state_dir = "{state}"
 [site]
@@ -38,8 +38,11 @@ host = "127.0.0.1"
 [battery]
 capacity_wh = 13500
 [tariff]
-import_price = {{ kind = "flat", per_kwh = "0.14" }}
-export_price = {{ kind = "flat", per_kwh = "0.03" }}
+export_price = {{ kind = "flat", per_kwh = "0.05" }}
+[tariff.import_price]
+kind = "time_of_use"
+otherwise_per_kwh = "0.14"
+periods = [{{ from = "16:00", to = "21:00", per_kwh = "0.34" }}, {{ from = "23:00", to = "06:00", per_kwh = "0.08" }}]
 """
 
 
@@ -83,7 +86,6 @@ async def whole(page: Page, folder: Path, name: str) -> None:
 async def sections(page: Page, folder: Path, name: str) -> None:
     await page.get_by_text("What happened").click()
     await page.locator(".device summary").last.click()
-    await page.locator("#if-days").select_option("7")
     await page.locator("#if-battery_kwh").fill("20")
     await page.get_by_role("button", name="Work it out").click()
     await expect(page.locator("#what-if-answer")).to_be_visible()
