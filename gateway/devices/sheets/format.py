@@ -395,7 +395,12 @@ class Says(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 Control_ = Literal[
-    "battery_power_w", "pv_limit_w", "export_limit_w", "charge_phases", "charge_current_a"
+    "battery_power_w",
+    "pv_limit_w",
+    "export_limit_w",
+    "reserve_pct",
+    "charge_phases",
+    "charge_current_a",
 ]
 
 
