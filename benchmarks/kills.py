@@ -1,12 +1,14 @@
 """kill -9 of guard and agent, the two real processes, a thousand times, with backups put back in between.
 
-The processes trade with the simulated exchange on a simulated clock that all share; they die at random
-moments around the market's calls, a third of the deaths takes both. At the end the account is held
-against the exchange's own. Two towns run side by side, one a core.
+The processes trade with the simulated exchange on a simulated clock that all share; they die at seeded
+moments around the market's calls: the agent alone, the guard (the kernel ends its agent), or both at once.
+The deaths are told in chapters, each with a home, an account and an exchange of its own; at a chapter's end
+the account is held against the exchange's own. Two chapters run side by side, one a core.
 
-    python -m benchmarks.kills --kills 1000 --restores 40
+    python -m benchmarks.kills --kills 1000 --restores 40 [--progress FILE]
 
-Ends with 1 where anything is lost, doubled or orphaned, or a sum is not 0.
+With a file of progress each chapter that has ended is a line there, and whoever starts again goes on with
+those that are missing. Ends with 1 where anything is lost, doubled or orphaned, or a sum is not 0.
 """
 
 from __future__ import annotations
@@ -19,18 +21,21 @@ import random
 import subprocess
 import sys
 import tempfile
-import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import Any
 
 from tests.safety.kills import Kills
 from tests.safety.two_processes import NOON, Town, in_town
 
 ROOT = Path(__file__).parents[1]
+CHAPTER = 50  # kills of one home
 
 
-async def one_town(kills: int, restores: int, seed: int) -> dict[str, object]:
-    """One town's deaths, and what was found."""
-    result: dict[str, object] = {}
+async def chapter(kills: int, restores: int, seed: int) -> dict[str, Any]:
+    """One home's deaths, and what was found."""
+    result: dict[str, Any] = {"seed": seed}
 
     async def story(town: Town) -> None:
         run = Kills(town, random.Random(seed))
@@ -46,54 +51,73 @@ async def one_town(kills: int, restores: int, seed: int) -> dict[str, object]:
     return result
 
 
+def in_its_own_process(kills: int, restores: int, seed: int) -> dict[str, Any]:
+    command = (sys.executable, "-m", "benchmarks.kills", "--alone", "--kills", str(kills),
+               "--restores", str(restores), "--seed", str(seed))  # fmt: skip
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, check=False)
+    if ended.returncode:
+        return {"seed": seed, "faults": [f"chapter {seed} ended with {ended.returncode}"]}
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def shares(total: int, parts: int) -> list[int]:
+    return [total * (n + 1) // parts - total * n // parts for n in range(parts)]
+
+
+def told(chapters: list[dict[str, Any]]) -> int:
+    """Print the sum of all; the exit code."""
+    kills: Counter[str] = Counter()
+    for one in chapters:
+        kills.update(one.get("kills", {}))
+    who = ", ".join(f"{kills[name]} of {words}" for name, words in _WORDS.items())
+    print(
+        f"{kills.total()} kills ({who}), {sum(one.get('restores', 0) for one in chapters)} backups"
+        f" put back, {sum(one.get('hours', 0) for one in chapters):.0f} simulated hours"
+    )
+    faults = [fault for one in chapters for fault in one["faults"]]
+    print(*faults[:20], sep="\n", end="\n" if faults else "")
+    print(f"lost, doubled, orphan or a sum that is not 0: {len(faults)}")
+    return 1 if faults else 0
+
+
+_WORDS = {"agent": "the agent", "guard": "the guard", "both": "both at once"}
+
+
 def main() -> int:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("--kills", type=int, default=20)
     words.add_argument("--restores", type=int, default=None, help="default: one in 25 kills")
     words.add_argument("--seed", type=int, default=1)
-    words.add_argument("--towns", type=int, default=os.cpu_count() or 1)
+    words.add_argument("--at-once", type=int, default=os.cpu_count() or 1)
+    words.add_argument("--progress", type=Path, help="a line for each chapter that has ended")
     words.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     asked = words.parse_args()
     restores = asked.kills // 25 if asked.restores is None else asked.restores
     if asked.alone:
-        print(json.dumps(asyncio.run(one_town(asked.kills, restores, asked.seed))))
+        print(json.dumps(asyncio.run(chapter(asked.kills, restores, asked.seed))))
         return 0
-    began, towns = time.monotonic(), max(1, min(asked.towns, asked.kills // 10))
-    parts = []
-    for n in range(towns):
-        share, back = (
-            total * (n + 1) // towns - total * n // towns for total in (asked.kills, restores)
+    count = -(-asked.kills // CHAPTER)
+    plan = list(
+        zip(
+            shares(asked.kills, count),
+            shares(restores, count),
+            range(asked.seed, asked.seed + count),
+            strict=True,
         )
-        parts.append(
-            subprocess.Popen(
-                [sys.executable, "-m", "benchmarks.kills", "--alone", "--kills", str(share),
-                 "--restores", str(back), "--seed", str(asked.seed + n)],
-                stdout=subprocess.PIPE, text=True, cwd=ROOT,
-            )
-        )  # fmt: skip
-    faults: list[str] = []
-    total = {"agent": 0, "both": 0, "restores": 0, "hours": 0.0}
-    for part in parts:
-        out, _ = part.communicate()
-        if part.returncode:
-            faults.append(f"a town ended with {part.returncode}")
-            continue
-        found = json.loads(out)
-        faults += found["faults"]
-        sys.stderr.write(found.get("log", ""))
-        total["restores"] += found["restores"]
-        total["hours"] += found["hours"]
-        for kind, count in found["kills"].items():
-            total[kind] += count
-    print(
-        f"{total['agent'] + total['both']} kills ({total['both']} of guard and agent together),"
-        f" {total['restores']} backups put back, {total['hours']:.0f} simulated hours,"
-        f" {(time.monotonic() - began) / 60:.1f} min"
     )
-    for fault in faults[:20]:
-        print(fault)
-    print(f"lost, doubled, orphan or a sum that is not 0: {len(faults)}")
-    return 1 if faults else 0
+    ended: list[dict[str, Any]] = []
+    if asked.progress and asked.progress.exists():
+        ended = [json.loads(line) for line in asked.progress.read_text().splitlines()]
+    done = {one["seed"] for one in ended}
+    with ThreadPoolExecutor(asked.at_once) as pool:
+        running = [pool.submit(in_its_own_process, *one) for one in plan if one[2] not in done]
+        for each in as_completed(running):
+            ended.append(found := each.result())
+            if asked.progress:
+                with asked.progress.open("a") as file:
+                    file.write(json.dumps(found) + "\n")
+    return told(ended)
 
 
 if __name__ == "__main__":

@@ -245,7 +245,9 @@ class TradingLoop:
         plan = self._strategy.plan(outlook)
         known = self._past(floor_quarter(now) - HISTORY)
         unmeasured = guesses(known, self._usual, has_panels=_has_panels(snapshot))
-        plan = replace(plan, assumed=assumptions(plan.schedule, self._zone) + unmeasured)
+        unpublished = assumptions(plan.schedule, self._zone)
+        unstated = self._settings.tariff.guesses()
+        plan = replace(plan, assumed=unpublished + unmeasured + unstated)
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         if state.shadow:

@@ -5,6 +5,7 @@ Missing input has a defined action, never 'keep the last value': it releases, or
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from gateway.control import battery_decision, car_decision, charging, heat_decision
@@ -62,6 +63,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         charger_phases={name: 1 for name, memory in cars.phases.items() if memory.one},
         pv_limits_w=pv_w,
         export_limit_w=export_limit_w(limits),
+        reserve_pct=math.ceil(settings.reserve_pct),
         reason=stored.reason,
         phase_reasons={n: memory.why for n, memory in cars.phases.items() if memory.why},
         heaters_w=heat.heaters_w,
@@ -120,7 +122,8 @@ def _alone(inputs: DecisionInputs) -> Decision:
     """Without a grid the reserve is for the house: whatever was held is let go, and cars wait.
 
     An inverter that feeds the home alone follows its load by itself, panels included; any setpoint of
-    ours would darken it. Only the export limit stays as it is: it is void without a grid, and kept in flash.
+    ours would darken it. Only the export limit and the devices' own reserve stay as they are: both are void without a
+    grid, and kept in flash.
     """
     before = inputs.memory.setpoints
     setpoints = Setpoints(
@@ -128,6 +131,7 @@ def _alone(inputs: DecisionInputs) -> Decision:
         charger_phases=before.charger_phases,
         export_limit_w=before.export_limit_w,
         heaters_w={h.name: 0 for h in inputs.snapshot.heaters if h.steerable and not h.pump},
+        reserve_pct=before.reserve_pct,
         reason=Reason.OFF_GRID,
         phase_reasons=before.phase_reasons,
     )

@@ -109,6 +109,8 @@ def _bill(bills: Bills | None) -> dict[str, Any] | None:
             "without_gateway": cents(found.without_gateway),
             "without_battery": cents(found.without_battery),
             "without_sun": cents(found.without_sun),
+            "unpriced_wh": found.bill.unpriced_wh,
+            "programme_unknown": found.programme_unknown > 0,
         }
         for name, found in (("today", bills.today), ("month", bills.month))
     }

@@ -187,7 +187,8 @@ class ControlSheet:
     @property
     def presence(self) -> str:
         """The reading without which there is nothing to steer: absent there, the control is withheld."""
-        return "battery_soc_pct" if self.control is Control.BATTERY_POWER else ""
+        of_battery = self.control in (Control.BATTERY_POWER, Control.RESERVE)
+        return "battery_soc_pct" if of_battery else ""
 
 
 def voices(sources: Iterable[str]) -> int:

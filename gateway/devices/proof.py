@@ -69,6 +69,7 @@ _OWNERS_WORDS = {
     Control.BATTERY_POWER: "its battery",
     Control.PV_LIMIT: "the limit of its output",
     Control.EXPORT_LIMIT: "its export limit",
+    Control.RESERVE: "the reserve that it keeps by itself",
     Control.CHARGE_CURRENT: "the car's charging",
     Control.CHARGE_PHASES: "the change between one and three phases",
     Control.HEAT_POWER: "its heating",

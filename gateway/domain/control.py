@@ -20,6 +20,9 @@ class Control(StrEnum):
     BATTERY_POWER = "battery_power_w"  # W, discharge +, charge -
     PV_LIMIT = "pv_limit_w"  # W, upper limit of the inverter's AC output
     EXPORT_LIMIT = "export_limit_w"  # W, upper limit at the grid connection, kept by the device
+    RESERVE = (
+        "reserve_pct"  # state of charge below which the device itself gives no more on the grid
+    )
     CHARGE_CURRENT = "charge_current_a"  # A per phase, 0 = pause
     CHARGE_PHASES = "charge_phases"  # 1 = one phase only; released: as many as there are
     HEAT_POWER = "heat_power_w"  # W into a rod or boiler, 0 = off
@@ -102,8 +105,9 @@ class Setpoints:
     ``charger_phases`` are those that are to switch on one phase only, by name, and ``phase_reasons`` say why each that
     was switched, either way, uses the phases that it uses.
     ``export_limit_w`` is for devices that keep such a limit by themselves; ``pv_limits_w`` are the most that
-    inverters may feed into the home, by name, where none does. ``reason`` says which rule decided the
-    battery. ``heaters_w`` are the rods and boilers, ``sg_ready`` the heat pumps that are told another state than
+    inverters may feed into the home, by name, where none does. ``reserve_pct`` is for devices that keep a reserve by
+    themselves, which they go on doing when the gateway is dead. ``reason`` says which rule decided the battery.
+    ``heaters_w`` are the rods and boilers, ``sg_ready`` the heat pumps that are told another state than
     normal, ``heat_reasons`` say why of each.
     """
 
@@ -113,6 +117,7 @@ class Setpoints:
     pv_limits_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     export_limit_w: int | None = None
     reason: Reason = Reason.RELEASED
+    reserve_pct: int | None = None
     phase_reasons: Mapping[str, PhaseReason] = field(default_factory=lambda: MappingProxyType({}))
     heaters_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     sg_ready: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))

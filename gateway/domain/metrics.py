@@ -129,7 +129,9 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
-_WORDS = {"pv": "PV", "soc": "state of charge", "ac": "AC"}
+_WORDS = {"pv": "PV", "soc": "state of charge", "ac": "AC"} | {
+    phase: phase.upper() for phase in PHASES
+}
 
 
 def title(name: str, suffix: str = "") -> str:

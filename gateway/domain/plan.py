@@ -159,7 +159,9 @@ class Outlook:
     offer_intervals: int = 5  # how many coming intervals the market takes offers for
     trading: bool = False  # surplus can be sold at the market price when that is above export_price
     car_from_battery: bool = False  # whether control lets the battery feed a car
-    values_only: bool = False  # of the plan no offers and no expected schedule are wanted
+    values_only: bool = (
+        False  # of the plan only the values of the intervals that take offers are wanted
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,9 @@ _NEAR_SLOTS, _NEAR_RANK = (
 )  # what is alike: within some two hours, and in how dear the market holds it
 ALIKE = 0.5
 # Weight of a deviation by how many quarter-hours of the day apart it was.
-_NEAR_HOURS = np.exp(-0.5 * (np.minimum(np.arange(DAY), DAY - np.arange(DAY)) / _NEAR_SLOTS) ** 2)
+_NEAR_HOURS = np.exp(
+    -0.5 * (np.minimum(np.arange(DAY), DAY - np.arange(DAY)) / _NEAR_SLOTS) ** 2
+).astype(np.float32)
 _ENOUGH = 14 * DAY  # known deviations from which on what is alike counts in full
 _LEAST = 5.0  # per MWh: a reference below it no longer scales the deviation
 # Relative deviations before anything was seen: quiet mostly, sometimes a spike. Each counts 6 times.
@@ -73,12 +75,22 @@ class PriceOutlook:
 
     def expected(self) -> Array:
         """The mean price of each interval given what is known now."""
-        chances = np.empty_like(self.scenarios)
-        chances[0] = self.weights
-        for t in range(1, len(chances)):
-            np.matmul(chances[t - 1], self.transitions, out=chances[t])
+        chances = scenario_chances(self.weights, self.transitions, len(self.scenarios))
         means: Array = (chances * self.scenarios).sum(axis=1)
         return means
+
+
+def scenario_chances(weights: Array, transitions: Array, count: int) -> Array:
+    """How likely each scenario is in each coming interval, given the first one's weights: [T, K]."""
+    rows = np.empty((count, weights.size))
+    rows[0] = weights
+    done = 1
+    while done < count:  # as many again as there are, so many steps later
+        more = min(done, count - done)
+        np.matmul(rows[:more], transitions, out=rows[done : done + more])
+        transitions = transitions @ transitions
+        done += more
+    return rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +130,21 @@ class Deviations:
         if self.blend == 0:
             return np.broadcast_to(np.quantile(_PRIOR, RANKS), (reference.size, RANKS.size))
         ranks = np.searchsorted(self.references, reference) / self.references.size
-        apart = (ranks[:, None] - self.ranks) / _NEAR_RANK
-        weights = _NEAR_HOURS[np.abs(slots[:, None] - self.slots)] * np.exp(-0.5 * apart**2)
+        # Single precision and one array: these rows are as long as four weeks.
+        weights = ranks.astype(np.float32)[:, None] - self.ranks.astype(np.float32)
+        weights *= weights
+        weights *= np.float32(-0.5 / _NEAR_RANK**2)
+        np.exp(weights, out=weights)
+        weights *= _NEAR_HOURS[
+            slots[:, None] - self.slots
+        ]  # of a negative difference as of its day's rest
         weights[:, self.prior] = 0.0
         seen = self.prior.size - np.count_nonzero(self.prior)
         weights[:, self.prior] = weights.sum(axis=1, keepdims=True) / seen
-        sums = np.cumsum(weights, axis=1)
-        shares = (sums - weights / 2) / sums[:, -1:]
+        sums = np.cumsum(weights, axis=1, dtype=np.float64)
+        weights *= 0.5
+        sums -= weights
+        shares = sums / (sums[:, -1:] + weights[:, -1:])
         return np.array([np.interp(RANKS, row, self.values) for row in shares])
 
 

@@ -9,7 +9,7 @@ of the savings (docs/planning.md). At each moment control weighs car and battery
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -24,8 +24,15 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.forecasts.history import Array
+from gateway.planner.horizon import Horizon
 from gateway.planner.induction import Problem, coarsened, graded, marginal_values
-from gateway.planner.schedule import DispatchInterval, ValueIntegral, best_discharge
+from gateway.planner.schedule import (
+    DispatchInterval,
+    ValueIntegral,
+    all_levels,
+    best_discharge,
+    towards,
+)
 
 MISSED = 1e5  # per MWh not charged at departure: above any market's cap
 _POINTS = 49
@@ -98,40 +105,56 @@ def car_plan(
     store = _as_battery(car, car.max_power_w)
     found = marginal_values(merged, store, grid, chances[:steps], detailed)
     means = found.expected
-    integrals = ValueIntegral.of_rows(grid, means)
-    charged = 0.0
-    energy = [0.0] * count
-    for t in range(steps):
-        f = outlook.forecasts[t]
-        net = f.load_wh[1] - f.pv_wh[1] + float(taken[t])
-        late = EARLIER * t
-        step = DispatchInterval(
-            float(hours[t]),
-            net,
-            f.import_price + late,
-            f.export_price + late,
-            None,
-            outlook.import_limit_w,
-        )
-        energy[t] = best_charge(integrals[t], charged, step, car)
-        charged += energy[t]
+    energy = _charges(outlook, car, hours[:steps], grid, means, taken)
+    charged = sum(energy)
+    energy += [0.0] * (count - steps)
     points = tuple(grid.tolist())
+    intervals = Horizon.of(outlook.forecasts).intervals
     values = tuple(
-        ValueCurve(outlook.forecasts[t].interval, points, tuple(row))
-        for t, row in enumerate(means.tolist())
+        ValueCurve(interval, points, tuple(row))
+        for interval, row in zip(intervals, means.tolist(), strict=False)
     )
     given = price_values(outlook, grid, found.by_scenario)
     return CarPlan(energy, CarValues(values, given), _note(car, charged, outlook))
 
 
+def _charges(
+    outlook: Outlook, car: CarNeed, hours: Array, grid: Array, rows: Array, taken: Array
+) -> list[float]:
+    """What the car takes in each interval if everything comes as expected; ``rows`` [T, S] are its values."""
+    coming, count = Horizon.of(outlook.forecasts), len(rows)
+    late = EARLIER * np.arange(count)
+    net = coming.load_wh[:count, 1] - coming.pv_wh[:count, 1] + taken[:count]
+    columns = net, coming.bought.expected[:count] + late, coming.sold.expected[:count] + late
+    limit_w = outlook.import_limit_w
+    steps = [
+        DispatchInterval(h, net_wh, buy, sell, None, limit_w)
+        for h, net_wh, buy, sell in zip(hours.tolist(), *(c.tolist() for c in columns), strict=True)
+    ]
+    store, charged, made = _as_battery(car, car.max_power_w), 0.0, []
+    found = all_levels(steps, grid, rows, store)
+    for t, (step, levels) in enumerate(zip(steps, found, strict=True)):
+
+        def integral(t: int = t) -> ValueIntegral:
+            return ValueIntegral.of_rows(grid, rows[t : t + 1])[0]
+
+        wished = None if levels is None else -towards(levels, charged, step.net_wh, store)
+        made.append(_best(integral, wished, charged, step, car))
+        charged += made[-1]
+    return made
+
+
 def price_values(outlook: Outlook, grid: Array, by_scenario: Array) -> tuple[PriceValues, ...]:
     """The values [D, K, S] of the first intervals, given the price that clears each."""
-    points = tuple(grid.tolist())
+    coming, points = Horizon.of(outlook.forecasts), tuple(grid.tolist())
+    prices = coming.market_scenarios[: len(by_scenario)]
+    if prices.shape[1] == 1:  # whatever clears, the value is the expected one
+        return ()
     made = []
-    for forecast, rows in zip(outlook.forecasts, by_scenario.tolist(), strict=False):
-        if forecast.market_scenarios:
-            curves = tuple(ValueCurve(forecast.interval, points, tuple(row)) for row in rows)
-            made.append(PriceValues(forecast.interval, forecast.market_scenarios, curves))
+    each = zip(coming.intervals, prices.tolist(), by_scenario.tolist(), strict=False)
+    for interval, scenarios, rows in each:
+        curves = tuple(ValueCurve(interval, points, tuple(row)) for row in rows)
+        made.append(PriceValues(interval, tuple(scenarios), curves))
     return tuple(made)
 
 
@@ -139,22 +162,38 @@ def best_charge(
     integral: ValueIntegral, charged_wh: float, step: DispatchInterval, car: CarNeed
 ) -> float:
     """The car's best AC energy in the interval, Wh: nothing, or between its least and most power."""
+    return _best(lambda: integral, None, charged_wh, step, car)
+
+
+def _best(
+    integral: Callable[[], ValueIntegral],
+    wished_wh: float | None,
+    charged_wh: float,
+    step: DispatchInterval,
+    car: CarNeed,
+) -> float:
+    """`best_charge`; ``wished_wh`` is what it would take if any power would do, where that is known."""
     most = min(car.max_power_w * step.hours, car.energy_wh - charged_wh)
     if step.import_limit_w is not None:
         most = min(most, max(step.import_limit_w * step.hours - step.net_wh, 0.0))
     least = min(car.min_power_w * step.hours, car.energy_wh - charged_wh)
     if most < least or most <= 0:
         return 0.0
-    store = _as_battery(car, most / step.hours)
-    wished = -best_discharge(integral, charged_wh, step, store)
-    candidates = (0.0, least, min(max(wished, least), most))
+    if wished_wh is None:
+        store = _as_battery(car, most / step.hours)
+        wished_wh = -best_discharge(integral(), charged_wh, step, store)
+    if wished_wh <= 0:
+        return 0.0
+    if wished_wh >= least:
+        return min(wished_wh, most)
+    values = integral()
 
-    def gain(x: float) -> float:
+    def gain(x: float) -> float:  # a little is wished for, and it takes its least or nothing
         grid_wh = step.net_wh + x
         price = step.import_price if grid_wh > 0 else step.export_price
-        return integral.of(charged_wh + x) - grid_wh * price
+        return values.of(charged_wh + x) - grid_wh * price
 
-    return max(candidates, key=gain)
+    return max((0.0, least), key=gain)
 
 
 def plugged_hours(start: datetime, end: datetime, now: datetime, car: CarNeed) -> float:

@@ -87,10 +87,16 @@ class StoredValues:
 
 
 def marginal_values(
-    problem: Problem, spec: BatterySpec, grid: Array, chances: Array, detailed: int
+    problem: Problem,
+    spec: BatterySpec,
+    grid: Array,
+    chances: Array,
+    detailed: int,
+    first: int | None = None,
 ) -> StoredValues:
     """The induction. ``chances`` [T, K] is how likely each scenario is in each interval; by scenario the
-    values are kept of the first ``detailed`` intervals, which must lie before any merged ones.
+    values are kept of the first ``detailed`` intervals, which must lie before any merged ones. Expected values are
+    worked out of the ``first`` intervals only, where no more are wanted (none of them merged).
 
     Which net-load case holds is a Markov chain of its own: it mostly stays (`NET_PERSISTENCE`).
     Single precision: a value has an error of a millionth, and an interval takes half the time.
@@ -100,41 +106,43 @@ def marginal_values(
     spans = problem.spans or (1,) * rows
     step = _Step(problem, spec, grid)
     weights = problem.net_weights.astype(np.float32)
-    mixed = weights[:, None] * chances.astype(np.float32)[:, None, :]  # [T, N, K]
-    mixed = mixed.reshape(len(chances), cases * scenarios)
+    end = sum(spans)
+    wanted = end if first is None else first
+    mixed = weights[:, None] * chances[:wanted].astype(np.float32)[:, None, :]  # [T, N, K]
+    mixed = mixed.reshape(wanted, cases * scenarios)
+    over_cases = np.kron(weights[:, None], np.eye(scenarios, dtype=np.float32))  # [N K, K]
     lengths = list(zip(spans, problem.hours.tolist(), strict=True))
     onwards = {length: _onward(problem, *length) for length in set(lengths)}
-    value = np.empty((cases, scenarios, grid.size), dtype=np.float32)
-    value[:] = problem.end_value
-    back = np.empty_like(value)
-    expected = np.empty((sum(spans), grid.size), dtype=np.float32)
+    value = step.value  # [S, N K]
+    value[:] = problem.end_value[:, None]
+    expected = np.empty((wanted, grid.size), dtype=np.float32)
     by_scenario = np.empty((detailed, scenarios, grid.size), dtype=np.float32)
-    end = sum(spans)
-    flat, flat_back = value.reshape(cases, -1), back.reshape(cases, -1)
-    by_state = value.reshape(cases * scenarios, -1)
     for t in range(rows - 1, -1, -1):
         begin = end - spans[t]
-        np.matmul(mixed[begin:end], by_state, out=expected[begin:end])
+        if begin < wanted:
+            np.matmul(mixed[begin:end], value.T, out=expected[begin:end])
         if t < detailed:
-            np.matmul(weights, flat, out=by_scenario[t].reshape(-1))
+            by_scenario[t] = np.matmul(value, over_cases).T
         if t:
-            onward, mixing = onwards[lengths[t]]
-            np.matmul(onward, step.back(t, value), out=back)
-            np.matmul(mixing, flat_back, out=flat)
+            np.matmul(step.back(t), onwards[lengths[t]], out=value)
         end = begin
     # Rounding must not make a value rise with the charge.
-    falling = np.minimum.accumulate(expected.astype(float), axis=1)
-    return StoredValues(falling, np.minimum.accumulate(by_scenario.astype(float), axis=2))
+    falling = np.minimum.accumulate(expected, axis=1).astype(float)
+    by_price = np.minimum.accumulate(by_scenario, axis=2).astype(float)
+    return StoredValues(falling, by_price)
 
 
-def _onward(problem: Problem, span: int, hours: float) -> tuple[Array32, Array32]:
-    """What an interval changes: the scenario [K, K], and the net-load case with the value's wear [N, N]."""
+def _onward(problem: Problem, span: int, hours: float) -> Array32:
+    """What an interval changes, by what comes after and what was before [N K, N K]: the price scenario, and the
+    net-load case with the value's wear."""
     quarters = hours / QUARTER_H
     kept, worn = NET_PERSISTENCE**quarters, (1 - problem.impatience) ** quarters
-    cases = problem.net_weights.size
+    cases, scenarios = problem.net_weights.size, len(problem.transitions)
     mixing = worn * (kept * np.eye(cases) + (1 - kept) * problem.net_weights[None, :])
     onward = np.linalg.matrix_power(problem.transitions, span)
-    return onward.astype(np.float32), mixing.astype(np.float32)
+    both = mixing.T[:, None, :, None] * onward.T[None, :, None, :]
+    result: Array32 = both.reshape(cases * scenarios, cases * scenarios).astype(np.float32)
+    return result
 
 
 def coarsened(problem: Problem, spans: Sequence[int]) -> Problem:
@@ -173,118 +181,98 @@ def graded(count: int, grades: Sequence[tuple[int, int]], fine: int) -> list[int
     return spans
 
 
-def scenario_chances(weights: Array, transitions: Array, count: int) -> Array:
-    """How likely each scenario is in each coming interval, given the first one's weights: [T, K]."""
-    rows = np.empty((count, weights.size))
-    rows[0] = weights
-    for t in range(1, count):
-        np.matmul(rows[t - 1], transitions, out=rows[t])
-    return rows
-
-
 class _Step:
-    """One interval backwards for all net-load cases at once.
+    """One interval backwards for all net-load cases and price scenarios at once.
 
-    The values lie in rows wider than the grid, with 'never' before it and 'no room' behind, and what is computed
-    beside the grid is thrown away: so a shift of all rows is one slice of the same memory, and every operation
-    runs over one piece of it. That, and arrays made once, is what makes an interval quick in numpy.
+    Stored energy runs along the first axis, with 'never' before the grid and 'no room' behind it: so a shift by whole
+    cells is a slice of the same memory. That, and arrays made once, is what makes an interval quick in numpy.
     """
 
     def __init__(self, problem: Problem, spec: BatterySpec, grid: Array) -> None:
-        self._size = grid.size
+        rows, scenarios = problem.import_price.shape
+        cases = problem.net_wh.shape[1]
+        self._size, self._scenarios = grid.size, scenarios
         cell = float(grid[1] - grid[0])
         slopes = interval_slopes(problem, spec)
-        self._q1, self._q2, self._q3 = slopes.q1, slopes.q2, slopes.q3
+        self._q1, self._q2, self._q3 = (
+            q.reshape(rows, cases * scenarios) for q in (slopes.q1, slopes.q2, slopes.q3)
+        )
         moved = np.stack([-slopes.down, slopes.k1 + slopes.k2, slopes.up]) / cell  # [3, T, N]
         whole = np.floor(moved)
-        part = moved - whole
-        self._part: list[list[list[float]]] = part.tolist()
-        self._start: list[list[list[int]]] = whole.astype(int).tolist()
-        same = (np.ptp(whole, axis=2) == 0) & (np.ptp(part, axis=2) < _SAME)
-        self._same: list[list[bool]] = same.tolist()
-        self._short: list[int] = _first_short(problem.net_wh)
+        part = (moved - whole).astype(np.float32)
+        self._pad = int(np.abs(whole).max()) + 2
+        first = whole.astype(int) + self._pad
+        self._begin: list[list[int]] = first[:, :, 0].tolist()
+        self._part = np.repeat(part, scenarios, axis=2)  # [3, T, N K]
+        self._same: list[list[bool]] = (np.ptp(whole, axis=2) == 0).tolist()
+        self._even: list[list[bool]] = (np.ptp(part, axis=2) < _SAME).tolist()
+        # Where each value comes from, if every case's rows are counted on their own [3, T, S N].
+        places = (first * cases + np.arange(cases))[:, :, None, :] + cases * np.arange(grid.size)[
+            :, None
+        ]
+        self._places = places.reshape(3, rows, grid.size * cases)
+        self._surplus: list[int] = _with_surplus(problem.net_wh)
         self._drain: list[float] = (spec.standby_w * problem.hours / cell).tolist()
-        farthest = np.abs(moved).max(axis=(0, 2))  # [T]
-        self._pads: list[int] = (np.ceil(farthest / 4) * 4 + 2).astype(int).tolist()
-        shape = problem.net_wh.shape[1], problem.import_price.shape[1], self._size
-        self._rows = {pad: _Rows(shape, pad) for pad in set(self._pads)}
+        self._values = np.full((grid.size + 2 * self._pad, cases * scenarios), NEVER, np.float32)
+        self._values[-self._pad :] = -NEVER
+        self._rises = np.zeros_like(self._values)  # to the next point; all is even beside the grid
+        self.value = self._values[self._pad : self._pad + grid.size]
+        self._result, self._moved, self._idle = (np.empty_like(self.value) for _ in range(3))
+        self._by_case = [x.reshape(-1, scenarios) for x in (self._values, self._rises, self._idle)]
 
-    def back(self, t: int, value: Array32) -> Array32:
-        """The value at the interval's start [N, K, S] from the value at its end; the array is reused."""
-        rows = self._rows[self._pads[t]]
-        rows.take(value)
-        v = rows.result
-        self._shifted(rows, 0, t, rows.flat_result)
+    def back(self, t: int) -> Array32:
+        """The value at the interval's start [S, N K] from `value`, the value at its end; the array is reused."""
+        rising = slice(self._pad - 1, self._pad + self._size)
+        after = slice(self._pad, self._pad + self._size + 1)
+        np.subtract(self._values[after], self._values[rising], out=self._rises[rising])
+        v, moved = self._result, self._moved
+        self._shifted(0, t, v)
         np.minimum(v, self._q1[t], out=v)
-        self._shifted(rows, 1, t, rows.flat_moved)
-        short = self._short[t]
-        if short < len(v):  # first what covers the house, then idle
-            self._inner(t, slice(short, None), (v, rows.moved, rows.here))
-        if short:  # idle, then what stores the surplus
-            self._inner(t, slice(0, short), (v, rows.here, rows.moved))
-        self._shifted(rows, 2, t, rows.flat_moved)
-        np.maximum(rows.flat_result, rows.flat_moved, out=rows.flat_result)
+        self._shifted(1, t, moved)
+        first, second = self._kinks(t)
+        np.maximum(v, first, out=v)
+        np.minimum(v, self._q2[t], out=v)
+        np.maximum(v, second, out=v)
+        np.minimum(v, self._q3[t], out=v)
+        self._shifted(2, t, moved)
+        np.maximum(v, moved, out=v)
         if self._drain[t]:
             # Standby: what is e at the interval's start is a little less at its end.
             part = min(self._drain[t], 1.0)
-            inside = rows.grid_part
-            inside[:, :, 1:] = (1 - part) * inside[:, :, 1:] + part * inside[:, :, :-1]
-        return rows.grid_part
+            v[1:] = (1 - part) * v[1:] + part * v[:-1]
+        return v
 
-    def _inner(self, t: int, cases: slice, arrays: tuple[Array32, Array32, Array32]) -> None:
-        v, first, second = (a[cases] for a in arrays)
-        np.maximum(v, first, out=v)
-        np.minimum(v, self._q2[t, cases], out=v)
-        np.maximum(v, second, out=v)
-        np.minimum(v, self._q3[t, cases], out=v)
+    def _kinks(self, t: int) -> tuple[Array32, Array32]:
+        """The values at the two inner kinks: what covers the house and idle, or idle and what stores the surplus."""
+        columns = self._surplus[t] * self._scenarios
+        if columns == 0:
+            return self._moved, self.value
+        if columns == self._moved.shape[1]:
+            return self.value, self._moved
+        np.copyto(self._idle, self.value)
+        self._idle[:, :columns] = self._moved[:, :columns]
+        self._moved[:, :columns] = self.value[:, :columns]
+        return self._moved, self._idle
 
-    def _shifted(self, rows: _Rows, which: int, t: int, out: Array32) -> None:
+    def _shifted(self, which: int, t: int, out: Array32) -> None:
         """v(e + change) over the grid, linear between points."""
-        starts, parts = self._start[which][t], self._part[which][t]
-        if self._same[which][t]:
-            rows.shift(slice(0, None), starts[0], parts[0], out)
+        part = self._part[which, t]
+        if self._same[which][t]:  # all cases by as many cells
+            begin = self._begin[which][t]
+            cells = slice(begin, begin + self._size)
+            np.multiply(self._rises[cells], part[0] if self._even[which][t] else part, out=out)
+            np.add(out, self._values[cells], out=out)
             return
-        for n, (start, part) in enumerate(zip(starts, parts, strict=True)):
-            rows.shift(rows.of_case[n], start, part, out)
+        values, rises, idle = self._by_case
+        places = self._places[which, t]
+        rises.take(places, 0, out.reshape(idle.shape), "clip")  # quick, and within bounds anyway
+        np.multiply(out, part, out=out)
+        values.take(places, 0, idle, "clip")
+        np.add(out, self._idle, out=out)
 
 
-class _Rows:
-    """The rows of one width: values with what is around the grid, their rise to the next point, and two results."""
-
-    def __init__(self, shape: tuple[int, int, int], pad: int) -> None:
-        cases, scenarios, size = shape
-        width = size + 2 * pad
-        length = scenarios * width
-        total = cases * length
-        # Room on both sides for shifts of the first and the last row.
-        self._values = np.zeros(total + 2 * pad, dtype=np.float32)
-        self._rises = np.zeros(total + 2 * pad, dtype=np.float32)
-        self._pad = pad
-        self.flat_result, self.flat_moved = (np.empty(total, dtype=np.float32) for _ in range(2))
-        wide = cases, scenarios, width
-        self.here = self._values[pad : pad + total].reshape(wide)
-        self.here[:, :, :pad] = NEVER
-        self.here[:, :, -pad:] = -NEVER
-        self._grid = self.here[:, :, pad : pad + size]
-        self.result, self.moved = self.flat_result.reshape(wide), self.flat_moved.reshape(wide)
-        self.grid_part = self.result[:, :, pad : pad + size]
-        self.of_case = [slice(n * length, (n + 1) * length) for n in range(cases)]
-
-    def take(self, value: Array32) -> None:
-        """The values to be moved."""
-        np.copyto(self._grid, value)
-        np.subtract(self._values[1:], self._values[:-1], out=self._rises[:-1])
-
-    def shift(self, rows: slice, start: int, part: float, out: Array32) -> None:
-        """Each of the ``rows`` at its place plus ``start`` and a ``part`` of a cell."""
-        out = out[rows]
-        begin = rows.start + self._pad + start
-        np.multiply(self._rises[begin : begin + out.size], part, out=out)
-        np.add(out, self._values[begin : begin + out.size], out=out)
-
-
-def _first_short(net_wh: Array) -> list[int]:
-    """From which case on the house needs energy, by interval; the cases rise in net load."""
+def _with_surplus(net_wh: Array) -> list[int]:
+    """How many cases leave a surplus, by interval; they come first, for the cases rise in net load."""
     counts: list[int] = (net_wh < 0).sum(axis=1).tolist()
     return counts
 

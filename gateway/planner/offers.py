@@ -11,7 +11,8 @@ import numpy as np
 
 from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, OfferStep, Outlook
 from gateway.forecasts.history import Array
-from gateway.planner.schedule import DispatchInterval, discharge_bounds, integrals
+from gateway.planner.horizon import Horizon
+from gateway.planner.schedule import DispatchInterval, crossings, discharge_bounds, integrals
 
 
 def to_steps(prices: Array, net_wh: Array, lot_wh: int) -> tuple[OfferStep, ...]:
@@ -47,6 +48,7 @@ def battery_offers(
     """Offers for the coming intervals. ``by_scenario`` [D, K, S] are the values at an interval's end given its
     price; ``next_wh`` is what will be stored when the running interval ends."""
     budget = OfferBudget(outlook.stored_wh, outlook.resellable_wh, outlook.stored_wh)
+    asked = _asked(outlook, grid, by_scenario)
     made: list[OfferCurve] = []
     for t, forecast in enumerate(outlook.forecasts):
         if forecast.interval.start < outlook.now:
@@ -56,16 +58,16 @@ def battery_offers(
             continue
         if len(made) >= outlook.offer_intervals:
             break
-        values = ScenarioValues(grid, by_scenario[t])
-        made.append(offer_curve(forecast, values, budget, outlook, car_wh[t]))
+        made.append(_offer_curve(forecast, asked[t], budget, outlook, car_wh[t]))
     return tuple(made)
 
 
 class ScenarioValues:
     """Marginal values [K, S] over an even grid of stored Wh, one row a candidate price."""
 
-    def __init__(self, grid: Array, rows: Array) -> None:
-        self._grid, self._rows, self._totals = grid, rows, integrals(grid, rows)
+    def __init__(self, grid: Array, rows: Array, totals: Array) -> None:
+        """``totals`` are the integrals of ``rows``."""
+        self._grid, self._rows, self._totals = grid, rows, totals
         self._each = np.arange(rows.shape[0])
 
     def of(self, stored_wh: Array) -> Array:
@@ -80,21 +82,10 @@ class ScenarioValues:
         result: Array = self._totals[self._each, i] + into * (here + slope * into / 2)
         return result
 
-    def where(self, values: Array) -> Array:
-        """The stored Wh at which each row has fallen to its value."""
-        grid, rows = self._grid, self._rows
-        i = (rows > values[:, None]).sum(axis=1)
-        low, high = np.maximum(i - 1, 0), np.minimum(i, grid.size - 1)
-        above, below = rows[self._each, low], rows[self._each, high]
-        apart = above - below
-        part = np.where(apart > 0, (above - values) / np.where(apart > 0, apart, 1.0), 0.0)
-        result: Array = grid[low] + part * (grid[high] - grid[low])
-        return result
 
-
-def offer_curve(
+def _offer_curve(
     forecast: Forecast,
-    values: ScenarioValues,
+    asked: _Asked,
     budget: OfferBudget,
     outlook: Outlook,
     car_wh: float,
@@ -105,16 +96,17 @@ def offer_curve(
     sold below what the retailer pays, nothing bought above what the retailer asks.
     """
     spec = outlook.battery
-    prices = np.array(forecast.market_scenarios or (forecast.market_price,))
+    prices = asked.prices
     dear, cheap = (net + car_wh for net in cautious_net(forecast, outlook.quantity_quantile))
     limit_w = outlook.export_limit_w  # of the panels' surplus too, which no battery may hold back
     room = inf if limit_w is None else limit_w * forecast.interval.hours
     alone = 0.0 if outlook.car_from_battery else car_wh
-    asked = _Asked.of(forecast, prices, values, spec)
     selling = _Side(dear, alone, budget.stored_wh)
     buying = _Side(cheap, alone, budget.filled_wh)
     given, taken = _answers((selling, buying), asked, budget.resellable_wh, outlook)
-    sold = np.where(prices >= forecast.export_price, np.clip(given - dear, 0.0, room), 0.0)
+    sold = np.where(
+        prices >= forecast.export_price, np.minimum(np.maximum(given - dear, 0.0), room), 0.0
+    )
     most = float(np.max(given, where=sold > 0, initial=0.0))
     buys = (sold == 0) & (prices <= forecast.import_price)
     bought = np.where(buys, np.minimum(taken - cheap, 0.0), 0.0)
@@ -139,14 +131,33 @@ class _Asked:
     bought_wh: Array
     sold_wh: Array
 
-    @classmethod
-    def of(
-        cls, forecast: Forecast, prices: Array, values: ScenarioValues, spec: BatterySpec | None
-    ) -> _Asked:
-        spec = spec or BatterySpec(1, 0, 0, 0)
-        buys = values.where(prices / spec.charge_efficiency)
-        sells = values.where((prices - spec.wear_per_mwh) * spec.discharge_efficiency)
-        return cls(forecast.interval.hours, prices, values, buys, sells)
+
+def _asked(outlook: Outlook, grid: Array, by_scenario: Array) -> list[_Asked]:
+    """Every interval that values are known of."""
+    spec = outlook.battery or BatterySpec(1, 0, 0, 0)
+    coming = Horizon.of(outlook.forecasts)
+    count, scenarios, points = by_scenario.shape
+    prices = coming.market_scenarios[:count]
+    rows = by_scenario.reshape(-1, points)
+    levels = (
+        prices / spec.charge_efficiency,
+        (prices - spec.wear_per_mwh) * spec.discharge_efficiency,
+    )
+    buys, sells = (
+        crossings(grid, rows, level.reshape(-1), last=False).reshape(count, scenarios)
+        for level in levels
+    )
+    totals = integrals(grid, rows).reshape(by_scenario.shape)
+    return [
+        _Asked(
+            interval.hours,
+            prices[t],
+            ScenarioValues(grid, by_scenario[t], totals[t]),
+            buys[t],
+            sells[t],
+        )
+        for t, interval in enumerate(coming.intervals[:count])
+    ]
 
 
 class _Side(NamedTuple):
@@ -191,8 +202,8 @@ def _answers(
     gain = (x - net) * prices + asked.values.of(stored + _changes(x, hours, spec))
     gain -= spec.wear_per_mwh * np.maximum(x, 0.0)
     best = gain >= gain.max(axis=1, keepdims=True) - 1e-9
-    chosen = np.where(best, np.abs(x), inf).argmin(axis=1)[:, None]
-    result: Array = np.take_along_axis(x, chosen, axis=1)[:, 0]
+    chosen = np.where(best, np.abs(x), inf).argmin(axis=1)
+    result: Array = x[np.arange(len(sides))[:, None], chosen, np.arange(prices.size)]
     return result
 
 

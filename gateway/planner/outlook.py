@@ -9,13 +9,14 @@ from datetime import datetime
 import numpy as np
 
 from gateway.domain.intervals import Interval, floor_quarter
-from gateway.domain.plan import BatterySpec, CarNeed, Forecast, HeatNeed, Observed, Outlook
+from gateway.domain.plan import BatterySpec, CarNeed, HeatNeed, Observed, Outlook
 from gateway.domain.price import PriceSource
 from gateway.forecasts.history import Array, History, history_of, quarter_at, quarter_index
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.prices import PriceForecaster, PriceOutlook
 from gateway.forecasts.published import PublishedOutlook, published_outlook
 from gateway.forecasts.weather import Temperatures
+from gateway.planner.horizon import Horizon, PriceTable
 from gateway.tariff import TariffRules, Terms
 
 # Control keeps a limit to its deadband; charging exactly up to the month's peak would creep above it.
@@ -163,7 +164,7 @@ def _forecasts(
     prices: KnownPrices,
     *,
     stays: bool,
-) -> tuple[Forecast, ...]:
+) -> Horizon:
     expected = market.expected()
 
     def retail(
@@ -193,22 +194,13 @@ def _forecasts(
     nights = [stays] * len(intervals)
     if not stays and tariff.tariff.flat_night is not None:
         nights = [tariff.is_flat_night(i) for i in intervals]
-    fields = zip(
+    return Horizon(
         intervals,
-        map(tuple, energy[0].tolist()),
-        map(tuple, energy[1].tolist()),
-        bought.prices,
-        sold.prices,
-        expected.tolist(),
-        map(tuple, market.scenarios.tolist()),
-        map(tuple, bought.scenarios),
-        map(tuple, sold.scenarios),
+        energy,
+        (expected, market.scenarios),
+        (bought.table(cleared=cleared), sold.table(cleared=cleared)),
         nights,
-        bought.sources(cleared=cleared),
-        sold.sources(cleared=cleared),
-        strict=True,
     )
-    return tuple(Forecast(*each) for each in fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +208,8 @@ class _Retail:
     """One side of the tariff over the horizon: prices as expected and by scenario, and what they are made of."""
 
     terms: Sequence[Terms]
-    prices: list[float]
-    scenarios: list[list[float]]
+    prices: Array
+    scenarios: Array
     published: tuple[PriceSource, ...] | None  # None: nothing of it is published
 
     @classmethod
@@ -232,17 +224,17 @@ class _Retail:
         prices = base + on_market * expected
         scenarios = base[:, None] + on_market[:, None] * outlook.scenarios
         if published is None:
-            return cls(terms, prices.tolist(), scenarios.tolist(), None)
+            return cls(terms, prices, scenarios, None)
         prices += on_published * published.prices
         scenarios += on_published[:, None] * published.scenarios
-        return cls(terms, prices.tolist(), scenarios.tolist(), published.sources)
+        return cls(terms, prices, scenarios, published.sources)
 
-    def sources(self, *, cleared: bool) -> list[PriceSource]:
-        """Where each interval's price comes from; ``cleared``: the first one's market price is known."""
+    def table(self, *, cleared: bool) -> PriceTable:
+        """With where each interval's price comes from; ``cleared``: the first one's market price is known."""
         made = [PriceSource.MARKET if t.market else PriceSource.TARIFF for t in self.terms]
         if self.published is not None:
             both = zip(self.published, self.terms, made, strict=True)
             made = [source if t.published else other for source, t, other in both]
         if cleared and made[0] is PriceSource.MARKET:
             made[0] = PriceSource.CLEARED
-        return made
+        return PriceTable(self.prices, self.scenarios, made)

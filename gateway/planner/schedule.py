@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gateway.domain.plan import BatterySpec, Forecast, Outlook, PlannedInterval, ValueCurve
+from gateway.domain.plan import BatterySpec, Outlook, PlannedInterval, ValueCurve
 from gateway.forecasts.history import Array
+from gateway.planner.horizon import Horizon
 
 
 class ValueIntegral:
@@ -118,7 +119,7 @@ def best_discharge(
             integral.until(inside) if step.net_wh >= 0 else integral.where(inside),
             integral.where(bought),
         )
-        return min(max(_towards(levels, stored_wh, step.net_wh, spec), low), high)
+        return min(max(towards(levels, stored_wh, step.net_wh, spec), low), high)
     candidates = [0.0, step.net_wh, low, high, *(w * step.hours for w in bends)]
     candidates += _meetings(integral, stored_wh, step, spec)
     best, most = 0.0, -inf
@@ -162,7 +163,7 @@ def _slopes(step: DispatchInterval, spec: BatterySpec) -> tuple[float, float, fl
     return (sold, inside, bought) if sold <= inside <= bought else None
 
 
-def _towards(levels: Levels, stored_wh: float, net_wh: float, spec: BatterySpec) -> float:
+def towards(levels: Levels, stored_wh: float, net_wh: float, spec: BatterySpec) -> float:
     """The move, without limits, that concave cash asks for."""
     sold, inside, bought = levels
     eta_c, eta_d = spec.charge_efficiency, spec.discharge_efficiency
@@ -192,24 +193,51 @@ def _meetings(
     return made
 
 
+class PowerLimits(NamedTuple):
+    """What an interval allows whatever is stored, AC Wh: most out of and into the battery, and by the grid's limits the most
+    discharge and the least (charging is negative)."""
+
+    most_out: float
+    most_in: float
+    ceiling: float
+    floor: float
+
+    @classmethod
+    def of(cls, step: DispatchInterval, spec: BatterySpec) -> PowerLimits:
+        hours, net_wh, _, _, export_limit_w, import_limit_w, exportable_wh, car_alone_wh = step
+        most_out = spec.max_discharge_w * hours
+        if exportable_wh is not None:
+            most_out = min(most_out, max(net_wh, 0.0) + exportable_wh)
+        if car_alone_wh > 0:  # control: while a car charges, the house alone is served
+            most_out = min(most_out, max(net_wh - car_alone_wh, 0.0))
+        return cls(
+            most_out,
+            spec.max_charge_w * hours,
+            inf if export_limit_w is None else net_wh + export_limit_w * hours,
+            -inf if import_limit_w is None else net_wh - import_limit_w * hours,
+        )
+
+
 def discharge_bounds(
     stored_wh: float, step: DispatchInterval, spec: BatterySpec
 ) -> tuple[float, float]:
     """Least and most AC Wh that the battery may give in the interval, by power, energy and limits."""
-    room = max(spec.capacity_wh - stored_wh, 0.0) / spec.charge_efficiency
-    held = max(stored_wh - spec.reserve_wh, 0.0) * spec.discharge_efficiency
-    most_in = min(spec.max_charge_w * step.hours, room)
-    most_out = min(spec.max_discharge_w * step.hours, held)
-    if step.exportable_wh is not None:
-        most_out = min(most_out, max(step.net_wh, 0.0) + step.exportable_wh)
-    if step.car_alone_wh > 0:  # control: while a car charges, the house alone is served
-        most_out = min(most_out, max(step.net_wh - step.car_alone_wh, 0.0))
+    return bounded(PowerLimits.of(step, spec), stored_wh, spec)
+
+
+def bounded(
+    limits: tuple[float, float, float, float], stored_wh: float, spec: BatterySpec
+) -> tuple[float, float]:
+    """`discharge_bounds` by `PowerLimits` that are known."""
+    most_out, most_in, ceiling, floor = limits
+    most_in = min(most_in, max(spec.capacity_wh - stored_wh, 0.0) / spec.charge_efficiency)
+    most_out = min(most_out, max(stored_wh - spec.reserve_wh, 0.0) * spec.discharge_efficiency)
     low, high = -most_in, most_out
-    if step.export_limit_w is not None:
-        high = max(low, min(high, step.net_wh + step.export_limit_w * step.hours))
-    if step.import_limit_w is not None:
-        low = min(high, max(low, step.net_wh - step.import_limit_w * step.hours))
-    if step.export_limit_w is None or step.net_wh + step.export_limit_w * step.hours >= 0:
+    if high > ceiling:
+        high = max(low, ceiling)
+    if low < floor:
+        low = min(high, floor)
+    if ceiling >= 0 and high < 0:
         high = max(high, min(0.0, most_out))
     return low, high
 
@@ -220,25 +248,6 @@ def after_interval(stored_wh: float, discharge_wh: float, hours: float, spec: Ba
     return min(max(stored, min(spec.reserve_wh, stored_wh)), spec.capacity_wh)
 
 
-def dispatch_interval(
-    forecast: Forecast, outlook: Outlook, car_wh: float, exportable_wh: float | None
-) -> DispatchInterval:
-    """The interval as expected."""
-    sells_at = forecast.export_price
-    if outlook.trading:
-        sells_at = max(sells_at, forecast.market_price)
-    return DispatchInterval(
-        forecast.interval.hours,
-        forecast.load_wh[1] - forecast.pv_wh[1] + car_wh,
-        forecast.import_price,
-        sells_at,
-        outlook.export_limit_w,
-        outlook.import_limit_w,
-        exportable_wh,
-        0.0 if outlook.car_from_battery else car_wh,
-    )
-
-
 def expected_schedule(
     outlook: Outlook,
     grid: Array,
@@ -247,32 +256,53 @@ def expected_schedule(
     spec: BatterySpec | None,
 ) -> tuple[PlannedInterval, ...]:
     """What will happen if everything comes as expected; ``rows`` [T, S] are the values at each interval's end."""
-    steps = [
-        dispatch_interval(f, outlook, car, None)
-        for f, car in zip(outlook.forecasts, car_wh, strict=True)
-    ]
+    coming = Horizon.of(outlook.forecasts)
+    steps = _steps(outlook, coming, car_wh)
     moves = _moves(outlook, steps, grid, rows, spec) if spec else None
-    stored = outlook.stored_wh
-    made = []
-    for i, (f, step) in enumerate(zip(outlook.forecasts, steps, strict=True)):
-        battery, stored = moves[i] if moves else (0.0, stored)
-        made.append(
-            PlannedInterval(
-                f.interval,
-                f.load_wh[1],
-                f.pv_wh[1],
-                battery,
-                car_wh[i],
-                step.net_wh - battery,
-                stored,
-                f.import_price,
-                f.export_price,
-                f.market_price,
-                f.import_source,
-                f.export_source,
-            )
+    if moves is None:
+        moves = [(0.0, outlook.stored_wh)] * len(steps)
+    columns = zip(
+        coming.intervals,
+        coming.load_wh[:, 1].tolist(),
+        coming.pv_wh[:, 1].tolist(),
+        moves,
+        car_wh,
+        steps,
+        coming.bought.expected.tolist(),
+        coming.sold.expected.tolist(),
+        coming.market_price.tolist(),
+        coming.bought.sources,
+        coming.sold.sources,
+        strict=True,
+    )
+    return tuple(
+        PlannedInterval(
+            interval, load, pv, battery, car, step.net_wh - battery, stored, *prices_and_sources
         )
-    return tuple(made)
+        for interval, load, pv, (battery, stored), car, step, *prices_and_sources in columns
+    )
+
+
+def _steps(outlook: Outlook, coming: Horizon, car_wh: Sequence[float]) -> list[DispatchInterval]:
+    """The intervals as expected."""
+    sold = coming.sold.expected
+    if outlook.trading:
+        sold = np.maximum(sold, coming.market_price)
+    net = coming.load_wh[:, 1] - coming.pv_wh[:, 1] + np.asarray(car_wh)
+    alone = [0.0] * len(coming) if outlook.car_from_battery else car_wh
+    limits = (outlook.export_limit_w, outlook.import_limit_w, None)
+    columns = zip(
+        coming.hours.tolist(),
+        net.tolist(),
+        coming.bought.expected.tolist(),
+        sold.tolist(),
+        alone,
+        strict=True,
+    )
+    return [
+        DispatchInterval(hours, net_wh, buy, sell, *limits, car)
+        for hours, net_wh, buy, sell, car in columns
+    ]
 
 
 def _moves(
@@ -284,20 +314,20 @@ def _moves(
 ) -> list[tuple[float, float]]:
     """What the battery gives in each interval, and what is stored at its end."""
     stored, resellable = outlook.stored_wh, outlook.resellable_wh
-    night = any(f.flat_night for f in outlook.forecasts)
+    night = any(Horizon.of(outlook.forecasts).flat_night)
+    limits, levels = _all_limits(steps, spec), all_levels(steps, grid, rows, spec)
     made = []
-    for i, (step, level) in enumerate(
-        zip(steps, _all_levels(steps, grid, rows, spec), strict=True)
-    ):
+    for i, (step, limit, level) in enumerate(zip(steps, limits, levels, strict=True)):
         if night:
             exportable = resellable * spec.discharge_efficiency
             step = step._replace(exportable_wh=exportable)  # noqa: PLW2901 - the same, as it now stands
+            limit = PowerLimits.of(step, spec)  # noqa: PLW2901
         if level is None:
             integral = ValueIntegral.of_rows(grid, rows[i : i + 1])[0]
             battery = best_discharge(integral, stored, step, spec)
         else:
-            low, high = discharge_bounds(stored, step, spec)
-            battery = min(max(_towards(level, stored, step.net_wh, spec), low), high)
+            low, high = bounded(limit, stored, spec)
+            battery = min(max(towards(level, stored, step.net_wh, spec), low), high)
         stored = after_interval(stored, battery, step.hours, spec)
         if night:
             given = max(battery - max(step.net_wh, 0.0), 0.0) / spec.discharge_efficiency
@@ -306,7 +336,26 @@ def _moves(
     return made
 
 
-def _all_levels(
+def _all_limits(
+    steps: Sequence[DispatchInterval], spec: BatterySpec
+) -> list[tuple[float, float, float, float]]:
+    """`PowerLimits` of every interval at once; what may be exported is left out. The grid's limits are those of the first."""
+    hours, net, alone = np.array([(c.hours, c.net_wh, c.car_alone_wh) for c in steps]).T
+    first = steps[0]
+    most_out = spec.max_discharge_w * hours
+    served = np.minimum(most_out, np.maximum(net - alone, 0.0))
+    never = np.full(hours.size, inf)
+    export_w, import_w = first.export_limit_w, first.import_limit_w
+    columns = (
+        np.where(alone > 0, served, most_out),
+        spec.max_charge_w * hours,
+        never if export_w is None else net + export_w * hours,
+        -never if import_w is None else net - import_w * hours,
+    )
+    return list(zip(*(c.tolist() for c in columns), strict=True))
+
+
+def all_levels(
     steps: Sequence[DispatchInterval], grid: Array, rows: Array, spec: BatterySpec
 ) -> list[Levels | None]:
     """The levels of every interval at once; None where `best_discharge` must compare."""

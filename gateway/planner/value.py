@@ -13,16 +13,17 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.forecasts.history import Array
+from gateway.forecasts.prices import scenario_chances
 from gateway.forecasts.regression import quantile
 from gateway.planner.car import car_plans, price_values
 from gateway.planner.heat import HeatPlans, beside_heat, heat_plans, with_heat
+from gateway.planner.horizon import Horizon
 from gateway.planner.induction import (
     Problem,
     coarsened,
     energy_grid,
     graded,
     marginal_values,
-    scenario_chances,
 )
 from gateway.planner.offers import battery_offers
 from gateway.planner.schedule import expected_schedule, with_more
@@ -60,15 +61,17 @@ class ValueStrategy:
         )
         detailed = min(outlook.offer_intervals + 1, count)
         merged = coarsened(problem, graded(count, _GRADES, detailed))
-        values = marginal_values(merged, spec, grid, chances, detailed)
+        first = detailed if outlook.values_only else None
+        values = marginal_values(merged, spec, grid, chances, detailed, first)
         means, ends = values.expected, values.by_scenario
         points = tuple(grid.tolist())
+        intervals = Horizon.of(outlook.forecasts).intervals
         plan = Plan(
             made_at=outlook.now,
             strategy=self.name,
             values=tuple(
-                ValueCurve(f.interval, points, tuple(row))
-                for f, row in zip(outlook.forecasts, means.tolist(), strict=True)
+                ValueCurve(interval, points, tuple(row))
+                for interval, row in zip(intervals, means.tolist(), strict=False)
             ),
             cars=cars.values,
             notes=cars.notes,
@@ -87,26 +90,21 @@ STRATEGY = ValueStrategy()
 
 def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
     """The outlook as arrays, without car and end value, and the weights of the first scenarios."""
-    forecasts = outlook.forecasts
-    count = max(len(forecasts[0].market_scenarios), 1)
-    imports = np.array([f.import_scenarios or (f.import_price,) * count for f in forecasts])
-    exports = np.array([f.export_scenarios or (f.export_price,) * count for f in forecasts])
+    coming = Horizon.of(outlook.forecasts)
+    exports, count = coming.sold.scenarios, coming.market_scenarios.shape[1]
     if outlook.trading:  # an offer is filled where the market pays more than the retailer
-        market = np.array([f.market_scenarios or (f.market_price,) * count for f in forecasts])
-        exports = np.maximum(exports, market)
-    load = np.array([f.load_wh for f in forecasts])
-    pv = np.array([f.pv_wh for f in forecasts])
+        exports = np.maximum(exports, coming.market_scenarios)
     problem = Problem(
-        hours=np.array([f.interval.hours for f in forecasts]),
-        net_wh=_net_cases(load, pv),
+        hours=coming.hours,
+        net_wh=_net_cases(coming.load_wh, coming.pv_wh),
         net_weights=_NET_WEIGHTS,
-        import_price=imports,
+        import_price=coming.bought.scenarios,
         export_price=exports,
         transitions=np.array(outlook.transitions or [[1 / count] * count] * count),
         end_value=np.zeros(1),
         export_limit_w=outlook.export_limit_w,
         import_limit_w=outlook.import_limit_w,
-        resell=not any(f.flat_night for f in forecasts),
+        resell=not any(coming.flat_night),
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
 
@@ -140,8 +138,8 @@ def _net_cases(load: Array, pv: Array) -> Array:
 
 def _end_value(outlook: Outlook, spec: BatterySpec, grid: Array) -> Array:
     """What is left at the horizon is worth a usual day's prices, the first Wh more than the last."""
-    prices = np.array([(f.import_price, f.export_price) for f in outlook.forecasts])
-    imports, exports = np.sort(prices, axis=0).T
+    coming = Horizon.of(outlook.forecasts)
+    imports, exports = np.sort(coming.bought.expected), np.sort(coming.sold.expected)
     dear = (quantile(imports, 0.75) - spec.wear_per_mwh) * spec.discharge_efficiency
     cheap = quantile(exports, 0.25) / spec.charge_efficiency
     return np.linspace(max(dear, cheap), min(dear, cheap), grid.size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -107,6 +108,19 @@ def test_any_outlook_gives_a_feasible_plan(name: str, outlook: Outlook) -> None:
         assert all(a.net_wh <= b.net_wh for a, b in pairwise(offer.steps))
         assert all(s.net_wh % outlook.lot_wh == 0 for s in offer.steps)
     _assert_deliverable(plan.offers, outlook)
+
+
+@settings(max_examples=30, deadline=None)
+@given(outlook=outlooks())
+def test_a_plan_from_forecasts_one_by_one_is_the_same(outlook: Outlook) -> None:
+    """The planner reckons from arrays where it has them; forecasts that somebody made himself say as much."""
+    each = replace(outlook, forecasts=tuple(outlook.forecasts))
+    assert each == outlook
+    plan = strategy("value").plan(outlook)
+    assert plan == strategy("value").plan(each)
+    first = strategy("value").plan(replace(outlook, values_only=True))
+    assert first.values == plan.values[: outlook.offer_intervals + 1]
+    assert first.price_values == plan.price_values
 
 
 def _by_more(outlook: Outlook) -> bool:

@@ -19,11 +19,13 @@ from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
 from gateway.forecasts.history import quarter_start
 from gateway.planner.induction import (
+    NET_PERSISTENCE,
     NEVER,
     Problem,
     coarsened,
     energy_grid,
     graded,
+    interval_slopes,
     marginal_values,
 )
 from gateway.planner.schedule import DispatchInterval, ValueIntegral, after_interval, best_discharge
@@ -82,6 +84,65 @@ def test_values_fall_as_charge_rises_and_stay_finite(
     np.testing.assert_array_equal(made.by_scenario[:, 0], made.expected[:4])
     assert (np.diff(made.expected, axis=1) <= 0).all()
     assert np.abs(made.expected).max() < NEVER / 10
+
+
+def _by_the_formula(asked: Problem, spec: BatterySpec, grid: np.ndarray) -> np.ndarray:
+    """The induction as its docstring says it, one case and one scenario after the other: [T, N, K, S] at the ends."""
+    slopes = interval_slopes(asked, spec)
+    cases, scenarios = asked.net_weights.size, len(asked.transitions)
+    around = np.concatenate([[grid[0] - 1], grid, [grid[-1] + 1]])
+    cell = grid[1] - grid[0]
+
+    def at(value: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Linear between points, 'never' and 'no room' a cell beyond."""
+        around[0], around[-1] = grid[0] - cell, grid[-1] + cell
+        return np.asarray(np.interp(place, around, np.concatenate([[NEVER], value, [-NEVER]])))
+
+    value = np.broadcast_to(asked.end_value, (cases, scenarios, grid.size)).copy()
+    made = [value]
+    for t in range(len(asked.hours) - 1, 0, -1):
+        before = np.empty_like(value)
+        for n in range(cases):
+            for k in range(scenarios):
+                v = value[n, k]
+                q1, q2, q3 = (float(q[t, n, k, 0]) for q in (slopes.q1, slopes.q2, slopes.q3))
+                got = np.minimum(q1, at(v, grid - slopes.down[t, n]))
+                got = np.minimum(q2, np.maximum(got, at(v, grid + slopes.k1[t, n])))
+                got = np.minimum(q3, np.maximum(got, at(v, grid + slopes.k2[t, n])))
+                before[n, k] = np.maximum(got, at(v, grid + slopes.up[t, n]))
+        kept = NET_PERSISTENCE
+        mixing = kept * np.eye(cases) + (1 - kept) * asked.net_weights
+        value = np.einsum("nm,kj,mjs->nks", mixing, asked.transitions, before)
+        value *= 1 - asked.impatience
+        made.insert(0, value)
+    return np.array(made)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    net=hnp.arrays(float, (4, 3), elements=st.floats(-1_500, 1_500)),
+    sell=hnp.arrays(float, (4, 2), elements=prices),
+    adder=hnp.arrays(float, (4, 2), elements=st.floats(-200, 200)),
+    export_limit_w=st.sampled_from([None, 0.0, 3_000.0]),
+)
+def test_many_cases_and_scenarios_at_once_are_as_one_after_the_other(
+    net: np.ndarray, sell: np.ndarray, adder: np.ndarray, export_limit_w: float | None
+) -> None:
+    weights, grid = np.array([0.2, 0.5, 0.3]), energy_grid(SPEC, 32)
+    asked = Problem(
+        np.full(4, 0.25), np.sort(net, axis=1), weights, sell + adder, sell,
+        np.array([[0.9, 0.1], [0.4, 0.6]]), np.linspace(90, 40, 32), export_limit_w, None,
+    )  # fmt: skip
+    chances = np.array([[0.3, 0.7]] * 4)
+    made = marginal_values(asked, SPEC, grid, chances, 2)
+    ends = _by_the_formula(asked, SPEC, grid)
+    means = np.einsum("n,k,tnks->ts", weights, chances[0], ends)
+    rough = 1e-5 * np.abs(ends).max() + 2e-7 * NEVER  # single precision, beside the grid's ends
+    np.testing.assert_allclose(made.expected, means, atol=rough)
+    by_scenario = np.einsum("n,tnks->tks", weights, ends[:2])
+    np.testing.assert_allclose(made.by_scenario, by_scenario, atol=rough)
+    some = marginal_values(asked, SPEC, grid, chances, 2, 2)
+    np.testing.assert_array_equal(some.expected, made.expected[:2])
 
 
 @given(

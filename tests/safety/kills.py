@@ -27,6 +27,9 @@ _AROUND_S = (-45, 25)
 _REAL_S = (
     0.08  # the moment of a death, in the machine's own time after the clock has started to move
 )
+# An agent dies alone and is started again by its guard; a guard takes its agent with it, by the kernel;
+# or both die at once, the agent first.
+_WHO = {"agent": 0.6, "guard": 0.2, "both": 0.2}
 LAST = timedelta(hours=3)  # of peace: every quarter-hour is settled then
 
 
@@ -60,14 +63,16 @@ class Kills:
 
     async def _die(self, put_back: Path | None) -> None:
         await self.town.play(self._until_death())
-        both = put_back is not None or self.rng.random() < 0.3
+        who = self.rng.choices(*zip(*_WHO.items(), strict=True))[0]
+        if who == "agent" and put_back is not None:
+            who = "both"  # a backup is put back where nothing runs
         late_s = self.rng.random() * _REAL_S
-        dying = asyncio.create_task(self._kill_at(late_s, both))
+        dying = asyncio.create_task(self._kill_at(late_s, who))
         while not dying.done():
             await self.town.play(timedelta(seconds=1))
-        await dying
+        died = await dying
         await self.town.play(timedelta(seconds=self.rng.randint(1, 120)))
-        if not both:
+        if died == "agent":
             await self.town.joined(2)
             return
         if put_back is not None:
@@ -76,14 +81,17 @@ class Kills:
             self.restores += 1
         await self.town.start()
 
-    async def _kill_at(self, late_s: float, both: bool) -> None:
+    async def _kill_at(self, late_s: float, who: str) -> str:
+        """Who has died: the guard where there was no agent to kill."""
         await asyncio.sleep(late_s)
-        if not both and self.town.kill_agent():
-            self.kills["agent"] += 1
+        if who != "guard" and not self.town.kill_agent():
+            who = "guard"
+        if who == "agent":
             await self.town.joined(1)
-            return
-        await self.town.kill_guard()
-        self.kills["both"] += 1
+        else:
+            await self.town.kill_guard()
+        self.kills[who] += 1
+        return who
 
     def _until_death(self) -> timedelta:
         """To a moment around one of the next calls."""

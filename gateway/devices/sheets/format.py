@@ -415,6 +415,7 @@ Control_ = Literal[
     "battery_power_w",
     "pv_limit_w",
     "export_limit_w",
+    "reserve_pct",
     "charge_phases",
     "charge_current_a",
     "heat_power_w",
