@@ -72,6 +72,7 @@ def _terms(
         export_assumed=sold is not None and sold.source.assumed,
         value=_value(state, moment, cleared, bought),
         car_values=_car_values(state, moment, cleared),
+        heat_values=_heat_values(state, moment, cleared),
     )
 
 
@@ -115,4 +116,14 @@ def _car_values(
     if state.plan is None:
         return {}
     known = {n: state.plan.car_value(n, moment, cleared) for n in state.plan.cars}
+    return {name: curve for name, curve in known.items() if curve is not None}
+
+
+def _heat_values(
+    state: GatewayState, moment: datetime, cleared: float | None
+) -> dict[str, ValueCurve]:
+    """Of each heater that the plan knows."""
+    if state.plan is None or not state.plan.heaters:
+        return {}
+    known = {n: state.plan.heat_value(n, moment, cleared) for n in state.plan.heaters}
     return {name: curve for name, curve in known.items() if curve is not None}

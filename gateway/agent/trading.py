@@ -17,8 +17,9 @@ from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_r
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, wished
+from gateway.control.heat import heat_needs
 from gateway.domain.intervals import floor_quarter, quarter_of
-from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook, Plan
+from gateway.domain.plan import CarNeed, Forecast, HeatNeed, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.domain.readings import Quality, Snapshot
 from gateway.errors import MarketError, StorageError
@@ -217,6 +218,7 @@ class TradingLoop:
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
             cars=self._cars(now),
+            heaters=self._heaters(now),
             export_limit_w=_least(state.user.export_limit_w, state.operator_limit_w("export")),
             import_limit_w=_least(
                 self._settings.site.most_import_w, state.operator_limit_w("import")
@@ -268,6 +270,13 @@ class TradingLoop:
         each = needs(steered, standing(state, now), self._control, now)
         more = (n for n in each.values() if n.energy_wh <= 0)
         return (*wished(each), *more)
+
+    def _heaters(self, now: datetime) -> tuple[HeatNeed, ...]:
+        """What the water of each heater still needs."""
+        snapshot, known = self._keeper.state.snapshot, self._control.heaters
+        if snapshot is None or not known:
+            return ()
+        return tuple(heat_needs(snapshot.heaters, known, now, self._zone).values())
 
     def _score(self, outlook: Outlook) -> None:
         """Keep what is forecast an hour ahead, and compare what was with what came, over a day."""

@@ -99,7 +99,8 @@ class Account:
         within, before = self._metered(start, end), self._metered(earlier, start)
         rows, rows_before = self._known(start, end), self._known(earlier, start)
         compared = [n for n in range(rows.start, rows.stop) if self._priced(n)]
-        enough = len(compared) >= LEAST_KNOWN * len(within) > 0
+        awaited = rows.stop - 1 - compared[-1] if compared else 0  # prices come an hour later, some
+        enough = len(compared) >= LEAST_KNOWN * (len(within) - awaited) > 0
         gaps = [g for g in self.gaps if start <= g.interval.start < end]
 
         def charged(now: Mapping[datetime, Quarter], past: Mapping[datetime, Quarter]) -> Bill:

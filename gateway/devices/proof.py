@@ -72,6 +72,8 @@ _OWNERS_WORDS = {
     Control.RESERVE: "the reserve that it keeps by itself",
     Control.CHARGE_CURRENT: "the car's charging",
     Control.CHARGE_PHASES: "the change between one and three phases",
+    Control.HEAT_POWER: "its heating",
+    Control.SG_READY: "its SG Ready state",
 }
 
 

@@ -54,7 +54,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `setpoints` | JSON: what is asked of the devices now: `battery_w` (all), `batteries_w`, `chargers_a`, `charger_phases`, `pv_limits_w` by device, `export_limit_w`, `reason` (the rule); null: nothing is asked | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |
-| `alarms` | JSON: `count`, `alarms` (sentences; what a person should look at now) | 1 | yes |
+| `alarms` | JSON: `count`, `alarms` (sentences in `mqtt.language`; what a person should look at now), `codes` (what each is about, for programs) | 1 | yes |
 | `event` | JSON: `event_type`, and what belongs to it; `command_refused`: `command`, `code`, `message` | 1 | no |
 | `ledger/event` | JSON: `id`, `seq`, `ts`, `kind`, `body` | 1 | no |
 | `cmd/<name>` | to the gateway: a command | 1 | **never** |
@@ -140,7 +140,7 @@ The Energy dashboard (Settings, Dashboards, Energy) of the site `home` with devi
 
 _SEEN = """
 `tests/publishing/test_real_home_assistant.py` does all this in a real Home Assistant: it starts one on loopback, adds the broker, starts the demo's home, sets and is refused settings, enters this table and lets Home Assistant's own
-`energy/validate` judge it when the first statistics are made. `HEG_HOME_ASSISTANT=PYTHON make file T=tests/publishing/test_real_home_assistant.py` runs it, where PYTHON has `homeassistant`, its frontend and `paho-mqtt` installed. Seen so in Home Assistant 2025.4.4 on Python 3.13.
+`energy/validate` judge it when the first statistics are made. `HEG_HOME_ASSISTANT=PYTHON make file T=tests/publishing/test_real_home_assistant.py` runs it, where PYTHON has `homeassistant`, its frontend and `paho-mqtt` installed. Seen so in Home Assistant 2025.4.4 and 2026.2.3.
 """
 
 

@@ -272,6 +272,20 @@ def test_energy_without_a_price_is_no_saving(unknown: int, compares: bool) -> No
         assert (found.saved_money, found.without_battery, found.without_sun) == (None, None, None)
 
 
+def test_prices_that_are_still_to_come_do_not_hide_what_was_saved_before() -> None:
+    start, noon = at(6, 1), at(6, 1, 13)
+    rows = used(start, noon)
+    book = Book()
+    for row in rows:
+        book.metered[row.interval.start] = Metered(row.interval, row.import_wh, row.export_wh, 0, 0)
+        if row.interval.start < noon - timedelta(hours=2):
+            book.prices[row.interval.start] = {"export_per_kwh": "0.08"}
+    followed = rules(import_price={"kind": "flat", "per_kwh": "0.30"}, export_price={"kind": "published"})  # fmt: skip
+    found = account(book, followed, flows_for(rows, [0.0] * len(rows)), BATTERY).of(start, noon)
+    assert (found.metered, found.compared) == (52, 44)
+    assert found.without_battery == found.total_money
+
+
 def test_what_a_programme_pays_is_said_to_be_unknown_until_it_is_known() -> None:
     book, start = Book(), at(6, 1)
     for n in range(3):

@@ -54,7 +54,7 @@ function drawTiles(live) {
   const tile = (title, content, cls = "") => node("div", { class: cls }, node("dt", {}, title), node("dd", {}, ...[content].flat()));
   const paid = (text) => amount(text, live.currency);
   const bill = (found) => [paid(found.total),
-    ...(found.unpriced_wh ? [node("small", {}, t(" without {energy} of unknown price", { energy: `${number(found.unpriced_wh / 1000, 1)} kWh` }))] : []),
+    ...(found.unpriced_wh >= 50 ? [node("small", {}, t(" without {energy} of unknown price", { energy: `${number(found.unpriced_wh / 1000, 1)} kWh` }))] : []),
     ...(found.programme_unknown ? [node("small", {}, t(" without what the programme still owes"))] : [])];
   show(byId("tiles"), [
     ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
