@@ -141,6 +141,8 @@ The Energy dashboard (Settings, Dashboards, Energy) of the site `home` with devi
 _SEEN = """
 `tests/publishing/test_real_home_assistant.py` does all this in a real Home Assistant: it starts one on loopback, adds the broker, starts the demo's home, sets and is refused settings, enters this table and lets Home Assistant's own
 `energy/validate` judge it when the first statistics are made. `HEG_HOME_ASSISTANT=PYTHON make file T=tests/publishing/test_real_home_assistant.py` runs it, where PYTHON has `homeassistant`, its frontend and `paho-mqtt` installed. Seen so in Home Assistant 2025.4.4 and 2026.2.3.
+
+![The gateway of the demo's home as a device in Home Assistant 2026.2.3](pictures/home-assistant.png)
 """
 
 
