@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from simulators.physics.heat import HeatPump
 from tests.heat.homes import MIDNIGHT, NO_BATTERY, Playing, play, price, scenario
@@ -13,7 +14,7 @@ PUMP = {
     "power_w": 1800, "step_w": 1800, "litres": 250, "heat_per_electricity": 3, "target_c": 54,
     "min_c": 35, "max_c": 57, "ready_by": ["18:00"], "min_on_s": 900, "min_off_s": 900, "loss_w": 60,
 }  # fmt: skip
-STIEBEL = {"family": "stiebel", "profile": "stiebel-isg-wpm"}
+STIEBEL: dict[str, Any] = {"family": "stiebel", "profile": "stiebel-isg-wpm"}
 
 
 async def test_it_is_encouraged_when_it_is_cheap_and_rarely_switched(tmp_path: Path) -> None:
