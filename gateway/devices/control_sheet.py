@@ -131,7 +131,7 @@ class MeasuredPower:
 
 # What a setpoint's register means: the battery's own power, the inverter's AC output (panels and
 # battery together), or the power at the grid connection.
-Limits = Literal["battery", "inverter_ac", "grid", "charger"]
+Limits = Literal["battery", "inverter_ac", "grid", "charger", "heater"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from gateway.forecasts.history import Array
 from gateway.forecasts.prices import scenario_chances
 from gateway.forecasts.regression import quantile
 from gateway.planner.car import car_plans, price_values
+from gateway.planner.heat import HeatPlans, beside_heat, heat_plans, with_heat
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import (
     Problem,
@@ -43,6 +44,9 @@ class ValueStrategy:
 
     def plan(self, outlook: Outlook) -> Plan:
         """Values, offers and schedule; pure."""
+        if outlook.heaters:
+            heat = heat_plans_of(outlook)
+            return with_heat(self.plan(beside_heat(outlook, heat)), heat)
         spec = outlook.battery or no_battery()
         grid = energy_grid(spec, _POINTS)
         problem, weights = home_problem(outlook)
@@ -103,6 +107,13 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
         resell=not any(coming.flat_night),
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
+
+
+def heat_plans_of(outlook: Outlook) -> HeatPlans:
+    """When the heaters heat, before all else is planned."""
+    problem, weights = home_problem(outlook)
+    chances = scenario_chances(weights, problem.transitions, len(outlook.forecasts))
+    return heat_plans(outlook, problem, chances)
 
 
 def _beside_cars(

@@ -142,6 +142,8 @@ class Site:
         self._start_jobs(Control.PV_LIMIT, wanted.pv_limits_w.get)
         self._start_jobs(Control.EXPORT_LIMIT, lambda _: wanted.export_limit_w)
         self._start_jobs(Control.RESERVE, lambda _: wanted.reserve_pct)
+        self._start_jobs(Control.HEAT_POWER, wanted.heaters_w.get)
+        self._start_jobs(Control.SG_READY, wanted.sg_ready.get)
         self._start_jobs(Control.CHARGE_PHASES, wanted.charger_phases.get)
         self._start_jobs(Control.CHARGE_CURRENT, wanted.chargers_a.get)
         if self._running:

@@ -28,6 +28,8 @@ MODES = {
     Control.BATTERY_POWER: (3000.0, -2000.0, 0.0),
     Control.CHARGE_CURRENT: (16.0, 6.0, 0.0),
     Control.EXPORT_LIMIT: (4000.0, 0.0, 1000.0),
+    Control.HEAT_POWER: (3000.0, 1000.0, 0.0),
+    Control.SG_READY: (3.0, 1.0, 4.0),
     Control.RESERVE: (20.0, 35.0, 50.0),
 }
 # What a device shows while nobody controls it, where that is not 0.

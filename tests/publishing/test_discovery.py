@@ -52,7 +52,8 @@ def components(devices: Any = EVERYTHING) -> dict[str, dict[str, Any]]:
 def test_devices() -> None:
     all_bodies = bodies()
     assert {t.split("/")[2].removeprefix("energy_gateway_home_") for t in all_bodies} == {
-        "gateway", "inverter", "inverter_battery", "inverter_meter", "inverter_charger", "meter",
+        "gateway", "inverter", "inverter_battery", "inverter_meter", "inverter_charger",
+        "inverter_heater", "meter",
         "market",
     }  # fmt: skip
     for topic, body in all_bodies.items():

@@ -16,7 +16,12 @@ from gateway.publishing.discovery.frame import (
 )
 from gateway.publishing.topics import Message
 
-_KINDS = (("battery_", "battery"), ("grid_", "meter"), ("charger_", "charger"))  # else inverter
+_KINDS = (  # else inverter
+    ("battery_", "battery"),
+    ("grid_", "meter"),
+    ("charger_", "charger"),
+    ("heat_", "heater"),
+)
 _DECIMALS = {"W": 0, "kWh": 2, "%": 0, "Hz": 2}  # shown of a number; what is not here: one
 
 
