@@ -13,7 +13,7 @@ from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.plan import ValueCurve
 from gateway.domain.price import Quote
-from gateway.openadr.acting import dispatched_wh, limits, valued, wanted
+from gateway.openadr.acting import dispatched_wh, limits, most_wh, valued, wanted
 
 LEASE = timedelta(seconds=60)  # renewed with every report; longer than an agent takes to start anew
 REPORTS_A_LEASE = 6  # at a slow pace of control the lease is so many periods
@@ -74,6 +74,15 @@ def _terms(
         car_values=_car_values(state, moment, cleared),
         heat_values=_heat_values(state, moment, cleared),
     )
+
+
+def announced_wh(state: GatewayState, interval: Interval) -> tuple[float | None, float | None]:
+    """What a programme's announced limits leave of a quarter-hour: export and import, None where there is none."""
+    found = () if state.programme is None else state.programme.found
+    export, bought = (
+        most_wh(found, f"{side}_CAPACITY_LIMIT", interval) for side in ("EXPORT", "IMPORT")
+    )
+    return export, bought
 
 
 def dispatch_wh(state: GatewayState, interval: Interval) -> int | None:

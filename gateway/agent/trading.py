@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.ordering import dispatch_wh
+from gateway.agent.ordering import announced_wh, dispatch_wh
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
@@ -38,6 +38,7 @@ from gateway.market.trader import Trader
 from gateway.metering.clock_watch import ClockWatch
 from gateway.planner import Strategy
 from gateway.planner.assumed import assumptions
+from gateway.planner.offers import within
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
@@ -320,9 +321,13 @@ class TradingLoop:
             await trader.bid(tuple(map(self._offered, plan.offers)))
 
     def _offered(self, curve: OfferCurve) -> OfferCurve:
-        """Nothing where nothing may be, and nothing of a quarter-hour that a programme has called for."""
+        """Nothing where nothing may be, nothing of a quarter-hour that a programme has called for, and no more than it
+        will allow there."""
         called = dispatch_wh(self._keeper.state, curve.interval) is not None
-        return curve if self._may_offer() and not called else OfferCurve(curve.interval, ())
+        if called or not self._may_offer():
+            return OfferCurve(curve.interval, ())
+        export_wh, import_wh = announced_wh(self._keeper.state, curve.interval)
+        return within(curve, export_wh, import_wh)
 
     def _may_offer(self) -> bool:
         """Whether the user lets us trade, the plan steers, and there is a grid to deliver over."""

@@ -23,6 +23,7 @@ from gateway.devices.proof import (
     Note,
     Proofs,
     by_the_owners_word,
+    left_to_another,
     not_steered,
 )
 from gateway.devices.setpoint_lease import SetpointLease
@@ -121,7 +122,8 @@ class ModbusDevice:
     @property
     def notes(self) -> tuple[Note, ...]:
         """See `gateway.devices.Device.notes`."""
-        return self._notes
+        left = [control for control, lease in self._leases.items() if lease.left_to_another]
+        return (*self._notes, left_to_another(left)) if left else self._notes
 
     @property
     def identity(self) -> Identity:

@@ -88,6 +88,14 @@ def not_steered(device: str, gaps: Mapping[Control, Gap]) -> Note:
     )
 
 
+def left_to_another(controls: Iterable[Control]) -> Note:
+    """What somebody else has written over: two masters would fight."""
+    return Note(
+        f"another controller steers {_listed(controls)} too, so it is left to it for some minutes: end one of the two",
+        alarm=True,
+    )
+
+
 def by_the_owners_word(gaps: Mapping[Control, Gap]) -> Note:
     """One sentence on what is steered though nothing proved it."""
     return Note(f'unproved, by the owner\'s steer = "always": {_listed(gaps)}')
