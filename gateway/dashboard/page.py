@@ -254,6 +254,12 @@ def _phases(name: str, view: HomeView) -> dict[str, Any]:
     return {"phases": used, "phases_why": why}
 
 
+def _heat_why(name: str, view: HomeView) -> str:
+    """Why this heater heats or does not, as half a sentence; empty for what is no heater, or is not steered."""
+    why = view.setpoints.heat_reasons.get(name)
+    return "" if why is None else why.words
+
+
 def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
     readings = device.readings.values()
     newest = max((r.time for r in readings), default=None)
@@ -267,6 +273,7 @@ def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
         "seen": iso(newest) if newest else None,
         "bad": bad,
         **_phases(device.name, view),
+        "heat_why": _heat_why(device.name, view),
         "readings": [
             {
                 "metric": r.metric,

@@ -22,7 +22,6 @@ from typing import Any
 
 import msgspec
 from aiohttp import web
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc.jwk import OKPKey
 
@@ -190,7 +189,7 @@ class Access:
         life_s = int(TOKEN_LIFE.total_seconds())
         return {"access_token": token, "token_type": "Bearer", "expires_in": life_s}
 
-    def open_document(
+    async def open_document(
         self, party: Registered, content_type: str, body: bytes
     ) -> tuple[bytes, bytes | None]:
         """The document inside a signed body, and the signed text as evidence of it."""
@@ -200,14 +199,13 @@ class Access:
             raise problems.bad_signature("send the document as JWS, Content-Type application/jose")
         try:
             header, payload, signature, said = split(body)
-            key = self._key(party, header)
-            key.verify(signature, said)
-        except InvalidSignature:
-            raise problems.bad_signature("the JWS does not verify with the party's key") from None
         except (ValueError, RecursionError) as error:
             raise problems.bad_signature(
                 f"no compact JWS with alg, typ, kid and iat: {error}"
             ) from None
+        key = self._key(party, header)
+        if not await self._market.signatures.good(key, signature, said):
+            raise problems.bad_signature("the JWS does not verify with the party's key")
         return payload, body
 
     def _key(self, party: Registered, header: Header) -> Ed25519PublicKey:

@@ -230,12 +230,12 @@ async def _opened(
 ) -> tuple[bytes, bytes | None]:
     """The document inside a signed body; a key that is new elsewhere is looked up first."""
     try:
-        return service.access.open_document(party, content_type, body)
+        return await service.access.open_document(party, content_type, body)
     except problems.Problem:
         changed = await service.market.changed(party)
         if changed is None:
             raise
-        return service.access.open_document(changed, content_type, body)
+        return await service.access.open_document(changed, content_type, body)
 
 
 def answer(write: Write, stored: Stored, party_id: str) -> bytes:

@@ -11,6 +11,7 @@ from gateway.agent import command_handler, notices, why, why_phases
 from gateway.dashboard.health import ALARM_ELSE, FAULT_ELSE, FAULTS, TODO
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason
+from gateway.domain.heat import HeatReason
 from gateway.domain.metrics import METRICS
 from gateway.languages import LANGUAGES, catalogue, translated, wanted
 from gateway.languages.sentences import ALARMS, NOTICES, OTHER, REFUSALS, alarm_code, told
@@ -26,7 +27,9 @@ def said() -> set[str]:
     settings = [setting for spec in COMMANDS.values() for setting in spec.settings]
     texts = {spec.title for spec in COMMANDS.values()} | {setting.title for setting in settings}
     texts |= {setting.about.replace("null = ", "empty = ") for setting in settings}
-    texts |= {metric.title for metric in METRICS.values()} | {reason.words for reason in Reason}
+    texts |= {metric.title for metric in METRICS.values()} | {
+        reason.words for reason in (*Reason, *HeatReason)
+    }
     for question in QUESTIONS:
         texts |= {question.text, question.about, *(title for _, title in question.choices)}
     home = HomeToDiscover("energy/home", "home", "1")

@@ -240,7 +240,7 @@ def view() -> HomeView:
         links={"Broker": True, "Exchange": True},
         settings=SETTINGS,
         notes=(
-            "the grid meter has said -2710 W for minutes while the home changed: it stands still",
+            "the grid meter has said -2710 W for minutes while the home changed: it stands still, and nothing is steered by it until it says something else",
         ),
         answered={"inverter": (720, 720), "meter": (711, 720), "charger": (120, 720)},
         events=(

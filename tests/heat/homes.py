@@ -12,6 +12,7 @@ from typing import Any
 
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
+from gateway.guard.compose import Guard
 from gateway.together import Gateway
 from simulators.devices.serve import serve_heater, serve_home
 from simulators.devices.server import ModbusServer
@@ -135,7 +136,6 @@ class Playing:
     clock: SimClock
     home: Home
     heater: ModbusServer
-    gateway: Gateway
     seen: Seen
 
 
@@ -174,9 +174,13 @@ async def play(
     heat: Mapping[str, Any] = BOILER,
     family: str = "elwa",
     profile: str = "my-pv-ac-elwa-2",
+    alone: bool = False,
     **more: Any,
 ) -> Seen:
-    """``story`` on the running home; what was seen. ``more`` are further tables of gateway.toml."""
+    """``story`` on the running home; what was seen. ``more`` are further tables of gateway.toml.
+
+    ``alone``: the guard has no agent.
+    """
     clock, seen = SimClock(world.start), Seen()
 
     async def watch(home: Home) -> None:
@@ -193,13 +197,17 @@ async def play(
             stack.push_async_callback(heater.close)
             entry = {"profile": profile, "port": port, "heat": dict(heat)}
             settings = tables(folder, servers.ports, entry, more)
-            gateway = Gateway(settings, clock)
             ready = asyncio.Event()
-            running = group.create_task(gateway.run(ready.set))  # no participant itself
+            work = (
+                Guard(settings.for_guard(), clock, lambda _: None).run(ready.set)
+                if alone
+                else Gateway(settings, clock).run(ready.set)
+            )
+            running = group.create_task(work)  # no participant itself
             await ready.wait()
             watching = clock.spawn(group, watch(home), "watch")
             try:
-                await story(Playing(clock, home, heater, gateway, seen))
+                await story(Playing(clock, home, heater, seen))
             finally:
                 watching.cancel()
                 running.cancel()

@@ -92,6 +92,7 @@ function drawDevices(live) {
       node("td", {}, r.value === null ? r.quality : typeof r.value === "number" ? `${number(r.value, 2, 0)} ${r.unit}` : r.value)));
     const model = device.model ? [node("p", { class: "hint" }, document.createTextNode(device.model))] : [];
     if (device.phases_why) model.push(node("p", { class: "hint" }, document.createTextNode(`${device.name} ${device.phases_why}`)));
+    if (device.heat_why) model.push(node("p", { class: "hint" }, device.heat_why));
     const box = node("details", { class: "device" }, head, ...model, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
       node("tbody", {}, ...rows)));
