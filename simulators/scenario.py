@@ -7,6 +7,7 @@ from datetime import datetime
 
 from simulators.data import Recording
 from simulators.physics.cars import CarSchedule
+from simulators.physics.heat import Boiler, HeatPump
 from simulators.physics.house import House
 from simulators.physics.script import Script
 from simulators.physics.weather import Panels
@@ -16,7 +17,7 @@ from simulators.prices import PriceSeries, SyntheticPrices
 @dataclass(frozen=True, slots=True)
 class Scenario:
     """One simulated home. With ``recording`` its load and PV are the recorded ones, with ``script`` all that
-    happens is what stands there.
+    happens is what stands there. ``boiler`` and ``heat_pump`` draw beside that load.
 
     ``load_shares`` are what each phase carries of the load. ``noise`` is the share by which recorded powers flicker within a quarter (its energy is kept).
     """
@@ -35,6 +36,8 @@ class Scenario:
     car_soc_pct: float = 55.0
     load_shares: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     script: Script | None = None
+    boiler: Boiler | None = None
+    heat_pump: HeatPump | None = None
 
     def prices(self) -> PriceSeries:
         """The recorded prices, or seeded ones."""

@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date, timedelta
 from importlib.util import find_spec
 from zoneinfo import ZoneInfo
@@ -33,6 +34,7 @@ from gateway.config.agent_settings import Notify
 from gateway.config.secrets import credential
 from gateway.domain.trade import Side, money_text
 from gateway.errors import ConfigError, StorageError
+from gateway.languages.sentences import told
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
 
@@ -63,7 +65,7 @@ class Notifier:
         about = frozenset(Kind(word) for word in settings.about)
         self._notices = Notices(Rules(about, self._zone, quiet, most_a_day=settings.most_a_day))
         self._keeper, self._journal, self._clock = keeper, journal, clock
-        self._site = own.site.name
+        self._site, self._language = own.site.name, own.mqtt.language
         self._update = update_of(version(), __version__)
         self._today: date | None = None
         self._bill: dict[str, str] | None = None
@@ -115,9 +117,12 @@ class Notifier:
         return [] if notice is None else self._notices.tell(now, notice)
 
     async def _send(self, notice: Notice) -> None:
+        """In the person's language."""
+        title = f"{self._site}: {told(self._language, notice.kind.value)}"
+        said = replace(notice, text=told(self._language, notice.text))
         try:
             async with asyncio.timeout(SEND_S):
-                took = await asyncio.to_thread(_tell, self._urls, self._site, notice)
+                took = await asyncio.to_thread(_tell, self._urls, title, said)
         except TimeoutError:
             took = False
         if took:
@@ -171,7 +176,7 @@ def addresses(settings: Notify) -> tuple[str, ...]:
     return urls
 
 
-def _tell(urls: Sequence[str], site: str, notice: Notice) -> bool:
+def _tell(urls: Sequence[str], title: str, notice: Notice) -> bool:
     """Whether all of them took it; runs in a thread, for apprise waits."""
     from apprise import Apprise, NotifyType  # noqa: PLC0415
 
@@ -180,4 +185,4 @@ def _tell(urls: Sequence[str], site: str, notice: Notice) -> bool:
     for url in urls:
         to.add(url)
     kind = NotifyType.WARNING if notice.kind in (Kind.ALARM, Kind.LIMIT) else NotifyType.INFO
-    return bool(to.notify(body=notice.text, title=f"{site}: {notice.kind.value}", notify_type=kind))
+    return bool(to.notify(body=notice.text, title=title, notify_type=kind))

@@ -13,7 +13,7 @@ from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.plan import ValueCurve
 from gateway.domain.price import Quote
-from gateway.openadr.acting import dispatched_wh, limits, valued, wanted
+from gateway.openadr.acting import dispatched_wh, limits, most_wh, valued, wanted
 
 LEASE = timedelta(seconds=60)  # renewed with every report; longer than an agent takes to start anew
 REPORTS_A_LEASE = 6  # at a slow pace of control the lease is so many periods
@@ -72,7 +72,17 @@ def _terms(
         export_assumed=sold is not None and sold.source.assumed,
         value=_value(state, moment, cleared, bought),
         car_values=_car_values(state, moment, cleared),
+        heat_values=_heat_values(state, moment, cleared),
     )
+
+
+def announced_wh(state: GatewayState, interval: Interval) -> tuple[float | None, float | None]:
+    """What a programme's announced limits leave of a quarter-hour: export and import, None where there is none."""
+    found = () if state.programme is None else state.programme.found
+    export, bought = (
+        most_wh(found, f"{side}_CAPACITY_LIMIT", interval) for side in ("EXPORT", "IMPORT")
+    )
+    return export, bought
 
 
 def dispatch_wh(state: GatewayState, interval: Interval) -> int | None:
@@ -106,4 +116,14 @@ def _car_values(
     if state.plan is None:
         return {}
     known = {n: state.plan.car_value(n, moment, cleared) for n in state.plan.cars}
+    return {name: curve for name, curve in known.items() if curve is not None}
+
+
+def _heat_values(
+    state: GatewayState, moment: datetime, cleared: float | None
+) -> dict[str, ValueCurve]:
+    """Of each heater that the plan knows."""
+    if state.plan is None or not state.plan.heaters:
+        return {}
+    known = {n: state.plan.heat_value(n, moment, cleared) for n in state.plan.heaters}
     return {name: curve for name, curve in known.items() if curve is not None}

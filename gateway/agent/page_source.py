@@ -20,7 +20,7 @@ from gateway.dashboard.view import HomeView
 from gateway.domain.decisions import Ahead, Decision, PhaseDecision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.store.car_quarters import CarPast, read_car_past
-from gateway.store.energies import QuarterEnergies, read_energies
+from gateway.store.energies import Energies, read_energies
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.minutes import Minute
@@ -76,10 +76,10 @@ class PageSource:
         """A command of the page goes the way of every command."""
         return (await self._handler.handle(name, payload, source="page")).body()
 
-    async def energies(self, since: datetime, until: datetime) -> list[QuarterEnergies]:
+    async def energies(self, bounds: Sequence[datetime]) -> list[Energies]:
         """Read in a thread of its own: a year takes a while on a slow card."""
         self._history.flush()
-        return await asyncio.to_thread(read_energies, self._history.path, since, until)
+        return await asyncio.to_thread(read_energies, self._history.path, bounds)
 
     async def planned(self, ahead: Ahead, since: datetime, until: datetime) -> list[PlannedQuarter]:
         """A day's rows of a small file."""

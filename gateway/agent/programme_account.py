@@ -15,7 +15,7 @@ from gateway.agent.ordering import dispatch_wh
 from gateway.agent.state import StateKeeper
 from gateway.config.agent_settings import Programme
 from gateway.domain.flows import Flow
-from gateway.domain.intervals import iso, quarter_of
+from gateway.domain.intervals import iso, parse_utc, quarter_of
 from gateway.errors import MarketError, StorageError
 from gateway.openadr.acting import BACK, ProgrammeEvents, dispatch_of
 from gateway.openadr.credits import Terms, credit
@@ -29,6 +29,7 @@ from gateway.supervise import Availability
 log = logging.getLogger(__name__)
 
 REPORTED = "programme.reported"
+CALLED = "programme.called"
 MOST_REPORTS = 20  # at one look
 
 
@@ -53,7 +54,7 @@ class ProgrammeAccount:
 
     def __init__(self, stated: Programme, keeper: StateKeeper, past: Past) -> None:
         self._stated, self._keeper, self._past = stated, keeper, past
-        self._called: dict[datetime, tuple[int, str]] = {}  # quarter -> Wh asked, event
+        self._called = _called(past.store)  # quarter -> Wh asked, event
         self._reported: dict[str, str] = _reported(past.store)
         self._looks: dict[str, int] = {}  # report that waits -> how often it was looked at
         self._taken = Availability("what takes the programme's reports")
@@ -70,11 +71,16 @@ class ProgrammeAccount:
         top = dispatch_of(found, interval)
         asked_wh = dispatch_wh(state, interval)
         sold = bool(self._past.journal.book.commitment(interval))
-        self._called = {t: c for t, c in self._called.items() if t > now - BACK}
+        before = self._called
+        self._called = {t: c for t, c in before.items() if t > now - BACK}
         if top is not None and asked_wh is not None and not sold:
             self._called[interval.start] = asked_wh, top.event.id
         else:
             self._called.pop(interval.start, None)
+        if self._called != before:
+            kept = {iso(t): c for t, c in self._called.items()}
+            with suppress(StorageError):  # only a restart before the meter has told would miss it
+                self._past.store.setting(CALLED, json.dumps(kept))
 
     def _credit(self, now: datetime) -> None:
         """What a dispatched quarter-hour earned goes into the account, once."""
@@ -143,6 +149,15 @@ class ProgrammeAccount:
         self._reported = {n: t for n, t in self._reported.items() if t > oldest}
         with suppress(StorageError):  # after a restart it would be sent once more
             self._past.store.setting(REPORTED, json.dumps(self._reported))
+
+
+def _called(store: SettingStore) -> dict[datetime, tuple[int, str]]:
+    """What was followed before a restart, and may not be paid yet."""
+    try:
+        found = json.loads(store.setting(CALLED) or "{}")
+        return {parse_utc(t): (int(wh), str(event)) for t, (wh, event) in found.items()}
+    except (StorageError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def _reported(store: SettingStore) -> dict[str, str]:

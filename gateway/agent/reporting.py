@@ -78,6 +78,7 @@ class Reporting:
             runs_apart(clock),
             settings.programme is not None,
         )
+        self._language = settings.mqtt.language
         self._known: Devices = ()
         self._changes = Changes()
         self._planned: tuple[tuple[int, Interval], list[topics.Message]] | None = None
@@ -119,7 +120,7 @@ class Reporting:
             self._publisher.publish(topics.site_messages(base, snapshot))
         if (said := (state.all_alarms, state.user)) != self._said:
             self._said = said
-            self._publisher.publish([topics.alarms_message(base, state.all_alarms)])
+            self._publisher.publish([topics.alarms_message(base, state.all_alarms, self._language)])
             self._publisher.publish(topics.settings_messages(base, state.user))
 
     def _decide(self, snapshot: Snapshot) -> None:
@@ -132,12 +133,18 @@ class Reporting:
         self._changes.told(snapshot.devices.values())
         self._said = (self._keeper.state.all_alarms, self._keeper.state.user)
         self._publisher.publish(topics.snapshot_messages(base, snapshot))
-        self._publisher.publish([topics.alarms_message(base, self._keeper.state.all_alarms)])
+        self._publisher.publish(
+            [topics.alarms_message(base, self._keeper.state.all_alarms, self._language)]
+        )
         self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
         self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
-        self._publisher.publish([topics.decision_message(base, self._decisions.running)])
-        self._publisher.publish([topics.phases_message(base, self._decisions.phases.running)])
+        self._publisher.publish(
+            [topics.decision_message(base, self._decisions.running, self._language)]
+        )
+        self._publisher.publish(
+            [topics.phases_message(base, self._decisions.phases.running, self._language)]
+        )
         self._publisher.publish(self._outlook())
         self._publisher.publish([setpoints_message(base, self._keeper.state.setpoints)])
         trades = settings.market is not None

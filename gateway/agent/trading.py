@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.ordering import dispatch_wh
+from gateway.agent.ordering import announced_wh, dispatch_wh
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, wished
+from gateway.control.heat import heat_needs
 from gateway.domain.intervals import floor_quarter, quarter_of
-from gateway.domain.plan import CarNeed, Forecast, Observed, OfferCurve, Outlook, Plan
+from gateway.domain.plan import CarNeed, Forecast, HeatNeed, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.domain.readings import Quality, Snapshot
 from gateway.errors import MarketError, StorageError
@@ -37,6 +38,7 @@ from gateway.market.trader import Trader
 from gateway.metering.clock_watch import ClockWatch
 from gateway.planner import Strategy
 from gateway.planner.assumed import assumptions
+from gateway.planner.offers import within
 from gateway.planner.outlook import Home, KnownPrices, Options, build_outlook
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
@@ -216,6 +218,7 @@ class TradingLoop:
             stored_wh=stored_wh or 0.0,
             resellable_wh=self._past_of.origin.resellable_wh(stored_wh or 0.0),
             cars=self._cars(now),
+            heaters=self._heaters(now),
             export_limit_w=_least(state.user.export_limit_w, state.operator_limit_w("export")),
             import_limit_w=_least(
                 self._settings.site.most_import_w, state.operator_limit_w("import")
@@ -243,7 +246,9 @@ class TradingLoop:
         plan = self._strategy.plan(outlook)
         known = self._past(floor_quarter(now) - HISTORY)
         unmeasured = guesses(known, self._usual, has_panels=_has_panels(snapshot))
-        plan = replace(plan, assumed=assumptions(plan.schedule, self._zone) + unmeasured)
+        unpublished = assumptions(plan.schedule, self._zone)
+        unstated = self._settings.tariff.guesses()
+        plan = replace(plan, assumed=unpublished + unmeasured + unstated)
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         if state.shadow:
@@ -265,6 +270,13 @@ class TradingLoop:
         each = needs(steered, standing(state, now), self._control, now)
         more = (n for n in each.values() if n.energy_wh <= 0)
         return (*wished(each), *more)
+
+    def _heaters(self, now: datetime) -> tuple[HeatNeed, ...]:
+        """What the water of each heater still needs."""
+        snapshot, known = self._keeper.state.snapshot, self._control.heaters
+        if snapshot is None or not known:
+            return ()
+        return tuple(heat_needs(snapshot.heaters, known, now, self._zone).values())
 
     def _score(self, outlook: Outlook) -> None:
         """Keep what is forecast an hour ahead, and compare what was with what came, over a day."""
@@ -309,9 +321,13 @@ class TradingLoop:
             await trader.bid(tuple(map(self._offered, plan.offers)))
 
     def _offered(self, curve: OfferCurve) -> OfferCurve:
-        """Nothing where nothing may be, and nothing of a quarter-hour that a programme has called for."""
+        """Nothing where nothing may be, nothing of a quarter-hour that a programme has called for, and no more than it
+        will allow there."""
         called = dispatch_wh(self._keeper.state, curve.interval) is not None
-        return curve if self._may_offer() and not called else OfferCurve(curve.interval, ())
+        if called or not self._may_offer():
+            return OfferCurve(curve.interval, ())
+        export_wh, import_wh = announced_wh(self._keeper.state, curve.interval)
+        return within(curve, export_wh, import_wh)
 
     def _may_offer(self) -> bool:
         """Whether the user lets us trade, the plan steers, and there is a grid to deliver over."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-from gateway.bill.account import Bill, PricePair, Published, Quarter, bill, published_of
+from gateway.bill.account import Bill, PricePair, Published, Quarter, bill, prices, published_of
 from gateway.bill.otherwise import Known, known, without_battery, without_sun, without_us
 from gateway.config.tariff import PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.flows import Flow
@@ -27,7 +27,7 @@ class HomeBill:
     """One span. What the home pays is +; ``market_money`` is what an exchange paid (+), ``programme_money`` a programme for
     its dispatches, both taken off in the total.
 
-    A comparison is None while too little of the span is known. ``stored_difference_wh`` is what the battery
+    A comparison is None while too little of the span can be compared: its flows and all prices are known. ``stored_difference_wh`` is what the battery
     would hold more at the end without us.
     """
 
@@ -41,6 +41,7 @@ class HomeBill:
     compared: int
     stored_difference_wh: float = 0.0
     programme_money: int = 0
+    programme_unknown: int = 0  # dispatched quarters of which nobody knows yet what they earned
 
     @property
     def total_money(self) -> int:
@@ -89,7 +90,7 @@ class Account:
     known: tuple[Known, ...]
     otherwise: Otherwise
     starts: tuple[datetime, ...]  # of `metered`, in order
-    credits: Mapping[datetime, int] = field(default_factory=dict)
+    credits: Mapping[datetime, int | None] = field(default_factory=dict)
     seen: dict[Interval, PricePair] = field(default_factory=dict)
 
     def of(self, start: datetime, end: datetime) -> HomeBill:
@@ -97,8 +98,9 @@ class Account:
         earlier = self._month(start) if self.rules.tariff.demand_charge_per_kw > 0 else start
         within, before = self._metered(start, end), self._metered(earlier, start)
         rows, rows_before = self._known(start, end), self._known(earlier, start)
-        count = rows.stop - rows.start
-        enough = count >= LEAST_KNOWN * len(within) > 0
+        compared = [n for n in range(rows.start, rows.stop) if self._priced(n)]
+        awaited = rows.stop - 1 - compared[-1] if compared else 0  # prices come an hour later, some
+        enough = len(compared) >= LEAST_KNOWN * (len(within) - awaited) > 0
         gaps = [g for g in self.gaps if start <= g.interval.start < end]
 
         def charged(now: Mapping[datetime, Quarter], past: Mapping[datetime, Quarter]) -> Bill:
@@ -108,8 +110,10 @@ class Account:
         def cost(instead: Sequence[Quarter]) -> int | None:
             if not enough:
                 return None
-            now, past = within | _by_start(instead[rows]), before | _by_start(instead[rows_before])
-            return charged(now, past).total_money
+            now = within | _by_start([instead[n] for n in compared])
+            return charged(now, before | _by_start(instead[rows_before])).total_money
+
+        earned = [self.credits[at] for at in within if at in self.credits]
 
         return HomeBill(
             bill=charged(within, before),
@@ -119,9 +123,28 @@ class Account:
             without_sun=cost(self.otherwise.without_sun),
             metered=len(within),
             estimated=len(self.estimated & within.keys()),
-            compared=count,
+            compared=len(compared),
             stored_difference_wh=self.otherwise.more_stored_wh[rows.stop - 1] if enough else 0.0,
-            programme_money=sum(self.credits.get(at, 0) for at in within),
+            programme_money=sum(money for money in earned if money is not None),
+            programme_unknown=earned.count(None),
+        )
+
+    def _priced(self, n: int) -> bool:
+        """Whether the known quarter has all prices that it, or what it would have been, needs: energy without a price
+        on one side only would pass for a saving."""
+        interval = self.known[n].quarter.interval
+        other = self.otherwise
+        ways = [
+            self.metered[interval.start],
+            other.without_battery[n],
+            other.without_gateway[n],
+            other.without_sun[n],
+        ]
+        if interval not in self.seen:
+            self.seen[interval] = prices(interval, self.rules, self.published)
+        bought, sold = self.seen[interval]
+        return (bought is not None or not any(q.import_wh for q in ways)) and (
+            sold is not None or not any(q.export_wh for q in ways)
         )
 
     def _month(self, moment: datetime) -> datetime:
@@ -184,8 +207,12 @@ def account(
         rows,
         Otherwise.of(rows, battery, car_power_w),
         tuple(sorted(metered)),
-        {at: int(body["money"] or 0) for at, body in book.credits.items()},
+        {at: _credited(body) for at, body in book.credits.items()},
     )
+
+
+def _credited(body: Mapping[str, Any]) -> int | None:
+    return None if body["money"] is None else int(body["money"])
 
 
 def published_prices(book: Book, tariff: Tariff) -> dict[datetime, Published]:
@@ -244,6 +271,7 @@ def as_json(found: HomeBill, currency: str) -> dict[str, Any]:
         "demand": cents(lines.demand_money),
         "market": cents(-found.market_money),
         "programme": cents(-found.programme_money),
+        "programme_unknown_quarters": found.programme_unknown,
         "total": cents(found.total_money),
         "without_battery": cents(found.without_battery),
         "without_gateway": cents(found.without_gateway),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from gateway.bill.home import Account, HomeBill
     from gateway.config.settings import Settings
+    from gateway.tariff import TariffRules
 
 
 class By(StrEnum):
@@ -84,7 +85,7 @@ def show(
     elif form[1]:
         print(_csv(bills, currency), end="")
     else:
-        print(text(account, (first, last), bills, currency), end="")
+        print(text(account, (first, last), bills, currency, by), end="")
 
 
 def account_of(
@@ -145,18 +146,20 @@ COLUMNS = (
 
 
 def text(
-    account: Account, span: tuple[datetime, datetime], bills: Iterable[HomeBill], currency: str
+    account: Account,
+    span: tuple[datetime, datetime],
+    bills: Iterable[HomeBill],
+    currency: str,
+    by: By,
 ) -> str:
     """The table for people: one row a period, and the whole span last."""
     from gateway.bill.home import as_json as row_of
 
-    zone = account.rules.zone
     whole = account.of(*span)
     rows = [[f"{currency}, to pay +", *(title for _, title in COLUMNS)]]
     for found in [*bills, whole]:
         body = row_of(found, currency)
-        here = found.bill.start.astimezone(zone)
-        name = "all" if found is whole else f"{here:%Y-%m-%d}"
+        name = "all" if found is whole else _name(found, account.rules, by)
         rows.append([name, *(_shown(body[key], key) for key, _ in COLUMNS)])
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in rows]
@@ -164,6 +167,12 @@ def text(
     if whole.programme_money:
         body = row_of(whole, currency)
         notes.append(f"The programme's dispatches: {body['programme']}, in the total.")
+    if whole.programme_unknown:
+        several = "s" if whole.programme_unknown > 1 else ""
+        notes.append(
+            f"What the programme pays for {whole.programme_unknown} dispatched quarter-hour{several} is not known"
+            " (too few days for a baseline) and is in no amount."
+        )
     if whole.bill.unpriced_wh:
         notes.append(f"{whole.bill.unpriced_wh} Wh have no known price and are in no amount.")
     if whole.estimated:
@@ -171,6 +180,25 @@ def text(
     if whole.without_gateway is None:
         notes.append(f"Only {whole.compared} of {whole.metered} quarter-hours can be compared.")
     return "\n".join([*lines, *notes]) + "\n"
+
+
+def _name(found: HomeBill, rules: TariffRules, by: By) -> str:
+    """A month or year by its name, and by its days where it is cut."""
+    from datetime import timedelta
+
+    from gateway.bill.account import periods
+
+    start, end = found.bill.start, found.bill.end
+    first = start.astimezone(rules.zone)
+    if by is By.DAY:
+        return f"{first:%Y-%m-%d}"
+    begin = first.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    begin = begin if by is By.MONTH else begin.replace(month=1)
+    whole = periods(begin, begin + timedelta(days=400), rules, by.value)[0]
+    if (start, end) == whole:
+        return f"{first:%Y-%m}" if by is By.MONTH else f"{first:%Y}"
+    last = (end - timedelta(seconds=1)).astimezone(rules.zone)
+    return f"{first:%Y-%m-%d} to {last:%Y-%m-%d}"
 
 
 def _shown(value: int | str | None, key: str) -> str:

@@ -33,7 +33,10 @@ class Mqtt(Part):
         "power by more than 50 W and 5 %, of a state, a loss: at once",
     )
     home_assistant: bool = Field(True, description="publish discovery")
-    language: Language = Field("en", description="of the names that Home Assistant shows")
+    language: Language = Field(
+        "en",
+        description="of the names and sentences that Home Assistant shows, and of messages to a phone",
+    )
     discovery_prefix: str = Field("homeassistant", description="Home Assistant's own")
 
 

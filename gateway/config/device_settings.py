@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from gateway.config import bridged
 from gateway.config.guard import DeviceConfig, Steer
+from gateway.config.heat_settings import HeatSettings
 from gateway.config.parts import Address, Name, Part, Port
 from gateway.domain.grid_operator import (
     RelayInput,
@@ -105,6 +106,9 @@ class DeviceSettings(Part):
     )
     ocpp: OcppStation | None = Field(
         None, description="of a charger that dials in, a table [device.ocpp]"
+    )
+    heat: HeatSettings | None = Field(
+        None, description="of a heater, the water behind it: a table [device.heat]"
     )
     token_file: Path | None = Field(
         None,

@@ -61,8 +61,7 @@ def explain(path: Path, text: str, raw: Mapping[str, Any], fault: Any) -> str:
     """One fault that pydantic found in the tables ``raw`` of the file's ``text``."""
     keys = [part for part in fault["loc"] if not (isinstance(part, str) and part in _UNION_TAGS)]
     if fault["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(str(keys[-1]), _names_beside(keys), n=1)
-        says = f"unknown key; did you mean {near[0]!r}?" if near else "unknown key"
+        says = _unknown(str(keys[-1]), _names_beside(keys))
     elif fault["type"] == "missing":
         says = "is missing"
     else:
@@ -93,6 +92,13 @@ def named(raw: Mapping[str, Any], keys: Keys) -> str:
         name = here.get("name") if isinstance(here, Mapping) else None
         shown += f" {name!r}: " if isinstance(name, str) else f" {key + 1}: "
     return shown.removesuffix(": ")
+
+
+def _unknown(key: str, known: Sequence[str]) -> str:
+    """The key that was meant; where none is near, all that the table takes."""
+    if near := difflib.get_close_matches(key, known, n=1):
+        return f"unknown key; did you mean {near[0]!r}?"
+    return f"unknown key; known here: {', '.join(known)}" if known else "unknown key"
 
 
 def _words(keys: Keys, fault: Any) -> str:

@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions, ControlSettings, Fuse
 from gateway.domain.grid_operator import OperatorRules, RelayInput, Source
+from gateway.domain.heat import Heater
 from gateway.domain.order import EVERY_DAY, StandingSettings
 from gateway.domain.readings import Role
 
@@ -88,6 +89,7 @@ class GuardSettings:
     battery: BatteryAssumptions = field(default_factory=BatteryAssumptions)
     charger: ChargerAssumptions = field(default_factory=ChargerAssumptions)
     timing: Timing = field(default_factory=Timing)
+    heaters: dict[str, Heater] = field(default_factory=dict)
     operator: OperatorRules | None = None
     programme: bool = False
     clock_start: datetime | None = None
@@ -133,6 +135,7 @@ class GuardSettings:
             car_start_cost=self.timing.car_start_cost,
             battery_switch_cost=self.timing.battery_switch_cost,
             phase_switch_cost=self.timing.phase_switch_cost,
+            heaters=self.heaters,
         )
 
     def roles(self) -> dict[str, Role]:

@@ -15,6 +15,7 @@ from pydantic_core import PydanticUndefined
 
 from gateway.config import tariff
 from gateway.config.device_settings import DeviceInput, OcppStation
+from gateway.config.heat_settings import HeatSettings
 from gateway.config.settings import Settings
 
 _HEAD = """# Configuration
@@ -47,6 +48,7 @@ def reference() -> str:
         if name == "device":
             parts += _table("[[device.input]]", DeviceInput, level=3)
             parts += _table("[device.ocpp]", OcppStation, level=3)
+            parts += _table("[device.heat]", HeatSettings, level=3)
     parts.append(_PRICE_TEXT)
     for price in _PRICES:
         kind = price.model_fields.get("kind")

@@ -131,6 +131,7 @@ class GuardPart(BaseModel):
                 control.battery_switch_cost,
                 control.phase_switch_cost,
             ),
+            heaters={d.name: d.heat.heater() for d in self.device if d.heat is not None},
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             programme=self.programme is not None,
             clock_start=self.time.start,

@@ -13,6 +13,7 @@ from gateway.control.damping import Damping, Target, steady, steady_shares
 from gateway.control.economics import battery_power_w, earned_per_h
 from gateway.control.inputs import Worth
 from gateway.control.limits import within
+from gateway.control.throttled import LEAST_SUN_W, at_limit
 from gateway.control.tick import Tick
 from gateway.domain.control import Reason, Tightening
 from gateway.domain.order import IntervalTerms
@@ -164,6 +165,8 @@ def _keepable(tick: Tick, old: Target, without_w: float, coming_w: float) -> boo
         return False
     if old.power_w is None:
         return _releasable(tick)
+    if old.reason in (Reason.RESERVE, Reason.PRICE_REST) and _sun_is_held(tick):
+        return False  # what it may store no meter shows
     return within(old.power_w, tick.home, tick.limits, coming_w)[1] is None
 
 
@@ -177,8 +180,21 @@ def _low(tick: Tick) -> bool:
 
 
 def _releasable(tick: Tick) -> bool:
-    """Whether inverters may be left to themselves: they know neither our reserve nor a limit taken tighter."""
-    return not _low(tick) and tick.inputs.tightening == Tightening()
+    """Whether inverters may be left to themselves: they know neither our reserve nor a limit taken tighter.
+
+    While their panels are held back they have more sun than the house takes: then a battery at its reserve is
+    filled by it and not emptied. Held at 0 W it would stay at its reserve all day.
+    """
+    emptied = _low(tick) and not _sun_is_held(tick)
+    return not emptied and tick.inputs.tightening == Tightening()
+
+
+def _sun_is_held(tick: Tick) -> bool:
+    """Whether inverters that panels are behind give just what they were told to give at most."""
+    snapshot = tick.inputs.snapshot
+    return (snapshot.pv_w or 0.0) >= LEAST_SUN_W and at_limit(
+        snapshot, tick.inputs.memory.setpoints
+    )
 
 
 def _beside_car_w(tick: Tick, without_w: float) -> float:

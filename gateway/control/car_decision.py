@@ -23,13 +23,17 @@ _FILLS_H = 0.25  # a battery's last room is not filled faster
 
 @dataclass(frozen=True, slots=True)
 class CarTick:
-    """What the chargers get, A by name, and what is remembered; ``spent``: 'charge now' is."""
+    """What the chargers get, A by name, and what is remembered; ``spent``: 'charge now' is.
+
+    ``held_back_w`` is sun that only flows if it is drawn.
+    """
 
     amperes: dict[str, float]
     contactors: Mapping[str, ContactorMemory]
     phases: Mapping[str, PhaseMemory]
     sun: SunMemory
     spent: bool
+    held_back_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,9 @@ def chargers(tick: Tick) -> CarTick:
         if c.plugged and (other := charging.other_spec(c, control)) is not None
     }
     each = (*specs.values(), *others.values())
-    least_w = min((spec.min_power_w for spec in each), default=0.0)
+    warms = [h for h in inputs.snapshot.heaters if h.steerable and h.name in control.heaters]
+    leasts = [spec.min_power_w for spec in each] + [control.heaters[h.name].least_w for h in warms]
+    least_w = min(leasts, default=0.0)
     held_w, sun = held_back_w(
         memory.sun,
         inputs.snapshot.pv_w,
@@ -65,11 +71,11 @@ def chargers(tick: Tick) -> CarTick:
             memory.setpoints,
             keeps_export=inputs.keeps_export,
         ),
-        cars_w=home.charger_w or 0.0,
+        cars_w=(home.charger_w or 0.0) + (inputs.snapshot.rods_w or 0.0),
         least_w=least_w,
     )
     if not specs:
-        return CarTick({}, memory.contactors, {}, sun, spent)
+        return CarTick({}, memory.contactors, {}, sun, spent, held_w)
     if inputs.settings.charge_now and not spent:
         full = {
             name: charging.at_full_power(spec, priced=False, urgent=True)
@@ -114,7 +120,7 @@ def chargers(tick: Tick) -> CarTick:
     for name in specs:  # also one that the fuse gives back what it took
         if amperes[name] > memory.setpoints.chargers_a.get(name, 0.0):
             contactors[name] = replace(contactors[name], raised_s=at)
-    return CarTick(amperes, contactors, phases, sun, spent)
+    return CarTick(amperes, contactors, phases, sun, spent, held_w)
 
 
 def _phases(tick: Tick, gains: Mapping[str, float]) -> dict[str, PhaseMemory]:
@@ -178,7 +184,7 @@ def _by_value(
     on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
     cars_now = CarsNow(
         moment,
-        _stored_now(tick),
+        stored_now(tick),
         held_w,
         tick.limits.feed_in_w,
         on,
@@ -208,7 +214,7 @@ def _late_for(tick: Tick, needs: Mapping[str, CarNeed]) -> dict[str, datetime]:
     }
 
 
-def _stored_now(tick: Tick) -> StoredNow | None:
+def stored_now(tick: Tick) -> StoredNow | None:
     """The batteries beside the cars; None without any, or while they are held or not known."""
     control, terms = tick.inputs.control, tick.terms
     batteries = tick.home.batteries

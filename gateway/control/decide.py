@@ -5,9 +5,10 @@ Missing input has a defined action, never 'keep the last value': it releases, or
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
-from gateway.control import battery_decision, car_decision, charging
+from gateway.control import battery_decision, car_decision, charging, heat_decision
 from gateway.control.inputs import ControlMemory, Decision, DecisionInputs
 from gateway.control.limits import (
     export_limit_w,
@@ -43,13 +44,14 @@ def decide(inputs: DecisionInputs) -> Decision:
     coming_w = charging.coming_w(
         cars.amperes, tick.home, cars.contactors, inputs.control, inputs.monotonic_s
     )
+    heat = heat_decision.heaters(tick, coming_w, cars.held_back_w)
     held_s = _sun_held_s(inputs)
     pv_w: dict[str, int] = {}
     if _is_paid_to_import(tick):
         pv_w = {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
     elif not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
         pv_w = pv_limits_w(
-            inputs.snapshot,
+            heat_decision.falling(inputs.snapshot, heat),
             limits,
             inputs.memory.setpoints,
             near=inputs.monotonic_s - held_s < FREED_S,
@@ -61,8 +63,12 @@ def decide(inputs: DecisionInputs) -> Decision:
         charger_phases={name: 1 for name, memory in cars.phases.items() if memory.one},
         pv_limits_w=pv_w,
         export_limit_w=export_limit_w(limits),
+        reserve_pct=math.ceil(settings.reserve_pct),
         reason=stored.reason,
         phase_reasons={n: memory.why for n, memory in cars.phases.items() if memory.why},
+        heaters_w=heat.heaters_w,
+        sg_ready=heat.sg_ready,
+        heat_reasons=heat.reasons,
     )
     memory = ControlMemory(
         setpoints,
@@ -76,6 +82,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         stored.direction,
         (inputs.memory.worth[-1], battery_decision.worth_of(tick.terms)),
         held_s,
+        heat.memories,
     )
     return Decision(
         setpoints,
@@ -115,13 +122,16 @@ def _alone(inputs: DecisionInputs) -> Decision:
     """Without a grid the reserve is for the house: whatever was held is let go, and cars wait.
 
     An inverter that feeds the home alone follows its load by itself, panels included; any setpoint of
-    ours would darken it. Only the export limit stays as it is: it is void without a grid, and kept in flash.
+    ours would darken it. Only the export limit and the devices' own reserve stay as they are: both are void without a
+    grid, and kept in flash.
     """
     before = inputs.memory.setpoints
     setpoints = Setpoints(
         chargers_a={c.name: 0.0 for c in inputs.snapshot.chargers if c.steerable and c.plugged},
         charger_phases=before.charger_phases,
         export_limit_w=before.export_limit_w,
+        heaters_w={h.name: 0 for h in inputs.snapshot.heaters if h.steerable and not h.pump},
+        reserve_pct=before.reserve_pct,
         reason=Reason.OFF_GRID,
         phase_reasons=before.phase_reasons,
     )

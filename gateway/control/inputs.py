@@ -59,6 +59,20 @@ class PhaseMemory:
     why_next: PhaseReason | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class HeaterMemory:
+    """Whether a heater heats by our word, since when, and whether its water was too cold.
+
+    Times of a monotonic clock, s. ``regret`` is what not to have switched it has cost until ``at_s``, currency units.
+    """
+
+    on: bool = False
+    since_s: float = -math.inf
+    cold: bool = False
+    regret: float = 0.0
+    at_s: float = -math.inf
+
+
 Worth = tuple[float | None, float | None, ValueCurve | None]  # import and export price, value
 
 
@@ -84,6 +98,7 @@ class ControlMemory:
     direction: int = 0
     worth: tuple[Worth | None, Worth | None] = (None, None)
     held_s: float = -math.inf
+    heaters: Mapping[str, HeaterMemory] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

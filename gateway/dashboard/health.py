@@ -1,36 +1,40 @@
 """The home's health for a person: what is wrong, since when, and what to try. Pure.
 
-What to do is found by the words of the alarm or fault; `docs/operations.md` has the same with more room.
+What to do is found by an alarm's code, and by the words of a device's fault; `docs/operations.md` has the same with more room.
 """
 
 from __future__ import annotations
 
 import platform
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.dashboard.view import HomeView
 from gateway.domain.intervals import iso
 from gateway.domain.readings import DeviceState
+from gateway.languages.sentences import alarm_code
 
 _SHOWN_EVENTS = 50
-# What stands in the sentence -> what to do about it; the first that fits.
-ALARMS: tuple[tuple[str, str], ...] = (
-    ("limit of .* W is not kept", "Look at what else feeds in or draws, and whether the inverter obeys: stop the gateway and run energy-gateway verify."),
-    ("the grid is away", "Nothing: a minute after the grid's return all is as before."),
-    ("the grid meter has said", "Restart the meter, or what links it; its own display should change when the home does."),
-    ("the tariff is not followed", "Correct the price in gateway.toml as the sentence says, or accept it there."),
-    ("cannot be \\(|has its unit changed", "Correct unit, rate or currency of the feed in gateway.toml, or accept its prices there."),
-    ("price feed .* is late", "Usually it comes by itself. If it lasts, look at the feed's key, zone and address in gateway.toml."),
-    ("publishes no import price", "Ask the exchange, if it lasts; until then an estimate is planned with and nothing is traded on it."),
-    ("trading pauses until", "energy-gateway statement lists what is disputed: ask the exchange."),
-    ("the chain breaks", "Keep the file, put a backup of the journal back with energy-gateway restore, and start again."),
-    ("nothing is traded until it can be written", "Make room on the disk, or check the rights of the state folder; trading goes on by itself."),
-    ("fail-safe value", "Look at the control box or the relay, and at its network."),
-    ("the grid operator", "Nothing: the grid operator limits the home, and it ends by itself."),
-    ("energy-gateway verify", "Stop the gateway, run energy-gateway verify for this device, and start the gateway again."),
-    ("another controller|not by this gateway", "End one of the two: another program or app steers this device."),
-)  # fmt: skip
+# What an alarm is about (`gateway.languages.sentences`) -> what to do about it.
+TODO: Mapping[str, str] = {
+    "limit_not_kept": "Look at what else feeds in or draws, and whether the inverter obeys: stop the gateway and run energy-gateway verify.",
+    "off_grid": "Nothing: a minute after the grid's return all is as before.",
+    "meter_stands_still": "Restart the meter, or what links it; its own display should change when the home does.",
+    "tariff_doubted": "Correct the price in gateway.toml as the sentence says, or accept it there.",
+    "price_doubted": "Correct unit, rate or currency of the feed in gateway.toml, or accept its prices there.",
+    "feed_late": "Usually it comes by itself. If it lasts, look at the feed's key, zone and address in gateway.toml.",
+    "no_import_price": "Ask the exchange, if it lasts; until then an estimate is planned with and nothing is traded on it.",
+    "trading_paused": "energy-gateway statement lists what is disputed: ask the exchange.",
+    "journal_broken": "Keep the file, put a backup of the journal back with energy-gateway restore, and start again.",
+    "journal_not_written": "Make room on the disk, or check the rights of the state folder; trading goes on by itself.",
+    "operator_silent": "Look at the control box or the relay, and at its network.",
+    "operator_limit": "Nothing: the grid operator limits the home, and it ends by itself.",
+    "programme_limit": "Nothing: the programme limits the home, and it ends by itself.",
+    "programme_silent": "Usually it comes by itself. If it lasts, look at the programme's address and token in gateway.toml.",
+    "not_proved": "Stop the gateway, run energy-gateway verify for this device, and start the gateway again.",
+    "another_controller": "End one of the two: another program or app steers this device.",
+}
 ALARM_ELSE = "If it lasts, look it up in the operations manual, or report the problem below."
 FAULTS: tuple[tuple[str, str], ...] = (
     ("cannot connect", "Is it switched on and in the network? Is Modbus TCP still enabled in its menu, and is its address still the same?"),
@@ -47,12 +51,12 @@ FAULT_ELSE = "Restart it. If it stays away, energy-gateway scan shows what answe
 
 def todo(alarm: str) -> str:
     """What a person can do about an alarm."""
-    return _found(ALARMS, alarm, ALARM_ELSE)
+    return TODO.get(alarm_code(alarm), ALARM_ELSE)
 
 
 def remedy(fault: str) -> str:
     """What to try with a device that fails so."""
-    return _found(FAULTS, fault, FAULT_ELSE)
+    return next((what for like, what in FAULTS if re.search(like, fault)), FAULT_ELSE)
 
 
 def health(view: HomeView, *, can_report: bool) -> dict[str, Any]:
@@ -97,7 +101,3 @@ def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
         "good": good,
         "asked": asked,
     }
-
-
-def _found(table: tuple[tuple[str, str], ...], text: str, otherwise: str) -> str:
-    return next((what for like, what in table if re.search(like, text)), otherwise)

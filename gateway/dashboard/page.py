@@ -109,6 +109,8 @@ def _bill(bills: Bills | None) -> dict[str, Any] | None:
             "without_gateway": cents(found.without_gateway),
             "without_battery": cents(found.without_battery),
             "without_sun": cents(found.without_sun),
+            "unpriced_wh": found.bill.unpriced_wh,
+            "programme_unknown": found.programme_unknown > 0,
         }
         for name, found in (("today", bills.today), ("month", bills.month))
     }
@@ -252,6 +254,12 @@ def _phases(name: str, view: HomeView) -> dict[str, Any]:
     return {"phases": used, "phases_why": why}
 
 
+def _heat_why(name: str, view: HomeView) -> str:
+    """Why this heater heats or does not, as half a sentence; empty for what is no heater, or is not steered."""
+    why = view.setpoints.heat_reasons.get(name)
+    return "" if why is None else why.words
+
+
 def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
     readings = device.readings.values()
     newest = max((r.time for r in readings), default=None)
@@ -265,6 +273,7 @@ def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
         "seen": iso(newest) if newest else None,
         "bad": bad,
         **_phases(device.name, view),
+        "heat_why": _heat_why(device.name, view),
         "readings": [
             {
                 "metric": r.metric,

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from typing import Any, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
 from gateway.domain.decisions import PlannedQuarter
 from gateway.domain.intervals import iso
-from gateway.store.energies import NAMES, Energies, QuarterEnergies, total
+from gateway.store.energies import NAMES, Energies, total
 
 Kind = Literal["day", "week", "month", "year"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -77,15 +76,20 @@ class Period:
             yield _midnight(day, self.zone)
             day = _next_month(day) if self.kind == "year" else day + _DAY
 
+    @property
+    def bounds(self) -> list[datetime]:
+        """Where its parts begin, and its end."""
+        return [*self.steps(), self.end]
+
 
 def past(
     period: Period,
-    rows: Sequence[QuarterEnergies],
-    before: Sequence[QuarterEnergies],
+    energies: Sequence[Energies],
+    before: Sequence[Energies],
     planned: Mapping[str, Sequence[PlannedQuarter]] | None = None,
 ) -> dict[str, Any]:
-    """Energies in Wh by part, their sum, and the sum of the period before; of a day what was ``planned`` for it."""
-    parts = list(by_step(period, rows))
+    """Energies in Wh by part (of `Period.bounds`), their sum, and that of the period before; of a day what was ``planned`` for it."""
+    parts = list(zip(period.steps(), energies, strict=True))
     columns: dict[str, Any] = {name: [_whole(getattr(e, name)) for _, e in parts] for name in NAMES}
     return {
         "period": period.kind,
@@ -100,7 +104,7 @@ def past(
         "planned": {
             ahead: _as_planned(parts, kept) for ahead, kept in (planned or {}).items() if kept
         },
-        "total": _sums(rows),
+        "total": _sums(energies),
         "before": _sums(before),
     }
 
@@ -125,31 +129,18 @@ def _flows(q: PlannedQuarter) -> Energies:
     )
 
 
-def by_step(period: Period, rows: Iterable[QuarterEnergies]) -> Iterator[tuple[datetime, Energies]]:
-    """Each part of the period with the sum of what is known of it."""
-    waiting = sorted(rows, key=lambda row: row.start)
-    place = 0
-    starts = [*period.steps(), period.end]
-    for start, end in pairwise(starts):
-        inside: list[Energies] = []
-        while place < len(waiting) and waiting[place].start < end:
-            inside.append(waiting[place].energies)
-            place += 1
-        yield start, total(inside)
-
-
-def as_csv(period: Period, rows: Sequence[QuarterEnergies]) -> str:
+def as_csv(period: Period, parts: Sequence[Energies]) -> str:
     """One line a part, with a header; what is not known is an empty field."""
     lines = [",".join(["start", *NAMES])]
-    for start, energies in by_step(period, rows):
+    for start, energies in zip(period.steps(), parts, strict=True):
         values = [_whole(getattr(energies, name)) for name in NAMES]
         lines.append(",".join([iso(start), *("" if v is None else str(v) for v in values)]))
     return "\n".join(lines) + "\n"
 
 
-def _sums(rows: Sequence[QuarterEnergies]) -> dict[str, Any]:
+def _sums(parts: Sequence[Energies]) -> dict[str, Any]:
     """The sum, and the share of what was used that did not come from the grid (%)."""
-    whole = total([row.energies for row in rows])
+    whole = total(parts)
     sums: dict[str, Any] = {name: _whole(getattr(whole, name)) for name in NAMES}
     used, bought = whole.load_wh, whole.import_wh
     own = None if not used or bought is None else 100 * max(0.0, 1 - bought / used)

@@ -26,24 +26,24 @@ class PastRoutes:
 
     async def _json(self, request: web.Request) -> web.StreamResponse:
         period = self._period(request)
-        rows = await self._source.energies(period.start, period.end)
-        before = await self._source.energies(period.before.start, period.before.end)
+        parts = await self._source.energies(period.bounds)
+        before = await self._source.energies([period.before.start, period.before.end])
         planned: dict[str, Sequence[PlannedQuarter]] = {}
         if period.kind == "day":
             planned = {
                 "day": await self._source.planned("day", period.start, period.end),
                 "hour": await self._source.planned("hour", period.start, period.end),
             }
-        response = web.json_response(past(period, rows, before, planned))
+        response = web.json_response(past(period, parts, before, planned))
         response.enable_compression()
         return response
 
     async def _csv(self, request: web.Request) -> web.StreamResponse:
         period = self._period(request)
-        rows = await self._source.energies(period.start, period.end)
+        parts = await self._source.energies(period.bounds)
         name = f"energy-{period.kind}-{period.first.isoformat()}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return web.Response(text=as_csv(period, rows), content_type="text/csv", headers=headers)
+        return web.Response(text=as_csv(period, parts), content_type="text/csv", headers=headers)
 
     def _period(self, request: web.Request) -> Period:
         view = self._source.latest()

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import parse_qs
 
 from aiohttp import web
@@ -63,6 +63,7 @@ class Dashboard:
         self._server: asyncio.Server | None = None
         self._door = Door(self._clock, shared=bool(settings.names))
         self._streams: set[asyncio.Task[Any]] = set()
+        self._told: dict[str, tuple[HomeView, bytes]] = {}  # the newest event of each kind
         self.port = settings.port
 
     async def start(self) -> int:
@@ -226,19 +227,27 @@ class Dashboard:
             self._streams.discard(task) if task else None
         return response
 
+    def _said(self, kind: Literal["live", "day"], view: HomeView) -> bytes:
+        """The event, made once for all who listen."""
+        known = self._told.get(kind)
+        if known is None or known[0] is not view:
+            known = view, _event(kind, self._now(view) if kind == "live" else page.day(view))
+            self._told[kind] = known
+        return known[1]
+
     async def _stream(self, request: web.Request, response: web.StreamResponse) -> None:
         """Until the page is gone, which is noticed also while there is nothing to tell it."""
         sent_live, sent_minute = b"", None
         while request.transport is not None and not request.transport.is_closing():
             view = self._source.latest()
             if view is not None:
-                now = _event("live", self._now(view))
+                now = self._said("live", view)
                 minute = view.time.replace(second=0, microsecond=0)
                 if now != sent_live:
                     await _write(response, now)
                     sent_live = now
                 if minute != sent_minute:
-                    await _write(response, _event("day", page.day(view)))
+                    await _write(response, self._said("day", view))
                     sent_minute = minute
             await self._clock.sleep(_PERIOD_S)
 

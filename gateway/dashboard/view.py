@@ -16,7 +16,7 @@ from gateway.domain.trade import Metered, Settlement, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
 from gateway.store.car_quarters import CarPast
-from gateway.store.energies import QuarterEnergies
+from gateway.store.energies import Energies
 from gateway.store.events import Event
 from gateway.store.minutes import Minute
 
@@ -76,8 +76,8 @@ class HomeSource(Protocol):
     def latest(self) -> HomeView | None:
         """The home now; None before the first look at it. Called about once a second for each page."""
 
-    async def energies(self, since: datetime, until: datetime) -> Sequence[QuarterEnergies]:
-        """What flowed in each quarter-hour of the half-open span that was seen, in order."""
+    async def energies(self, bounds: Sequence[datetime]) -> Sequence[Energies]:
+        """What flowed between one of ``bounds`` and the next, as far as it was seen."""
 
     async def planned(
         self, ahead: Ahead, since: datetime, until: datetime

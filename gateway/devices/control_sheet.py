@@ -131,7 +131,7 @@ class MeasuredPower:
 
 # What a setpoint's register means: the battery's own power, the inverter's AC output (panels and
 # battery together), or the power at the grid connection.
-Limits = Literal["battery", "inverter_ac", "grid", "charger"]
+Limits = Literal["battery", "inverter_ac", "grid", "charger", "heater"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +187,8 @@ class ControlSheet:
     @property
     def presence(self) -> str:
         """The reading without which there is nothing to steer: absent there, the control is withheld."""
-        return "battery_soc_pct" if self.control is Control.BATTERY_POWER else ""
+        of_battery = self.control in (Control.BATTERY_POWER, Control.RESERVE)
+        return "battery_soc_pct" if of_battery else ""
 
 
 def voices(sources: Iterable[str]) -> int:

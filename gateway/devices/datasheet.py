@@ -81,7 +81,7 @@ class Profile:
 
     key: str
     title: str
-    kind: Literal["inverter", "hybrid", "meter", "charger", "relay", "any"]
+    kind: Literal["inverter", "hybrid", "meter", "charger", "heater", "relay", "any"]
     verified: Literal["capture", "data sheet"]
     communication: Communication = Communication()
     sunspec: SunSpecSheet | None = None

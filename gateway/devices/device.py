@@ -23,6 +23,7 @@ from gateway.devices.proof import (
     Note,
     Proofs,
     by_the_owners_word,
+    left_to_another,
     not_steered,
 )
 from gateway.devices.setpoint_lease import SetpointLease
@@ -121,7 +122,8 @@ class ModbusDevice:
     @property
     def notes(self) -> tuple[Note, ...]:
         """See `gateway.devices.Device.notes`."""
-        return self._notes
+        left = [control for control, lease in self._leases.items() if lease.left_to_another]
+        return (*self._notes, left_to_another(left)) if left else self._notes
 
     @property
     def identity(self) -> Identity:
@@ -251,7 +253,7 @@ class ModbusDevice:
         """What is not proved for this very device is withheld; one sentence, said when it changes."""
         before, self._notes, self._unproved = self._notes, (), {}
         found = self._proofs and {
-            c: self._proofs.missing(self.fingerprint, c) for c in self._leases
+            c: self._proofs.missing(self.fingerprint, _proved_by(c)) for c in self._leases
         }
         gaps = {c: gap for c, gap in (found or {}).items() if gap is not None}
         if not gaps:
@@ -382,6 +384,11 @@ class ModbusDevice:
             lease.rebind(sheet)
             self._leases[sheet.control] = lease
         self._controls = frozenset(self._leases)
+
+
+def _proved_by(control: Control) -> Control:
+    """Whose proof stands for it: no trial of minutes drains a battery to its reserve."""
+    return Control.BATTERY_POWER if control is Control.RESERVE else control
 
 
 class _Waiting(DeviceError):

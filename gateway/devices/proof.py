@@ -69,8 +69,11 @@ _OWNERS_WORDS = {
     Control.BATTERY_POWER: "its battery",
     Control.PV_LIMIT: "the limit of its output",
     Control.EXPORT_LIMIT: "its export limit",
+    Control.RESERVE: "the reserve that it keeps by itself",
     Control.CHARGE_CURRENT: "the car's charging",
     Control.CHARGE_PHASES: "the change between one and three phases",
+    Control.HEAT_POWER: "its heating",
+    Control.SG_READY: "its SG Ready state",
 }
 
 
@@ -82,6 +85,14 @@ def not_steered(device: str, gaps: Mapping[Control, Gap]) -> Note:
         f"the gateway reads it but does not steer {'; nor '.join(parts)}: run `energy-gateway verify {device}` once, "
         "which lets it prove in some minutes that it obeys; until then it works by itself",
         any(gap.alarm for gap in gaps.values()),
+    )
+
+
+def left_to_another(controls: Iterable[Control]) -> Note:
+    """What somebody else has written over: two masters would fight."""
+    return Note(
+        f"another controller steers {_listed(controls)} too, so it is left to it for some minutes: end one of the two",
+        alarm=True,
     )
 
 

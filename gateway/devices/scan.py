@@ -179,7 +179,7 @@ def _same(a: Finding, counted: bytes, b: Finding, counted_b: bytes) -> bool:
 
 def _kind(finding: Finding) -> str:
     kind = finding.profile.kind
-    return kind if kind in ("meter", "charger") else "inverter"
+    return kind if kind in ("meter", "charger", "heater") else "inverter"
 
 
 def as_toml(findings: Sequence[Finding]) -> str:

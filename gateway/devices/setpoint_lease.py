@@ -61,6 +61,11 @@ class SetpointLease:
         """What is held now, None when the control is released."""
         return self._value
 
+    @property
+    def left_to_another(self) -> bool:
+        """Whether another controller has written over it, so that it is left alone for a while."""
+        return self._clock.monotonic() - self._yielded < _YIELD_S
+
     def rebind(self, sheet: ControlSheet) -> None:
         """Go on with the control as it was found anew, perhaps at other addresses."""
         if sheet.read_back != self.sheet.read_back:
@@ -79,7 +84,7 @@ class SetpointLease:
         fresh = now - self._renewed < self.sheet.lease.refresh_s
         if fresh and value == self._value and not self.sheet.recompute:
             return
-        if now - self._yielded < _YIELD_S:
+        if self.left_to_another:
             raise DeviceError(f"{self.sheet.control.value} is left to another controller")
         if not fresh or self._read_back is None or self.sheet.recompute:
             self._read_back = await self._read_registers()
@@ -124,7 +129,7 @@ class SetpointLease:
         ours = self._value is not None or self.owed
         if self.sheet.on_foreign_setpoint == "keep" and not ours:
             return []
-        if self._clock.monotonic() - self._yielded < _YIELD_S:
+        if self.left_to_another:
             return await self._left_to_another()
         saved = self._saved or self._remembered()
         read_back, problems = await self._read_what_answers()
@@ -153,7 +158,7 @@ class SetpointLease:
     async def would_switch_load(self) -> bool:
         """Whether a release would switch now what power flows through. Raises DeviceError."""
         under_load, ours = self.sheet.under_load, self._value is not None or self.owed
-        if under_load is None or not ours or self._clock.monotonic() - self._yielded < _YIELD_S:
+        if under_load is None or not ours or self.left_to_another:
             return False
         read_back = await self._read_registers()
         if not under_load(read_back):

@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from gateway.domain.heat import Heater, HeatReason
 from gateway.domain.plan import Curve
 
 UNBALANCE_A = 20.0  # 4.6 kVA between phases (VDE-AR-N 4100)
@@ -19,8 +20,13 @@ class Control(StrEnum):
     BATTERY_POWER = "battery_power_w"  # W, discharge +, charge -
     PV_LIMIT = "pv_limit_w"  # W, upper limit of the inverter's AC output
     EXPORT_LIMIT = "export_limit_w"  # W, upper limit at the grid connection, kept by the device
+    RESERVE = (
+        "reserve_pct"  # state of charge below which the device itself gives no more on the grid
+    )
     CHARGE_CURRENT = "charge_current_a"  # A per phase, 0 = pause
     CHARGE_PHASES = "charge_phases"  # 1 = one phase only; released: as many as there are
+    HEAT_POWER = "heat_power_w"  # W into a rod or boiler, 0 = off
+    SG_READY = "sg_ready"  # a heat pump's state 1 to 4 (`gateway.domain.heat`); released: 2, normal
 
 
 class Reason(StrEnum):
@@ -99,8 +105,10 @@ class Setpoints:
     ``charger_phases`` are those that are to switch on one phase only, by name, and ``phase_reasons`` say why each that
     was switched, either way, uses the phases that it uses.
     ``export_limit_w`` is for devices that keep such a limit by themselves; ``pv_limits_w`` are the most that
-    inverters may feed into the home, by name, where none does. ``reason`` says which rule decided the
-    battery.
+    inverters may feed into the home, by name, where none does. ``reserve_pct`` is for devices that keep a reserve by
+    themselves, which they go on doing when the gateway is dead. ``reason`` says which rule decided the battery.
+    ``heaters_w`` are the rods and boilers, ``sg_ready`` the heat pumps that are told another state than
+    normal, ``heat_reasons`` say why of each.
     """
 
     batteries_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -109,7 +117,11 @@ class Setpoints:
     pv_limits_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     export_limit_w: int | None = None
     reason: Reason = Reason.RELEASED
+    reserve_pct: int | None = None
     phase_reasons: Mapping[str, PhaseReason] = field(default_factory=lambda: MappingProxyType({}))
+    heaters_w: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    sg_ready: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    heat_reasons: Mapping[str, HeatReason] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def battery_w(self) -> int | None:
@@ -212,7 +224,7 @@ class ControlSettings:
     made; a mode that prices chose stays for ``dwell_s``, a car that charges or waits for ``car_dwell_s``.
     ``car_start_cost`` is what a start of a car costs, ``battery_switch_cost`` a change of the battery's mode,
     currency units. Between two switches of a charger's phases lie ``phase_dwell_s``, and one costs
-    ``phase_switch_cost``.
+    ``phase_switch_cost``. ``heaters`` are what the owner says of each, by name; one that is not in it is not steered.
     """
 
     zone: ZoneInfo
@@ -230,6 +242,7 @@ class ControlSettings:
     phase_switch_cost: float = 0.03
     fuse: Fuse | None = None
     phases: Mapping[str, tuple[int, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    heaters: Mapping[str, Heater] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
     def one_phase_a(self) -> float:

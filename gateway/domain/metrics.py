@@ -72,6 +72,7 @@ class Metric:
 
 
 _LIFETIME: Literal["for ever"] = "for ever"
+_SG_READY = ("blocked", "normal", "encouraged", "ordered")
 _CHARGER = ("idle", "plugged", "charging", "error")
 
 PHASES = ("l1", "l2", "l3")
@@ -109,6 +110,10 @@ METRICS: Mapping[str, Metric] = {
             "charger_session_wh", "Wh", "energy into the car since it was plugged in", "a session"
         ),
         Metric("charger_state", "", " | ".join(_CHARGER), choices=_CHARGER),
+        Metric("heat_power_w", "W", "what a heating rod, boiler or heat pump draws"),
+        Metric("heat_energy_wh", "Wh", "lifetime energy into heat", _LIFETIME),
+        Metric("heat_temperature_c", "°C", "water in the tank"),
+        Metric("heat_pump_state", "", " | ".join(_SG_READY), choices=_SG_READY, detail=True),
         Metric("load_power_w", "W", "all consumption of the home, the car included"),
         Metric("inverter_state", "", "the inverter's own operating state", detail=True),
         Metric(
@@ -124,7 +129,9 @@ METRICS: Mapping[str, Metric] = {
 }
 
 
-_WORDS = {"pv": "PV", "soc": "state of charge", "ac": "AC"}
+_WORDS = {"pv": "PV", "soc": "state of charge", "ac": "AC"} | {
+    phase: phase.upper() for phase in PHASES
+}
 
 
 def title(name: str, suffix: str = "") -> str:

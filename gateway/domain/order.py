@@ -69,7 +69,7 @@ class IntervalTerms:
 
     ``position_wh`` is net export (sold +); ``start_counters`` what the grid meter had counted at the
     interval's start (None while it has not begun). ``value`` is the value of stored energy over the
-    energy in all batteries together, ``car_values`` by charger, over what its car still gets.
+    energy in all batteries together, ``car_values`` by charger, over what its car still gets, ``heat_values`` by heater, over what its water still gets.
     """
 
     interval: Interval
@@ -81,6 +81,7 @@ class IntervalTerms:
     export_assumed: bool = False
     value: ValueCurve | None = None
     car_values: Mapping[str, ValueCurve] = field(default_factory=lambda: MappingProxyType({}))
+    heat_values: Mapping[str, ValueCurve] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,16 @@ class CarNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class HeatNeed(CarNeed):
+    """Water that is to be warm by ``departure``: ``energy_wh`` is what must then be in it more than would be.
+
+    ``loss_per_h`` is the part of its heat that is lost in an hour: what is heated early is partly gone.
+    """
+
+    loss_per_h: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """One coming interval: Wh quantiles (low/mid/high) and prices; price scenarios are equally likely.
 
@@ -139,6 +149,7 @@ class Outlook:
     stored_wh: float
     resellable_wh: float  # part of stored_wh that may be sold (not of flat-night origin)
     cars: tuple[CarNeed, ...] = ()
+    heaters: tuple[HeatNeed, ...] = ()
     export_limit_w: float | None = None
     import_limit_w: float | None = None
     lot_wh: int = 10
@@ -245,6 +256,7 @@ class PlannedInterval:
     market_price: float
     import_source: PriceSource = PriceSource.TARIFF
     export_source: PriceSource = PriceSource.TARIFF
+    heat_wh: float = 0.0  # beside load_wh
 
     @property
     def import_quote(self) -> Quote:
@@ -270,6 +282,7 @@ class Plan:
     notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
     import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
+    heaters: Mapping[str, CarValues] = field(default_factory=lambda: MappingProxyType({}))
     assumed: tuple[str, ...] = ()  # prices that are not published yet, and what stands in for them
 
     def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
@@ -285,6 +298,13 @@ class Plan:
         """The value of another Wh in that car at ``time``; None when the plan knows of none then."""
         car = self.cars.get(name)
         return None if car is None else _curve_at(car.values, car.given, time, price_per_mwh)
+
+    def heat_value(
+        self, name: str, time: datetime, price_per_mwh: float | None = None
+    ) -> ValueCurve | None:
+        """The value of another Wh into that heater at ``time``; None when the plan knows of none then."""
+        heat = self.heaters.get(name)
+        return None if heat is None else _curve_at(heat.values, heat.given, time, price_per_mwh)
 
 
 def _curve_at(

@@ -117,6 +117,22 @@ class ChargerState:
 
 
 @dataclass(frozen=True, slots=True)
+class HeaterState:
+    """One heating rod, boiler or heat pump; None = not known.
+
+    ``steerable``: a power (of a ``pump``: an SG Ready state) can be asked of it; else it is load. ``got_wh`` is what it
+    has drawn since its water was last to be ready.
+    """
+
+    name: str
+    power_w: float | None
+    temperature_c: float | None
+    steerable: bool = True
+    pump: bool = False
+    got_wh: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class InverterState:
     """What brings energy of panels or batteries to the home's wires, W, None = not known.
 
@@ -184,6 +200,14 @@ class Snapshot:
     meters: tuple[MeterState, ...] = ()
     off_grid: bool | None = None
     phases: tuple[Phase, ...] = ()
+    heaters: tuple[HeaterState, ...] = ()
+
+    @property
+    def rods_w(self) -> float | None:
+        """What rods and boilers draw by our word, W: no part of what the house draws by itself. 0 without one."""
+        parts = [h.power_w for h in self.heaters if h.steerable and not h.pump]
+        known = [w for w in parts if w is not None]
+        return sum(known) if len(known) == len(parts) else None
 
     @property
     def charger_phases(self) -> int | None:

@@ -22,6 +22,7 @@ from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
 from gateway.site.car_watch import CarWatch
+from gateway.site.heat_watch import HeatWatch
 from gateway.site.island import IslandWatch
 from gateway.site.limit_watch import LimitWatch
 from gateway.site.meter_watch import MeterWatch
@@ -94,6 +95,7 @@ class GuardLoop:
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
         self._cars = CarWatch(settings)
+        self._heat = HeatWatch(settings)
         self._ticks = 0
 
     async def run(self) -> None:
@@ -108,6 +110,7 @@ class GuardLoop:
             snapshot = self._island.look(snapshot, at)
             told = self._memory.setpoints
             snapshot = self._cars.look(snapshot, told.chargers_a, at, told.charger_phases)
+            snapshot = self._heat.look(snapshot, at)
             self._balance.look(snapshot)
             order = self._intake.current()
             self._allowed = self._intake.allowed(snapshot, now, at)

@@ -272,9 +272,10 @@ def house_w(snapshot: Snapshot) -> float:
     """
     cars_w = snapshot.charger_w if snapshot.chargers else 0.0
     given_w = snapshot.battery_w if snapshot.batteries else 0.0
+    heat_w = sum(h.power_w or 0.0 for h in snapshot.heaters if h.steerable)
     if snapshot.load_w is None or cars_w is None or given_w is None:
         return 0.0
-    return max(0.0, snapshot.load_w - cars_w - (snapshot.pv_w or 0.0) - max(0.0, given_w))
+    return max(0.0, snapshot.load_w - cars_w - heat_w - (snapshot.pv_w or 0.0) - max(0.0, given_w))
 
 
 def _at(until: datetime | None, now: datetime, at: float) -> float:

@@ -195,8 +195,11 @@ def _faults_of(terms: IntervalTerms) -> Iterator[str]:
             counted_wh = getattr(counters, field.name)
             if not _within(counted_wh, -MOST_COUNTED_WH, MOST_COUNTED_WH):
                 yield f"{field.name} = {counted_wh} at the interval's start"
-    curves = [c for c in (terms.value, *terms.car_values.values()) if c is not None]
-    if len(terms.car_values) > MOST_TERMS or not all(map(_is_curve, curves)):
+    each = (*terms.car_values.values(), *terms.heat_values.values())
+    curves = [c for c in (terms.value, *each) if c is not None]
+    if max(len(terms.car_values), len(terms.heat_values)) > MOST_TERMS or not all(
+        map(_is_curve, curves)
+    ):
         yield "a value curve that is none"
 
 

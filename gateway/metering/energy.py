@@ -111,6 +111,9 @@ class QuarterEnergy:
             house_w = held.load_w
             if house_w is not None and held.charger_w is not None:
                 house_w = max(0.0, house_w - held.charger_w)
+            if house_w is not None and held.heaters:  # heated by plan: no habit of the house
+                rods_w = held.rods_w
+                house_w = None if rods_w is None else max(0.0, house_w - rods_w)
             self._load.add(house_w, seconds)
             self._pv.add(held.pv_w, seconds)
             self._car.add(held.charger_w, seconds)

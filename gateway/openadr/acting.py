@@ -106,6 +106,19 @@ def _until(limit: Holding, now: datetime, heard: datetime | None) -> datetime:
     return floor_to(heard or now, RENEWED) + RENEWED + SILENCE
 
 
+def most_wh(found: Sequence[Holding], kind: str, interval: Interval) -> float | None:
+    """What an announced limit leaves of a quarter-hour; None where none is announced.
+
+    The least that holds at any time of it, for the meter tells of the whole.
+    """
+    own = [h for h in found if h.kind == kind]
+    begins = {interval.start, *(h.start for h in own if interval.start < h.start < interval.end)}
+    ends = {h.end for h in own if interval.start < h.end < interval.end}
+    held = (power_w(h.value, h.units) for at in begins | ends for h in holding(own, at))
+    least = min(held, default=None)
+    return None if least is None else float(least) * interval.hours
+
+
 def dispatched_wh(found: Sequence[Holding], interval: Interval) -> int | None:
     """What is to be given to the grid in a quarter-hour, net (- is taken); None where nothing is asked.
 

@@ -30,6 +30,23 @@ def to_steps(prices: Array, net_wh: Array, lot_wh: int) -> tuple[OfferStep, ...]
     return tuple(steps)
 
 
+def within(curve: OfferCurve, sold_wh: float | None, bought_wh: float | None) -> OfferCurve:
+    """``curve`` with no more sold and bought than that; None: as much as it says."""
+    most = inf if sold_wh is None else int(sold_wh)
+    least = -inf if bought_wh is None else -int(bought_wh)
+    kept: list[OfferStep] = []
+    for step in curve.steps:
+        net_wh = int(min(max(step.net_wh, least), most))
+        if net_wh == 0:
+            continue
+        if kept and kept[-1].net_wh == net_wh:
+            if net_wh > 0:
+                continue  # it sells no more at a higher price
+            kept.pop()  # it buys as much at a higher price
+        kept.append(OfferStep(step.price_per_mwh, net_wh))
+    return OfferCurve(curve.interval, tuple(kept))
+
+
 @dataclass(slots=True)
 class OfferBudget:
     """What is left to offer after earlier offers are filled in full (the worst case).

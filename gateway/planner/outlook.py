@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 
 from gateway.domain.intervals import Interval, floor_quarter
-from gateway.domain.plan import BatterySpec, CarNeed, Observed, Outlook
+from gateway.domain.plan import BatterySpec, CarNeed, HeatNeed, Observed, Outlook
 from gateway.domain.price import PriceSource
 from gateway.forecasts.history import DAY, Array, History, history_of, quarter_at, quarter_index
 from gateway.forecasts.load_pv import EnergyForecaster
@@ -60,6 +60,7 @@ class Home:
     grid_energy_stays: bool = False  # what was bought from the grid is never sold again
     month_peak_w: float = 0.0  # highest quarter-hour import of this local month, for demand charges
     car_from_battery: bool = False  # the owner lets the battery feed a car
+    heaters: tuple[HeatNeed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,7 @@ def outlook_from(
         stored_wh=home.stored_wh,
         resellable_wh=home.resellable_wh,
         cars=home.cars,
+        heaters=home.heaters,
         export_limit_w=home.export_limit_w,
         import_limit_w=_import_limit(home, tariff, (load, pv), now),
         lot_wh=options.lot_wh,
@@ -159,6 +161,7 @@ def _import_limit(
         if car.energy_wh > 0:
             hours = max((car.departure - now).total_seconds() / 3600, 0.25)
             unavoidable += max(car.energy_wh / hours, car.min_power_w)
+    unavoidable += sum(h.min_power_w for h in home.heaters if h.energy_wh > 0)
     peak = max(_BELOW_PEAK * home.month_peak_w, unavoidable)
     return peak if home.import_limit_w is None else min(peak, home.import_limit_w)
 

@@ -17,6 +17,7 @@ from gateway.forecasts.prices import scenario_chances
 from gateway.forecasts.regression import quantile
 from gateway.planner.car import car_plans, price_values
 from gateway.planner.careful import bounds, held_by_price, held_means
+from gateway.planner.heat import HeatPlans, beside_heat, heat_plans, with_heat
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import (
     Problem,
@@ -44,6 +45,9 @@ class ValueStrategy:
 
     def plan(self, outlook: Outlook) -> Plan:
         """Values, offers and schedule; pure."""
+        if outlook.heaters:
+            heat = heat_plans_of(outlook)
+            return with_heat(self.plan(beside_heat(outlook, heat)), heat)
         spec = outlook.battery or no_battery()
         coming, grid = Horizon.of(outlook.forecasts), energy_grid(spec, _POINTS)
         problem, weights = home_problem(outlook)
@@ -109,6 +113,13 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
         resell=not any(coming.flat_night),
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
+
+
+def heat_plans_of(outlook: Outlook) -> HeatPlans:
+    """When the heaters heat, before all else is planned."""
+    problem, weights = home_problem(outlook)
+    chances = scenario_chances(weights, problem.transitions, len(outlook.forecasts))
+    return heat_plans(outlook, problem, chances)
 
 
 def _beside_cars(

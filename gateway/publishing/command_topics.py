@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from collections.abc import Callable
 
+from gateway.languages.sentences import told
 from gateway.publishing import topics
 from gateway.publishing.commands import MAX_BYTES, Handler
 from gateway.publishing.topics import Message
@@ -25,10 +26,13 @@ _OF_PROGRAMS = frozenset({"busy", "too_large", "unknown_command", "malformed", "
 
 
 class CommandTopics:
-    """Below ``<base>/cmd``. ``wake`` is called when there is an answer to send."""
+    """Below ``<base>/cmd``. ``wake`` is called when there is an answer to send; people are told in ``language``,
+    programs by code."""
 
-    def __init__(self, base: str, handler: Handler | None, wake: Callable[[], None]) -> None:
-        self._start = f"{base}/cmd/"
+    def __init__(
+        self, base: str, handler: Handler | None, wake: Callable[[], None], language: str
+    ) -> None:
+        self._start, self._language = f"{base}/cmd/", language
         self._base, self._handler, self._wake = base, handler, wake
         self._answers: deque[Message] = deque()
         self._group: asyncio.TaskGroup | None = None
@@ -72,7 +76,8 @@ class CommandTopics:
         if len(self._answers) < _MOST_ANSWERS:
             self._answers.append(topics.result_message(self._base, name, result.body()))
             if result.status != "ok" and result.code not in _OF_PROGRAMS:
-                about = {"command": name, "code": result.code, "message": result.message}
+                why = told(self._language, result.message)
+                about = {"command": name, "code": result.code, "message": why}
                 self._answers.append(topics.event_message(self._base, "command_refused", about))
             self._lost = 0
         else:

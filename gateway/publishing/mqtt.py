@@ -68,7 +68,7 @@ class Publisher:
         self._memory = TopicMemory(memory)
         self._discovery = f"{settings.discovery_prefix}/device/energy_gateway_{site}_"
         self._devices = devices
-        self._commands = CommandTopics(self.base, handler, self.wake)
+        self._commands = CommandTopics(self.base, handler, self.wake, settings.language)
         self._inputs: dict[str, Callable[[bytes], None]] = {}
         self._refused: set[str] = set()  # subscriptions that the broker does not let us make
         self._wake = asyncio.Event()

@@ -42,6 +42,9 @@ def setpoints_message(base: str, asked: Setpoints) -> Message:
         "charger_phases": dict(asked.charger_phases),
         "pv_limits_w": dict(asked.pv_limits_w),
         "export_limit_w": asked.export_limit_w,
+        "heaters_w": dict(asked.heaters_w),
+        "sg_ready": dict(asked.sg_ready),
+        "heat_reasons": {name: why.value for name, why in asked.heat_reasons.items()},
         "reason": asked.reason.value,
     }
     return _message(f"{base}/setpoints", body)

@@ -51,10 +51,10 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `plan/schedule` | JSON: `ts`, `currency`, `quarters`: each with `start`, `pv_wh`, `load_wh`, `grid_wh`, `battery_wh`, `car_wh`, `soc_pct` at its end, `import_price`, `export_price` a kWh and whether they are `..._known` or an estimate | 1 | yes |
 | `forecast/pv`, `load`, `grid`, `battery`, `car` | JSON: `ts`, `unit` (Wh), `next_hour`, `remaining_today` (to local midnight), `hours` of `start` and `value` | 1 | yes |
 | `forecast/import_price`, `export_price` | JSON: the same with `unit` (a kWh) and `known_until`: after it they are estimates; no `remaining_today` | 1 | yes |
-| `setpoints` | JSON: what is asked of the devices now: `battery_w` (all), `batteries_w`, `chargers_a`, `charger_phases`, `pv_limits_w` by device, `export_limit_w`, `reason` (the rule); null: nothing is asked | 1 | yes |
+| `setpoints` | JSON: what is asked of the devices now: `battery_w` (all), `batteries_w`, `chargers_a`, `charger_phases`, `pv_limits_w` by device, `export_limit_w`, `reason` (the rule), `heaters_w`, `sg_ready` and `heat_reasons` by heater; null: nothing is asked | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |
 | `settings/<name>` | scalar: what now holds of the commands | 0 | yes |
-| `alarms` | JSON: `count`, `alarms` (sentences; what a person should look at now) | 1 | yes |
+| `alarms` | JSON: `count`, `alarms` (sentences in `mqtt.language`; what a person should look at now), `codes` (what each is about, for programs) | 1 | yes |
 | `event` | JSON: `event_type`, and what belongs to it; `command_refused`: `command`, `code`, `message` | 1 | no |
 | `ledger/event` | JSON: `id`, `seq`, `ts`, `kind`, `body` | 1 | no |
 | `cmd/<name>` | to the gateway: a command | 1 | **never** |
@@ -115,15 +115,34 @@ _CODES = """\
 | `error` | `interrupted` | the gateway ended in the middle of it; send it with a new id |
 """
 
+# Home Assistant's Energy dashboard: the place there, the entity's device and metric, and of the grid the price.
+ENERGY_DASHBOARD = (
+    ("Grid consumption", "meter", "grid_import_wh", "import_price_per_kwh"),
+    ("Return to grid", "meter", "grid_export_wh", "export_price_per_kwh"),
+    ("Solar production", "inverter", "pv_energy_wh", ""),
+    ("Battery, energy out", "inverter", "battery_discharge_wh", ""),
+    ("Battery, energy in", "inverter", "battery_charge_wh", ""),
+    ("Individual device", "charger", "charger_energy_wh", ""),
+)
+
 _HOME_ASSISTANT = """\
 ## Home Assistant
 
 With `mqtt.home_assistant = true` (the default) devices and entities appear by themselves: the gateway, every inverter,
-battery, meter and charger, and the account at the exchange. Needs Home Assistant 2025.10 or later with its MQTT integration on
-the same broker. In the Energy dashboard choose the meter's grid import and export, the inverter's PV energy, and the
-battery's charge and discharge energy. A command that is refused is an event of 'Refused command', with the reason
-as its attribute `message`; mistakes of programs (`malformed`, `busy` and the like) are not. Numbers, switches, the select and the departure time are the commands above;
+battery, meter and charger, and the account at the exchange. Needs Home Assistant 2025.4 or later with its MQTT integration on
+the same broker; from 2025.10 on the entities get the names of the table below by themselves, before it they are made from the titles (`sensor.meter_import`). A command that is refused is an event of 'Refused command', with the reason
+as its attribute `message`, and the entity shows again what holds; mistakes of programs (`malformed`, `busy` and the like) are no event. Numbers, switches, the select and the departure time are the commands above;
 a button ('Export limit: none') sets to none what a number cannot.
+
+The Energy dashboard (Settings, Dashboards, Energy) of the site `home` with devices of these names takes:
+
+"""
+
+_SEEN = """
+`tests/publishing/test_real_home_assistant.py` does all this in a real Home Assistant: it starts one on loopback, adds the broker, starts the demo's home, sets and is refused settings, enters this table and lets Home Assistant's own
+`energy/validate` judge it when the first statistics are made. `HEG_HOME_ASSISTANT=PYTHON make file T=tests/publishing/test_real_home_assistant.py` runs it, where PYTHON has `homeassistant`, its frontend and `paho-mqtt` installed. Seen so in Home Assistant 2025.4.4 and 2026.2.3.
+
+![The gateway of the demo's home as a device in Home Assistant 2026.2.3](pictures/home-assistant.png)
 """
 
 
@@ -149,9 +168,16 @@ def document() -> str:
         _OPERATOR,
         _table(("Topic", "Value", "What it says"), operator),
         _CODES,
-        _HOME_ASSISTANT,
+        _HOME_ASSISTANT + _table(("Place", "Entity", "Its price"), _energy_dashboard()) + _SEEN,
     ]
     return "\n".join(parts)
+
+
+def _energy_dashboard() -> Iterable[Sequence[str]]:
+    for place, device, metric, price in ENERGY_DASHBOARD:
+        known = METRICS[metric]
+        shown = f"`sensor.home_{device}_{metric}` ({known.title})"
+        yield place, shown, f"`sensor.home_market_{price}`" if price else ""
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

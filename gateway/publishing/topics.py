@@ -26,6 +26,7 @@ from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import ConfigError
 from gateway.escape import topic_level
 from gateway.forecasts.score import Error, ForecastScore
+from gateway.languages.sentences import alarm_code, told
 from gateway.store.book import Entry
 
 SCHEMA = 1  # counts up when a topic or a field changes its meaning or goes away
@@ -273,26 +274,26 @@ def plan_message(base: str, plan: Plan | None) -> Message:
     return Message(f"{base}/plan", _json(body), 1, True)
 
 
-def decision_message(base: str, decision: Decision | None) -> Message:
+def decision_message(base: str, decision: Decision | None, language: str = "en") -> Message:
     """Why the battery does what it does now; ``since`` is when that began."""
     body: dict[str, Any] = {"since": None, "reason": None, "sentence": None}
     if decision is not None:
         body = {
             "since": iso(decision.since),
             "reason": decision.reason.value,
-            "sentence": decision.sentence,
+            "sentence": told(language, decision.sentence),
         }
     return Message(f"{base}/decision", _json(body), 1, True)
 
 
-def phases_message(base: str, spans: Sequence[PhaseDecision]) -> Message:
+def phases_message(base: str, spans: Sequence[PhaseDecision], language: str = "en") -> Message:
     """Why each charger that was switched uses the phases that it uses; ``since`` is when that began."""
     chargers = {
         span.charger: {
             "phases": span.phases,
             "since": iso(span.since),
             "reason": span.reason.value,
-            "sentence": span.sentence,
+            "sentence": told(language, span.sentence),
         }
         for span in spans
     }
@@ -307,9 +308,14 @@ def settings_messages(base: str, settings: UserSettings) -> list[Message]:
     ]
 
 
-def alarms_message(base: str, alarms: Sequence[str]) -> Message:
-    """What a person should look at now, in sentences; an empty list when all is well."""
-    return Message(f"{base}/alarms", _json({"count": len(alarms), "alarms": list(alarms)}), 1, True)
+def alarms_message(base: str, alarms: Sequence[str], language: str = "en") -> Message:
+    """What a person should look at now: sentences, and their codes for programs; empty when all is well."""
+    body = {
+        "count": len(alarms),
+        "alarms": [told(language, alarm) for alarm in alarms],
+        "codes": [alarm_code(alarm) for alarm in alarms],
+    }
+    return Message(f"{base}/alarms", _json(body), 1, True)
 
 
 def event_message(base: str, kind: str, about: Mapping[str, Any]) -> Message:

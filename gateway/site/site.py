@@ -26,6 +26,7 @@ LONGEST_WAIT_S = 900.0  # a charger that would stay paused for longer without us
 DARK_W = 50.0  # less from the panels is dusk: what lives on them may fall asleep
 NIGHT_S = 60.0  # between the first tries to wake it
 LONGEST_POLL_S = 15.0  # readings that were not renewed for so long (or three periods) are stale
+_STANDING = frozenset({Control.EXPORT_LIMIT, Control.RESERVE})
 MOST_POLLS = 1000  # that nobody asked for are counted no longer
 
 
@@ -140,6 +141,9 @@ class Site:
         self._start_jobs(Control.BATTERY_POWER, wanted.batteries_w.get)
         self._start_jobs(Control.PV_LIMIT, wanted.pv_limits_w.get)
         self._start_jobs(Control.EXPORT_LIMIT, lambda _: wanted.export_limit_w)
+        self._start_jobs(Control.RESERVE, lambda _: wanted.reserve_pct)
+        self._start_jobs(Control.HEAT_POWER, wanted.heaters_w.get)
+        self._start_jobs(Control.SG_READY, wanted.sg_ready.get)
         self._start_jobs(Control.CHARGE_PHASES, wanted.charger_phases.get)
         self._start_jobs(Control.CHARGE_CURRENT, wanted.chargers_a.get)
         if self._running:
@@ -246,10 +250,10 @@ class Site:
     async def _let_go(self, device: Device) -> None:
         """A device that cannot be read may still take writes: it must not stay held without a lease.
 
-        An export limit stays: it needs no readings of ours, and off and on with every lost poll would
-        break the limit each time and wear out the flash that it is kept in.
+        An export limit and a reserve stay: they need no readings of ours, and off and on with every lost poll would
+        break them each time and wear out the flash that they are kept in.
         """
-        held = {c for n, c in self._held if n == device.name} - {Control.EXPORT_LIMIT}
+        held = {c for n, c in self._held if n == device.name} - _STANDING
         if not held:
             return
         report = await device.release(held)

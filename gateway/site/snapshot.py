@@ -12,6 +12,7 @@ from gateway.domain.readings import (
     BatteryState,
     ChargerState,
     DeviceState,
+    HeaterState,
     InverterState,
     Phase,
     Quality,
@@ -79,6 +80,15 @@ def join(
         meters=meters(awake, roles),
         off_grid=off_grid(states),
         phases=_phases(awake, roles),
+        heaters=tuple(
+            _heater(
+                s,
+                _able(s, Control.HEAT_POWER, controls) or _able(s, Control.SG_READY, controls),
+                pump=has(s, "heat_pump_state"),
+            )
+            for s in states
+            if any(has(s, m) for m in ("heat_power_w", "heat_pump_state"))
+        ),
     )
 
 
@@ -130,6 +140,16 @@ def _charger(state: DeviceState, steerable: bool, *, switchable: bool) -> Charge
         session_wh=state.number("charger_session_wh"),
         steerable=steerable,
         switchable=switchable and steerable,
+    )
+
+
+def _heater(state: DeviceState, steerable: bool, *, pump: bool) -> HeaterState:
+    return HeaterState(
+        name=state.name,
+        power_w=state.number("heat_power_w"),
+        temperature_c=state.number("heat_temperature_c"),
+        steerable=steerable,
+        pump=pump,
     )
 
 

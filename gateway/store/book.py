@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 from typing import Any, Protocol, TypeVar
 
-from gateway.domain.intervals import Interval
+from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.trade import Dispute, Metered, MeterGap, Settlement, Tender, Transaction
 from gateway.store.codec import (
     dispute_of,
@@ -92,29 +92,40 @@ class TenderState:
         return self.tender.quantity_wh - self.filled_wh
 
 
+def _ended(_key: object, row: Transaction | Metered | Settlement) -> datetime:
+    return row.interval.end
+
+
+def _begun(start: datetime, _body: object) -> datetime:
+    """The moment after: a price goes when its interval had begun long ago."""
+    return start + timedelta(microseconds=1)
+
+
 @dataclass
 class Book:
     """The account's state; `add` is the only way in."""
 
     tenders: dict[str, TenderState] = field(default_factory=dict)
     transactions: Rows[str, Transaction] = field(
-        default_factory=lambda: Rows(transaction_body, transaction_of)
+        default_factory=lambda: Rows(transaction_body, transaction_of, _ended)
     )
-    metered: Rows[datetime, Metered] = field(default_factory=lambda: Rows(metered_body, metered_of))
+    metered: Rows[datetime, Metered] = field(
+        default_factory=lambda: Rows(metered_body, metered_of, _ended)
+    )
     gaps: tuple[MeterGap, ...] = ()
     counted: tuple[datetime, int, int] | None = None  # where metering stands: time, registers (Wh)
     delivered: set[datetime] = field(default_factory=set)
     settlements: Rows[str, Settlement] = field(
-        default_factory=lambda: Rows(settlement_body, settlement_of)
+        default_factory=lambda: Rows(settlement_body, settlement_of, _ended)
     )
     prices: Rows[datetime, Mapping[str, Any]] = field(
-        default_factory=lambda: Rows(_same, _same)
+        default_factory=lambda: Rows(_same, _same, _begun)
     )  # bodies of ``price``
     retail: Rows[datetime, Mapping[str, Any]] = field(
-        default_factory=lambda: Rows(_same, _same)
+        default_factory=lambda: Rows(_same, _same, _begun)
     )  # of ``retail_price``
     credits: Rows[datetime, Mapping[str, Any]] = field(
-        default_factory=lambda: Rows(_same, _same)
+        default_factory=lambda: Rows(_same, _same, _begun)
     )  # bodies of ``credit``
     last_sequence: int = 0
     tender_count: int = 0  # of all times: the next tender's number
@@ -218,8 +229,7 @@ class Book:
         self.delivered = self.delivered & self.metered.keys()
         self.disputes = {k: d for k, d in self.disputes.items() if d.time > old}
         self.withdrawn = {k: t for k, t in self.withdrawn.items() if t > old}
-        fills = {t.interval.start for t in self.transactions.values()}
-        self._net = {k: v for k, v in self._net.items() if k in fills}
+        self._net = {k: v for k, v in self._net.items() if k + QUARTER > old}
 
     def pack(self, now: datetime) -> None:
         """Hold less of what ended long before ``now``; nothing is dropped."""
@@ -227,20 +237,12 @@ class Book:
 
     def _age(self, old: datetime, settled: datetime) -> None:
         """Without the rows of intervals that ended by ``old``, and with those that ended by ``settled`` packed."""
-
-        def of_intervals(rows: Rows[K, R]) -> Rows[K, R]:
-            return rows.aged(
-                lambda _, row: row.interval.end > old, lambda _, row: row.interval.end <= settled
-            )
-
-        def by_start(rows: Rows[datetime, Mapping[str, Any]]) -> Rows[datetime, Mapping[str, Any]]:
-            return rows.aged(lambda start, _: start >= old, lambda start, _: start < settled)
-
-        self.transactions = of_intervals(self.transactions)
-        self.settlements = of_intervals(self.settlements)
-        self.metered = of_intervals(self.metered)
-        self.prices, self.retail = by_start(self.prices), by_start(self.retail)
-        self.credits = by_start(self.credits)
+        self.transactions = self.transactions.aged(old, settled)
+        self.settlements = self.settlements.aged(old, settled)
+        self.metered = self.metered.aged(old, settled)
+        self.prices = self.prices.aged(old, settled)
+        self.retail = self.retail.aged(old, settled)
+        self.credits = self.credits.aged(old, settled)
         self._packed_until = max(self._packed_until, settled)
 
     def _tender(self, body: Mapping[str, Any]) -> None:

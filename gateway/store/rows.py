@@ -7,24 +7,33 @@ them. What is packed reads as it was; the order is that in which rows came.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import msgspec
 
 K = TypeVar("K")
 V = TypeVar("V")
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_STAMP = 8  # bytes before the values: when the row ended, so that it ages without being unpacked
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 
 
 class Rows(MutableMapping[K, V]):
-    """``body`` gives a row as plain values by name, in the same order for all of them; ``row`` is its inverse."""
+    """``body`` gives a row as plain values by name, in the same order for all of them; ``row`` is its inverse.
 
-    __slots__ = ("_body", "_names", "_row", "_rows")
+    ``ended`` tells of a row when the time that it is about had ended.
+    """
+
+    __slots__ = ("_body", "_ended", "_names", "_row", "_rows")
 
     def __init__(
-        self, body: Callable[[V], Mapping[str, Any]], row: Callable[[Mapping[str, Any]], V]
+        self,
+        body: Callable[[V], Mapping[str, Any]],
+        row: Callable[[Mapping[str, Any]], V],
+        ended: Callable[[K, V], datetime],
     ) -> None:
-        self._body, self._row = body, row
+        self._body, self._row, self._ended = body, row, ended
         self._names: dict[tuple[str, ...], int] = {}  # of values -> their number
         self._rows: dict[K, V | _Packed] = {}
 
@@ -50,31 +59,40 @@ class Rows(MutableMapping[K, V]):
         """Those that are not packed."""
         return (row for row in self._rows.values() if not isinstance(row, _Packed))
 
-    def aged(self, keeps: Callable[[K, V], bool], packs: Callable[[K, V], bool]) -> Rows[K, V]:
-        """Another one, with the rows that it ``keeps``, and those that it ``packs`` packed."""
-        other: Rows[K, V] = Rows(self._body, self._row)
+    def aged(self, old: datetime, settled: datetime) -> Rows[K, V]:
+        """Another one, without the rows that had ended by ``old``, and with those packed that had by ``settled``."""
+        other: Rows[K, V] = Rows(self._body, self._row, self._ended)
         other._names = self._names
+        dropped, packed = _stamp(old), _stamp(settled)
         for key, held in self._rows.items():
-            row = self._unpacked(held)
-            if keeps(key, row):
-                other._rows[key] = self._packed(row, held) if packs(key, row) else row
+            if isinstance(held, _Packed):
+                ended = int.from_bytes(held[:_STAMP], "big", signed=True)
+                if ended > dropped:
+                    other._rows[key] = held if ended <= packed else self._unpacked(held)
+                continue
+            ended = _stamp(self._ended(key, held))
+            if ended > dropped:
+                other._rows[key] = self._packed(held, ended) if ended <= packed else held
         return other
 
-    def _packed(self, row: V, held: V | _Packed) -> V | _Packed:
-        if isinstance(held, _Packed):
-            return held
+    def _packed(self, row: V, ended: int) -> V | _Packed:
         body = self._body(row)
         number = self._names.setdefault(tuple(body), len(self._names))
         try:
-            return _Packed(_encode((number, *body.values())))
+            values = _encode((number, *body.values()))
+            return _Packed(ended.to_bytes(_STAMP, "big", signed=True) + values)
         except (OverflowError, TypeError, ValueError):  # beyond 64 bits, no text: it stays as it is
             return row
 
     def _unpacked(self, held: V | _Packed) -> V:
         if not isinstance(held, _Packed):
             return held
-        number, *values = _decode(held)
+        number, *values = _decode(memoryview(held)[_STAMP:])
         return self._row(dict(zip(tuple(self._names)[number], values, strict=True)))
+
+
+def _stamp(time: datetime) -> int:
+    return (time - _EPOCH) // _MICROSECOND
 
 
 class _Packed(bytes):

@@ -24,6 +24,8 @@ ORDER = (
     Control.EXPORT_LIMIT,
     Control.CHARGE_CURRENT,
     Control.CHARGE_PHASES,
+    Control.HEAT_POWER,
+    Control.SG_READY,
 )
 PERIOD_S = 2.0
 

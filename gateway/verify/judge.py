@@ -73,7 +73,7 @@ def elsewhere_w(control: Control, snapshot: Snapshot) -> float | None:
         return None  # the meter itself is what was judged
     if control is Control.PV_LIMIT:
         return -grid
-    if control in (Control.CHARGE_CURRENT, Control.CHARGE_PHASES):
+    if control in (Control.CHARGE_CURRENT, Control.CHARGE_PHASES, Control.HEAT_POWER):
         return grid + (panels or 0.0) + (battery or 0.0)
     if panels is None and any(i.pv_w is None for i in snapshot.inverters):
         return None

@@ -51,6 +51,8 @@ def measured_w(control: Control, state: DeviceState, snapshot: Snapshot) -> floa
         return state.number("battery_power_w")
     if control in (Control.CHARGE_CURRENT, Control.CHARGE_PHASES):
         return state.number("charger_power_w")
+    if control is Control.HEAT_POWER:
+        return state.number("heat_power_w")
     if control is Control.EXPORT_LIMIT:
         return None if snapshot.grid_w is None else -snapshot.grid_w
     output = state.number("ac_power_w")
@@ -68,6 +70,11 @@ def walk(
     charger: ChargerAssumptions,
 ) -> tuple[Step, ...]:
     """The steps for ``control`` in the home as it is now; raises NotNow."""
+    if control is Control.SG_READY:
+        raise NotNow(
+            "a heat pump starts when it likes: whether it obeys no meter shows in minutes. Where its page shows the "
+            'SG Ready state, and yours follows it, write steer = "always"'
+        )
     now = measured_w(control, state, snapshot)
     if now is None:
         raise NotNow(
@@ -79,6 +86,8 @@ def walk(
         return _charger(now, state, snapshot, limits, charger)
     if control is Control.CHARGE_PHASES:
         return _phases(now, state, snapshot, limits, charger)
+    if control is Control.HEAT_POWER:
+        return _heater(now, snapshot, limits)
     return _limit(now, "fed in" if control is Control.EXPORT_LIMIT else "given by the inverter")
 
 
@@ -138,6 +147,16 @@ def _charger(
     more = Step(f"{high_a:g} A", high_a, 0.6 * high_a * charger.volts, 3.6 * high_a * charger.volts)
     pause = Step("pause", 0.0, -REST_W, REST_W)
     return (least, pause, more, least)
+
+
+def _heater(now: float, snapshot: Snapshot, limits: Limits) -> tuple[Step, ...]:
+    """On, off and on again."""
+    room = _room(None if snapshot.grid_w is None else snapshot.grid_w - now, limits)
+    if limits.import_w is not None and room and room[0] < USUAL_W:
+        raise NotNow(f"the fuse has no room for {USUAL_W:.0f} W: verify while less is drawn")
+    on = Step(f"{USUAL_W:.0f} W", USUAL_W, NEAR[0] * USUAL_W, NEAR[1] * USUAL_W)
+    off = Step("off", 0.0, -REST_W, REST_W)
+    return (on, off, on, off)
 
 
 def _phases(

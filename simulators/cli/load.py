@@ -14,8 +14,8 @@ def register(app: typer.Typer) -> None:
 
 
 def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    homes: Annotated[int, typer.Option(min=1, help="how many")] = 100,
-    hours: Annotated[float, typer.Option(min=0.25, help="simulated hours")] = 24.0,
+    homes: Annotated[int, typer.Option(min=1, max=100_000, help="how many")] = 100,
+    hours: Annotated[float, typer.Option(min=0.25, max=8_784, help="simulated hours")] = 24.0,
     signed: Annotated[bool, typer.Option("--signed", help="tokens and signed documents")] = False,
     url: Annotated[str | None, typer.Option(help="an exchange that runs; else its own")] = None,
     rate: Annotated[float, typer.Option(min=0.001, help="of the exchange at --url")] = 1.0,
@@ -35,28 +35,27 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     import asyncio
     import json
 
-    from gateway.errors import ConfigError
+    from gateway.errors import ConfigError, GatewayError
     from simulators.load.light_home import WrongAnswerError
+    from simulators.load.lock_step import first_of
     from simulators.load.run import Load, as_json, run_load
 
+    if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
+        raise ConfigError(f"--json {json_file}: name a file in a folder that exists")
     asked = Load(
         homes, hours, signed, url, rate=rate, credentials=credentials, ca_file=ca, folder=state
     )
     try:
         result = as_json(asyncio.run(run_load(asked)))
-    except BaseExceptionGroup as group:
-        wrong, _ = group.split((WrongAnswerError, ConfigError))
-        if wrong is None:
+    except (WrongAnswerError, BaseExceptionGroup) as error:
+        first = first_of(error)
+        if isinstance(first, GatewayError):
+            raise first from None
+        if not isinstance(first, WrongAnswerError):
             raise
-        print(_first(wrong))
+        print(first)
         raise typer.Exit(1) from None
     text = json.dumps(result, indent=2)
     print(text)
     if json_file is not None:
         json_file.write_text(text + "\n", encoding="utf-8")
-
-
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

@@ -38,6 +38,7 @@ _FREE: Mapping[str, Mapping[str, float | bool | None]] = {
     "inverter": _OF_INVERTER,
     "charger": {"charge_current_a": 16.0, "charger_enabled": True},
     "meter": {},
+    "heater": {},
 }
 _YES_NO = ("grid_charge", "charger_enabled")
 
@@ -248,7 +249,7 @@ def _command(key: str, value: float) -> dict[str, float | bool | None]:
         return {"charge_limit_w": -value, "discharge_limit_w": value}
     if key in _YES_NO:
         return {key: bool(value)}
-    if key == "charge_phases":
+    if key in ("charge_phases", "sg_ready"):
         return {key: int(value)}
     return {key: value}
 

@@ -19,7 +19,7 @@ from simulators.devices.truths import TRUTHS, WORDS
 
 FOLDER = Path(__file__).parent / "families"
 TABLES = {"holding": HOLDING, "input": INPUT}
-KINDS = ("inverter", "charger", "meter")
+KINDS = ("inverter", "charger", "meter", "heater")
 SIZES = {"u16": 1, "i16": 1, "u32": 2, "i32": 2, "u64": 4, "i64": 4, "f32": 2, "f64": 4}
 COMMANDS = (
     "battery_w",
@@ -34,6 +34,8 @@ COMMANDS = (
     "charge_current_a",
     "charge_phases",
     "charger_enabled",
+    "rod_w",
+    "sg_ready",
 )
 
 

@@ -10,7 +10,7 @@ from simulators.devices.registers import Area, Block, Setting, VendorUnit, count
 from simulators.devices.view import View
 from simulators.physics.house import VOLTAGE_V
 
-_EMS_MODE, _EMS_POWER, _EXPORT_ON, _EXPORT_W, _DOD = 47511, 47512, 47509, 47510, 45356
+_EMS_MODE, _EMS_POWER, _EXPORT_ON, _EXPORT_W, _MIN_SOC = 47511, 47512, 47509, 47510, 45356
 _AUTO, _CHARGE_PV, _DISCHARGE_PV, _IMPORT_AC, _EXPORT_AC, _CONSERVE = 1, 2, 3, 4, 5, 6
 _STANDBY, _BUY, _SELL, _CHARGE_BATTERY, _DISCHARGE_BATTERY = 8, 9, 10, 11, 12
 _MODES = frozenset((1, 2, 3, 4, 5, 6, 8, 9, 10, 11, 12))
@@ -26,7 +26,9 @@ class GoodWeHybrid(VendorUnit):
             _EMS_POWER: Setting(0, 0, 10_000),
             _EXPORT_ON: Setting(0, 0, 1),
             _EXPORT_W: Setting(10_000, 0, 10_000),
-            _DOD: Setting(100 - _RESERVE_PCT, 0, 95),
+            _MIN_SOC: Setting(
+                _RESERVE_PCT, 0, 100
+            ),  # "depth of discharge" by name, counted from below
         }
         areas = [
             Area(35000, 33, self._identity),
@@ -76,7 +78,7 @@ class GoodWeHybrid(VendorUnit):
             charge_limit_w=charge,
             discharge_limit_w=discharge,
             grid_charge=mode in (_CHARGE_PV, _IMPORT_AC, _BUY, _CHARGE_BATTERY),
-            reserve_pct=100.0 - setting[_DOD].value,
+            reserve_pct=float(setting[_MIN_SOC].value),
             export_limit_w=float(setting[_EXPORT_W].value) if setting[_EXPORT_ON].value else None,
         )
 

@@ -101,6 +101,7 @@ CHARGERS: Mapping[str, Family] = {
     "go-e": Family("go-e charger, unit 1; no fail-safe", lambda view: {1: GoeCharger(view())}),
     **_of_kind("charger"),
 }
+HEATERS: Mapping[str, Family] = _of_kind("heater")
 METERS: Mapping[str, Family] = {
     "sunspec": Family("SunSpec meter, unit 200: 1, 203", lambda view: {200: GridMeter(view())}),
     "sunspec-float": Family(
@@ -207,3 +208,11 @@ async def serve_home(
             await server.close()
         raise
     return Servers(host, Ports(*actual), *servers)
+
+
+async def serve_heater(
+    home: Home, family: str, host: str = "127.0.0.1", port: int = 0
+) -> tuple[ModbusServer, int]:
+    """The heater of ``home`` behind a port of its own, and that port; the caller closes it."""
+    server = _server(HEATERS, family, partial(View, home), rtu=False)
+    return server, await server.start(host, port)

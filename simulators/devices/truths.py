@@ -27,6 +27,12 @@ def _car_a(view: View, phase: int) -> float:
     return view.powers().ev / on / VOLTAGE_V if phase <= on else 0 * view.powers().ev
 
 
+def _tank(view: View, which: str, what: str) -> float:
+    """Of the boiler's or the heat pump's tank; NaN where the home has none."""
+    tank = getattr(view.home.state(), which)
+    return nan if tank is None else _seen(view, getattr(tank, what))
+
+
 def _count(what: str, view: View) -> float:
     return view.counter(what)
 
@@ -79,6 +85,11 @@ TRUTHS: Mapping[str, Callable[[View], float]] = {
     **{f"car_l{n}_a": partial(_car_a, phase=n) for n in (1, 2, 3)},
     "car_current_a": lambda v: v.home.commands.charge_current_a,  # what it is allowed
     "car_plugged": lambda v: float(v.home.state().car_plugged),
+    "rod_w": lambda v: _tank(v, "boiler", "power_w"),
+    "boiler_c": lambda v: _tank(v, "boiler", "temperature_c"),
+    "pump_w": lambda v: _tank(v, "pump", "power_w"),
+    "pump_tank_c": lambda v: _tank(v, "pump", "temperature_c"),
+    "sg_ready": lambda v: _seen(v, v.home.commands.sg_ready),
     "session_wh": lambda v: v.home.state().session_wh,
     **{name: partial(_count, what) for name, what in COUNTERS.items()},
 }

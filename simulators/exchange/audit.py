@@ -29,11 +29,9 @@ def accepted(seq: int, party: int, stored: Stored) -> Iterator[Accepted]:
         return
     requests: list[TenderRequest] = []
     if stored.operation == "createTender":
-        requests = [
-            documents.tender_request(documents.parse(documents.CreateTender, stored.payload).tender)
-        ]
+        requests = [documents.tender_request(documents.create_tender(stored.payload).tender)]
     elif stored.operation == "createStreamTender":
-        tender = documents.parse(documents.CreateStreamTender, stored.payload).tender
+        tender = documents.create_stream_tender(stored.payload).tender
         refused: Mapping[str, object] = stored.result or {}
         count = len(tender.tender_detail.stream.stream_intervals)
         kept = [n for n in range(count) if str(n) not in refused]

@@ -34,7 +34,7 @@ def _may_trade(market: Market, party: Registered) -> None:
 
 
 async def create_tender(market: Market, request: Request) -> Decision:
-    document = documents.parse(documents.CreateTender, request.body)
+    document = documents.create_tender(request.body)
     _same_party(request.party, document.party_id)
     _same_market(market, document.market_id, document.segment_id)
     _may_trade(market, request.party)
@@ -47,7 +47,7 @@ async def create_tender(market: Market, request: Request) -> Decision:
 
 
 def created_tender(stored: Stored, party_id: str, now: datetime) -> Json:
-    document = documents.parse(documents.CreateTender, stored.payload)
+    document = documents.create_tender(stored.payload)
     tender_id = document.tender.tender_id
     reply = messages.envelope(party_id, document.request_id, 201, "accepted", now)
     order_id = market_order_id(party_id, tender_id)
@@ -55,12 +55,12 @@ def created_tender(stored: Stored, party_id: str, now: datetime) -> Json:
 
 
 async def create_stream_tender(market: Market, request: Request) -> Decision:
-    document = documents.parse(documents.CreateStreamTender, request.body)
+    document = documents.create_stream_tender(request.body)
     _same_party(request.party, document.party_id)
     _same_market(market, document.market_id, document.segment_id)
     _may_trade(market, request.party)
     tender, party = document.tender, request.party
-    uids = [part.stream_uid for part in tender.tender_detail.stream.stream_intervals]
+    uids = [part.stream_uid for part in documents.stream_parts(tender)]
     known = await market.ledger.known(party.number, tender.tender_id, True, uids)
     batch, seq = Batch(), market.number()
     receipt = Receipt(party, seq, request.now, frozenset(known))
@@ -74,9 +74,10 @@ async def create_stream_tender(market: Market, request: Request) -> Decision:
 
 
 def created_stream(stored: Stored, party_id: str, now: datetime) -> Json:
-    document = documents.parse(documents.CreateStreamTender, stored.payload)
+    document = documents.create_stream_tender(stored.payload)
     tender, refused, created = document.tender, stored.result or {}, []
-    for index, part in enumerate(tender.tender_detail.stream.stream_intervals):
+    time = messages.iso(now)
+    for index, part in enumerate(documents.stream_parts(tender)):
         tender_id = f"{tender.tender_id}.{part.stream_uid}"
         accepted = 201, "accepted", None
         code, text, reject = refused.get(str(index), accepted)
@@ -86,7 +87,7 @@ def created_stream(stored: Stored, party_id: str, now: datetime) -> Json:
                 "tenderId": tender_id,
                 "marketOrderId": market_order_id(party_id, tender_id) if code == 201 else None,
                 "ordRejReason": reject,
-                "response": messages.response(code, text, document.request_id, now),
+                "response": messages.response(code, text, document.request_id, time),
             }
         )
     reply = messages.envelope(party_id, document.request_id, 201, "each interval by itself", now)
@@ -96,8 +97,8 @@ def created_stream(stored: Stored, party_id: str, now: datetime) -> Json:
 
 def refused_intervals(stored: Stored) -> list[str]:
     """One name for each interval that was refused, but for those of 0 Wh: they are meant to be."""
-    stream = documents.parse(documents.CreateStreamTender, stored.payload).tender.tender_detail
-    wh = [part.stream_interval_quantity for part in stream.stream.stream_intervals]
+    tender = documents.create_stream_tender(stored.payload).tender
+    wh = [part.stream_interval_quantity for part in documents.stream_parts(tender)]
     refused = (stored.result or {}).items()
     return [f"interval-{status}" for index, (status, _, _) in refused if wh[int(index)]]
 
@@ -131,7 +132,7 @@ def canceled_tender(stored: Stored, party_id: str, now: datetime) -> Json:
 
 
 async def deliver(market: Market, request: Request) -> Decision:
-    document = documents.parse(documents.Deliver, request.body)
+    document = documents.deliver(request.body)
     _same_party(request.party, document.party_id)
     reading = documents.meter_reading(document)
     name = document.metered_party_id or request.party.party_id
@@ -154,11 +155,11 @@ async def deliver(market: Market, request: Request) -> Decision:
 
 
 def _reported(stored: Stored) -> object:
-    return documents.meter_reading(documents.parse(documents.Deliver, stored.payload))
+    return documents.meter_reading(documents.deliver(stored.payload))
 
 
 def delivered(stored: Stored, party_id: str, now: datetime) -> Json:
-    document = documents.parse(documents.Deliver, stored.payload)
+    document = documents.deliver(stored.payload)
     reply = messages.envelope(party_id, document.request_id, 201, "stored", now)
     return reply | {
         "measurementPointId": document.measurement_point_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Literal, TypeVar
@@ -20,19 +21,16 @@ from pydantic import (
 from pydantic.alias_generators import to_camel
 
 from gateway.domain.intervals import QUARTER, parse_utc
-from simulators.exchange import problems
+from simulators.exchange import problems, usual_documents
 from simulators.exchange.order_entry import TenderRequest
 from simulators.exchange.settlement_engine import MeterReading
+from simulators.exchange.usual_documents import FIRST, LAST, MOST_WH, moment
 
+_QUARTER_S = int(QUARTER.total_seconds())
 Uid = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 
-
-_FIRST, _LAST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 # Within two centuries no sum of a time and a lead can leave the calendar.
-Time = Annotated[AwareDatetime, Field(ge=_FIRST, lt=_LAST)]
-
-
-MOST_WH = 2**40  # no meter counts a TWh in a quarter-hour; so every product of a price fits 63 bits
+Time = Annotated[AwareDatetime, Field(ge=FIRST, lt=LAST)]
 
 
 class _Document(BaseModel):
@@ -176,9 +174,26 @@ class ManageTicker(_Request):
 T = TypeVar("T", bound=BaseModel)
 
 
-@lru_cache(
-    maxsize=512
-)  # each is read when it is looked up, decided, answered; a batch has some hundred
+# Each is read when it is looked up, decided and answered; a batch has some hundred.
+@lru_cache(maxsize=512)
+def create_tender(body: bytes) -> CreateTender | usual_documents.CreateTender:
+    """See `parse`; the usual form is read quickly."""
+    return usual_documents.read(usual_documents.CreateTender, body) or parse(CreateTender, body)
+
+
+@lru_cache(maxsize=512)
+def create_stream_tender(body: bytes) -> CreateStreamTender | usual_documents.CreateStreamTender:
+    """See `parse`; the usual form is read quickly."""
+    usual = usual_documents.read(usual_documents.CreateStreamTender, body)
+    return usual or parse(CreateStreamTender, body)
+
+
+@lru_cache(maxsize=512)
+def deliver(body: bytes) -> Deliver | usual_documents.Deliver:
+    """See `parse`; the usual form is read quickly."""
+    return usual_documents.read(usual_documents.Deliver, body) or parse(Deliver, body)
+
+
 def parse(model: type[T], body: bytes) -> T:
     """The document, or a Problem 400 that names the first wrong field."""
     try:
@@ -189,6 +204,11 @@ def parse(model: type[T], body: bytes) -> T:
         raise problems.malformed(f"{where}: {first['msg']}") from None
 
 
+def as_utc(time: datetime | str) -> datetime:
+    """A time of a document: as it is read, or still its text."""
+    return moment(time) if isinstance(time, str) else time.astimezone(UTC)
+
+
 @lru_cache(maxsize=256)
 def seconds(duration: str) -> int:
     """Seconds of an ISO 8601 duration of hours, minutes and seconds."""
@@ -197,48 +217,59 @@ def seconds(duration: str) -> int:
 
 
 def whole_price(price: int | float) -> int:
+    if isinstance(price, int):
+        return price
     if not math.isfinite(price) or int(price) != price:
         raise problems.tick("price is a whole number of ticks of 0.01 USD/MWh")
     return int(price)
 
 
-def tender_request(tender: TenderType) -> TenderRequest:
+def tender_request(tender: TenderType | usual_documents.Tender) -> TenderRequest:
     detail = tender.tender_detail
-    if seconds(detail.interval.duration) != QUARTER.total_seconds():
+    if seconds(detail.interval.duration) != _QUARTER_S:
         raise problems.unknown_instrument("the product is PT15M")
     return TenderRequest(
         tender_id=tender.tender_id,
-        start=detail.interval.dt_start.astimezone(UTC),
+        start=as_utc(detail.interval.dt_start),
         side=tender.side,
         price=whole_price(detail.price),
         quantity=detail.quantity,
-        expires=tender.expiration_time.astimezone(UTC),
+        expires=as_utc(tender.expiration_time),
         all_or_none=tender.all_or_none,
     )
 
 
-def stream_request(tender: StreamTenderType, index: int) -> TenderRequest:
+def stream_parts(
+    tender: StreamTenderType | usual_documents.StreamTender,
+) -> Sequence[StreamInterval | usual_documents.StreamInterval]:
+    """The intervals of a stream."""
+    return tender.tender_detail.stream.stream_intervals
+
+
+def stream_request(
+    tender: StreamTenderType | usual_documents.StreamTender, index: int
+) -> TenderRequest:
     """The tender of one interval of a stream."""
     stream = tender.tender_detail.stream
     part = stream.stream_intervals[index]
     return TenderRequest(
         tender_id=f"{tender.tender_id}.{part.stream_uid}",
-        start=stream.stream_start.astimezone(UTC) + index * QUARTER,
+        start=as_utc(stream.stream_start) + index * QUARTER,
         side=tender.side,
         price=whole_price(part.stream_interval_price),
         quantity=part.stream_interval_quantity,
-        expires=tender.expiration_time.astimezone(UTC),
+        expires=as_utc(tender.expiration_time),
         all_or_none=tender.all_or_none,
         uid=part.stream_uid,
     )
 
 
-def meter_reading(document: Deliver) -> MeterReading:
-    if seconds(document.interval.duration) != QUARTER.total_seconds():
+def meter_reading(document: Deliver | usual_documents.Deliver) -> MeterReading:
+    if seconds(document.interval.duration) != _QUARTER_S:
         raise problems.unknown_instrument("the product is PT15M")
     return MeterReading(
         point=document.measurement_point_id,
-        start=document.interval.dt_start.astimezone(UTC),
+        start=as_utc(document.interval.dt_start),
         import_wh=document.import_quantity,
         export_wh=document.export_quantity,
         import_register=document.import_register,
@@ -253,6 +284,6 @@ def span(start: str, end: str) -> tuple[datetime, datetime]:
         first, last = parse_utc(start), parse_utc(end)
     except (ValueError, OverflowError):
         raise problems.malformed("start and end are UTC times, 2026-06-01T06:00:00Z") from None
-    if not _FIRST <= first < last < _LAST or last - first > timedelta(days=40):
+    if not FIRST <= first < last < LAST or last - first > timedelta(days=40):
         raise problems.malformed("end lies after start, at most 40 days")
     return first, last

@@ -14,8 +14,7 @@ import lzma
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -57,8 +56,7 @@ _COMMON = b"".join(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(NamedTuple):
     """A request that was carried out: what it was, when it was received (ms), what was decided.
 
     ``result`` is what the answer needs beyond the document (JSON); ``signed`` the compact JWS.

@@ -22,6 +22,7 @@ _WINDOW = timedelta(hours=24)
 _CALLS = timedelta(hours=2)
 _MOST_ROWS = 200
 _SLICE = 512  # parties that are looked at without a look at the other work
+_HOME = "home"
 _NOTHING = Traded(0, 0)
 STATES = ("all", "trading", "silent", "failing", "revoked")
 
@@ -46,7 +47,8 @@ async def fleet(market: Market, query: Mapping[str, str]) -> dict[str, Any]:
         "time": iso(now),
         "halted": market.halted,
         "parties": len(rows),
-        "trading": sum(row.state == "trading" for row in rows),
+        "homes": sum(row.role == _HOME for row in rows),
+        "homes_trading": sum(row.role == _HOME and row.state == "trading" for row in rows),
         "matching": len(found),
         "rows": [row._asdict() for row in shown],
         "refusals": dict(refusals.most_common()),

@@ -24,7 +24,7 @@ OPEN = ("NEW", "PARTIALLY_FILLED")
 
 Json = dict[str, Any]
 _WRITE = msgspec.json.Encoder().encode
-iso = lru_cache(maxsize=256)(intervals.iso)  # an answer names its time three times
+iso = lru_cache(maxsize=256)(intervals.iso)  # answers name the same moments again and again
 
 
 def start_out(quarter: int) -> str:
@@ -37,23 +37,24 @@ def interval(start: datetime | str) -> Json:
 
 def envelope(party_id: str, request_id: str, code: int, text: str, now: datetime) -> Json:
     """What every reply carries, so that stored evidence stands alone."""
+    time = iso(now)
     return {
         "partyId": party_id,
         "counterPartyId": MARKET_PARTY,
         "inResponseTo": request_id,
         "refId": request_id,
-        "response": response(code, text, request_id, now),
-        "serverTime": iso(now),
+        "response": response(code, text, request_id, time),
+        "serverTime": time,
     }
 
 
-def response(code: int, text: str, ref_id: str, now: datetime) -> Json:
-    """EiResponse."""
+def response(code: int, text: str, ref_id: str, now: str) -> Json:
+    """EiResponse; ``now`` as it is written."""
     return {
         "responseCode": code,
         "responseDescription": text,
         "refId": ref_id,
-        "createdDateTime": iso(now),
+        "createdDateTime": now,
     }
 
 

@@ -53,7 +53,7 @@ class OrderEntry:
         party, start = receipt.party, to_quarter(asked.start)
         if asked.uid in receipt.known or self.book.find(party.party_id, asked.tender_id):
             raise problems.duplicate_tender(asked.tender_id)
-        self._check_time(asked, receipt.now)
+        self._check_time(asked, start, receipt.now)
         self._check_terms(asked)
         self._check_against_own(party, asked, start, receipt.now)
         tender = Tender(
@@ -90,12 +90,11 @@ class OrderEntry:
         batch.add(Cancel(order.tender.document, order.tender.uid, seq, taken, supervisory))
         return taken
 
-    def _check_time(self, asked: TenderRequest, now: datetime) -> None:
+    def _check_time(self, asked: TenderRequest, start: int, now: datetime) -> None:
         terms = self._terms
         if not terms.is_instrument(asked.start):
             raise problems.unknown_instrument(f"{iso(asked.start)} is not on the quarter-hour grid")
-        closed = to_quarter(asked.start) <= self.last_closed
-        if closed or now >= asked.start - terms.gate:
+        if start <= self.last_closed or now >= asked.start - terms.gate:
             raise problems.gate_closed(f"the gate of {iso(asked.start)} closed {terms.gate} before")
         if now < asked.start - terms.preopen:
             raise problems.unknown_instrument(f"{iso(asked.start)} opens {terms.preopen} before")

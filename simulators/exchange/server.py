@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
-from functools import lru_cache
-from typing import Any
+from functools import lru_cache, partial
 from urllib.parse import parse_qs
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from gateway.domain.intervals import iso
 from gateway.errors import StorageError
@@ -28,62 +28,119 @@ from simulators.exchange.requests import Decision, Request
 from simulators.exchange.routes import ROUTES, Write
 
 log = logging.getLogger(__name__)
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+Outer = Callable[[web.BaseRequest, Handler], Awaitable[web.StreamResponse]]
+_MOST_BYTES = 256 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What every route needs: the market, and who may ask."""
+    """What every route needs: the market, and who may ask; ``senders`` are the tickers that are heard."""
 
     market: Market
     access: Access
+    senders: set[asyncio.Task[None]] = field(default_factory=set)
 
 
-_SERVICE = web.AppKey("service", Service)
 _ASKER = web.RequestKey("asker", str)
 
 
-def make_app(market: Market, access: Access, *outer: Any) -> web.Application:
-    """The application with every route of the binding; ``outer`` middlewares see the final answers."""
-    app = web.Application(middlewares=[*outer, _as_problems], client_max_size=256 * 1024)
-    app[_SERVICE] = Service(market, access)
-    app[ticker.SENDERS] = set()
-    app.on_shutdown.append(ticker.close_all)
+def make_runner(market: Market, access: Access, outer: Outer | None = None) -> web.BaseRunner:
+    """A server with every route of the binding; ``outer`` is around all of them and sees the final answers.
+
+    Paths are fixed, so one look into a table finds the handler: the router of an Application and its
+    middlewares would be a twentieth of what a signed tender costs.
+    """
+    service = Service(market, access)
+    inner = _as_problems(service, _found_in(handlers(service)))
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        return await inner(request) if outer is None else await outer(request, inner)
+
+    return _Runner(service, handle)
+
+
+class _Runner(web.ServerRunner):
+    def __init__(self, service: Service, handle: Handler) -> None:
+        super().__init__(web.Server(handle, access_log=None))
+        self._service = service
+
+    async def shutdown(self) -> None:
+        """The exchange goes; its listeners may come back with their ``lastSeq``."""
+        for sender in self._service.senders:
+            sender.cancel()
+
+
+def handlers(service: Service) -> dict[str, dict[str, Handler]]:
+    """By path, then by method."""
+    found: dict[str, dict[str, Handler]] = {}
     for route in ROUTES:
-        path = f"/cts/{route.name}"
         if route.write is not None:
-            app.router.add_post(path, _writer(route.name, route.write))
-        elif route.read is not None and route.model is not None:
-            app.router.add_post(path, _reader(route.read))
+            one = {"POST": _writer(service, route.name, route.write)}
         elif route.read is not None:
-            app.router.add_get(path, _reader(route.read), allow_head=False)
-    app.router.add_get("/cts/ticker", _ticker, allow_head=False)
-    app.router.add_post("/oauth2/token", _token)
-    app.router.add_get("/openapi.json", _openapi, allow_head=False)
-    return app
+            one = {"GET" if route.model is None else "POST": _reader(service, route.read)}
+        found[f"/cts/{route.name}"] = one
+    found["/cts/ticker"] = {"GET": partial(_ticker, service)}
+    found["/oauth2/token"] = {"POST": partial(_token, service)}
+    found["/openapi.json"] = {"GET": partial(_openapi, service)}
+    return found
 
 
-@web.middleware
-async def _as_problems(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    """Every refusal leaves as problem+json with the server's time."""
-    try:
+def _found_in(table: dict[str, dict[str, Handler]]) -> Handler:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        methods = table.get(request.rel_url.raw_path)
+        if methods is None:
+            raise problems.Problem("not-found", 404, "Not Found")
+        handler = methods.get(request.method)
+        if handler is None:
+            raise problems.Problem("method-not-allowed", 405, "Method Not Allowed")
+        if "Expect" in request.headers:
+            await _continue(request)
         return await handler(request)
-    except problems.Problem as problem:
-        if (asker := request.get(_ASKER)) is not None:
-            request.app[_SERVICE].market.activity.refused(asker, problem.kind)
-        return _refusal(request, problem)
-    except StorageError as error:
-        log.warning("%s", error)
-        return _refusal(request, problems.storage())
-    except web.HTTPException as error:
-        if error.status < 400:
-            raise
-        kind = (error.reason or "error").lower().replace(" ", "-")
-        return _refusal(request, problems.Problem(kind, error.status, error.reason))
+
+    return handle
 
 
-def _refusal(request: web.Request, problem: problems.Problem) -> web.Response:
-    now = request.app[_SERVICE].market.now()
+async def _continue(request: web.BaseRequest) -> None:
+    """A sender that asks first whether to send its body (RFC 9110, 10.1.1) shall send it."""
+    if request.headers["Expect"].lower() != "100-continue":
+        raise web.HTTPExpectationFailed
+    if request.version >= HttpVersion11:
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # nothing of the answer
+
+
+async def _body(request: web.BaseRequest) -> bytes:
+    body = await request.read()
+    if len(body) > _MOST_BYTES:
+        raise web.HTTPRequestEntityTooLarge(_MOST_BYTES, len(body))
+    return body
+
+
+def _as_problems(service: Service, handler: Handler) -> Handler:
+    """Every refusal leaves as problem+json with the server's time."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except problems.Problem as problem:
+            if (asker := request.get(_ASKER)) is not None:
+                service.market.activity.refused(asker, problem.kind)
+            return _refusal(service, request, problem)
+        except StorageError as error:
+            log.warning("%s", error)
+            return _refusal(service, request, problems.storage())
+        except web.HTTPException as error:
+            if error.status < 400:
+                raise
+            kind = (error.reason or "error").lower().replace(" ", "-")
+            return _refusal(service, request, problems.Problem(kind, error.status, error.reason))
+
+    return handle
+
+
+def _refusal(service: Service, request: web.BaseRequest, problem: problems.Problem) -> web.Response:
+    now = service.market.now()
     reply = _reply(now, problem.status, messages.dump(problem_json(now, problem, None)))
     if problem.retry_after_s is not None:
         # Spread by who asks: those who were refused together do not come back together.
@@ -118,7 +175,7 @@ def _date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def _sign_in(request: web.Request, service: Service) -> Registered:
+def _sign_in(request: web.BaseRequest, service: Service) -> Registered:
     party = service.access.sign_in(request)
     request[_ASKER] = party.party_id
     service.market.activity.asked(party.party_id, service.market.now())
@@ -126,11 +183,10 @@ def _sign_in(request: web.Request, service: Service) -> Registered:
     return party
 
 
-def _reader(read: Callable[[Market, Question], Awaitable[Json]]) -> _Handler:
-    async def handle(request: web.Request) -> web.Response:
-        service = request.app[_SERVICE]
+def _reader(service: Service, read: Callable[[Market, Question], Awaitable[Json]]) -> Handler:
+    async def handle(request: web.BaseRequest) -> web.Response:
         party = _sign_in(request, service)
-        body = await request.read()
+        body = await _body(request)
         await service.market.refresh()
         asked = Question(party, body, request.query, service.market.now())
         document = await read(service.market, asked)
@@ -139,22 +195,22 @@ def _reader(read: Callable[[Market, Question], Awaitable[Json]]) -> _Handler:
     return handle
 
 
-def _writer(operation: str, write: Write) -> _Handler:
-    async def handle(request: web.Request) -> web.Response:
-        service = request.app[_SERVICE]
-        market, party = service.market, _sign_in(request, service)
+def _writer(service: Service, operation: str, write: Write) -> Handler:
+    market = service.market
+
+    async def decide(request: Request) -> Decision:
+        return await write.decide(market, request)
+
+    async def handle(request: web.BaseRequest) -> web.Response:
+        party = _sign_in(request, service)
         key = request.headers.get("Idempotency-Key", "")
         if not (0 < len(key) <= 255 and key.isprintable()):
             raise problems.missing_key()
-        body = await request.read()
+        body = await _body(request)
         # The time of receipt is taken after the whole body.
         now = market.now()
         document, signed = await _opened(service, party, request.content_type, body)
         asked = Request(party, document, now, signed)
-
-        async def decide(request: Request) -> Decision:
-            return await write.decide(market, request)
-
         stored, replayed = await market.requests.once(operation, key, asked, decide)
         if stored.status >= 400:
             market.activity.refused(party.party_id, stored.result["kind"])
@@ -174,12 +230,12 @@ async def _opened(
 ) -> tuple[bytes, bytes | None]:
     """The document inside a signed body; a key that is new elsewhere is looked up first."""
     try:
-        return service.access.open_document(party, content_type, body)
+        return await service.access.open_document(party, content_type, body)
     except problems.Problem:
         changed = await service.market.changed(party)
         if changed is None:
             raise
-        return service.access.open_document(changed, content_type, body)
+        return await service.access.open_document(changed, content_type, body)
 
 
 def answer(write: Write, stored: Stored, party_id: str) -> bytes:
@@ -204,9 +260,8 @@ def _request_id(body: bytes) -> str | None:
     return value if isinstance(value, str) and value.isascii() else None
 
 
-async def _token(request: web.Request) -> web.Response:
-    service = request.app[_SERVICE]
-    body = await request.read()
+async def _token(service: Service, request: web.BaseRequest) -> web.Response:
+    body = await _body(request)
     if request.content_type != "application/x-www-form-urlencoded" or not body.isascii():
         raise problems.malformed("send a form, application/x-www-form-urlencoded")
     form = parse_qs(body.decode("ascii"))
@@ -216,15 +271,14 @@ async def _token(request: web.Request) -> web.Response:
     return reply
 
 
-async def _openapi(request: web.Request) -> web.Response:
-    return _reply(request.app[_SERVICE].market.now(), 200, messages.dump(openapi.describe()))
+async def _openapi(service: Service, _request: web.BaseRequest) -> web.Response:
+    return _reply(service.market.now(), 200, messages.dump(openapi.describe()))
 
 
-async def _ticker(request: web.Request) -> web.StreamResponse:
-    service = request.app[_SERVICE]
+async def _ticker(service: Service, request: web.BaseRequest) -> web.StreamResponse:
     party = _sign_in(request, service)
     await service.market.refresh()
     last = request.query.get("lastSeq", str(service.market.last_seq()))
     if not (last.isascii() and last.isdigit() and len(last) < 16):
         raise problems.malformed("lastSeq is a sequence number >= 0")
-    return await ticker.serve(request, service.market, party.party_id, int(last))
+    return await ticker.serve(request, service.market, party.party_id, int(last), service.senders)

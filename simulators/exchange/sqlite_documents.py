@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from simulators.exchange import audit, evidence
+from simulators.exchange import audit, evidence, sqlite_index
 from simulators.exchange.evidence import Stored
 from simulators.exchange.ledger import TenderState
 from simulators.exchange.names import name_hash
@@ -18,7 +18,7 @@ class SqliteDocuments(SqliteUpkeep):
     async def document(self, key_hash: int) -> tuple[Document, Stored] | None:
         if key_hash not in self._keys:
             return None
-        found = self.all("SELECT * FROM document WHERE key_hash = ?", key_hash)
+        found = self.all(sqlite_index.BY_KEY, key_hash, self._indexed)
         if not found:
             return None
         document = Document(*found[0])
@@ -59,12 +59,10 @@ class SqliteDocuments(SqliteUpkeep):
         for name, stream in candidates:
             if (hashed := name_hash(party, name)) not in self._names:
                 continue
-            documents = self.all(
-                "SELECT seq FROM document WHERE name_hash = ? AND party = ? AND name = ?"
-                " AND stream = ?",
-                *(hashed, party, name, stream),
-            )
-            for (seq,) in documents:
+            known = self.all(sqlite_index.BY_NAME, hashed, self._indexed)
+            for seq, *said in known:
+                if said != [party, name, stream]:
+                    continue
                 found = await self._tender_of(seq, party, int(last) if stream else 0, tender_id)
                 if found is not None:
                     return found

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.errors import StorageError
+from simulators.exchange import sqlite_index
 from simulators.exchange.group_commit import GroupCommit
 from simulators.exchange.rows import TABLES, Batch, Document, Mark, Row
 from simulators.exchange.seen import SeenFilter
@@ -73,6 +74,8 @@ class SqliteFile:
             self._reader = self._connect(power_safe)
             self._reader.execute("PRAGMA query_only = ON")
             self._fill_filters()
+            self._indexed = sqlite_index.indexed(self._reader)
+            self._fresh = sqlite_index.waiting(self._reader)  # documents that are not in the index
         except (sqlite3.Error, OSError) as error:
             self.close()
             raise StorageError(f"{path}: the exchange cannot open its store: {error}") from error
@@ -139,8 +142,14 @@ class SqliteFile:
 
     def _store(self, batches: Sequence[Batch]) -> None:
         """In the thread: all batches in one transaction."""
+        rows = [row for batch in batches for row in batch]
+        fresh = self._fresh + sum(type(row) is Document for row in rows)
+        last = self._indexed
         with self.transaction() as db:
-            insert(db, (row for batch in batches for row in batch))
+            insert(db, rows)
+            if fresh > sqlite_index.FRESH:
+                last, fresh = sqlite_index.index(db), 0
+        self._indexed, self._fresh = last, fresh
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

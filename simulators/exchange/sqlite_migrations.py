@@ -1,6 +1,6 @@
 """Stores of earlier schemas brought forward, in one transaction: the account stays what it was.
 
-Schema 1 (no number, or 1) had one text row a thing; schema 2 is today's but for its first days, when
+Schema 1 (no number, or 1) had one text row a thing; schema 2 is nearly today's but for its first days, when
 settlement runs had no table, tenders no hash of their name and the evidence another coding. All names
 that parties know (tenders, fills, settlements) are made from what they name, so they are the same
 after it, and so are the numbers of the fills.
@@ -19,7 +19,7 @@ from datetime import timedelta
 from typing import Any
 
 from gateway.domain.intervals import iso, parse_utc
-from simulators.exchange import evidence, old_evidence
+from simulators.exchange import evidence, old_evidence, sqlite_index
 from simulators.exchange.evidence import Stored
 from simulators.exchange.names import hash63, name_hash
 from simulators.exchange.rows import from_quarter, to_quarter, to_s
@@ -43,14 +43,20 @@ def schema_of(db: sqlite3.Connection) -> int:
 
 
 def migrate(db: sqlite3.Connection, version: int) -> None:
-    """From any earlier schema to 4; the caller holds the transaction and sets the number.
+    """From any earlier schema to 5; the caller holds the transaction and sets the number.
 
     Schema 4 has the tables of 3; its fresh evidence is coded so that an older version cannot read it.
+    Schema 5 has tables of its own in the place of two indexes (`simulators.exchange.sqlite_index`).
     """
     if version == 1:
         _from_1(db)
     elif "name_hash" not in _columns(db, "document"):
         _from_first_2(db)
+    else:
+        db.execute("DROP INDEX IF EXISTS document_name")
+        db.execute("DROP INDEX IF EXISTS document_key")
+        _create(db)
+    sqlite_index.index(db)
 
 
 def _columns(db: sqlite3.Connection, table: str) -> set[str]:

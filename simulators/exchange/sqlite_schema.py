@@ -9,8 +9,10 @@ CREATE TABLE IF NOT EXISTS party (
 CREATE TABLE IF NOT EXISTS document (
   seq INTEGER PRIMARY KEY, party INTEGER NOT NULL, key_hash INTEGER NOT NULL,
   stream INTEGER NOT NULL, name_hash INTEGER, name TEXT) STRICT;
-CREATE UNIQUE INDEX IF NOT EXISTS document_key ON document (key_hash);
-CREATE INDEX IF NOT EXISTS document_name ON document (name_hash) WHERE name_hash IS NOT NULL;
+CREATE TABLE IF NOT EXISTS known_key (
+  hash INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (hash, seq)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS known_name (
+  hash INTEGER NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (hash, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS evidence (seq INTEGER PRIMARY KEY, body BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS pack (
   last INTEGER PRIMARY KEY, seqs BLOB NOT NULL, body BLOB NOT NULL) STRICT;
@@ -49,4 +51,4 @@ CREATE TABLE IF NOT EXISTS statement (
   PRIMARY KEY (start, party, seq)) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS waiver (start INTEGER PRIMARY KEY, published INTEGER NOT NULL) STRICT;
 """
-VERSION = 4  # `simulators.exchange.sqlite_migrations` brings earlier ones forward
+VERSION = 5  # `simulators.exchange.sqlite_migrations` brings earlier ones forward

@@ -8,7 +8,7 @@ import sqlite3
 import zlib
 from collections.abc import Sequence
 
-from simulators.exchange import evidence
+from simulators.exchange import evidence, sqlite_index
 from simulators.exchange.sqlite_file import SqliteFile
 
 _FRESH, _PACK = 2_048, 1_024  # documents that are left as they are, and that make one pack
@@ -49,10 +49,8 @@ class SqliteUpkeep(SqliteFile):
             gone = "DELETE FROM tender WHERE document > ? AND start < ?"
             db.execute(gone, (since, closed_before))
             (fresh,) = db.execute("SELECT COALESCE(MIN(seq), 0) FROM evidence").fetchone()
-            db.execute(
-                "DELETE FROM document WHERE seq > ? AND seq < ? AND name IS NULL",
-                (since, min(until, fresh)),
-            )
+            few = "seq > ? AND seq < ? AND name IS NULL"
+            sqlite_index.drop(db, few, since, min(until, fresh))
 
     async def forget(self, before: int, account_before: int) -> None:
         await asyncio.to_thread(self._forget, before, account_before)
@@ -62,11 +60,9 @@ class SqliteUpkeep(SqliteFile):
             # Documents have no time of their own: the last call before that time divides them.
             (last,) = db.execute(SEQ_BEFORE, (before * 900,)).fetchone()
             filled = "SELECT document FROM fill"
-            for table, column in (("document", "seq"), ("tender", "document")):
-                db.execute(
-                    f"DELETE FROM {table} WHERE {column} <= ? AND {column} NOT IN ({filled})",  # noqa: S608
-                    (last,),
-                )
+            sqlite_index.drop(db, f"seq <= ? AND seq NOT IN ({filled})", last)
+            gone = f"DELETE FROM tender WHERE document <= ? AND document NOT IN ({filled})"  # noqa: S608
+            db.execute(gone, (last,))
             db.execute("DELETE FROM cancel WHERE seq <= ?", (last,))
             db.execute("DELETE FROM pack WHERE last <= ?", (last,))
             db.execute("DELETE FROM session WHERE seq <= ?", (last,))

@@ -22,7 +22,7 @@ from simulators.exchange.limits import Limits
 from simulators.exchange.market import Market
 from simulators.exchange.parties import Party
 from simulators.exchange.rows import from_s
-from simulators.exchange.server import make_app
+from simulators.exchange.server import make_runner
 from simulators.exchange.sqlite_file import marks_of
 from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER, PriceSource, Terms
@@ -52,7 +52,7 @@ class ExchangeHandle:
     market: Market
     store: Store
     state_dir: Path
-    _runner: web.AppRunner
+    _runner: web.BaseRunner
     _task: asyncio.Task[None]
 
     def credential_file(self, party_id: str) -> Path:
@@ -146,7 +146,7 @@ async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchan
         access = Access(market, insecure=insecure, limits=limits)
         await access.open()
         await receipts.make_key(market)
-        runner = web.AppRunner(make_app(market, access), access_log=None)
+        runner = make_runner(market, access)
         opened.push_async_callback(runner.cleanup)
         await runner.setup()
         try:

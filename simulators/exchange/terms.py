@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,8 @@ from gateway.domain.intervals import QUARTER
 MARKET_PARTY = "exchange"
 LSE_PARTY = "lse"
 METER_DATA_PROVIDER = "meter-data-provider"  # the role that reports revenue meters
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_TIME, _MILLISECOND = timedelta(0), timedelta(milliseconds=1)
 
 
 class PriceSource(Protocol):
@@ -54,7 +55,7 @@ class Terms:
     default_capacity_w: int = 25_000  # of a party that registers itself (only with --insecure)
 
     def is_instrument(self, start: datetime) -> bool:
-        return (start - datetime(1970, 1, 1, tzinfo=UTC)) % QUARTER == timedelta(0)
+        return (start - _EPOCH) % QUARTER == _NO_TIME
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,6 @@ class Prices:
         return max(self.terms.floor, min(self.terms.cap, ticks))
 
 
-@lru_cache(maxsize=256)  # the tenders of a stream have few moments between them
 def epoch_ms(time: datetime) -> int:
     """Milliseconds since 1970, rounded down: how moments are compared."""
-    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+    return (time - _EPOCH) // _MILLISECOND

@@ -10,23 +10,19 @@ from simulators.exchange import messages
 from simulators.exchange.events import frames_after
 from simulators.exchange.market import Market
 
-SENDERS = web.AppKey("senders", set[asyncio.Task[None]])
-
-
-async def close_all(app: web.Application) -> None:
-    """The exchange goes; its listeners may come back with their ``lastSeq``."""
-    for sender in app[SENDERS]:
-        sender.cancel()
-
 
 async def serve(
-    request: web.Request, market: Market, party_id: str, last: int
+    request: web.BaseRequest,
+    market: Market,
+    party_id: str,
+    last: int,
+    senders: set[asyncio.Task[None]],
 ) -> web.WebSocketResponse:
     """Send until the client goes or the party is revoked. What the client says is only an
-    acknowledgement (EiCreatedTransaction); it moves nothing, a client resumes with ``lastSeq``."""
+    acknowledgement (EiCreatedTransaction); it moves nothing, a client resumes with ``lastSeq``.
+    ``senders`` has the task that sends, for whoever ends all of them."""
     socket = web.WebSocketResponse(heartbeat=30)
     await socket.prepare(request)
-    senders = request.app[SENDERS]
     async with asyncio.TaskGroup() as group:
         sender = group.create_task(_send(socket, market, party_id, last))
         hearing = group.create_task(_hear(socket))

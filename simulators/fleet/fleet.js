@@ -27,7 +27,7 @@ const lastTrade = (found) => found.calls.filter((call) => call.price !== null).a
 function figures(found) {
   const [last, traded] = [found.calls.at(-1), lastTrade(found)];
   const all = {
-    "homes trading": `${found.trading} of ${found.parties}`,
+    "homes trading": `${found.homes_trading} of ${found.homes}`,
     "last call": last ? kwh(last.volume_wh) : "none",
     "price of the last trade": traded ? usd(traded.price) : "none",
     "without a reading": `${found.estimated}`,

@@ -18,8 +18,8 @@ from typing import Any
 
 from gateway.domain.intervals import QUARTER, floor_quarter, iso, parse_utc
 from gateway.errors import MarketError
+from simulators.load.signer import Signer
 from simulators.load.wire import Wire
-from simulators.participants.credential import Credential
 
 INTERVALS = 4
 _MINUTES = (1, 2, 3, 4, 6, 7, 8, 9)  # of the quarter-hour; calls are held at 0, 5 and 10
@@ -67,7 +67,7 @@ class LightHome:
     """One home; ``credential`` None on an exchange that believes a bare name."""
 
     def __init__(
-        self, party_id: str, wire: Wire, counts: Counts, credential: Credential | None
+        self, party_id: str, wire: Wire, counts: Counts, credential: Signer | None
     ) -> None:
         self.party_id = party_id
         self._wire = wire

@@ -20,6 +20,7 @@ from typing import Any
 
 from gateway.clock import SimClock
 from gateway.domain.intervals import iso, parse_utc
+from gateway.errors import ConfigError, GatewayError, MarketError
 from simulators.exchange import Party, start_exchange
 from simulators.exchange.limits import Limits
 from simulators.exchange.rows import to_quarter
@@ -46,20 +47,26 @@ class Own:
 class OwnExchange:
     """The parent's side of the process."""
 
-    def __init__(self, process: asyncio.subprocess.Process, hello: dict[str, Any]) -> None:
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
-        self.url: str = hello["url"]
+        self.url = ""
 
     @classmethod
     async def start(cls, own: Own) -> OwnExchange:
-        """Started when it serves; raises RuntimeError where it ends instead."""
+        """Started when it serves; raises ConfigError with what it says where it cannot."""
         words = [str(own.state), iso(own.start), str(own.homes), str(int(own.power_safe))]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "simulators.load.lock_step", *words),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
-        return cls(process, await _line(process))
+        started = cls(process)
+        try:
+            started.url = (await _line(process))["url"]
+        except BaseException:
+            await started.close()
+            raise
+        return started
 
     async def move(self, to: datetime) -> None:
         """All that is due there is done when this returns."""
@@ -87,8 +94,10 @@ async def _line(process: asyncio.subprocess.Process) -> dict[str, Any]:
     assert process.stdout is not None  # noqa: S101 - it was made with one
     line = await process.stdout.readline()
     if not line:
-        raise RuntimeError(f"the exchange ended by itself: {await process.wait()}")
+        raise MarketError(f"the exchange ended by itself, with status {await process.wait()}")
     answer: dict[str, Any] = json.loads(line)
+    if "error" in answer:
+        raise ConfigError(answer["error"])
     return answer
 
 
@@ -176,7 +185,19 @@ def _say(**answer: object) -> None:
 
 def main() -> None:
     state, start, homes, power_safe = sys.argv[1:]
-    asyncio.run(_serve(Own(Path(state), parse_utc(start), int(homes), bool(int(power_safe)))))
+    own = Own(Path(state), parse_utc(start), int(homes), bool(int(power_safe)))
+    try:
+        asyncio.run(_serve(own))
+    except* GatewayError as group:
+        _say(error=str(first_of(group)))
+        raise SystemExit(1) from None
+
+
+def first_of(error: BaseException) -> BaseException:
+    """The first of what went wrong at once."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 if __name__ == "__main__":

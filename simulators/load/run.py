@@ -12,17 +12,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from gateway.clock import Clock, SimClock, WallClock
+from gateway.clock import Clock, SimClock, WallClock, pause
 from gateway.domain.intervals import QUARTER, floor_quarter, parse_utc
 from gateway.errors import ConfigError
 from simulators.load.light_home import Counts, LightHome
 from simulators.load.lock_step import METERING, Own, OwnExchange
-from simulators.load.wire import Wire
-from simulators.participants.credential import Credential
+from simulators.load.signer import Signer
+from simulators.load.wire import Wire, check_address
 
 START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _CALL = timedelta(minutes=5)
 _STEP = timedelta(minutes=1)
+_LOOK_S = 1.0  # so long the exchange's clock is looked at
 _REVENUE_SHARE = 10  # every tenth reading is corrected by the meter data provider before FINAL
 
 
@@ -70,6 +71,9 @@ class Result:
 
 async def run_load(load: Load) -> Result:
     """Raises WrongAnswerError at the first answer that is not what was promised."""
+    tls = _trusted(load)
+    if load.url is not None:
+        check_address(load.url)
     async with AsyncExitStack() as stack:
         folder = load.folder
         if folder is None:
@@ -78,13 +82,23 @@ async def run_load(load: Load) -> Result:
         if load.url is None:
             own = await OwnExchange.start(Own(folder, START, load.homes, load.power_safe))
             stack.push_async_callback(own.close)
-        return await _play(load, own, folder, stack)
+        wire = Wire(own.url if own else load.url or "", tls=tls)
+        stack.callback(wire.close)
+        return await _play(load, own, folder, wire)
 
 
-async def _play(load: Load, own: OwnExchange | None, folder: Path, stack: AsyncExitStack) -> Result:
-    tls = None if load.ca_file is None else ssl.create_default_context(cafile=str(load.ca_file))
-    wire = Wire(own.url if own else load.url or "", tls=tls)
-    stack.callback(wire.close)
+def _trusted(load: Load) -> ssl.SSLContext | None:
+    if load.ca_file is None:
+        return None
+    try:
+        return ssl.create_default_context(cafile=str(load.ca_file))
+    except OSError as error:
+        raise ConfigError(
+            f"--ca {load.ca_file}: no certificate that can be read: {error}"
+        ) from None
+
+
+async def _play(load: Load, own: OwnExchange | None, folder: Path, wire: Wire) -> Result:
     counts = Counts()
     credentials = folder / "credentials" if own else load.credentials
     homes = [
@@ -124,7 +138,7 @@ async def _play(load: Load, own: OwnExchange | None, folder: Path, stack: AsyncE
     )
 
 
-def _credential(load: Load, folder: Path | None, name: str) -> Credential | None:
+def _credential(load: Load, folder: Path | None, name: str) -> Signer | None:
     if not load.signed:
         return None
     if folder is None:
@@ -132,18 +146,41 @@ def _credential(load: Load, folder: Path | None, name: str) -> Credential | None
             "--signed with --url needs --credentials, the folder with home-0.json ..."
         )
     try:
-        return Credential.read(folder / f"{name}.json")
+        return Signer.read(folder / f"{name}.json")
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{folder / name}.json: no credential: {error}") from None
+        raise ConfigError(
+            f"{folder / name}.json: no credential: {error}; the exchange's operator gives them out"
+        ) from None
 
 
 async def _exchange_clock(load: Load, wire: Wire, party_id: str) -> Clock:
-    """A clock that goes as the exchange's does."""
-    path, headers = "/cts/party", {"Authorization": f"Bearer insecure:{party_id}"}
-    _status, answer = await wire.ask("GET", path, headers)
-    if "serverTime" not in answer:
-        raise ConfigError(f"{load.url} is no exchange: {answer}")
-    return WallClock(parse_utc(answer["serverTime"]), load.rate)
+    """A clock that goes as the exchange's does; ConfigError where that goes at another rate."""
+    here = WallClock()
+    asked = here.monotonic()
+    first = await _server_time(load, wire, party_id)
+    answered = here.monotonic()
+    clock = WallClock(first, load.rate)
+    await pause(_LOOK_S)
+    again = here.monotonic()
+    went_s = (await _server_time(load, wire, party_id) - first).total_seconds()
+    # It was read somewhere between question and answer, however long those took.
+    least_s, most_s = again - answered, here.monotonic() - asked
+    if not load.rate * least_s * 0.9 - 1 <= went_s <= load.rate * most_s * 1.1 + 1:
+        raise ConfigError(
+            f"--rate {load.rate:g}: the clock of {load.url} goes at a rate of about"
+            f" {2 * went_s / (least_s + most_s):.2g}; name that"
+        )
+    return clock
+
+
+async def _server_time(load: Load, wire: Wire, party_id: str) -> datetime:
+    """Anybody is told it, also with a refusal."""
+    headers = {"Authorization": f"Bearer insecure:{party_id}"}
+    _status, answer = await wire.ask("GET", "/cts/party", headers)
+    try:
+        return parse_utc(str(answer["serverTime"]))
+    except (KeyError, ValueError):
+        raise ConfigError(f"--url {load.url}: no exchange answers there") from None
 
 
 @dataclass(slots=True)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from gateway.errors import MarketError
+import msgspec
+
+from gateway.errors import ConfigError, MarketError
 
 _TIMEOUT_S = 120.0
+_FAILURES = OSError, TimeoutError, asyncio.IncompleteReadError, ValueError, msgspec.MsgspecError
 Answer = tuple[int, dict[str, Any]]
+_read = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def check_address(url: str) -> None:
+    """ConfigError where it is none."""
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is none
+        good = False
+    if not good:
+        raise ConfigError(f"--url {url}: write the address as http://127.0.0.1:8900")
 
 
 class Wire:
@@ -46,7 +60,7 @@ class Wire:
                         connection.close()
                         if fresh:
                             raise
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+        except _FAILURES as error:
             connection = None
             raise MarketError(f"{method} {path}: {type(error).__name__} {error}") from error
         finally:
@@ -70,7 +84,7 @@ class _Connection:
         head = await self._reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length:")[1].split(b"\r\n")[0])
         body = await self._reader.readexactly(length)
-        return int(head.split(b" ", 2)[1]), json.loads(body)
+        return int(head.split(b" ", 2)[1]), _read(body)
 
     def close(self) -> None:
         self._writer.close()

@@ -15,7 +15,9 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from simulators.data import STEP_S
+from simulators.physics import heat
 from simulators.physics.cars import CarDemand
+from simulators.physics.heat import HeatState
 from simulators.physics.house import (
     BoxState,
     Commands,
@@ -32,7 +34,9 @@ from simulators.physics.script import Script
 from simulators.physics.weather import pv_power
 from simulators.scenario import Scenario
 
-_CAR = frozenset({"charge_current_a", "charge_phases", "charger_enabled", "boxes"})
+_CAR = frozenset(
+    {"charge_current_a", "charge_phases", "charger_enabled", "boxes", "rod_w", "sg_ready"}
+)
 _AT_ONCE_S = 1e-3
 
 
@@ -73,6 +77,14 @@ class Home:
         self._seen: datetime | None = None  # the clock's time to which all is caught up
 
     def _initial(self) -> State:
+        boiler, pump = self.scenario.boiler, self.scenario.heat_pump
+        return replace(
+            self._at_start(),
+            boiler=HeatState(boiler.start_c) if boiler else None,
+            pump=HeatState(pump.start_c) if pump else None,
+        )
+
+    def _at_start(self) -> State:
         scenario, house = self.scenario, self.house
         car = scenario.car
         if scenario.script is not None:
@@ -149,7 +161,13 @@ class Home:
             self._commands = wanted
             if car:  # it follows at once, and a device that looks at this moment sees it
                 after = self._at(self._now_s + _AT_ONCE_S)
-                self._view = replace(self._done, powers=after.powers, boxes=after.boxes)
+                self._view = replace(
+                    self._done,
+                    powers=after.powers,
+                    boxes=after.boxes,
+                    boiler=after.boiler,
+                    pump=after.pump,
+                )
 
     def outage(self, away: bool) -> None:
         """The grid goes away at this moment, or comes back."""
@@ -221,7 +239,27 @@ class Home:
         elif inputs.car_plugged and not state.car_plugged:
             state = replace(state, car_stored_wh=max(3000.0, state.car_stored_wh - drive_wh))
         inputs = replace(inputs, outage=self._outage)
+        state, heat_w = self._heated(state, dt_s / 3600)
+        inputs = replace(inputs, load_w=inputs.load_w + heat_w) if heat_w else inputs
         return step(self.house, state, self._commands, inputs, dt_s)
+
+    def _heated(self, state: State, hours: float) -> tuple[State, float]:
+        """The tanks after the step, and what they drew, W; without a grid they draw nothing."""
+        scenario = self.scenario
+        if scenario.boiler is None and scenario.heat_pump is None:
+            return state, 0.0
+        local, drawn_w = datetime.fromtimestamp(self._done_s, self._zone), 0.0
+        if scenario.boiler is not None and state.boiler is not None:
+            told_w = 0.0 if self._outage else self._commands.rod_w
+            power_w = heat.boiler_power_w(scenario.boiler, state.boiler, told_w)
+            warm = heat.after(scenario.boiler.tank, state.boiler, power_w, 1.0, local, hours)
+            state, drawn_w = replace(state, boiler=warm), power_w
+        if scenario.heat_pump is not None and state.pump is not None:
+            pump, sg_ready = scenario.heat_pump, 1 if self._outage else self._commands.sg_ready
+            power_w = heat.pump_power_w(pump, state.pump, sg_ready)
+            warm = heat.after(pump.tank, state.pump, power_w, pump.cop, local, hours)
+            state, drawn_w = replace(state, pump=warm), drawn_w + power_w
+        return state, drawn_w
 
     def _step_inputs(self, step_number: int) -> tuple[Inputs, float]:
         """Inputs of one 10 s step_number, and what a car that arrives in it has driven (Wh)."""

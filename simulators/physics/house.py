@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
+from simulators.physics.heat import HeatState
+
 PHASES = 3
 VOLTAGE_V = 230.0
 MIN_CURRENT_A = 6.0  # IEC 61851: a car charges at no less, or not at all
@@ -82,7 +84,8 @@ class Commands:
     the inverter's AC output, ``export_limit_w`` the export at the meter; ``ac_power_w`` asks for
     this AC output (negative = from the grid) instead of self-consumption, ``grid_power_w`` for this power at
     the meter (import +). ``ac_pv_limit_w`` bounds a
-    second inverter that has panels only; ``boxes`` are further chargers.
+    second inverter that has panels only; ``boxes`` are further chargers; ``rod_w`` is what a boiler's rod
+    is told, ``sg_ready`` the state of a heat pump.
     """
 
     discharge_limit_w: float | None = None
@@ -99,6 +102,8 @@ class Commands:
     charger_enabled: bool = True
     ac_pv_limit_w: float | None = None
     boxes: tuple[BoxCommands, ...] = ()
+    rod_w: float = 0.0
+    sg_ready: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +190,8 @@ class State:
     boxes: tuple[BoxState, ...] = ()
     powers: Powers = field(default_factory=Powers)
     totals: Totals = field(default_factory=Totals)
+    boiler: HeatState | None = None
+    pump: HeatState | None = None
 
 
 def soc_pct(house: House, state: State) -> float:
@@ -408,4 +415,6 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
         boxes=boxes,
         powers=powers,
         totals=_advance(state.totals, powers, hours),
+        boiler=state.boiler,
+        pump=state.pump,
     )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from gateway.bill.account import Published, Quarter, bill, periods
 from gateway.bill.home import account, as_json, cents
 from gateway.bill.otherwise import known, without_battery, without_sun, without_us
+from gateway.cli.bill import By, text
 from gateway.config.tariff import Tariff
 from gateway.domain.flows import Flow
 from gateway.domain.intervals import QUARTER, Interval, quarter, quarters
@@ -243,6 +244,87 @@ def test_too_little_known_is_no_comparison() -> None:
     assert found.without_sun > found.total_money
     body = as_json(found, "EUR")
     assert Decimal(body["saved"]) == Decimal(body["without_gateway"]) - Decimal(body["total"])
+
+
+@pytest.mark.parametrize(("unknown", "compares"), [(8, True), (24, False)])
+def test_energy_without_a_price_is_no_saving(unknown: int, compares: bool) -> None:
+    """Nobody knows what the feed-in of some hours brings: what they would have exported is no saving either."""
+    start, end = at(6, 1), at(6, 2)
+    book = book_of_month(start, end)
+    rows = used(start, end)
+    sunny = [r.interval.start for r in rows if r.export_wh]
+    flat = {"kind": "flat", "per_kwh": "0.30"}
+    followed = rules(import_price=flat, export_price={"kind": "published"})
+    for i in quarters(start, end):
+        book.prices[i.start] = {"export_per_kwh": "0.08"}
+    whole = account(book, followed, flows_for(rows, [0.0] * len(rows)), BATTERY)
+    assert whole.of(start, end).bill.unpriced_wh == 0
+    for moment in sunny[:unknown]:
+        del book.prices[moment]
+    found = account(book, followed, flows_for(rows, [0.0] * len(rows)), BATTERY).of(start, end)
+    assert found.bill.unpriced_wh == unknown * 510
+    assert found.compared == len(rows) - unknown
+    if compares:
+        assert found.without_battery == found.total_money
+        priced = sum(r.import_wh for r in rows)
+        assert found.without_sun == (priced + 90 * (24 - unknown)) * 3 * MONEY_PER_UNIT // 10_000
+    else:
+        assert (found.saved_money, found.without_battery, found.without_sun) == (None, None, None)
+
+
+def test_prices_that_are_still_to_come_do_not_hide_what_was_saved_before() -> None:
+    start, noon = at(6, 1), at(6, 1, 13)
+    rows = used(start, noon)
+    book = Book()
+    for row in rows:
+        book.metered[row.interval.start] = Metered(row.interval, row.import_wh, row.export_wh, 0, 0)
+        if row.interval.start < noon - timedelta(hours=2):
+            book.prices[row.interval.start] = {"export_per_kwh": "0.08"}
+    followed = rules(import_price={"kind": "flat", "per_kwh": "0.30"}, export_price={"kind": "published"})  # fmt: skip
+    found = account(book, followed, flows_for(rows, [0.0] * len(rows)), BATTERY).of(start, noon)
+    assert (found.metered, found.compared) == (52, 44)
+    assert found.without_battery == found.total_money
+
+
+def test_what_a_programme_pays_is_said_to_be_unknown_until_it_is_known() -> None:
+    book, start = Book(), at(6, 1)
+    for n in range(3):
+        book.metered[start + n * QUARTER] = Metered(quarter(start + n * QUARTER), 0, 500, 0, 0)
+    book.credits[start] = {"money": 25 * MONEY_PER_UNIT // 100}
+    book.credits[start + QUARTER] = {"money": None}
+    tariff = rules(import_price={"kind": "flat", "per_kwh": "0.30"})
+    whole = account(book, tariff, ())
+    found = whole.of(start, at(6, 2))
+    assert cents(found.total_money) == "-0.25"
+    assert as_json(found, "EUR")["programme_unknown_quarters"] == 1
+    said = text(whole, (start, at(6, 2)), [found], "EUR", By.DAY)
+    assert "1 dispatched quarter-hour " in said
+    assert "no amount" in said
+
+
+@pytest.mark.parametrize(
+    ("by", "names"),
+    [
+        (By.DAY, ["2026-05-30", "2026-05-31", "2026-06-01", "all"]),
+        (By.MONTH, ["2026-05-30 to 2026-05-31", "2026-06-01 to 2026-06-01", "all"]),
+        (By.YEAR, ["2026-05-30 to 2026-06-01", "all"]),
+    ],
+)
+def test_a_row_names_its_days(by: By, names: list[str]) -> None:
+    assert rows_of(at(5, 30), at(6, 2), by) == names
+
+
+def test_a_whole_month_or_year_is_named_so() -> None:
+    assert rows_of(at(3, 1), at(5, 1), By.MONTH) == ["2026-03", "2026-04", "all"]
+    assert rows_of(at(1, 1), at(1, 1) + timedelta(days=365), By.YEAR) == ["2026", "all"]
+
+
+def rows_of(start: datetime, end: datetime, by: By) -> list[str]:
+    """The names of the rows that are printed."""
+    whole = account(Book(), rules(import_price={"kind": "flat", "per_kwh": "0.30"}), ())
+    bills = [whole.of(*span) for span in periods(start, end, whole.rules, by.value)]
+    lines = text(whole, (start, end), bills, "EUR", by).splitlines()[1:]
+    return [line.strip().split("  ")[0] for line in lines if not line.startswith("Only")]
 
 
 def test_a_home_without_panels_can_be_compared_too() -> None:

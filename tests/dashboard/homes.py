@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from gateway.bill.account import Bill
@@ -30,7 +31,7 @@ from gateway.domain.user_settings import UserSettings
 from gateway.errors import ErrandError
 from gateway.store.book import TenderState
 from gateway.store.car_quarters import CarPast, CarQuarter
-from gateway.store.energies import Energies, QuarterEnergies
+from gateway.store.energies import Energies, total
 from gateway.store.events import Event
 from gateway.store.minutes import Minute
 
@@ -239,7 +240,7 @@ def view() -> HomeView:
         links={"Broker": True, "Exchange": True},
         settings=SETTINGS,
         notes=(
-            "the grid meter has said -2710 W for minutes while the home changed: it stands still",
+            "the grid meter has said -2710 W for minutes while the home changed: it stands still, and nothing is steered by it until it says something else",
         ),
         answered={"inverter": (720, 720), "meter": (711, 720), "charger": (120, 720)},
         events=(
@@ -274,16 +275,15 @@ class Source:
     def latest(self) -> HomeView | None:
         return self.now
 
-    async def energies(self, since: datetime, until: datetime) -> list[QuarterEnergies]:
+    async def energies(self, bounds: Sequence[datetime]) -> list[Energies]:
         """Each quarter-hour the same, from a week ago on."""
         assert self.now is not None
-        first, last = max(since, MIDNIGHT - timedelta(days=7)), min(until, self.now.time)
-        flows = Energies(1000, 600, 100, 300, 200, 0, None)
-        return (
-            [QuarterEnergies(i.start, flows, 15) for i in quarters(first, last)]
-            if first < last
-            else []
-        )
+        flows, found = Energies(1000, 600, 100, 300, 200, 0, None), []
+        for since, until in pairwise(bounds):
+            first, last = max(since, MIDNIGHT - timedelta(days=7)), min(until, self.now.time)
+            count = len(list(quarters(first, last))) if first < last else 0
+            found.append(total([flows] * count))
+        return found
 
     async def planned(self, ahead: Ahead, since: datetime, until: datetime) -> list[PlannedQuarter]:
         """Half as much sun as came, for today alone."""

@@ -49,7 +49,7 @@ def test_each_alarm_and_fault_has_its_own_advice() -> None:
         "inverter", {Control.BATTERY_POWER: Gap("verify failed on Monday", True)}
     )
     alarms = [
-        "the export limit of 5000 W is not kept: 900 W more for 60 s, whatever is asked",
+        "the export limit of 5000 W is not kept: 900 W more for 60 s, whatever is asked of the devices; look at what they do with their limits and at the meter",
         island.alarm,
         f"inverter: {unproved.text}",
         "price feed spot is late, it has no price for now: no answer",

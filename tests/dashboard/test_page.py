@@ -220,6 +220,20 @@ async def test_a_price_that_nobody_has_published_is_a_dash_and_an_estimate(
     await expect(page.locator("#chart-price .u-legend")).not_to_contain_text("Market")
 
 
+async def test_a_bill_that_is_not_whole_says_so(page: Page, source: Source) -> None:
+    assert source.now is not None
+    whole = bills()
+    lacking = replace(
+        whole.month, bill=replace(whole.month.bill, unpriced_wh=3_100), programme_unknown=2
+    )
+    now = NOW + timedelta(minutes=1)
+    source.now = replace(source.now, bills=replace(whole, month=lacking), time=now)
+    await expect(page.locator("#tiles")).to_contain_text(
+        "Bill this month$42.10 without 3.1 kWh of unknown price without what the programme still owes"
+    )
+    await expect(page.locator("#tiles")).to_contain_text("Bill today$1.40")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 390, 1280])
 async def test_no_side_scrolling(

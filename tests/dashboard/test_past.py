@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.dashboard.past import KINDS, Kind, Period, as_csv, past
 from gateway.dashboard.server import Dashboard
-from gateway.store.energies import Energies, QuarterEnergies, begin, read_energies
+from gateway.store.energies import Energies, begin, read_energies
 from gateway.store.history import History
 from tests.dashboard.homes import MIDNIGHT, snapshot
 
@@ -46,22 +46,16 @@ def test_the_day_of_a_clock_change_is_shorter_or_longer(day: str, quarters: int)
     assert len(list(period.steps())) == quarters
 
 
-def _rows(period: Period, flows: Energies) -> list[QuarterEnergies]:
-    count = (period.end - period.start) // timedelta(minutes=15)
-    return [
-        QuarterEnergies(period.start + n * timedelta(minutes=15), flows, 15) for n in range(count)
-    ]
-
-
 @given(st.sampled_from(KINDS), DAYS, ZONES)
 def test_the_parts_add_up_to_the_sum(kind: Kind, day: date, zone: str) -> None:
     period = Period.around(kind, day, ZoneInfo(zone))
-    shown = past(period, _rows(period, Energies(pv_wh=7, load_wh=4, import_wh=1)), [])
+    parts = [Energies(pv_wh=7, load_wh=4, import_wh=1)] * len(list(period.steps()))
+    shown = past(period, parts, [Energies()])
     assert sum(v or 0 for v in shown["pv_wh"]) == shown["total"]["pv_wh"]
     assert shown["total"]["self_sufficiency_pct"] == 75
     assert shown["total"]["charger_wh"] is None
     assert shown["before"]["pv_wh"] is None
-    lines = as_csv(period, _rows(period, Energies(pv_wh=7))).splitlines()
+    lines = as_csv(period, [Energies(pv_wh=7)] * len(parts)).splitlines()
     assert len(lines) == 1 + len(shown["time"])
     assert lines[1].endswith(",,,,,")  # what is not known is no 0
 
@@ -88,10 +82,12 @@ def _played(path: Path) -> History:
 def test_what_was_measured_is_there_by_the_quarter(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite"
     _played(path).close()
-    rows = read_energies(path, MIDNIGHT, MIDNIGHT + timedelta(hours=2))
-    assert len(rows) == 8
-    assert {row.energies for row in rows} == {Energies(750, 250, 0, 375, 125, 0, None)}
-    assert {row.minutes for row in rows} == {15}
+    quarters = [MIDNIGHT + timedelta(minutes=15 * n) for n in range(9)]
+    assert set(read_energies(path, quarters)) == {Energies(750, 250, 0, 375, 125, 0, None)}
+    hours = [MIDNIGHT + timedelta(hours=n) for n in range(5)]
+    whole = Energies(3000, 1000, 0, 1500, 500, 0, None)
+    assert read_energies(path, hours[:3]) == [whole, whole]
+    assert read_energies(path, hours[3:]) == [Energies()], "what was not seen is not known"
 
 
 def test_a_home_that_has_a_past_already_sees_it(tmp_path: Path) -> None:
@@ -102,14 +98,15 @@ def test_a_home_that_has_a_past_already_sees_it(tmp_path: Path) -> None:
     with sqlite3.connect(path) as db:
         db.execute("DROP TABLE energy")
         begin(db)
-    rows = read_energies(path, MIDNIGHT, MIDNIGHT + timedelta(hours=2))
-    assert sum(row.energies.export_wh or 0 for row in rows) == pytest.approx(3000)
+    (found,) = read_energies(path, [MIDNIGHT, MIDNIGHT + timedelta(hours=2)])
+    assert found.export_wh == pytest.approx(3000)
 
 
 def test_no_file_is_no_past(tmp_path: Path) -> None:
-    assert read_energies(tmp_path / "none.sqlite", MIDNIGHT, datetime.max.replace(tzinfo=UTC)) == []
+    bounds = [MIDNIGHT, MIDNIGHT + timedelta(days=1)]
+    assert read_energies(tmp_path / "none.sqlite", bounds) == [Energies()]
     (tmp_path / "noise.sqlite").write_bytes(b"noise" * 1000)
-    assert read_energies(tmp_path / "noise.sqlite", MIDNIGHT, MIDNIGHT + timedelta(days=1)) == []
+    assert read_energies(tmp_path / "noise.sqlite", bounds) == [Energies()]
 
 
 @pytest.mark.asyncio(loop_scope="module")

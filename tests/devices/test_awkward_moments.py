@@ -61,6 +61,11 @@ async def test_what_another_controller_holds_is_not_called_neutral(
         report = await one.release()
         assert not report.neutral
         assert "another controller" in report.problems[0]
+        (note,) = one.notes
+        assert note.alarm, "a person should know"
+        assert "another controller steers its battery too" in note.text
+        clock.seconds += 901
+        assert one.notes == (), "then it is tried again"
         await one.close()
 
 

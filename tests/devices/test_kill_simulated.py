@@ -40,16 +40,22 @@ MOMENTS = int(os.environ.get("HEG_MOMENTS", "4"))
 MOST = 5  # times as many, until half of MOMENTS found a setpoint in force
 BATTERY, PV = Control.BATTERY_POWER, Control.PV_LIMIT
 EXPORT, CURRENT = Control.EXPORT_LIMIT, Control.CHARGE_CURRENT
+RESERVE = Control.RESERVE
 VALUES = {
     BATTERY: (3000.0, -2000.0, 0.0, 1500.0),
     PV: (2000.0, 500.0, 8000.0),
     EXPORT: (4000.0, 0.0, 1000.0),
+    RESERVE: (30.0, 20.0, 45.0),
     CURRENT: (16.0, 6.0, 0.0, 10.0),
 }
 # family, profile, control, seconds until the device frees itself (None: never)
 SCENARIOS = (
     ("fronius", "fronius-gen24", BATTERY, 60),
     ("fronius", "fronius-gen24", PV, 60),
+    ("fronius", "fronius-gen24", RESERVE, None),
+    ("solaredge", "solaredge-storedge", RESERVE, None),
+    ("goodwe", "goodwe-et", RESERVE, None),
+    ("victron", "victron-gx", RESERVE, None),
     ("fronius-float", "fronius-gen24", BATTERY, 60),
     ("sunspec-der", "sunspec-hybrid", BATTERY, 60),
     ("sunspec-der", "sunspec-hybrid", PV, 60),
@@ -181,6 +187,7 @@ def freed(now: Commands, before: Commands) -> bool:
         and now.grid_power_w == before.grid_power_w
         and now.pv_limit_w == before.pv_limit_w
         and now.export_limit_w == before.export_limit_w
+        and now.reserve_pct == before.reserve_pct
         and now.charge_current_a == before.charge_current_a
         and now.charger_enabled == before.charger_enabled
     )

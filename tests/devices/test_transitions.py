@@ -28,6 +28,9 @@ MODES = {
     Control.BATTERY_POWER: (3000.0, -2000.0, 0.0),
     Control.CHARGE_CURRENT: (16.0, 6.0, 0.0),
     Control.EXPORT_LIMIT: (4000.0, 0.0, 1000.0),
+    Control.HEAT_POWER: (3000.0, 1000.0, 0.0),
+    Control.SG_READY: (3.0, 1.0, 4.0),
+    Control.RESERVE: (20.0, 35.0, 50.0),
 }
 # What a device shows while nobody controls it, where that is not 0.
 NEUTRAL: dict[str, dict[int, int]] = {
@@ -133,6 +136,7 @@ async def test_all_transitions_end_neutral(
             straight, kept = changed(profile, words, before), KEPT.get(profile.key, set())
             assert {a for a, w in passed.items() if straight.get(a) != w} <= kept
             assert (await one.release()).neutral
+            clock.seconds += 86_400  # with a day's writes to flash of its own
         await one.close()
 
 
@@ -158,6 +162,9 @@ async def test_a_previous_runs_setpoint_is_undone_at_the_next_start(
 # What is known, or must be feared, to be kept in flash. Whoever adds a control says it here too.
 FLASH = {
     ("goodwe-et", Control.EXPORT_LIMIT): {47509, 47510},
+    ("goodwe-et", Control.RESERVE): {45356},
+    ("victron-gx", Control.RESERVE): {2901},
+    ("solaredge-storedge", Control.RESERVE): {0xE008, 0xE009},
     ("growatt-sph", Control.BATTERY_POWER): {122, 30100, 30410},
     ("huawei-sun2000", Control.BATTERY_POWER): {47087, 47246},
     ("alfen-eve", Control.CHARGE_PHASES): {1215},

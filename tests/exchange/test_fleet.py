@@ -82,6 +82,10 @@ async def test_homes_that_trade_and_homes_that_fail(
     trading = rows.filter(has_text="solar-1")
     await expect(trading).to_contain_text("trading")
     await expect(trading).to_contain_text("1 kWh")  # when the next call has filled it
+    figures = seen.locator("#figures")
+    await expect(figures).to_contain_text(
+        "3 of 7homes trading"
+    )  # three others are known and silent
     await expect(seen.locator("#last-call")).to_contain_text("USD/MWh")
     await expect(seen.locator("#refusals")).to_contain_text("price-band: 1")
     await seen.locator("#text").fill("solar")

@@ -11,9 +11,16 @@ import pytest
 from typer.testing import CliRunner
 
 from gateway.cli import make_app
+from gateway.clock import SimClock
+from gateway.errors import ConfigError, GatewayError
+from simulators.exchange import ExchangeHandle
 from simulators.load.light_home import Counts, LightHome, Offer, WrongAnswerError
 from simulators.load.run import Load, run_load
+from simulators.load.signer import Signer
 from simulators.load.wire import Wire
+from simulators.participants.credential import Credential
+from tests.exchange.conftest import Wire as SignedWire
+from tests.exchange.conftest import play
 from tests.exchange.test_kill import life
 
 KEYS = [
@@ -52,6 +59,52 @@ def test_at_an_exchange_that_runs_already(tmp_path: Path) -> None:
     found = asyncio.run(_at(tmp_path))
     assert found.tenders_per_s > 0
     assert found.zero_sum_error is None  # only the exchange itself can say
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--homes", "1000000000"), "--homes"),
+        (("--hours", "inf"), "--hours"),
+        (("--json", "/no/such/folder/load.json"), "--json /no/such/folder/load.json: name a file"),
+        (("--url", "localhost:8900"), "--url localhost:8900: write the address as http://"),
+        (("--url", "http://localhost:99999"), "write the address as http://"),
+        (("--ca", "/no/such.pem"), "--ca /no/such.pem"),
+        (("--state", "/dev/null/state"), "/dev/null/state"),
+        (("--url", "http://127.0.0.1:1"), "GET /cts/party: ConnectionRefusedError"),
+        (("--url", "http://127.0.0.1:1", "--signed"), "--signed with --url needs --credentials"),
+    ],
+)
+def test_what_cannot_be_played_is_said_in_one_line(words: tuple[str, ...], said: str) -> None:
+    asked = ["load", "--homes", "1", "--hours", "0.25", *words]
+    result = CliRunner().invoke(make_app("simulators.cli", "x"), asked)
+    assert result.exit_code != 0
+    if isinstance(result.exception, GatewayError):  # `run_app` prints it
+        assert said in str(result.exception)
+        assert "\n" not in str(result.exception)
+    else:
+        assert said in result.output
+
+
+def test_a_clock_at_another_rate_is_no_fault_of_the_exchange(tmp_path: Path) -> None:
+    async def story() -> None:
+        options = ("--no-participants", "--rate", "600", "--start", "2026-06-01T12:00:00Z")
+        async with life(tmp_path, *options) as (_, url):
+            await run_load(Load(homes=1, hours=1, url=url, rate=1))
+
+    with pytest.raises(ConfigError, match=r"--rate 1: the clock of .* goes at a rate of about"):
+        asyncio.run(story())
+
+
+def test_it_signs_what_a_participant_signs(tmp_path: Path) -> None:
+    async def story(wire: SignedWire, clock: SimClock, handle: ExchangeHandle) -> None:
+        file = handle.credential_file("home")
+        signer, credential = Signer.read(file), Credential.read(file)
+        document = b'{"requestId": "r1"}'
+        assert signer.sign(document, clock.now()) == credential.sign(document, clock.now())
+        assert signer.basic() == credential.basic()
+
+    play(tmp_path, story)
 
 
 def _fill(**more: Any) -> dict[str, Any]:

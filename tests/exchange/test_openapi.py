@@ -30,7 +30,7 @@ from simulators.exchange import ExchangeHandle, start_exchange
 from simulators.exchange.ledger import Store
 from simulators.exchange.openapi import describe
 from simulators.exchange.routes import ROUTES
-from simulators.exchange.server import make_app
+from simulators.exchange.server import Service, handlers
 from tests.exchange.conftest import START, T, TestPrices, Wire, play, tender_body
 from tests.waiting import HANG_S
 
@@ -48,9 +48,9 @@ def test_it_names_what_is_served(tmp_path: Path) -> None:
             found = await reply.json()
         assert found == json.loads(json.dumps(describe()))
         served = {
-            (route.method.lower(), route.resource.canonical)
-            for route in make_app(handle.market, None).router.routes()  # type: ignore[arg-type]
-            if route.resource is not None
+            (method.lower(), path)
+            for path, methods in handlers(Service(handle.market, None)).items()  # type: ignore[arg-type]
+            for method in methods
         }
         described = {(m, path) for path, item in found["paths"].items() for m in item}
         assert described == served

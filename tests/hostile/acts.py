@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 from aiohttp import web
@@ -82,6 +83,18 @@ async def _endless_pages(request: web.Request) -> web.StreamResponse:
     return web.json_response({"transactions": rows, "more": True})
 
 
+def _bytes(*parts: bytes, times: int = 1) -> Any:
+    """What stands on the wire instead of an answer, its last part so many ``times``; then it hangs up."""
+
+    async def raw(request: web.Request) -> web.StreamResponse:
+        assert request.transport is not None
+        request.transport.write(b"".join(parts[:-1]) + parts[-1] * times)
+        request.transport.close()
+        return web.Response()
+
+    return raw
+
+
 def _fills(change: Callable[[dict[str, Any]], object]) -> Callable[[Any], Any]:
     """Change every fill."""
 
@@ -155,6 +168,56 @@ def _twice_settled(document: Any) -> Any:
     return document
 
 
+def _numbers_again() -> Callable[[Any], Any]:
+    """Fills that were told already come once more, under their old numbers and with other quantities."""
+    told: dict[str, dict[str, Any]] = {}
+
+    def spoil(document: Any) -> Any:
+        rows = document["transactions"]
+        again = [json.loads(json.dumps(row)) for row in told.values()]
+        told.update((row["marketTransactionId"], row) for row in rows)
+        for number, row in enumerate(again, 1):
+            row["seq"] = document["last"] + number
+            _detail(row)["quantity"] *= 3
+            _detail(row)["price"] += 500
+        document["transactions"] = rows + again
+        return document
+
+    return spoil
+
+
+def _settled_anew() -> Callable[[Any], Any]:
+    """A row that was told comes once more under its own name, at another price."""
+    told: set[str] = set()
+
+    def spoil(document: Any) -> Any:
+        for row in document["settlements"]:
+            if row["settlementId"] in told:
+                row["imbalancePrice"] += 1_000
+                _scaled(2)(row)
+            told.add(row["settlementId"])
+        return document
+
+    return spoil
+
+
+def _two_prices(document: Any) -> Any:
+    """Each row twice in one answer, under one name and at two prices."""
+    more = json.loads(json.dumps(document["settlements"]))
+    for row in more:
+        row["imbalancePrice"] += 1_000
+        _scaled(2)(row)
+    document["settlements"] += more
+    return document
+
+
+def _later(row: dict[str, Any]) -> None:
+    """The quarter-hour after the one that was tendered: at its boundary, to the second."""
+    interval = _detail(row)["interval"]
+    start = datetime.fromisoformat(interval["dtStart"]) + timedelta(minutes=15)
+    interval["dtStart"] = start.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def _only_reversed(document: Any) -> Any:
     more = json.loads(json.dumps(document["settlements"]))
     for row in more:
@@ -185,6 +248,9 @@ def _set(*path: str | int, value: Any) -> Callable[[Any], Any]:
     return spoil
 
 
+_CHUNKED = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
 _NESTED = b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}"
 _DEEP = '{"a": ' + "[" * 500 + "]" * 500 + "}"
 _HUGE = '{"transactions": [], "more": false, "last": 1' + "0" * 400 + "}"
@@ -214,6 +280,18 @@ ACTS = [
     Act("429", raw=_answering(429, '{"detail": "slow"}', **{"Retry-After": "1e99"})),
     Act("401", raw=_answering(401, '{"detail": "who?"}')),
     Act("a token that fits no header", "token", _set("access_token", value="a\r\nX: y")),
+    Act("2,000 hints", "transactions", raw=_bytes(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 500, times=4)),
+    Act("continue, a thousand times", raw=_bytes(b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000)),
+    Act("another protocol from now on", raw=_bytes(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18))),
+    Act("HTTP/2", raw=_bytes(b"\x00\x00\x12\x04\x00\x00\x00\x00\x00" + bytes(18))),
+    Act("no protocol", raw=_bytes(b"\xff" * 70_000)),
+    Act("a chunk of less than nothing", raw=_bytes(_CHUNKED + b"-5\r\n{}\r\n")),
+    Act("a chunk of 2^70 bytes", raw=_bytes(_CHUNKED + b"400000000000000000\r\n{}")),
+    Act("a chunk's name of 260 kB", "transactions", raw=_bytes(_CHUNKED + b"2;" + b"x" * 8_000, b"x" * 65_536, times=4)),
+    Act("2,000 trailers", "transactions", raw=_bytes(_CHUNKED + b"2\r\n{}\r\n0\r\n", b"X-More: 1\r\n" * 500, times=4)),
+    Act("two lengths", raw=_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 70\r\n\r\n{}")),
+    Act("two answers to one question", raw=_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]")),
+    Act("cookies", raw=_answering(500, "{}", **{"Set-Cookie": "a=" + "b" * 4_000 + "; Domain=127.0.0.1; Path=/"})),
     # fields out of all bounds
     Act("a lone surrogate", "transactions", _fills(lambda r: r.update(marketTransactionId="\ud800"))),
     Act("a name of a megabyte", "transactions", _fills(lambda r: r.update(marketTransactionId="x" * 2**20))),
@@ -231,6 +309,9 @@ ACTS = [
     Act("a floor above the cap", _RULES, _segment(priceFloor=10**8)),
     Act("prices of 10^15", "prices", lambda d: _priced(d, 10**15)),
     Act("a day in the past", "party", _set("serverTime", value="0001-01-01T00:00:00Z")),
+    Act("a clock of 1970", "party", _set("serverTime", value="1970-01-01T00:00:00Z")),
+    Act("a clock of 2038", "party", _set("serverTime", value="2038-01-19T03:14:08Z")),
+    Act("a clock of no day", "party", _set("serverTime", value="2026-02-30T12:00:00Z")),
     Act("a clock 90 s off", "party", _set("serverTime", value="2026-06-01T12:00:00Z")),
     Act("an answer about another tender", "createTender", _set("tenderId", value="x")),
     Act("an order number of a megabyte", "createTender", _set("marketOrderId", value="x" * 2**20)),
@@ -243,6 +324,8 @@ ACTS = [
     Act("fills below the limit", "transactions", _fills(lambda r: _detail(r).update(price=-100_000)), lies=True),
     Act("fills of another interval", "transactions", _fills(lambda r: _detail(r)["interval"].update(dtStart="2026-06-01T18:00:00Z")), lies=True),
     Act("every fill twice", "transactions", _doubled, lies=True),
+    Act("fills of the next interval", "transactions", _fills(_later), lies=True),
+    Act("numbers of fills that come again", "transactions", _numbers_again(), lies=True),
     Act("wild numbers", "transactions", _fills(lambda r: r.update(seq=r["seq"] + 10**12)), lies=True),
     Act("a tenth is paid", "settlements", _settlements(_scaled(0.1)), lies=True),
     Act("ten times is paid", "settlements", _settlements(_scaled(10)), lies=True),
@@ -250,6 +333,8 @@ ACTS = [
     Act("settled for another position", "settlements", _settlements(lambda r: r.update(position=r["position"] + 100)), lies=True),
     Act("settled for another meter", "settlements", _settlements(lambda r: r.update(metered=r["metered"] - 400)), lies=True),
     Act("settled twice", "settlements", _twice_settled, lies=True),
+    Act("settled anew", "settlements", _settled_anew(), lies=True),
+    Act("settled at two prices at once", "settlements", _two_prices, lies=True),
     Act("settled and taken back", "settlements", _only_reversed, lies=True),
     Act("reverses what nobody knows", "settlements", _settlements(lambda r: r.update(reverses="x")), lies=True),
 ]  # fmt: skip

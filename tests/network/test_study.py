@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +17,7 @@ from simulators.network.history import first_state, history, play
 from simulators.network.loop_gain import TERMS, loop_gain
 from simulators.network.scenario import Scenario
 from simulators.network.study import SWITCHED, Request, switched
+from simulators.network.validation import shape
 from tests.network.markets import case, scenario
 
 pytestmark = pytest.mark.skipif(
@@ -117,3 +119,17 @@ def check_document(found: dict[str, Any]) -> None:
 def test_a_bad_request_is_said_at_once(words: list[str], said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         run(*words)
+
+
+def test_a_bend_counts_only_beyond_what_the_seeds_scatter() -> None:
+    homes = np.array([1.0, 1e5, 1e6])
+    steady = np.array([[17.0, 15.0, 6.0], [17.0, 14.9, 6.1]])
+    assert shape(homes, steady) == (True, True)  # falls fast, then slowly
+    bent_down = np.array([[17.0, 16.9, 6.0], [17.0, 16.8, 6.1]])
+    assert shape(homes, bent_down) == (True, False)
+    rises = np.array([[17.0, 18.0, 6.0], [17.0, 18.1, 6.1]])
+    assert shape(homes, rises)[0] is False
+    scattered = np.array([[17.0, 15.0, 6.0], [30.0, 29.9, 9.0], [9.0, 7.0, 6.0], [14.0, 13.9, 3.0]])
+    assert shape(homes, scattered)[1] is False  # whether it bends cannot be told
+    alone = np.array([[10.0, 9.5, 0.0]])
+    assert shape(homes, alone) == (True, False)  # one seed has no margin

@@ -17,6 +17,7 @@ from gateway.openadr.acting import (
     SILENCE,
     dispatched_wh,
     limits,
+    most_wh,
     usable,
     valued,
     wanted,
@@ -74,6 +75,25 @@ def test_the_lower_number_goes_first_and_the_tighter_where_none_does() -> None:
     assert hours == [9_000, 9_000, 6_000, 9_000, 2_000]
     same = found(limit("a", 5, "2026-06-01T12:00:00Z"), limit("b", 3, "2026-06-01T12:30:00Z"))
     assert import_w(same, NOON + timedelta(minutes=40)) == 3_000
+
+
+def test_what_an_announced_limit_leaves_of_a_quarter_hour() -> None:
+    held = found(
+        limit("wide", 8, "2026-06-01T12:00:00Z", "PT2H", priority=5),
+        limit("tight", 2, "2026-06-01T12:20:00Z", "PT5M", priority=1),
+        limit("looser", 6, "2026-06-01T13:00:00Z", "PT1H", priority=1),
+    )
+
+    def most(minutes: int, kind: str = "IMPORT_CAPACITY_LIMIT") -> float | None:
+        return most_wh(held, kind, quarter(NOON + timedelta(minutes=minutes)))
+
+    assert most(-15) is None
+    assert most(0) == 2_000
+    assert most(15) == 500, "for five minutes of it only 2 kW are allowed"
+    assert most(30) == 2_000
+    assert most(60) == 1_500
+    assert most(120) is None
+    assert most(0, "EXPORT_CAPACITY_LIMIT") is None
 
 
 def test_a_limit_without_end_lapses_a_day_after_its_server_fell_silent() -> None:

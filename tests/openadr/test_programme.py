@@ -388,6 +388,26 @@ def test_a_dispatch_is_a_delivery_and_is_paid_by_what_the_meter_counted(tmp_path
     at_home(tmp_path, play, credit_per_kwh="0.5", credit_per_event="3")
 
 
+def test_what_was_followed_before_a_restart_is_paid_after_it(tmp_path: Path) -> None:
+    """The event is over and deleted, and the gateway was away when the meter told."""
+
+    async def play(home: Home) -> None:
+        past_days(home, -200)
+        home.vtn.events = [dispatch([-4])]
+        await home.look()
+        await home.clock.sleep(15 * 60)
+        meter(home, NOON, 900)
+        home.journal.close()
+        home.vtn.events = []
+        again = opened(home.vtn, home.clock, tmp_path, credit_per_kwh="0.5")
+        await again.look(1)
+        row = again.journal.book.credits[NOON]
+        assert (row["asked_wh"], row["paid_wh"]) == (1_000, 1_100)
+        await again.close()
+
+    at_home(tmp_path, play, credit_per_kwh="0.5")
+
+
 def test_what_is_sold_at_an_exchange_goes_first(tmp_path: Path) -> None:
     async def play(home: Home) -> None:
         home.vtn.events = [dispatch([-4])]

@@ -52,7 +52,8 @@ def components(devices: Any = EVERYTHING) -> dict[str, dict[str, Any]]:
 def test_devices() -> None:
     all_bodies = bodies()
     assert {t.split("/")[2].removeprefix("energy_gateway_home_") for t in all_bodies} == {
-        "gateway", "inverter", "inverter_battery", "inverter_meter", "inverter_charger", "meter",
+        "gateway", "inverter", "inverter_battery", "inverter_meter", "inverter_charger",
+        "inverter_heater", "meter",
         "market",
     }  # fmt: skip
     for topic, body in all_bodies.items():
@@ -267,3 +268,15 @@ def test_where_the_gateway_s_time_is_its_own_commands_have_none() -> None:
         (body, *_) = (json.loads(m.payload) for m in discovery_messages(home, ()))
         template = body["components"]["backup_reserve_pct"]["command_template"]
         assert ("ts" in template) is timed
+
+
+def test_an_inverter_that_tells_the_grid_s_frequency_is_no_second_meter() -> None:
+    metrics = ("ac_power_w", "battery_mode", "grid_frequency_hz", "pv_power_w")
+    body = bodies((("inverter", metrics),))
+    assert [t for t in body if "inverter" in t] == [
+        "homeassistant/device/energy_gateway_home_inverter/config"
+    ]
+    parts = body["homeassistant/device/energy_gateway_home_inverter/config"]["components"]
+    assert parts["grid_frequency_hz"]["name"] == "Grid frequency"
+    only = bodies((("shed", ("grid_frequency_hz",)),))
+    assert "homeassistant/device/energy_gateway_home_shed/config" in only

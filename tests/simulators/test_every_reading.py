@@ -39,7 +39,7 @@ PROFILES = {  # simulated family -> profile
     "go-e": "go-e",
     "sunspec": "sunspec-meter",
     "sunspec-float": "sunspec-meter",
-    **{name: file.profile for name, file in family_files().items()},
+    **{name: f.profile for name, f in family_files().items() if f.kind != "heater"},
 }
 # name -> hour of the day, state of charge at its start, battery forced to W, seconds that pass
 STATES: dict[str, tuple[float, float, float | None, float]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import tracemalloc
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -34,13 +34,18 @@ SETTLEMENTS = st.builds(
     st.none() | TEXTS,
     st.booleans(),
 )
-ALWAYS = (lambda *_: True), (lambda *_: True)
+LONG_AGO = T0 - timedelta(days=1)
+ALWAYS = LONG_AGO, T0 + timedelta(days=2)  # all is kept, and packed
+
+
+def ended(_key: object, row: Settlement | Transaction) -> datetime:
+    return row.interval.end
 
 
 @settings(deadline=None, max_examples=150)
 @given(rows=st.lists(SETTLEMENTS, max_size=8))
 def test_what_is_packed_reads_as_it_was(rows: list[Settlement]) -> None:
-    held: Rows[int, Settlement] = Rows(settlement_body, settlement_of)
+    held: Rows[int, Settlement] = Rows(settlement_body, settlement_of, ended)
     held.update(enumerate(rows))
     packed = held.aged(*ALWAYS)
     assert list(packed.items()) == list(held.items()) == list(enumerate(rows))
@@ -48,9 +53,34 @@ def test_what_is_packed_reads_as_it_was(rows: list[Settlement]) -> None:
     assert 0 in packed or not rows
 
 
+@settings(deadline=None, max_examples=150)
+@given(
+    rows=st.lists(SETTLEMENTS, max_size=8),
+    hours=st.lists(st.integers(-1, 25), min_size=4, max_size=4),
+)
+def test_packed_rows_age_as_plain_ones_do(rows: list[Settlement], hours: list[int]) -> None:
+    """In two steps, the second of which may go back: whatever is left is the same, in the same order."""
+    held: Rows[int, Settlement] = Rows(settlement_body, settlement_of, ended)
+    held.update(enumerate(rows))
+    old, settled, later, later_settled = (T0 + timedelta(hours=n) for n in hours)
+    aged = held.aged(old, settled).aged(later, later_settled)
+    left = [(n, row) for n, row in enumerate(rows) if row.interval.end > max(old, later)]
+    assert list(aged.items()) == left
+    assert [row for row in aged.fresh() if row.interval.end <= later_settled] == [
+        row for _, row in left if row.interval.end <= later_settled and not packable(row)
+    ]
+
+
+def packable(row: Settlement) -> bool:
+    """Whether its numbers are such as 64 bits hold, and its texts such as can be written."""
+    one: Rows[int, Settlement] = Rows(settlement_body, settlement_of, ended)
+    one[0] = row
+    return not list(one.aged(*ALWAYS).fresh())
+
+
 def test_a_new_row_takes_the_place_of_a_packed_one() -> None:
     old, new = (Transaction("a", n, "t", quarter(T0), Side.SELL, n * 100, 4500) for n in (1, 2))
-    held: Rows[str, Transaction] = Rows(transaction_body, transaction_of)
+    held: Rows[str, Transaction] = Rows(transaction_body, transaction_of, ended)
     held["a"] = old
     packed = held.aged(*ALWAYS)
     assert not list(packed.fresh())
@@ -60,7 +90,7 @@ def test_a_new_row_takes_the_place_of_a_packed_one() -> None:
     assert held["a"] == old, "a copy of the account that was made before has what it had"
     del packed["a"]
     assert "a" not in packed
-    assert not packed.aged(lambda *_: False, lambda *_: True)
+    assert not packed.aged(ALWAYS[1], ALWAYS[1])
 
 
 def test_rows_of_several_shapes_are_packed_beside_each_other() -> None:
@@ -68,7 +98,7 @@ def test_rows_of_several_shapes_are_packed_beside_each_other() -> None:
         {"start": "x", "import_ticks": 1},
         {"start": "y", "export_ticks": None, "more": [1]},
     ]
-    held: Rows[int, dict[str, object]] = Rows(dict, dict)
+    held: Rows[int, dict[str, object]] = Rows(dict, dict, lambda *_: T0)
     held.update(enumerate(bodies))
     assert list(held.aged(*ALWAYS).values()) == bodies
 

@@ -106,3 +106,27 @@ async def _a_day(vtn: SmallVtn, folder: Path) -> None:
     assert ended
     record = [r for r in rows(folder / "gateway") if r["source"] == "programme" and r["limit_w"]]
     assert [(r["direction"], r["limit_w"]) for r in record] == [("export", "500")]
+
+
+async def test_nothing_is_sold_that_an_announced_limit_will_not_let_out(tmp_path: Path) -> None:
+    """At noon the surplus sells; from one to two it may not leave the home, and that is known when it is offered."""
+    secret = tmp_path / "secret"
+    secret.write_text(SECRET)
+    secret.chmod(0o600)
+    start, shut = MIDNIGHT + timedelta(hours=12), MIDNIGHT + timedelta(hours=13)
+    sold: dict[datetime, int] = {}
+
+    async def referee(world: World) -> None:
+        await world.play(shut + timedelta(minutes=90), lambda _: None)
+        book = world.gateway.agent.journal.book
+        for quarter in quarters(start, shut + timedelta(minutes=90)):
+            sold[quarter.start] = book.commitment(quarter)
+
+    async with small_vtn() as vtn:
+        vtn.events = [event("no-sale", "EXPORT_CAPACITY_LIMIT", [0], iso(shut), "PT1H")]
+        programme = {"url": vtn.url, "client_id": CLIENT, "secret_file": secret}
+        tables = {"programme": programme}
+        await run_world(Options(start=start, tables=tables), tmp_path, referee)
+    inside = [wh for at, wh in sold.items() if shut <= at < shut + timedelta(hours=1)]
+    assert inside == [0, 0, 0, 0]
+    assert sum(sold.values()) > 1_000, "it is sold before and after"

@@ -53,13 +53,16 @@ function drawTiles(live) {
   const known = (value, estimate) => value !== null || estimate === null ? perKwh(value) : ["–", node("small", {}, t(" not known; planned with {price}", { price: price(estimate) }))];
   const tile = (title, content, cls = "") => node("div", { class: cls }, node("dt", {}, title), node("dd", {}, ...[content].flat()));
   const paid = (text) => amount(text, live.currency);
+  const bill = (found) => [paid(found.total),
+    ...(found.unpriced_wh >= 50 ? [node("small", {}, t(" without {energy} of unknown price", { energy: `${number(found.unpriced_wh / 1000, 1)} kWh` }))] : []),
+    ...(found.programme_unknown ? [node("small", {}, t(" without what the programme still owes"))] : [])];
   show(byId("tiles"), [
     ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
     tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
     tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
     ...(live.bill === null ? [] : [
-      tile("Bill today", paid(live.bill.today.total)),
-      tile("Bill this month", paid(live.bill.month.total)),
+      tile("Bill today", bill(live.bill.today)),
+      tile("Bill this month", bill(live.bill.month)),
       tile("Saved this month", paid(live.bill.month.saved)),
       tile("Without the gateway", paid(live.bill.month.without_gateway)),
       tile("Without the battery", paid(live.bill.month.without_battery)),
@@ -89,6 +92,7 @@ function drawDevices(live) {
       node("td", {}, r.value === null ? r.quality : typeof r.value === "number" ? `${number(r.value, 2, 0)} ${r.unit}` : r.value)));
     const model = device.model ? [node("p", { class: "hint" }, document.createTextNode(device.model))] : [];
     if (device.phases_why) model.push(node("p", { class: "hint" }, document.createTextNode(`${device.name} ${device.phases_why}`)));
+    if (device.heat_why) model.push(node("p", { class: "hint" }, device.heat_why));
     const box = node("details", { class: "device" }, head, ...model, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
       node("tbody", {}, ...rows)));

@@ -10,5 +10,5 @@ PROFILE = Profile(
     verified="capture",
     communication=Communication(unit=1, timeout_s=3.0, max_gap=30),
     sunspec=SunSpecSheet(battery_control=True, pv_limit=True),
-    controls=frozenset({Control.BATTERY_POWER, Control.PV_LIMIT}),
+    controls=frozenset({Control.BATTERY_POWER, Control.PV_LIMIT, Control.RESERVE}),
 )

@@ -10,6 +10,8 @@ so they are treated as if it did. After the fallback they stay as we set them, u
 Export limit: 0xE000 bit 0 limits the export directly (bits 1 and 2 are other limits, left to their
 owner), 0xE001 = 0 for the sum of the phases, 0xE002 in W (WillCodeForCats/solaredge-modbus-multi,
 binsentsu, OpenEMS agree). It works only where the installer has set up a meter.
+
+Reserve: 0xE008, a float of 0 to 100 %, kept for an outage (WillCodeForCats, binsentsu); a setting, so on change only.
 """
 
 import struct
@@ -31,6 +33,7 @@ _LEASE_S = 300
 _SOME_WH = 10_000.0  # of a battery whose size nobody says: only a weight beside others
 _LOWEST = -3.4028234663852886e38  # marks what is absent, as NaN does
 _EXPORT_MODE, _EXPORT_BY, _EXPORT_W = 0xE000, 0xE001, 0xE002
+_RESERVE = 0xE008  # % kept for an outage
 _DIRECT, _OTHER_LIMITS = 1, 0b110
 _IN_ALL = 0  # 0xE001: the limit is for the sum of the phases
 
@@ -38,6 +41,9 @@ _IN_ALL = 0  # 0xE001: the limit is for the sum of the phases
 def _f32(address: int, valid: tuple[float, float]) -> Field:
     """The battery block marks absent values with the lowest float as well as with NaN."""
     return Field(address, "f32", words="little", valid=valid, absent=frozenset({_LOWEST}))
+
+
+_RESERVED = _f32(_RESERVE, (0, 100))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,11 @@ def _hold_export(watts: float, _read_back: ReadBack, saved: Mapping[int, int]) -
 
 def _saved_limit(saved: Mapping[int, int]) -> float:
     """The owner's limit in W; NaN compares as none."""
-    low, high = saved.get(_EXPORT_W, 0), saved.get(_EXPORT_W + 1, 0)
+    return _saved_f32(saved, _EXPORT_W)
+
+
+def _saved_f32(saved: Mapping[int, int], address: int) -> float:
+    low, high = saved.get(address, 0), saved.get(address + 1, 0)
     value: float = struct.unpack(">f", struct.pack(">HH", high, low))[0]
     return value
 
@@ -170,6 +180,17 @@ def _neutral_export(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Wri
     return (*power, *switch) if saved.get(_EXPORT_MODE, 0) & _DIRECT else (*switch, *power)
 
 
+def _hold_reserve(
+    percent: float, _read_back: ReadBack, saved: Mapping[int, int]
+) -> tuple[Write, ...]:
+    """Never below the owner's own."""
+    return (Write(_RESERVE, encode(max(percent, _saved_f32(saved, _RESERVE)), "f32", "little")),)
+
+
+def _neutral_reserve(_read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
+    return restore(saved, _RESERVE, 2)
+
+
 PROFILE = Profile(
     key="solaredge-storedge",
     title="SolarEdge with StorEdge battery",
@@ -179,7 +200,7 @@ PROFILE = Profile(
     sunspec=SunSpecSheet(battery_charge=_CHARGE),
     maker="solaredge",
     identify=((Field(0xE100, "str", count=16), r"\w"),),
-    controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT}),
+    controls=frozenset({Control.BATTERY_POWER, Control.EXPORT_LIMIT, Control.RESERVE}),
     source=Source(
         outputs=(
             _sum("battery_power_w", 0x74, (-1e5, 1e5), sign=-1),
@@ -231,6 +252,24 @@ PROFILE = Profile(
                 max_per_day=24,
                 on_foreign_setpoint="keep",
                 lease=Lease("none", refresh_s=300.0),
+            ),
+            ControlSheet(
+                control=Control.RESERVE,
+                limits="battery",
+                sources=(
+                    "WillCodeForCats/solaredge-modbus-multi",
+                    "binsentsu/home-assistant-solaredge-modbus",
+                ),
+                read_back=(Block("holding", _RESERVE, 2),),
+                required=(Block("holding", _RESERVE, 2),),
+                suits=lambda read_back: read_back.number(_RESERVED) is not None,
+                hold=_hold_reserve,
+                neutral=_neutral_reserve,
+                restore_registers=span(_RESERVE, 2),
+                flash=span(_RESERVE, 2),
+                max_per_day=24,
+                on_foreign_setpoint="keep",
+                lease=Lease("none", refresh_s=600.0),
             ),
         ),
     ),

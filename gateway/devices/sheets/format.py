@@ -15,7 +15,18 @@ Type = Literal["u16", "i16", "u32", "i32", "u64", "i64", "f32", "f64", "acc32", 
 Table = Literal["holding", "input"]
 Order = Literal["big", "little"]
 Poll = Literal["fast", "slow", "charging"]
-Direction = Literal["charge", "rest", "discharge", "pause"]
+Direction = Literal[
+    "charge",
+    "rest",
+    "discharge",
+    "pause",
+    "off",
+    "on",
+    "blocked",
+    "normal",
+    "encouraged",
+    "ordered",
+]
 Address = Annotated[int, Meta(ge=0, le=0xFFFF, description="0-based, as on the wire")]
 # Patterns stand in the schema only: msgspec 0.22 crashes at exit over one in a union with a list.
 NAME, TERM = "^[a-z][a-z0-9_]*$", "^-?[a-z][a-z0-9_]*$"
@@ -225,6 +236,12 @@ class Choice(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     rest: Number | SetpointWord | None = None
     discharge: Number | SetpointWord | None = None
     pause: Annotated[Number | SetpointWord | None, Meta(description="a charger that pauses")] = None
+    off: Annotated[Number | SetpointWord | None, Meta(description="a heater that is off")] = None
+    on: Number | SetpointWord | None = None
+    blocked: Annotated[Number | None, Meta(description="SG Ready state 1")] = None
+    normal: Annotated[Number | None, Meta(description="SG Ready state 2")] = None
+    encouraged: Annotated[Number | None, Meta(description="SG Ready state 3")] = None
+    ordered: Annotated[Number | None, Meta(description="SG Ready state 4")] = None
     saved: Annotated[Name | None, Meta(description="what stood in this register before us")] = None
     or_: Annotated[
         Number | Name | None,
@@ -321,7 +338,7 @@ class Control(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """How one control is taken, held and let go."""
 
     limits: Annotated[
-        Literal["battery", "inverter_ac", "grid", "charger"],
+        Literal["battery", "inverter_ac", "grid", "charger", "heater"],
         Meta(description="whose power (or current) the register sets"),
     ]
     sources: Annotated[
@@ -395,7 +412,14 @@ class Says(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 Control_ = Literal[
-    "battery_power_w", "pv_limit_w", "export_limit_w", "charge_phases", "charge_current_a"
+    "battery_power_w",
+    "pv_limit_w",
+    "export_limit_w",
+    "reserve_pct",
+    "charge_phases",
+    "charge_current_a",
+    "heat_power_w",
+    "sg_ready",
 ]
 
 
@@ -404,7 +428,7 @@ class Sheet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     key: Annotated[str, Meta(pattern="^[a-z0-9]+(-[a-z0-9]+)*$", description="for `profile = `")]
     title: Annotated[str, Meta(min_length=3, description="maker first")]
-    kind: Literal["inverter", "hybrid", "meter", "charger"]
+    kind: Literal["inverter", "hybrid", "meter", "charger", "heater"]
     verified: Annotated[
         Literal["capture", "data sheet"],
         Meta(description="capture: read right from registers of a real device"),

@@ -121,6 +121,7 @@ def _by_sunspec(sheet: Sheet) -> frozenset[Control]:
     by_model = {
         Control.BATTERY_POWER: bool(told and told.battery_control),
         Control.PV_LIMIT: bool(told and told.pv_limit),
+        Control.RESERVE: bool(told and told.battery_control),
     }
     return frozenset(control for control, offered in by_model.items() if offered)
 

@@ -23,6 +23,7 @@ from gateway.modbus.registers import Block, Field, plan
 
 _REST_W = 1.0  # less is no power
 _IN_A_PAUSE = "the phases are switched in a pause, and the car still charges"
+_SG_READY: dict[int, Direction] = {1: "blocked", 3: "encouraged", 4: "ordered"}
 Writes = Callable[[Asked], tuple[Write, ...]]
 
 
@@ -141,6 +142,10 @@ class Steering:
     def _direction(self, value: float) -> Direction:
         if self._what is Controlled.CHARGE_CURRENT:
             return "pause" if value < self._control.pause_below else "charge"
+        if self._what is Controlled.HEAT_POWER:
+            return "off" if value < _REST_W else "on"
+        if self._what is Controlled.SG_READY:
+            return _SG_READY.get(round(value), "normal")
         if abs(value) < _REST_W or self._what is not Controlled.BATTERY_POWER:
             return "rest"
         return "discharge" if value > 0 else "charge"

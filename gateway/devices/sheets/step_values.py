@@ -111,6 +111,12 @@ class StepValues:
             "rest": choice.rest,
             "discharge": choice.discharge,
             "pause": choice.pause,
+            "off": choice.off,
+            "on": choice.on,
+            "blocked": choice.blocked,
+            "normal": choice.normal,
+            "encouraged": choice.encouraged,
+            "ordered": choice.ordered,
         }
         made = {d: self._chosen(v, path) for d, v in ways.items() if v is not None}
         return lambda asked: made[asked.direction](asked) if asked.direction in made else None

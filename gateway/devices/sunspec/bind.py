@@ -21,7 +21,7 @@ from gateway.devices.readout import (
     one,
     total,
 )
-from gateway.devices.sunspec.control import battery_124, pv_limit_123, pv_limit_704
+from gateway.devices.sunspec.control import battery_124, pv_limit_123, pv_limit_704, reserve_124
 from gateway.devices.sunspec.der import battery_704
 from gateway.devices.sunspec.inventory import SunSpecInventory, probe
 from gateway.devices.sunspec.storage import add_panels, add_storage, counted
@@ -143,6 +143,8 @@ def _panels_beside(charge: Output, direct: Field) -> Output:
 def _battery_control(found: SunSpecInventory) -> None:
     if found.storage_124:
         found.controls.append(battery_124(found.storage_124))
+        if ss.has(found.storage_124, "MinRsvPct"):
+            found.controls.append(reserve_124(found.storage_124))
         return
     setpoint, ports, rating, ac = (found.chain.first(m) for m in (704, 714, 702, 701))
     kinds = found.ports

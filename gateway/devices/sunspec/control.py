@@ -71,6 +71,36 @@ def battery_124(model: ss.ModelAt) -> ControlSheet:
     )
 
 
+def reserve_124(model: ss.ModelAt) -> ControlSheet:
+    """The reserve that the device keeps by itself: MinRsvPct, % of the battery; never below the owner's own.
+
+    Fronius takes 5 to 100 %. Whether it lies in flash is not known, so it is written as if it did.
+    """
+    reserve = ss.field(model, "MinRsvPct")
+    sf = Field(ss.at(model, "MinRsvPct_SF"), "i16", absent=frozenset({-0x8000}))
+    block = Block("holding", model.address + 2, min(model.length, 24))
+
+    def hold(percent: float, read_back: ReadBack, saved: Mapping[int, int]) -> tuple[Write, ...]:
+        raw = _unscaled(percent, read_back, sf, "MinRsvPct_SF")
+        return (Write(reserve.address, encode(max(raw, saved[reserve.address]), "u16")),)
+
+    return ControlSheet(
+        control=Control.RESERVE,
+        limits="battery",
+        sources=("SunSpec: model 124", "redpomodoro/fronius_modbus: minimum_reserve"),
+        read_back=(block,),
+        hold=hold,
+        neutral=lambda _read_back, saved: restore(saved, reserve.address),
+        lease=Lease("none", refresh_s=600.0),
+        restore_registers=(reserve.address,),
+        flash=(reserve.address,),
+        max_per_day=24,
+        required=(block,),
+        suits=lambda read_back: read_back.number(reserve) is not None,
+        on_foreign_setpoint="keep",
+    )
+
+
 def pv_limit_123(model: ss.ModelAt, rating: ss.ModelAt) -> ControlSheet:
     """Limit of generation by model 123 in % of WMax (121) or WRtg (120); WMaxLimPct_RvrtTms leases.
 

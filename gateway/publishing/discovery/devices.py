@@ -16,7 +16,12 @@ from gateway.publishing.discovery.frame import (
 )
 from gateway.publishing.topics import Message
 
-_KINDS = (("battery_", "battery"), ("grid_", "meter"), ("charger_", "charger"))  # else inverter
+_KINDS = (  # else inverter
+    ("battery_", "battery"),
+    ("grid_", "meter"),
+    ("charger_", "charger"),
+    ("heat_", "heater"),
+)
 _DECIMALS = {"W": 0, "kWh": 2, "%": 0, "Hz": 2}  # shown of a number; what is not here: one
 
 
@@ -24,10 +29,7 @@ def device_messages(
     home: HomeToDiscover, name: str, metrics: Iterable[str], made_by: tuple[str, str] | None
 ) -> list[Message]:
     """One entry for each thing behind a device: a hybrid inverter is an inverter and a battery."""
-    by_kind: dict[str, list[str]] = {}
-    for metric in metrics:
-        kind = next((k for start, k in _KINDS if metric.startswith(start)), "inverter")
-        by_kind.setdefault(kind, []).append(metric)
+    by_kind = _things(metrics)
     messages = []
     for kind, names in sorted(by_kind.items()):
         alone = kind == name or len(by_kind) == 1
@@ -45,6 +47,22 @@ def device_messages(
             model = f"{model} ({kind})"
         messages.append(config_message(home, key, title, (maker, model), parts))
     return messages
+
+
+def _things(metrics: Iterable[str]) -> dict[str, list[str]]:
+    """The metrics by the thing that they are of. Of what only details are known, there is none: an
+    inverter that tells the grid's frequency is no meter."""
+    by_kind: dict[str, list[str]] = {}
+    for metric in metrics:
+        kind = next((k for start, k in _KINDS if metric.startswith(start)), "inverter")
+        by_kind.setdefault(kind, []).append(metric)
+    there = [k for k, names in by_kind.items() if not all(METRICS[n].detail for n in names)]
+    if not there:
+        return by_kind
+    main = "inverter" if "inverter" in there else there[0]
+    for kind in by_kind.keys() - there:
+        by_kind[main] += by_kind.pop(kind)
+    return by_kind
 
 
 def sensor(home: HomeToDiscover, device: str, metric: str, owned: bool = True) -> Component:

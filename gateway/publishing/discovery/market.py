@@ -15,6 +15,15 @@ from gateway.publishing.discovery.frame import (
 from gateway.publishing.discovery.settings import settings
 from gateway.publishing.topics import HOME_SCALARS, Message
 
+_NAMES = {
+    "bill_month": "Bill this month",
+    "saved_month": "Saved this month",
+    "month_without_gateway": "This month without the gateway",
+    "month_without_battery": "This month without the battery",
+    "month_without_sun": "This month without the sun",
+    "co2_g_per_kwh": "CO2 of the grid",
+}  # where the topic's own name is no English
+
 
 def market_message(home: HomeToDiscover, commands: bool, exchange: bool) -> Message:
     money = home.currency
@@ -55,7 +64,8 @@ def market_message(home: HomeToDiscover, commands: bool, exchange: bool) -> Mess
             continue
         parts[name] = {
             "platform": "sensor",
-            "name": title(name, "_per_kwh" if name.endswith("_per_kwh") else "_wh"),
+            "name": _NAMES.get(name)
+            or title(name, "_per_kwh" if name.endswith("_per_kwh") else "_wh"),
             "state_topic": f"{home.base}/market/state",
             "value_template": f"{{{{ value_json.{name} }}}}",
             **about,

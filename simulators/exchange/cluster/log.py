@@ -22,6 +22,7 @@ from nats.js.errors import APIError, NotFoundError
 
 from gateway.clock import pause
 from gateway.errors import StorageError
+from gateway.supervise import Availability
 from simulators.exchange.cluster.wire import Filler, encode
 
 T = TypeVar("T")
@@ -69,17 +70,19 @@ class Log:
         async def quiet(_error: Exception) -> None:
             """The client goes on by itself; what could not be done is told to who asked for it."""
 
+        reached = Availability(f"the log at {', '.join(self._servers)}")
         while self._client is None:
             client = Client()
             try:
                 await _heeding(client.connect(self._servers, error_cb=quiet, **_CONNECT))
                 self._client = client
             except _FAILURES as error:
-                log.info("the log cannot be reached: %s", error)
+                reached.lost(error)
                 await pause(1)
             finally:
                 if self._client is None:
                     await client.close()
+        reached.back()
         self._js = self._client.jetstream(timeout=_TRY_S)
 
     async def prepare(self) -> None:

@@ -6,9 +6,8 @@ What cannot be asked now has no sample, and ``exchange_reachable`` says of what.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -20,12 +19,12 @@ from simulators.exchange.cluster.edge import LoggedRequests
 from simulators.exchange.cluster.log import Log
 from simulators.exchange.cluster.market import EdgeMarket
 from simulators.exchange.routes import ROUTES
+from simulators.exchange.server import Handler
 from simulators.exchange.settlement_engine import RUNS
 
 _ASK_S = 2.0
 _NAMES = {f"/cts/{route.name}": route.name for route in ROUTES} | {"/oauth2/token": "token"}
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4)
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _LAST_SETTLED = """
 SELECT COALESCE(SUM(energy + imbalance + uncontracted + fee), 0)::bigint FROM statement
 WHERE start IN (SELECT value::int FROM mark WHERE name = ANY($1))
@@ -66,22 +65,17 @@ class EdgeMetrics:
         self._zone = _Zone()
         self._registry.register(self)
 
-    def measured(self) -> Any:
-        """A middleware that counts what the others answer."""
-
-        @web.middleware
-        async def count(request: web.Request, handler: _Handler) -> web.StreamResponse:
-            operation = _NAMES.get(request.path)
-            if operation is None:  # a ticker lasts; and what strangers ask names no metric
-                return await handler(request)
-            now = asyncio.get_running_loop().time
-            began = now()
-            reply = await handler(request)
-            self._seconds.labels(operation).observe(now() - began)
-            self._answers.labels(operation, str(reply.status)).inc()
-            return reply
-
-        return count
+    async def measured(self, request: web.BaseRequest, handler: Handler) -> web.StreamResponse:
+        """Counts what the handler answers."""
+        operation = _NAMES.get(request.path)
+        if operation is None:  # a ticker lasts; and what strangers ask names no metric
+            return await handler(request)
+        now = asyncio.get_running_loop().time
+        began = now()
+        reply = await handler(request)
+        self._seconds.labels(operation).observe(now() - began)
+        self._answers.labels(operation, str(reply.status)).inc()
+        return reply
 
     async def serve(self, _request: web.Request) -> web.Response:
         self._zone = _Zone()

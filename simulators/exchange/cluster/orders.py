@@ -57,11 +57,11 @@ class Orders:
         if entry.operation != "deliver" or not self._delivered:
             return False
         try:
-            document = documents.parse(documents.Deliver, _document(entry))
+            document = documents.deliver(_document(entry))
         except (problems.Problem, ValueError, TypeError, RecursionError):
             return False
         metered = self._market.parties.get(document.metered_party_id or entry.party_id)
-        start = to_quarter(document.interval.dt_start)
+        start = to_quarter(documents.as_utc(document.interval.dt_start))
         return metered is not None and (metered.number, start) in self._delivered
 
     async def once(self, entry: wire.Entry) -> wire.Done | wire.Refused:
@@ -125,11 +125,11 @@ def _names(entry: wire.Entry) -> list[int]:
     try:
         body = _document(entry)
         if entry.operation == "createTender":
-            name = documents.parse(documents.CreateTender, body).tender.tender_id
+            name = documents.create_tender(body).tender.tender_id
             return [name_hash(entry.party, one) for one in (name, name.rpartition(".")[0]) if one]
         if entry.operation == "createStreamTender":
-            tender = documents.parse(documents.CreateStreamTender, body).tender
-            name, parts = tender.tender_id, tender.tender_detail.stream.stream_intervals
+            tender = documents.create_stream_tender(body).tender
+            name, parts = tender.tender_id, documents.stream_parts(tender)
             ids = (f"{name}.{part.stream_uid}" for part in parts)
             return [name_hash(entry.party, one) for one in (name, *ids)]
     except (problems.Problem, ValueError, TypeError, RecursionError):

@@ -28,7 +28,7 @@ from simulators.exchange.limits import Limits
 from simulators.exchange.parties import Party
 from simulators.exchange.postgres import Postgres
 from simulators.exchange.postgres_ledger import PARTY_CHANGED, PostgresLedger, Share
-from simulators.exchange.server import make_app
+from simulators.exchange.server import make_runner
 from simulators.exchange.start import DEFAULT_PARTIES, ExchangeHandle, end_tasks
 from simulators.exchange.terms import PriceSource, Terms
 from simulators.exchange.tls import server_context
@@ -78,7 +78,7 @@ class Running:
     ledgers: list[PostgresLedger] = field(default_factory=list)
     logs: list[Log] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
-    runners: list[web.AppRunner] = field(default_factory=list)
+    runners: list[web.BaseRunner] = field(default_factory=list)
 
     async def close(self) -> None:
         """Whatever one of them says at its end, the others end too."""
@@ -158,21 +158,24 @@ async def start_edge(zone: Zone, group: asyncio.TaskGroup, running: Running, num
     access = Access(market, insecure=zone.insecure, limits=zone.limits)
     await access.open()
     metrics = EdgeMetrics(market, requests, opened)
-    app = make_app(market, access, metrics.measured())
+    runner = make_runner(market, access, metrics.measured)
     tls = None if zone.insecure else _tls(zone)
-    port = await _listen(app, host, port, running, tls)
+    port = await _listen(runner, host, port, running, tls)
     if (where := zone.config.metrics_of(number)) is not None:
         scraped = web.Application()
         scraped.router.add_get("/metrics", metrics.serve)
-        await _listen(scraped, *where, running)
+        await _listen(web.AppRunner(scraped, access_log=None), *where, running)
     return f"{'http' if zone.insecure else 'https'}://{host}:{port}"
 
 
 async def _listen(
-    app: web.Application, host: str, port: int, running: Running, tls: ssl.SSLContext | None = None
+    runner: web.BaseRunner,
+    host: str,
+    port: int,
+    running: Running,
+    tls: ssl.SSLContext | None = None,
 ) -> int:
     """The port; ConfigError where it is taken."""
-    runner = web.AppRunner(app, access_log=None)
     running.runners.append(runner)
     await runner.setup()
     try:

@@ -1,0 +1,43 @@
+"""A battery at its reserve, and a home that may not feed in: the sun that is held back fills it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.control.inputs import ControlMemory
+from gateway.domain.control import Reason, Setpoints
+from gateway.domain.readings import InverterState
+from tests.control.homes import CONTROL, ask, battery, flat, order, snapshot
+
+NO_EXPORT = replace(CONTROL, export_limit_w=0.0)
+TERMS: dict[str, Any] = {"import_price": 300.0, "export_price": 80.0, "value": flat(250.0)}
+
+
+def rested(reason: Reason, limit_w: int) -> ControlMemory:
+    """The battery was held at 0 W while the inverter was told to give no more than that."""
+    told = Setpoints(batteries_w={"battery": 0}, pv_limits_w={"battery": limit_w}, reason=reason)
+    return ControlMemory(told, mode_since_s=0.0, regret=0.0, decided_s=998.0, held_s=998.0)
+
+
+def home(pv_w: float, ac_w: float, grid_w: float, soc_pct: float = 20.0) -> Any:
+    """One hybrid inverter; the house takes 400 W."""
+    hybrid = InverterState("battery", pv_w, ac_w, tells_ac=True)
+    seen = snapshot(grid_w, pv_w, (battery(soc_pct=soc_pct),), inverters=(hybrid,))
+    return replace(seen, load_w=ac_w + grid_w)
+
+
+@pytest.mark.parametrize("reason", [Reason.RESERVE, Reason.PRICE_REST])
+def test_a_battery_that_rests_is_let_go_while_the_sun_is_held_back(reason: Reason) -> None:
+    out = ask(home(420, 400, 0), order(**TERMS), control=NO_EXPORT, memory=rested(reason, 400))
+    assert out.batteries_w == {}, "by itself it stores what the house does not take"
+    assert out.pv_limits_w == {"battery": 400}
+
+
+def test_at_its_reserve_it_rests_as_soon_as_the_sun_gives_less_than_it_may() -> None:
+    out = ask(
+        home(350, 200, 200), order(**TERMS), control=NO_EXPORT, memory=rested(Reason.RESERVE, 400)
+    )
+    assert out.batteries_w == {"battery": 0}
