@@ -27,7 +27,8 @@ from gateway.domain.control import Control
 from gateway.errors import DeviceError
 from simulators.devices.family_file import family_files
 from simulators.devices.registers import BlockUnit
-from simulators.devices.serve import CHARGERS, Choice, Servers, serve_home
+from simulators.devices.serve import CHARGERS, HEATERS, Choice, serve_heater, serve_home
+from simulators.physics.heat import Boiler, HeatPump
 from simulators.physics.home import Home
 from simulators.physics.house import Commands, House
 from simulators.scenario import Scenario
@@ -41,13 +42,17 @@ MOST = 5  # times as many, until half of MOMENTS found a setpoint in force
 BATTERY, PV = Control.BATTERY_POWER, Control.PV_LIMIT
 EXPORT, CURRENT = Control.EXPORT_LIMIT, Control.CHARGE_CURRENT
 RESERVE = Control.RESERVE
+HEAT, SG = Control.HEAT_POWER, Control.SG_READY
 VALUES = {
     BATTERY: (3000.0, -2000.0, 0.0, 1500.0),
     PV: (2000.0, 500.0, 8000.0),
     EXPORT: (4000.0, 0.0, 1000.0),
     RESERVE: (30.0, 20.0, 45.0),
     CURRENT: (16.0, 6.0, 0.0, 10.0),
+    HEAT: (2000.0, 500.0, 3500.0),
+    SG: (3.0, 1.0),
 }
+STEERED_BY = {"inverter": BATTERY, "charger": CURRENT, "heater": HEAT}
 # family, profile, control, seconds until the device frees itself (None: never)
 SCENARIOS = (
     ("fronius", "fronius-gen24", BATTERY, 60),
@@ -71,7 +76,7 @@ SCENARIOS = (
     ("keba", "keba-p30", CURRENT, 60),
     ("go-e", "go-e", CURRENT, None),
     *(
-        (name, file.profile, BATTERY if file.kind == "inverter" else CURRENT, file.falls_back_s)
+        (name, file.profile, SG if name == "stiebel" else STEERED_BY[file.kind], file.falls_back_s)
         for name, file in family_files().items()
         if file.rules
     ),
@@ -107,14 +112,24 @@ class Bench:
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
 
     def open(self) -> None:
+        if self.family in HEATERS:
+            self._open_heater()
+            return
         self.home = Home(self.clock, Scenario(NOON, seed=1))
         choice = (
             Choice(charger=self.family) if self.family in CHARGERS else Choice(inverter=self.family)
         )
-        self.servers: Servers = self.run(serve_home(self.home, choice=choice))
+        servers = self.run(serve_home(self.home, choice=choice))
+        self.close = servers.close
         charger = self.family in CHARGERS
-        self.server = self.servers.charger if charger else self.servers.inverter
-        self.port = self.servers.ports.charger if charger else self.servers.ports.inverter
+        self.server = servers.charger if charger else servers.inverter
+        self.port = servers.ports.charger if charger else servers.ports.inverter
+
+    def _open_heater(self) -> None:
+        scenario = Scenario(NOON, seed=1, boiler=Boiler(), heat_pump=HeatPump())
+        self.home = Home(self.clock, scenario)
+        self.server, self.port = self.run(serve_heater(self.home, self.family))
+        self.close = self.server.close
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self.loop).result(30)
@@ -148,7 +163,7 @@ def bench(family: str) -> Iterator[Bench]:
         try:
             yield one
         finally:
-            one.run(one.servers.close())
+            one.run(one.close())
     finally:
         one.loop.call_soon_threadsafe(one.loop.stop)
         thread.join()
@@ -177,7 +192,7 @@ async def next_life(key: str, port: int, path: Path) -> None:
 
 
 def freed(now: Commands, before: Commands) -> bool:
-    """Whether nothing forces battery, generation or charger any more; full power is no force."""
+    """Whether nothing forces battery, generation, charger or heater any more; full power is no force."""
     battery = House().battery
     return (
         (now.charge_limit_w or battery.max_charge_w) >= battery.max_charge_w
@@ -190,6 +205,7 @@ def freed(now: Commands, before: Commands) -> bool:
         and now.reserve_pct == before.reserve_pct
         and now.charge_current_a == before.charge_current_a
         and now.charger_enabled == before.charger_enabled
+        and (now.rod_w, now.sg_ready) == (before.rod_w, before.sg_ready)
     )
 
 
