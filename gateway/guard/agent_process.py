@@ -31,6 +31,7 @@ MOST_UNSENT = 256 * 1024  # bytes of reports that wait for a child that does not
 MOST_FRAMES_A_S = 100  # an agent sends one or two orders a second
 MOST_BYTES_A_S = 2_000_000  # ... and each takes the guard's time by its size
 _LOOK_S = 1.0
+_ARENAS = "1"  # one for each thread would keep what its thread needs no more
 _LARGE = "262144"  # bytes; what is larger goes back to the system when it is no longer needed
 NO_RETRY_SOON = frozenset({2})  # exit codes by which the agent says that a person must act
 
@@ -161,6 +162,7 @@ class AgentProcess:
         environment = {k: v for k, v in os.environ.items() if k != "NOTIFY_SOCKET"}
         environment |= {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         environment |= {f"MALLOC_{name}_THRESHOLD_": _LARGE for name in ("MMAP", "TRIM")}
+        environment["MALLOC_ARENA_MAX"] = _ARENAS
         process = await asyncio.create_subprocess_exec(
             *self._command,
             "--fd",
