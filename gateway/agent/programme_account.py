@@ -156,7 +156,7 @@ def _called(store: SettingStore) -> dict[datetime, tuple[int, str]]:
     try:
         found = json.loads(store.setting(CALLED) or "{}")
         return {parse_utc(t): (int(wh), str(event)) for t, (wh, event) in found.items()}
-    except (StorageError, ValueError, TypeError, AttributeError):
+    except (StorageError, ValueError, TypeError, AttributeError, OverflowError):
         return {}
 
 

@@ -272,8 +272,9 @@ def house_w(snapshot: Snapshot) -> float:
     """
     cars_w = snapshot.charger_w if snapshot.chargers else 0.0
     given_w = snapshot.battery_w if snapshot.batteries else 0.0
-    heat_w = sum(h.power_w or 0.0 for h in snapshot.heaters if h.steerable)
-    if snapshot.load_w is None or cars_w is None or given_w is None:
+    heaters_w = [h.power_w for h in snapshot.heaters if h.steerable]
+    heat_w = sum(w for w in heaters_w if w is not None)
+    if snapshot.load_w is None or cars_w is None or given_w is None or None in heaters_w:
         return 0.0
     return max(0.0, snapshot.load_w - cars_w - heat_w - (snapshot.pv_w or 0.0) - max(0.0, given_w))
 

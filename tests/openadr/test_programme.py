@@ -408,6 +408,21 @@ def test_what_was_followed_before_a_restart_is_paid_after_it(tmp_path: Path) -> 
     at_home(tmp_path, play, credit_per_kwh="0.5")
 
 
+@pytest.mark.parametrize(
+    "kept", ['{"2026-06-01T12:00:00Z": [1e999, "a"]}', '{"noon": [1, "a"]}', '{"a": 1}', "[1]", "{"]
+)
+def test_a_damaged_note_of_what_was_followed_ends_nothing(tmp_path: Path, kept: str) -> None:
+    async def play(home: Home) -> None:
+        home.store.setting("programme.called", kept)
+        home.journal.close()
+        again = opened(home.vtn, home.clock, tmp_path)
+        await again.look(1)
+        assert again.journal.book.credits == {}
+        await again.close()
+
+    at_home(tmp_path, play)
+
+
 def test_what_is_sold_at_an_exchange_goes_first(tmp_path: Path) -> None:
     async def play(home: Home) -> None:
         home.vtn.events = [dispatch([-4])]

@@ -29,6 +29,7 @@ from gateway.domain.grid_operator import (
     guaranteed_14a_w,
 )
 from gateway.domain.order import StandingSettings
+from gateway.domain.readings import HeaterState
 from gateway.guard import operator_state as states
 from gateway.guard.intents import GuardFile
 from gateway.guard.limit_log import LimitLog, rows
@@ -202,6 +203,15 @@ def test_the_car_is_dimmed_first_then_the_battery_and_never_the_house() -> None:
     calm = snapshot(6_000, 0.0, (battery(power_w=-5_000),), (charger(power_w=0.0),))
     dimmed = asked(calm, allowed)
     assert dimmed.batteries_w == {"battery": -4_200}
+
+
+def test_what_a_heat_pump_draws_that_does_not_tell_is_not_the_houses() -> None:
+    seen = replace(snapshot(5_000, 0.0, (), ()), load_w=5_000)
+    rod, pump = HeaterState("rod", 2_000, 50.0), HeaterState("pump", None, 48.0, pump=True)
+    assert house_w(seen) == 5_000
+    assert house_w(replace(seen, heaters=(rod,))) == 3_000
+    assert house_w(replace(seen, heaters=(rod, pump))) == 0
+    assert house_w(replace(seen, heaters=(rod, replace(pump, steerable=False)))) == 3_000
 
 
 def test_own_sun_is_netted() -> None:
