@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.domain.intervals import QUARTER, floor_quarter
-from gateway.domain.trade import Metered, MeterGap
-from gateway.market.exchanges import ExchangeAccess
+from gateway.domain.trade import Metered, MeterGap, Transaction
+from gateway.market.exchanges import Exchange, ExchangeAccess
 from gateway.market.exchanges.cts import connect
 from gateway.market.reconcile import differences
 from gateway.store.backup import backup, restore
@@ -31,6 +31,9 @@ _REAL_S = (
 # or both die at once, the agent first.
 _WHO = {"agent": 0.6, "guard": 0.2, "both": 0.2}
 LAST = timedelta(hours=3)  # of peace: every quarter-hour is settled then
+_MORE = (
+    QUARTER  # of peace for the fills of the last call, which the home may not have heard of at once
+)
 
 
 @dataclass
@@ -42,6 +45,9 @@ class Kills:
     kills: Counter[str] = field(default_factory=Counter)
     restores: int = 0
     tenders_before: set[str] = field(default_factory=set)  # known to an account that was replaced
+    due: set[str] = field(
+        default_factory=set
+    )  # the exchange's fills that ours must hold at the end
 
     async def run(self, kills: int, restores: int) -> None:
         """So many deaths, and restores at moments between them; then a life in peace."""
@@ -53,6 +59,8 @@ class Kills:
                 saved = self._backup(number)
             await self._die((number in at and saved) or None)
         await self.town.play(LAST)
+        self.due = {fill.transaction_id for fill in await self._fills()}
+        await self.town.play(_MORE)
         await self.town.stop()
 
     def _backup(self, number: int) -> Path:
@@ -110,15 +118,8 @@ class Kills:
         town = self.town
         journal = Journal(town.state / "journal.sqlite", read_only=True)
         journal.verify()
-        exchange = connect(
-            ExchangeAccess(
-                town.exchange.url,
-                "home",
-                town.clock,
-                credential_file=town.exchange.credential_file("home"),
-            )
-        )
-        fills = await exchange.transactions(0)
+        fills = await self._fills()
+        exchange = self._exchange()
         settled = await exchange.settlements(start - QUARTER, town.clock.now())
         await exchange.close()
         until = floor_quarter(town.clock.now()) - timedelta(hours=1)
@@ -130,12 +131,29 @@ class Kills:
         found += await self._theirs(journal)
         found += _rows(journal)
         stored = [e.body["transaction_id"] for e in journal.entries(kind="transaction")]
-        if sorted(stored) != sorted(f.transaction_id for f in fills):
-            found.append(f"{len(stored)} fills in our account, {len(fills)} in the exchange's")
+        known = {fill.transaction_id for fill in fills}
+        found += [f"fill {name} is stored twice" for name, n in Counter(stored).items() if n > 1]
+        found += [f"fill {name} is lost" for name in self.due - set(stored)]
+        found += [f"fill {name} is not the exchange's" for name in set(stored) - known]
         if town.exchange.zero_sum_error:
             found.append(f"the parties' sums differ by {town.exchange.zero_sum_error}")
         journal.close()
         return found
+
+    def _exchange(self) -> Exchange:
+        """As the home sees it, with the home's own credential."""
+        town = self.town
+        credential = town.exchange.credential_file("home")
+        return connect(
+            ExchangeAccess(town.exchange.url, "home", town.clock, credential_file=credential)
+        )
+
+    async def _fills(self) -> list[Transaction]:
+        exchange = self._exchange()
+        try:
+            return list(await exchange.transactions(0))
+        finally:
+            await exchange.close()
 
     def _tenders(self, journal: Journal) -> list[str]:
         ids = [e.body["tender_id"] for e in journal.entries(kind="tender")]
