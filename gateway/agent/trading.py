@@ -202,10 +202,10 @@ class TradingLoop:
         return plan
 
     def plan(self, now: datetime) -> Plan | None:
-        """A fresh plan from what is known; None until the home has been seen."""
+        """A fresh plan from what is known; None until the home has been seen, and where nobody says what import costs."""
         state = self._keeper.state
         snapshot = state.snapshot
-        if snapshot is None:
+        if snapshot is None or not self._tariff.tariff.says_import:
             return None
         battery = state.battery()
         stored_wh = state.stored_wh()
@@ -247,8 +247,7 @@ class TradingLoop:
         known = self._past(floor_quarter(now) - HISTORY)
         unmeasured = guesses(known, self._usual, has_panels=_has_panels(snapshot))
         unpublished = assumptions(plan.schedule, self._zone)
-        unstated = self._settings.tariff.guesses()
-        plan = replace(plan, assumed=unpublished + unmeasured + unstated)
+        plan = replace(plan, assumed=unpublished + unmeasured)
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         if state.shadow:
