@@ -104,12 +104,12 @@ def test_nothing_is_kept_for_hours_in_which_nothing_may_be_sold() -> None:
 
 def test_car_and_heater_are_planned_beside_the_limit() -> None:
     at = NOW + timedelta(hours=6)
-    more = {
-        "cars": (CarNeed(6_000, at, 7_000, 1_400, "car"),),
-        "heaters": (HeatNeed(6_000, at, 3_000.0, 100.0, "boiler"),),
-        "car_from_battery": False,
-    }
-    asked = replace(outlook(**more), battery=None)
+    asked = replace(
+        outlook(),
+        battery=None,
+        cars=(CarNeed(6_000, at, 7_000, 1_400, "car"),),
+        heaters=(HeatNeed(6_000, at, 3_000.0, 100.0, "boiler"),),
+    )
     cheap = [
         replace(f, import_price=20.0 if i // 4 in LIMITED else 300.0)
         for i, f in enumerate(asked.forecasts)

@@ -37,11 +37,12 @@ async def test_a_day_in_a_programme(tmp_path: Path) -> None:
         await _a_day(vtn, tmp_path)
 
 
-def _told_w(world: World) -> list[float | None]:
+def _told_w(world: World) -> list[float]:
     """The programme's limits of exports that the guard keeps."""
     report = world.gateway.agent.keeper.state.report
     held = () if report is None else report.operator
-    return [r.limit_w for r in held if (r.direction, r.source) == ("export", "programme")]
+    theirs = [r.limit_w for r in held if (r.direction, r.source) == ("export", "programme")]
+    return [w for w in theirs if w is not None]
 
 
 async def _a_day(vtn: SmallVtn, folder: Path) -> None:
