@@ -109,7 +109,7 @@ def _market(
     """Nothing is traded by a tariff that cannot be right, nor on a damaged account."""
     doubted = doubts(settings)
     for doubt in doubted:
-        log.error("%s: %s; nothing is bought or sold by such a tariff", doubt.name, doubt.says)
+        log.error("%s", _asks(doubt))
     keeper.writer("alarms")(tuple(_asks(doubt) for doubt in doubted))
     if settings.market is None or stores.alarm or doubted:
         return None
@@ -117,7 +117,5 @@ def _market(
 
 
 def _asks(doubt: Doubt) -> str:
-    return (
-        f"the tariff is not followed: {'.'.join(doubt.key)}: {doubt.says} "
-        f'(tariff.accept = ["{doubt.name}"] takes it as it stands)'
-    )
+    named = f"{'.'.join(doubt.key)}: {doubt.asks}"
+    return f"the tariff is not followed: {named}" if doubt.acceptable else named

@@ -26,6 +26,9 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     "meter_stands_still": (
         "the grid meter has said {power} for minutes while the home changed: it stands still, and nothing is steered by it until it says something else",
     ),
+    "import_price_missing": (
+        "tariff.import_price: what a kWh from the grid costs is not stated: nothing is planned, bought or sold until gateway.toml says it, e.g. {example}",
+    ),
     "tariff_doubted": (
         'the tariff is not followed: {why} (tariff.accept = ["{name}"] takes it as it stands)',
     ),
