@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 
 import numpy as np
 
@@ -88,13 +89,7 @@ def car_plan(
         return CarPlan([0.0] * count)
     power_w = car.planned_power_w
     car = replace(car, max_power_w=power_w, min_power_w=min(car.min_power_w, power_w))
-    hours = np.array(
-        [
-            plugged_hours(f.interval.start, f.interval.end, outlook.now, car)
-            for f in outlook.forecasts
-            if f.interval.start < car.departure
-        ]
-    )
+    hours = hours_until_departure(outlook, car)
     steps = int(np.count_nonzero(hours))
     if steps == 0:
         return CarPlan([0.0] * count, notes=_note(car, 0.0, outlook))
@@ -199,6 +194,12 @@ def _best(
     return max((0.0, least), key=gain)
 
 
+def hours_until_departure(outlook: Outlook, car: CarNeed) -> Array:
+    """Of each interval that begins before then, the part that is still to come and before it, h."""
+    coming = takewhile(lambda i: i.start < car.departure, Horizon.of(outlook.forecasts).intervals)
+    return np.array([plugged_hours(i.start, i.end, outlook.now, car) for i in coming])
+
+
 def plugged_hours(start: datetime, end: datetime, now: datetime, car: CarNeed) -> float:
     """The part of an interval, h, that is still to come and before departure."""
     seconds = (min(end, car.departure) - max(start, now)).total_seconds()
@@ -212,8 +213,9 @@ def _car_problem(
     steps = hours.size
     net = problem.net_wh[:steps, 1:2]
     if problem.import_limit_w is not None:  # leave room under the fuse for more load than expected
-        high = [f.load_wh[2] - f.pv_wh[0] for f in outlook.forecasts[:steps]]
-        net = (np.array(high) + taken[:steps])[:, None]
+        coming = Horizon.of(outlook.forecasts)
+        high = coming.load_wh[:steps, 2] - coming.pv_wh[:steps, 0]
+        net = (high + taken[:steps])[:, None]
     late = EARLIER * np.arange(steps)[:, None]
     reaches = outlook.forecasts[-1].interval.end >= car.departure
     missing = MISSED if reaches else _beyond(problem, car, outlook)

@@ -24,7 +24,7 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.forecasts.history import Array
-from gateway.planner.car import MISSED, best_charge, plugged_hours, price_values
+from gateway.planner.car import MISSED, best_charge, hours_until_departure, price_values
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
 from gateway.planner.schedule import DispatchInterval, ValueIntegral
@@ -80,13 +80,7 @@ def _one(
 ) -> tuple[Array, CarValues, Sequence[str]]:
     """AC Wh by interval, what another Wh now is worth over what was heated since, and what cannot be met."""
     forecasts, count = outlook.forecasts, len(outlook.forecasts)
-    hours = np.array(
-        [
-            plugged_hours(f.interval.start, f.interval.end, outlook.now, need)
-            for f in forecasts
-            if f.interval.start < need.departure
-        ]
-    )
+    hours = hours_until_departure(outlook, need)
     steps = int(np.count_nonzero(hours))
     energy = np.zeros(count)
     if steps == 0:
