@@ -55,6 +55,7 @@ ALARMS: Mapping[str, tuple[str, ...]] = {
     ),
     "operator_limit": ("the grid operator's {direction} limit ({name}): {limit}",),
     "programme_limit": ("the programme's {direction} limit ({name}): {limit}",),
+    "programme_refused": ("the programme is not followed: {why}",),
     "programme_silent": ("the programme's server is not heard since {time}: {why}",),
     "not_proved": (
         "{name}: the gateway reads it but does not steer {what}: run `energy-gateway verify {device}` once, which lets it prove in some minutes that it obeys; until then it works by itself",

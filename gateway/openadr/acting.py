@@ -22,6 +22,7 @@ PRICES = ("PRICE", "EXPORT_PRICE", "GHG")  # a price feed's
 BACK, AHEAD = timedelta(days=1), timedelta(days=2)  # of what is looked at
 MOST_FOUND = 5_000
 MOST_W = 1_000_000
+MOST_SAID = 3  # alarms of events that cannot be followed: a stranger's words
 SILENCE, RENEWED = timedelta(hours=24), timedelta(hours=12)
 _HELD_BACK = timedelta(hours=12)  # before a dispatch its energy is not sold or used up
 _SPARE = 1.2  # of the time that charging needs
@@ -40,6 +41,12 @@ class ProgrammeEvents:
     heard: datetime | None = None
     refused: tuple[str, ...] = ()
     alarm: str = ""
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """What a person should know: its server is lost, or asks for what cannot be followed (a few of many)."""
+        lost = (self.alarm,) if self.alarm else ()
+        return lost + tuple(f"the programme is not followed: {r}" for r in self.refused[:MOST_SAID])
 
 
 def usable(events: Iterable[Event], now: datetime, home: str) -> tuple[list[Holding], list[str]]:
