@@ -20,6 +20,7 @@ from gateway.agent.trial import ForecastTrial, material
 from gateway.clock import Clock
 from gateway.config.plausible import Doubt, doubts
 from gateway.config.settings import Settings
+from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.provided import ProviderForecast, forecast_of
 from gateway.forecasts.temperature import OutsideTemperature, outside_temperature
 from gateway.market.connect import open_market
@@ -116,8 +117,6 @@ def _market(
     return open_market(settings.market, stores.journal, clock)
 
 
-def _asks(doubt: Doubt) -> str:
-    return (
-        f"the tariff is not followed: {'.'.join(doubt.key)}: {doubt.says} "
-        f'(tariff.accept = ["{doubt.name}"] takes it as it stands)'
-    )
+def _asks(doubt: Doubt) -> Sentence:
+    why = sentence("other", ".".join(doubt.key), text=doubt.says)
+    return sentence("tariff_doubted", why=why, name=doubt.name)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from gateway.config.parts import Name, Part, TimeOfDay
+from gateway.domain.sentences import Sentence, sentence
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -116,12 +117,12 @@ class Tariff(Part):
             raise ValueError(f"{currency!r} is no code of a currency; ISO 4217, e.g. 'EUR'")
         return currency.upper()
 
-    def guesses(self) -> tuple[str, ...]:
+    def guesses(self) -> tuple[Sentence, ...]:
         """In words, what stands in for a price that was never stated: a bill and a plan are made of it."""
         if "import_price" in self.model_fields_set or not isinstance(self.import_price, FlatPrice):
             return ()
         each = f"{self.import_price.per_kwh} {self.currency}"
-        return (f"what import costs is a guess: {each} a kWh (tariff.import_price says it better)",)
+        return (sentence("guess.import", price=each),)
 
     def feeds(self) -> frozenset[str]:
         """The names of the price feeds that the tariff follows."""

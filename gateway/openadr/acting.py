@@ -11,6 +11,7 @@ from itertools import groupby, islice
 from gateway.domain.grid_operator import Direction, OperatorCommand
 from gateway.domain.intervals import Interval, floor_to, iso, quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
+from gateway.domain.sentences import Sentence
 from gateway.openadr.documents import ENDLESS, Event
 from gateway.openadr.holding import Holding, energy_wh, holding, holdings, power_w
 
@@ -34,14 +35,14 @@ _NOT_LEFT = 1e7  # per MWh: dearer than any price
 class ProgrammeEvents:
     """What is known of a programme: its events that ask something of the home, and when its server was heard.
 
-    ``refused`` has a sentence for each event that cannot be followed; ``alarm`` one while the server is lost.
+    ``refused`` has a sentence for each event that cannot be followed; ``alarm`` is None but while the server is lost.
     """
 
     events: tuple[Event, ...] = ()
     found: tuple[Holding, ...] = ()
     heard: datetime | None = None
     refused: tuple[str, ...] = ()
-    alarm: str = ""
+    alarm: Sentence | None = None
 
 
 def usable(events: Iterable[Event], now: datetime, home: str) -> tuple[list[Holding], list[str]]:

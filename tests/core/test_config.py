@@ -108,9 +108,9 @@ def test_what_is_no_number_is_refused(line: str, tmp_path: Path) -> None:
 
 
 def test_a_price_that_was_never_stated_is_said_to_be_a_guess() -> None:
-    assert Tariff().guesses() == (
-        "what import costs is a guess: 0.14 USD a kWh (tariff.import_price says it better)",
-    )
+    assert [guess.text for guess in Tariff().guesses()] == [
+        "what import costs is a guess: 0.14 USD a kWh (tariff.import_price says it better)"
+    ]
     stated = Tariff.model_validate({"import_price": {"kind": "flat", "per_kwh": "0.14"}})
     assert stated.guesses() == ()
 

@@ -17,6 +17,7 @@ from gateway.dashboard.server import Dashboard
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import OfferCurve
 from gateway.domain.price import PriceSource
+from gateway.domain.sentences import other
 from tests.dashboard.conftest import faults_of, settings
 from tests.dashboard.homes import NOW, Source, bills
 
@@ -34,7 +35,7 @@ async def test_what_the_home_does_now(page: Page) -> None:
     tiles = await page.locator("#tiles > div").all_text_contents()
     assert "One more stored kWh is worth0.071 $/kWh" in tiles
     assert "Account, total$18.34" in tiles
-    await expect(page.locator("#notes")).to_contain_text("the charger does not answer")
+    await expect(page.locator("#notes")).to_contain_text("the car cannot be ready by")
     await expect(page.locator("#clock")).to_have_text("14:37:12")
 
 
@@ -207,7 +208,7 @@ async def test_a_price_that_nobody_has_published_is_a_dash_and_an_estimate(
         bills=bills(),
         import_price_per_kwh=None,
         import_estimate_per_kwh=0.2745,
-        plan=replace(plan, schedule=tuple(guessed), assumed=(said,)),
+        plan=replace(plan, schedule=tuple(guessed), assumed=(other(said),)),
         time=NOW + timedelta(minutes=1),
     )
     tiles = page.locator("#tiles")

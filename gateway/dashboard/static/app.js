@@ -91,7 +91,7 @@ function drawDevices(live) {
     const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.title),
       node("td", {}, r.value === null ? r.quality : typeof r.value === "number" ? `${number(r.value, 2, 0)} ${r.unit}` : r.value)));
     const model = device.model ? [node("p", { class: "hint" }, document.createTextNode(device.model))] : [];
-    if (device.phases_why) model.push(node("p", { class: "hint" }, document.createTextNode(`${device.name} ${device.phases_why}`)));
+    if (device.phases_why) model.push(node("p", { class: "hint" }, document.createTextNode(`${device.name} ${t(device.phases_why)}`)));
     if (device.heat_why) model.push(node("p", { class: "hint" }, device.heat_why));
     const box = node("details", { class: "device" }, head, ...model, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
@@ -120,7 +120,7 @@ function drawTables(day) {
   table("deliveries", [["Delivery", when], ["Sold", (r) => energy(r.sold_wh)], ["Metered", (r) => energy(r.metered_wh)],
     ["Reading", (r) => r.quality], ["Settled", (r) => r.money === null ? "not yet" : paid(r.money)]], day.deliveries, "Nothing delivered yet.");
   const hour = (s) => new Date(s * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["Why", (r) => r.sentence]],
+  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["Why", (r) => r.charger ? document.createTextNode(`${r.charger} ${t(r.sentence)}`) : r.sentence]],
     [...day.decisions, ...day.phases].sort((a, b) => b.since - a.since), "Nothing was decided yet today.");
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
   const at = (name) => ({ i }) => day.plan[name][i];

@@ -4,7 +4,7 @@ import { locale, number, t } from "./words.js";
 export function node(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) if (value !== "") made.setAttribute(key, SPOKEN.has(key) ? t(value) : value);
-  made.append(...children.map((child) => typeof child === "string" ? t(child) : child));
+  made.append(...children.map((child) => child instanceof Node ? child : t(child)));
   return made;
 }
 

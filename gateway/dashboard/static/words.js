@@ -18,6 +18,7 @@ const heard = new Map(); // what was translated before; the same few hundred tex
 
 // A text of ours, or a sentence of the gateway's, in the reader's language; {name} is filled from values.
 export function t(text, values) {
+  if (text?.say !== undefined) return spoken(text);
   if (values) return told((words[text] ?? noted(text)).replace(PLACE, (name) => values[name.slice(1, -1)] ?? name));
   if (language === "en" || !/\p{L}{2}/u.test(text)) return text;
   let known = words[text] ?? heard.get(text);
@@ -27,6 +28,13 @@ export function t(text, values) {
     heard.set(text, known);
   }
   return known;
+}
+
+// What the gateway tells: a template with its values, which may be such again, and the device that it is about.
+function spoken({ text, say, values, who }) {
+  if (language === "en") return text;
+  const said = say === "{text}" ? t(values.text) : t(say, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, t(value)])));
+  return told(who ? `${who}: ${said}` : said);
 }
 
 function sentence(text) {
