@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.agent import notices
+from gateway.dashboard.access import OTHER_PAGE, UNKNOWN_NAME
 from gateway.dashboard.health import ALARM_ELSE, FAULT_ELSE, FAULTS, TODO
+from gateway.dashboard.server import FAULTS as LOGIN_FAULTS
 from gateway.devices.proof import _OWNERS_WORDS
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason
@@ -52,6 +54,7 @@ def said() -> set[str]:
     texts |= {source.value for source in PriceSource} | set(_OWNERS_WORDS.values())
     texts |= {"import", "export", "fuse", "not verified", "not known", "held on over a restart"}
     texts |= {"nothing was heard of the operator yet", "the operator is not heard any more"}
+    texts |= {UNKNOWN_NAME, OTHER_PAGE, *LOGIN_FAULTS.values()}
     return (texts | set(GROUPS.values())) - NAMES - {""}
 
 

@@ -5,9 +5,9 @@ import { drawCommands, followPlan } from "./commands.js";
 import { drawFlow } from "./flow.js";
 import { followHealth } from "./health.js";
 import { followPast, startPast } from "./past.js";
-import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
+import { node, say, show, energy, power, price, clock, dayTime, hour } from "./text.js";
 import { startWhatIf } from "./what-if.js";
-import { amount, chooseLanguage, locale, number, symbol, t, translatePage } from "./words.js";
+import { amount, chooseLanguage, number, symbol, t, translatePage } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const QUIET_MS = 10_000; // after this long without news the numbers are marked as old
@@ -119,8 +119,8 @@ function drawTables(day) {
     [per("Price"), (r) => price(r.price_per_kwh)], ["Money", (r) => paid(r.money)]], day.fills, "Nothing traded yet.");
   table("deliveries", [["Delivery", when], ["Sold", (r) => energy(r.sold_wh)], ["Metered", (r) => energy(r.metered_wh)],
     ["Reading", (r) => r.quality], ["Settled", (r) => r.money === null ? "not yet" : paid(r.money)]], day.deliveries, "Nothing delivered yet.");
-  const hour = (s) => new Date(s * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["Why", (r) => r.charger ? document.createTextNode(`${r.charger} ${t(r.sentence)}`) : r.sentence]],
+  const time = (s) => hour(s, day.time_zone);
+  table("why-table", [["From", (r) => time(r.since)], ["To", (r) => time(r.until)], ["Why", (r) => r.charger ? document.createTextNode(`${r.charger} ${t(r.sentence)}`) : r.sentence]],
     [...day.decisions, ...day.phases].sort((a, b) => b.since - a.since), "Nothing was decided yet today.");
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
   const at = (name) => ({ i }) => day.plan[name][i];
@@ -197,8 +197,7 @@ let why = () => {};
 function reasonAt(day, at) {
   const found = day.decisions.findLast((d) => d.since <= at);
   if (!found || at > Math.max(found.until, found === day.decisions.at(-1) ? day.now : 0)) return "";
-  const time = new Date(Math.min(at, found.until) * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  return `${time}: ${t(found.sentence)}.`;
+  return `${hour(Math.min(at, found.until), day.time_zone)}: ${t(found.sentence)}.`;
 }
 
 async function closed() {

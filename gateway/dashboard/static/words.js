@@ -102,11 +102,3 @@ export function amount(value, currency) {
 export function symbol(currency) {
   return money(currency).formatToParts(0).find(({ type }) => type === "currency")?.value ?? currency;
 }
-
-// The names that a chart's axis of time needs.
-export function dateNames() {
-  const names = (how, at, count) => [...Array(count).keys()].map((i) => new Intl.DateTimeFormat(locale, { ...how, timeZone: "UTC" }).format(at(i)));
-  const day = (i) => new Date(Date.UTC(2024, 0, 7 + i)); // a Sunday
-  const month = (i) => new Date(Date.UTC(2024, i, 1));
-  return { WWWW: names({ weekday: "long" }, day, 7), WWW: names({ weekday: "short" }, day, 7), MMMM: names({ month: "long" }, month, 12), MMM: names({ month: "short" }, month, 12) };
-}
