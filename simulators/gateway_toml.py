@@ -10,6 +10,9 @@ from pathlib import Path
 
 from simulators.devices.serve import Ports
 
+TARIFF = """[tariff]
+import_price = { kind = "flat", per_kwh = "0.14" }
+"""
 _TEXT = """
 state_dir = "{state}"
 
@@ -34,6 +37,7 @@ host = "127.0.0.1"
 port = {ports.charger}
 steer = "always"
 
+{tariff}
 [dashboard]
 port = 0
 
@@ -44,4 +48,4 @@ port = {broker_port}
 
 def gateway_toml(state: Path, ports: Ports, broker_port: int) -> str:
     """The text of a gateway.toml; it ends in ``[mqtt]``, so more keys of it may follow."""
-    return _TEXT.format(state=state, ports=ports, broker_port=broker_port)
+    return _TEXT.format(state=state, ports=ports, broker_port=broker_port, tariff=TARIFF)

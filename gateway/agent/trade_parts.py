@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -110,7 +110,7 @@ def _market(
     """Nothing is traded by a tariff that cannot be right, nor on a damaged account."""
     doubted = doubts(settings)
     for doubt in doubted:
-        log.error("%s: %s; nothing is bought or sold by such a tariff", doubt.name, doubt.says)
+        log.error("%s", _asks(doubt))
     keeper.writer("alarms")(tuple(_asks(doubt) for doubt in doubted))
     if settings.market is None or stores.alarm or doubted:
         return None
@@ -118,5 +118,8 @@ def _market(
 
 
 def _asks(doubt: Doubt) -> Sentence:
-    why = sentence("other", ".".join(doubt.key), text=doubt.says)
+    key = ".".join(doubt.key)
+    if isinstance(doubt.says, Sentence):
+        return replace(doubt.says, who=key)
+    why = sentence("other", key, text=doubt.says)
     return sentence("tariff_doubted", why=why, name=doubt.name)

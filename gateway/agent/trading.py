@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.ordering import announced_wh, dispatch_wh
+from gateway.agent.ordering import announced_limits, announced_wh, dispatch_wh
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
@@ -201,10 +201,10 @@ class TradingLoop:
         return plan
 
     def plan(self, now: datetime) -> Plan | None:
-        """A fresh plan from what is known; None until the home has been seen."""
+        """A fresh plan from what is known; None until the home has been seen, and where nobody says what import costs."""
         state = self._keeper.state
         snapshot = state.snapshot
-        if snapshot is None:
+        if snapshot is None or not self._tariff.tariff.says_import:
             return None
         battery = state.battery()
         stored_wh = state.stored_wh()
@@ -225,6 +225,7 @@ class TradingLoop:
             grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
             car_from_battery=state.user.car_from_battery,
+            announced=announced_limits(state),
         )
         outlook = build_outlook(
             now,
@@ -246,8 +247,7 @@ class TradingLoop:
         known = self._past(floor_quarter(now) - HISTORY)
         unmeasured = guesses(known, self._usual, has_panels=_has_panels(snapshot))
         unpublished = assumptions(plan.schedule, self._zone)
-        unstated = self._settings.tariff.guesses()
-        plan = replace(plan, assumed=unpublished + unmeasured + unstated)
+        plan = replace(plan, assumed=unpublished + unmeasured)
         fault = state.battery_fault()
         notes = (*plan.notes, fault) if fault else plan.notes
         if state.shadow:

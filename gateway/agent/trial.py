@@ -196,6 +196,8 @@ def trial_of(
     """The home's last weeks up to last midnight, or why they are no basis."""
     if battery is None:
         return "there is no battery that is planned"
+    if not settings.tariff.says_import:
+        return "what import costs is not stated"
     case = case_of(settings)
     midnight = local_midnight(now, settings.site.time_zone)
     past = history_of(observed, prices.day_ahead, midnight, timedelta(days=_SIMULATED_DAYS))

@@ -13,6 +13,7 @@ from gateway.config.settings import Settings
 from gateway.config.tariff import PublishedPrice, RetailPrice, Tariff, WholesalePrice
 from gateway.domain.plan import BatterySpec
 from gateway.domain.price import mwh_price
+from gateway.errors import ConfigError
 from gateway.forecasts.drivers import RestDay, weekend
 from gateway.forecasts.household import rest_days, usual
 from gateway.forecasts.load_pv import UNKNOWN_HOME, Usual
@@ -96,7 +97,11 @@ def case_from(path: Path) -> Case:
 
 
 def case_of(settings: Settings) -> Case:
-    """The case of a home's settings."""
+    """The case of a home's settings. Raises ConfigError where they do not say what import costs."""
+    if not settings.tariff.says_import:
+        raise ConfigError(
+            'tariff.import_price: not stated; money is counted by it, e.g. import_price = { kind = "flat", per_kwh = "0.14" }'
+        )
     zone = ZoneInfo(settings.site.time_zone)
     stated = settings.battery
     capacity = stated.capacity_wh or _CAPACITY_WH

@@ -70,11 +70,12 @@ async def built(path: Path, text: str, settings: Settings) -> list[str]:
     return []
 
 
-def questions(path: Path, text: str, settings: Settings) -> list[str]:
-    """What can hardly be meant so, each with what would be right."""
+def questions(path: Path, text: str, settings: Settings, *, accepted: bool = False) -> list[str]:
+    """What can hardly be meant so, each with what would be right; ``accepted``: only what is missing."""
     return [
-        at(path, text, doubt.key, f'{doubt.says} (accept = ["{doubt.name}"] takes it as it stands)')
+        at(path, text, doubt.key, doubt.asks)
         for doubt in doubts(settings)
+        if not (accepted and doubt.acceptable)
     ]
 
 

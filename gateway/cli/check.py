@@ -55,7 +55,7 @@ def check(
             )
         for line in complaints(settings):
             print(f"note  {line}")
-        asked = [] if accept else questions(config, text, settings)
+        asked = questions(config, text, settings, accepted=accept)
         for line in asked:
             print(f"ASK   {line}")
         answers = offline or asyncio.run(_ask(config, text, settings, secrets_known))

@@ -1,6 +1,6 @@
-"""What in a tariff can hardly be meant, with what would be right: asked about by `check`, never traded on. Pure.
+"""What in a tariff can hardly be meant, or is missing, with what would be right: asked about by `check`, never traded on. Pure.
 
-A doubt has a name; `tariff.accept = ["name"]` takes it as it stands.
+A doubt has a name; `tariff.accept = ["name"]` takes it as it stands. What is missing cannot be accepted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from gateway.config.tariff import (
     Tariff,
     TimeOfUsePrice,
 )
+from gateway.domain.sentences import Sentence, sentence
 
 _EXPORT_TIMES = 2  # what exports earn is at most so many times what imports cost
 _MOST_FACTOR = Decimal(3)  # of a price that is passed on
@@ -29,13 +30,33 @@ class Doubt:
 
     name: str
     key: tuple[str, ...]
-    says: str
+    says: str | Sentence
+    acceptable: bool = True
+
+    @property
+    def asks(self) -> str:
+        """With what takes it as it stands, where it may."""
+        how = f' (tariff.accept = ["{self.name}"] takes it as it stands)' if self.acceptable else ""
+        return f"{self.says}{how}"
 
 
 def doubts(settings: Settings) -> list[Doubt]:
     """What is doubtful and not accepted; empty if the tariff may be meant so."""
-    found = [*_of_prices(settings.tariff), *_of_rules(settings)]
-    return [doubt for doubt in found if doubt.name not in settings.tariff.accept]
+    found = [*_missing(settings.tariff), *_of_prices(settings.tariff), *_of_rules(settings)]
+    return [d for d in found if not d.acceptable or d.name not in settings.tariff.accept]
+
+
+def _missing(tariff: Tariff) -> Iterator[Doubt]:
+    if not tariff.says_import:
+        yield Doubt(
+            "import_missing",
+            ("tariff", "import_price"),
+            sentence(
+                "import_price_missing",
+                example='import_price = { kind = "flat", per_kwh = "0.14" }',
+            ),
+            acceptable=False,
+        )
 
 
 def _of_prices(tariff: Tariff) -> Iterator[Doubt]:
@@ -139,8 +160,8 @@ def _unpublished(tariff: Tariff) -> Iterator[Doubt]:
         price: RetailPrice = getattr(tariff, f"{side}_price")
         if isinstance(price, FlatPrice | TimeOfUsePrice) or price.feed is not None:
             continue
-        if side == "export" and "export_price" not in tariff.model_fields_set:
-            continue  # the default: nothing is known of what it earns, and nothing is sold
+        if f"{side}_price" not in tariff.model_fields_set:
+            continue  # not stated: nothing is known of what it earns and nothing is sold; import has a doubt of its own
         yield Doubt(
             f"{side}_unpublished",
             ("tariff", f"{side}_price"),

@@ -118,7 +118,7 @@ def _default(field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
         return "needed"
     value = field.default
-    if value is None:
+    if value is None or isinstance(value, tariff.PublishedPrice):
         return "none"
     if isinstance(value, BaseModel):
         inner = value.model_dump(exclude_none=True)

@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from gateway.config.parts import Name, Part, TimeOfDay
-from gateway.domain.sentences import Sentence, sentence
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
@@ -87,8 +86,14 @@ class Tariff(Part):
     """What a Wh costs and earns without trading."""
 
     currency: str = Field("USD", description="ISO 4217; all amounts of this table are in it")
-    import_price: RetailPrice = FlatPrice(kind="flat", per_kwh=Decimal("0.14"))
-    export_price: RetailPrice = PublishedPrice(kind="published")
+    import_price: RetailPrice = Field(
+        PublishedPrice(kind="published"),
+        description="has to be stated: without it nothing is planned, bought or sold by price",
+    )
+    export_price: RetailPrice = Field(
+        PublishedPrice(kind="published"),
+        description="not stated: what the exchange publishes, where it does",
+    )
     grid_fee: GridFee | None = Field(
         None,
         description="comes on top of the import price, by hour where it differs (§14a module 3)",
@@ -117,12 +122,10 @@ class Tariff(Part):
             raise ValueError(f"{currency!r} is no code of a currency; ISO 4217, e.g. 'EUR'")
         return currency.upper()
 
-    def guesses(self) -> tuple[Sentence, ...]:
-        """In words, what stands in for a price that was never stated: a bill and a plan are made of it."""
-        if "import_price" in self.model_fields_set or not isinstance(self.import_price, FlatPrice):
-            return ()
-        each = f"{self.import_price.per_kwh} {self.currency}"
-        return (sentence("guess.import", price=each),)
+    @property
+    def says_import(self) -> bool:
+        """Whether it says how import is priced. A price that nobody stated is not invented: then there is no plan."""
+        return "import_price" in self.model_fields_set
 
     def feeds(self) -> frozenset[str]:
         """The names of the price feeds that the tariff follows."""

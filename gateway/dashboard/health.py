@@ -23,6 +23,7 @@ TODO: Mapping[str, str] = {
     "limit_not_kept": "Look at what else feeds in or draws, and whether the inverter obeys: stop the gateway and run energy-gateway verify.",
     "off_grid": "Nothing: a minute after the grid's return all is as before.",
     "meter_stands_still": "Restart the meter, or what links it; its own display should change when the home does.",
+    "import_price_missing": "Write what a kWh from the grid costs into gateway.toml (energy-gateway setup asks for it), and start the gateway again.",
     "tariff_doubted": "Correct the price in gateway.toml as the sentence says, or accept it there.",
     "price_doubted": "Correct unit, rate or currency of the feed in gateway.toml, or accept its prices there.",
     "feed_late": "Usually it comes by itself. If it lasts, look at the feed's key, zone and address in gateway.toml.",

@@ -31,6 +31,7 @@ _ALARMS = {
     "another_controller.too": "another controller steers {what} too, so it is left to it for some minutes: end one of the two",
     "another_controller.changed": "register {register} changed from {was} to {now}",
     # the agent: gateway.agent, gateway.config.plausible, gateway.feeds
+    "import_price_missing": "what a kWh from the grid costs is not stated: nothing is planned, bought or sold until gateway.toml says it, e.g. {example}",
     "tariff_doubted": 'the tariff is not followed: {why} (tariff.accept = ["{name}"] takes it as it stands)',
     "price_doubted": "{price} a kWh cannot be ({usual} is usual): is it per MWh, in cents, or in another currency?",
     "price_doubted.small": "at most {price} a kWh ({usual} is usual): is it per kWh already?",
@@ -60,7 +61,6 @@ _NOTES = {
     "guess.own_house": "the house's need is your own figure until a day was measured: {count} kWh a year",
     "guess.sun": "the sun is a guess until a day was measured: {size} kW of panels (household.panels_w says it better)",
     "guess.own_sun": "the sun is reckoned from your figure until a day was measured: {size} kW of panels",
-    "guess.import": "what import costs is a guess: {price} a kWh (tariff.import_price says it better)",
     "battery_not_stated": "no device states the battery's size and power: set battery.capacity_wh and battery.max_charge_w; until then its energy is neither planned nor sold",
     "first_days": "first days: nothing is offered and no price steers the battery, your limits and settings alone; the plan is only compared with what the inverter does by itself",
     "other_forecasts": "forecasts since {day}: {what}, which would have earned {money} a day more over the last {count} days",
@@ -155,7 +155,7 @@ _PARTS = {
 TEMPLATES: Mapping[str, str] = MappingProxyType(_ALARMS | _NOTES | _DECISIONS | _REFUSALS | _PARTS)
 # What alarms are about: the code for programs. Where one stands within another, the first of these counts.
 ALARM_CODES = (
-    "limit_not_kept", "off_grid", "meter_stands_still", "tariff_doubted", "price_doubted", "feed_late", "no_import_price",
+    "limit_not_kept", "off_grid", "meter_stands_still", "import_price_missing", "tariff_doubted", "price_doubted", "feed_late", "no_import_price",
     "trading_paused", "journal_broken", "journal_not_written", "operator_silent", "operator_limit", "programme_limit",
     "programme_silent", "not_proved", "another_controller",
 )  # fmt: skip

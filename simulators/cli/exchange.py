@@ -161,4 +161,5 @@ async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Ne
             needs=needs,
             credentials=home.parent,
             ca_file=None if place.insecure else handle.ca_file,
+            meters=place.state / "meters",
         )

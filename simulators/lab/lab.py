@@ -89,7 +89,10 @@ class Lab:
             "site": {"time_zone": "UTC"},
             "dashboard": {"enabled": False},
             "mqtt": {"publish_s": 600, "port": broker_port},
-            "tariff": {"export_price": {"kind": "flat", "per_kwh": "0.08"}},
+            "tariff": {
+                "import_price": {"kind": "flat", "per_kwh": "0.14"},
+                "export_price": {"kind": "flat", "per_kwh": "0.08"},
+            },
             "car": {"energy_wh": 0},
         }
         if url:
@@ -98,8 +101,11 @@ class Lab:
             raw["tariff"] = {"import_price": published, "export_price": published}
         for table, values in self.settings.items():
             known = raw.get(table)
-            both = isinstance(known, dict) and isinstance(values, Mapping)
-            raw[table] = {**(known or {}), **values} if both else values
+            if isinstance(known, dict) and isinstance(values, Mapping):
+                both = {**known, **values}
+                raw[table] = {key: value for key, value in both.items() if value is not None}
+            else:
+                raw[table] = values
         return Settings.model_validate(raw)
 
     def past(self) -> list[Observed]:

@@ -17,6 +17,7 @@ from gateway.clock import Clock
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import MarketError
 from simulators.participants.credential import Credential
+from simulators.participants.meter import Reading
 
 _TIMEOUT_S = 15.0
 
@@ -126,17 +127,15 @@ class Client:
             found.append(Fill(row["seq"], start, sign * detail["quantity"], detail["price"]))
         return found, answer["more"]
 
-    async def deliver(
-        self, start: datetime, import_wh: int, export_wh: int, registers: tuple[int, int]
-    ) -> None:
-        request_id = f"deliver:{iso(start)}"
+    async def deliver(self, reading: Reading) -> None:
+        request_id = f"deliver:{iso(reading.start)}"
         body = self._request(request_id) | {
             "measurementPointId": f"{self.party_id}-meter",
-            "interval": {"dtStart": iso(start), "duration": "PT15M"},
-            "importQuantity": import_wh,
-            "exportQuantity": export_wh,
-            "importRegister": registers[0],
-            "exportRegister": registers[1],
+            "interval": {"dtStart": iso(reading.start), "duration": "PT15M"},
+            "importQuantity": reading.import_wh,
+            "exportQuantity": reading.export_wh,
+            "importRegister": reading.import_register,
+            "exportRegister": reading.export_register,
             "quality": "MEASURED",
         }
         await self._ask("POST", "deliver", body=body, key=request_id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from simulators.participants.client import Bid
 from simulators.participants.trader import INTERVALS, NOTHING, View, rising
 
 
-@dataclass
+@dataclass(frozen=True)
 class FleetDepot:
     """Vans come back at ``back`` and leave at ``away`` (local hours); the need varies by seed.
 
@@ -31,7 +31,6 @@ class FleetDepot:
     time_zone: str = "America/Chicago"
     side: str = "BUY"
     horizon: int = 44  # 11 hours: from return to departure
-    _charged: dict[datetime, int] = field(default_factory=dict)
 
     def tranches(self, view: View) -> Sequence[Sequence[Bid]]:
         return [[self._bid(view, steps) for steps in range(INTERVALS)]]
@@ -52,7 +51,7 @@ class FleetDepot:
         """Total Wh by interval: what is bought already, then the cheapest until the need is met."""
         most = self.power_w // 4
         chosen: dict[datetime, int] = {}
-        left = self.need_wh(departure) - self._done_wh(departure)
+        left = self.need_wh(departure) - self._charged_wh(view, departure)
         options = []
         for n, posted in enumerate(view.posted):
             start = view.first + n * QUARTER
@@ -76,9 +75,7 @@ class FleetDepot:
         if self.departure(start) is None:
             return 0, 0
         error = random.Random(f"{self.seed}|{self.party_id}|meter|{start}").gauss(0, 0.01)
-        used = max(0, round(traded_wh * (1 + error)))
-        self._charged[start] = used
-        return used, 0
+        return max(0, round(traded_wh * (1 + error))), 0
 
     def departure(self, start: datetime) -> datetime | None:
         """When the vans leave that are plugged in at ``start``; None while they are on the road."""
@@ -94,5 +91,11 @@ class FleetDepot:
         rng = random.Random(f"{self.seed}|{self.party_id}|need|{departure.date()}")
         return round(self.energy_wh * rng.uniform(0.8, 1.1))
 
-    def _done_wh(self, departure: datetime) -> int:
-        return sum(wh for start, wh in self._charged.items() if self.departure(start) == departure)
+    def _charged_wh(self, view: View, departure: datetime) -> int:
+        """What the vans that leave then have had by the end of the last interval."""
+        past = [start for start in view.traded if start < view.first - QUARTER]
+        return sum(
+            self.metered(start, view.traded[start])[0]
+            for start in past
+            if self.departure(start) == departure
+        )

@@ -13,6 +13,7 @@ from simulators.participants.charging_site import ChargingSite
 from simulators.participants.client import Venue
 from simulators.participants.data_centre import DataCentre, Roadmap
 from simulators.participants.fleet import FleetDepot
+from simulators.participants.meter import Meter
 from simulators.participants.night_plan import NightPlan
 from simulators.participants.other_home import OtherHome
 from simulators.participants.trader import Need, Participant
@@ -59,16 +60,26 @@ async def start_participants(  # noqa: PLR0913 - each is a choice of the composi
     needs: Sequence[Need] | None = None,
     credentials: Path | None = None,
     ca_file: Path | None = None,
+    meters: Path | None = None,
 ) -> Participants:
     """Let the network trade at the exchange at ``url`` until it is closed.
 
-    ``credentials`` is the folder with one credential file a party, for an exchange over TLS.
+    ``credentials`` is the folder with one credential file a party, for an exchange over TLS. ``meters`` is the
+    folder where their registers outlive the process, for an exchange whose store does so too.
     """
     venue = Venue(url, clock, credentials, ca_file)
     chosen = default_needs(seed) if needs is None else needs
     return Participants(
         [
-            clock.spawn(group, Participant(venue, need).run(), f"participant {need.party_id}")
+            clock.spawn(
+                group,
+                Participant(venue, need, _meter(meters, need.party_id)).run(),
+                f"participant {need.party_id}",
+            )
             for need in chosen
         ]
     )
+
+
+def _meter(folder: Path | None, party_id: str) -> Meter:
+    return Meter(None if folder is None else folder / f"{party_id}.json")

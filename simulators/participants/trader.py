@@ -16,9 +16,11 @@ from gateway.domain.intervals import QUARTER, floor_quarter, iso
 from gateway.errors import MarketError
 from gateway.supervise import Availability, supervise
 from simulators.participants.client import Bid, Client, Posted, Venue
+from simulators.participants.meter import Meter
 
 _WAKE = timedelta(minutes=8)  # after the quarter-hour: 7 minutes before the next delivery
 _AHEAD = timedelta(hours=6)
+_REMEMBERED = timedelta(days=1)
 _TOO_LATE = 4  # FIX 103
 _LOT_WH = 10
 _LEAST_WH = 50
@@ -30,7 +32,7 @@ NOTHING = Bid(0, 0)
 class View:
     """What a participant knows when it decides: prices from the interval that starts at ``first``.
 
-    ``traded`` is the Wh bought + or sold - by interval.
+    ``traded`` is the Wh bought + or sold - by interval, those of the last day included.
     """
 
     first: datetime
@@ -63,14 +65,14 @@ class Need(Protocol):
 class Participant:
     """One party's loop over its need."""
 
-    def __init__(self, venue: Venue, need: Need) -> None:
+    def __init__(self, venue: Venue, need: Need, meter: Meter) -> None:
         self._clock: Clock = venue.clock
         self._need = need
+        self._meter = meter
         self._client = Client(venue, need.party_id)
         self._after = 0
         self._traded: dict[datetime, int] = {}
         self._posted: dict[datetime, Posted] = {}
-        self._registers = (0, 0)
 
     async def run(self) -> None:
         """Trade for ever; an exchange that is away for a while is met again later."""
@@ -85,25 +87,25 @@ class Participant:
             wake = floor_quarter(now) + _WAKE
             await self._clock.sleep_until(wake if wake > now else wake + QUARTER)
             current = floor_quarter(self._clock.now())
-            await self._catch_up()
+            await self._catch_up(current)
             await self._report(current - QUARTER)
             await self._tender(current)
             availability.back()
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, current: datetime) -> None:
         more = True
         while more:
             fills, more = await self._client.fills(self._after)
             for fill in fills:
                 self._traded[fill.start] = self._traded.get(fill.start, 0) + fill.bought_wh
                 self._after = fill.seq
+        self._traded = {s: wh for s, wh in self._traded.items() if s >= current - _REMEMBERED}
 
     async def _report(self, start: datetime) -> None:
         """Deliver the reading of the interval that has ended."""
-        used, given = self._need.metered(start, self._traded.pop(start, 0))
-        self._registers = self._registers[0] + used, self._registers[1] + given
-        if used or given:
-            await self._client.deliver(start, used, given, self._registers)
+        counted = self._need.metered(start, self._traded.get(start, 0))
+        if any(counted):
+            await self._client.deliver(self._meter.count(start, *counted))
 
     async def _tender(self, current: datetime) -> None:
         first = current + QUARTER

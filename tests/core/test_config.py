@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from gateway.config.load import load_settings
-from gateway.config.tariff import Tariff
 from gateway.errors import ConfigError
 
 USUAL = """
@@ -105,14 +104,6 @@ def test_a_charger_that_could_never_charge_is_refused(tmp_path: Path) -> None:
 def test_what_is_no_number_is_refused(line: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=rf"battery.{line.partition(' ')[0]}.*finite number"):
         load(tmp_path, f"{USUAL}\n[battery]\n{line}\n")
-
-
-def test_a_price_that_was_never_stated_is_said_to_be_a_guess() -> None:
-    assert [guess.text for guess in Tariff().guesses()] == [
-        "what import costs is a guess: 0.14 USD a kWh (tariff.import_price says it better)"
-    ]
-    stated = Tariff.model_validate({"import_price": {"kind": "flat", "per_kwh": "0.14"}})
-    assert stated.guesses() == ()
 
 
 def test_where_no_known_key_is_near_all_are_named(tmp_path: Path) -> None:

@@ -36,7 +36,11 @@ def home(**tariff: Any) -> Settings:
             "site": {"name": "home", "time_zone": "America/New_York"},
             "device": [{"name": "inverter", "host": "127.0.0.1"}],
             "planner": {"horizon_h": 2},
-            "tariff": {"export_price": {"kind": "flat", "per_kwh": "0.05"}} | tariff,
+            "tariff": {
+                "import_price": {"kind": "flat", "per_kwh": "0.14"},
+                "export_price": {"kind": "flat", "per_kwh": "0.05"},
+            }
+            | tariff,
         }
     )
 

@@ -25,7 +25,8 @@ def flat(per_kwh: str) -> dict[str, str]:
 
 
 def home(tariff: dict[str, Any], **more: Any) -> Settings:
-    raw = {"device": [{"name": "inverter", "host": "127.0.0.1"}], "tariff": {"currency": "EUR", **tariff}, **more}  # fmt: skip
+    stated = {"currency": "EUR", "import_price": flat("0.30"), **tariff}
+    raw = {"device": [{"name": "inverter", "host": "127.0.0.1"}], "tariff": stated, **more}  # fmt: skip
     return Settings.model_validate(raw)
 
 
@@ -57,13 +58,13 @@ def test_the_odd_is_asked_about_and_taken_where_it_is_meant(
     case: str, tariff: dict[str, Any], more: dict[str, Any], name: str, says: str
 ) -> None:
     found = {d.name: d.says for d in doubts(home(tariff, **more))}
-    assert says in found[name], found
+    assert says in str(found[name]), found
     names = tuple(found)
     assert not doubts(home({**tariff, "accept": names}, **more))
 
 
 RIGHT: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
-    ("the default", {"currency": "USD"}, {}),
+    ("nothing said of exports", {"currency": "USD"}, {}),
     ("an old feed-in", {"import_price": flat("0.32"), "export_price": flat("0.57")}, {}),
     ("feed-in that costs", {"import_price": flat("0.32"), "export_price": flat("-0.01")}, {}),
     ("Texas", {"currency": "USD", "import_price": flat("0.11"), "export_price": flat("0.03")}, {}),
@@ -98,6 +99,22 @@ def test_check_asks_with_line_and_key_and_accepts(tmp_path: Path) -> None:
     assert 'accept = ["import_price"]' in line
     accepted = CliRunner().invoke(app, ["check", "--config", str(path), "--offline", "--accept"])
     assert accepted.exit_code == 0
+
+
+def test_a_price_that_nobody_stated_is_asked_for_and_cannot_be_waved_through(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "gateway.toml"
+    path.write_text(
+        '[[device]]\nname = "inverter"\nhost = "inverter.lan"\n[tariff]\naccept = ["import_missing"]\n'
+    )
+    app = make_app("gateway.cli", "")
+    for more in ([], ["--accept"]):
+        asked = CliRunner().invoke(app, ["check", "--config", str(path), "--offline", *more])
+        assert asked.exit_code == 1
+        (line,) = [text for text in asked.output.splitlines() if text.startswith("ASK")]
+        assert "tariff.import_price: what a kWh from the grid costs is not stated" in line
+        assert line.endswith('e.g. import_price = { kind = "flat", per_kwh = "0.14" }')
 
 
 def test_the_examples_of_the_documentation_are_right(tmp_path: Path) -> None:

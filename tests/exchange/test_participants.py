@@ -11,13 +11,14 @@ import pytest
 from gateway.clock import SimClock
 from gateway.domain.intervals import QUARTER
 from gateway.errors import ConfigError
-from simulators.exchange import ExchangeHandle
-from simulators.participants import start_participants
+from simulators.exchange import ExchangeHandle, last_held
+from simulators.participants import default_needs, start_participants
 from simulators.participants.cars import makers
 from simulators.participants.charging_site import ChargingSite
 from simulators.participants.client import Posted
 from simulators.participants.data_centre import DataCentre, power_w, read_roadmap
 from simulators.participants.fleet import FleetDepot
+from simulators.participants.meter import Meter
 from simulators.participants.night_plan import NightPlan
 from simulators.participants.other_home import OtherHome
 from simulators.participants.trader import View
@@ -69,6 +70,18 @@ def test_the_depot_takes_the_cheapest_intervals_and_only_what_it_needs() -> None
     unused = [p for n, p in enumerate(prices) if EVENING + n * QUARTER not in chosen]
     assert dearest <= min(unused)
     assert depot.departure(datetime(2026, 6, 2, 15, tzinfo=UTC)) is None
+
+
+def test_the_depot_knows_by_its_fills_what_it_has_charged() -> None:
+    """So one that was started again buys what it would have bought."""
+    depot = FleetDepot("f", 1)
+    departure = depot.departure(EVENING)
+    assert departure is not None
+    later = EVENING + 4 * QUARTER
+    traded = {EVENING + n * QUARTER: 60_000 for n in range(4)}
+    chosen = depot.choose(view([5_000] * 40, later, traded), departure)
+    charged = sum(depot.metered(start, wh)[0] for start, wh in list(traded.items())[:3])
+    assert sum(chosen.values()) == depot.need_wh(departure) - charged - traded[later - QUARTER]
 
 
 def test_the_depot_pays_any_price_when_time_runs_out() -> None:
@@ -167,3 +180,52 @@ def test_they_sign_and_trade_over_tls(tmp_path: Path) -> None:
         assert store.all("SELECT 1 FROM fill")
 
     play(tmp_path, story, start=EVENING, insecure=False)
+
+
+def test_an_exchange_that_is_started_again_within_a_quarter_hour_refuses_nobody(
+    tmp_path: Path,
+) -> None:
+    """It goes on at its last call time, 22:05, so what was reported and tendered at 22:08 is said again."""
+    begin = datetime(2026, 6, 2, 1, tzinfo=UTC)  # 20:00 in Texas: the vans are plugged in
+    said: list[set[tuple[object, ...]]] = []
+
+    def live(start: datetime, end: datetime) -> None:
+        async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+            others = await start_participants(
+                clock, wire.group, handle.url, 1, meters=tmp_path / "meters"
+            )
+            await clock.sleep_until(end)
+            await others.close()
+            seen = handle.market.activity
+            for need in default_needs(1):
+                asked = seen.of(need.party_id)
+                assert asked is not None, need.party_id
+                refused = {k for k in asked.refused if not k.startswith("interval-")}
+                assert not refused, need.party_id
+            await handle.settle_all(clock.now())
+            assert handle.zero_sum_error == 0
+            found = handle.store.all("SELECT start, party, import_wh, export_wh FROM delivery")
+            said.append(set(found))
+
+        play(tmp_path / "state", story, start=start)
+
+    live(begin, begin + timedelta(hours=2, minutes=9))
+    again = last_held(tmp_path / "state")
+    assert again == begin + timedelta(hours=2, minutes=5)
+    live(again, begin + timedelta(hours=2, minutes=24))
+    before, after = said
+    assert before < after  # a quarter-hour more, and what was there is as it was
+    assert len(after) == len({row[:2] for row in after})
+
+
+def test_a_meter_counts_an_interval_once_and_its_registers_never_begin_again(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "meters" / "home.json"
+    first = Meter(file).count(EVENING, 100, 0)
+    meter = Meter(file)
+    assert meter.count(EVENING, 999, 999) == first
+    second = meter.count(EVENING + QUARTER, 0, 40)
+    assert (second.import_register, second.export_register) == (100, 40)
+    file.write_bytes(b"")  # of a power cut
+    assert Meter(file).count(EVENING, 7, 0).import_register == 7

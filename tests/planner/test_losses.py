@@ -88,7 +88,10 @@ def test_knowing_the_losses_earns_more(case: Case, seed: int) -> None:
 
 def test_the_configuration_reads_a_curve(tmp_path: Path) -> None:
     config = tmp_path / "gateway.toml"
-    config.write_text("[battery]\ncharge_efficiency_by_power = [[300, 0.8], [2000, 0.95]]\n")
+    config.write_text(
+        '[tariff]\nimport_price = { kind = "flat", per_kwh = "0.14" }\n'
+        "[battery]\ncharge_efficiency_by_power = [[300, 0.8], [2000, 0.95]]\n"
+    )
     battery = case_from(config).battery
     assert battery.charge_curve == ((300, 0.8), (2000, 0.95))
     assert battery.charge_efficiency == 0.95

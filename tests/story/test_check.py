@@ -31,6 +31,9 @@ port = {charger}
 [mqtt]
 port = {broker}
 
+[tariff]
+import_price = {{ kind = "flat", per_kwh = "0.14" }}
+
 [dashboard]
 port = 0
 """

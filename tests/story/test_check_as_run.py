@@ -27,6 +27,7 @@ from tests.dashboard.homes import Source
 from tests.story.test_daemon import ended, house
 from tests.waiting import HANG_S
 
+TARIFF = '[tariff]\nimport_price = { kind = "flat", per_kwh = "0.14" }\n'
 DEVICE = '[[device]]\nname = "inverter"\nprofile = "fronius-gen24"\nhost = "127.0.0.1"\nport = 1\n'
 UNIT = Path(__file__).parents[2] / "systemd" / "energy-gateway.service"
 
@@ -55,7 +56,8 @@ def offline(config: Path) -> tuple[int, str]:
 
 def written(folder: Path, more: str) -> Path:
     config = folder / "gateway.toml"
-    config.write_text(DEVICE + "\n" + more.format(folder=folder))
+    stated = "" if "[tariff]" in more else TARIFF
+    config.write_text(DEVICE + "\n" + more.format(folder=folder) + stated)
     return config
 
 
@@ -214,6 +216,7 @@ port = 0
 name = "spot"
 provider = "tibber"
 """
+    + TARIFF
 )
 
 
@@ -243,7 +246,7 @@ def test_the_readme_s_password_works_for_the_service_and_check_knows_it(
 
 def test_a_drop_in_of_the_owner_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = service(tmp_path, monkeypatch, lambda unit: unit)
-    config.write_text(DEVICE + '[[price_feed]]\nname = "spot"\nprovider = "tibber"\n')
+    config.write_text(DEVICE + '[[price_feed]]\nname = "spot"\nprovider = "tibber"\n' + TARIFF)
     assert offline(config)[0] == 1
     (tmp_path / "drop-ins").mkdir()
     (tmp_path / "key").write_text("a token\n")

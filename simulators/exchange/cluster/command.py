@@ -88,6 +88,7 @@ async def _all(zone: Zone, how: Roles, clock: WallClock) -> None:
             needs=default_needs(how.seed, roadmap=()),
             credentials=credentials,
             ca_file=None if zone.insecure else config.state / "tls" / "ca.pem",
+            meters=config.state / "meters",
         )
 
 
