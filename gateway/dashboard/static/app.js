@@ -7,13 +7,14 @@ import { followHealth } from "./health.js";
 import { followPast, startPast } from "./past.js";
 import { node, say, show, energy, power, price, clock, dayTime, hour } from "./text.js";
 import { startWhatIf } from "./what-if.js";
-import { amount, chooseLanguage, number, symbol, t, translatePage } from "./words.js";
+import { amount, chooseLanguage, homeZone, number, symbol, t, translatePage } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const QUIET_MS = 10_000; // after this long without news the numbers are marked as old
 let lastNews = 0;
 
 function drawLive(live) {
+  homeZone(live.time_zone);
   say(byId("site"), live.site);
   document.title = `${live.site} – ${t("Energy gateway")}`;
   say(byId("clock"), clock(live.time, live.time_zone));
@@ -56,18 +57,19 @@ function drawTiles(live) {
   const bill = (found) => [paid(found.total),
     ...(found.unpriced_wh >= 50 ? [node("small", {}, t(" without {energy} of unknown price", { energy: `${number(found.unpriced_wh / 1000, 1)} kWh` }))] : []),
     ...(found.programme_unknown ? [node("small", {}, t(" without what the programme still owes"))] : [])];
+  // Money first: what today costs, once something is metered.
   show(byId("tiles"), [
-    ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
-    tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
-    tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
     ...(live.bill === null ? [] : [
-      tile("Bill today", bill(live.bill.today)),
+      tile("Bill today", bill(live.bill.today), "key"),
       tile("Bill this month", bill(live.bill.month)),
       tile("Saved this month", paid(live.bill.month.saved)),
       tile("Without the gateway", paid(live.bill.month.without_gateway)),
       tile("Without the battery", paid(live.bill.month.without_battery)),
       tile("Without the sun", paid(live.bill.month.without_sun)),
     ]),
+    tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
+    tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
+    ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), live.bill === null ? "key" : "")]),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),
       tile("Sold for this quarter-hour", energy(live.position_wh)),

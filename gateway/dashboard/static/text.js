@@ -56,14 +56,14 @@ export function price(perKwh) {
 }
 
 // A moment (ISO text, or seconds as charts have them) in the home's time, as the reader's locale writes it: one form for text, tables and axes.
-export const TIME = { hour: "numeric", minute: "2-digit" }, DAY = { weekday: "short", day: "numeric" };
+export const TIME = { timeStyle: "short" }, DAY = { weekday: "short", day: "numeric" };
 export function moment(at, zone, how) {
   return new Date(typeof at === "number" ? at * 1000 : at).toLocaleString(locale, { ...how, timeZone: zone });
 }
 
-export const clock = (at, zone) => moment(at, zone, { ...TIME, second: "2-digit" });
+export const clock = (at, zone) => moment(at, zone, { timeStyle: "medium" });
 export const hour = (at, zone) => moment(at, zone, TIME);
-export const dayTime = (at, zone) => moment(at, zone, { ...TIME, weekday: "short" });
+export const dayTime = (at, zone) => moment(at, zone, { weekday: "short", hour: "numeric", minute: "2-digit" });
 
 // The home's own wall clock, as a form wants it (YYYY-MM-DDTHH:MM), and back.
 export function localTime(iso, zone) {
