@@ -43,6 +43,10 @@ class Sentence:
     def __str__(self) -> str:
         return self.text
 
+    def __contains__(self, part: str) -> bool:
+        """Whether its English says so."""
+        return part in self.text
+
     def within(self) -> Iterator[Sentence]:
         """Itself, and the sentences that are its values."""
         yield self

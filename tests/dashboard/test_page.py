@@ -98,7 +98,6 @@ async def test_the_page_speaks_the_reader_s_language(
         "inverter",
         "meter",
         "spot",
-        "the charger does not answer: the car's wish cannot be planned",
     }
     await page.locator("#language").select_option("en")
     await expect(page.locator("#now-title")).to_have_text("Now")

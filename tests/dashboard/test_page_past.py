@@ -11,7 +11,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_why_the_battery_did_it_stands_below_the_chart(page: Page) -> None:
-    await expect(page.locator("#why")).to_contain_text("the battery charges: sold now a kWh brings")
+    await expect(page.locator("#why")).to_contain_text("the battery charges: a kWh would bring")
     canvas = page.locator("#chart-power .u-over")
     box = await canvas.bounding_box()
     assert box is not None

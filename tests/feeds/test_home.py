@@ -76,7 +76,7 @@ async def test_plan_account_and_bill_have_the_feeds_prices(tmp_path: Path) -> No
     assert first.import_price == pytest.approx(float(due))
     sources = [c.import_source for c in schedule if c.interval.start >= DAY.at("00:00", 1)]
     assert set(sources) == {PriceSource.YESTERDAY}
-    assert "import price from Tue 00:00" in result.plans[-1].assumed[0].text
+    assert "import price from Tue 00:00" in result.plans[-1].assumed[0]
     _bill_is_right(made, tmp_path)
 
 
