@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.bill.account import Bill
 from gateway.bill.home import Bills, HomeBill
+from gateway.dashboard.spoken import spoken
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason, Setpoints
@@ -26,7 +27,7 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading, Snapshot
-from gateway.domain.sentences import sentence
+from gateway.domain.sentences import other, sentence
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import ErrandError
@@ -335,7 +336,14 @@ class Source:
         body = json.loads(payload)
         self.asked.append((name, body))
         if self.refuse:
-            return {"id": body["id"], "status": "error", "code": "device", "message": self.refuse}
+            said = spoken(other(self.refuse))
+            return {
+                "id": body["id"],
+                "status": "error",
+                "code": "device",
+                "message": self.refuse,
+                "said": said,
+            }
         assert self.now is not None
         changed = self.now.settings.changed(COMMANDS[name].read(body["value"]))
         self.now = replace(self.now, settings=changed)

@@ -39,6 +39,8 @@ profile = "sunspec-meter"
 host = "192.168.77.21"
 [mqtt]
 host = "broker.villa-rosa.example"
+[tariff]
+import_price = { kind = "flat", per_kwh = "0.14" }
 """
 
 

@@ -18,6 +18,7 @@ from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import OfferCurve
 from gateway.domain.price import PriceSource
 from gateway.domain.sentences import other
+from gateway.languages import translated
 from tests.dashboard.conftest import faults_of, settings
 from tests.dashboard.homes import NOW, Source, bills
 
@@ -77,7 +78,13 @@ async def test_tables_by_keyboard(page: Page) -> None:
     ],
 )
 async def test_the_page_speaks_the_reader_s_language(
-    browser: Browser, dashboard: Dashboard, locale: str, title: str, money: str, power: str
+    browser: Browser,
+    dashboard: Dashboard,
+    source: Source,
+    locale: str,
+    title: str,
+    money: str,
+    power: str,
 ) -> None:
     """Every text of ours is in the catalogue: what is not is a name, a number, or the gateway's free text."""
     context = await browser.new_context(locale=locale, viewport={"width": 390, "height": 844})
@@ -99,6 +106,10 @@ async def test_the_page_speaks_the_reader_s_language(
         "meter",
         "spot",
     }
+    source.refuse = "no car is plugged in"
+    await page.locator("#command-charge_now [role=switch]").click()
+    answer = page.locator("#command-charge_now-answer")
+    await expect(answer).to_have_text(translated(locale[:2], source.refuse))
     await page.locator("#language").select_option("en")
     await expect(page.locator("#now-title")).to_have_text("Now")
     await context.close()

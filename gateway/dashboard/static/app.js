@@ -37,6 +37,7 @@ const NAMES = { pv_w: "Solar", load_w: "Home", grid_w: "Grid, import positive", 
 
 function story(live) {
   const { grid_w: grid, battery_w: battery } = live.power;
+  if (!live.devices.length) return "Nothing is measured yet.";
   if (grid === null) return "The grid meter does not answer; the gateway stays on the safe side.";
   const parts = [];
   parts.push(grid < -50 ? t("Exporting {power}", { power: power(-grid) }) : grid > 50 ? t("Importing {power}", { power: power(grid) }) : t("In balance with the grid"));
@@ -57,9 +58,10 @@ function drawTiles(live) {
   const bill = (found) => [paid(found.total),
     ...(found.unpriced_wh >= 50 ? [node("small", {}, t(" without {energy} of unknown price", { energy: `${number(found.unpriced_wh / 1000, 1)} kWh` }))] : []),
     ...(found.programme_unknown ? [node("small", {}, t(" without what the programme still owes"))] : [])];
+  const stored = (cls) => live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), cls)];
   // Money first: what today costs, once something is metered.
   show(byId("tiles"), [
-    ...(live.bill === null ? [] : [
+    ...(live.bill === null ? stored("key") : [
       tile("Bill today", bill(live.bill.today), "key"),
       tile("Bill this month", bill(live.bill.month)),
       tile("Saved this month", paid(live.bill.month.saved)),
@@ -69,7 +71,7 @@ function drawTiles(live) {
     ]),
     tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
     tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
-    ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), live.bill === null ? "key" : "")]),
+    ...(live.bill === null ? [] : stored("")),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),
       tile("Sold for this quarter-hour", energy(live.position_wh)),
@@ -82,7 +84,7 @@ function drawTiles(live) {
 }
 
 function drawDevices(live) {
-  show(byId("devices"), live.devices.map((device) => {
+  show(byId("devices"), !live.devices.length ? [node("p", { class: "hint" }, "No devices yet.")] : live.devices.map((device) => {
     const bad = device.bad.length;
     const state = device.asleep ? "sleeps in the dark" : !device.online ? "does not answer" : bad ? t(bad > 1 ? "answers, {count} bad readings" : "answers, {count} bad reading", { count: bad }) : "answers";
     const look = !device.online ? "dot off" : bad ? "dot some" : "dot";

@@ -23,7 +23,7 @@ function draw(health, table) {
     ...(d.fault ? [node("p", {}, d.fault)] : []), node("p", {}, d.todo)));
   const alarms = health.alarms.map((a) => node("li", {}, node("b", {}, a), node("p", {}, a.todo)));
   const all = [...alarms, ...lost];
-  show(byId("alarms"), all.length ? all : [node("li", { class: "well" }, "All is well.")]);
+  show(byId("alarms"), all.length ? all : [node("li", { class: "well" }, health.devices.length ? "All is well." : "Nothing is measured yet.")]);
   const share = (d) => d.asked ? `${number(100 * d.good / d.asked, 1, 0)} %` : "–";
   const name = (text) => document.createTextNode(text || "–");
   table("well-table", [["Device", (d) => name(d.name)], ["Answered in the last hour", share], ["Last answer", (d) => when(d.seen)],
