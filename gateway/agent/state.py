@@ -111,8 +111,8 @@ class GatewayState:
         """What a person should look at now: the guard's word, and the agent's own."""
         late = (feed.alarm for feed in self.feeds.values() if feed.alarm)
         told = self.report.alarms if self.report else ()
-        lost = (self.programme.alarm,) if self.programme and self.programme.alarm else ()
-        return (*told, *self.alarms, *late, *lost, *self._pause(), *self._no_price())
+        programme = self.programme.alarms if self.programme else ()
+        return (*told, *self.alarms, *late, *programme, *self._pause(), *self._no_price())
 
     def _no_price(self) -> tuple[Sentence, ...]:
         """The exchange should publish what energy costs now, and does not. (A feed says so itself.)"""

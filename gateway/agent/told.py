@@ -33,6 +33,7 @@ def _row(step: PlannedInterval, capacity_wh: float | None) -> Mapping[str, Any]:
         "pv_wh": round(step.pv_wh),
         "load_wh": round(step.load_wh),
         "car_wh": round(step.car_wh),
+        "heat_wh": round(step.heat_wh),
         "battery_wh": round(step.battery_wh),
         "grid_wh": round(step.grid_wh),
         "soc_pct": round(100 * step.stored_wh / capacity_wh, 1) if capacity_wh else None,

@@ -34,6 +34,7 @@ TODO: Mapping[str, str] = {
     "operator_silent": "Look at the control box or the relay, and at its network.",
     "operator_limit": "Nothing: the grid operator limits the home, and it ends by itself.",
     "programme_limit": "Nothing: the programme limits the home, and it ends by itself.",
+    "programme_refused": "Show the sentence to the programme's operator: what it asks for there is left out, all else is followed.",
     "programme_silent": "Usually it comes by itself. If it lasts, look at the programme's address and token in gateway.toml.",
     "not_proved": "Stop the gateway, run energy-gateway verify for this device, and start the gateway again.",
     "another_controller": "End one of the two: another program or app steers this device.",

@@ -319,7 +319,7 @@ def _planned(view: HomeView, end: datetime) -> dict[str, Any]:
     columns: dict[str, Any] = {"time": [c.interval.start.timestamp() for c in schedule]}
     powers: dict[str, Callable[[PlannedInterval], float]] = {
         "pv_w": lambda c: c.pv_wh,
-        "load_w": lambda c: c.load_wh + c.car_wh,
+        "load_w": lambda c: c.load_wh + c.car_wh + c.heat_wh,
         "grid_w": lambda c: c.grid_wh,
         "battery_w": lambda c: c.battery_wh,
         "charger_w": lambda c: c.car_wh,

@@ -50,6 +50,7 @@ _ALARMS = {
     "journal_broken": "{what}; nothing is traded (docs/operations.md tells what to do)",
     "journal_broken.chain": "{file}: the chain breaks at row {row}",
     "journal_not_written": "{what}; nothing is traded until it can be written",
+    "programme_refused": "the programme is not followed: {why}",
     "programme_silent": "the programme's server is not heard since {time}: {why}",
 }  # fmt: skip
 _NOTES = {
@@ -157,5 +158,5 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(_ALARMS | _NOTES | _DECISIONS | 
 ALARM_CODES = (
     "limit_not_kept", "off_grid", "meter_stands_still", "import_price_missing", "tariff_doubted", "price_doubted", "feed_late", "no_import_price",
     "trading_paused", "journal_broken", "journal_not_written", "operator_silent", "operator_limit", "programme_limit",
-    "programme_silent", "not_proved", "another_controller",
+    "programme_refused", "programme_silent", "not_proved", "another_controller",
 )  # fmt: skip

@@ -96,7 +96,7 @@ class GuardLoop:
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
         self._cars = CarWatch(settings)
-        self._heat = HeatWatch(settings)
+        self._heat = HeatWatch(settings, intake.memory)
         self._ticks = 0
 
     async def run(self) -> None:

@@ -11,7 +11,7 @@ from itertools import groupby, islice
 from gateway.domain.grid_operator import Direction, OperatorCommand
 from gateway.domain.intervals import Interval, floor_to, iso, quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
-from gateway.domain.sentences import Sentence
+from gateway.domain.sentences import Sentence, sentence
 from gateway.openadr.documents import ENDLESS, Event
 from gateway.openadr.holding import Holding, energy_wh, holding, holdings, power_w
 
@@ -23,6 +23,7 @@ PRICES = ("PRICE", "EXPORT_PRICE", "GHG")  # a price feed's
 BACK, AHEAD = timedelta(days=1), timedelta(days=2)  # of what is looked at
 MOST_FOUND = 5_000
 MOST_W = 1_000_000
+MOST_SAID = 3  # alarms of events that cannot be followed: a stranger's words
 SILENCE, RENEWED = timedelta(hours=24), timedelta(hours=12)
 _HELD_BACK = timedelta(hours=12)  # before a dispatch its energy is not sold or used up
 _SPARE = 1.2  # of the time that charging needs
@@ -41,6 +42,13 @@ class ProgrammeEvents:
     heard: datetime | None = None
     refused: tuple[str, ...] = ()
     alarm: Sentence | None = None
+
+    @property
+    def alarms(self) -> tuple[Sentence, ...]:
+        """What a person should know: its server is lost, or asks for what cannot be followed (a few of many)."""
+        lost = (self.alarm,) if self.alarm else ()
+        said = self.refused[:MOST_SAID]
+        return lost + tuple(sentence("programme_refused", why=why) for why in said)
 
 
 def usable(events: Iterable[Event], now: datetime, home: str) -> tuple[list[Holding], list[str]]:

@@ -21,6 +21,7 @@ from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.order import Order
 from gateway.domain.trade import Metered
 from gateway.errors import ConfigError
+from gateway.languages.sentences import alarm_code
 from gateway.store.codec import metered_body
 from gateway.store.journal import Journal
 from gateway.store.settings import SettingsStore
@@ -298,7 +299,13 @@ def test_one_bad_event_is_refused_alone_and_said_once(
         for name in ("bad", "odd", "half"):
             assert f"event {name}" in home.refused
         assert "P1M" in home.refused
+        told = [a for a in home.keeper.state.all_alarms if alarm_code(a) == "programme_refused"]
+        assert len(told) == 3
+        assert any("event odd: IMPORT_CAPACITY_LIMIT of -3 KW" in alarm for alarm in told)
         await home.look(1)
+        home.vtn.events = [limit("good")]
+        await home.look(1)
+        assert home.alarms == "", "it is an alarm for as long as the event is there"
 
     at_home(tmp_path, play)
     assert caplog.text.count("event bad is not understood") == 1
@@ -311,6 +318,7 @@ def test_a_server_that_fills_the_log_with_nonsense_does_not(
         for look in range(3):
             home.vtn.events = [{"id": f"odd{look}-{n}"} for n in range(100)]
             await home.look(1)
+        assert len(home.keeper.state.all_alarms) == 3, "and not the page either"
 
     at_home(tmp_path, play)
     assert 0 < caplog.text.count("is not understood") <= 10
