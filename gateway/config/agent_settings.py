@@ -102,7 +102,7 @@ class Planner(Part):
 
     strategy: str = Field("value", description="`value` or `greedy`")
     horizon_h: float = Field(36, ge=2, le=96, description="how far ahead is planned")
-    quantity_quantile: float = Field(0.2, gt=0, lt=1, description="caution of offered quantities")
+    quantity_quantile: float = Field(0.05, gt=0, lt=1, description="caution of offered quantities")
     first_days: Literal["careful", "live", "shadow"] = Field(
         "shadow",
         description="in a new home: `shadow` = the inverter works alone and nothing is offered until the plan, "

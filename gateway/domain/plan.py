@@ -156,7 +156,10 @@ class Outlook:
     export_limit_w: float | None = None
     import_limit_w: float | None = None
     lot_wh: int = 10
-    quantity_quantile: float = 0.2
+    quantity_quantile: float = 0.05
+    doubted_load_wh: float = (
+        0.0  # of a house known for less than a week, the most it has drawn: it may again
+    )
     transitions: tuple[tuple[float, ...], ...] = ()
     scenario_weights: tuple[float, ...] = ()
     offer_intervals: int = 5  # how many coming intervals the market takes offers for

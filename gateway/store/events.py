@@ -5,7 +5,6 @@ One JSON object a line, so that any tool reads it. The file is kept to `MOST_BYT
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -17,8 +16,7 @@ import msgspec
 from gateway.domain.sentences import Sentence
 from gateway.durable import append_bounded, predecessor
 from gateway.escape import printable
-
-log = logging.getLogger(__name__)
+from gateway.supervise import Availability
 
 FILE = "events.jsonl"
 MOST_BYTES = 256 * 1024  # some 1,500 events
@@ -51,7 +49,7 @@ class EventLog:
         self._path = folder / FILE
         self._recent: deque[Event] = deque(_read(self._path), maxlen=KEPT)
         self._hour, self._written = "", 0
-        self._said = False
+        self._storage = Availability(f"{self._path}")
 
     @property
     def recent(self) -> tuple[Event, ...]:
@@ -70,10 +68,9 @@ class EventLog:
             return
         try:
             append_bounded(self._path, msgspec.json.encode(kept) + b"\n", MOST_BYTES)
+            self._storage.back()
         except OSError as error:
-            if not self._said:
-                log.error("%s cannot be written: %s", self._path, error.strerror)
-            self._said = True
+            self._storage.lost(error)
 
 
 def _read(path: Path) -> Iterator[Event]:
