@@ -1,12 +1,15 @@
 """What rests in the market, as its operator is told: the same on each store."""
 
+import gc
 from pathlib import Path
 
 import pytest
 
 from gateway.clock import SimClock
 from simulators.exchange import ExchangeHandle
+from simulators.exchange.activity import Seen
 from simulators.exchange.fleet import fleet
+from simulators.exchange.order_book import Resting
 from tests.exchange.conftest import Wire, play
 
 
@@ -26,5 +29,17 @@ def test_the_operator_sees_how_much_rests_of_whom(tmp_path: Path) -> None:
         assert await resting(handle) == {"home": 1, "fleet-depot": 1}
         await clock.sleep(2 * 3600)  # every gate has closed
         assert await resting(handle) == {}
+
+    play(tmp_path, story)
+
+
+def test_the_collector_does_not_look_through_what_rests(tmp_path: Path) -> None:
+    """Tens of thousands of tenders would hold up the event loop for as many microseconds."""
+
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        assert (await wire.tender("t", "SELL", 1_000, 3_000))[0] == 201
+        assert handle.market.entry.book.open_by_party().total() == 1
+        gc.collect()
+        assert not [one for one in gc.get_objects() if type(one) in (Resting, Seen)]
 
     play(tmp_path, story)
