@@ -23,6 +23,7 @@ from gateway.config.agent_settings import Programme
 from gateway.config.secrets import credential
 from gateway.config.tls import client_tls
 from gateway.domain.intervals import iso, parse_utc
+from gateway.domain.sentences import Sentence, sentence
 from gateway.errors import ConfigError, MarketError, StorageError
 from gateway.escape import printable
 from gateway.log_budget import LogBudget
@@ -103,11 +104,11 @@ class ProgrammeLoop:
         if self._stated.reports and self._lost_at is None:
             await self._account.report(self._known.events, self._vtn, now)
 
-    def _alarm(self, now: datetime, error: MarketError) -> str:
+    def _alarm(self, now: datetime, error: MarketError) -> Sentence | None:
         since = self._lost_at or now
         if now - since < _QUIET:
-            return ""
-        return f"the programme's server is not heard since {iso(since)}: {error}"
+            return None
+        return sentence("programme_silent", time=iso(since), why=str(error))
 
     def _understood(
         self, programs: Iterable[Any], events: Iterable[Any], now: datetime
@@ -136,9 +137,9 @@ class ProgrammeLoop:
         self._say_unknown(found)
         held, why = self._usable(found, now)
         sentences = (*refused, *why)
-        for sentence in sentences:
-            if sentence not in self._known.refused:
-                self._lines.say(logging.WARNING, "programme: %s; it is not followed", sentence)
+        for said in sentences:
+            if said not in self._known.refused:
+                self._lines.say(logging.WARNING, "programme: %s; it is not followed", said)
         return ProgrammeEvents(tuple(found), tuple(held), now, sentences)
 
     def _usable(self, events: Iterable[Event], now: datetime) -> tuple[list[Holding], list[str]]:

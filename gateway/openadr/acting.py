@@ -11,6 +11,7 @@ from itertools import groupby, islice
 from gateway.domain.grid_operator import Direction, OperatorCommand
 from gateway.domain.intervals import Interval, floor_to, iso, quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
+from gateway.domain.sentences import Sentence, sentence
 from gateway.openadr.documents import ENDLESS, Event
 from gateway.openadr.holding import Holding, energy_wh, holding, holdings, power_w
 
@@ -34,20 +35,21 @@ _NOT_LEFT = 1e7  # per MWh: dearer than any price
 class ProgrammeEvents:
     """What is known of a programme: its events that ask something of the home, and when its server was heard.
 
-    ``refused`` has a sentence for each event that cannot be followed; ``alarm`` one while the server is lost.
+    ``refused`` has a sentence for each event that cannot be followed; ``alarm`` is None but while the server is lost.
     """
 
     events: tuple[Event, ...] = ()
     found: tuple[Holding, ...] = ()
     heard: datetime | None = None
     refused: tuple[str, ...] = ()
-    alarm: str = ""
+    alarm: Sentence | None = None
 
     @property
-    def alarms(self) -> tuple[str, ...]:
+    def alarms(self) -> tuple[Sentence, ...]:
         """What a person should know: its server is lost, or asks for what cannot be followed (a few of many)."""
         lost = (self.alarm,) if self.alarm else ()
-        return lost + tuple(f"the programme is not followed: {r}" for r in self.refused[:MOST_SAID])
+        said = self.refused[:MOST_SAID]
+        return lost + tuple(sentence("programme_refused", why=why) for why in said)
 
 
 def kinds_of(levels_w: Sequence[float]) -> tuple[str, ...]:

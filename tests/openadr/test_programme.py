@@ -62,7 +62,7 @@ class Home:
 
     @property
     def alarms(self) -> str:
-        return " ".join(self.keeper.state.all_alarms)
+        return " ".join(a.text for a in self.keeper.state.all_alarms)
 
     @property
     def refused(self) -> str:
