@@ -24,6 +24,7 @@ from gateway.domain.plan import (
     PriceValues,
     ValueCurve,
 )
+from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.history import Array
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
@@ -49,7 +50,7 @@ class CarPlan:
 
     energy_wh: list[float]
     values: CarValues | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     missing_wh: float = 0.0
 
 
@@ -59,7 +60,7 @@ class CarPlans:
 
     energy_wh: list[float]
     values: Mapping[str, CarValues]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     missing_wh: float = 0.0  # that will not be in them when they leave
 
 
@@ -83,7 +84,7 @@ def _in_turn(
     """Each car on what those before it leave."""
     taken, missing_wh = np.zeros(len(outlook.forecasts)), 0.0
     values: dict[str, CarValues] = {}
-    notes: list[str] = []
+    notes: list[Sentence] = []
     for car in cars:
         beside = replace(problem, net_wh=problem.net_wh + taken[:, None])
         plan = car_plan(outlook, car, beside, chances, taken)
@@ -277,7 +278,7 @@ def _as_battery(car: CarNeed, max_charge_w: float) -> BatterySpec:
     )
 
 
-def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:
+def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[Sentence, ...]:
     """Nothing is said while nobody has seen what the car draws: it is planned with less than it may take."""
     return () if car.sure_power_w is not None else missing_note(car, charged, outlook)
 
@@ -289,10 +290,10 @@ def missing(car: CarNeed, charged: float, outlook: Outlook) -> float:
     return short if reaches and short > max(1.0, 0.001 * car.energy_wh) else 0.0
 
 
-def missing_note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:
+def missing_note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[Sentence, ...]:
     """What to tell the person when the car cannot be ready in time; nothing otherwise."""
     if missing(car, charged, outlook) <= 0:
         return ()
     when = f"{car.departure:%Y-%m-%d %H:%M} UTC"
-    gets = f"at most {charged:.0f} of {car.energy_wh:.0f} Wh can be charged until then"
-    return (f"the car cannot be ready by {when}: {gets}",)
+    least, wanted = f"{charged:.0f}", f"{car.energy_wh:.0f}"
+    return (sentence("car_late", time=when, least=least, wanted=wanted),)
