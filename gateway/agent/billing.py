@@ -58,7 +58,7 @@ class Billing:
         rules, settings = self._keeper.state.rules.tariff, self._keeper.state.settings
         first = midnight.astimezone(rules.zone).replace(day=1).astimezone(midnight.tzinfo)
         month, hour = self._month, floor_to(now, timedelta(hours=1))
-        flows = self._history.flows(first, now)
+        flows = self._history.each_flow(first, now)
         book, power_w = self._journal.book, car_power_w(settings)
         found = account(book, rules, flows, self._battery, power_w)
         if month is None or self._month_of != (first, hour):

@@ -11,9 +11,19 @@ from gateway.agent.state import GatewayState
 from gateway.domain.grid_operator import OperatorWord
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.order import IntervalTerms, Order
-from gateway.domain.plan import ValueCurve
+from gateway.domain.plan import NO_LIMIT_W, ValueCurve
 from gateway.domain.price import Quote
-from gateway.openadr.acting import dispatched_wh, limits, most_wh, valued, wanted
+from gateway.openadr.acting import (
+    EXPORT_LIMIT,
+    IMPORT_LIMIT,
+    LIMITS,
+    dispatched_wh,
+    limits,
+    most_wh,
+    valued,
+    wanted,
+)
+from gateway.planner.outlook import AnnouncedLimits
 
 LEASE = timedelta(seconds=60)  # renewed with every report; longer than an agent takes to start anew
 REPORTS_A_LEASE = 6  # at a slow pace of control the lease is so many periods
@@ -76,12 +86,27 @@ def _terms(
     )
 
 
+def announced_limits(state: GatewayState) -> AnnouncedLimits | None:
+    """Most W of export and import in a quarter-hour, as a programme's limits allow; None where none is announced."""
+    held = () if state.programme is None else state.programme.found
+    found = [h for h in held if h.kind in LIMITS]
+    if not found:
+        return None
+
+    def most_w(interval: Interval) -> tuple[float, float]:
+        export, bought = (most_wh(found, kind, interval) for kind in (EXPORT_LIMIT, IMPORT_LIMIT))
+        return (
+            NO_LIMIT_W if export is None else export / interval.hours,
+            NO_LIMIT_W if bought is None else bought / interval.hours,
+        )
+
+    return most_w
+
+
 def announced_wh(state: GatewayState, interval: Interval) -> tuple[float | None, float | None]:
     """What a programme's announced limits leave of a quarter-hour: export and import, None where there is none."""
     found = () if state.programme is None else state.programme.found
-    export, bought = (
-        most_wh(found, f"{side}_CAPACITY_LIMIT", interval) for side in ("EXPORT", "IMPORT")
-    )
+    export, bought = (most_wh(found, kind, interval) for kind in (EXPORT_LIMIT, IMPORT_LIMIT))
     return export, bought
 
 

@@ -208,16 +208,18 @@ class GatewayState:
     def operator_limit_w(self, direction: Direction) -> float | None:
         """What the grid operator allows at the connection now, as far as a plan can know it.
 
-        An import limit that is for controllable devices alone changes with the house, and is left to control.
+        An import limit that is for controllable devices alone changes with the house, and is left to control. What a
+        programme has announced ends at a time that is known, and is planned by the hour (`ordering.announced_limits`).
         """
         if self.report is None:
             return None
+        by_hour = self.programme is not None and self.programme.heard is not None
         rules = self.settings.grid_operator
         at_meter = direction == "export" or (rules is not None and rules.applies_to == "connection")
         held = (
             r.limit_w
             for r in self.report.operator
-            if r.direction == direction and (at_meter or r.source == "programme")
+            if r.direction == direction and (not by_hour if r.source == "programme" else at_meter)
         )
         return min((w for w in held if w is not None), default=None)
 

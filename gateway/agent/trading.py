@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from gateway.agent.car_soc import standing
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.night import NightOrigin
-from gateway.agent.ordering import announced_wh, dispatch_wh
+from gateway.agent.ordering import announced_limits, announced_wh, dispatch_wh
 from gateway.agent.prices import PostedMemory, known_prices, real_time, retail_rows
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
@@ -226,6 +226,7 @@ class TradingLoop:
             grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=month_peak_w(self._past_of.journal, self._zone, now),
             car_from_battery=state.user.car_from_battery,
+            announced=announced_limits(state),
         )
         outlook = build_outlook(
             now,

@@ -74,56 +74,74 @@ def _stored(body: Mapping[str, Any], name: str) -> Decimal | None:
     return None if ticks is None else Decimal(ticks) / (TICKS_PER_UNIT * KWH_PER_MWH)
 
 
+class Prices:
+    """Of intervals, with one tariff and one publication; what was reckoned once is kept."""
+
+    def __init__(self, rules: TariffRules, published: Mapping[datetime, Published]) -> None:
+        self._rules, self._published = rules, published
+        self._seen: dict[datetime, PricePair] = {}
+        self._pairs: dict[PricePair, PricePair] = {}  # a month has few of most tariffs
+
+    def of(self, interval: Interval) -> PricePair:
+        """What a kWh costs and earns; None where that is not known."""
+        if interval.end - interval.start != QUARTER:
+            return prices(interval, self._rules, self._published)
+        found = self._seen.get(interval.start)
+        if found is None:
+            found = prices(interval, self._rules, self._published)
+            found = self._seen[interval.start] = self._pairs.setdefault(found, found)
+        return found
+
+
 def bill(
     metered: Iterable[Quarter],
     span: tuple[datetime, datetime],
     rules: TariffRules,
-    published: Mapping[datetime, Published],
-    seen: dict[Interval, PricePair] | None = None,
-    before: Sequence[Quarter] = (),
+    priced: Prices,
+    before: Iterable[Quarter] = (),
 ) -> Bill:
     """The bill of the quarters that start in the half-open span, with the fees that fall into it.
 
     The demand charge is what the span adds to that of ``before``, the quarters of its first month that precede
-    it: so days add up to their month. ``seen`` keeps the prices of intervals from one bill to the next, with one tariff and one publication.
+    it: so days add up to their month.
     """
-    seen = {} if seen is None else seen
     start, end = span
-    within = [q for q in metered if start <= q.interval.start < end]
-    energy = feed_in = unpriced = 0
-    for quarter in within:
-        if quarter.interval not in seen:
-            seen[quarter.interval] = prices(quarter.interval, rules, published)
-        bought, sold = seen[quarter.interval]
-        for quantity_wh, price, sign in (
-            (quarter.import_wh, bought, 1),
-            (quarter.export_wh, sold, -1),
-        ):
-            if not quantity_wh:
-                continue
-            if price is None:
-                unpriced += quantity_wh
-            elif sign > 0:
-                energy += money(quantity_wh, price)
-            else:
-                feed_in -= money(quantity_wh, price)
+    demand = bool(rules.tariff.demand_charge_per_kw)
+    within: list[Quarter] = []  # where their peak counts
+    energy = feed_in = unpriced = import_wh = export_wh = 0
+    for quarter in metered:
+        if not start <= quarter.interval.start < end:
+            continue
+        bought, sold = priced.of(quarter.interval)
+        import_wh, export_wh = import_wh + quarter.import_wh, export_wh + quarter.export_wh
+        if bought is None:
+            unpriced += quarter.import_wh
+        elif quarter.import_wh:
+            energy += money(quarter.import_wh, bought)
+        if sold is None:
+            unpriced += quarter.export_wh
+        elif quarter.export_wh:
+            feed_in -= money(quarter.export_wh, sold)
+        if demand:
+            within.append(quarter)
     tariff, zone = rules.tariff, rules.zone
+    earlier = list(before) if demand else []
     return Bill(
         start,
         end,
-        sum(q.import_wh for q in within),
-        sum(q.export_wh for q in within),
+        import_wh,
+        export_wh,
         energy,
         feed_in,
         -fees_money(tariff, zone, start, end),
-        demand_money(tariff, zone, before) - demand_money(tariff, zone, [*before, *within]),
+        demand_money(tariff, zone, earlier) - demand_money(tariff, zone, [*earlier, *within]),
         unpriced,
     )
 
 
 def prices(
     interval: Interval, rules: TariffRules, published: Mapping[datetime, Published]
-) -> tuple[Decimal | None, Decimal | None]:
+) -> PricePair:
     """What a kWh of the interval costs and earns; None where that is not known, or where it changed within
     (of a span that nobody counted quarter by quarter)."""
     if interval.end - interval.start <= QUARTER:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import Any, Self
 
-from gateway.bill.account import Bill, PricePair, Published, Quarter, bill, prices, published_of
-from gateway.bill.otherwise import Known, known, without_battery, without_sun, without_us
+from gateway.bill.account import Bill, Prices, Published, Quarter, bill, published_of
+from gateway.bill.columns import Quarters
+from gateway.bill.otherwise import Known, Netted, known, without_battery, without_sun, without_us
 from gateway.config.tariff import PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.flows import Flow
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec
-from gateway.domain.trade import MONEY_PER_UNIT, money_text
+from gateway.domain.trade import MONEY_PER_UNIT, Metered, MeterQuality, money_text
 from gateway.store.book import Book
 from gateway.tariff import TariffRules
 
@@ -66,86 +68,93 @@ class Otherwise:
     """What the known quarters would have been, one for each of them, from the first on without a break: so days
     add up to their month."""
 
-    without_battery: Sequence[Quarter]
-    without_gateway: Sequence[Quarter]
-    without_sun: Sequence[Quarter]
+    without_battery: Netted
+    without_gateway: Netted
+    without_sun: Netted
     more_stored_wh: Sequence[float]  # without the gateway, after each
 
     @classmethod
-    def of(cls, rows: Sequence[Known], battery: BatterySpec | None, car_power_w: float) -> Self:
+    def of(cls, rows: Known, battery: BatterySpec | None, car_power_w: float) -> Self:
         ours, more = without_us(rows, battery, car_power_w)
         return cls(without_battery(rows), ours, without_sun(rows), more)
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """All that bills are made from."""
+    """All that bills are made from. ``market_money`` is of each of the ``metered``, whose energy is what an exchange left for the retailer."""
 
     rules: TariffRules
-    metered: Mapping[datetime, Quarter]
+    metered: Quarters
     gaps: tuple[Quarter, ...]
-    published: Mapping[datetime, Published]
-    market_money: Mapping[datetime, int]
+    market_money: Sequence[int]
     estimated: frozenset[datetime]
-    known: tuple[Known, ...]
+    known: Known
     otherwise: Otherwise
-    starts: tuple[datetime, ...]  # of `metered`, in order
+    prices: Prices
     credits: Mapping[datetime, int | None] = field(default_factory=dict)
-    seen: dict[Interval, PricePair] = field(default_factory=dict)
 
     def of(self, start: datetime, end: datetime) -> HomeBill:
         """The bill of the quarters that start in the half-open span."""
         earlier = self._month(start) if self.rules.tariff.demand_charge_per_kw > 0 else start
-        within, before = self._metered(start, end), self._metered(earlier, start)
-        rows, rows_before = self._known(start, end), self._known(earlier, start)
-        compared = [n for n in range(rows.start, rows.stop) if self._priced(n)]
-        awaited = rows.stop - 1 - compared[-1] if compared else 0  # prices come an hour later, some
-        enough = len(compared) >= LEAST_KNOWN * (len(within) - awaited) > 0
+        within, before = self.metered.between(start, end), self.metered.between(earlier, start)
+        rows, rows_before = self._known(within), self._known(before)
+        compared = bytes(map(self._priced, rows))  # of each known row
+        awaited = len(compared) - 1 - compared.rfind(1) if any(compared) else 0  # prices come later
+        enough = sum(compared) >= LEAST_KNOWN * (len(within) - awaited) > 0
         gaps = [g for g in self.gaps if start <= g.interval.start < end]
 
-        def charged(now: Mapping[datetime, Quarter], past: Mapping[datetime, Quarter]) -> Bill:
-            quarters, earlier = [*now.values(), *gaps], list(past.values())
-            return bill(quarters, (start, end), self.rules, self.published, self.seen, earlier)
+        def charged(now: Iterable[Quarter], past: Iterable[Quarter]) -> Bill:
+            return bill(chain(now, gaps), (start, end), self.rules, self.prices, past)
 
-        def cost(instead: Sequence[Quarter]) -> int | None:
+        def cost(instead: Netted) -> int | None:
             if not enough:
                 return None
-            now = within | _by_start([instead[n] for n in compared])
-            return charged(now, before | _by_start(instead[rows_before])).total_money
+            now = self._with(instead, within, rows, compared)
+            return charged(now, self._with(instead, before, rows_before)).total_money
 
-        earned = [self.credits[at] for at in within if at in self.credits]
-
+        starts = (self.metered.starts[n] for n in within)
+        earned = [self.credits[at] for at in starts if at in self.credits]
         return HomeBill(
-            bill=charged(within, before),
-            market_money=sum(self.market_money.get(at, 0) for at in within),
+            bill=charged(self._with(None, within), self._with(None, before)),
+            market_money=sum(self.market_money[n] for n in within),
             without_battery=cost(self.otherwise.without_battery),
             without_gateway=cost(self.otherwise.without_gateway),
             without_sun=cost(self.otherwise.without_sun),
             metered=len(within),
-            estimated=len(self.estimated & within.keys()),
-            compared=len(compared),
+            estimated=sum(start <= at < end for at in self.estimated),
+            compared=sum(compared),
             stored_difference_wh=self.otherwise.more_stored_wh[rows.stop - 1] if enough else 0.0,
             programme_money=sum(money for money in earned if money is not None),
             programme_unknown=earned.count(None),
         )
 
-    def _priced(self, n: int) -> bool:
+    def _with(
+        self, instead: Netted | None, which: range, rows: range = range(0), compared: bytes = b""
+    ) -> Iterator[Quarter]:
+        """The metered ones of ``which``, and in the place of the known ``rows`` (of those that are ``compared``, where
+        that is told) what they would have been."""
+        row, chosen = rows.start, instead or ()
+        for n in which:
+            while row < rows.stop and self.known.numbers[row] < n:
+                row += 1
+            there = row < rows.stop and self.known.numbers[row] == n
+            if there and (not compared or compared[row - rows.start]):
+                yield chosen[row]
+            else:
+                yield self.metered[n]
+
+    def _priced(self, row: int) -> bool:
         """Whether the known quarter has all prices that it, or what it would have been, needs: energy without a price
         on one side only would pass for a saving."""
-        interval = self.known[n].quarter.interval
-        other = self.otherwise
-        ways = [
-            self.metered[interval.start],
-            other.without_battery[n],
-            other.without_gateway[n],
-            other.without_sun[n],
-        ]
-        if interval not in self.seen:
-            self.seen[interval] = prices(interval, self.rules, self.published)
-        bought, sold = self.seen[interval]
-        return (bought is not None or not any(q.import_wh for q in ways)) and (
-            sold is not None or not any(q.export_wh for q in ways)
-        )
+        number, other = self.known.numbers[row], self.otherwise
+        bought, sold = self.prices.of(self.metered.interval(number))
+        if bought is not None and sold is not None:
+            return True
+        instead = (other.without_battery, other.without_gateway, other.without_sun)
+        nets = [way.nets_wh[row] for way in instead]
+        took = self.metered.import_wh[number] or max(nets) > 0
+        gave = self.metered.export_wh[number] or min(nets) < 0
+        return not (bought is None and took) and not (sold is None and gave)
 
     def _month(self, moment: datetime) -> datetime:
         """When the local month of ``moment`` began."""
@@ -153,22 +162,10 @@ class Account:
         first = here.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         return first.astimezone(moment.tzinfo)
 
-    def _metered(self, start: datetime, end: datetime) -> dict[datetime, Quarter]:
-        first, last = bisect_left(self.starts, start), bisect_left(self.starts, end)
-        return {at: self.metered[at] for at in self.starts[first:last]}
-
-    def _known(self, start: datetime, end: datetime) -> slice:
-        """Which of the known rows those are."""
-        first = bisect_left(self.known, start, key=_start)
-        return slice(first, bisect_left(self.known, end, key=_start))
-
-
-def _by_start(quarters: Sequence[Quarter]) -> dict[datetime, Quarter]:
-    return {quarter.interval.start: quarter for quarter in quarters}
-
-
-def _start(row: Known) -> datetime:
-    return row.quarter.interval.start
+    def _known(self, which: range) -> range:
+        """The known rows of those metered."""
+        numbers = self.known.numbers
+        return range(bisect_left(numbers, which.start), bisect_left(numbers, which.stop))
 
 
 def account(
@@ -179,34 +176,36 @@ def account(
     car_power_w: float = 0.0,
 ) -> Account:
     """From the journal's book (its own, or of any span by `book_of`) and the flows beside it."""
-    published = published_prices(book, rules.tariff)
-    raw: dict[datetime, Quarter] = {}
-    metered: dict[datetime, Quarter] = {}
-    market: dict[datetime, int] = {}
-    for at, quantity in book.metered.items():
-        raw[at] = Quarter(quantity.interval, quantity.import_wh, quantity.export_wh)
-        metered[at] = _without_trade(raw[at], book.position_wh(quantity.interval))
+    counted, metered = Quarters(), Quarters()
+    estimated: set[datetime] = set()
+    for at in sorted(book.metered):
+        row = book.metered[at]
+        counted.add(at, row.interval, row.import_wh, row.export_wh)
+        left = _without_trade(row, book.position_wh(row.interval))
+        metered.add(at, row.interval, left.import_wh, left.export_wh)
+        if row.quality is MeterQuality.ESTIMATED:
+            estimated.add(at)
+    market = [0] * len(metered)
     for settled in book.settlements.values():
-        at = settled.interval.start
-        market[at] = market.get(at, 0) + settled.total_money
-    for at in market.keys() & metered.keys():  # what is given to the grid is the exchange's matter
-        metered[at] = Quarter(metered[at].interval, metered[at].import_wh, 0)
+        n = metered.number(settled.interval.start)
+        if n is not None:
+            market[n] += settled.total_money
+            metered.export_wh[n] = 0  # what is given to the grid is the exchange's matter
     gaps = tuple(
         Quarter(Interval(gap.since, gap.until), gap.import_wh, gap.export_wh)
         for gap in book.gaps
         if gap.until > gap.since and (gap.import_wh or gap.export_wh)
     )
-    rows = tuple(known(raw.values(), flows))
+    rows = known(counted, flows)
     return Account(
         rules,
         metered,
         gaps,
-        published,
         market,
-        frozenset(at for at, m in book.metered.items() if m.quality.value == "estimated"),
+        frozenset(estimated),
         rows,
         Otherwise.of(rows, battery, car_power_w),
-        tuple(sorted(metered)),
+        Prices(rules, PublishedPrices(book, rules.tariff)),
         {at: _credited(body) for at, body in book.credits.items()},
     )
 
@@ -215,36 +214,44 @@ def _credited(body: Mapping[str, Any]) -> int | None:
     return None if body["money"] is None else int(body["money"])
 
 
-def published_prices(book: Book, tariff: Tariff) -> dict[datetime, Published]:
-    """What was published for the tariff, by interval: what follows a feed is of the feed, the rest of the exchange."""
-    made = {at: published_of(body) for at, body in book.prices.items()}
-    followed = {
-        name: price.feed is not None
-        for name, price in (("import", tariff.import_price), ("export", tariff.export_price))
-        if isinstance(price, PublishedPrice)
-    }
-    markets = [
-        p for p in (tariff.import_price, tariff.export_price) if isinstance(p, WholesalePrice)
-    ]
-    followed["market"] = any(price.feed is not None for price in markets)
-    for at in made.keys() | book.retail.keys():
-        ours, theirs = published_of(book.retail.get(at, {})), made.get(at, Published())
-        sides = zip(Published._fields, ours, theirs, strict=True)
-        made[at] = Published(
-            *(
-                own if followed.get(name.removesuffix("_per_kwh")) else other
-                for name, own, other in sides
-            )
+class PublishedPrices(Mapping[datetime, Published]):
+    """What was published for the tariff, by the start of the interval, read from the book when it is asked for: what
+    follows a feed is of the feed, the rest of the exchange."""
+
+    def __init__(self, book: Book, tariff: Tariff) -> None:
+        self._book = book
+        bought, sold = tariff.import_price, tariff.export_price
+        markets = [p for p in (bought, sold) if isinstance(p, WholesalePrice)]
+        self._of_feed = (
+            isinstance(bought, PublishedPrice) and bought.feed is not None,
+            isinstance(sold, PublishedPrice) and sold.feed is not None,
+            any(price.feed is not None for price in markets),
         )
-    return made
+
+    def __getitem__(self, at: datetime) -> Published:
+        if at not in self:
+            raise KeyError(at)
+        ours = published_of(self._book.retail.get(at, {}))
+        theirs = published_of(self._book.prices.get(at, {}))
+        sides = zip(self._of_feed, ours, theirs, strict=True)
+        return Published(*(own if of_feed else other for of_feed, own, other in sides))
+
+    def __contains__(self, at: object) -> bool:
+        return at in self._book.retail or at in self._book.prices
+
+    def __iter__(self) -> Iterator[datetime]:
+        return iter(self._book.retail.keys() | self._book.prices.keys())
+
+    def __len__(self) -> int:
+        return len(self._book.retail.keys() | self._book.prices.keys())
 
 
-def _without_trade(quarter: Quarter, position_wh: int) -> Quarter:
+def _without_trade(counted: Metered, position_wh: int) -> Quarter:
     """What is left for the retailer where energy was bought or sold at an exchange."""
     if not position_wh:
-        return quarter
-    net = quarter.export_wh - quarter.import_wh - position_wh
-    return Quarter(quarter.interval, max(-net, 0), max(net, 0))
+        return Quarter(counted.interval, counted.import_wh, counted.export_wh)
+    net = counted.export_wh - counted.import_wh - position_wh
+    return Quarter(counted.interval, max(-net, 0), max(net, 0))
 
 
 def cents(money: int | None) -> str | None:

@@ -9,12 +9,15 @@ the same reserve, with the same losses; and a car charges at full power from the
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import overload
 
 from gateway.bill.account import Quarter
+from gateway.bill.columns import FlowColumns, Quarters, or_0
 from gateway.domain.flows import Flow
-from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec
 
 _SUNNY_WH, _RESTS, _ENOUGH_WH = 100.0, 0.02, 2_000.0
@@ -23,86 +26,119 @@ _LEAST_SHARE, _USUAL_SHARE = 0.85, 0.97
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A metered quarter whose flows are known: net energy of house and car, without the battery, Wh."""
+    """Those of ``quarters`` whose flows are known, by their ``numbers``: net energy of house and car, without the
+    battery, Wh; ``stored_wh`` is NaN where it is not known."""
 
-    quarter: Quarter
-    net_wh: float
-    pv_wh: float
-    car_wh: float
-    plugged: bool
-    stored_wh: float | None
+    quarters: Quarters
+    numbers: array[int]
+    net_wh: array[float]
+    pv_wh: array[float]
+    car_wh: array[float]
+    plugged: bytearray
+    stored_wh: array[float]
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def hours(self, n: int) -> float:
+        return self.quarters.hours(self.numbers[n])
 
 
-def known(quarters: Iterable[Quarter], flows: Iterable[Flow]) -> list[Known]:
-    """The quarters of which enough is known, in order."""
-    by_start = {flow.interval.start: flow for flow in flows}
-    ordered = sorted(quarters, key=lambda q: q.interval.start)
-    pairs = [(q, by_start[q.interval.start]) for q in ordered if q.interval.start in by_start]
-    share = ac_share(pairs)
-    has_sun = any(flow.pv_wh is not None for _, flow in pairs)
-    has_battery = any(flow.charge_wh is not None for _, flow in pairs)
-    made = []
-    for quarter, flow in pairs:
-        pv = flow.pv_wh if has_sun else 0.0
-        car = flow.car_wh or 0.0
-        if pv is None or (has_battery and flow.charge_wh is None and flow.load_wh is None):
+class Netted(Sequence[Quarter]):
+    """What they would have been, netted (import +): an object is made when it is asked for."""
+
+    def __init__(self, rows: Known, nets_wh: Iterable[float]) -> None:
+        self._rows, self.nets_wh = rows, array("q", map(round, nets_wh))
+
+    def __len__(self) -> int:
+        return len(self.nets_wh)
+
+    @overload
+    def __getitem__(self, n: int) -> Quarter: ...
+    @overload
+    def __getitem__(self, n: slice) -> list[Quarter]: ...
+    def __getitem__(self, n: int | slice) -> Quarter | list[Quarter]:
+        if isinstance(n, slice):
+            return [self[i] for i in range(*n.indices(len(self)))]
+        net, rows = self.nets_wh[n], self._rows
+        return Quarter(rows.quarters.interval(rows.numbers[n]), max(net, 0), max(-net, 0))
+
+
+def known(quarters: Quarters, flows: Iterable[Flow]) -> Known:
+    """The quarters of which enough is known."""
+    seen = FlowColumns(quarters, flows)
+    share = ac_share(quarters, seen)
+    has_sun = not all(map(math.isnan, seen.pv_wh))
+    has_battery = not all(map(math.isnan, seen.charge_wh))
+    made = Known(quarters, array("q"), array("d"), array("d"), array("d"), bytearray(), array("d"))
+    for n, there in enumerate(seen.there):
+        pv, load = seen.pv_wh[n] if has_sun else 0.0, seen.load_wh[n]
+        nothing = has_battery and math.isnan(seen.charge_wh[n]) and math.isnan(load)
+        if not there or math.isnan(pv) or nothing:
             continue
-        if flow.load_wh is not None:
-            net = flow.load_wh + car - share * pv
+        car = or_0(seen.car_wh[n])
+        if not math.isnan(load):
+            net = load + car - share * pv
         else:
-            moved = (flow.discharge_wh or 0.0) - (flow.charge_wh or 0.0)
-            net = quarter.import_wh - quarter.export_wh + moved
-        made.append(Known(quarter, net, share * pv, car, bool(flow.plugged), flow.stored_wh))
+            moved = or_0(seen.discharge_wh[n]) - or_0(seen.charge_wh[n])
+            net = quarters.import_wh[n] - quarters.export_wh[n] + moved
+        made.numbers.append(n)
+        made.net_wh.append(net)
+        made.pv_wh.append(share * pv)
+        made.car_wh.append(car)
+        made.plugged.append(seen.plugged[n])
+        made.stored_wh.append(seen.stored_wh[n])
     return made
 
 
-def ac_share(pairs: Sequence[tuple[Quarter, Flow]]) -> float:
+def ac_share(quarters: Quarters, flows: FlowColumns) -> float:
     """What of the panels' energy reaches the house: 1 where it is measured in AC, less behind a hybrid's inverter.
 
     Learnt from quarters in which the sun shone and the battery rested.
     """
     sun, used = 0.0, 0.0
-    for quarter, flow in pairs:
-        pv, load = flow.pv_wh, flow.load_wh
-        moved = (flow.charge_wh or 0.0) + (flow.discharge_wh or 0.0)
-        if pv is None or load is None or pv < _SUNNY_WH or moved > _RESTS * pv:
+    for n, pv in enumerate(flows.pv_wh):
+        load = flows.load_wh[n]
+        moved = or_0(flows.charge_wh[n]) + or_0(flows.discharge_wh[n])
+        if math.isnan(pv) or math.isnan(load) or pv < _SUNNY_WH or moved > _RESTS * pv:
             continue
         sun += pv
-        used += load + (flow.car_wh or 0.0) + quarter.export_wh - quarter.import_wh
+        used += load + or_0(flows.car_wh[n]) + quarters.export_wh[n] - quarters.import_wh[n]
     return min(max(used / sun, _LEAST_SHARE), 1.0) if sun > _ENOUGH_WH else _USUAL_SHARE
 
 
-def without_battery(rows: Sequence[Known]) -> list[Quarter]:
+def without_battery(rows: Known) -> Netted:
     """Sun and car as they were, and nothing stored."""
-    return [_netted(row.quarter.interval, row.net_wh) for row in rows]
+    return Netted(rows, rows.net_wh)
 
 
-def without_sun(rows: Sequence[Known]) -> list[Quarter]:
+def without_sun(rows: Known) -> Netted:
     """All that was consumed, bought."""
-    return [_netted(row.quarter.interval, max(row.net_wh + row.pv_wh, 0.0)) for row in rows]
+    return Netted(
+        rows, (max(net + pv, 0.0) for net, pv in zip(rows.net_wh, rows.pv_wh, strict=True))
+    )
 
 
 def without_us(
-    rows: Sequence[Known], battery: BatterySpec | None, car_power_w: float
-) -> tuple[list[Quarter], list[float]]:
+    rows: Known, battery: BatterySpec | None, car_power_w: float
+) -> tuple[Netted, array[float]]:
     """The inverter's own rule, and a car that never waits; beside it what would be stored more after each, Wh."""
-    moved = _cars_at_once(rows, car_power_w)
+    nets = array(
+        "d", (n + car for n, car in zip(rows.net_wh, _cars_at_once(rows, car_power_w), strict=True))
+    )
+    more = array("d", bytes(8 * len(rows)))
     if battery is None:
-        nets = [row.net_wh + car for row, car in zip(rows, moved, strict=True)]
-        made = [_netted(row.quarter.interval, net) for row, net in zip(rows, nets, strict=True)]
-        return made, [0.0] * len(rows)
-    first = next((row.stored_wh for row in rows if row.stored_wh is not None), None)
+        return Netted(rows, nets), more
+    first = next((wh for wh in rows.stored_wh if not math.isnan(wh)), None)
     stored = battery.reserve_wh if first is None else first
-    made, more = [], []
-    for row, car in zip(rows, moved, strict=True):
-        hours = row.quarter.interval.hours
-        net = row.net_wh + car
+    for n, net in enumerate(nets):
+        hours = rows.hours(n)
         given = own_rule(net, stored, hours, battery)
         change = battery.change_wh(given, hours) - battery.standby_w * hours
         stored = min(max(stored + change, 0.0), battery.capacity_wh)
-        made.append(_netted(row.quarter.interval, net - given))
-        more.append(0.0 if row.stored_wh is None else stored - row.stored_wh)
-    return made, more
+        nets[n] = net - given
+        more[n] = or_0(stored - rows.stored_wh[n])
+    return Netted(rows, nets), more
 
 
 def own_rule(net_wh: float, stored_wh: float, hours: float, battery: BatterySpec) -> float:
@@ -114,28 +150,21 @@ def own_rule(net_wh: float, stored_wh: float, hours: float, battery: BatterySpec
     return -min(-net_wh, battery.max_charge_w * hours, room)
 
 
-def _cars_at_once(rows: Sequence[Known], power_w: float) -> list[float]:
+def _cars_at_once(rows: Known, power_w: float) -> array[float]:
     """By quarter, what the car would have taken more (+) or less (-): each stay's energy from its first quarter on."""
-    change = [0.0] * len(rows)
+    change = array("d", bytes(8 * len(rows)))
     at = 0
     while at < len(rows):
-        if not rows[at].plugged:
+        if not rows.plugged[at]:
             at += 1
             continue
         end = at
-        while end < len(rows) and rows[end].plugged:
+        while end < len(rows) and rows.plugged[end]:
             end += 1
-        left = sum(row.car_wh for row in rows[at:end])
+        left = sum(rows.car_wh[at:end])
         for i in range(at, end):
-            taken = (
-                min(left, power_w * rows[i].quarter.interval.hours) if power_w else rows[i].car_wh
-            )
+            taken = min(left, power_w * rows.hours(i)) if power_w else rows.car_wh[i]
             left -= taken
-            change[i] = taken - rows[i].car_wh
+            change[i] = taken - rows.car_wh[i]
         at = end
     return change
-
-
-def _netted(interval: Interval, net_wh: float) -> Quarter:
-    whole = round(net_wh)
-    return Quarter(interval, max(whole, 0), max(-whole, 0))

@@ -1,4 +1,4 @@
-"""What a bridge's sheet may say, as msgspec structs: where a device's values stand in its JSON."""
+"""What a bridge's sheet may say, as msgspec structs: where a device's values stand in its JSON, and how it is switched."""
 
 from __future__ import annotations
 
@@ -37,6 +37,21 @@ class Reading(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     ask: str = ""
 
 
+class Switch(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The paths that switch it. ``on`` has ``{seconds}``, after which the device goes off by itself: without that none is switched."""
+
+    on: str
+    off: str
+
+    def __post_init__(self) -> None:
+        if "{seconds}" not in self.on:
+            raise ValueError("switch.on needs {seconds}: what nobody renews must go off by itself")
+
+    def on_for(self, seconds: int) -> str:
+        """The path that switches on for so long."""
+        return self.on.replace("{seconds}", str(seconds))
+
+
 class Source(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where facts are published."""
 
@@ -51,7 +66,7 @@ class BridgeSheet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     title: str
     transport: Literal["http", "mqtt", "ocpp"]
     sources: list[Source]
-    kind: Literal["meter", "inverter", "hybrid", "charger"] | None = None
+    kind: Literal["meter", "inverter", "hybrid", "charger", "heater"] | None = None
     about: str = ""
     port: int = 80
     ask: str = ""
@@ -60,6 +75,7 @@ class BridgeSheet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     token: bool = False
     readings: dict[str, Reading] = field(default_factory=dict)
     each: Reading | None = None
+    switch: Switch | None = None
 
     @property
     def evidence(self) -> str:

@@ -34,6 +34,8 @@ LAYOUT = (
     "charger_power_w",
     "charger_energy_wh",
     "charger_session_wh",
+    "heat_power_w",
+    "heat_temperature_c",
 )
 STATES = ("idle", "plugged", "charging", "error")
 END = FIRST + WORDS * len(LAYOUT)

@@ -59,13 +59,13 @@ def taken(values: Values, asked: Asked, document: Any, clock: Clock) -> None:
 
 async def ask_for_ever(device: DeviceSettings, values: Values, clock: Clock) -> None:
     """One HTTP device."""
-    own, http = sheet(device.profile), BoundedHttp(_tls(device), BridgeError, MOST_BYTES)
+    own, http = sheet(device.profile), BoundedHttp(tls_of(device), BridgeError, MOST_BYTES)
     availability = Availability(device.name)
     try:
         async for _ in every(clock, own.poll_s):
             try:
                 for asked in asked_of(device):
-                    taken(values, asked, await _answer(http, device, asked.ask), clock)
+                    taken(values, asked, await answer(http, device, asked.ask), clock)
                 availability.back()
             except BridgeError as error:
                 availability.lost(error)
@@ -73,7 +73,8 @@ async def ask_for_ever(device: DeviceSettings, values: Values, clock: Clock) -> 
         await http.close()
 
 
-async def _answer(http: BoundedHttp, device: DeviceSettings, ask: str) -> Any:
+async def answer(http: BoundedHttp, device: DeviceSettings, ask: str) -> Any:
+    """What the device says to one request; raises BridgeError."""
     where = f"device {device.name!r}: token_file"
     token = (credential(f"device_{device.name}", device.token_file, where) or "").strip()
     headers = {"Authorization": f"Bearer {token}"} if token else {}
@@ -122,5 +123,6 @@ async def listen_for_ever(
         await clock.sleep(backoff.next())
 
 
-def _tls(device: DeviceSettings) -> ssl.SSLContext:
+def tls_of(device: DeviceSettings) -> ssl.SSLContext:
+    """What its certificate is checked with."""
     return ssl.create_default_context(cafile=str(device.ca_file) if device.ca_file else None)

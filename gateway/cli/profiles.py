@@ -81,8 +81,12 @@ def _rows() -> Iterator[dict[str, Any]]:
             "kind": one.kind or "any",
             "for": one.title,
             "evidence": one.evidence,
-            "dead_man": "heartbeat" if one.transport == "ocpp" else "",
-            "steers": ["charge_current_a"] if one.transport == "ocpp" else [],
+            "dead_man": "heartbeat" if one.transport == "ocpp" or one.switch else "",
+            "steers": ["charge_current_a"]
+            if one.transport == "ocpp"
+            else ["heat_power_w"]
+            if one.switch
+            else [],
             "over": one.transport,
             "family": True,
         }
@@ -91,7 +95,8 @@ def _rows() -> Iterator[dict[str, Any]]:
 def _bridged(told: BridgeSheet) -> Iterator[str]:
     """All that a bridge's sheet says, for a person."""
     yield f"{told.key}: {told.title}"
-    yield f"evidence: {told.evidence}; {'dials in by OCPP and is steered' if told.transport == 'ocpp' else f'read over {told.transport.upper()}, never steered'}"
+    how = f"read over {told.transport.upper()}, {'switched by it too' if told.switch else 'never steered'}"
+    yield f"evidence: {told.evidence}; {'dials in by OCPP and is steered' if told.transport == 'ocpp' else how}"
     yield f"\n{told.about.strip()}\n"
     for metric, reading in told.readings.items():
         yield f"reads {metric:22} from {reading.ask or told.ask}, {reading.unit or 'a word'}"

@@ -140,7 +140,7 @@ def _account(
     from datetime import UTC, datetime
 
     from gateway.bill.fees import demand_money, fees_money
-    from gateway.bill.home import published_prices
+    from gateway.bill.home import PublishedPrices
     from gateway.errors import ConfigError
     from gateway.market.account import RetailPrices, book_of, statement
     from gateway.market.retail import retail_prices
@@ -160,7 +160,7 @@ def _account(
     last = last or max(span.end for span in spans)
     if settings is None:
         return statement(book, first, last, lambda _: RetailPrices(None, None)), book
-    prices = retail_prices(settings.tariff, zone, published_prices(book, settings.tariff))
+    prices = retail_prices(settings.tariff, zone, PublishedPrices(book, settings.tariff))
     fees = fees_money(settings.tariff, zone, first, last)
     fees += demand_money(settings.tariff, zone, book.metered.values())
     return statement(book, first, last, prices, settings.tariff.currency, fees), book

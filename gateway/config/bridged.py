@@ -42,6 +42,11 @@ def names_values(profile: str) -> bool:
     return "each" in _told(profile)
 
 
+def is_steered(profile: str) -> bool:
+    """Whether it can be told what to do: a charger that dials in, a plug that goes off by itself."""
+    return bool(_told(profile)["transport"] == "ocpp" or "switch" in _told(profile))
+
+
 def usual_port(profile: str) -> int:
     """Where it answers if nobody says otherwise."""
     return int(_told(profile).get("port", 80))

@@ -184,7 +184,7 @@ class DeviceSettings(Part):
         return self.model_copy(update={"port": bridged.usual_port(self.profile)})
 
     def through_bridge(self, unit: int, port: int) -> DeviceConfig:
-        """As the guard reads it: a unit of the bridge's own server. Only what dials in by OCPP is steered."""
+        """As the guard reads it: a unit of the bridge's own server. Most of them are only read."""
         key = bridged.guard_profile(self.profile, self.values)
         return DeviceConfig(
             self.name,
@@ -192,7 +192,7 @@ class DeviceSettings(Part):
             bridged.HOST,
             port,
             unit,
-            steer=self.steer if self.profile == OCPP else "never",
+            steer=self.steer if bridged.is_steered(self.profile) else "never",
             role=self.role,
             phases=self.phases,
         )

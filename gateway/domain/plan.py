@@ -16,6 +16,7 @@ from gateway.domain.intervals import Interval
 from gateway.domain.price import PriceSource, Quote
 
 Curve = tuple[tuple[float, float], ...]  # AC W and one-way efficiency there
+NO_LIMIT_W = 1e9  # more than any connection carries
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ class Outlook:
 
     ``transitions[k][j]`` is the chance that scenario k of one interval is followed by scenario j of
     the next (rows sum to 1; empty: independent); ``scenario_weights`` are the chances in the first
-    interval, given what is known now (empty: equal).
+    interval, given what is known now (empty: equal). ``announced_w`` are the limits of export and import that
+    hold for a time: by interval, `NO_LIMIT_W` where there is none (empty: none at all).
     """
 
     now: datetime
@@ -159,10 +161,27 @@ class Outlook:
     offer_intervals: int = 5  # how many coming intervals the market takes offers for
     trading: bool = False  # surplus can be sold at the market price when that is above export_price
     car_from_battery: bool = False  # whether control lets the battery feed a car
+    announced_w: tuple[tuple[float, float], ...] = ()
     caution: float = 0.0  # 1: no whole day of the home is known; less while its forecasts' errors are not; 0: they are
     values_only: bool = (
         False  # of the plan only the values of the intervals that take offers are wanted
     )
+
+    def export_limits_w(self) -> list[float | None]:
+        """Most that may be fed in, by interval."""
+        return self._limits_w(self.export_limit_w, 0)
+
+    def import_limits_w(self) -> list[float | None]:
+        """Most that may be drawn, by interval."""
+        return self._limits_w(self.import_limit_w, 1)
+
+    def _limits_w(self, always_w: float | None, side: int) -> list[float | None]:
+        if not self.announced_w:
+            return [always_w] * len(self.forecasts)
+        both = (
+            min(a[side], NO_LIMIT_W if always_w is None else always_w) for a in self.announced_w
+        )
+        return [None if w >= NO_LIMIT_W else w for w in both]
 
 
 @dataclass(frozen=True, slots=True)

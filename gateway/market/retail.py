@@ -20,7 +20,7 @@ def retail_prices(
 ) -> Prices:
     """The retailer's prices of any interval, rounded to ticks.
 
-    ``published`` are those of the account (`gateway.bill.home.published_prices`): a tariff that follows
+    ``published`` are those of the account (`gateway.bill.home.PublishedPrices`): a tariff that follows
     the market has no price in an interval for which nothing was published.
     """
     rules = TariffRules(tariff, zone)

@@ -14,10 +14,8 @@ from gateway.domain.plan import BatterySpec, ValueCurve
 from gateway.openadr.documents import ENDLESS, Event
 from gateway.openadr.holding import Holding, energy_wh, holding, holdings, power_w
 
-LIMITS: dict[str, Direction] = {
-    "IMPORT_CAPACITY_LIMIT": "import",
-    "EXPORT_CAPACITY_LIMIT": "export",
-}
+IMPORT_LIMIT, EXPORT_LIMIT = "IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"
+LIMITS: dict[str, Direction] = {IMPORT_LIMIT: "import", EXPORT_LIMIT: "export"}
 DISPATCH, CHARGE = "DISPATCH_SETPOINT", "CHARGE_STATE_SETPOINT"
 KINDS = (*LIMITS, DISPATCH, CHARGE)
 PRICES = ("PRICE", "EXPORT_PRICE", "GHG")  # a price feed's

@@ -25,7 +25,7 @@ from gateway.domain.plan import (
 )
 from gateway.forecasts.history import Array
 from gateway.planner.horizon import Horizon
-from gateway.planner.induction import Problem, coarsened, graded, marginal_values
+from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
 from gateway.planner.schedule import (
     DispatchInterval,
     ValueIntegral,
@@ -126,10 +126,11 @@ def _charges(
     late = EARLIER * np.arange(count)
     net = coming.load_wh[:count, 1] - coming.pv_wh[:count, 1] + taken[:count]
     columns = net, coming.bought.expected[:count] + late, coming.sold.expected[:count] + late
-    limit_w = outlook.import_limit_w
+    limits_w = outlook.import_limits_w()[:count]
+    rest = zip(hours.tolist(), *(c.tolist() for c in columns), limits_w, strict=True)
     steps = [
         DispatchInterval(h, net_wh, buy, sell, None, limit_w)
-        for h, net_wh, buy, sell in zip(hours.tolist(), *(c.tolist() for c in columns), strict=True)
+        for h, net_wh, buy, sell, limit_w in rest
     ]
     store, charged, made = _as_battery(car, car.max_power_w), 0.0, []
     found = all_levels(steps, grid, rows, store)
@@ -210,7 +211,7 @@ def _car_problem(
     """The home's problem up to departure, with the need as end value."""
     steps = hours.size
     net = problem.net_wh[:steps, 1:2]
-    if outlook.import_limit_w is not None:  # leave room under the fuse for more load than expected
+    if problem.import_limit_w is not None:  # leave room under the fuse for more load than expected
         high = [f.load_wh[2] - f.pv_wh[0] for f in outlook.forecasts[:steps]]
         net = (np.array(high) + taken[:steps])[:, None]
     late = EARLIER * np.arange(steps)[:, None]
@@ -227,6 +228,8 @@ def _car_problem(
         export_price=problem.export_price[:steps] + late,
         end_value=end,
         export_limit_w=None,
+        import_limit_w=first_of(problem.import_limit_w, steps),
+        announced_w=None,
         resell=True,
         impatience=0.0,
     )

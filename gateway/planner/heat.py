@@ -26,7 +26,7 @@ from gateway.domain.plan import (
 from gateway.forecasts.history import Array
 from gateway.planner.car import MISSED, best_charge, plugged_hours, price_values
 from gateway.planner.horizon import Horizon
-from gateway.planner.induction import Problem, coarsened, graded, marginal_values
+from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
 from gateway.planner.schedule import DispatchInterval, ValueIntegral
 
 _POINTS = 33
@@ -103,13 +103,14 @@ def _one(
         detailed,
     )
     integrals = ValueIntegral.of_rows(grid, found.expected)
+    limits_w = outlook.import_limits_w()
     left = 0.0  # of what was heated so far, at the time
     for t, f in enumerate(forecasts[:steps]):
         net = f.load_wh[1] - f.pv_wh[1] + float(taken[t])
         r = float(kept[t])
         step = DispatchInterval(
             float(hours[t]) * r, net * r, f.import_price / r, f.export_price / r, None,
-            outlook.import_limit_w,
+            limits_w[t],
         )  # fmt: skip
         wh = best_charge(integrals[t], left, step, need)
         left, energy[t] = left + wh, wh / r
@@ -146,6 +147,8 @@ def _problem(
         export_price=problem.export_price[:steps] / r,
         end_value=end,
         export_limit_w=None,
+        import_limit_w=first_of(problem.import_limit_w, steps),
+        announced_w=None,
         resell=True,
         impatience=0.0,
     )

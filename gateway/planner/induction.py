@@ -30,6 +30,7 @@ from gateway.domain.plan import BatterySpec, Curve
 
 Array = NDArray[np.float64]
 Array32 = NDArray[np.float32]
+LimitW = float | Array | None  # at all times, or by interval [T, 1]
 
 NEVER = 1e7  # per MWh: dearer than any price, so that the reserve is kept
 
@@ -62,14 +63,16 @@ class Problem:
     export_price: Array  # [T, K]
     transitions: Array  # [K, K]
     end_value: Array  # [S]
-    export_limit_w: float | None
-    import_limit_w: float | None
+    export_limit_w: LimitW
+    import_limit_w: LimitW
     resell: bool = True  # False: stored energy may not be exported
     most_out_wh: Array | None = (
         None  # [T, N]: most AC Wh that the battery may give; None: its power
     )
     impatience: float = IMPATIENCE  # a quarter-hour
     spans: tuple[int, ...] = ()  # how many intervals each row stands for; empty: one
+    announced_w: LimitW = None  # import limits that hold for a time
+    beyond_price: float = 0.0  # of a MWh that is imported beyond them
 
 
 def energy_grid(spec: BatterySpec, points: int = 96) -> Array:
@@ -159,6 +162,11 @@ def coarsened(problem: Problem, spans: Sequence[int]) -> Problem:
         result: Array = summed(values) / sizes[:, None]
         return result
 
+    def least(limit: LimitW) -> LimitW:
+        return (
+            np.minimum.reduceat(limit, begins, axis=0) if isinstance(limit, np.ndarray) else limit
+        )
+
     return replace(
         problem,
         hours=summed(problem.hours),
@@ -166,8 +174,16 @@ def coarsened(problem: Problem, spans: Sequence[int]) -> Problem:
         import_price=mean(problem.import_price),
         export_price=mean(problem.export_price),
         most_out_wh=None if problem.most_out_wh is None else summed(problem.most_out_wh),
+        export_limit_w=least(problem.export_limit_w),
+        import_limit_w=least(problem.import_limit_w),
+        announced_w=least(problem.announced_w),
         spans=tuple(spans),
     )
+
+
+def first_of(limit: LimitW, count: int) -> LimitW:
+    """The limit of the first intervals."""
+    return limit[:count] if isinstance(limit, np.ndarray) else limit
 
 
 def graded(count: int, grades: Sequence[tuple[int, int]], fine: int) -> list[int]:
@@ -316,6 +332,16 @@ def interval_slopes(problem: Problem, spec: BatterySpec) -> Slopes:
     from_grid = buy / eta_bought[:, :, None]
     from_surplus = sell / eta_store[:, :, None]
     q2 = np.where(short[:, :, None], import_gain, from_surplus)
+    if problem.announced_w is not None:
+        # The first Wh given keep the limit; then the house is covered, and nothing is sold beside that.
+        beyond = np.minimum(np.maximum(net - problem.announced_w * hours, 0.0), cover)
+        over = beyond > 0
+        k1 = np.where(over, -beyond / eta_cover, k1)
+        down = np.where(over, cover / eta_cover, down)
+        each = over[:, :, None]
+        export_gain = np.where(each, q2, export_gain)
+        q2 = np.where(each, np.maximum(q2, problem.beyond_price), q2)
+        from_grid = np.where(each, np.maximum(q2, from_grid), from_grid)
     lengths = (k1 + down, k2 - k1, up - k2)
     slopes = concave((export_gain, q2, from_grid), lengths, pool=problem.resell)
     q1, q2, q3 = (q.astype(np.float32)[..., None] for q in slopes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -23,6 +23,7 @@ from gateway.tariff import TariffRules, Terms
 _BELOW_PEAK = 0.95
 _SOME_CAUTION = 0.5
 _TRIED = 3 * DAY  # quarter-hours of load: from then on the forecasts' errors are known
+AnnouncedLimits = Callable[[Interval], tuple[float, float]]
 USUAL_IMPORT, USUAL_EXPORT = 200.0, 50.0  # per MWh, of a household anywhere
 
 
@@ -61,6 +62,7 @@ class Home:
     month_peak_w: float = 0.0  # highest quarter-hour import of this local month, for demand charges
     car_from_battery: bool = False  # the owner lets the battery feed a car
     heaters: tuple[HeatNeed, ...] = ()
+    announced: AnnouncedLimits | None = None  # most W of export and import in an interval to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,7 @@ def outlook_from(
         heaters=home.heaters,
         export_limit_w=home.export_limit_w,
         import_limit_w=_import_limit(home, tariff, (load, pv), now),
+        announced_w=() if home.announced is None else tuple(map(home.announced, intervals)),
         lot_wh=options.lot_wh,
         quantity_quantile=options.quantity_quantile,
         transitions=tuple(tuple(row) for row in market.transitions.tolist()),

@@ -290,18 +290,19 @@ def _steps(outlook: Outlook, coming: Horizon, car_wh: Sequence[float]) -> list[D
         sold = np.maximum(sold, coming.market_price)
     net = coming.load_wh[:, 1] - coming.pv_wh[:, 1] + np.asarray(car_wh)
     alone = [0.0] * len(coming) if outlook.car_from_battery else car_wh
-    limits = (outlook.export_limit_w, outlook.import_limit_w, None)
     columns = zip(
         coming.hours.tolist(),
         net.tolist(),
         coming.bought.expected.tolist(),
         sold.tolist(),
+        outlook.export_limits_w(),
+        outlook.import_limits_w(),
         alone,
         strict=True,
     )
     return [
-        DispatchInterval(hours, net_wh, buy, sell, *limits, car)
-        for hours, net_wh, buy, sell, car in columns
+        DispatchInterval(hours, net_wh, buy, sell, out_w, in_w, None, car)
+        for hours, net_wh, buy, sell, out_w, in_w, car in columns
     ]
 
 
@@ -339,18 +340,19 @@ def _moves(
 def _all_limits(
     steps: Sequence[DispatchInterval], spec: BatterySpec
 ) -> list[tuple[float, float, float, float]]:
-    """`PowerLimits` of every interval at once; what may be exported is left out. The grid's limits are those of the first."""
+    """`PowerLimits` of every interval at once; what may be exported is left out."""
     hours, net, alone = np.array([(c.hours, c.net_wh, c.car_alone_wh) for c in steps]).T
-    first = steps[0]
     most_out = spec.max_discharge_w * hours
     served = np.minimum(most_out, np.maximum(net - alone, 0.0))
-    never = np.full(hours.size, inf)
-    export_w, import_w = first.export_limit_w, first.import_limit_w
+    export_w, import_w = (
+        np.array([inf if w is None else w for w in each])
+        for each in zip(*((c.export_limit_w, c.import_limit_w) for c in steps), strict=True)
+    )
     columns = (
         np.where(alone > 0, served, most_out),
         spec.max_charge_w * hours,
-        never if export_w is None else net + export_w * hours,
-        -never if import_w is None else net - import_w * hours,
+        net + export_w * hours,
+        net - import_w * hours,
     )
     return list(zip(*(c.tolist() for c in columns), strict=True))
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from gateway.domain.plan import (
+    NO_LIMIT_W,
     BatterySpec,
     Outlook,
     Plan,
@@ -20,6 +21,7 @@ from gateway.planner.careful import bounds, held_by_price, held_means
 from gateway.planner.heat import HeatPlans, beside_heat, heat_plans, with_heat
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import (
+    LimitW,
     Problem,
     coarsened,
     energy_grid,
@@ -35,6 +37,7 @@ _GRADES = ((0, 1), (16, 2), (48, 4), (96, 8))
 # Of the 0.1, 0.5 and 0.9 quantiles, and of a day without sun: the past week's errors do not know it, and
 # a planner who is sure of the afternoon's sun exports the morning's. With it that can cost something.
 _NET_WEIGHTS = np.array([0.25, 0.5, 0.22, 0.03])
+_BEYOND = 10.0  # times the dearest import: what a MWh beyond an announced limit is taken to cost
 _DULL = 0.1  # of the expected PV, under heavy cloud
 
 
@@ -100,6 +103,7 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
     exports, count = coming.sold.scenarios, coming.market_scenarios.shape[1]
     if outlook.trading:  # an offer is filled where the market pays more than the retailer
         exports = np.maximum(exports, coming.market_scenarios)
+    export_w, import_w, announced_w = _limits(outlook)
     problem = Problem(
         hours=coming.hours,
         net_wh=_net_cases(coming.load_wh, coming.pv_wh),
@@ -108,11 +112,27 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
         export_price=exports,
         transitions=np.array(outlook.transitions or [[1 / count] * count] * count),
         end_value=np.zeros(1),
-        export_limit_w=outlook.export_limit_w,
-        import_limit_w=outlook.import_limit_w,
+        export_limit_w=export_w,
+        import_limit_w=import_w,
         resell=not any(coming.flat_night),
+        announced_w=announced_w,
+        beyond_price=_BEYOND * float(np.abs(coming.bought.expected).max()),
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
+
+
+def _limits(outlook: Outlook) -> tuple[LimitW, LimitW, LimitW]:
+    """Of export and import, and the announced ones of import: by interval where some are announced."""
+    export_w, import_w = outlook.export_limit_w, outlook.import_limit_w
+    if not outlook.announced_w:
+        return export_w, import_w, None
+    out, into = (column[:, None] for column in np.array(outlook.announced_w).T)
+    announced = into if (into < NO_LIMIT_W).any() else None
+    return _both(export_w, out), _both(import_w, into), announced
+
+
+def _both(always_w: float | None, announced_w: Array) -> Array:
+    return announced_w if always_w is None else np.minimum(announced_w, always_w)
 
 
 def heat_plans_of(outlook: Outlook) -> HeatPlans:

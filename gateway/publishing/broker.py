@@ -1,4 +1,4 @@
-"""The wire to the broker; the only file that knows an MQTT library.
+"""The wire to the broker; with `gateway.publishing.mqtt_client` all that knows an MQTT library.
 
 Its errors leave as `BrokerError` with a reason that says what a person can do about it.
 """
@@ -8,11 +8,12 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -21,20 +22,23 @@ from gateway.config.agent_settings import Mqtt
 from gateway.config.secrets import credential
 from gateway.config.tls import client_tls
 from gateway.errors import BrokerError, ConfigError
-from gateway.publishing.packet_limit import MOST_BYTES, PacketLimit
+from gateway.publishing.mqtt_client import HUNG_UP, Client, Hear
+from gateway.publishing.packet_limit import MOST_BYTES
 from gateway.publishing.topics import Message
 
-Hear = Callable[[str, bytes, bool], None]  # topic, payload, whether it was retained
-
 ANSWER_S = 5.0  # an acknowledgement that takes longer counts as a lost broker
-_MOST_HEARD = 2000  # not yet looked at; a previous run's retained topics come all at once
 _KEEPALIVE_S = 15
 
 # Small messages and an acknowledgement to wait for: with Nagle's algorithm each round takes 40 ms.
 _NO_DELAY = (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 _PROTOCOLS = {"3.1.1": aiomqtt.ProtocolVersion.V311, "5": aiomqtt.ProtocolVersion.V5}
 _FAILURE = 128  # from here on a reason code says no (SUBACK of 3.1.1 and 5)
-_REFUSED = {4, 5, 134, 135}  # CONNACK codes: bad user name or password, not authorised (3.1.1, 5)
+_REFUSED = {
+    4,
+    5,
+    134,
+    135,
+}  # of an answer to our hello (CONNACK): bad user name or password, not authorised (3.1.1, 5)
 
 _quiet = logging.getLogger("mqtt.library")  # it logs each failure; we say once what is lost
 _quiet.setLevel(logging.CRITICAL)
@@ -43,7 +47,7 @@ _quiet.setLevel(logging.CRITICAL)
 class Broker:
     """One connection that stands. Every method raises BrokerError when it does not any more."""
 
-    def __init__(self, client: _Client, settings: Mqtt) -> None:
+    def __init__(self, client: Client, settings: Mqtt) -> None:
         self._client, self._settings = client, settings
 
     async def publish_all(self, messages: Sequence[Message]) -> None:
@@ -63,7 +67,7 @@ class Broker:
     async def until_lost(self) -> None:
         """Wait; raises BrokerError when the connection is lost."""
         with _translated(self._settings):
-            async for _ in self._client.messages:  # none come here: `_Client` hands them on itself
+            async for _ in self._client.messages:  # none come here: `Client` hands them on itself
                 pass
 
 
@@ -75,7 +79,7 @@ async def connection(
 
     Raises ConfigError for a secret or certificate that cannot be used.
     """
-    client = _Client(
+    client = Client(
         hear or _ignore,
         settings.host,
         settings.port,
@@ -113,36 +117,6 @@ def _ignore(_topic: str, _payload: bytes, _retained: bool) -> None:
     """Nobody listens."""
 
 
-class _Client(aiomqtt.Client):
-    """aiomqtt waits for each message with a task, in both directions; this waits once for many.
-
-    It reaches into both libraries at two places that have no door of their own: what is received, and
-    where bytes come from. The tests against a real broker see when they change.
-    """
-
-    def __init__(self, hear: Hear, hostname: str, port: int, **options: Any) -> None:
-        super().__init__(hostname, port, **options)
-        self._hear = hear
-        limit = PacketLimit(self._client._sock_recv)
-        self._client._sock_recv = limit.recv  # type: ignore[method-assign]
-
-    def _on_message(self, client: Any, userdata: Any, message: Any) -> None:
-        """The library would queue it, and drop what does not fit."""
-        self._hear(message.topic, bytes(message.payload or b""), bool(message.retain))
-
-    async def publish_all(self, messages: Sequence[Message]) -> None:
-        """Send in order of QoS; return when the last is acknowledged, and so all before it.
-
-        A broker must acknowledge in the order in which it received (MQTT 3.1.1, 4.6). One that
-        does not counts as lost, and everything is sent again.
-        """
-        *others, last = sorted(messages, key=lambda message: message.qos)
-        sent = [self._client.publish(*message) for message in others]
-        await self.publish(*last)
-        if not all(message.rc == 0 and message.is_published() for message in sent):
-            raise aiomqtt.MqttError("the broker does not acknowledge in order")
-
-
 def password(settings: Mqtt) -> str | None:
     """The broker's password, or None for a broker without."""
     password = credential("mqtt_password", settings.password_file, "mqtt.password_file")
@@ -174,11 +148,10 @@ class BrokerRefusedError(BrokerError):
 
 
 def _is_refused(error: BaseException) -> bool:
-    return isinstance(error, aiomqtt.MqttCodeError) and _code(error) in _REFUSED
-
-
-def _code(error: aiomqtt.MqttCodeError) -> Any:
-    return getattr(error.rc, "value", error.rc)
+    """The library's own errors have the same numbers as the broker's words."""
+    if not isinstance(error, MqttConnectError):
+        return False
+    return getattr(error.rc, "value", error.rc) in _REFUSED
 
 
 def _reason(error: BaseException, settings: Mqtt) -> str:
@@ -190,8 +163,9 @@ def _reason(error: BaseException, settings: Mqtt) -> str:
         return f"TLS does not fit (mqtt.tls, mqtt.ca_file, mqtt.cert_file): {text}"
     if settings.tls and "reset" in text:
         return f"{text}; perhaps this port has no TLS (mqtt.tls, mqtt.port)"
-    if "timed out" in text and not settings.tls:
+    silent = "timed out" in text or text == HUNG_UP
+    if silent and not settings.tls:
         return "it does not answer; perhaps it wants TLS (mqtt.tls = true)"
-    if "timed out" in text and settings.cert_file is None:
+    if silent and settings.cert_file is None:
         return "it does not answer; perhaps it asks for our certificate (mqtt.cert_file)"
-    return text
+    return "the connection ended" if text.startswith("Disconnected during") else text

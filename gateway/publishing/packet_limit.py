@@ -11,14 +11,15 @@ from collections.abc import Callable
 
 # Topic (at most 64 KiB), packet number and the largest command fit in, whatever a sender does.
 MOST_BYTES = 128 * 1024
-_PUBLISH = 3
+_PUBLISH, _ABOVE_QOS_1 = 3, 0x04
 _CHUNK, _CHUNKS = 65536, 64  # thrown away at once; then others have their turn
 
 
 class PacketLimit:
     """Stands between a socket's ``recv`` and who reads packets from it; both raise BlockingIOError.
 
-    Only PUBLISH is cut. Another packet beyond the limit is no MQTT broker's: ConnectionError.
+    Only PUBLISH is cut. Another packet beyond the limit is no MQTT broker's, nor is a length without an end or a message
+    of QoS 2, which we never ask for (the library would keep each until the broker completes it): ConnectionError.
     """
 
     def __init__(self, recv: Callable[[int], bytes], most: int = MOST_BYTES) -> None:
@@ -61,9 +62,14 @@ class PacketLimit:
                 return False
             self._header += byte
         kind, length = self._header[0], _length(self._header[1:])
+        endless = self._header[-1] & 0x80
         self._header.clear()
+        if endless:
+            raise ConnectionError("a length of more than four bytes")
         if length > self._most and kind >> 4 != _PUBLISH:
             raise ConnectionError(f"a packet of {length} bytes is no message")
+        if kind >> 4 == _PUBLISH and kind & _ABOVE_QOS_1:
+            raise ConnectionError("a message of a QoS that we did not ask for")
         self._pass = min(length, self._most)
         self._drop = length - self._pass
         self._ready = bytes([kind]) + encoded_length(self._pass)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
@@ -104,11 +105,20 @@ class History:
 
     def flows(self, since: datetime, until: datetime) -> list[Flow]:
         """The flows of the quarter-hours that start in the half-open span, in order."""
-        sql = "SELECT * FROM flow WHERE time >= ? AND time < ? ORDER BY time"
-        stored = [_flow(*row) for row in self._ask(sql, _stamp(since), _stamp(until))]
-        waiting = [f for f in self._flows if since <= f.interval.start < until]
-        found = {f.interval.start: f for f in chain(stored, waiting)}
-        return [found[at] for at in sorted(found)]
+        return sorted(self.each_flow(since, until), key=lambda flow: flow.interval.start)
+
+    def each_flow(self, since: datetime, until: datetime) -> Iterator[Flow]:
+        """The same one by one and in no order, for who looks at months: to be read at once, to its end."""
+        waiting = {f.interval.start: f for f in self._flows if since <= f.interval.start < until}
+        yield from waiting.values()
+        sql = "SELECT * FROM flow WHERE time >= ? AND time < ?"
+        try:
+            for row in self._db.execute(sql, (_stamp(since), _stamp(until))):
+                flow = _flow(*row)
+                if flow.interval.start not in waiting:
+                    yield flow
+        except sqlite3.Error as error:
+            self._availability.lost(error)
 
     def minutes(self, since: datetime, until: datetime) -> list[Minute]:
         """The minutes of the half-open span in order, those not yet written among them."""

@@ -9,7 +9,6 @@ start reads only what follows the last one.
 
 from __future__ import annotations
 
-import copy
 import json
 import logging
 import sqlite3
@@ -225,9 +224,8 @@ class Journal:
 
     def _add_checkpoint(self, time: datetime) -> None:
         """Chain in the state after forgetting old intervals. It may wait: a failure is no loss."""
-        trial = copy.copy(self.book)
-        trial.forget(time)
-        state = checkpoint.dump(trial)
+        self.book.forget(time)  # what a checkpoint does when it is read
+        state = checkpoint.dump(self.book)
         body = {"format": checkpoint.FORMAT, "state_sha256": checkpoint.digest(state)}
         entry = Entry(self._last_seq + 1, time, "checkpoint", body)
         digest = chained(self._last_hash, entry)
@@ -242,7 +240,6 @@ class Journal:
             self._checkpoint_seq += self._every // 10 + 1  # not again at the very next entry
             return
         self._last_seq, self._last_hash, self._checkpoint_seq = entry.seq, digest, entry.seq
-        self.book.add(entry)
 
     def _insert(self, entry: Entry, digest: str) -> None:
         self._db.execute(

@@ -59,6 +59,11 @@ class Rows(MutableMapping[K, V]):
         """Those that are not packed."""
         return (row for row in self._rows.values() if not isinstance(row, _Packed))
 
+    def body(self, key: K) -> Mapping[str, Any]:
+        """The row's plain values by name; of a packed one without making the row."""
+        held = self._rows[key]
+        return self._values(held) if isinstance(held, _Packed) else self._body(held)
+
     def aged(self, old: datetime, settled: datetime) -> Rows[K, V]:
         """Another one, without the rows that had ended by ``old``, and with those packed that had by ``settled``."""
         other: Rows[K, V] = Rows(self._body, self._row, self._ended)
@@ -85,10 +90,11 @@ class Rows(MutableMapping[K, V]):
             return row
 
     def _unpacked(self, held: V | _Packed) -> V:
-        if not isinstance(held, _Packed):
-            return held
+        return self._row(self._values(held)) if isinstance(held, _Packed) else held
+
+    def _values(self, held: _Packed) -> Mapping[str, Any]:
         number, *values = _decode(memoryview(held)[_STAMP:])
-        return self._row(dict(zip(tuple(self._names)[number], values, strict=True)))
+        return dict(zip(tuple(self._names)[number], values, strict=True))
 
 
 def _stamp(time: datetime) -> int:

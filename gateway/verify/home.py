@@ -59,7 +59,15 @@ async def verify_home(
     devices = build_devices(configs, file, clock)
     standing = settings.standing()
     limits = Limits(settings.import_limit_w, settings.export_limit_w, standing.reserve_pct)
-    bench = Bench(devices, clock, PERIOD_S, limits, settings.charger, settings.roles())
+    bench = Bench(
+        devices,
+        clock,
+        PERIOD_S,
+        limits,
+        settings.charger,
+        settings.roles(),
+        heaters=settings.heaters,
+    )
     bench.own_word = asked.without_meter
     if settings.operator is not None:
         relays = {d.name: d.inputs for d in settings.devices if d.inputs}

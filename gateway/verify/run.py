@@ -17,6 +17,7 @@ from gateway.clock import Clock
 from gateway.devices import ReleaseReport
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import ChargerAssumptions, Control
+from gateway.domain.heat import Heaters
 from gateway.domain.readings import DeviceState, Role, Snapshot
 from gateway.errors import DeviceError, StorageError
 from gateway.site.snapshot import join
@@ -74,6 +75,7 @@ class Bench:
     own_word: bool = (
         False  # the owner lets what a device says of itself be enough, where no meter sees it
     )
+    heaters: Heaters = field(default_factory=dict)
 
     async def look(self) -> Snapshot:
         """Read every device; one that does not answer is offline in it."""
@@ -131,7 +133,14 @@ class _Walk:
         if not state.online:
             raise NotNow("it does not answer")
         self._not_limited(snapshot)
-        steps = walk(self._control, state, snapshot, bench.limits, bench.charger)
+        steps = walk(
+            self._control,
+            state,
+            snapshot,
+            bench.limits,
+            bench.charger,
+            bench.heaters.get(self._device.name),
+        )
         if why := surprise(self._control, state, snapshot, bench.limits):
             raise NotNow(why)
         if not bench.own_word and seen_by_itself(self._control, snapshot):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.domain.control import ChargerAssumptions, Control
+from gateway.domain.heat import Heater
 from gateway.domain.readings import DeviceState, Snapshot
 
 USUAL_W = 1000.0  # battery power that is tried, where there is room for it
@@ -68,6 +69,7 @@ def walk(
     snapshot: Snapshot,
     limits: Limits,
     charger: ChargerAssumptions,
+    heater: Heater | None = None,
 ) -> tuple[Step, ...]:
     """The steps for ``control`` in the home as it is now; raises NotNow."""
     if control is Control.SG_READY:
@@ -87,7 +89,7 @@ def walk(
     if control is Control.CHARGE_PHASES:
         return _phases(now, state, snapshot, limits, charger)
     if control is Control.HEAT_POWER:
-        return _heater(now, snapshot, limits)
+        return _heater(now, snapshot, limits, heater)
     return _limit(now, "fed in" if control is Control.EXPORT_LIMIT else "given by the inverter")
 
 
@@ -149,12 +151,15 @@ def _charger(
     return (least, pause, more, least)
 
 
-def _heater(now: float, snapshot: Snapshot, limits: Limits) -> tuple[Step, ...]:
-    """On, off and on again."""
+def _heater(
+    now: float, snapshot: Snapshot, limits: Limits, heater: Heater | None
+) -> tuple[Step, ...]:
+    """On, off and on again, with a power that it has by its owner's word."""
+    watts = USUAL_W if heater is None else heater.stepped_w(USUAL_W) or heater.least_w
     room = _room(None if snapshot.grid_w is None else snapshot.grid_w - now, limits)
-    if limits.import_w is not None and room and room[0] < USUAL_W:
-        raise NotNow(f"the fuse has no room for {USUAL_W:.0f} W: verify while less is drawn")
-    on = Step(f"{USUAL_W:.0f} W", USUAL_W, NEAR[0] * USUAL_W, NEAR[1] * USUAL_W)
+    if limits.import_w is not None and room and room[0] < watts:
+        raise NotNow(f"the fuse has no room for {watts:.0f} W: verify while less is drawn")
+    on = Step(f"{watts:.0f} W", watts, NEAR[0] * watts, NEAR[1] * watts)
     off = Step("off", 0.0, -REST_W, REST_W)
     return (on, off, on, off)
 

@@ -104,6 +104,13 @@ def _new_key(
     return {"jwk": key.as_dict(private=False), "until_ms": None}
 
 
+class _Good(msgspec.Struct, gc=False):
+    """Whose token it is that was found good, and until when."""
+
+    party: Registered
+    until_ms: int
+
+
 class Access:
     """Signs parties in and checks their documents. ``insecure`` also believes a bare party name."""
 
@@ -118,8 +125,7 @@ class Access:
         self._keys: dict[str, dict[str, tuple[Ed25519PublicKey, int | None]]] = {}
         self._read_from: dict[str, str] = {}
         self._token_key = b""
-        # Tokens that were found good, and until when: a party sends the same one for an hour.
-        self._good: dict[str, tuple[Registered, int]] = {}
+        self._good: dict[str, _Good] = {}  # by token: a party sends the same one for an hour
 
     async def open(self) -> None:
         """Have the key that tokens are made with; the first start makes it."""
@@ -146,14 +152,14 @@ class Access:
 
     def _of_token(self, token: str) -> Registered:
         now_ms = epoch_ms(self._market.now())
-        known, until_ms = self._good.get(token, (None, 0))
+        known = self._good.get(token)
         # The very row that it was made for: a new secret makes another.
         if (
             known is not None
-            and now_ms < until_ms
-            and known is self._market.parties.get(known.party_id)
+            and now_ms < known.until_ms
+            and known.party is self._market.parties.get(known.party.party_id)
         ):
-            return known
+            return known.party
         party_id, _, rest = token.rpartition(".")[0].rpartition(".")
         party = self._market.parties.get(party_id)
         if party is not None and rest.isascii() and rest.isdigit() and len(rest) < 16:
@@ -162,7 +168,7 @@ class Access:
             if good and int(rest) > now_ms:
                 if len(self._good) >= _MOST_TOKENS:
                     self._good.clear()
-                self._good[token] = party, int(rest)
+                self._good[token] = _Good(party, int(rest))
                 return party
         raise problems.unauthorized("the token is unknown or has expired")
 

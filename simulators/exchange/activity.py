@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 _MOST_PARTIES = 100_000
 
 
-@dataclass(slots=True)
-class Seen:
+class Seen(msgspec.Struct, gc=False):
     """One party: when it last asked, how often, and what it was refused, by problem title."""
 
     last: datetime
     requests: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    refused: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class Activity:
@@ -35,7 +34,7 @@ class Activity:
 
     def refused(self, party_id: str, kind: str) -> None:
         if (seen := self._seen.get(party_id)) is not None:
-            seen.refused[kind] += 1
+            seen.refused[kind] = seen.refused.get(kind, 0) + 1
 
     def of(self, party_id: str) -> Seen | None:
         return self._seen.get(party_id)

@@ -92,18 +92,17 @@ class Auction:
 
     def fill(self, instrument: Instrument, call: Call, order: Resting, wh: int) -> Fill:
         """Book what a tender got."""
-        tender = order.tender
         order.left -= wh
-        net = instrument.net_wh.get(tender.party, 0)
-        instrument.net_wh[tender.party] = net - wh if tender.buy else net + wh
+        net = instrument.net_wh.get(order.party, 0)
+        instrument.net_wh[order.party] = net - wh if order.buy else net + wh
         return Fill(
-            start=tender.start,
-            party=tender.party,
+            start=order.start,
+            party=order.party,
             seq=self._number(),
             call=call.seq,
-            document=tender.document,
-            uid=tender.uid,
-            buy=tender.buy,
+            document=order.document,
+            uid=order.uid,
+            buy=order.buy,
             price=call.price or 0,
             quantity=wh,
         )
@@ -138,7 +137,7 @@ def backstop(prices: Prices, party: int, start: datetime, when: datetime) -> lis
         )
         tender_id = backstop_id(start, when, buy)
         order = market_order_id(LSE_PARTY, tender_id if n < 2 else f"{tender_id}|{n - 1}")
-        made.append(Resting(order, tender_id, tender, wh))
+        made.append(Resting.of(order, tender_id, tender))
     return made
 
 

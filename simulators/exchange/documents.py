@@ -27,6 +27,7 @@ from simulators.exchange.settlement_engine import MeterReading
 from simulators.exchange.usual_documents import FIRST, LAST, MOST_WH, moment
 
 _QUARTER_S = int(QUARTER.total_seconds())
+_UID = re.compile(r"[\x21-\x7e]{1,128}")
 Uid = Annotated[str, Field(min_length=1, max_length=128, pattern=r"^[\x21-\x7e]+$")]
 
 # Within two centuries no sum of a time and a lead can leave the calendar.
@@ -202,6 +203,11 @@ def parse(model: type[T], body: bytes) -> T:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"
         raise problems.malformed(f"{where}: {first['msg']}") from None
+
+
+def is_uid(name: str) -> bool:
+    """Whether a document may have that name."""
+    return _UID.fullmatch(name) is not None
 
 
 def as_utc(time: datetime | str) -> datetime:

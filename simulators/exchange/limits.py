@@ -11,6 +11,8 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import msgspec
+
 from simulators.exchange import problems
 
 _MOST_NAMES = 100_000
@@ -26,8 +28,7 @@ class Limits:
     wrong_secrets_burst: int = 5
 
 
-@dataclass(slots=True)
-class _Bucket:
+class _Bucket(msgspec.Struct, gc=False):
     left: float
     at_s: float
 

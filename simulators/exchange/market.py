@@ -87,10 +87,10 @@ class Market:
         """The open tenders of a party, by start and order id; what expired is among them."""
         found: list[TenderState] = []
         for order in self.entry.book.of(party):
-            t, done = order.tender, order.tender.quantity - order.left
             if order.left:
-                rest = (t.price, t.quantity, t.expires_ms, done, 0, 0)
-                found.append(TenderState(order.tender_id, t.start, t.buy, *rest))
+                done = order.quantity - order.left
+                rest = (order.price, order.quantity, order.expires_ms, done, 0, 0)
+                found.append(TenderState(order.tender_id, order.start, order.buy, *rest))
         return found
 
     def number(self) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from operator import attrgetter
 
+import msgspec
 import numpy as np
 
 from simulators.exchange.clearing import Book
@@ -19,15 +20,30 @@ from simulators.exchange.names import market_order_id
 from simulators.exchange.rows import Tender
 
 
-@dataclass(slots=True)
-class Resting:
-    """A tender and its open rest, Wh."""
+class Resting(msgspec.Struct, gc=False):
+    """A tender and its open rest, Wh.
+
+    There are tens of thousands, and none refers to anything that refers back: so the collector
+    need not look through them, which would hold up the event loop for tens of milliseconds.
+    """
 
     order_id: str
     tender_id: str
-    tender: Tender
+    document: int
+    uid: int
+    party: int
+    start: int
+    buy: int
+    price: int
+    quantity: int
+    expires_ms: int
     left: int
     canceled: bool = False
+
+    @classmethod
+    def of(cls, order_id: str, tender_id: str, tender: Tender) -> Resting:
+        """Nothing of it has been traded yet."""
+        return cls(order_id, tender_id, *tender, left=tender.quantity)
 
 
 @dataclass(slots=True)
@@ -45,7 +61,7 @@ class Instrument:
             order
             for orders in self.parties.values()
             for order in orders
-            if order.left and order.tender.expires_ms > now_ms
+            if order.left and order.expires_ms > now_ms
         ]
 
 
@@ -57,8 +73,8 @@ def columns(orders: Iterable[Resting]) -> Book:
     found = list(orders)
     return Book(
         [order.order_id for order in found],
-        np.array([order.tender.buy for order in found], dtype=np.bool_),
-        np.array([order.tender.price for order in found], dtype=np.int64),
+        np.array([order.buy for order in found], dtype=np.bool_),
+        np.array([order.price for order in found], dtype=np.int64),
         np.array([order.left for order in found], dtype=np.int64),
     )
 
@@ -93,7 +109,7 @@ class OrderBook:
     def add(self, party_id: str, tender_id: str, tender: Tender) -> Resting:
         instrument = self.at(tender.start)
         order_id = market_order_id(party_id, tender_id)
-        order = Resting(order_id, tender_id, tender, tender.quantity)
+        order = Resting.of(order_id, tender_id, tender)
         self._known[order_id] = order
         instrument.parties.setdefault(tender.party, []).append(order)
         return order
@@ -113,7 +129,7 @@ class OrderBook:
 
     def open_by_party(self) -> Counter[int]:
         """The number of open tenders of each party that has some, in one pass over all."""
-        return Counter(order.tender.party for order in self._known.values() if order.left)
+        return Counter(order.party for order in self._known.values() if order.left)
 
     def open_count(self) -> int:
         return sum(1 for order in self._known.values() if order.left)

@@ -71,9 +71,9 @@ class OrderEntry:
 
     def cancel(self, order: Resting, seq: int, now: datetime, batch: Batch) -> int:
         """Take the rest back: the Wh that were taken back, 0 where there was no rest."""
-        if not order.left or order.tender.expires_ms <= epoch_ms(now):
+        if not order.left or order.expires_ms <= epoch_ms(now):
             return 0
-        if now >= from_quarter(order.tender.start) - self._terms.cancel_gate:
+        if now >= from_quarter(order.start) - self._terms.cancel_gate:
             raise problems.gate_closed(f"cancels ended {self._terms.cancel_gate} before delivery")
         return self._take_back(order, seq, batch, supervisory=0)
 
@@ -87,7 +87,7 @@ class OrderEntry:
     @staticmethod
     def _take_back(order: Resting, seq: int, batch: Batch, supervisory: int) -> int:
         taken, order.left, order.canceled = order.left, 0, True
-        batch.add(Cancel(order.tender.document, order.tender.uid, seq, taken, supervisory))
+        batch.add(Cancel(order.document, order.uid, seq, taken, supervisory))
         return taken
 
     def _check_time(self, asked: TenderRequest, start: int, now: datetime) -> None:
@@ -118,12 +118,12 @@ class OrderEntry:
         most_wh, now_ms, buy = party.capacity_w // 4, epoch_ms(now), asked.side == "BUY"
         sign, resting = -1 if buy else 1, 0
         for order in self.book.own(party.number, start):
-            if not order.left or order.tender.expires_ms <= now_ms:
+            if not order.left or order.expires_ms <= now_ms:
                 continue
-            if order.tender.buy == buy:
+            if order.buy == buy:
                 resting += order.left
             # Crossing means that the buy is at or above the sell, whichever of them is new.
-            elif (order.tender.price - asked.price) * sign >= 0:
+            elif (order.price - asked.price) * sign >= 0:
                 raise problems.self_cross("the tender crosses an own resting tender")
         held = max(0, sign * self.position(party.number, start))
         if asked.quantity + resting + held > most_wh:

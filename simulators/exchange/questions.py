@@ -134,8 +134,9 @@ async def tenders(market: Market, asked: Question) -> Json:
     gate, step_ms = market.entry.last_closed, 0 if step is None else epoch_ms(step)
     found: list[TenderState] = []
     if (tender_id := asked.query.get("tenderId")) is not None:
-        state = await market.ledger.tender(asked.party.number, tender_id)
-        found = [] if state is None else [state]
+        if documents.is_uid(tender_id):  # else nobody can have one of that name
+            state = await market.ledger.tender(asked.party.number, tender_id)
+            found = [] if state is None else [state]
     else:
         found = await market.resting(asked.party.number)
     stated = [(state, messages.order_status(state, gate, step_ms)) for state in found]

@@ -13,7 +13,8 @@ from simulators.exchange.auction import backstop
 from simulators.exchange.clearing import Order, clear
 from simulators.exchange.ledger import Store
 from simulators.exchange.names import call_id, market_order_id
-from simulators.exchange.rows import Call, Tender, from_quarter, from_s
+from simulators.exchange.order_book import Resting
+from simulators.exchange.rows import Call, from_quarter, from_s
 from simulators.exchange.terms import Prices, epoch_ms
 
 
@@ -24,11 +25,11 @@ async def replay(ledger: Store, prices: Prices) -> int:
     for party_id, (tender_id, tender) in await ledger.tenders():
         known_as, key = market_order_id(party_id, tender_id), (tender.document, tender.uid)
         taken_back = canceled.get(key)
-        tenders[tender.start].append(_Known(tender, known_as, taken_back, tender.quantity))
+        tenders[tender.start].append(_Known(Resting.of(known_as, tender_id, tender), taken_back))
     calls = [Call(*row) for row in ledger.all("SELECT * FROM call ORDER BY seq")]
     for call in calls:
         book = _book(tenders[call.start], call, prices)
-        orders = [Order(k.order_id, bool(k.tender.buy), k.tender.price, k.left) for k in book]
+        orders = [Order(k.order_id, bool(k.buy), k.price, k.left) for k in book]
         name = call_id(from_quarter(call.start), from_s(call.time))
         cleared = clear(name, orders, prices.terms.lot_wh)
         fills = ledger.all(
@@ -37,7 +38,7 @@ async def replay(ledger: Store, prices: Prices) -> int:
         )
         stored = {(document, uid): quantity for document, uid, quantity in fills}
         known = {k.order_id: k for k in book}
-        again = {known[order_id].key: wh for order_id, wh in cleared.fills}
+        again = {(known[o].document, known[o].uid): wh for o, wh in cleared.fills}
         if (cleared.price, cleared.volume, again) != (call.price, call.volume, stored):
             raise ValueError(f"call {name} does not replay")
         for order_id, wh in cleared.fills:
@@ -47,28 +48,23 @@ async def replay(ledger: Store, prices: Prices) -> int:
 
 @dataclass(slots=True)
 class _Known:
-    tender: Tender
-    order_id: str
+    """A tender, and the number under which the rest of it was taken back."""
+
+    order: Resting
     canceled: int | None
-    left: int
-
-    @property
-    def key(self) -> tuple[int, int]:
-        return self.tender.document, self.tender.uid
 
 
-def _book(tenders: list[_Known], call: Call, prices: Prices) -> list[_Known]:
+def _book(tenders: list[_Known], call: Call, prices: Prices) -> list[Resting]:
     """What could trade in the call; ``left`` is what earlier calls left of it."""
     when = from_s(call.time)
     book = [
-        known
+        known.order
         for known in tenders
-        if known.left
-        and known.tender.document < call.seq
+        if known.order.left
+        and known.order.document < call.seq
         and (known.canceled is None or known.canceled > call.seq)
-        and known.tender.expires_ms > epoch_ms(when)
+        and known.order.expires_ms > epoch_ms(when)
     ]
     if book:
-        orders = backstop(prices, 0, from_quarter(call.start), when)
-        book += [_Known(order.tender, order.order_id, None, order.left) for order in orders]
+        book += backstop(prices, 0, from_quarter(call.start), when)
     return book

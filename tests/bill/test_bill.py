@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.bill.account import Published, Quarter, bill, periods
+from gateway.bill.account import Prices, Published, Quarter, bill, periods
+from gateway.bill.columns import Quarters
 from gateway.bill.home import account, as_json, cents
 from gateway.bill.otherwise import known, without_battery, without_sun, without_us
 from gateway.cli.bill import By, text
@@ -74,7 +76,7 @@ def test_a_month_is_what_a_person_adds_up(number: int) -> None:
         demand_charge_per_kw="1.50",
     )
     rows = used(start, end)
-    found = bill(rows, (start, end), tariff, {})
+    found = bill(rows, (start, end), tariff, Prices(tariff, {}))
     by_fee: dict[str, int] = {}
     for row in rows:
         hour = row.interval.start.astimezone(BERLIN).hour
@@ -102,9 +104,11 @@ def test_days_add_up_to_months_and_months_to_years() -> None:
     tariff = rules(import_price={"kind": "flat", "per_kwh": "0.30"}, daily_fee="0.4501", monthly_fee="7.77")  # fmt: skip
     start, end = at(3, 1), at(5, 1)
     rows = used(start, end)
-    whole = bill(rows, (start, end), tariff, {})
+    whole = bill(rows, (start, end), tariff, Prices(tariff, {}))
     for by, count in (("day", 61), ("month", 2), ("year", 1)):
-        parts = [bill(rows, span, tariff, {}) for span in periods(start, end, tariff, by)]
+        parts = [
+            bill(rows, span, tariff, Prices(tariff, {})) for span in periods(start, end, tariff, by)
+        ]
         assert len(parts) == count
         assert sum(p.energy_money for p in parts) == whole.energy_money
         assert sum(p.total_money for p in parts) == pytest.approx(whole.total_money, abs=count)
@@ -128,18 +132,25 @@ def test_what_has_no_price_is_in_no_amount_and_said() -> None:
     tariff = rules(import_price={"kind": "published", "adder_per_kwh": "0.1", "factor": "1.02"}, tax_pct="19")  # fmt: skip
     rows = [Quarter(quarter(at(6, 1, h)), 1_000, 0) for h in range(3)]
     published = {rows[0].interval.start: Published(Decimal("0.05")), rows[1].interval.start: Published(Decimal("-0.20"))}  # fmt: skip
-    found = bill(rows, (at(6, 1), at(6, 2)), tariff, published)
+    found = bill(rows, (at(6, 1), at(6, 2)), tariff, Prices(tariff, published))
     assert found.unpriced_wh == 1_000
     owed = (Fraction("0.1") + Fraction("1.02") * Fraction("0.05")) + (Fraction("0.1") - Fraction("1.02") * Fraction("0.20"))  # fmt: skip
     assert found.energy_money == round(owed * Fraction("1.19") * MONEY_PER_UNIT)
-    sold = bill([Quarter(quarter(at(6, 1)), 0, 500)], (at(6, 1), at(6, 2)), tariff, {})
+    sold = bill(
+        [Quarter(quarter(at(6, 1)), 0, 500)], (at(6, 1), at(6, 2)), tariff, Prices(tariff, {})
+    )
     assert (sold.unpriced_wh, sold.feed_in_money) == (500, 0)
 
 
 def test_a_price_with_tax_is_taken_as_it_is() -> None:
     tariff = rules(import_price={"kind": "published", "tax_included": True}, tax_pct="5", grid_fee={"kind": "flat", "per_kwh": "0.1"}, daily_fee="1")  # fmt: skip
     rows = [Quarter(quarter(at(6, 1)), 1_000, 0)]
-    found = bill(rows, (at(6, 1), at(6, 2)), tariff, {at(6, 1): Published(Decimal("0.245385"))})
+    found = bill(
+        rows,
+        (at(6, 1), at(6, 2)),
+        tariff,
+        Prices(tariff, {at(6, 1): Published(Decimal("0.245385"))}),
+    )
     assert found.energy_money == 24_538_500
     assert found.standing_money == 105_000_000
 
@@ -181,8 +192,8 @@ def flows_for(rows: list[Quarter], move: list[float]) -> list[Flow]:
 def test_without_battery_sun_and_us() -> None:
     start, end = at(6, 1), at(6, 2)
     rows = used(start, end)
-    idle = known(rows, flows_for(rows, [0.0] * len(rows)))
-    assert without_battery(idle) == rows, "it did nothing"
+    idle = known(Quarters(rows), flows_for(rows, [0.0] * len(rows)))
+    assert list(without_battery(idle)) == rows, "it did nothing"
     assert sum(q.import_wh for q in without_sun(idle)) == sum(r.import_wh + (600 - r.export_wh if r.export_wh else 0) for r in rows)  # fmt: skip
     ours, more = without_us(idle, BATTERY, 11_000)
     difference = more[-1]
@@ -200,10 +211,10 @@ def test_a_car_that_waited_for_the_night_would_have_charged_at_the_peak() -> Non
     spans = [quarter(at(6, 1, 17) + i * QUARTER) for i in range(40)]  # from 17 to 3 o'clock
     rows = [Quarter(i, 100 + (2_500 if k >= 28 else 0), 0) for k, i in enumerate(spans)]
     flows = [Flow(i, 0.0, 0.0, 0.0, 2_500.0 if k >= 28 else 0.0, True, None) for k, i in enumerate(spans)]  # fmt: skip
-    ours, _ = without_us(known(rows, flows), None, 10_000)
+    ours, _ = without_us(known(Quarters(rows), flows), None, 10_000)
     assert [q.import_wh for q in ours] == [2_600] * 12 + [100] * 28
-    none = without_us(known(rows, flows), None, 0.0)[0]
-    assert none == rows, "a car of unknown power stays where it was"
+    none = without_us(known(Quarters(rows), flows), None, 0.0)[0]
+    assert list(none) == rows, "a car of unknown power stays where it was"
 
 
 @given(
@@ -215,10 +226,10 @@ def test_the_own_rule_neither_makes_energy_nor_goes_below_the_reserve(
 ) -> None:
     rows = [Quarter(quarter(at(6, 1) + i * QUARTER), c[0], c[1]) for i, c in enumerate(cells)]
     flows = [Flow(r.interval, max(-c[2], 0.0), max(c[2], 0.0), c[3], 0.0, False, stored) for r, c in zip(rows, cells, strict=True)]  # fmt: skip
-    found = known(rows, flows)
+    found = known(Quarters(rows), flows)
     ours, more = without_us(found, BATTERY, 0.0)
     difference = more[-1]
-    net = sum(q.import_wh - q.export_wh for q in ours) - sum(k.net_wh for k in found)
+    net = sum(q.import_wh - q.export_wh for q in ours) - sum(found.net_wh)
     end = stored + difference
     assert -1e-6 <= end <= BATTERY.capacity_wh + 1e-6
     assert end >= min(stored, BATTERY.reserve_wh) - 1e-6
@@ -228,6 +239,22 @@ def test_the_own_rule_neither_makes_energy_nor_goes_below_the_reserve(
     else:
         assert -net <= stored - end + len(rows)
     assert all(q.import_wh == 0 or q.export_wh == 0 for q in ours)
+
+
+def test_a_month_takes_little_memory() -> None:
+    """It is made anew in every quarter-hour: what its rows took as objects, the process would keep."""
+    start, end = at(6, 1), at(7, 1)
+    book, rows = book_of_month(start, end), used(start, end)
+    tariff = rules(import_price={"kind": "flat", "per_kwh": "0.30"}, export_price={"kind": "flat", "per_kwh": "0.08"})  # fmt: skip
+    flows = flows_for(rows, [0.0] * len(rows))
+    tracemalloc.start()
+    try:
+        found = account(book, tariff, flows, BATTERY, 11_000).of(start, end)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert found.compared == len(rows)
+    assert peak < 400 * len(rows)
 
 
 def test_too_little_known_is_no_comparison() -> None:

@@ -128,6 +128,10 @@ ANSWERS: dict[str, Answer] = {
         },
         {"pv_power_w": 612.4, "ac_power_w": 612.4, "pv_energy_wh": 123_456.789},
     ),
+    "shelly-plug": Answer(
+        {"/rpc/Switch.GetStatus": {"id": 0, "output": True, "apower": 1904.2}},
+        {"heat_power_w": 1904.2},
+    ),
     "tasmota-pv": Answer(
         {"/cm": {"StatusSNS": {"ENERGY": {"Power": 587, "Total": 1234.567}}}},
         {"pv_power_w": 587, "ac_power_w": 587, "pv_energy_wh": 1_234_567},

@@ -46,6 +46,7 @@ NEUTRAL: dict[str, dict[int, int]] = {
     "go-e": {299: 16},
     "victron-gx": {817: 500, 818: 400, 819: 300},
     "growatt-sph": {30027: 50000},
+    "bridge-heater": {300: 65535, 302: 1},
     "bridge-ocpp": {300: 65535, 302: 1},  # nothing is asked; connected, and takes a current
 }
 # Signs of life, and set-only registers: they say nothing about the mode.

@@ -125,13 +125,14 @@ class Stores:
 
 
 @pytest.fixture(params=["sqlite", "postgres", "cluster"])
-def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The test runs once on each store."""
+def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The test runs once on each store; its name."""
     if request.param == "postgres":
         server = servers.postgres()
         monkeypatch.setattr(Stores, "make", staticmethod(server.ledger))
     if request.param == "cluster":
         monkeypatch.setattr(Stores, "cluster", servers.cluster_config())
+    return str(request.param)
 
 
 Story = Callable[[Wire, SimClock, ExchangeHandle], Awaitable[None]]

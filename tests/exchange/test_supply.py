@@ -23,7 +23,7 @@ def price_for(wh: int, *, curve: bool) -> int | None:
     terms = Terms(supply_curve=curve)
     orders = backstop(Prices(SyntheticPrices(1), terms), 7, START, WHEN)
     buyer = Tender(1, 0, 8, to_quarter(START), 1, terms.cap, wh, 2**52)
-    book = [*orders, Resting("zz", "buyer", buyer, wh)]
+    book = [*orders, Resting.of("zz", "buyer", buyer)]
     book.sort(key=lambda order: order.order_id)
     price, volume, filled = clear_book("call", columns(book), terms.lot_wh)
     assert volume == wh

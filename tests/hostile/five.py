@@ -7,7 +7,7 @@ docs/security.md has those words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 MOST_LINES, LONGEST_LINE = 5, 500
@@ -89,6 +89,7 @@ BROKER = Neighbour(
         Property.LINES: _LOG,
     },
 )
+FALSE_BROKER = replace(BROKER, who="broker itself, on the wire", where="test_false_broker.py")
 PAGE = Neighbour(
     "guest of the page",
     "test_page.py",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tests.hostile import five, test_broker, test_clock, test_device, test_files, test_page
 from tests.hostile.acts import ACTS
+from tests.hostile.broker_words import WORDS
 from tests.hostile.devices import IMAGES
 from tests.hostile.five import Neighbour, Property
 
@@ -36,6 +37,7 @@ KINDS = (
         five.BROKER,
         _words(test_broker.WHILE_WE_RUN) + _words(test_broker.BEFORE_WE_START, " (before the start)"),
     ),
+    Kind(five.FALSE_BROKER, tuple(word.name for word in WORDS)),
     Kind(five.PAGE, _words(test_page.ACTS)),
     Kind(five.WIRE, tuple(test_device.WIRE)),
     Kind(five.REGISTERS, tuple(IMAGES)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
@@ -20,6 +20,17 @@ class Proxy:
     connections: int = 0
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+    _towards_us: asyncio.StreamWriter | None = None  # of the newest connection
+
+    async def say(self, parts: Iterable[bytes]) -> None:
+        """What the broker never said, to us; as much of it as we take."""
+        writer = self._towards_us
+        with suppress(OSError):
+            for part in parts:
+                if writer is None or writer.is_closing():
+                    return
+                writer.write(part)
+                await writer.drain()
 
     def cut(self) -> None:
         """Break all connections without a goodbye."""
@@ -36,6 +47,7 @@ class Proxy:
             return
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", target)
         self._writers += [writer, there_writer]
+        self._towards_us = writer
         with suppress(OSError):
             await asyncio.gather(
                 self._pass(reader, there_writer, None, lambda data: data),

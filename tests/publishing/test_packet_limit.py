@@ -12,7 +12,7 @@ MOST = 200
 PUBLISH, PINGRESP = 0x32, 0xD0
 
 bodies = st.integers(0, 3 * MOST).map(lambda size: bytes(n % 251 for n in range(size)))
-packets = st.lists(st.tuples(st.sampled_from([0x30, PUBLISH, 0x3D]), bodies), max_size=8)
+packets = st.lists(st.tuples(st.sampled_from([0x30, PUBLISH, 0x3B]), bodies), max_size=8)
 
 
 class Socket:
@@ -81,3 +81,16 @@ def test_a_stream_that_ends_while_it_is_thrown_away_has_ended() -> None:
     limit = PacketLimit(Socket(half, []).recv, MOST)
     parts = iter(lambda: limit.recv(64), b"")
     assert b"".join(parts) == bytes([PUBLISH]) + encoded_length(MOST) + b"x" * MOST
+
+
+@pytest.mark.parametrize("kind", [0x34, 0x36, 0x3D])
+def test_a_message_of_a_qos_above_ours_ends_the_connection(kind: int) -> None:
+    limit = PacketLimit(Socket(bytes([kind, 2, 0, 0]), []).recv, MOST)
+    with pytest.raises(ConnectionError, match="QoS"):
+        limit.recv(1)
+
+
+def test_a_length_ends_after_four_bytes() -> None:
+    limit = PacketLimit(Socket(bytes([PUBLISH, 0xFF, 0xFF, 0xFF, 0xFF, 1]), []).recv, MOST)
+    with pytest.raises(ConnectionError, match="four bytes"):
+        limit.recv(1)

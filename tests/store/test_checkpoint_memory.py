@@ -6,10 +6,14 @@ import json
 import tracemalloc
 from datetime import timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from gateway.domain.intervals import QUARTER, iso, quarter
 from gateway.domain.trade import Metered, Run, Settlement
 from gateway.store import checkpoint
 from gateway.store.book import Book, Entry
+from gateway.store.chain import canonical
 from gateway.store.codec import metered_body, settlement_body
 from tests.store.history import T0
 
@@ -51,6 +55,18 @@ def test_writing_it_takes_little_more_than_its_text() -> None:
         tracemalloc.stop()
     assert len(text) > 1_500_000
     assert peak < 3 * len(text), "as JSON objects at once it would be five times as much"
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_a_value_is_written_as_in_the_chain(value: object) -> None:
+    assert checkpoint.canonical_bytes(value).decode() == canonical(value)
 
 
 def test_the_text_is_canonical_json() -> None:

@@ -13,6 +13,7 @@ from simulators.demo.options import START, Options
 from simulators.demo.world import World, run_world
 from tests.openadr.vtn import CLIENT, SECRET, SmallVtn, event, small_vtn
 
+HOUR = timedelta(hours=1)
 MIDNIGHT = START  # in Austin
 AFTERNOON = MIDNIGHT + timedelta(hours=16)
 
@@ -34,6 +35,14 @@ def prices(day: datetime) -> dict[str, object]:
 async def test_a_day_in_a_programme(tmp_path: Path) -> None:
     async with small_vtn() as vtn:
         await _a_day(vtn, tmp_path)
+
+
+def _told_w(world: World) -> list[float]:
+    """The programme's limits of exports that the guard keeps."""
+    report = world.gateway.agent.keeper.state.report
+    held = () if report is None else report.operator
+    theirs = [r.limit_w for r in held if (r.direction, r.source) == ("export", "programme")]
+    return [w for w in theirs if w is not None]
 
 
 async def _a_day(vtn: SmallVtn, folder: Path) -> None:
@@ -72,6 +81,13 @@ async def _a_day(vtn: SmallVtn, folder: Path) -> None:
     async def referee(world: World) -> None:
         await world.play(start + timedelta(hours=17, minutes=2), lambda _: None)
         keeper = world.gateway.agent.keeper
+        plan = keeper.state.plan
+        assert plan is not None
+        later = [c for c in plan.schedule if 19 <= (c.interval.start - start) / HOUR < 21]
+        assert len(later) == 8
+        assert all(c.grid_wh >= min(c.load_wh - c.pv_wh, 0) - 1 for c in later), (
+            "no battery is planned into the hours in which nothing may be fed in, though they are dear"
+        )
         held: list[float] = []
         await world.play(
             start + timedelta(hours=18) - timedelta(seconds=30),
@@ -79,7 +95,7 @@ async def _a_day(vtn: SmallVtn, folder: Path) -> None:
         )
         assert fmean(held) <= 500, "what the battery would have earned most by is not let out"
         assert max(held) <= 1_000, "but for a load that ended between two looks, 10 s apart"
-        assert keeper.state.operator_limit_w("export") == 500
+        assert _told_w(world) == [500]
         sold: list[float] = []
         await world.play(
             start + timedelta(hours=18, minutes=45),
@@ -90,7 +106,7 @@ async def _a_day(vtn: SmallVtn, folder: Path) -> None:
         assert keeper.state.published(quarter) == (450, 400)
         vtn.events.pop()
         await world.play(start + timedelta(hours=19, minutes=5), lambda _: None)
-        assert keeper.state.operator_limit_w("export") is None, "the event was taken back in time"
+        assert _told_w(world) == [], "the event was taken back in time"
         called = start + timedelta(hours=19, minutes=15)
         vtn.events.append(event("called", "DISPATCH_SETPOINT", [-1.5], iso(called), "PT30M"))
         await world.play(called + timedelta(minutes=33), lambda _: None)
