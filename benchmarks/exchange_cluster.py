@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -111,6 +112,39 @@ def resident_b(pid: int) -> int:
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Seconds until all is in the log, until all is in rows, and of the processor; what the shards grew by."""
+
+    written_s: float
+    took_s: float
+    busy_s: float
+    grown_b: int
+
+
+async def carried_out(
+    log: Log,
+    ledger: PostgresLedger,
+    work: Sequence[tuple[int, bytes]],
+    shards: Sequence[int],
+    pids: Sequence[int],
+) -> Figures:
+    """Write the messages, shard and text, and wait until all are rows; ``shards`` are pids too."""
+    await asyncio.sleep(1)
+    empty_b = sum(map(resident_b, shards))
+    before, began = processor_s(pids), time.perf_counter()
+    await asyncio.gather(
+        *(publish(log, n, [data for s, data in work if s == n]) for n in range(log.shards))
+    )
+    written_s = time.perf_counter() - began
+    ends = [(await log.span(n))[1] for n in range(log.shards)]
+    while [r[0] for r in ledger.all("SELECT seq FROM log_position ORDER BY shard")] != ends:  # noqa: ASYNC110 - other processes move it
+        await asyncio.sleep(0.02)
+    took_s = time.perf_counter() - began
+    grown_b = sum(map(resident_b, shards)) - empty_b
+    return Figures(written_s, took_s, processor_s(pids) - before, grown_b)
+
+
 async def measure(args: argparse.Namespace, folder: Path) -> None:
     database = servers.PostgresServer(safe=True)
     nats = servers.NatsServers(
@@ -143,21 +177,8 @@ async def measure(args: argparse.Namespace, folder: Path) -> None:
         process.stdout.readline()
     pids = [process.pid for process in shards] + [database.pid, *nats.pids]
     try:
-        await asyncio.sleep(1)
-        empty_b = sum(resident_b(process.pid) for process in shards)
-        before, began = processor_s(pids), time.perf_counter()
-        await asyncio.gather(
-            *(publish(log, n, [data for s, data in work if s == n]) for n in range(args.shards))
-        )
-        written_s = time.perf_counter() - began
-        tenders = len(numbers) * INTERVALS
-        ends = [(await log.span(n))[1] for n in range(args.shards)]
-        while [r[0] for r in ledger.all("SELECT seq FROM log_position ORDER BY shard")] != ends:  # noqa: ASYNC110 - other processes move it
-            await asyncio.sleep(0.02)
-        took_s = time.perf_counter() - began
-        busy_s = processor_s(pids) - before
-        grown_b = sum(resident_b(process.pid) for process in shards) - empty_b
-        stored = ledger.all("SELECT COUNT(*) FROM tender")[0][0]
+        found = await carried_out(log, ledger, work, [process.pid for process in shards], pids)
+        tenders, stored = len(numbers) * INTERVALS, ledger.all("SELECT COUNT(*) FROM tender")[0][0]
         if stored != tenders:
             raise SystemExit(f"{stored} rows of {tenders} tenders")
         floor = await copy_alone(ledger)
@@ -171,11 +192,11 @@ async def measure(args: argparse.Namespace, folder: Path) -> None:
         database.close()
     kind = "sync always" if args.sync_always else "sync by the system"
     print(
-        f"{args.shards} shards, {args.nodes} nodes of NATS ({kind}): {tenders / took_s:8,.0f} tenders/s"
-        f" into committed rows; {busy_s / tenders * 1e6:.1f} us of processor time each, so"
-        f" {2 * tenders / busy_s:,.0f}/s on two idle cores; the log took"
-        f" {tenders / written_s:,.0f}/s; COPY alone {floor:,.0f}/s; a shard grew by"
-        f" {grown_b / tenders:,.0f} bytes a tender"
+        f"{args.shards} shards, {args.nodes} nodes of NATS ({kind}): {tenders / found.took_s:8,.0f} tenders/s"
+        f" into committed rows; {found.busy_s / tenders * 1e6:.1f} us of processor time each, so"
+        f" {2 * tenders / found.busy_s:,.0f}/s on two idle cores; the log took"
+        f" {tenders / found.written_s:,.0f}/s; COPY alone {floor:,.0f}/s; a shard grew by"
+        f" {found.grown_b / tenders:,.0f} bytes a tender"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -45,16 +46,25 @@ def belongs_as(folder: Path, made: int | Path) -> None:
 
 
 def append_bounded(path: Path, line: bytes, most_bytes: int) -> None:
-    """One line more; a file that has grown to ``most_bytes`` becomes its own predecessor. Raises OSError."""
+    """One line more, or nothing where the disk has no room for all of it; a file that has grown to ``most_bytes``
+    becomes its own predecessor. Raises OSError."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         belongs_as(path.parent, handle)
-        os.write(handle, line)
+        append_whole(handle, line)
         full = os.fstat(handle).st_size >= most_bytes
     finally:
         os.close(handle)
     if full:
         os.replace(path, predecessor(path))
+
+
+def append_whole(handle: int, data: bytes) -> None:
+    """All of ``data`` at the file's end, or nothing: half a line would spoil the next one too. Raises OSError."""
+    before = os.fstat(handle).st_size
+    if os.write(handle, data) < len(data):
+        os.ftruncate(handle, before)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def predecessor(path: Path) -> Path:

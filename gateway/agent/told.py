@@ -18,6 +18,8 @@ def told(view: HomeView | None) -> dict[str, Any] | None:
         return None
     live = page.live(view)
     del live["commands"]
+    for which in ("alarms", "notes"):
+        live[which] = [said["text"] for said in live[which]]
     plan = [_row(step, view.capacity_wh) for step in view.plan.schedule] if view.plan else []
     return {"live": live, "plan": [row for row in plan if row["end"] > iso(view.time)]}
 
@@ -31,6 +33,7 @@ def _row(step: PlannedInterval, capacity_wh: float | None) -> Mapping[str, Any]:
         "pv_wh": round(step.pv_wh),
         "load_wh": round(step.load_wh),
         "car_wh": round(step.car_wh),
+        "heat_wh": round(step.heat_wh),
         "battery_wh": round(step.battery_wh),
         "grid_wh": round(step.grid_wh),
         "soc_pct": round(100 * step.stored_wh / capacity_wh, 1) if capacity_wh else None,

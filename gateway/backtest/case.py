@@ -49,7 +49,7 @@ class Case:
     export_limit_w: float | None = None
     import_limit_w: float | None = None
     horizon_h: float = 36.0
-    quantity_quantile: float = 0.2
+    quantity_quantile: float = 0.05
     replan_quarters: int = 4
     car: CarHabit | None = None
     place: Place | None = None  # of the panels
@@ -58,7 +58,7 @@ class Case:
     rest_day: RestDay = weekend
     usual: Usual = UNKNOWN_HOME
     variant: Variant = USUAL  # of the forecasts
-    careful: bool = False  # the first three days, as `planner.first_days = "careful"`
+    careful: bool = True  # the first three days, as `planner.first_days = "careful"`
 
     def with_battery(self, capacity_wh: float, wear_per_mwh: float) -> Case:
         """The same with another battery, its power and reserve in proportion."""
@@ -130,7 +130,7 @@ def case_of(settings: Settings) -> Case:
         grid_energy_stays=settings.battery.grid_energy == "home",
         rest_day=rest_days(settings),
         usual=usual(settings),
-        careful=settings.planner.first_days == "careful",
+        careful=settings.planner.first_days != "live",
     )
 
 

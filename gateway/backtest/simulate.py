@@ -291,8 +291,8 @@ class Replay:
         self._charged += x
         return x
 
-    def step(self, i: int, curve: ValueCurve, car_wh: float) -> float:
-        """Control meets the interval's load, PV and price; returns the discharge."""
+    def step(self, i: int, curve: ValueCurve, car_wh: float, sold_wh: float = 0.0) -> float:
+        """Control meets the interval's load, PV and price, and first of all what is sold; returns the discharge."""
         s, case = self._series, self._case
         spec = case.battery
         net = float(s.load[i] - s.pv[i]) + car_wh
@@ -307,8 +307,11 @@ class Replay:
             exportable_wh=self.resellable * spec.discharge_efficiency if night else None,
             car_alone_wh=0.0 if case.car_from_battery else car_wh,
         )
-        integral = ValueIntegral.of_curve(curve)
-        return self._moved(i, best_discharge(integral, self.stored, step, spec), net)
+        x = best_discharge(ValueIntegral.of_curve(curve), self.stored, step, spec)
+        if sold_wh > 0:
+            most = discharge_bounds(self.stored, step, spec)[1]
+            x = max(x, min(net + sold_wh, most))
+        return self._moved(i, x, net)
 
     def follow(self, i: int, discharge_wh: float) -> float:
         """A schedule's AC Wh as far as power and stored energy allow; returns what was done."""

@@ -9,6 +9,7 @@ import math
 from dataclasses import replace
 
 from gateway.control import battery_decision, car_decision, charging, heat_decision
+from gateway.control.heat_claim import beside_heaters
 from gateway.control.inputs import ControlMemory, Decision, DecisionInputs
 from gateway.control.limits import (
     export_limit_w,
@@ -40,7 +41,7 @@ def decide(inputs: DecisionInputs) -> Decision:
     resale = order is None or order.resellable or position_wh > 0
     limits = limits_of(inputs, curtail=curtail, resale=resale)
     tick = Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
-    cars = car_decision.chargers(tick)
+    cars = car_decision.chargers(beside_heaters(tick))
     coming_w = charging.coming_w(
         cars.amperes, tick.home, cars.contactors, inputs.control, inputs.monotonic_s
     )

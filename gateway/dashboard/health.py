@@ -10,13 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dashboard.spoken import spoken
 from gateway.dashboard.view import HomeView
 from gateway.domain.intervals import iso
 from gateway.domain.readings import DeviceState
+from gateway.domain.sentences import Sentence
 from gateway.languages.sentences import alarm_code
 
 _SHOWN_EVENTS = 50
-# What an alarm is about (`gateway.languages.sentences`) -> what to do about it.
+# What an alarm is about (`gateway.domain.templates`) -> what to do about it.
 TODO: Mapping[str, str] = {
     "limit_not_kept": "Look at what else feeds in or draws, and whether the inverter obeys: stop the gateway and run energy-gateway verify.",
     "off_grid": "Nothing: a minute after the grid's return all is as before.",
@@ -32,6 +34,7 @@ TODO: Mapping[str, str] = {
     "operator_silent": "Look at the control box or the relay, and at its network.",
     "operator_limit": "Nothing: the grid operator limits the home, and it ends by itself.",
     "programme_limit": "Nothing: the programme limits the home, and it ends by itself.",
+    "programme_refused": "Show the sentence to the programme's operator: what it asks for there is left out, all else is followed.",
     "programme_silent": "Usually it comes by itself. If it lasts, look at the programme's address and token in gateway.toml.",
     "not_proved": "Stop the gateway, run energy-gateway verify for this device, and start the gateway again.",
     "another_controller": "End one of the two: another program or app steers this device.",
@@ -50,7 +53,7 @@ FAULTS: tuple[tuple[str, str], ...] = (
 FAULT_ELSE = "Restart it. If it stays away, energy-gateway scan shows what answers at its address."
 
 
-def todo(alarm: str) -> str:
+def todo(alarm: Sentence) -> str:
     """What a person can do about an alarm."""
     return TODO.get(alarm_code(alarm), ALARM_ELSE)
 
@@ -73,10 +76,16 @@ def health(view: HomeView, *, can_report: bool) -> dict[str, Any]:
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
         },
-        "alarms": [{"text": alarm, "todo": todo(alarm)} for alarm in view.notes],
+        "alarms": [{**spoken(alarm), "todo": todo(alarm)} for alarm in view.notes],
         "devices": [_device(device, view) for device in devices],
         "events": [
-            {"time": e.time, "kind": e.kind, "what": e.what, "text": e.text}
+            {
+                "time": e.time,
+                "kind": e.kind,
+                "what": e.what,
+                "text": e.text,
+                "said": spoken(e.said) if e.said else None,
+            }
             for e in view.events[:_SHOWN_EVENTS]
         ],
         "report": can_report,

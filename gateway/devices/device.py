@@ -29,7 +29,9 @@ from gateway.devices.proof import (
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
+from gateway.domain.sentences import Sentence
 from gateway.errors import DeviceError, StorageError
+from gateway.log_budget import LogBudget
 from gateway.modbus.exceptions import NOT_THERE, Refused, Silent
 from gateway.modbus.registers import Block, Missing, Value
 from gateway.modbus.unit import Unit
@@ -84,6 +86,7 @@ class ModbusDevice:
         # what can be steered: by the profile until the device was seen, then as found there
         self._controls = profile.controls if intents else frozenset[Control]()
         self._has_battery = False
+        self._comes_and_goes = LogBudget(log, clock, period_s=3600.0)
         self._withheld: frozenset[Control] = frozenset()  # what they would steer is not there
         self._proofs: Proofs | None = None
         self._steer: Steer = "always"
@@ -199,7 +202,7 @@ class ModbusDevice:
                     problems.append(f"{control.value}: {error}")
         return ReleaseReport(self.name, not problems, tuple(problems))
 
-    async def steered_by_another(self) -> str:
+    async def steered_by_another(self) -> Sentence | None:
         """See `gateway.devices.Device.steered_by_another`."""
         try:
             await self._open()
@@ -264,7 +267,7 @@ class ModbusDevice:
             self._unproved, note = gaps, not_steered(self.name, gaps)
         self._notes = (note,)
         if note not in before:
-            log.warning("%s: %s", self.name, note.text)
+            log.warning("%s: %s", self.name, note.said)
 
     async def _ask_who(self) -> None:
         """Who the device is by its own registers; asked again, since a firmware may be updated."""
@@ -287,10 +290,13 @@ class ModbusDevice:
             for control, lease in self._leases.items()
             if values.get(lease.sheet.presence) is Missing.ABSENT
         )
-        for control in absent - self._withheld:
-            log.info("%s: %s is withheld: nothing answers there", self.name, control.value)
-        for control in self._withheld - absent:
-            log.info("%s: %s is offered again", self.name, control.value)
+        for told, which in (
+            ("withheld: nothing answers there", absent - self._withheld),
+            ("offered again", self._withheld - absent),
+        ):
+            if which:
+                names = ", ".join(sorted(which))
+                self._comes_and_goes.say(logging.INFO, "%s: %s: %s", self.name, told, names)
         self._withheld = absent
 
     def _check_effect(self, values: Mapping[str, Value]) -> None:

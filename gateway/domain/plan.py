@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from gateway.domain.intervals import Interval
 from gateway.domain.price import PriceSource, Quote
+from gateway.domain.sentences import Sentence
 
 Curve = tuple[tuple[float, float], ...]  # AC W and one-way efficiency there
 NO_LIMIT_W = 1e9  # more than any connection carries
@@ -155,7 +156,10 @@ class Outlook:
     export_limit_w: float | None = None
     import_limit_w: float | None = None
     lot_wh: int = 10
-    quantity_quantile: float = 0.2
+    quantity_quantile: float = 0.05
+    doubted_load_wh: float = (
+        0.0  # of a house known for less than a week, the most it has drawn: it may again
+    )
     transitions: tuple[tuple[float, ...], ...] = ()
     scenario_weights: tuple[float, ...] = ()
     offer_intervals: int = 5  # how many coming intervals the market takes offers for
@@ -298,11 +302,13 @@ class Plan:
     cars: Mapping[str, CarValues] = field(default_factory=lambda: MappingProxyType({}))
     offers: tuple[OfferCurve, ...] = ()
     schedule: tuple[PlannedInterval, ...] = ()
-    notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
+    notes: tuple[Sentence, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
     import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
     heaters: Mapping[str, CarValues] = field(default_factory=lambda: MappingProxyType({}))
-    assumed: tuple[str, ...] = ()  # prices that are not published yet, and what stands in for them
+    assumed: tuple[
+        Sentence, ...
+    ] = ()  # prices that are not published yet, and what stands in for them
 
     def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
         """The value curve that holds at ``time``, or None when the plan does not reach there.

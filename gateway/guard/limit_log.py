@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from pathlib import Path
 
+from gateway.durable import append_whole
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
@@ -67,9 +68,8 @@ class LimitLog:
                 writer.writerow(COLUMNS)
             writer.writerow(_text(value) for value in asdict(row).values())
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            with open(self._path, "a", encoding="utf-8", opener=_opened) as file:
-                file.write(text.getvalue())
-                file.flush()
+            with open(self._path, "ab", opener=_opened) as file:
+                append_whole(file.fileno(), text.getvalue().encode())
                 os.fsync(file.fileno())
             self._storage.back()
         except OSError as error:

@@ -77,6 +77,11 @@ class OrderIntake:
         self.settings = self._tightened(order.settings)
         return True
 
+    @property
+    def memory(self) -> GuardFile:
+        """Where a few words outlive a restart."""
+        return self._file
+
     def current(self) -> Order | None:
         """The order in force; None when it has run out or none has come.
 

@@ -23,6 +23,7 @@ from gateway.domain.plan import (
     PriceValues,
     ValueCurve,
 )
+from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.history import Array
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
@@ -48,7 +49,7 @@ class CarPlan:
 
     energy_wh: list[float]
     values: CarValues | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,14 @@ class CarPlans:
 
     energy_wh: list[float]
     values: Mapping[str, CarValues]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 def car_plans(outlook: Outlook, problem: Problem, chances: Array) -> CarPlans:
     """When the cars charge; ``problem`` is the home's without them."""
     taken = np.zeros(len(outlook.forecasts))
     values: dict[str, CarValues] = {}
-    notes: list[str] = []
+    notes: list[Sentence] = []
     for car in outlook.cars:
         beside = replace(problem, net_wh=problem.net_wh + taken[:, None])
         plan = car_plan(outlook, car, beside, chances, taken)
@@ -254,16 +255,16 @@ def _as_battery(car: CarNeed, max_charge_w: float) -> BatterySpec:
     )
 
 
-def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:
+def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[Sentence, ...]:
     """Nothing is said while nobody has seen what the car draws: it is planned with less than it may take."""
     return () if car.sure_power_w is not None else missing_note(car, charged, outlook)
 
 
-def missing_note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:
+def missing_note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[Sentence, ...]:
     """What to tell the person when the car cannot be ready in time; nothing otherwise."""
     reaches = outlook.forecasts[-1].interval.end >= car.departure
     if not reaches or charged >= car.energy_wh - max(1.0, 0.001 * car.energy_wh):
         return ()
     when = f"{car.departure:%Y-%m-%d %H:%M} UTC"
-    gets = f"at most {charged:.0f} of {car.energy_wh:.0f} Wh can be charged until then"
-    return (f"the car cannot be ready by {when}: {gets}",)
+    least, wanted = f"{charged:.0f}", f"{car.energy_wh:.0f}"
+    return (sentence("car_late", time=when, least=least, wanted=wanted),)

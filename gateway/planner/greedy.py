@@ -17,6 +17,7 @@ from gateway.domain.plan import (
     Plan,
     ValueCurve,
 )
+from gateway.domain.sentences import Sentence
 from gateway.planner.car import MISSED, missing_note, plugged_hours
 from gateway.planner.offers import cautious_net, to_steps
 from gateway.planner.schedule import expected_schedule, without_lost
@@ -56,10 +57,10 @@ class GreedyStrategy:
 STRATEGY = GreedyStrategy()
 
 
-def _charge_at_once(outlook: Outlook) -> tuple[list[float], tuple[str, ...]]:
+def _charge_at_once(outlook: Outlook) -> tuple[list[float], tuple[Sentence, ...]]:
     """The cars at full power from now on, one after the other under the fuse."""
     taken = [0.0] * len(outlook.forecasts)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     for car in outlook.cars:
         left = car.energy_wh
         for t, f in enumerate(outlook.forecasts):

@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
 
 from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, OfferStep, Outlook
 from gateway.forecasts.history import Array
+from gateway.forecasts.regression import LOW
 from gateway.planner.horizon import Horizon
 from gateway.planner.schedule import DispatchInterval, crossings, discharge_bounds, integrals
+
+_NORMAL = NormalDist()
 
 
 def to_steps(prices: Array, net_wh: Array, lot_wh: int) -> tuple[OfferStep, ...]:
@@ -115,6 +119,7 @@ def _offer_curve(
     spec = outlook.battery
     prices = asked.prices
     dear, cheap = (net + car_wh for net in cautious_net(forecast, outlook.quantity_quantile))
+    dear = max(dear, outlook.doubted_load_wh - forecast.pv_wh[0] + car_wh)
     limit_w = outlook.export_limit_w  # of the panels' surplus too, which no battery may hold back
     room = inf if limit_w is None else limit_w * forecast.interval.hours
     alone = 0.0 if outlook.car_from_battery else car_wh
@@ -241,12 +246,14 @@ def _changes(discharge_wh: Array, hours: float, spec: BatterySpec) -> Array:
 def cautious_net(forecast: Forecast, quantile: float) -> tuple[float, float]:
     """Net load (Wh) for selling (load high, PV low) and for buying (load low, PV high).
 
-    ``quantile`` below 0.1 is taken as 0.1: the forecast's quantiles are 0.1, 0.5 and 0.9.
+    The forecast's quantiles are 0.1, 0.5 and 0.9: between them it is even, and beyond as in a normal distribution.
     """
-    part = min(max((0.5 - quantile) / 0.4, 0.0), 1.0)
+    part = max((0.5 - quantile) / 0.4, 0.0)
+    if quantile < LOW:
+        part = _NORMAL.inv_cdf(quantile) / _NORMAL.inv_cdf(LOW)
     load, pv = forecast.load_wh, forecast.pv_wh
     high_load = load[1] + part * (load[2] - load[1])
     low_load = load[1] + part * (load[0] - load[1])
     high_pv = pv[1] + part * (pv[2] - pv[1])
     low_pv = pv[1] + part * (pv[0] - pv[1])
-    return high_load - low_pv, low_load - high_pv
+    return high_load - max(low_pv, 0.0), max(low_load, 0.0) - high_pv

@@ -23,6 +23,7 @@ from gateway.tariff import TariffRules, Terms
 _BELOW_PEAK = 0.95
 _SOME_CAUTION = 0.5
 _TRIED = 3 * DAY  # quarter-hours of load: from then on the forecasts' errors are known
+_SEEN = 7 * DAY  # ... and what the house may draw at most
 AnnouncedLimits = Callable[[Interval], tuple[float, float]]
 USUAL_IMPORT, USUAL_EXPORT = 200.0, 50.0  # per MWh, of a household anywhere
 
@@ -76,7 +77,7 @@ class Options:
 
     horizon_h: float = 36.0
     lot_wh: int = 10
-    quantity_quantile: float = 0.2
+    quantity_quantile: float = 0.05
     offer_intervals: int = 5
     trading: bool = False  # an exchange takes the offers; else market prices only set the tariff's
     careful: bool = False  # in a home of which less than three days are known (`planner.careful`)
@@ -140,6 +141,7 @@ def outlook_from(
         trading=options.trading,
         car_from_battery=home.car_from_battery,
         caution=_caution(history) if options.careful else 0.0,
+        doubted_load_wh=_doubted_load_wh(history),
     )
 
 
@@ -147,6 +149,12 @@ def _caution(history: History) -> float:
     """See `Outlook.caution`."""
     known = int(np.count_nonzero(~np.isnan(history.load)))
     return 1.0 if known < DAY else _SOME_CAUTION if known < _TRIED else 0.0
+
+
+def _doubted_load_wh(history: History) -> float:
+    """See `Outlook.doubted_load_wh`."""
+    known = history.load[~np.isnan(history.load)]
+    return float(known.max(initial=0.0)) if known.size < _SEEN else 0.0
 
 
 def _import_limit(

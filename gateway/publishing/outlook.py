@@ -90,6 +90,7 @@ def outlook_messages(
 def _quarter(step: PlannedInterval, capacity_wh: float | None) -> dict[str, Any]:
     row: dict[str, Any] = {"start": iso(step.interval.start)}
     row |= {f"{name}_wh": round(energy(step)) for name, energy in _ENERGIES.items()}
+    row["heat_wh"] = round(step.heat_wh)
     row["soc_pct"] = round(100 * step.stored_wh / capacity_wh, 1) if capacity_wh else None
     for name, quote in _PRICES.items():
         price = quote(step)

@@ -48,7 +48,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `decision` | JSON: why the battery does what it does: `since`, `reason` (the rule), `sentence` (the prices that were weighed) | 1 | yes |
 | `phases` | JSON: `chargers`: why each that was switched between one and all phases uses those that it uses: `phases`, `since`, `reason`, `sentence` | 1 | yes |
 | `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (what is planned with where nothing is known: prices that are not published yet, a home's first day) | 1 | yes |
-| `plan/schedule` | JSON: `ts`, `currency`, `quarters`: each with `start`, `pv_wh`, `load_wh`, `grid_wh`, `battery_wh`, `car_wh`, `soc_pct` at its end, `import_price`, `export_price` a kWh and whether they are `..._known` or an estimate | 1 | yes |
+| `plan/schedule` | JSON: `ts`, `currency`, `quarters`: each with `start`, `pv_wh`, `load_wh`, `grid_wh`, `battery_wh`, `car_wh`, `heat_wh` (of heaters, beside `load_wh`), `soc_pct` at its end, `import_price`, `export_price` a kWh and whether they are `..._known` or an estimate | 1 | yes |
 | `forecast/pv`, `load`, `grid`, `battery`, `car` | JSON: `ts`, `unit` (Wh), `next_hour`, `remaining_today` (to local midnight), `hours` of `start` and `value` | 1 | yes |
 | `forecast/import_price`, `export_price` | JSON: the same with `unit` (a kWh) and `known_until`: after it they are estimates; no `remaining_today` | 1 | yes |
 | `setpoints` | JSON: what is asked of the devices now: `battery_w` (all), `batteries_w`, `chargers_a`, `charger_phases`, `pv_limits_w` by device, `export_limit_w`, `reason` (the rule), `heaters_w`, `sg_ready` and `heat_reasons` by heater; null: nothing is asked | 1 | yes |

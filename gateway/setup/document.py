@@ -15,6 +15,9 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT
 
+from gateway.config.bridged import is_bridged
+from gateway.devices.catalogue import profile
+from gateway.domain.control import Control
 from gateway.errors import ConfigError
 from gateway.escape import printable
 
@@ -72,7 +75,7 @@ def gateway_toml(
             document.add(tomlkit.comment(line))
     for (table, key), (value, about) in _keys(values, secrets).items():
         _set(document, table, key, value, about)
-    _set_devices(document, devices)
+    _set_devices(document, devices, values)
     if values.get("tariff") == "published":
         _set_feed(document, values)
     return tomlkit.dumps(document)
@@ -188,14 +191,19 @@ def _set(document: tomlkit.TOMLDocument, table: str, key: str, value: Any, about
         item.comment(about)
 
 
-def _set_devices(document: tomlkit.TOMLDocument, devices: Iterable[ChosenDevice]) -> None:
+def _set_devices(
+    document: tomlkit.TOMLDocument, devices: Iterable[ChosenDevice], values: Mapping[str, Any]
+) -> None:
     """Those that are not there yet, by their address; what is there keeps what its owner wrote."""
     held = document.get("device")
     there = {_address(table): table for table in held} if isinstance(held, AoT) else {}
     names = {str(table["name"]) for table in there.values()}
     fresh = held if isinstance(held, AoT) else tomlkit.aot()
     for device in devices:
+        heat = _heat(device, values)
         if device.address in there:
+            if heat is not None and "heat" not in there[device.address]:
+                there[device.address].append("heat", heat)
             continue
         table = tomlkit.table()
         name = _free(device.name, names)
@@ -207,11 +215,29 @@ def _set_devices(document: tomlkit.TOMLDocument, devices: Iterable[ChosenDevice]
                            ("unit", device.unit), ("role", device.role)):  # fmt: skip
             if value is not None and (key, value) != ("port", 502):
                 table.append(key, value)
+        if heat is not None:
+            table.append("heat", heat)
         if held is not None and len(fresh):
             fresh[-1].add(tomlkit.nl())
         fresh.append(table)
     if held is None and len(fresh):
         document.add("device", fresh)
+
+
+def _heat(device: ChosenDevice, values: Mapping[str, Any]) -> Any:
+    """What stands behind a heater, as it was answered; None for what is none. A compressor has its own figures (docs/heat.md)."""
+    if "heat_power" not in values or is_bridged(device.profile):
+        return None
+    told = profile(device.profile)
+    if told.kind != "heater":
+        return None
+    power_w = _plain(values["heat_power"])
+    table = tomlkit.inline_table()
+    table.update({"power_w": power_w, "litres": _plain(values["heat_litres"])})
+    table.append("ready_by", [_plain(each) for each in values["heat_ready"]])
+    if Control.SG_READY in told.controls:
+        table.update({"step_w": power_w, "heat_per_electricity": 3, "min_on_s": 900, "min_off_s": 900})  # fmt: skip
+    return table
 
 
 def _address(table: Mapping[str, Any]) -> tuple[str, int, int | None]:
@@ -265,6 +291,7 @@ def known_answers(text: str) -> tuple[dict[str, str], list[ChosenDevice]]:
             answers[key] = f"{found[table][name] / 1000:g} {unit}"
     days = found.get("car", {}).get("departure_days")
     answers |= {"car_days": ",".join(days)} if days else {}
+    answers |= _heat_answers(found.get("device", []))
     answers |= _tariff_answers(tariff, found.get("price_feed", []))
     devices = [
         ChosenDevice(d["name"], d.get("profile", "auto"), d["host"], d.get("port", 502), d.get("unit"), "", d.get("role"))
@@ -284,6 +311,18 @@ _UNITS: Mapping[str, tuple[str, str, str]] = {
     "battery_power": ("battery", "max_charge_w", "kW"), "car_energy": ("car", "energy_wh", "kWh"),
     "panels": ("household", "panels_w", "kW"),
 }  # fmt: skip
+
+
+def _heat_answers(devices: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Of the first heater with a tank; what stands there is not changed by an answer."""
+    heat = next((d["heat"] for d in devices if d.get("heat", {}).get("litres")), None)
+    if heat is None:
+        return {}
+    return {
+        "heat_power": f"{heat['power_w'] / 1000:g} kW",
+        "heat_litres": f"{heat['litres']:g}",
+        "heat_ready": " ".join(heat.get("ready_by", ["18:00"])),
+    }
 
 
 def _tariff_answers(

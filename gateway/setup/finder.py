@@ -54,7 +54,7 @@ class Found:
     def has(self) -> set[str]:
         """Which parts of the home it is."""
         told = {r.metric for r in self.readings if r.quality is not Quality.ABSENT}
-        parts = {"charger"} if self.kind == "charger" else set()
+        parts = {self.kind} & {"charger", "heater"}
         battery = any(metric.startswith("battery_") for metric in told)
         panels = any(metric.startswith("pv_") for metric in told)
         unknown = self.kind in ("hybrid", "any") and not told

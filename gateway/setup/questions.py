@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import time
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -99,6 +100,14 @@ def _car(values: Values) -> bool:
     return "charger" in values["has"]
 
 
+def _heater(values: Values) -> bool:
+    return "heater" in values["has"]
+
+
+def _times(text: str) -> tuple[time, ...]:
+    return tuple(q.clock_time(each) for each in text.replace(",", " ").split())
+
+
 def _tariff(*kinds: str) -> Callable[[Values], bool]:
     return lambda values: values.get("tariff") in kinds
 
@@ -123,6 +132,9 @@ QUESTIONS: tuple[Question, ...] = (
     Question("car_current", "car", "Most current of charger and cable, A", q.car_amperes, "16", required=True, applies=_car),
     Question("car_phases", "car", "Phases that the charger uses", lambda text: int(_one_of("1", "3")(text)), "3",
              form="choice", choices=(("3", "three"), ("1", "one")), required=True, applies=_car),
+    Question("heat_power", "heat", "Power of the heating rod or heat pump, e.g. 3.5 kW", lambda text: q.above_0(q.power_w(text)), about="electric", required=True, applies=_heater),
+    Question("heat_litres", "heat", "Litres of water in its tank", lambda text: q.above_0(q.number(text)), required=True, applies=_heater),
+    Question("heat_ready", "heat", "When the water is to be warm", _times, "06:30 18:00", "local times; to 55 °C, other temperatures: docs/heat.md", required=True, applies=_heater),
     Question("currency", "tariff", "Currency of your bill", q.currency, "USD", required=True),
     Question("tariff", "tariff", "How a kWh from the grid is priced", _one_of("flat", "time_of_use", "published"), "flat", form="choice",
              choices=(("flat", "one price"), ("time_of_use", "by time of day"), ("published", "published a day ahead")), required=True),
@@ -151,6 +163,7 @@ GROUPS: Mapping[str, str] = {
     "grid": "Connection to the grid",
     "battery": "Battery",
     "car": "Car",
+    "heat": "Hot water",
     "tariff": "Tariff",
     "broker": "MQTT broker",
     "trade": "Trade",

@@ -1,15 +1,24 @@
-"""What each heater has drawn since its water was last to be ready: the wish of one whose water nobody measures."""
+"""What each heater has drawn since its water was last to be ready: the wish of one whose water nobody measures.
+
+It outlives a restart: a wish that began anew would be heated twice.
+"""
 
 from __future__ import annotations
 
+import json
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from gateway.devices.counters import Memory
 from gateway.domain.control import ControlSettings
 from gateway.domain.heat import last_ready
+from gateway.domain.intervals import iso
 from gateway.domain.readings import Snapshot
+from gateway.errors import StorageError
 
 LONGEST_S = 300.0  # after a longer silence nobody knows what was drawn meanwhile
+KEPT_WH = 50.0  # so much more is written down: a restart forgets no more than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +27,14 @@ class _Drawn:
     wh: float = 0.0
     power_w: float | None = None
     at_s: float = 0.0
+    kept_wh: float = 0.0
 
 
 class HeatWatch:
-    """Feed it every snapshot; it says of each heater what it has got. It begins with nothing at a start."""
+    """Feed it every snapshot; it says of each heater what it has got. Without ``memory`` it begins with nothing at a start."""
 
-    def __init__(self, control: ControlSettings) -> None:
-        self._control = control
+    def __init__(self, control: ControlSettings, memory: Memory | None = None) -> None:
+        self._control, self._memory = control, memory
         self._drawn: dict[str, _Drawn] = {}
 
     def look(self, snapshot: Snapshot, at: float) -> Snapshot:
@@ -36,14 +46,17 @@ class HeatWatch:
             if spec is None:
                 continue
             since = last_ready(snapshot.time, spec.ready_by, self._control.zone)
-            before = self._drawn.get(heater.name, _Drawn(since, at_s=at))
+            before = self._drawn.get(heater.name) or self._remembered(heater.name, since, at)
             if before.since != since:
-                before = replace(before, since=since, wh=0.0)
+                before = replace(before, since=since, wh=0.0, kept_wh=0.0)
             passed_s = at - before.at_s
             wh = before.wh
             if before.power_w is not None and 0 < passed_s <= LONGEST_S:
                 wh += before.power_w * passed_s / 3600
-            self._drawn[heater.name] = _Drawn(since, wh, heater.power_w, at)
+            now = _Drawn(since, wh, heater.power_w, at, before.kept_wh)
+            if spec.litres is None and wh - now.kept_wh >= KEPT_WH:
+                now = self._kept(heater.name, now)
+            self._drawn[heater.name] = now
         return replace(
             snapshot,
             heaters=tuple(
@@ -51,3 +64,26 @@ class HeatWatch:
                 for h in snapshot.heaters
             ),
         )
+
+    def _remembered(self, name: str, since: datetime, at: float) -> _Drawn:
+        """What was written down of the same wish; nothing of another, or of what cannot be read."""
+        text = None if self._memory is None else self._memory.setting(_word(name))
+        try:
+            told = json.loads(text or "{}")
+            wh = float(told["wh"]) if told["since"] == iso(since) else 0.0
+        except (ValueError, TypeError, LookupError, RecursionError):
+            wh = 0.0
+        wh = wh if 0 <= wh < float("inf") else 0.0
+        return _Drawn(since, wh, at_s=at, kept_wh=wh)
+
+    def _kept(self, name: str, now: _Drawn) -> _Drawn:
+        """Written down; a full disk costs no more than the memory."""
+        if self._memory is not None:
+            with suppress(StorageError):
+                told = json.dumps({"since": iso(now.since), "wh": round(now.wh, 1)})
+                self._memory.setting(_word(name), told)
+        return replace(now, kept_wh=now.wh)
+
+
+def _word(name: str) -> str:
+    return f"heat_drawn:{name}"

@@ -7,7 +7,6 @@ pushes nothing out but other guesses. Each file is kept to `MOST_BYTES`, and onc
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -19,8 +18,7 @@ from gateway.domain.intervals import iso
 from gateway.durable import append_bounded, predecessor
 from gateway.errors import StorageError
 from gateway.escape import printable
-
-log = logging.getLogger(__name__)
+from gateway.supervise import Availability
 
 DONE, REFUSED = "audit.jsonl", "audit-refused.jsonl"
 MOST_BYTES = 512 * 1024  # some 3,000 entries
@@ -59,7 +57,7 @@ class AuditLog:
 
     def __init__(self, folder: Path, clock: Clock) -> None:
         self._folder, self._clock = folder, clock
-        self._said = False
+        self._storage = Availability(f"the audit log in {folder}")
         self._minute, self._refused = -1, 0
 
     def note(self, source: str, who: str, what: str, result: str, *, done: bool) -> None:
@@ -71,10 +69,9 @@ class AuditLog:
         path = self._folder / (DONE if done else REFUSED)
         try:
             append_bounded(path, line.encode(), MOST_BYTES)
+            self._storage.back()
         except OSError as error:
-            if not self._said:
-                log.error("%s cannot be written: %s", path, error.strerror)
-            self._said = True
+            self._storage.lost(error)
 
     def _flooded(self) -> bool:
         """Whether so much was refused this minute that the rest is not worth the disk's life."""

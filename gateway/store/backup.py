@@ -41,23 +41,33 @@ def backup(state_dir: Path, out: Path, now: datetime) -> list[str]:
     names = [name for name in FILES if (state_dir / name).exists()]
     if "journal.sqlite" not in names:
         raise ConfigError(f"{state_dir}: there is no journal; --state names the daemon's state_dir")
-    with tempfile.TemporaryDirectory(dir=_folder(out)) as scratch:
-        hashes = {}
-        for name in names:
-            _copy(state_dir / name, Path(scratch) / name)
-            hashes[name] = _sha256(Path(scratch) / name)
-        manifest = {"format": _FORMAT, "gateway": __version__, "time": iso(now), "sha256": hashes}
+    try:
+        with tempfile.TemporaryDirectory(dir=_folder(out)) as folder:
+            _pack(out, state_dir, names, Path(folder), now)
+    except FileExistsError:
+        raise ConfigError(f"{out}: is there already; name another file") from None
+    except OSError as error:
+        raise StorageError(f"{out}: cannot be written: {error.strerror}") from error
+    return names
+
+
+def _pack(out: Path, state_dir: Path, names: list[str], scratch: Path, now: datetime) -> None:
+    hashes = {}
+    for name in names:
+        _copy(state_dir / name, scratch / name)
+        hashes[name] = _sha256(scratch / name)
+    manifest = {"format": _FORMAT, "gateway": __version__, "time": iso(now), "sha256": hashes}
+    with out.open("xb") as file:
         try:
-            with out.open("xb") as file, tarfile.open(fileobj=file, mode="w") as tar:
-                out.chmod(0o600)
+            out.chmod(0o600)
+            with tarfile.open(fileobj=file, mode="w") as tar:
                 _add(tar, _MANIFEST, json.dumps(manifest, indent=2).encode())
                 for name in names:
-                    tar.add(Path(scratch) / name, name)
-        except FileExistsError:
-            raise ConfigError(f"{out}: is there already; name another file") from None
-        except OSError as error:
-            raise StorageError(f"{out}: cannot be written: {error.strerror}") from error
-    return names
+                    tar.add(scratch / name, name)
+            file.flush()
+        except OSError:
+            out.unlink(missing_ok=True)  # half a backup is none, and would be in the next one's way
+            raise
 
 
 def restore(file: Path, state_dir: Path) -> list[str]:

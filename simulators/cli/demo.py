@@ -32,6 +32,9 @@ def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
     market: Annotated[
         Counterpart, typer.Option(help="exchange; or none: a home with its retailer only")
     ] = Counterpart.EXCHANGE,
+    heater: Annotated[
+        bool, typer.Option("--heater", help="a boiler with a rod beside battery and car")
+    ] = False,
 ) -> None:
     """Run a home, its devices, the exchange and its buyers for a day over real sockets.
 
@@ -52,5 +55,6 @@ def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
         kept,
         curve,
         market is Counterpart.EXCHANGE,
+        heater=heater,
     )
     raise typer.Exit(run_demo(options, json, keep, live=live))

@@ -6,14 +6,14 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from simulators.supply import Supply
 
 if TYPE_CHECKING:
-    from gateway.clock import Clock
+    from gateway.clock import Clock, WallClock
     from simulators.exchange import PriceSource
     from simulators.participants import Need
 
@@ -70,9 +70,6 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     from gateway.clock import WallClock, wall_clock_of
     from gateway.errors import ConfigError
     from simulators.data import read_csv
-    from simulators.exchange import last_held
-    from simulators.participants import default_needs
-    from simulators.participants.data_centre import read_roadmap
     from simulators.prices import SyntheticPrices
 
     if client_ca is not None and (insecure or participants):
@@ -80,32 +77,49 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
                           " add --no-participants, leave --insecure out")  # fmt: skip
     recording = read_csv(data) if data is not None else None
     begin = _begin(start, None if recording is None else recording.start)
-    if cluster is None and begin is not None and (held := last_held(state)) is not None:
-        begin = max(begin, held)  # go on where it was stopped
     prices = SyntheticPrices(seed) if recording is None else recording.prices
     if cluster is not None:
-        try:
-            from simulators.exchange.cluster.command import Roles, run_cluster
-        except ImportError as error:
-            raise ConfigError(
-                f"--cluster needs an extra: pip install 'home-energy-gateway[sim,network]' ({error})"
-            ) from error
         clock = WallClock(begin, rate) if clock_words is None else wall_clock_of(clock_words)
-        how = Roles(cluster, role, insecure, client_ca, supply, seed, data, participants)
-        run_cluster(clock, how, prices)
+        how = cluster, role, insecure, client_ca, supply, seed, data, participants
+        _run_cluster(clock, prices, *how)
         return
-    needs = default_needs(seed, roadmap=() if roadmap is None else read_roadmap(roadmap))
+    place = Place(host, port, state, insecure, client_ca, supply)
+    needs = _needs(seed, roadmap)
+    _run(WallClock(_going_on(begin, state), rate), place, prices, needs if participants else [])
+
+
+def _run_cluster(clock: WallClock, prices: PriceSource, *how: Any) -> None:
+    from gateway.errors import ConfigError
+
     try:
-        asyncio.run(
-            _serve(
-                WallClock(begin, rate),
-                Place(host, port, state, insecure, client_ca, supply),
-                prices,
-                needs if participants else [],
-            )
-        )
+        from simulators.exchange.cluster.command import Roles, run_cluster
+    except ImportError as error:
+        raise ConfigError(
+            f"--cluster needs an extra: pip install 'home-energy-gateway[sim,network]' ({error})"
+        ) from error
+    run_cluster(clock, Roles(*how), prices)
+
+
+def _needs(seed: int, roadmap: Path | None) -> list[Need]:
+    from simulators.participants import default_needs
+    from simulators.participants.data_centre import read_roadmap
+
+    return default_needs(seed, roadmap=() if roadmap is None else read_roadmap(roadmap))
+
+
+def _going_on(begin: datetime | None, state: Path) -> datetime | None:
+    """A store goes on where it was stopped, if that is later."""
+    from simulators.exchange import last_held
+
+    held = None if begin is None else last_held(state)
+    return begin if begin is None or held is None else max(begin, held)
+
+
+def _run(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
+    try:
+        asyncio.run(_serve(clock, place, prices, needs))
     except KeyboardInterrupt:
-        print("stopped; the state is kept in", state)
+        print("stopped; the state is kept in", place.state)
     except BaseExceptionGroup as group:
         raise _first(group) from group
 

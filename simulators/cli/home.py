@@ -31,6 +31,10 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     inverter: Annotated[str, typer.Option(help="family; 'list' shows all")] = "fronius",
     meter: Annotated[str, typer.Option(help="family; 'list' shows all")] = "sunspec",
     charger: Annotated[str, typer.Option(help="family; 'list' shows all")] = "keba",
+    heater: Annotated[
+        str | None, typer.Option(help="family, beside them; 'list' shows all; default: none")
+    ] = None,
+    port_heater: Annotated[int, typer.Option(min=0, max=65535)] = 5023,
     rtu: Annotated[bool, typer.Option(help="RTU frames over TCP")] = False,
     sunspec_base: Annotated[
         int, typer.Option(help="where SunSpec devices put their models: 40000, 0 or 50000")
@@ -53,11 +57,11 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     from gateway.clock import WallClock
     from gateway.errors import ConfigError
     from simulators.data import read_csv
-    from simulators.devices.serve import Choice, Ports
+    from simulators.devices.serve import Choice, Ports, with_heater
     from simulators.physics.home import Home
     from simulators.scenario import Scenario
 
-    if "list" in (inverter, meter, charger):
+    if "list" in (inverter, meter, charger, heater):
         _print_families()
         return
     if not rate > 0:
@@ -65,14 +69,16 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     recording = read_csv(data) if data else None
     begin = _start(start, recording.start if recording else None)
     clock = WallClock(begin, rate)
-    scenario = Scenario(begin or clock.now(), seed=seed, recording=recording)
+    scenario = with_heater(Scenario(begin or clock.now(), seed=seed, recording=recording), heater)
     ports = Ports(port_inverter, port_meter, port_charger)
     try:
         choice = Choice(inverter, meter, charger, sunspec_base, rtu)
         if prove is not None:
             asyncio.run(_prove(prove, choice))
         simulated = Home(clock, scenario)
-        asyncio.run(_run(simulated, clock, host, ports, choice, _faults(fault or [], seed)))
+        heated = None if heater is None else (heater, port_heater)
+        wrong = _faults(fault or [], seed)
+        asyncio.run(_run(simulated, clock, (host, ports), choice, wrong, heated))
     except KeyboardInterrupt:
         print("stopped")
 
@@ -101,9 +107,14 @@ def _start(text: str | None, default: datetime | None) -> datetime | None:
 
 
 def _print_families() -> None:
-    from simulators.devices.serve import CHARGERS, INVERTERS, METERS
+    from simulators.devices.serve import CHARGERS, HEATERS, INVERTERS, METERS
 
-    for option, families in (("inverter", INVERTERS), ("meter", METERS), ("charger", CHARGERS)):
+    for option, families in (
+        ("inverter", INVERTERS),
+        ("meter", METERS),
+        ("charger", CHARGERS),
+        ("heater", HEATERS),
+    ):
         for name, family in families.items():
             print(f"--{option} {name:<16} {family.about}")
 
@@ -124,18 +135,35 @@ def _faults(texts: list[str], seed: int) -> dict[str, Faults]:
 async def _run(
     simulated: Home,
     clock: Clock,
-    host: str,
-    ports: Ports,
+    where: tuple[str, Ports],
     choice: Choice,
     faults: dict[str, Faults],
+    heated: tuple[str, int] | None,
 ) -> None:
+    from contextlib import AsyncExitStack
+
     from gateway.clock import every
     from gateway.errors import ConfigError
-    from simulators.devices.serve import CHARGERS, INVERTERS, METERS, serve_home
+    from simulators.devices.serve import (
+        CHARGERS,
+        HEATERS,
+        INVERTERS,
+        METERS,
+        serve_heater,
+        serve_home,
+    )
 
+    host, ports = where
+    stack = AsyncExitStack()
     try:
         servers = await serve_home(simulated, host, ports, choice, faults=faults)
+        stack.push_async_callback(servers.close)
+        heater_port = 0
+        if heated is not None:
+            server, heater_port = await serve_heater(simulated, heated[0], host, heated[1])
+            stack.push_async_callback(server.close)
     except OSError as error:
+        await stack.aclose()
         raise ConfigError(
             f"cannot listen on {host}: {error.strerror or error}; choose other --port-... values"
         ) from None
@@ -143,9 +171,9 @@ async def _run(
     print(f"inverter  {host}:{actual.inverter}  {INVERTERS[choice.inverter].about}")
     print(f"meter     {host}:{actual.meter}  {METERS[choice.meter].about}")
     print(f"charger   {host}:{actual.charger}  {CHARGERS[choice.charger].about}")
+    if heated is not None:
+        print(f"heater    {host}:{heater_port}  {HEATERS[heated[0]].about}")
     print("Ctrl-C stops", flush=True)
-    try:
+    async with stack:
         async for _now in every(clock, 3600.0):
             simulated.state()  # keep up, so that a look after hours is quick
-    finally:
-        await servers.close()

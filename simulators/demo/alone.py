@@ -11,6 +11,7 @@ from simulators.physics.home import Home
 from simulators.scenario import Scenario
 
 STEP_S = 10
+_BAND_C = (50.0, 55.0)  # between which a boiler's own thermostat keeps its water
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +42,21 @@ def alone(
 ) -> Alone:
     """Run the house's physics without a gateway: same weather, load and car wish.
 
-    The car charges at once at full power until it has ``car_wh``; the inverter keeps the same
+    The car charges at once at full power until it has ``car_wh``; a boiler keeps its water by a thermostat; the inverter keeps the same
     reserve. ``prices`` are import and export ticks of an interval.
     """
     time = _Time(scenario.start)
     home = Home(time, scenario)
     home.command(reserve_pct=reserve_pct)
-    money, imported, exported = 0, 0.0, 0.0
+    money, imported, exported, heats = 0, 0.0, 0.0, False
     for interval in quarters(scenario.start, end):
         before = home.totals()
         while time.moment < interval.end:
-            home.command(charger_enabled=home.state().session_wh < car_wh)
+            state = home.state()
+            home.command(charger_enabled=state.session_wh < car_wh)
+            if scenario.boiler is not None and state.boiler is not None:
+                heats = state.boiler.temperature_c < (_BAND_C[1] if heats else _BAND_C[0])
+                home.command(rod_w=scenario.boiler.most_w if heats else 0.0)
             time.moment += timedelta(seconds=STEP_S)
         after = home.totals()
         net_wh = round(after.grid_export - before.grid_export) - round(

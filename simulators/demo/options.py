@@ -11,6 +11,7 @@ from typing import Any
 from gateway.config.settings import Settings
 from gateway.errors import ConfigError
 from simulators.data import Recording, read_csv
+from simulators.physics.heat import Boiler
 from simulators.scenario import Scenario
 
 START = datetime(2026, 6, 1, 5, tzinfo=UTC)  # midnight in Austin, Texas
@@ -23,7 +24,8 @@ class Options:
 
     State that is ``kept`` survives a power cut; else the exchange does not wait for the disk.
     With ``supply_curve`` the retailer sells dearer the more is asked of him, else at one price. Without
-    an ``exchange`` the home has a retailer only: time-of-use tariff and feed-in.
+    an ``exchange`` the home has a retailer only: time-of-use tariff and feed-in. With ``heater`` it has a boiler
+    with a rod, which otherwise keeps its water by a thermostat.
     """
 
     days: int = 1
@@ -36,6 +38,7 @@ class Options:
     supply_curve: bool = False
     exchange: bool = True
     start: datetime = START
+    heater: bool = False
     tables: Mapping[str, Any] = field(
         default_factory=dict
     )  # of gateway.toml, in place of the demo's
@@ -44,11 +47,14 @@ class Options:
         """The home: simulated weather and people, or the recorded ones of ``data``."""
         if self.days < 1:
             raise ConfigError(f"--days {self.days}: at least one day")
+        boiler = Boiler() if self.heater else None
         if self.data is None:
-            return Scenario(start=self.start, seed=self.seed)
+            return Scenario(start=self.start, seed=self.seed, boiler=boiler)
         recording = read_csv(self.data)
         self._covered(recording)
-        return Scenario(start=recording.start, seed=self.seed, recording=recording, noise=0.3)
+        return Scenario(
+            start=recording.start, seed=self.seed, recording=recording, noise=0.3, boiler=boiler
+        )
 
     def _covered(self, recording: Recording) -> None:
         # The last quarters settle an hour after the day: the data must reach a little further.
@@ -69,6 +75,7 @@ class Addresses:
     broker_port: int
     exchange_url: str | None
     dashboard_port: int
+    heater_port: int | None = None
 
 
 # Of a Texan kind: cheap nights, a dear summer evening, a fixed feed-in.
@@ -87,6 +94,11 @@ RETAILER: dict[str, Any] = {
     "tax_pct": "2",
     "daily_fee": "0.32",
 }
+
+
+BOILER: dict[str, Any] = {
+    "power_w": 3500, "litres": 300, "target_c": 55, "min_c": 42, "max_c": 65, "ready_by": ["06:30", "18:00"], "loss_w": 55,
+}  # fmt: skip
 
 
 def gateway_settings(
@@ -125,6 +137,11 @@ def gateway_settings(
         "planner": {"first_days": "live"},  # one day is to show trading; a real home begins in the shadow
         "dashboard": {"port": at.dashboard_port},
     }  # fmt: skip
+    if at.heater_port is not None:
+        raw["device"].append(
+            {"name": "boiler", "profile": "my-pv-ac-elwa-2", "host": host, "port": at.heater_port,
+             "steer": "always", "heat": BOILER}
+        )  # fmt: skip
     if at.exchange_url is None:
         raw["tariff"] = RETAILER
     else:

@@ -18,6 +18,8 @@ from simulators.demo.world import World
 from simulators.physics.house import Totals
 
 BALANCE_SHARE = 0.001  # of load
+WATER = "the water is warm"
+COLDER_K = 0.6  # while a rod begins to heat
 STANDBY_PCT = 1.0  # 8 W for half a day are 96 Wh of 13.5 kWh
 
 
@@ -118,6 +120,16 @@ def reserve_check(world: World, lowest_soc_pct: float) -> Check:
     )
 
 
+def water_check(world: World) -> tuple[Check, ...]:
+    """Whether a boiler's water was never colder than its owner allows; nothing where there is none."""
+    boiler = world.home.state().boiler
+    if boiler is None:
+        return ()
+    least_c = world.gateway.settings.for_guard().heaters["boiler"].min_c
+    says = f"never below {boiler.coldest_c:.1f} °C of {least_c:g} °C, {boiler.temperature_c:.1f} °C at the end"
+    return (Check(WATER, boiler.coldest_c >= least_c - COLDER_K, says),)
+
+
 async def make_report(world: World, opening: OpeningState) -> Report:
     """Put the house's physics, the gateway's account and the exchange's ledger side by side."""
     settings = world.gateway.settings
@@ -177,6 +189,7 @@ async def make_report(world: World, opening: OpeningState) -> Report:
         checks=(
             *_checks(report, world, await _their_money(world)),
             reserve_check(world, opening.lowest_soc_pct),
+            *water_check(world),
         ),
     )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from gateway.together import Gateway
 from simulators.broker import start_broker
 from simulators.demo.options import Addresses, Options, gateway_settings
 from simulators.demo.past import past_of
-from simulators.devices.serve import Servers, serve_home
+from simulators.devices.serve import Servers, serve_heater, serve_home
 from simulators.exchange.start import ExchangeHandle, start_exchange
 from simulators.exchange.terms import Terms
 from simulators.participants import start_participants
@@ -106,7 +106,10 @@ async def _stage(
         servers = await serve_home(home)
         stack.push_async_callback(servers.close)
         exchange = await _exchange(options, scenario, clock, state_dir / "exchange", group, stack)
-        ports = servers.ports
+        ports, heater_port = servers.ports, None
+        if options.heater:
+            heater, heater_port = await serve_heater(home, "elwa")
+            stack.push_async_callback(heater.close)
         at = Addresses(
             ports.inverter,
             ports.meter,
@@ -114,9 +117,12 @@ async def _stage(
             broker.port,
             exchange.url if exchange else None,
             options.dashboard_port,
+            heater_port,
         )
         settings = gateway_settings(at, state_dir / "gateway", scenario.time_zone, options.tables)
-        await rehearse(settings.for_guard(), ports)
+        guard = settings.for_guard()
+        proved = tuple(d for d in guard.devices if d.name not in guard.heaters)
+        await rehearse(replace(guard, devices=proved), ports)
         gateway = Gateway(settings, gateways)
         for observed in past_of(scenario):
             gateway.agent.history.add_quarter(observed)

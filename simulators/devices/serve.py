@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from gateway.errors import ConfigError
@@ -26,7 +26,9 @@ from simulators.devices.solax import SolaxHybrid
 from simulators.devices.sungrow import SungrowHybrid
 from simulators.devices.sunspec import BASES
 from simulators.devices.view import Lifetime, View
+from simulators.physics.heat import Boiler, HeatPump
 from simulators.physics.home import Home
+from simulators.scenario import Scenario
 
 Units = Callable[[Callable[[], View]], dict[int, Unit]]  # given what makes a device's view
 
@@ -208,6 +210,17 @@ async def serve_home(
             await server.close()
         raise
     return Servers(host, Ports(*actual), *servers)
+
+
+def with_heater(scenario: Scenario, family: str | None) -> Scenario:
+    """The home with the water that such a heater warms; raises ConfigError for none that we have."""
+    if family is None:
+        return scenario
+    if family not in HEATERS:
+        raise ConfigError(f"--heater {family}: one of {', '.join(HEATERS)}")
+    if family == "stiebel":
+        return replace(scenario, heat_pump=HeatPump())
+    return replace(scenario, boiler=Boiler())
 
 
 async def serve_heater(

@@ -81,7 +81,7 @@ class _Row(NamedTuple):
 
 async def _rows(market: Market, traded: Mapping[int, Traded]) -> list[_Row]:
     """All parties; others are served between."""
-    resting, rows = market.entry.book.open_by_party(), []
+    resting, rows = await market.open_by_party(), []
     for done, party in enumerate(market.parties.all()):
         rows.append(_row(market, party, traded.get(party.number, _NOTHING), resting[party.number]))
         if done % _SLICE == _SLICE - 1:

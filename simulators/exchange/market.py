@@ -8,6 +8,7 @@ the memory is thrown away and loaded again: it never runs ahead of what was answ
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from datetime import datetime
 from functools import lru_cache
 
@@ -92,6 +93,10 @@ class Market:
                 rest = (order.price, order.quantity, order.expires_ms, done, 0, 0)
                 found.append(TenderState(order.tender_id, order.start, order.buy, *rest))
         return found
+
+    async def open_by_party(self) -> Counter[int]:
+        """The number of open tenders of each party, by its number, that has some."""
+        return self.entry.book.open_by_party()
 
     def number(self) -> int:
         """The next number of the one sequence in which everything happens."""

@@ -31,7 +31,7 @@ async def _status(market: Market, _query: Query) -> dict[str, Any]:
         "time": iso(market.now()),
         "halted_since": None if halted is None else iso(from_s(int(halted))),
         "last_call": None if step is None else iso(step),
-        "resting_tenders": market.entry.book.open_count(),
+        "resting_tenders": sum((await market.open_by_party()).values()),
         "revoked": [party.party_id for party in parties if party.revoked],
         "parties": [party.party_id for party in parties],
         "zero_sum_error": await market.zero_sum_error(),

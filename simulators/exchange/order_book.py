@@ -131,9 +131,6 @@ class OrderBook:
         """The number of open tenders of each party that has some, in one pass over all."""
         return Counter(order.party for order in self._known.values() if order.left)
 
-    def open_count(self) -> int:
-        return sum(1 for order in self._known.values() if order.left)
-
     def close_through(self, start: int) -> None:
         """Forget the instruments up to that one: their gate has closed."""
         for closed in [s for s in self._instruments if s <= start]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from simulators.exchange import audit, evidence
@@ -28,6 +29,15 @@ _RESTING = (
     " WHERE start = t.start AND party = $1 AND document = t.document AND uid = t.uid) f"
     " LEFT JOIN cancel c ON c.document = t.document AND c.uid = t.uid"
     " WHERE c.document IS NULL AND f.wh < t.quantity ORDER BY t.start"
+)
+
+
+_OPEN = (
+    "SELECT t.party, COUNT(*) FROM tender t"
+    " LEFT JOIN cancel c ON c.document = t.document AND c.uid = t.uid"
+    " LEFT JOIN (SELECT document, uid, SUM(quantity) AS wh FROM fill WHERE start > $1"
+    " GROUP BY document, uid) f ON f.document = t.document AND f.uid = t.uid"
+    " WHERE t.start > $1 AND c.document IS NULL AND COALESCE(f.wh, 0) < t.quantity GROUP BY t.party"
 )
 
 
@@ -113,6 +123,10 @@ class PostgresDocuments:
     async def resting(self, party: int, gate: int) -> list[TenderState]:
         """A party's open tenders of the intervals after ``gate``, by start."""
         return [TenderState(*row) for row in await self.db.rows(_RESTING, party, gate)]
+
+    async def open_by_party(self, gate: int) -> Counter[int]:
+        """How many open tenders each party has for the intervals after ``gate``."""
+        return Counter(dict(await self.db.rows(_OPEN, gate)))
 
     async def signed_tender(self, party: int, tender_id: str) -> bytes | None:
         tender = await self._find(party, tender_id)

@@ -8,6 +8,7 @@ from math import isnan
 
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.site.snapshot import join
 from simulators.devices.view import View
 from simulators.physics.home import Home
@@ -51,7 +52,7 @@ class LabSite:
         if equipment.switches_phases:
             self._of_boxes.add(Control.CHARGE_PHASES)
         self.asked = Setpoints()
-        self.alarms: tuple[str, ...] = ()
+        self.alarms: tuple[Sentence, ...] = ()
 
     def observe(self) -> Snapshot:
         """The home now, joined from readings as those of devices are."""

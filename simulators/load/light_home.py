@@ -43,24 +43,32 @@ class Counts:
     missed: int = 0  # intervals whose tender came too late
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Offer:
-    """What was tendered for one interval: side, limit in ticks, Wh."""
+    """What was tendered for one interval: side, limit in ticks, Wh; and what of it was filled."""
 
     side: str
     price: int
     quantity: int
+    filled: int = 0
 
 
 @dataclass(slots=True)
 class _Books:
     """What the home knows of its own trade; by start of the interval."""
 
-    offers: dict[str, Offer] = field(default_factory=dict)  # by tenderId
+    offers: dict[str, Offer] = field(default_factory=dict)  # by tenderId, since it woke last
+    before: dict[str, Offer] = field(default_factory=dict)  # those of the time before that
     net_wh: dict[datetime, int] = field(default_factory=dict)  # sold +
     energy: dict[datetime, int] = field(default_factory=dict)  # money of the fills, 1e-8 USD
-    filled: dict[str, int] = field(default_factory=dict)
     last: int = 0
+
+    def turn(self) -> None:
+        """A tender expires when its home wakes again: what is older than that can have no fill."""
+        self.before, self.offers = self.offers, {}
+
+    def offer(self, tender_id: str) -> Offer | None:
+        return self.offers.get(tender_id) or self.before.get(tender_id)
 
 
 class LightHome:
@@ -95,6 +103,7 @@ class LightHome:
         """All that is to be done in the quarter-hour of ``now``."""
         current = floor_quarter(now)
         await self._catch_up()
+        self._books.turn()
         await self._report(current - QUARTER, now)
         await self._tender(current, now)
 
@@ -111,14 +120,14 @@ class LightHome:
     def _fill(self, row: dict[str, Any]) -> None:
         tender, books = row["tender"], self._books
         detail, name = tender["tenderDetail"], tender["tenderId"]
-        offer = books.offers.get(name)
+        offer = books.offer(name)
         if offer is None:
             raise WrongAnswerError(f"{self.party_id}: a fill of no tender of ours: {row}")
         sign = 1 if offer.side == "SELL" else -1
         better = (detail["price"] - offer.price) * sign >= 0
-        books.filled[name] = books.filled.get(name, 0) + detail["quantity"]
+        offer.filled += detail["quantity"]
         right = tender["side"] == offer.side and better and detail["quantity"] > 0
-        self._check(right and books.filled[name] <= offer.quantity, "a fill within its tender", row)
+        self._check(right and offer.filled <= offer.quantity, "a fill within its tender", row)
         start = parse_utc(detail["interval"]["dtStart"])
         net = sign * detail["quantity"]
         books.net_wh[start] = books.net_wh.get(start, 0) + net

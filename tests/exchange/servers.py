@@ -164,6 +164,13 @@ def postgres() -> PostgresServer:
     return server
 
 
+def nats_program() -> str:
+    found = shutil.which("nats-server") or "/usr/sbin/nats-server"
+    if not Path(found).exists():
+        pytest.skip("nats-server is not installed")
+    return found
+
+
 class NatsServers:
     """JetStream on one node or on several that replicate each other; ``sync`` is its
     ``sync_interval``, which servers before 2.10 do not have."""
@@ -171,10 +178,8 @@ class NatsServers:
     def __init__(
         self, nodes: int = 1, *, program: str | None = None, sync: str | None = None
     ) -> None:
-        self._program = program or shutil.which("nats-server") or "/usr/sbin/nats-server"
+        self._program = program or nats_program()
         self._sync = "" if sync is None else f", sync_interval: {sync}"
-        if not Path(self._program).exists():
-            pytest.skip("nats-server is not installed")
         self.folder = Path(tempfile.mkdtemp(prefix="exchange-nats-"))
         ports = free_ports(2 * nodes)
         self._clients, self._routes = ports[:nodes], ports[nodes:]

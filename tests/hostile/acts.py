@@ -95,6 +95,22 @@ def _bytes(*parts: bytes, times: int = 1) -> Any:
     return raw
 
 
+def _endless(head: bytes, piece: bytes) -> Any:
+    """Something that never ends where an answer should begin or end: more of it every second, so that it is never silent."""
+
+    async def raw(request: web.Request) -> web.StreamResponse:
+        writer = request.transport
+        assert isinstance(writer, asyncio.WriteTransport)
+        writer.write(head)
+        while not writer.is_closing():
+            if writer.get_write_buffer_size() < 65_536:
+                writer.write(piece)
+            await asyncio.sleep(1)
+        return web.Response()
+
+    return raw
+
+
 def _fills(change: Callable[[dict[str, Any]], object]) -> Callable[[Any], Any]:
     """Change every fill."""
 
@@ -289,6 +305,9 @@ ACTS = [
     Act("a chunk of 2^70 bytes", raw=_bytes(_CHUNKED + b"400000000000000000\r\n{}")),
     Act("a chunk's name of 260 kB", "transactions", raw=_bytes(_CHUNKED + b"2;" + b"x" * 8_000, b"x" * 65_536, times=4)),
     Act("2,000 trailers", "transactions", raw=_bytes(_CHUNKED + b"2\r\n{}\r\n0\r\n", b"X-More: 1\r\n" * 500, times=4)),
+    Act("hints without end", "transactions", raw=_endless(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 20)),
+    Act("a chunk's name without end", "transactions", raw=_endless(_CHUNKED + b"2;", b"x" * 1_024)),
+    Act("trailers without end", "transactions", raw=_endless(_CHUNKED + b"2\r\n{}\r\n0\r\n", b"X-More: 1\r\n" * 20)),
     Act("two lengths", raw=_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 70\r\n\r\n{}")),
     Act("two answers to one question", raw=_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n[1]")),
     Act("cookies", raw=_answering(500, "{}", **{"Set-Cookie": "a=" + "b" * 4_000 + "; Domain=127.0.0.1; Path=/"})),

@@ -130,3 +130,47 @@ IMAGES: dict[str, Image] = {
     "a name that paints the terminal": _named("\x1b[2J\x1b]0;x\x07"),
     "a name of no text": _named("\udc80\udcff".encode("utf-8", "surrogatepass").decode("latin-1")),
 }
+
+
+def _as_it_is(units: Units) -> Units:
+    return units
+
+
+def _numbered(serial: str) -> Image:
+    """Another device of the same kind: the inventory's serial number is ``serial``."""
+
+    def change(units: Units) -> Units:
+        for words in units.values():
+            start = min(a for a in words if words[a] == 0x5375) + 52
+            words.update(zip(range(start, start + 16), text(serial, 16), strict=True))
+        return units
+
+    return change
+
+
+def _without_models(units: Units) -> Units:
+    """The chain ends after the inventory."""
+    for words in units.values():
+        start = min(a for a in words if words[a] == 0x5375)
+        words[start + 2 + 2 + words[start + 3]] = 0xFFFF
+    return units
+
+
+def _away(units: Units) -> Units:
+    """Another register map altogether, all zeros."""
+    return {unit: dict.fromkeys(words, 0) for unit, words in units.items()}
+
+
+# What it is at each look, in turn.
+FLIPS: dict[str, tuple[Image, ...]] = {
+    "not implemented at every other look": (_filled(0x8000), _as_it_is),
+    "as large and as small as it gets in turn": (_filled(0x7FFF), _filled(0x8001)),
+    "scales that come and go": (_scaled(0x7FFE), _as_it_is, _scaled(0x8000), _scaled(0)),
+    "scales that flip": (_scaled(0xFFFF), _as_it_is),
+    "-1 at every other look": (_filled(0xFFFF), _as_it_is),
+    "two devices at one address": (_numbered("A1"), _numbered("B2")),
+    "another maker's device every other time": (_named("Other"), _as_it_is),
+    "models that come and go": (_without_models, _as_it_is),
+    "another map every other time": (_away, _as_it_is),
+    "lengths that flip": (_lengths(0xFFFE), _as_it_is, _lengths(1)),
+}

@@ -128,6 +128,7 @@ REGISTERS = Neighbour(
         " quarter-hour is bounded where energy is metered",
     },
 )
+FLIPPING = replace(REGISTERS, who="device, another at each look")
 CLOCK = Neighbour(
     "clock",
     "test_clock.py",
@@ -177,5 +178,18 @@ LINK = Neighbour(
         Property.MONEY: "none of these files holds money",
         Property.BACK: "a link in the way of a new file is replaced at once, one in the way of a record"
         " stays until a person has removed it, and is said",
+    },
+)
+DISK = Neighbour(
+    "disk: each kind of write",
+    "test_disk.py",
+    {
+        Property.NUMBERS: "what is said to be stored is there at the next start, what is said not to be is not; no other error",
+        Property.MONEY: "what was stored before is whole",
+        Property.BACK: "the next write is stored",
+        Property.LINES: _LOG,
+    },
+    {
+        Property.CONTROL: "the guard writes one file of these, between two ticks: tests/safety/test_damaged.py fills its disk"
     },
 )

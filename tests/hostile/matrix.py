@@ -9,11 +9,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.hostile import five, test_broker, test_clock, test_device, test_files, test_page
+from tests.hostile import (
+    five,
+    test_broker,
+    test_clock,
+    test_device,
+    test_disk,
+    test_files,
+)
 from tests.hostile.acts import ACTS
 from tests.hostile.broker_words import WORDS
-from tests.hostile.devices import IMAGES
+from tests.hostile.devices import FLIPS, IMAGES
 from tests.hostile.five import Neighbour, Property
+from tests.hostile.page_acts import ACTS as PAGE_ACTS
 
 PAGE = Path(__file__).parents[2] / "docs" / "security.md"
 BEGIN, END = "<!-- matrix: made by python -m tests.hostile.matrix -->", "<!-- end of the matrix -->"
@@ -38,12 +46,14 @@ KINDS = (
         _words(test_broker.WHILE_WE_RUN) + _words(test_broker.BEFORE_WE_START, " (before the start)"),
     ),
     Kind(five.FALSE_BROKER, tuple(word.name for word in WORDS)),
-    Kind(five.PAGE, _words(test_page.ACTS)),
+    Kind(five.PAGE, _words(PAGE_ACTS)),
     Kind(five.WIRE, tuple(test_device.WIRE)),
     Kind(five.REGISTERS, tuple(IMAGES)),
+    Kind(five.FLIPPING, tuple(FLIPS)),
     Kind(five.CLOCK, tuple(a.name for a in test_clock.SETS)),
     Kind(five.CONFIGURATION, tuple(test_files.CONFIGURATIONS)),
     Kind(five.STATE, tuple(test_files.NOISE)),
+    Kind(five.DISK, (*(f"{kind.name}: {act}" for act, kind in test_disk.ACTS), "a backup: a full disk")),
     Kind(five.LINK, tuple(test_files.LINKED)),
 )  # fmt: skip
 

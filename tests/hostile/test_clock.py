@@ -52,6 +52,9 @@ SETS = [
     Set("ten years ahead", 10 * YEAR, HOUR / 3),
     Set("seven minutes ahead", timedelta(minutes=7), HOUR / 2),
     Set("seven minutes behind", timedelta(minutes=-7), HOUR / 2),
+    Set("1970", datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC) - OPTIONS.start, HOUR / 3),
+    Set("2038, past 31 bits", datetime(2038, 1, 19, 3, 14, tzinfo=UTC) - OPTIONS.start, HOUR / 3),
+    Set("2106, past 32 bits", datetime(2106, 2, 7, 6, 28, tzinfo=UTC) - OPTIONS.start, HOUR / 3),
     Set("40 seconds ahead", timedelta(seconds=40), HOUR / 4),
 ]
 

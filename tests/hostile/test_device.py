@@ -23,13 +23,13 @@ from tests.devices.conftest import HandClock, Intents, impatient, values
 from tests.devices.sunspec_images import hybrid
 from tests.hostile import five
 from tests.hostile.control import control_beside
-from tests.hostile.devices import FLOODS, IMAGES, Image
+from tests.hostile.devices import FLIPS, FLOODS, IMAGES, Image
 from tests.hostile.five import Property, Trial
 from tests.modbus.faults import FAULTS, exception
 from tests.modbus.server import Fault, RegisterServer, serving
 
 MB = 1024 * 1024
-PROFILE, TICKS = "fronius-gen24", 40
+PROFILE, TICKS, LOOKS = "fronius-gen24", 40, 60
 LONGEST_S = 12.5  # between two tries of a silent device: 10 s, and a fifth more by jitter
 WIRE: dict[str, Fault] = {**FAULTS, **FLOODS}
 
@@ -114,6 +114,39 @@ async def test_in_its_registers(
         trial.saw(Property.NUMBERS)
         server.units.clear()
         server.units.update(units)
+        trial.saw(Property.BACK, await not_back(ill, clock, None))
+        trial.logged([r.getMessage() for r in caplog.records if ours(r)])
+        await ill.close()
+    trial.judge()
+
+
+@pytest.mark.parametrize("what", FLIPS)
+async def test_in_what_it_is(
+    what: str, clock: HandClock, intents: Intents, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Something else at each look: what is read is finite and possible, or none, and the log does not fill."""
+    caplog.set_level(logging.INFO)
+    trial = Trial(five.REGISTERS)
+    async with (
+        serving(RegisterServer(hybrid())) as server,
+        control_beside({"sick": server.port}) as control,
+    ):
+        ill = impatient(server, PROFILE, clock, intents, "ill", 1.0)
+        read: list[dict[str, float | str | None]] = []
+        for look in range(LOOKS):
+            images = FLIPS[what]
+            server.units.clear()
+            server.units.update(images[look % len(images)](hybrid()))
+            clock.seconds += 2
+            with suppress(DeviceError):
+                read.append(values(await ill.poll()))
+        await control.ticks(3)
+        trial.saw(Property.CONTROL, control.late())
+        for got in (*read, *control.read_of("sick")):
+            trial.saw(Property.NUMBERS, impossible(got))
+        trial.saw(Property.NUMBERS)
+        server.units.clear()
+        server.units.update(hybrid())
         trial.saw(Property.BACK, await not_back(ill, clock, None))
         trial.logged([r.getMessage() for r in caplog.records if ours(r)])
         await ill.close()

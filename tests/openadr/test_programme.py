@@ -21,6 +21,7 @@ from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.order import Order
 from gateway.domain.trade import Metered
 from gateway.errors import ConfigError
+from gateway.languages.sentences import alarm_code
 from gateway.store.codec import metered_body
 from gateway.store.journal import Journal
 from gateway.store.settings import SettingsStore
@@ -61,7 +62,7 @@ class Home:
 
     @property
     def alarms(self) -> str:
-        return " ".join(self.keeper.state.all_alarms)
+        return " ".join(a.text for a in self.keeper.state.all_alarms)
 
     @property
     def refused(self) -> str:
@@ -116,6 +117,16 @@ def at_home(
 
 def limit(name: str = "evening", kw: float = 3, **more: Any) -> dict[str, Any]:
     return event(name, "IMPORT_CAPACITY_LIMIT", [kw], AT_NOON, **more)
+
+
+def test_a_level_is_the_limit_that_was_set_for_it(tmp_path: Path) -> None:
+    async def play(home: Home) -> None:
+        home.vtn.events = [event("peak", "SIMPLE", [2, 0], AT_NOON, "PT30M")]
+        assert import_w(await home.look(1)) == 2_500
+        assert import_w(await home.look(35)) is None
+        assert home.alarms == ""
+
+    at_home(tmp_path, play, simple_import_w=[5_000, 2_500, 0])
 
 
 def test_a_limit_comes_holds_and_ends(tmp_path: Path) -> None:
@@ -298,7 +309,13 @@ def test_one_bad_event_is_refused_alone_and_said_once(
         for name in ("bad", "odd", "half"):
             assert f"event {name}" in home.refused
         assert "P1M" in home.refused
+        told = [a for a in home.keeper.state.all_alarms if alarm_code(a) == "programme_refused"]
+        assert len(told) == 3
+        assert any("event odd: IMPORT_CAPACITY_LIMIT of -3 KW" in alarm for alarm in told)
         await home.look(1)
+        home.vtn.events = [limit("good")]
+        await home.look(1)
+        assert home.alarms == "", "it is an alarm for as long as the event is there"
 
     at_home(tmp_path, play)
     assert caplog.text.count("event bad is not understood") == 1
@@ -311,6 +328,7 @@ def test_a_server_that_fills_the_log_with_nonsense_does_not(
         for look in range(3):
             home.vtn.events = [{"id": f"odd{look}-{n}"} for n in range(100)]
             await home.look(1)
+        assert len(home.keeper.state.all_alarms) == 3, "and not the page either"
 
     at_home(tmp_path, play)
     assert 0 < caplog.text.count("is not understood") <= 10

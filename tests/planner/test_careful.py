@@ -18,7 +18,7 @@ from gateway.config.tariff import Tariff
 from gateway.domain.plan import BatterySpec, Outlook
 from gateway.forecasts.history import DAY
 from gateway.planner import strategy
-from gateway.planner.careful import as_good_as_full
+from gateway.planner.careful import as_good_as_full, enough_for
 from gateway.planner.schedule import (
     DispatchInterval,
     ValueIntegral,
@@ -92,7 +92,7 @@ def test_after_three_days_nothing_is_held(case: Case) -> None:
     replay = Replay(made_series(4), replace(case, careful=True))
     assert replay.outlook(3 * DAY - 1).caution
     assert not replay.outlook(3 * DAY).caution
-    assert not Replay(made_series(4), case).outlook(0).caution
+    assert not Replay(made_series(4), replace(case, careful=False)).outlook(0).caution
 
 
 @pytest.mark.parametrize("begin", [0, 60, 117])
@@ -109,3 +109,28 @@ def test_no_first_days_are_behind_the_inverter_alone(
         here = replace(case, careful=True, tariff=case.tariff if rules is None else rules)
         planned = simulate(three, here, strategy("value")).total
         assert planned > self_consumption(three, here).total - MOST_BEHIND
+
+
+@settings(max_examples=100, deadline=None)
+@given(net_wh=hnp.arrays(float, 24, elements=st.floats(-2_000, 2_000)))
+def test_what_is_kept_for_soon_serves_the_house_as_a_full_battery_would(
+    net_wh: np.ndarray,
+) -> None:
+    """For four hours, though no sun should come."""
+    kept = min(enough_for(4.0, net_wh, np.full(24, 0.25), SPEC)[0], SPEC.capacity_wh)
+    after = np.maximum(net_wh[1:17], 0.0)
+    assert _bought(after, kept) == pytest.approx(_bought(after, SPEC.capacity_wh), abs=1e-6)
+    if kept > SPEC.reserve_wh + 10:
+        assert _bought(after, kept - 10) > _bought(after, SPEC.capacity_wh) + 1
+
+
+def test_a_spike_is_sold_on_the_third_evening_but_not_what_is_needed_soon(
+    ercot: Series, case: Case
+) -> None:
+    """The first evening of the data on which a spike came: 273 per MWh, and a night's energy at 20."""
+    three, here = ercot.head(3 * DAY), replace(case, horizon_h=36.0, careful=True)
+    planned, alone = simulate(three, here, strategy("value")), self_consumption(three, here)
+    spike = int(np.argmax(three.rt))
+    assert planned.grid[spike] < -500, "it is sold"
+    assert np.all(planned.grid[spike:] < 1.0), "and the evening needs nothing from the grid"
+    assert planned.total > alone.total + 0.2

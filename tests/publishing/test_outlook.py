@@ -42,7 +42,7 @@ def test_a_day_as_planned() -> None:
     assert isinstance(quarters, list)
     assert len(quarters) == 144
     assert quarters[0] == {
-        "start": "2026-06-01T10:15:00Z", "pv_wh": 200, "load_wh": 100, "grid_wh": -50, "battery_wh": -50, "car_wh": 0,
+        "start": "2026-06-01T10:15:00Z", "pv_wh": 200, "load_wh": 100, "grid_wh": -50, "battery_wh": -50, "car_wh": 0, "heat_wh": 0,
         "soc_pct": 50.0, "import_price": 0.3, "import_price_known": True, "export_price": 0.08, "export_price_known": True,
     }  # fmt: skip
     sun = found["forecast/pv"]

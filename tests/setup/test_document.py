@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import time
 from ipaddress import IPv4Address
 
 import pytest
@@ -56,6 +57,31 @@ def test_every_answer_arrives() -> None:
     assert isinstance(price, FlatPrice)
     assert str(price.per_kwh) == "0.29"
     assert [d.name for d in settings.device] == ["inverter", "meter"]
+
+
+def test_a_heater_that_was_found_is_asked_for_and_steered_by_what_was_answered() -> None:
+    devices = (
+        ChosenDevice("heater", "my-pv-ac-elwa-2", "10.0.0.5"),
+        ChosenDevice("heater", "stiebel-isg-wpm", "10.0.0.6"),
+        *DEVICES,
+    )
+    answers = ANSWERS | {"heat_power": "3.5 kW", "heat_litres": "300", "heat_ready": "6:30, 18:00"}
+    found = read(answers, questions(), {"heater"})
+    assert found.faults == {}
+    settings = settings_of(gateway_toml(found.values, devices, NONE))
+    rod, pump, *others = settings.device
+    assert rod.heat is not None
+    assert (rod.heat.power_w, rod.heat.litres, rod.heat.step_w) == (3500, 300, 0)
+    assert rod.heat.ready_by == (time(6, 30), time(18))
+    assert pump.heat is not None
+    assert (pump.heat.step_w, pump.heat.heat_per_electricity, pump.heat.min_on_s) == (3500, 3, 900)
+    assert [d.heat for d in others] == [None, None]
+    text = gateway_toml(found.values, devices, NONE)
+    known, again = known_answers(text)
+    assert known["heat_power"] == "3.5 kW"
+    assert (known["heat_litres"], known["heat_ready"]) == ("300", "06:30 18:00")
+    assert gateway_toml(read(known, questions(), {"heater"}).values, again, NONE, text) == text
+    assert "heat_power" not in {q.key for q in read(ANSWERS, questions()).asked}
 
 
 def test_a_tariff_by_time_of_day_and_one_that_is_published() -> None:

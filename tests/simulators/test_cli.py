@@ -34,6 +34,10 @@ async def test_it_serves_until_ctrl_c() -> None:
         "60",
         "--fault",
         "charger:silent",
+        "--heater",
+        "elwa",
+        "--port-heater",
+        "0",
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -45,6 +49,10 @@ async def test_it_serves_until_ctrl_c() -> None:
     client = await RawClient.connect(port)
     assert await client.read(1, 40069, 2) == (103, 50)
     await client.close()
+    assert lines[3].startswith("heater")
+    heater = await RawClient.connect(int(lines[3].split("127.0.0.1:")[1].split()[0]))
+    assert await heater.read(1, 1000, 2) == (0, 480), "48 °C, and off"
+    await heater.close()
     process.send_signal(signal.SIGINT)
     rest, _ = await asyncio.wait_for(process.communicate(), HANG_S)
     assert rest.decode().strip() == "stopped"
@@ -56,6 +64,7 @@ async def test_it_serves_until_ctrl_c() -> None:
     [
         (("--data", "/no/such.csv"), "error: /no/such.csv: cannot be read"),
         (("--start", "yesterday"), "error: --start is 'yesterday'; write a UTC time"),
+        (("--heater", "stove"), "error: --heater stove: one of elwa"),
         (("--rate", "0"), "error: --rate is 0; it must be above 0"),
         (("--rate", "nan"), "error: --rate is nan; it must be above 0"),
         (("--inverter", "acme"), "error: no simulated device 'acme'; there are fronius"),

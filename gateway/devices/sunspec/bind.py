@@ -173,11 +173,13 @@ def _pv_limit(found: SunSpecInventory) -> None:
             return
         found.controls.append(pv_limit_704(limit, rating))
     fields = tuple(ss.field(limit, point) for point in points)
-    found.outputs.append(
-        Output(
-            "pv_limit_pct", fields, numeric(lambda on, percent: percent if on == 1 else 100.0), poll
-        )
-    )
+    found.outputs.append(Output("pv_limit_pct", fields, numeric(_active_limit), poll))
+
+
+def _active_limit(on: float, percent: float) -> Value:
+    if on != 1:
+        return 100.0
+    return percent if 0 <= percent <= 100 else Missing.BAD
 
 
 def _meter(found: SunSpecInventory) -> None:

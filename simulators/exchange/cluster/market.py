@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
 
@@ -46,6 +47,10 @@ class ClusterMarket(Market):
 
     async def refresh(self) -> None:
         """See `Market.refresh`."""
+
+    async def open_by_party(self) -> Counter[int]:
+        """See `Market.open_by_party`: of all shards."""
+        return await self.postgres.open_by_party(to_quarter(self.now() + self.terms.gate))
 
     async def changed(self, party: Registered) -> Registered | None:
         """See `Market.changed`."""

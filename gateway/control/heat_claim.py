@@ -1,0 +1,84 @@
+"""Cars and heaters under one import limit: who comes first is a matter of need, then of value, not of who began. Pure.
+
+A car past its latest start takes what a heater draws for its price alone; water that is too cold or must be heated now takes
+room before a car that can wait; else the dearer kWh goes first. Where both must, the car comes first: it leaves, and a tank is warm a little later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gateway.control import charging
+from gateway.control.heat import heat_needs, too_cold, too_warm
+from gateway.control.inputs import HeaterMemory
+from gateway.control.tick import Tick
+from gateway.domain.heat import Heater
+from gateway.domain.plan import HeatNeed
+from gateway.domain.readings import HeaterState
+
+CLEARLY = 1.1  # so many times dearer: values that are nearly alike change nothing that runs
+
+
+def beside_heaters(tick: Tick) -> Tick:
+    """The same with the import limit as the cars find it: more where heaters give way, less where they come first."""
+    limit_w = tick.limits.import_limit_w
+    known = tick.inputs.control.heaters
+    rods = [h for h in tick.inputs.snapshot.heaters if h.steerable and h.name in known]
+    if limit_w is None or not any(c.plugged for c in tick.home.chargers):
+        return tick
+    needs = heat_needs(rods, known, tick.inputs.now, tick.inputs.control.zone)
+    urgent, worth = _cars(tick)
+    more_w = sum(
+        _given_w(tick, state, known[state.name], needs.get(state.name), urgent, worth)
+        for state in rods
+        if not state.pump and state.power_w is not None
+    )
+    left_w = max(0.0, limit_w + more_w)
+    return replace(tick, limits=replace(tick.limits, import_limit_w=left_w)) if more_w else tick
+
+
+def _cars(tick: Tick) -> tuple[bool, float | None]:
+    """Whether one of them cannot wait, and what the dearest MWh into a car is worth; None where no plan knows of one."""
+    inputs = tick.inputs
+    needs = charging.needs(tick.home.chargers, inputs.settings, inputs.control, inputs.now)
+    urgent = inputs.settings.charge_now or any(
+        charging.late(need, inputs.now) for need in needs.values()
+    )
+    curves = tick.terms.car_values if tick.terms else {}
+    values = [
+        curves[name].value_per_mwh[0]
+        for name, need in needs.items()
+        if need.energy_wh > 0 and name in curves
+    ]
+    return urgent, max(values, default=None)
+
+
+def _given_w(
+    tick: Tick,
+    state: HeaterState,
+    spec: Heater,
+    need: HeatNeed | None,
+    urgent: bool,
+    cars_worth: float | None,
+) -> float:
+    """W that this heater gives to the cars (+), or takes before them (-)."""
+    before = tick.inputs.memory.heaters.get(state.name, HeaterMemory())
+    drawn_w = state.power_w or 0.0
+    if too_warm(state, spec, before.on):
+        return drawn_w
+    must = too_cold(state, spec, before.cold) or (
+        need is not None and charging.late(need, tick.inputs.now)
+    )
+    if must or urgent:
+        return 0.0 if must and urgent else drawn_w if urgent else -(spec.most_w - drawn_w)
+    price = None if tick.terms is None else tick.terms.import_price
+    curve = None if tick.terms is None else tick.terms.heat_values.get(state.name)
+    if curve is None or cars_worth is None or price is None or need is None:
+        return 0.0
+    worth = curve.value_per_mwh[0]
+    if cars_worth > max(worth * CLEARLY, price):
+        return drawn_w
+    rested = before.on or tick.inputs.monotonic_s - before.since_s >= spec.min_off_s
+    if worth > max(cars_worth * CLEARLY, price) and need.energy_wh > 0 and rested:
+        return -max(0.0, spec.most_w - drawn_w)
+    return 0.0

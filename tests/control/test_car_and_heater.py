@@ -1,0 +1,119 @@
+"""A car and a boiler under one import limit: what must be comes first, then the dearer kWh, whoever began."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.control.decide import decide
+from gateway.control.inputs import ContactorMemory, ControlMemory, HeaterMemory
+from gateway.domain.control import Setpoints
+from gateway.domain.heat import Heater
+from gateway.domain.order import StandingSettings
+from gateway.domain.readings import HeaterState
+from tests.control.homes import CONTROL, charger, flat, inputs, order, snapshot
+
+LIMIT_W, HOUSE_W, PRICE = 8_000.0, 1_000.0, 100.0
+PER_AMPERE_W = 3 * 230.0
+ROD = Heater(most_w=3_000, litres=300, target_c=55, min_c=42, max_c=65, ready_by=(time(18),))
+HOME = replace(CONTROL, import_limit_w=LIMIT_W, heaters={"boiler": ROD})
+
+
+def told(
+    car_w: float = 0.0,
+    rod_w: float = 0.0,
+    car_worth: float = 150.0,
+    rod_worth: float = 150.0,
+    water_c: float = 45.0,
+    late: bool = False,
+) -> tuple[float, int]:
+    """What car and boiler are told, W, when they draw that now. ``late``: the car leaves in an hour."""
+    seen = replace(
+        snapshot(
+            HOUSE_W + car_w + rod_w, 0.0, (), (charger("box", car_w, plugged=True),), inverters=()
+        ),
+        heaters=(HeaterState("boiler", rod_w, water_c),),
+    )
+    memory = ControlMemory(
+        setpoints=Setpoints(chargers_a={"box": car_w / PER_AMPERE_W}),
+        contactors={"box": ContactorMemory(charging=car_w > 0)},
+        heaters={"boiler": HeaterMemory(on=rod_w > 0, at_s=990.0)},
+    )
+    asked = order(
+        import_price=PRICE,
+        export_price=50.0,
+        car_values={"box": flat(car_worth)},
+        heat_values={"boiler": flat(rod_worth)},
+    )
+    leaves = time(13) if late else time(23)
+    wish = StandingSettings(20, departure_time=leaves, departure_energy_wh=10_000)
+    found = decide(inputs(seen, asked, control=HOME, settings=wish, memory=memory)).setpoints
+    return found.chargers_a["box"] * PER_AMPERE_W, found.heaters_w["boiler"]
+
+
+def settled(car_w: float = 0.0, rod_w: float = 0.0, **more: Any) -> tuple[float, int]:
+    """The same some ticks later: what was told is drawn, and nothing of it changes any more."""
+    now: tuple[float, int] = (car_w, round(rod_w))
+    for _ in range(4):
+        now = told(float(now[0]), float(now[1]), **more)
+        assert HOUSE_W + sum(now) <= LIMIT_W + 1
+    assert told(float(now[0]), float(now[1]), **more) == now
+    return now
+
+
+def test_a_late_car_takes_what_a_boiler_heats_for_its_price_alone() -> None:
+    car_w, rod_w = settled(rod_w=3_000, late=True)
+    assert car_w == pytest.approx(LIMIT_W - HOUSE_W, abs=PER_AMPERE_W)
+    assert rod_w <= LIMIT_W - HOUSE_W - car_w
+
+
+def test_cold_water_comes_before_a_car_that_can_wait() -> None:
+    car_w, rod_w = settled(car_w=7_000, water_c=30.0)
+    assert rod_w == 3_000
+    assert car_w <= LIMIT_W - HOUSE_W - 3_000
+
+
+def test_a_late_car_comes_before_cold_water() -> None:
+    car_w, rod_w = settled(car_w=7_000, water_c=30.0, late=True)
+    assert car_w == pytest.approx(7_000, abs=PER_AMPERE_W)
+    assert rod_w <= 100, "what is left"
+
+
+@pytest.mark.parametrize("began", ["car", "boiler"])
+def test_else_the_dearer_kwh_is_served_whoever_began(began: str) -> None:
+    drawn = {"car_w": 7_000.0} if began == "car" else {"rod_w": 3_000.0}
+    car_w, rod_w = settled(**drawn, car_worth=150, rod_worth=300)
+    assert rod_w == 3_000
+    assert car_w <= 4_000
+    car_w, rod_w = settled(**drawn, car_worth=300, rod_worth=150)
+    assert car_w == pytest.approx(7_000, abs=PER_AMPERE_W)
+    assert rod_w <= 100
+
+
+@pytest.mark.parametrize("began", ["car", "boiler"])
+def test_nearly_alike_nothing_that_runs_is_changed(began: str) -> None:
+    drawn = {"car_w": 7_000.0} if began == "car" else {"rod_w": 3_000.0}
+    for car_worth, rod_worth in ((300, 310), (310, 300)):
+        car_w, rod_w = settled(**drawn, car_worth=car_worth, rod_worth=rod_worth)
+        assert (car_w > 4_200) == (began == "car")
+        assert (rod_w == 3_000) == (began == "boiler")
+
+
+@given(
+    car_w=st.sampled_from([0.0, 4_500.0, 7_000.0, 10_000.0]),
+    rod_w=st.sampled_from([0.0, 1_000.0, 3_000.0]),
+    car_worth=st.floats(0, 500),
+    rod_worth=st.floats(0, 500),
+    water_c=st.floats(20, 70),
+    late=st.booleans(),
+)
+def test_together_they_stay_within_the_limit(
+    car_w: float, rod_w: float, car_worth: float, rod_worth: float, water_c: float, late: bool
+) -> None:
+    car, rod = told(car_w, rod_w, car_worth, rod_worth, water_c, late)
+    assert HOUSE_W + car + rod <= LIMIT_W + 1
