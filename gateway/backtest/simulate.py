@@ -94,6 +94,8 @@ def outcome(
     prices = retail_prices(series, case)
     discharge = schedule.discharge
     grid = series.load + schedule.car - series.pv - discharge
+    if case.export_limit_w is not None:  # what may not leave is lost
+        grid = np.maximum(grid, -case.export_limit_w * HOURS)
     cash = -np.where(grid > 0, grid * prices.imports, grid * prices.exports)
     cash -= case.battery.wear_per_mwh * np.maximum(discharge, 0)
     cash -= 1e6 * _demand_charge(series, case, grid)

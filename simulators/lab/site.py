@@ -65,7 +65,8 @@ class LabSite:
         return join(self._home.now, states, controls=controls)
 
     def keeps_export(self) -> bool:
-        return self._equipment.keeps_export
+        """As the guard's site has it: a second inverter, which does not, would go on feeding in."""
+        return self._equipment.keeps_export and not self._equipment.roof
 
     def take_polls(self) -> tuple[Poll, ...]:
         return ()
