@@ -108,6 +108,9 @@ class Notices:
         return sent
 
 
+_OF_CARS = ("car_late", "car_no_room")
+
+
 def is_quiet(here: time, quiet: tuple[time, time] | None) -> bool:
     """Whether ``here`` (local) lies in the half-open quiet hours, which may pass midnight."""
     if quiet is None or quiet[0] == quiet[1]:
@@ -120,7 +123,7 @@ def of_the_home(alarms: Iterable[Sentence], plan_notes: Iterable[Sentence]) -> l
     """The sentences that the page shows, each with what it is about."""
     urgent = {"limit_not_kept": Kind.LIMIT}
     found = [Notice(urgent.get(alarm.about, Kind.ALARM), alarm) for alarm in alarms]
-    return found + [Notice(Kind.CAR, note) for note in plan_notes if note.about == "car_late"]
+    return found + [Notice(Kind.CAR, note) for note in plan_notes if note.about in _OF_CARS]
 
 
 def sale_of(

@@ -56,6 +56,7 @@ _ALARMS = {
 _NOTES = {
     # the plan: gateway.planner, gateway.forecasts, gateway.agent
     "car_late": "the car cannot be ready by {time}: at most {least} of {wanted} Wh can be charged until then",
+    "car_no_room": "the car cannot be charged: its charger begins with {least} W, and the import limit leaves {most} W at most; if the car or the box uses one phase, say car.phases = 1",
     "water_late": "the water of {name} cannot be warm by {time}: at most {least} of {wanted} Wh can be heated until then",
     "unpublished": "{what} price from {start} to {end} is not published: planned by {source}",
     "guess.house": "the house's need is a guess until a day was measured: {count} kWh a year (household.yearly_kwh says it better)",

@@ -9,6 +9,7 @@ of the savings (docs/planning.md). At each moment control weighs car and battery
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -107,8 +108,8 @@ def car_plan(
     count = len(outlook.forecasts)
     if car.energy_wh <= 0:
         return CarPlan([0.0] * count)
-    power_w = car.planned_power_w
-    car = replace(car, max_power_w=power_w, min_power_w=min(car.min_power_w, power_w))
+    power_w, least_w = car.planned_power_w, car.min_power_w
+    car = replace(car, max_power_w=power_w, min_power_w=min(least_w, power_w))
     hours = hours_until_departure(outlook, car)
     steps = int(np.count_nonzero(hours))
     if steps == 0:
@@ -132,7 +133,8 @@ def car_plan(
     )
     given = price_values(coming, grid, coming.market_scenarios[:detailed], found.by_scenario)
     missing_wh = missing(car, charged, outlook)
-    return CarPlan(energy, CarValues(values, given), _note(car, charged, outlook), missing_wh)
+    notes = _note(car, charged, outlook) or _no_room_note(least_w, hours, outlook, taken)
+    return CarPlan(energy, CarValues(values, given), notes, missing_wh)
 
 
 def _charges(
@@ -281,6 +283,24 @@ def _as_battery(car: CarNeed, max_charge_w: float) -> BatterySpec:
 def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[Sentence, ...]:
     """Nothing is said while nobody has seen what the car draws: it is planned with less than it may take."""
     return () if car.sure_power_w is not None else missing_note(car, charged, outlook)
+
+
+def _no_room_note(
+    least_w: float, hours: Array, outlook: Outlook, taken: Array
+) -> tuple[Sentence, ...]:
+    """What to tell the person of a car that never gets the least of its charger, so that nobody sees what it draws:
+    the import limit leaves less beside what the house is expected to need."""
+    coming, limits_w = Horizon.of(outlook.forecasts), outlook.import_limits_w()
+    net_w = (coming.load_wh[:, 1] - coming.pv_wh[:, 1] + taken) / coming.hours
+    rooms_w = [
+        math.inf if limit_w is None else limit_w - drawn_w
+        for limit_w, drawn_w, there in zip(limits_w, net_w.tolist(), hours.tolist(), strict=False)
+        if there > 0
+    ]
+    if max(rooms_w, default=math.inf) >= least_w:
+        return ()
+    most = f"{max(0.0, *rooms_w):.0f}"
+    return (sentence("car_no_room", least=f"{least_w:.0f}", most=most),)
 
 
 def missing(car: CarNeed, charged: float, outlook: Outlook) -> float:

@@ -126,6 +126,18 @@ async def test_a_wish_that_one_phase_cannot_meet_is_said_at_once(tmp_path: Path)
         assert any("cannot be ready" in note for note in notes) == said
 
 
+async def test_a_car_whose_charger_never_begins_is_said(tmp_path: Path) -> None:
+    """4.0 kW may be drawn and a three-phase box begins with 4.1: an empty car in the morning, and nobody knew."""
+    visits = (Visit(at("18:30"), at("07:00", 1), car=Car(phases=1)),)
+    script = Script(load_w=steady(400), visits=visits)
+    settings = {"site": {"import_limit_w": 4_000}, "car": {"energy_wh": 20_000}}
+    result = await play(home(script, 1, "18:20", settings=settings), tmp_path)
+    assert "the car cannot be charged" in result.notes
+    one_phase = settings | {"car": {"energy_wh": 20_000, "phases": 1}}
+    result = await play(home(script, 1, "18:20", settings=one_phase), tmp_path / "one")
+    assert "the car cannot be charged" not in result.notes
+
+
 CLOUDS = [(1, 4.0), (2, 4.0), (3, 6.0)]
 
 
