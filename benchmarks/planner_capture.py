@@ -41,6 +41,7 @@ from benchmarks.planner_promises import FIRST_DAYS, MOST_BEHIND, Promise, agains
 from gateway.backtest.case import Case, evaluation_case
 from gateway.backtest.data import Series, read_series
 from gateway.backtest.delivery import deliveries
+from gateway.backtest.doubts import without_zero_days, zero_warning
 from gateway.backtest.foresight import perfect_foresight
 from gateway.backtest.simulate import Outcome, months_of, no_battery, self_consumption, simulate
 from gateway.config.tariff import Tariff
@@ -138,6 +139,7 @@ class Table:
         months = months_of(series, case)
         self._months = [(int(m), np.flatnonzero(months == m)) for m in np.unique(months)]
         self._all = np.arange(len(series))
+        self._sure = np.array(without_zero_days(series))
         names = "".join(
             f"{(m - 1) // 12:>6}-{(m - 1) % 12 + 1:02d} [90 %]     " for m, _ in self._months
         )
@@ -153,6 +155,8 @@ class Table:
         took = "" if seconds is None else f"{1000 * seconds:7.1f} ms"
         share = self._yard.capture(cash, self._all)
         months = " ".join(cells)
+        if self._sure.size < self._all.size:
+            note += f" {self._yard.capture(cash, self._sure):.3f} without the days of zero prices"
         print(f"{name:<24}{cash.sum():>9.2f}{share:>9.3f}{took:>10}  {months} {note}", flush=True)
 
 
@@ -200,6 +204,8 @@ def compare(
     greedy = self_consumption(series, case)
     days = len(series) // 96
     print(f"\n{name}, {tariff}: {days} days from {series.start(0):%Y-%m-%d}, {case.zone.key}")
+    if warning := zero_warning(series):
+        print(f"  {warning}")
     table = Table(series, case, best, none)
     table.row("no battery", none.cash)
     table.row("greedy self-consumption", greedy.cash)

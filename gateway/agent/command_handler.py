@@ -17,6 +17,7 @@ from pathlib import Path
 from gateway.clock import Clock, runs_apart
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.operator_commands import HEARTBEAT, OPERATOR_COMMANDS
+from gateway.domain.sentences import reason_of, sentence
 from gateway.errors import StorageError
 from gateway.escape import printable
 from gateway.log_budget import LogBudget
@@ -29,6 +30,7 @@ from gateway.publishing.commands import (
 )
 from gateway.store.audit import Audit, NoAudit
 from gateway.store.database import replaceable
+from gateway.store.sentences import packed, unpacked
 
 log = logging.getLogger(__name__)
 
@@ -68,14 +70,15 @@ class SeenCommands:
             raise StorageError(f"{self._path}: cannot store: {error}") from error
         if row[0] is None:
             return CommandResult(command_id, "error", "interrupted", _INTERRUPTED)
-        return CommandResult(**json.loads(row[0]))
+        body = json.loads(row[0])
+        said = unpacked(body["message"]) if body["message"] else None
+        return CommandResult(**body | {"message": said})
 
     def end(self, command_id: str, result: CommandResult) -> None:
+        said = packed(result.message) if result.message else ""
+        body = json.dumps(result.body() | {"message": said}, default=str)
         try:
-            self._db.execute(
-                "UPDATE command SET result = ? WHERE id = ?",
-                (json.dumps(result.body(), default=str), command_id),
-            )
+            self._db.execute("UPDATE command SET result = ? WHERE id = ?", (body, command_id))
         except sqlite3.Error as error:
             raise StorageError(f"{self._path}: cannot store: {error}") from error
 
@@ -128,7 +131,7 @@ class CommandHandler:
         if well and name == HEARTBEAT:
             return result  # one a minute is no news
         if source == "mqtt":  # the page notes its own, with the address; a broker tells no sender
-            said = f"ok {json.dumps(result.applied, default=str)}" if well else result.message
+            said = f"ok {json.dumps(result.applied, default=str)}" if well else str(result.message)
             self._audit.note("mqtt", result.id or "", f"command {name}", said, done=well)
         (self._done if well else self._refused).say(
             level,
@@ -136,7 +139,7 @@ class CommandHandler:
             printable(name, 40),
             result.id,
             result.status,
-            printable(result.message),
+            printable(str(result.message or "")),
         )
         return result
 
@@ -167,7 +170,7 @@ class CommandHandler:
             result = await self._apply(command)
             self._seen.end(command.id, result)
         except StorageError as error:
-            return failed(command, "storage", str(error))
+            return failed(command, "storage", reason_of(error))
         return result
 
     async def _apply(self, command: Command) -> CommandResult:
@@ -177,7 +180,7 @@ class CommandHandler:
             async with asyncio.timeout(_APPLY_S):
                 result = await self._steering.apply(command)
         except TimeoutError:
-            why = f"no read-back within {_APPLY_S:.0f} s; look at the device"
+            why = sentence("refused.timeout", seconds=f"{_APPLY_S:.0f}")
             result = failed(command, "timeout", why)
         finally:
             del self._pending[command.id]
@@ -185,6 +188,6 @@ class CommandHandler:
         return result
 
 
-_NOT_YOURS = "that is the grid operator's word; it comes over MQTT or by a relay"
-_BUSY = "too many commands at once; send it again in a minute"
-_INTERRUPTED = "it was interrupted and may have been carried out; send it with a new id"
+_NOT_YOURS = sentence("refused.operator_only")
+_BUSY = sentence("refused.busy")
+_INTERRUPTED = sentence("refused.interrupted")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from gateway.domain.readings import DeviceState
+from gateway.domain.sentences import Sentence, alike
 from gateway.store.events import Event
-
-_NUMBERS = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
 @dataclass
@@ -17,14 +15,14 @@ class HomeEvents:
     """Fed with each look; answers what is new. A device that sleeps in the dark is not lost."""
 
     _away: dict[str, bool] = field(default_factory=dict)
-    _alarms: dict[str, str] = field(default_factory=dict)
+    _alarms: dict[str, Sentence] = field(default_factory=dict)
 
     def look(
         self,
         time: str,
         devices: Iterable[DeviceState],
         links: Mapping[str, bool],
-        alarms: Iterable[str],
+        alarms: Iterable[Sentence],
     ) -> list[Event]:
         """Events since the look before; at the first one what is away already, and each alarm."""
         events = []
@@ -36,9 +34,11 @@ class HomeEvents:
         for name, up in links.items():
             self._away.setdefault(name, not up)  # at the start nobody has been reached yet
             events += self._turned(time, name, not up, "")
-        there = {_key(alarm): alarm for alarm in alarms}
-        events += [Event(time, "alarm", "", a) for k, a in there.items() if k not in self._alarms]
-        events += [Event(time, "ended", "", a) for k, a in self._alarms.items() if k not in there]
+        there = {alike(alarm): alarm for alarm in alarms}
+        new = [a for k, a in there.items() if k not in self._alarms]
+        over = [a for k, a in self._alarms.items() if k not in there]
+        events += [Event(time, "alarm", "", a.text, a) for a in new]
+        events += [Event(time, "ended", "", a.text, a) for a in over]
         self._alarms = there
         return events
 
@@ -46,8 +46,3 @@ class HomeEvents:
         before = self._away.get(name, False)
         self._away[name] = away
         return [] if away == before else [Event(time, "lost" if away else "back", name, why)]
-
-
-def _key(alarm: str) -> str:
-    """The same alarm with other numbers is the same alarm."""
-    return _NUMBERS.sub("#", alarm)

@@ -6,16 +6,16 @@ most so many a day; in quiet hours nothing but what cannot wait, the rest when t
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from gateway.domain.sentences import Sentence, alike, sentence
+
 LASTS = timedelta(minutes=2)  # what passes by itself sooner is nobody's business
 AGAIN = timedelta(hours=1)  # away for so long, it is news
-_NUMBERS = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
 class Kind(StrEnum):
@@ -33,7 +33,7 @@ class Notice:
     """One message."""
 
     kind: Kind
-    text: str
+    said: Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class Notices:
         sent, left = due[:room], due[room:]
         self._sent += len(sent)
         if left and not self._left_out:
-            text = f"{self.rules.most_a_day} messages were sent today; the rest stands on the page"
-            sent = [*sent, Notice(Kind.ALARM, text)]
+            said = sentence("enough_messages", count=str(self.rules.most_a_day))
+            sent = [*sent, Notice(Kind.ALARM, said)]
         self._left_out += len(left)
         return sent
 
@@ -116,33 +116,34 @@ def is_quiet(here: time, quiet: tuple[time, time] | None) -> bool:
     return start <= here < end if start < end else here >= start or here < end
 
 
-def of_the_home(alarms: Iterable[str], plan_notes: Iterable[str]) -> list[Notice]:
+def of_the_home(alarms: Iterable[Sentence], plan_notes: Iterable[Sentence]) -> list[Notice]:
     """The sentences that the page shows, each with what it is about."""
-    found = [Notice(Kind.LIMIT if "is not kept" in a else Kind.ALARM, a) for a in alarms]
-    return found + [
-        Notice(Kind.CAR, n) for n in plan_notes if n.startswith("the car cannot be ready")
-    ]
+    urgent = {"limit_not_kept": Kind.LIMIT}
+    found = [Notice(urgent.get(alarm.about, Kind.ALARM), alarm) for alarm in alarms]
+    return found + [Notice(Kind.CAR, note) for note in plan_notes if note.about == "car_late"]
 
 
 def sale_of(
     day: str, sold_wh: int, earned: str, bill: Mapping[str, str] | None, currency: str
 ) -> Notice | None:
     """What a day brought: sold at the exchange, and the retailer's bill with what the gateway saved. None where nothing is to tell."""
-    parts = []
-    if sold_wh:
-        parts.append(f"sold {sold_wh / 1000:.1f} kWh, {earned} {currency}")
+    if not sold_wh and bill is None:
+        return None
+    sold = {"energy": f"{sold_wh / 1000:.1f} kWh", "money": f"{earned} {currency}"}
+    values = {"day": day} | (sold if sold_wh else {})
     if bill is not None:
-        parts.append(f"bill {bill['total']} {currency}, saved {bill['saved']}")
-    return Notice(Kind.SALE, f"{day}: {'; '.join(parts)}") if parts else None
+        values |= {"bill": f"{bill['total']} {currency}", "saved": bill["saved"]}
+    code = "day.sold" if bill is None else "day.both" if sold_wh else "day.bill"
+    return Notice(Kind.SALE, sentence(code, **values))
 
 
 def update_of(before: str | None, now: str) -> Notice | None:
     """Another version than at the last start; None at the first start of all."""
     if before in (None, now):
         return None
-    return Notice(Kind.UPDATE, f"the gateway is version {now} now; it was {before}")
+    return Notice(Kind.UPDATE, sentence("version", now=now, before=str(before)))
 
 
 def _key(notice: Notice) -> str:
     """The same thing with other numbers is the same thing."""
-    return f"{notice.kind} {_NUMBERS.sub('#', notice.text)}"
+    return f"{notice.kind} {alike(notice.said)}"

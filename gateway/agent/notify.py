@@ -10,7 +10,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import date, timedelta
 from importlib.util import find_spec
 from zoneinfo import ZoneInfo
@@ -34,6 +33,7 @@ from gateway.config.agent_settings import Notify
 from gateway.config.secrets import credential
 from gateway.domain.trade import Side, money_text
 from gateway.errors import ConfigError, StorageError
+from gateway.languages import translated
 from gateway.languages.sentences import told
 from gateway.store.journal import Journal
 from gateway.supervise import Availability
@@ -118,11 +118,11 @@ class Notifier:
 
     async def _send(self, notice: Notice) -> None:
         """In the person's language."""
-        title = f"{self._site}: {told(self._language, notice.kind.value)}"
-        said = replace(notice, text=told(self._language, notice.text))
+        title = f"{self._site}: {translated(self._language, notice.kind.value)}"
+        body = told(self._language, notice.said)
         try:
             async with asyncio.timeout(SEND_S):
-                took = await asyncio.to_thread(_tell, self._urls, title, said)
+                took = await asyncio.to_thread(_tell, self._urls, title, notice.kind, body)
         except TimeoutError:
             took = False
         if took:
@@ -176,7 +176,7 @@ def addresses(settings: Notify) -> tuple[str, ...]:
     return urls
 
 
-def _tell(urls: Sequence[str], title: str, notice: Notice) -> bool:
+def _tell(urls: Sequence[str], title: str, about: Kind, body: str) -> bool:
     """Whether all of them took it; runs in a thread, for apprise waits."""
     from apprise import Apprise, NotifyType  # noqa: PLC0415
 
@@ -184,5 +184,5 @@ def _tell(urls: Sequence[str], title: str, notice: Notice) -> bool:
     to = Apprise()
     for url in urls:
         to.add(url)
-    kind = NotifyType.WARNING if notice.kind in (Kind.ALARM, Kind.LIMIT) else NotifyType.INFO
-    return bool(to.notify(body=notice.text, title=title, notify_type=kind))
+    kind = NotifyType.WARNING if about in (Kind.ALARM, Kind.LIMIT) else NotifyType.INFO
+    return bool(to.notify(body=body, title=title, notify_type=kind))

@@ -12,6 +12,7 @@ from gateway.clock import Clock
 from gateway.domain.grid_operator import OperatorCommand, OperatorReport
 from gateway.domain.intervals import iso
 from gateway.domain.operator_commands import OPERATOR_COMMANDS
+from gateway.domain.sentences import sentence
 from gateway.errors import StorageError
 from gateway.publishing.commands import Command, CommandResult, done, failed
 from gateway.store.journal import Journal
@@ -34,8 +35,7 @@ class OperatorSteering:
         """Tell the guard, and wait until it reports that the limit holds."""
         rules = self._keeper.state.settings.grid_operator
         if rules is None:
-            why = "no grid operator is configured; add [grid_operator] to gateway.toml"
-            return failed(command, "not_possible", why)
+            return failed(command, "not_possible", sentence("refused.no_operator"))
         word, direction = self._keeper.state.operator, OPERATOR_COMMANDS[command.name].direction
         if direction is None:
             self._write(replace(word, heartbeat=command.id))
@@ -43,8 +43,7 @@ class OperatorSteering:
             return done(command, applied=True)
         limit_w, seconds = command.changes["limit_w"], command.changes["duration_s"]
         if limit_w is not None and seconds is None and not rules.heartbeat:
-            why = "without heartbeats (grid_operator.heartbeat) a limit needs duration_s"
-            return failed(command, "not_possible", why)
+            return failed(command, "not_possible", sentence("refused.needs_end"))
         until = None if seconds is None else command.ts + timedelta(seconds=seconds)
         told = OperatorCommand(command.id, direction, limit_w, until)
         others = tuple(c for c in word.commands if c.direction != direction)
@@ -58,7 +57,7 @@ class OperatorSteering:
             held = self._held(command.id)
             if held is not None:
                 return done(command, _applied(held))
-        return failed(command, "not_seen", "the guard has not taken it yet")
+        return failed(command, "not_seen", sentence("refused.limit_not_taken"))
 
     def _held(self, command_id: str) -> OperatorReport | None:
         report = self._keeper.state.report

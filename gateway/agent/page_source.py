@@ -16,6 +16,7 @@ from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight, market_state
 from gateway.agent.why import DecisionRecord
 from gateway.clock import Clock
+from gateway.dashboard.spoken import spoken
 from gateway.dashboard.view import HomeView
 from gateway.domain.decisions import Ahead, Decision, PhaseDecision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
@@ -74,7 +75,8 @@ class PageSource:
 
     async def command(self, name: str, payload: bytes) -> Mapping[str, Any]:
         """A command of the page goes the way of every command."""
-        return (await self._handler.handle(name, payload, source="page")).body()
+        result = await self._handler.handle(name, payload, source="page")
+        return result.body() | {"said": spoken(result.message) if result.message else None}
 
     async def energies(self, bounds: Sequence[datetime]) -> list[Energies]:
         """Read in a thread of its own: a year takes a while on a slow card."""

@@ -23,11 +23,13 @@ from gateway.config.agent_settings import Programme
 from gateway.config.secrets import credential
 from gateway.config.tls import client_tls
 from gateway.domain.intervals import iso, parse_utc
+from gateway.domain.sentences import Sentence, sentence
 from gateway.errors import ConfigError, MarketError, StorageError
 from gateway.escape import printable
 from gateway.log_budget import LogBudget
-from gateway.openadr.acting import KINDS, PRICES, ProgrammeEvents, usable
+from gateway.openadr.acting import PRICES, ProgrammeEvents, kinds_of, usable
 from gateway.openadr.documents import Event, Program, event_of, program_of
+from gateway.openadr.holding import Holding
 from gateway.openadr.vtn import Login, Vtn
 from gateway.supervise import Availability
 
@@ -62,7 +64,7 @@ class ProgrammeLoop:
     ) -> None:
         """Restores what was heard last; raises ConfigError."""
         self._stated, self._clock, self._order = stated, clock, order
-        self._store = past.store
+        self._store, self._levels_w = past.store, stated.simple_import_w or ()
         self._keeper, self._write = keeper, keeper.writer("programme")
         self._vtn = vtn_of(stated)
         self._availability = Availability("the programme's server")
@@ -95,18 +97,18 @@ class ProgrammeLoop:
         except MarketError as error:
             self._lost_at = self._lost_at or now
             self._availability.lost(f"{error}; what it said last holds")
-            found, _ = usable(self._known.events, now, self._stated.ven_name)
+            found, _ = self._usable(self._known.events, now)
             self._known = replace(self._known, found=tuple(found), alarm=self._alarm(now, error))
         self._write(self._known)
         self._account.follow(self._known, now)
         if self._stated.reports and self._lost_at is None:
             await self._account.report(self._known.events, self._vtn, now)
 
-    def _alarm(self, now: datetime, error: MarketError) -> str:
+    def _alarm(self, now: datetime, error: MarketError) -> Sentence | None:
         since = self._lost_at or now
         if now - since < _QUIET:
-            return ""
-        return f"the programme's server is not heard since {iso(since)}: {error}"
+            return None
+        return sentence("programme_silent", time=iso(since), why=str(error))
 
     def _understood(
         self, programs: Iterable[Any], events: Iterable[Any], now: datetime
@@ -133,17 +135,20 @@ class ProgrammeLoop:
             if event.program_id in followed:
                 found.append(event)
         self._say_unknown(found)
-        held, why = usable(found, now, self._stated.ven_name)
+        held, why = self._usable(found, now)
         sentences = (*refused, *why)
-        for sentence in sentences:
-            if sentence not in self._known.refused:
-                self._lines.say(logging.WARNING, "programme: %s; it is not followed", sentence)
+        for said in sentences:
+            if said not in self._known.refused:
+                self._lines.say(logging.WARNING, "programme: %s; it is not followed", said)
         return ProgrammeEvents(tuple(found), tuple(held), now, sentences)
+
+    def _usable(self, events: Iterable[Event], now: datetime) -> tuple[list[Holding], list[str]]:
+        return usable(events, now, self._stated.ven_name, self._levels_w)
 
     def _say_unknown(self, events: Iterable[Event]) -> None:
         """What we do not act on is said when it comes, by its kind."""
         kinds = {p.kind for event in events for i in event.intervals for p in i.payloads}
-        unknown = kinds - {*KINDS, *PRICES}
+        unknown = kinds - {*kinds_of(self._levels_w), *PRICES}
         for kind in sorted(unknown - self._unknown):
             said = "programme: events of kind %s change nothing here"
             self._lines.say(logging.INFO, said, printable(kind, 40))

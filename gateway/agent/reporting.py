@@ -15,6 +15,7 @@ from gateway.config.agent_settings import Dashboard
 from gateway.config.secrets import is_loopback
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.readings import Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
 from gateway.ipc.messages import GuardReport
@@ -82,7 +83,7 @@ class Reporting:
         self._known: Devices = ()
         self._changes = Changes()
         self._planned: tuple[tuple[int, Interval], list[topics.Message]] | None = None
-        self._said: tuple[tuple[str, ...], UserSettings] | None = None  # as told last
+        self._said: tuple[tuple[Sentence, ...], UserSettings] | None = None  # as told last
 
     def tick(self, report: GuardReport, *, remember: bool = True) -> None:
         """What has changed by much goes out at once, all else every ``publish_s``; the ledger as soon as there is something.
@@ -116,7 +117,7 @@ class Reporting:
         if changed := self._changes.urgent(snapshot):
             self._changes.told(changed)
             for device in changed:
-                self._publisher.publish(topics.device_messages(base, device))
+                self._publisher.publish(topics.device_messages(base, device, self._language))
             self._publisher.publish(topics.site_messages(base, snapshot))
         if (said := (state.all_alarms, state.user)) != self._said:
             self._said = said
@@ -132,13 +133,15 @@ class Reporting:
         base, settings = self._publisher.base, self._keeper.state.settings
         self._changes.told(snapshot.devices.values())
         self._said = (self._keeper.state.all_alarms, self._keeper.state.user)
-        self._publisher.publish(topics.snapshot_messages(base, snapshot))
+        self._publisher.publish(topics.snapshot_messages(base, snapshot, self._language))
         self._publisher.publish(
             [topics.alarms_message(base, self._keeper.state.all_alarms, self._language)]
         )
         self._publisher.publish(topics.settings_messages(base, self._keeper.state.user))
         self._publisher.publish(topics.forecast_messages(base, self._keeper.state.forecast_score))
-        self._publisher.publish([topics.plan_message(base, self._keeper.state.plan)])
+        self._publisher.publish(
+            [topics.plan_message(base, self._keeper.state.plan, self._language)]
+        )
         self._publisher.publish(
             [topics.decision_message(base, self._decisions.running, self._language)]
         )

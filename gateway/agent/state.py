@@ -29,6 +29,7 @@ from gateway.domain.order import MeterCounters
 from gateway.domain.plan import BatterySpec, Plan, ValueCurve
 from gateway.domain.price import Price, PriceSource, Quote, mwh_price
 from gateway.domain.readings import BatteryState, Snapshot
+from gateway.domain.sentences import Sentence, sentence
 from gateway.domain.user_settings import UserSettings
 from gateway.feeds.keeper import FeedPrices
 from gateway.forecasts.score import ForecastScore
@@ -70,7 +71,7 @@ class GatewayState:
     ``cleared`` is the present interval's clearing price per MWh with the interval it is of;
     ``interval_start`` what the grid meter had counted when the present interval began; ``feeds`` what the
     price feeds say; ``ratings`` the largest powers that each battery has stated; ``alarms`` are the
-    agent's own sentences for people; ``paused_until`` is set while too much of the exchange is disputed.
+    agent's own; ``paused_until`` is set while too much of the exchange is disputed.
     """
 
     rules: HomeRules
@@ -86,7 +87,7 @@ class GatewayState:
     car_soc: CarSoc | None = None
     feeds: Mapping[str, FeedPrices] = field(default_factory=dict)
     ratings: Mapping[str, BatteryState] = field(default_factory=dict)
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[Sentence, ...] = ()
     paused_until: datetime | None = None
     bills: Bills | None = None
     operator: OperatorWord = field(default_factory=OperatorWord)
@@ -106,22 +107,21 @@ class GatewayState:
         return self.report.setpoints if self.report else Setpoints()
 
     @property
-    def all_alarms(self) -> tuple[str, ...]:
+    def all_alarms(self) -> tuple[Sentence, ...]:
         """What a person should look at now: the guard's word, and the agent's own."""
         late = (feed.alarm for feed in self.feeds.values() if feed.alarm)
         told = self.report.alarms if self.report else ()
         programme = self.programme.alarms if self.programme else ()
         return (*told, *self.alarms, *late, *programme, *self._pause(), *self._no_price())
 
-    def _no_price(self) -> tuple[str, ...]:
+    def _no_price(self) -> tuple[Sentence, ...]:
         """The exchange should publish what energy costs now, and does not. (A feed says so itself.)"""
         price = self.settings.tariff.import_price
         awaited = isinstance(price, PublishedPrice) and price.feed is None
         first = self.plan.schedule[0] if self.plan and self.plan.schedule else None
         if not awaited or self.rules.doubted or first is None or not first.import_source.assumed:
             return ()
-        source = first.import_source.value
-        return (f"the exchange publishes no import price for now: planned by {source}",)
+        return (sentence("no_import_price", source=first.import_source.value),)
 
     @property
     def paused(self) -> bool:
@@ -129,12 +129,10 @@ class GatewayState:
         now = self.snapshot.time if self.snapshot else None
         return self.paused_until is not None and (now is None or now < self.paused_until)
 
-    def _pause(self) -> tuple[str, ...]:
+    def _pause(self) -> tuple[Sentence, ...]:
         if not self.paused or self.paused_until is None:
             return ()
-        until = iso(self.paused_until)
-        why = "too much of what the exchange says is disputed (energy-gateway statement lists it)"
-        return (f"trading pauses until {until}: {why}",)
+        return (sentence("trading_paused", time=iso(self.paused_until)),)
 
     @property
     def tick(self) -> int:
@@ -198,11 +196,11 @@ class GatewayState:
         """All batteries as the one that is planned."""
         return combined(self.batteries(), self.rules.assumed, self.user.backup_reserve_pct)
 
-    def battery_fault(self) -> str:
-        """Why a battery that is measured cannot be planned, as a sentence; empty if nothing is wrong."""
+    def battery_fault(self) -> Sentence | None:
+        """Why a battery that is measured cannot be planned; None if nothing is wrong."""
         steered = steerable(self.snapshot.batteries) if self.snapshot else ()
         if self.battery() or all(b.soc_pct is None for b in steered):
-            return ""
+            return None
         return NOT_STATED
 
     def operator_limit_w(self, direction: Direction) -> float | None:

@@ -11,6 +11,7 @@ from gateway.agent.user_settings import SettingsKeeper
 from gateway.clock import Clock
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.operator_commands import OPERATOR_COMMANDS
+from gateway.domain.sentences import Sentence, reason_of, sentence
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import StorageError
 from gateway.publishing.commands import Command, CommandResult, done, failed
@@ -41,14 +42,14 @@ class HomeSteering:
             return await self._operator.apply(command)
         new = self._keeper.state.user.changed(command.changes)
         refusal = self._refusal(command, new)
-        if refusal:
+        if refusal is not None:
             return failed(command, "not_possible", refusal)
         try:
             self._user.change(new)
             note = f"command {command.name}: {COMMANDS[command.name].shown(new)}"
             self._journal.append("note", {"text": note}, self._clock.now())
         except StorageError as error:
-            return failed(command, "storage", str(error))
+            return failed(command, "storage", reason_of(error))
         self._order()
         result = self._read_back(command, after_reports=0)
         for count in range(1, TICKS + 1):
@@ -58,24 +59,24 @@ class HomeSteering:
             result = self._read_back(command, after_reports=count)
         return result
 
-    def _refusal(self, command: Command, new: UserSettings) -> str:
+    def _refusal(self, command: Command, new: UserSettings) -> Sentence | None:
         settings = self._keeper.state.settings
         if command.name == "trading" and settings.market is None:
-            return "no exchange is configured; add [market] to gateway.toml"
+            return sentence("refused.no_exchange")
         if command.name == "programme" and settings.programme is None:
-            return "the home is in no programme; add [programme] to gateway.toml"
+            return sentence("refused.no_programme")
         limit_w = settings.site.export_limit_w
         if command.name == "export_limit_w" and limit_w is not None:
             wanted_w = new.export_limit_w
             if wanted_w is None or wanted_w > limit_w:
-                return f"the connection allows {limit_w:g} W (site.export_limit_w)"
+                return sentence("refused.connection", limit=f"{limit_w:g}")
         snapshot = self._keeper.state.snapshot
         if command.name == "charge_now" and new.charge_now and snapshot is not None:
             if snapshot.car_plugged is None:
-                return "no charger answers"
+                return sentence("refused.no_charger")
             if not snapshot.car_plugged:
-                return "no car is plugged in"
-        return ""
+                return sentence("refused.no_car")
+        return None
 
     def _read_back(self, command: Command, after_reports: int) -> CommandResult:
         """What holds now: the guard has it in its report, and a device that should follow does.
@@ -89,18 +90,16 @@ class HomeSteering:
             return done(command, applied)
         report = state.report
         if report is None or not after_reports:
-            return failed(command, "not_seen", "no device has answered yet; the setting is stored")
+            return failed(command, "not_seen", sentence("refused.no_device"))
         wanted = standing(state, self._clock.now())  # a later command may have changed it again
         if any(getattr(report.settings, name) != getattr(wanted, name) for name in kept):
-            why = "the guard has not taken it yet; the setting is stored"
-            return failed(command, "not_seen", why)
+            return failed(command, "not_seen", sentence("refused.not_taken"))
         if command.name == "battery" and state.user.battery == "hold":
             power_w = report.snapshot.battery_w
             if power_w is None:
-                return failed(
-                    command, "not_seen", "the battery does not answer; the setting is stored"
-                )
+                return failed(command, "not_seen", sentence("refused.no_battery"))
             if abs(power_w) > POWER_MARGIN_W:
-                return failed(command, "no_effect", f"the battery still moves {power_w:.0f} W")
+                why = sentence("refused.still_moves", power=f"{power_w:.0f}")
+                return failed(command, "no_effect", why)
             applied = {"battery": "hold", "battery_power_w": power_w}
         return done(command, applied)

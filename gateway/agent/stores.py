@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.agent.command_handler import SeenCommands
+from gateway.domain.sentences import Sentence, reason_of, sentence
 from gateway.errors import JournalBroken, StorageError
 from gateway.store.decisions import FILE as DECISIONS
 from gateway.store.decisions import DecisionStore
@@ -30,7 +31,7 @@ MEANWHILE = "meanwhile"  # folder of the account that is kept while the real one
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The open files. ``alarm`` says why nothing may be traded; empty when all is well.
+    """The open files. ``alarm`` says why nothing may be traded; None when all is well.
 
     ``passes``: the fault may go away by itself (a disk that was full), so opening is worth another try.
     """
@@ -40,20 +41,21 @@ class Stores:
     decisions: DecisionStore
     seen: SeenCommands
     settings: SettingsStore
-    alarm: str = ""
+    alarm: Sentence | None = None
     passes: bool = False
 
 
 def open_stores(folder: Path, stack: AsyncExitStack) -> Stores:
     """All files of ``folder``; ``stack`` closes them, and removes what is only temporary."""
-    alarm, passes = "", False
+    alarm: Sentence | None = None
+    passes = False
     try:
         journal = Journal(folder / JOURNAL)
     except JournalBroken as error:
-        alarm = f"{error}; nothing is traded (docs/operations.md tells what to do)"
+        alarm = sentence("journal_broken", what=reason_of(error))
         journal = _meanwhile(folder, stack)
     except StorageError as error:
-        alarm, passes = f"{error}; nothing is traded until it can be written", True
+        alarm, passes = sentence("journal_not_written", what=reason_of(error)), True
         journal = Journal(_temporary(stack) / JOURNAL)
     stack.callback(journal.close)
     if alarm:

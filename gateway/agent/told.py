@@ -18,6 +18,8 @@ def told(view: HomeView | None) -> dict[str, Any] | None:
         return None
     live = page.live(view)
     del live["commands"]
+    for which in ("alarms", "notes"):
+        live[which] = [said["text"] for said in live[which]]
     plan = [_row(step, view.capacity_wh) for step in view.plan.schedule] if view.plan else []
     return {"live": live, "plan": [row for row in plan if row["end"] > iso(view.time)]}
 

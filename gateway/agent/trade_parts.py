@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 
@@ -20,6 +20,7 @@ from gateway.agent.trial import ForecastTrial, material
 from gateway.clock import Clock
 from gateway.config.plausible import Doubt, doubts
 from gateway.config.settings import Settings
+from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.provided import ProviderForecast, forecast_of
 from gateway.forecasts.temperature import OutsideTemperature, outside_temperature
 from gateway.market.connect import open_market
@@ -116,6 +117,9 @@ def _market(
     return open_market(settings.market, stores.journal, clock)
 
 
-def _asks(doubt: Doubt) -> str:
-    named = f"{'.'.join(doubt.key)}: {doubt.asks}"
-    return f"the tariff is not followed: {named}" if doubt.acceptable else named
+def _asks(doubt: Doubt) -> Sentence:
+    key = ".".join(doubt.key)
+    if isinstance(doubt.says, Sentence):
+        return replace(doubt.says, who=key)
+    why = sentence("other", key, text=doubt.says)
+    return sentence("tariff_doubted", why=why, name=doubt.name)

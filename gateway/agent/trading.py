@@ -22,6 +22,7 @@ from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import CarNeed, Forecast, HeatNeed, Observed, OfferCurve, Outlook, Plan
 from gateway.domain.price import Price
 from gateway.domain.readings import Quality, Snapshot
+from gateway.domain.sentences import Sentence, alike, sentence
 from gateway.errors import MarketError, StorageError
 from gateway.forecasts.away import while_away
 from gateway.forecasts.household import forecaster_of, usual
@@ -45,10 +46,7 @@ from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
-SHADOW_NOTE = (
-    "first days: nothing is offered and no price steers the battery, your limits and settings alone;"
-    " the plan is only compared with what the inverter does by itself"
-)
+SHADOW_NOTE = sentence("first_days")
 PLAN_PERIOD = timedelta(minutes=5)  # without a market; with one, each call
 ASK_CLOCK_S = 60.0  # the exchange, while our clock is doubted
 LOOK_PERIOD = timedelta(seconds=15)  # between two looks at what people ask for
@@ -102,7 +100,8 @@ class TradingLoop:
         self._forecaster = forecaster_of(self._settings)
         self._usual = usual(self._settings)
         self._market_prices = PriceForecaster()
-        self._variant, self._variant_note = USUAL, ""
+        self._variant = USUAL
+        self._variant_note: Sentence | None = None
         self._control = self._settings.for_guard().control()
         self._prices_until: datetime | None = None
         self._noted: set[str] = set()
@@ -112,7 +111,7 @@ class TradingLoop:
         self._timing = BidTiming.of(party)
         self.plan_period = PLAN_PERIOD
 
-    def use(self, variant: Variant, note: str) -> None:
+    def use(self, variant: Variant, note: Sentence | None) -> None:
         """Forecast so from the next plan on; ``note`` tells people of it, if it is not the usual way."""
         self._variant_note = note
         if variant != self._variant:
@@ -254,11 +253,11 @@ class TradingLoop:
         if state.shadow:
             plan = replace(plan, notes=(*plan.notes, SHADOW_NOTE))
             notes = (*notes, SHADOW_NOTE)
-        for note in notes:  # figures after the colon change with every plan
-            if note.partition(":")[0] not in self._noted:
+        for note in notes:  # figures change with every plan
+            if alike(note) not in self._noted:
                 log.warning("plan: %s", note)
-        self._noted = {note.partition(":")[0] for note in notes}
-        if self._variant_note:
+        self._noted = {alike(note) for note in notes}
+        if self._variant_note is not None:
             plan = replace(plan, notes=(*plan.notes, self._variant_note))
         return plan
 

@@ -33,6 +33,7 @@ from gateway.config.tariff import PublishedPrice, RetailPrice, WholesalePrice
 from gateway.domain.intervals import iso, parse_utc
 from gateway.domain.plan import BatterySpec, Observed
 from gateway.domain.price import mwh_price
+from gateway.domain.sentences import Sentence, sentence
 from gateway.errors import StorageError
 from gateway.forecasts.history import Array, Flags, history_of, quarter_start
 from gateway.forecasts.variants import BY_NAME, USUAL, Variant
@@ -71,14 +72,16 @@ class Choice:
     tried: str = ""
 
     @property
-    def note(self) -> str:
-        """For people; empty while the forecasts are the usual ones."""
+    def note(self) -> Sentence | None:
+        """For people; None while the forecasts are the usual ones."""
         if self.variant == USUAL.name:
-            return ""
-        words = BY_NAME[self.variant].words
-        return (
-            f"forecasts since {self.since[:10]}: {words}, which would have earned "
-            f"{self.gain:.2f} a day more over the last {self.days} days"
+            return None
+        return sentence(
+            "other_forecasts",
+            day=self.since[:10],
+            what=BY_NAME[self.variant].words,
+            money=f"{self.gain:.2f}",
+            count=str(self.days),
         )
 
 
@@ -92,7 +95,7 @@ class ForecastTrial:
         store: SettingsStore,
         clock: Clock,
         material: Material,
-        adopt: Callable[[Variant, str], object],
+        adopt: Callable[[Variant, Sentence | None], object],
     ) -> None:
         self._settings, self._store, self._clock = settings, store, clock
         self._material, self._adopt = material, adopt

@@ -14,6 +14,7 @@ from gateway.domain.decisions import Ahead, Decision, PlannedQuarter
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import PlannedInterval
 from gateway.domain.price import Quote, kwh_price
+from gateway.domain.sentences import Sentence, other, places, sentence
 from gateway.store.decisions import DecisionStore
 
 _SEEN_WH = 20.0  # of a planned quarter-hour: less is no use of the battery worth naming
@@ -21,30 +22,21 @@ _SEEN_W = 50.0
 _APART = timedelta(minutes=2)  # after a longer silence nobody knows what was done meanwhile
 # By the rule, and whether the house needs more than the sun gives. Prices are those at which the battery
 # gives (losses and wear are in them), or takes (losses are in them), so that the two can be compared.
-_SENTENCES = {
-    (Reason.PRICE_REST, True): "keeps {energy}: a kWh saves {now} now, kept it will save {given}",
-    (
-        Reason.PRICE_REST,
-        False,
-    ): "leaves the surplus to the grid: a kWh brings {now}, stored it is worth {taken}",
-    (Reason.PRICE_CHARGE, True): "charges: a kWh costs {now}, stored it is worth {taken}",
-    (Reason.PRICE_CHARGE, False): "charges: a kWh would bring {now}, stored it is worth {taken}",
-    (Reason.PRICE_DISCHARGE, True): "gives: a kWh is worth {now} now, kept {given}",
-    (Reason.PRICE_DISCHARGE, False): "gives: a kWh brings {now} now, kept it is worth {given}",
-    (
-        Reason.SELF_CONSUMPTION,
-        True,
-    ): "serves the house: a kWh saves {now} now, kept it is worth {given}",
-    (
-        Reason.SELF_CONSUMPTION,
-        False,
-    ): "stores the surplus: a kWh would bring {now}, stored it is worth {taken}",
+_CODES = {
+    (Reason.PRICE_REST, True): "decided.keeps",
+    (Reason.PRICE_REST, False): "decided.leaves",
+    (Reason.PRICE_CHARGE, True): "decided.buys",
+    (Reason.PRICE_CHARGE, False): "decided.charges",
+    (Reason.PRICE_DISCHARGE, True): "decided.saves",
+    (Reason.PRICE_DISCHARGE, False): "decided.gives",
+    (Reason.SELF_CONSUMPTION, True): "decided.serves",
+    (Reason.SELF_CONSUMPTION, False): "decided.stores",
 }
 _LEAST_WH = 50.0  # above the reserve, or below full: with less there is nothing to keep or to store
 _MOST_WAITING = 16  # finished spans in memory; usually they wait until the quarter-hour is over
 
 
-def sentence(state: GatewayState, now: datetime, sold_wh: int) -> str:
+def why(state: GatewayState, now: datetime, sold_wh: int) -> Sentence:
     """What decided at ``now``, with its numbers; the bare rule where no price had a part in it.
 
     ``sold_wh`` is what is sold (+) of the running delivery interval.
@@ -52,53 +44,54 @@ def sentence(state: GatewayState, now: datetime, sold_wh: int) -> str:
     reason = state.setpoints.reason
     if reason is Reason.DELIVERY:
         start = _time(state, quarter_of(now).start)
-        return f"the battery delivers the {abs(sold_wh)} Wh {'sold' if sold_wh > 0 else 'bought'} for {start}"
+        code = "decided.sold" if sold_wh > 0 else "decided.bought"
+        return sentence(code, energy=str(abs(sold_wh)), time=start)
     if reason is Reason.RESERVE:
-        return f"{_at_reserve(state)} and gives no more"
+        return sentence("decided.reserve", pct=_reserve(state))
     if not reason.priced or reason is Reason.NOT_FOR_CAR:
-        return reason.words
-    return _priced(state, now, reason) or reason.words
+        return other(reason.words)
+    return _priced(state, now, reason) or other(reason.words)
 
 
-def _priced(state: GatewayState, now: datetime, reason: Reason) -> str:
+def _priced(state: GatewayState, now: datetime, reason: Reason) -> Sentence | None:
     """The two prices that were weighed: what a kWh brings now, and what it is worth when kept."""
     seen, curve, stored_wh = state.snapshot, state.value(now), state.stored_wh()
     bought, sold = state.quotes(quarter_of(now))
     if seen is None or seen.load_w is None or curve is None or stored_wh is None:
-        return ""
+        return None
     short = seen.load_w > (seen.pv_w or 0.0)
     quote = bought if short else sold
-    if quote is None:
-        return ""
     battery, value = state.battery(), curve.at(stored_wh)
-    if battery is None:
-        return ""
+    if quote is None or battery is None:
+        return None
     free_wh = stored_wh - battery.reserve_wh
     if short and free_wh < _LEAST_WH and reason is not Reason.PRICE_CHARGE:
-        return f"{_at_reserve(state)}; the house is served by the grid"
+        return sentence("decided.reserve_house", pct=_reserve(state))
     if not short and battery.capacity_wh - stored_wh < _LEAST_WH:
-        return "the battery is full; the surplus goes to the grid"
-    use = _best_use(state, now)
-    return "the battery " + _SENTENCES[reason, short].format(
-        energy=f"{free_wh / 1000:.1f} kWh",
-        now=_money(state, quote),
-        given=_amount(state, value / battery.discharge_efficiency + battery.wear_per_mwh) + use,
-        taken=_amount(state, value * battery.charge_efficiency) + use,
-    )
+        return sentence("decided.full")
+    values: dict[str, str | Sentence] = {
+        "energy": f"{free_wh / 1000:.1f} kWh",
+        "now": _money(state, quote),
+        "given": _kept(state, now, value / battery.discharge_efficiency + battery.wear_per_mwh),
+        "taken": _kept(state, now, value * battery.charge_efficiency),
+    }
+    code = _CODES[reason, short]
+    return sentence(code, **{name: values[name] for name in places(code)})
 
 
-def _at_reserve(state: GatewayState) -> str:
-    return f"the battery is at its backup reserve of {state.user.backup_reserve_pct:g} %"
+def _reserve(state: GatewayState) -> str:
+    return f"{state.user.backup_reserve_pct:g}"
 
 
-def _best_use(state: GatewayState, now: datetime) -> str:
-    """When the plan gives the stored energy for the most money, in words; empty if it never does."""
+def _kept(state: GatewayState, now: datetime, per_mwh: float) -> str | Sentence:
+    """What a kWh is worth that is kept, and when the plan gives it for the most money, if it ever does."""
     schedule = state.plan.schedule if state.plan else ()
     uses = [c for c in schedule if c.interval.start > now and c.battery_wh > _SEEN_WH]
+    worth = _amount(state, per_mwh)
     if not uses:
-        return ""
+        return worth
     start = max(uses, key=lambda c: _use_price(state, c)).interval.start
-    return f" (most at {_time(state, start)})"
+    return sentence("decided.most", price=worth, time=_time(state, start))
 
 
 def _use_price(state: GatewayState, step: PlannedInterval) -> float:
@@ -109,9 +102,11 @@ def _use_price(state: GatewayState, step: PlannedInterval) -> float:
     return max(step.export_price, step.market_price) if trades else step.export_price
 
 
-def _money(state: GatewayState, quote: Quote) -> str:
+def _money(state: GatewayState, quote: Quote) -> str | Sentence:
     amount = _amount(state, quote.per_mwh)
-    return amount if quote.source.known else f"{amount} ({quote.source.value})"
+    if quote.source.known:
+        return amount
+    return sentence("decided.estimate", price=amount, source=quote.source.value)
 
 
 def _amount(state: GatewayState, per_mwh: float) -> str:
@@ -145,8 +140,8 @@ class DecisionRecord:
             self._running = Decision(old.since, now, old.reason, old.sentence, old.battery_w)
             return
         self._end(now)
-        text = sentence(state, now, sold_wh)
-        self._running = Decision(now, now, setpoints.reason, text, setpoints.battery_w)
+        said = why(state, now, sold_wh)
+        self._running = Decision(now, now, setpoints.reason, said, setpoints.battery_w)
 
     def _end(self, now: datetime) -> None:
         old = self._running

@@ -10,26 +10,30 @@ from gateway.config.home_settings import Car
 from gateway.domain.control import UNBALANCE_A, PhaseReason
 from gateway.domain.decisions import PhaseDecision
 from gateway.domain.intervals import floor_quarter
+from gateway.domain.sentences import Sentence, places, sentence
 from gateway.store.decisions import DecisionStore
 
 _APART = timedelta(minutes=2)  # after a longer silence nobody knows what was used meanwhile
-_SENTENCES = {
-    PhaseReason.LITTLE: "charges from 1 phase ({one}): its car is to get less than the {least} that {all} phases take at least",
-    PhaseReason.MUCH: "charges from {all} phases: its car is to get more than the {most} that 1 phase takes at most",
-    PhaseReason.URGENT: "charges from {all} phases: its car is to charge as fast as it can",
+_CODES = {
+    PhaseReason.LITTLE: "phases.little",
+    PhaseReason.MUCH: "phases.much",
+    PhaseReason.URGENT: "phases.urgent",
 }
 
 
-def sentence(reason: PhaseReason, phases: int, car: Car) -> str:
+def why(reason: PhaseReason, phases: int, car: Car) -> Sentence:
     """Why a charger was switched; ``phases`` are all that it has."""
     per_a = car.volts / 1000
     most = min(car.max_current_a, max(car.min_current_a, UNBALANCE_A)) * per_a
-    return _SENTENCES[reason].format(
-        all=phases,
-        one=f"{car.min_current_a * per_a:.1f} to {most:.1f} kW",
-        least=f"{phases * car.min_current_a * per_a:.1f} kW",
-        most=f"{most:.1f} kW",
-    )
+    one = sentence("range", least=f"{car.min_current_a * per_a:.1f}", most=f"{most:.1f} kW")
+    values: dict[str, str | Sentence] = {
+        "all": str(phases),
+        "one": one,
+        "least": f"{phases * car.min_current_a * per_a:.1f} kW",
+        "most": f"{most:.1f} kW",
+    }
+    code = _CODES[reason]
+    return sentence(code, **{name: values[name] for name in places(code)})
 
 
 class PhaseRecord:
@@ -55,8 +59,8 @@ class PhaseRecord:
             if old is not None and same and timedelta(0) <= now - old.until < _APART:
                 self._running[name] = replace(old, until=now)
             else:
-                text = sentence(reason, whole, state.settings.car)
-                self._running[name] = PhaseDecision(name, now, now, phases, reason, text)
+                said = why(reason, whole, state.settings.car)
+                self._running[name] = PhaseDecision(name, now, now, phases, reason, said)
         self._keep(before)
 
     def _keep(self, before: dict[str, PhaseDecision]) -> None:

@@ -74,10 +74,12 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
     infinite = highspy.kHighsInf
     limit_in = infinite if case.import_limit_w is None else case.import_limit_w * HOURS
     limit_out = infinite if case.export_limit_w is None else case.export_limit_w * HOURS
-    # A limit that the home breaks without a battery cannot be asked of the battery.
+    # An import limit that the home breaks without a battery cannot be asked of the battery; sun that may not
+    # leave is lost.
     net = series.load - series.pv
-    limits_in, limits_out = np.maximum(limit_in, net), np.maximum(limit_out, -net)
     one = np.ones(n)
+    limits_in, limits_out = np.maximum(limit_in, net), limit_out * one
+    lost = np.maximum(-net - limit_out, 0.0)
     model = highspy.HighsLp()
     sessions = sessions_of(series, case)
     peaks = _peaks(series, case)
@@ -103,7 +105,8 @@ def _programme(highspy: Any, series: Series, case: Case) -> Any:
     below = np.full(peaks.months.size, -infinite)
     zero = np.zeros(peaks.months.size)
     model.row_lower_ = np.concatenate([rows, below])
-    model.row_upper_ = np.concatenate([rows, zero])
+    most = np.concatenate([net + lost, rows[n:]])
+    model.row_upper_ = np.concatenate([most, zero])
     entries = _entries(n, _best_efficiency(spec))
     for k, s in enumerate(sessions):
         plugged = np.arange(s.first, s.end)

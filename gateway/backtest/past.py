@@ -22,17 +22,29 @@ _STEP = 1000.0  # per MWh, to learn how a tariff follows the market
 
 @dataclass(frozen=True, slots=True)
 class OwnPast:
-    """``filled``: quarter-hours of which load or sun was not known; ``unpriced``: those without a price that was seen."""
+    """``filled``: quarter-hours of which load or sun was not known; ``unpriced``: those without a price that was seen.
+
+    Both are of what is judged, after the first ``lead`` quarter-hours of the series, which are only learnt from.
+    """
 
     series: Series
     filled: int
     unpriced: int
+    lead: int = 0
+
+    @property
+    def judged(self) -> Series:
+        """Without the lead."""
+        return self.series.part(self.lead, len(self.series))
 
 
 def own_past(
-    quarters: Sequence[Observed], seen: Mapping[datetime, float], tariff: TariffRules
+    quarters: Sequence[Observed],
+    seen: Mapping[datetime, float],
+    tariff: TariffRules,
+    since: datetime | None = None,
 ) -> OwnPast:
-    """``seen`` is the import price per kWh at the start of a quarter-hour, as it was then.
+    """What is before ``since`` is only learnt from. ``seen`` is the import price per kWh at the start of a quarter-hour, as it was then.
 
     What is not known is taken from the day before, else from the day after. Market prices are those at which ``tariff``
     gives what was seen; they count as known the day before, as a published price is. Raises ConfigError for too short a past.
@@ -45,6 +57,7 @@ def own_past(
         raise ConfigError(
             f"the history has {count / DAY:.1f} days; at least {LEAST_DAYS} are needed"
         )
+    lead = 0 if since is None else max(quarter_index(since) - first, 0)
     load, pv = np.full(count, np.nan), np.full(count, np.nan)
     for row in quarters:
         at = quarter_index(row.interval.start) - first
@@ -57,10 +70,12 @@ def own_past(
     if np.isnan(pv).all():
         pv[:] = 0.0  # nothing measures panels: there are none
     market = _market(seen, tariff, first, count)
-    filled = int(np.count_nonzero(np.isnan(load) | np.isnan(pv)))
-    unpriced = int(np.count_nonzero(np.isnan(market))) if _follows(tariff, first, count) else 0
+    filled = int(np.count_nonzero((np.isnan(load) | np.isnan(pv))[lead:]))
+    follows = _follows(tariff, first, count)
+    unpriced = int(np.count_nonzero(np.isnan(market[lead:]))) if follows else 0
     prices = _filled(market)
-    return OwnPast(Series(first, _filled(load), _filled(pv), prices, prices), filled, unpriced)
+    series = Series(first, _filled(load), _filled(pv), prices, prices)
+    return OwnPast(series, filled, unpriced, lead)
 
 
 def _market(seen: Mapping[datetime, float], tariff: TariffRules, first: int, count: int) -> Array:

@@ -20,6 +20,9 @@ from gateway.tariff import TariffRules
 
 FILE = "history.sqlite"
 _KEPT = timedelta(days=400)
+_LEARNT = timedelta(
+    days=28
+)  # before what is judged: the gateway knows the home by then, as it does now
 _ROWS = (
     ("without_battery", "without a battery"),
     ("self_consumption", "battery, self-consumption"),
@@ -59,12 +62,13 @@ def _past(state_dir: Path, days: int, tariff: TariffRules) -> OwnPast:
         newest = every[-1].interval.end
         since = newest - timedelta(days=days)
         seen: dict[datetime, float] = {}
-        for minute in history.minutes(since, newest):
+        for minute in history.minutes(since - _LEARNT, newest):
             if minute.import_price_per_kwh is not None:
                 seen.setdefault(floor_quarter(minute.time), minute.import_price_per_kwh)
     finally:
         history.close()
-    return own_past([q for q in every if q.interval.start >= since], seen, tariff)
+    recent = [q for q in every if q.interval.start >= since - _LEARNT]
+    return own_past(recent, seen, tariff, since)
 
 
 def lines(result: dict[str, Any]) -> Iterator[str]:
@@ -77,7 +81,16 @@ def lines(result: dict[str, Any]) -> Iterator[str]:
         cells = ["-" if bill is None else f"{bill['bill']:.2f}" for bill in (now, then)]
         less = "-" if now is None or then is None else f"{now['bill'] - then['bill']:.2f}"
         yield f"  {label:<28}{cells[0]:>10}{cells[1]:>10}{less:>10}"
+    worn = [_wear(result[when]) for when in ("now", "then")]
+    if any(worn):
+        yield "  what the gateway wears the battery stands on no bill, but in its plans:"
+        yield f"  {'wear':<28}{worn[0]:>10.2f}{worn[1]:>10.2f}{worn[0] - worn[1]:>10.2f}"
     if result["filled"]:
         yield f"  {result['filled']} quarter-hours were not measured: taken from another day"
     if result["unpriced"]:
         yield f"  {result['unpriced']} quarter-hours have no known price: taken from another day"
+
+
+def _wear(bills: dict[str, Any]) -> float:
+    planned = bills["gateway"]
+    return float(planned["wear"]) if planned else 0.0

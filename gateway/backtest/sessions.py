@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -29,6 +29,10 @@ class Session:
         """What is still wanted."""
         left = max(self.energy_wh - charged_wh, 0.0)
         return CarNeed(left, departure, self.habit.max_power_w, self.habit.min_power_w)
+
+    def later(self, count: int) -> Session:
+        """The same stay, so many intervals later."""
+        return replace(self, first=self.first + count, end=self.end + count)
 
     @property
     def possible_wh(self) -> float:

@@ -94,6 +94,8 @@ def outcome(
     prices = retail_prices(series, case)
     discharge = schedule.discharge
     grid = series.load + schedule.car - series.pv - discharge
+    if case.export_limit_w is not None:  # what may not leave is lost
+        grid = np.maximum(grid, -case.export_limit_w * HOURS)
     cash = -np.where(grid > 0, grid * prices.imports, grid * prices.exports)
     cash -= case.battery.wear_per_mwh * np.maximum(discharge, 0)
     cash -= 1e6 * _demand_charge(series, case, grid)
@@ -146,30 +148,37 @@ def self_consumption(series: Series, case: Case) -> Outcome:
 
 
 def simulate(
-    series: Series, case: Case, planner: Strategy, progress: Progress | None = None
+    series: Series,
+    case: Case,
+    planner: Strategy,
+    progress: Progress | None = None,
+    lead: int = 0,
 ) -> Outcome:
-    """The strategy's run over the whole series."""
-    run = Replay(series, case)
-    moved, taken, held, valued = (np.empty(len(series)) for _ in range(4))
+    """The strategy's run over the series, after the first ``lead`` intervals, which it only learns from."""
+    run = Replay(series, case, lead)
+    coming = series.part(lead, len(series))
+    moved, taken, held, valued = (np.empty(len(coming)) for _ in range(4))
     plan: Plan | None = None
-    for i in range(len(series)):
+    for k in range(len(coming)):
+        i = lead + k
         if plan is None or i % case.replan_quarters == 0 or run.arrives(i):
             plan = planner.plan(replace(run.outlook(i), values_only=True))
         curve = plan.value(series.start(i), float(series.rt[i]))
         if curve is None:
             raise ValueError("the plan ends before the next plan is made")
-        taken[i] = run.charge_car(i, plan)
-        moved[i] = run.step(i, curve, taken[i])
-        held[i], valued[i] = run.stored, curve.at(run.stored)
-        if progress and (i % 96 == 95 or i + 1 == len(series)):
-            progress(i + 1, len(series))
-    return outcome(planner.name, series, case, Schedule(moved, taken, held), valued)
+        taken[k] = run.charge_car(i, plan)
+        moved[k] = run.step(i, curve, taken[k])
+        held[k], valued[k] = run.stored, curve.at(run.stored)
+        if progress and (k % 96 == 95 or k + 1 == len(coming)):
+            progress(k + 1, len(coming))
+    return outcome(planner.name, coming, case, Schedule(moved, taken, held), valued)
 
 
 class Replay:
     """The home while it is simulated: what is stored, of which origin, and what is published."""
 
-    def __init__(self, series: Series, case: Case) -> None:
+    def __init__(self, series: Series, case: Case, lead: int = 0) -> None:
+        """It begins after ``lead`` intervals; until then no car is seen."""
         self._series, self._case = series, case
         self._prices = retail_prices(series, case)
         self._forecaster = EnergyForecaster(
@@ -180,7 +189,8 @@ class Replay:
         self._published: dict[datetime, float] = {}
         self._known = list(_known_until(series, case))
         self._seen = 0
-        self._sessions = {s.first: s for s in sessions_of(series, case)}
+        stays = sessions_of(series.part(lead, len(series)), case)
+        self._sessions = {lead + s.first: s.later(lead) for s in stays}
         self._session: Session | None = None
         self._charged = 0.0  # in this session
         charged = case.tariff.tariff.demand_charge_per_kw > 0

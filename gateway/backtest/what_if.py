@@ -69,11 +69,11 @@ def what_if(
     """Bills of the home as it is and as it would be; money in currency units, to pay is +.
 
     ``without_battery`` charges a car when it comes, ``self_consumption`` serves the house whatever the price, ``gateway``
-    is planned by us. Bills are without fixed fees; ``wear`` of the battery stands apart. ``has_battery``: as it is, the home has one.
+    is planned by us, who know the home from the days before. Bills are without fixed fees; ``wear`` of the battery stands apart. ``has_battery``: as it is, the home has one.
     """
     case = _empty(case)
     changed = _empty(change.applied(case))
-    series = past.series
+    series = past.judged
     return {
         "currency": case.tariff.tariff.currency,
         "first": iso(series.start(0)),
@@ -95,11 +95,13 @@ def _empty(case: Case) -> Case:
 def _bills(
     past: OwnPast, case: Case, has_battery: bool, progress: Progress | None
 ) -> dict[str, dict[str, float] | None]:
-    series = past.series
+    series, planner = past.judged, strategy("value")
     found: dict[str, Outcome | None] = {
         "without_battery": no_battery(series, case),
         "self_consumption": self_consumption(series, case) if has_battery else None,
-        "gateway": simulate(series, case, strategy("value"), progress) if has_battery else None,
+        "gateway": simulate(past.series, case, planner, progress, past.lead)
+        if has_battery
+        else None,
     }
     mean = float(retail_prices(series, case).imports.mean())
     return {name: None if made is None else _bill(made, case, mean) for name, made in found.items()}

@@ -154,7 +154,7 @@ async def _device(device: ModbusDevice, where: str) -> tuple[Finding, dict[str, 
         [
             f"{name}: {shown}",
             f"can set {controls}",
-            *(n.text.partition(": run ")[0] for n in device.notes),
+            *(n.said.text.partition(": run ")[0] for n in device.notes),
         ]
     )
     return Finding(device.name, True, says), good

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -75,43 +75,74 @@ def backtest(  # noqa: PLR0913, PLR0917 - one parameter an option
     """
     from gateway.backtest.case import case_from, evaluation_case
     from gateway.backtest.data import read_series
-    from gateway.backtest.study import summary, write_json, write_schedule
     from gateway.errors import ConfigError
 
     if history == (data is not None):
         raise ConfigError("one of --data FILE and --history is needed")
-    if history:
-        from gateway.backtest.replay import Asked
-        from gateway.backtest.what_if import Change
-
-        bought, sold = (
-            _price("--import-price", import_price),
-            _price("--export-price", export_price),
-        )
-        change = Change(battery_kwh, bought, sold, car_kwh)
-        _replay(config, Asked(last, change, battery_now_kwh), json)
+    if data is None:
+        change = (battery_kwh, import_price, export_price, car_kwh)
+        _replay(config, _asked(last, change, battery_now_kwh), json)
         return
-    assert data is not None  # noqa: S101 - see above
-    for path in (json, schedule, report):
-        if path is not None and not path.parent.is_dir():
-            raise ConfigError(f"{path}: cannot be written: there is no folder {path.parent}")
+    files = Files(json, schedule, report)
+    files.check()
     series = read_series(data, accept_units=accept_units)
     if days is not None:
         series = series.head(days * 96)
     case = evaluation_case() if config is None else case_from(config)
+    _past_data(series, case, strategy, files, sweep_days if sweep else None)
+
+
+class Files(NamedTuple):
+    """Where results are written."""
+
+    json: Path | None
+    schedule: Path | None
+    report: Path | None
+
+    def check(self) -> None:
+        """Before hours of work. Raises ConfigError."""
+        from gateway.errors import ConfigError
+
+        for path in self:
+            if path is not None and not path.parent.is_dir():
+                raise ConfigError(f"{path}: cannot be written: there is no folder {path.parent}")
+
+
+def _past_data(
+    series: Series, case: Case, strategy: str, files: Files, sweep_days: int | None
+) -> None:
+    """The comparison on a file's data, printed and written."""
+    from gateway.backtest.doubts import zero_warning
+    from gateway.backtest.page import write_page
+    from gateway.backtest.study import summary, write_json, write_schedule
+
+    if warning := zero_warning(series):
+        typer.echo(f"warning: {warning}", err=True)
     study = _with_progress(series, case, strategy, strategy)
     result = summary(study)
     _print(result)
-    if sweep:
+    if sweep_days is not None:
         result["sweep"] = _sweep(series.tail(sweep_days * 96), case, strategy)
-    if json is not None:
-        write_json(json, result)
-    if schedule is not None:
-        write_schedule(schedule, study)
-    if report is not None:
-        from gateway.backtest.page import write_page
+    if files.json is not None:
+        write_json(files.json, result)
+    if files.schedule is not None:
+        write_schedule(files.schedule, study)
+    if files.report is not None:
+        write_page(files.report, study, result)
 
-        write_page(report, study, result)
+
+def _asked(
+    last: int,
+    change: tuple[float | None, str | None, str | None, float | None],
+    battery_now_kwh: float | None,
+) -> Asked:
+    """What --history is asked; ``change`` is battery, import and export price, car."""
+    from gateway.backtest.replay import Asked
+    from gateway.backtest.what_if import Change
+
+    battery_kwh, bought, sold, car_kwh = change
+    prices = _price("--import-price", bought), _price("--export-price", sold)
+    return Asked(last, Change(battery_kwh, *prices, car_kwh), battery_now_kwh)
 
 
 def _replay(config: Path | None, asked: Asked, json: Path | None) -> None:

@@ -75,7 +75,7 @@ def why(
         start: datetime = decision.since.astimezone(zone)
         if day != (day := f"{start:%Y-%m-%d}"):
             sys.stdout.write(f"{day}\n")
-        what = decision.sentence
+        what = decision.sentence.text
         if isinstance(decision, PhaseDecision):
             what = f"{decision.charger} {what}"
         sys.stdout.write(f"  {start:%H:%M}-{decision.until.astimezone(zone):%H:%M}  {what}\n")
@@ -101,7 +101,7 @@ def _body(decision: Decision | PhaseDecision) -> dict[str, object]:
             "since": iso(decision.since),
             "until": iso(decision.until),
             "reason": decision.reason.value,
-            "sentence": decision.sentence,
+            "sentence": decision.sentence.text,
             "charger": decision.charger,
             "phases": decision.phases,
         }
@@ -109,6 +109,6 @@ def _body(decision: Decision | PhaseDecision) -> dict[str, object]:
         "since": iso(decision.since),
         "until": iso(decision.until),
         "reason": decision.reason.value,
-        "sentence": decision.sentence,
+        "sentence": decision.sentence.text,
         "battery_w": decision.battery_w,
     }

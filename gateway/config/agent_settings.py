@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import time
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -78,6 +78,12 @@ class Programme(Part):
         description="our name in reports; starts are spread by it",
     )
     poll_s: float = Field(60, ge=10, le=3600, description="between two looks at its events")
+    simple_import_w: tuple[Annotated[float, Field(ge=0, le=1_000_000)], ...] | None = Field(
+        None,
+        min_length=1,
+        max_length=3,
+        description="most W that the home draws at SIMPLE levels 1, 2 and 3; none = such events change nothing",
+    )
     reports: bool = Field(True, description="send the reports that its events ask for")
     credit_per_kwh: Decimal = Field(
         Decimal(0), ge=0, le=100, description="what the contract pays for a kWh of a dispatch"

@@ -17,6 +17,7 @@ from gateway.config.tariff import (
     Tariff,
     TimeOfUsePrice,
 )
+from gateway.domain.sentences import Sentence, sentence
 
 _EXPORT_TIMES = 2  # what exports earn is at most so many times what imports cost
 _MOST_FACTOR = Decimal(3)  # of a price that is passed on
@@ -29,14 +30,14 @@ class Doubt:
 
     name: str
     key: tuple[str, ...]
-    says: str
+    says: str | Sentence
     acceptable: bool = True
 
     @property
     def asks(self) -> str:
         """With what takes it as it stands, where it may."""
         how = f' (tariff.accept = ["{self.name}"] takes it as it stands)' if self.acceptable else ""
-        return self.says + how
+        return f"{self.says}{how}"
 
 
 def doubts(settings: Settings) -> list[Doubt]:
@@ -50,8 +51,10 @@ def _missing(tariff: Tariff) -> Iterator[Doubt]:
         yield Doubt(
             "import_missing",
             ("tariff", "import_price"),
-            "what a kWh from the grid costs is not stated: nothing is planned, bought or sold until gateway.toml says it, "
-            'e.g. import_price = { kind = "flat", per_kwh = "0.14" }',
+            sentence(
+                "import_price_missing",
+                example='import_price = { kind = "flat", per_kwh = "0.14" }',
+            ),
             acceptable=False,
         )
 

@@ -14,11 +14,9 @@ from dataclasses import replace
 from gateway.domain.control import BatteryAssumptions
 from gateway.domain.plan import BatterySpec
 from gateway.domain.readings import BatteryState
+from gateway.domain.sentences import sentence
 
-NOT_STATED = (
-    "no device states the battery's size and power: set battery.capacity_wh and "
-    "battery.max_charge_w; until then its energy is neither planned nor sold"
-)
+NOT_STATED = sentence("battery_not_stated")
 
 
 def sized(

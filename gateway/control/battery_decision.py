@@ -112,8 +112,8 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
         new = _target(tick, without_w, coming_w, weighed)
         lost_per_h = _lost_by_staying(new, old, weighed)
         damping = damping.after(new, old, lost_per_h, _new_prices_last_h(tick))
-        keepable = _keepable(tick, old, without_w, coming_w)
-        kept = steady(new, old, damping) if keepable else new
+        stays_as = _keepable(tick, old, without_w, coming_w)
+        kept = new if stays_as is None else steady(new, stays_as, damping)
         if kept.power_w is not None:
             shares = split(kept.power_w, home.batteries, limits.reserve_pct)
             before = memory.setpoints.batteries_w
@@ -155,19 +155,26 @@ def _target(tick: Tick, without_w: float, coming_w: float, weighed: Weighed | No
     return Target(round(power_w), why or reason)
 
 
-def _keepable(tick: Tick, old: Target, without_w: float, coming_w: float) -> bool:
-    """Whether what was decided before still keeps every limit, the reserve, and the battery out of the car."""
+def _keepable(tick: Tick, old: Target, without_w: float, coming_w: float) -> Target | None:
+    """What was decided before, as far as it keeps every limit, the reserve, and the battery out of the car.
+
+    Less of the same where a limit has come nearer; None where nothing is left of it.
+    """
     power_w = (
         without_w if old.power_w is None else old.power_w
     )  # by themselves inverters cover the home
     beside_w = _beside_car_w(tick, without_w) + tick.inputs.control.deadband_w
     if power_w > beside_w and not _delivers_sold(tick):
-        return False
+        return None
     if old.power_w is None:
-        return _releasable(tick)
+        return old if _releasable(tick) else None
     if old.reason in (Reason.RESERVE, Reason.PRICE_REST) and _sun_is_held(tick):
-        return False  # what it may store no meter shows
-    return within(old.power_w, tick.home, tick.limits, coming_w)[1] is None
+        return None  # what it may store no meter shows
+    narrowed_w, why = within(old.power_w, tick.home, tick.limits, coming_w)
+    if why is None:
+        return old
+    less = Target(round(narrowed_w), old.reason)
+    return less if less.mode == old.mode and old.mode != "rest" else None
 
 
 def _delivers_sold(tick: Tick) -> bool:

@@ -99,6 +99,8 @@ def chargers(tick: Tick) -> CarTick:
         share = wanted.get(name, charging.Share(0.0, 0.0))
         rested[name], after = charging.rested(before, share, spec, at, rules)
         contactors[name] = replace(after, late_for=found.late_for.get(name))
+    resting = {n for n in rested if at - contactors[n].cut_s < control.car_dwell_s}
+    rested |= dict.fromkeys(resting, 0.0)
     by_value = [name for name in wanted if name in rested]
     ordered = {name: rested[name] for name in (*by_value, *(n for n in rested if n not in wanted))}
     yielding_w = charging.yielding_w(
@@ -117,9 +119,14 @@ def chargers(tick: Tick) -> CarTick:
         FuseMargin(tick.limits.phase_tighter_w, yielding_w),
     )
     amperes = {c.name: given.get(c.name, 0.0) for c in home.chargers}
-    for name in specs:  # also one that the fuse gives back what it took
-        if amperes[name] > memory.setpoints.chargers_a.get(name, 0.0):
+    for name in specs:
+        told_a = memory.setpoints.chargers_a.get(name, 0.0)
+        if amperes[name] > told_a:  # also one that the fuse gives back what it took
             contactors[name] = replace(contactors[name], raised_s=at)
+        elif (
+            told_a > 0 and not amperes[name] and rested.get(name)
+        ):  # no contactor follows each load
+            contactors[name] = replace(contactors[name], cut_s=at)
     return CarTick(amperes, contactors, phases, sun, spent, held_w)
 
 

@@ -11,12 +11,16 @@ from gateway.domain.control import Reason
 from gateway.domain.readings import BatteryState
 
 FORGET_S = 600.0  # while nothing better is seen, what staying has cost is forgotten in so long
+# Where charging and discharging both earn (night energy below what feeding in earns) the least change of charge would
+# turn a battery round with each tick, at full power: by the same prices it goes on for so long.
+TURNS_AFTER_S = 600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Damping:
     """``stayed_s`` is how long the present mode has held; ``regret`` what that has cost since another was
-    better, ``switch_cost`` what a change costs (currency units), ``passed_s`` since the last decision."""
+    better, ``switch_cost`` what a change costs (currency units), ``passed_s`` since the last decision. ``renewed``:
+    prices or values have just changed."""
 
     deadband_w: float
     dwell_s: float
@@ -24,6 +28,7 @@ class Damping:
     switch_cost: float = 0.0
     regret: float = math.inf
     passed_s: float = 0.0
+    renewed: bool = False
 
     def after(self, new: Target, old: Target, lost_per_h: float, lasts_h: float = 0.0) -> Damping:
         """The same a tick later; ``lost_per_h`` is what staying with ``old`` loses against ``new`` an hour.
@@ -33,18 +38,21 @@ class Damping:
         who knew the future would have paid; a change that is worth much comes at once, one that is worth
         little waits, and one that is soon taken back is never made.
         """
+        damping = replace(self, renewed=lasts_h > 0)
         if new.mode == old.mode:
             forgotten = self.switch_cost * self.passed_s / FORGET_S
-            return replace(self, regret=max(0.0, min(self.regret, self.switch_cost) - forgotten))
+            return replace(damping, regret=max(0.0, min(self.regret, self.switch_cost) - forgotten))
         if lost_per_h == math.inf:
-            return replace(self, regret=math.inf)
+            return replace(damping, regret=math.inf)
         lost = max(0.0, lost_per_h)
         regret = max(self.regret + lost * self.passed_s / 3600, lost * lasts_h)
-        return replace(self, regret=regret)
+        return replace(damping, regret=regret)
 
-    @property
-    def too_soon(self) -> bool:
+    def too_soon(self, new: Target, old: Target) -> bool:
         """Whether a change that only prices ask for has to wait."""
+        turns = {new.mode, old.mode} == {"charge", "discharge"}
+        if turns and not self.renewed and self.stayed_s < TURNS_AFTER_S:
+            return True
         if self.switch_cost > 0 and self.regret < math.inf:
             return self.regret < self.switch_cost
         return self.stayed_s < self.dwell_s
@@ -75,7 +83,9 @@ def steady(
     For an ``old`` that may be kept: no calm is worth a limit.
     """
     if new.mode != old.mode:
-        return old if damping.too_soon and new.reason.priced and old.reason.priced else new
+        return (
+            old if damping.too_soon(new, old) and new.reason.priced and old.reason.priced else new
+        )
     if new.power_w is None or old.power_w is None:
         return new
     small = abs(new.power_w - old.power_w) < damping.deadband_w

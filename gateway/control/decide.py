@@ -56,6 +56,7 @@ def decide(inputs: DecisionInputs) -> Decision:
             limits,
             inputs.memory.setpoints,
             near=inputs.monotonic_s - held_s < FREED_S,
+            coming_w=coming_w if curtail else 0.0,
         )
     stored = battery_decision.batteries(tick, coming_w)
     setpoints = Setpoints(

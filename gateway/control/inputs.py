@@ -28,6 +28,7 @@ class ContactorMemory:
     Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse, since ``moved_s``. ``regret`` is what
     not to have changed it has cost until ``at_s``, currency units. ``by_sun``: the sun was worth it. ``late_for`` is the
     departure (UTC) before which its car was past its latest start: from then on it is, until that has come.
+    ``cut_s`` is when fuse or import limit took a charging car its current last.
     """
 
     charging: bool = False
@@ -39,6 +40,7 @@ class ContactorMemory:
     moved_s: float = -math.inf
     by_sun: bool = False
     late_for: datetime | None = None
+    cut_s: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)

@@ -214,7 +214,7 @@ def export_limit_w(limits: Limits) -> int | None:
 
 
 def pv_limits_w(
-    snapshot: Snapshot, limits: Limits, before: Setpoints, *, near: bool
+    snapshot: Snapshot, limits: Limits, before: Setpoints, *, near: bool, coming_w: float = 0.0
 ) -> dict[str, int]:
     """The most that each inverter may feed into the home, so that no more than allowed leaves it.
 
@@ -224,10 +224,13 @@ def pv_limits_w(
     limit itself, and no price is followed blindly. Empty = no limit is needed. ``near``: the sun was held
     a moment ago, so that what is measured of it does not say what it would give. An inverter without sun is not
     limited, and what its battery gives by itself is room for the sun: it gives way.
+    ``coming_w``: what cars will draw beyond the present in a moment. Where only a price holds the sun back, that is
+    room for it already: else the car would draw from the grid what it was given of the sun. An agreement's limit
+    is kept even if the car does not come.
     """
     inverters = [i for i in snapshot.inverters if i.limitable]
     known = None not in (snapshot.load_w, snapshot.pv_w, snapshot.grid_w)
-    allowed_w = limits.feed_in_w if known else limits.export_limit_w
+    allowed_w = _fed_in_w(limits, coming_w) if known else limits.export_limit_w
     if allowed_w is None or not inverters:
         return {}
     if snapshot.load_w is None or snapshot.pv_w is None or snapshot.grid_w is None:
@@ -251,6 +254,15 @@ def pv_limits_w(
     # from flickering); at other times it would only keep a battery from following the load.
     sun_w = sum(i.pv_w or 0.0 for i in inverters)
     return _parts(limit_w, inverters) if near or sun_w > 0.8 * limit_w else {}
+
+
+def _fed_in_w(limits: Limits, coming_w: float) -> float | None:
+    """What may be fed in beyond the present load."""
+    if limits.feed_in_w is None:
+        return None
+    priced_w = limits.feed_in_w + coming_w
+    agreed_w = math.inf if limits.export_limit_w is None else limits.export_limit_w
+    return max(limits.feed_in_w, min(priced_w, agreed_w))
 
 
 def _has_sun(inverter: InverterState, before: Setpoints) -> bool:

@@ -25,7 +25,9 @@ from gateway.clock import Clock
 from gateway.dashboard import security_txt
 from gateway.dashboard.attempts import Attempts
 from gateway.dashboard.password import matches
+from gateway.domain.sentences import filled
 from gateway.escape import printable
+from gateway.languages import translated, wanted
 from gateway.log_budget import LogBudget
 from gateway.store.audit import Audit, NoAudit
 
@@ -137,13 +139,13 @@ class Access:
 
     def _refusal(self, request: web.Request) -> web.Response | None:
         if not known_host(request.host, self.names):
-            return web.Response(
-                status=421, text=_UNKNOWN_NAME.format(printable(_name(request.host), 80))
-            )
+            name = printable(_name(request.host), 80)
+            why = filled(here(request, UNKNOWN_NAME), {"name": repr(name)})
+            return web.Response(status=421, text=f'{why}\n\n[dashboard]\nnames = ["{name}"]\n')
         if request.method in ("GET", "HEAD"):
             return None
         if not same_origin(request.headers, request.host, self.names):
-            return web.Response(status=403, text=_OTHER_PAGE)
+            return web.Response(status=403, text=f"{here(request, OTHER_PAGE)}\n")
         return None
 
     async def _stranger(self, request: web.Request) -> web.Response | None:
@@ -188,16 +190,13 @@ class Access:
         return self._sessions.get(token, 0.0) > self.clock.monotonic()
 
 
-_UNKNOWN_NAME = """{0!r} is not a name of this gateway.
-If you reach it under that name on purpose (a reverse proxy, your own DNS), write into gateway.toml:
+UNKNOWN_NAME = "{name} is not a name of this gateway. If you reach it under that name on purpose (a reverse proxy, your own DNS), write into gateway.toml:"
+OTHER_PAGE = "Requests from other pages are refused. Behind a reverse proxy: let it pass the Host header on, or write the name that the browser shows into dashboard.names of gateway.toml."
 
-[dashboard]
-names = ["{0}"]
-"""
-_OTHER_PAGE = """Requests from other pages are refused.
-Behind a reverse proxy: let it pass the Host header on, or write the name that the browser shows into
-dashboard.names of gateway.toml.
-"""
+
+def here(request: web.Request, text: str) -> str:
+    """``text`` in the language that the browser asks for."""
+    return translated(wanted(request.headers.get("Accept-Language", "")), text)
 
 
 def _name(host: str) -> str:

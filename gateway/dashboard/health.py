@@ -10,13 +10,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from gateway.dashboard.spoken import spoken
 from gateway.dashboard.view import HomeView
 from gateway.domain.intervals import iso
 from gateway.domain.readings import DeviceState
+from gateway.domain.sentences import Sentence
 from gateway.languages.sentences import alarm_code
 
 _SHOWN_EVENTS = 50
-# What an alarm is about (`gateway.languages.sentences`) -> what to do about it.
+# What an alarm is about (`gateway.domain.templates`) -> what to do about it.
 TODO: Mapping[str, str] = {
     "limit_not_kept": "Look at what else feeds in or draws, and whether the inverter obeys: stop the gateway and run energy-gateway verify.",
     "off_grid": "Nothing: a minute after the grid's return all is as before.",
@@ -51,7 +53,7 @@ FAULTS: tuple[tuple[str, str], ...] = (
 FAULT_ELSE = "Restart it. If it stays away, energy-gateway scan shows what answers at its address."
 
 
-def todo(alarm: str) -> str:
+def todo(alarm: Sentence) -> str:
     """What a person can do about an alarm."""
     return TODO.get(alarm_code(alarm), ALARM_ELSE)
 
@@ -74,10 +76,16 @@ def health(view: HomeView, *, can_report: bool) -> dict[str, Any]:
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
         },
-        "alarms": [{"text": alarm, "todo": todo(alarm)} for alarm in view.notes],
+        "alarms": [{**spoken(alarm), "todo": todo(alarm)} for alarm in view.notes],
         "devices": [_device(device, view) for device in devices],
         "events": [
-            {"time": e.time, "kind": e.kind, "what": e.what, "text": e.text}
+            {
+                "time": e.time,
+                "kind": e.kind,
+                "what": e.what,
+                "text": e.text,
+                "said": spoken(e.said) if e.said else None,
+            }
             for e in view.events[:_SHOWN_EVENTS]
         ],
         "report": can_report,

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
 from gateway.bill.home import Bills, cents
+from gateway.dashboard.spoken import spoken
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS, CommandSpec
 from gateway.domain.control import Reason
@@ -19,6 +21,7 @@ from gateway.domain.metrics import title, unit_of
 from gateway.domain.plan import OfferCurve, Plan, PlannedInterval
 from gateway.domain.price import Price, Quote, kwh_price
 from gateway.domain.readings import DeviceState, Quality, Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.domain.setting_kinds import Calendar, Choice, Kind, Number
 from gateway.domain.trade import Settlement, money_text
 from gateway.domain.user_settings import UserSettings
@@ -82,18 +85,18 @@ def live(view: HomeView) -> dict[str, Any]:
         "today": _money(view.today_money),
         "links": dict(view.links),
         "devices": [_device(d, view) for d in seen.devices.values()] if seen else [],
-        "alarms": list(dict.fromkeys(view.notes)),
-        "notes": _notes(view),
+        "alarms": [spoken(alarm) for alarm in dict.fromkeys(view.notes)],
+        "notes": [spoken(note) for note in _notes(view)],
         "commands": [
             _command(spec, view.settings) for spec in COMMANDS.values() if _is_there(spec, view)
         ],
     }
 
 
-def _notes(view: HomeView) -> list[str]:
+def _notes(view: HomeView) -> list[Sentence]:
     """All of it, alarms first. What a person should know now: of the guard, of the devices, of the plan; each once."""
     devices = view.snapshot.devices.values() if view.snapshot else ()
-    of_devices = (f"{device.name}: {note}" for device in devices for note in device.notes)
+    of_devices = (replace(note, who=device.name) for device in devices for note in device.notes)
     of_plan = (*view.plan.notes, *view.plan.assumed) if view.plan else ()
     return list(dict.fromkeys([*view.notes, *of_devices, *of_plan]))
 
@@ -201,7 +204,8 @@ def day(view: HomeView) -> dict[str, Any]:
             {
                 "since": max(span.since, start).timestamp(),
                 "until": span.until.timestamp(),
-                "sentence": f"{span.charger} {span.sentence}",
+                "charger": span.charger,
+                "sentence": spoken(span.sentence),
             }
             for span in view.phases
             if span.until > start
@@ -228,20 +232,21 @@ def day(view: HomeView) -> dict[str, Any]:
 def _decisions(view: HomeView, start: datetime) -> list[dict[str, Any]]:
     """Today's, with neighbours of one rule and one sentence joined."""
     rows: list[dict[str, Any]] = []
+    said: Sentence | None = None
     for decision in view.decisions:
         since, until = max(decision.since, start).timestamp(), decision.until.timestamp()
-        last = rows[-1] if rows else None
-        if last and last["sentence"] == decision.sentence and since - last["until"] < _JOINED_S:
-            last["until"] = until
+        if rows and said == decision.sentence and since - rows[-1]["until"] < _JOINED_S:
+            rows[-1]["until"] = until
         elif until > since:
             rows.append(
                 {
                     "since": since,
                     "until": until,
                     "reason": decision.reason.value,
-                    "sentence": decision.sentence,
+                    "sentence": spoken(decision.sentence),
                 }
             )
+            said = decision.sentence
     return rows
 
 
@@ -250,7 +255,8 @@ def _phases(name: str, view: HomeView) -> dict[str, Any]:
     chargers = view.snapshot.chargers if view.snapshot else ()
     used = next((c.phases for c in chargers if c.name == name and c.plugged), None)
     spans = [s for s in view.phases if s.charger == name and view.time - s.until < _SWITCHED]
-    why = max(spans, key=lambda s: s.since).sentence if spans and used is not None else ""
+    known = spans and used is not None
+    why = spoken(max(spans, key=lambda s: s.since).sentence) if known else None
     return {"phases": used, "phases_why": why}
 
 

@@ -17,7 +17,7 @@ from gateway.clock import Clock, WallClock
 from gateway.config.agent_settings import Dashboard as DashboardSettings
 from gateway.config.secrets import credential, is_loopback
 from gateway.dashboard import page, security_txt
-from gateway.dashboard.access import COOKIE, Access, Handler
+from gateway.dashboard.access import COOKIE, Access, Handler, here
 from gateway.dashboard.car_routes import CarRoutes
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.health_routes import HealthRoutes
@@ -26,7 +26,7 @@ from gateway.dashboard.past_routes import PastRoutes
 from gateway.dashboard.view import HomeSource, HomeView
 from gateway.dashboard.what_if_routes import WhatIfRoutes
 from gateway.errors import ConfigError
-from gateway.languages import LANGUAGES, catalogue, translated, wanted
+from gateway.languages import LANGUAGES, catalogue, wanted
 from gateway.log_budget import LogBudget
 from gateway.store.audit import Audit, NoAudit
 
@@ -131,17 +131,8 @@ class Dashboard:
         return web.Response(text=text, content_type="text/plain", charset="utf-8")
 
     async def _login_page(self, request: web.Request) -> web.StreamResponse:
-        language = wanted(request.headers.get("Accept-Language", ""))
-        page = (_STATIC / "login.html").read_text(encoding="utf-8")
-        for text in ("Log in", "Password", "Energy gateway"):
-            page = page.replace(f">{text}<", f">{translated(language, text)}<")
-        said = (
-            _WRONG.format(translated(language, "Wrong password."))
-            if "wrong" in request.query
-            else ""
-        )
-        page = page.replace("<!-- said -->", said).replace('lang="en"', f'lang="{language}"')
-        return web.Response(text=page, content_type="text/html")
+        fault = "wrong" if "wrong" in request.query else ""
+        return web.Response(text=_login_text(request, fault), content_type="text/html")
 
     async def _login(self, request: web.Request) -> web.StreamResponse:
         if request.content_type != "application/x-www-form-urlencoded":
@@ -149,9 +140,11 @@ class Dashboard:
         wait_s = self._access.wait_s(request)
         if wait_s > 0:
             self._audit.note("page", request.remote or "", "login", "too many guesses", done=False)
-            headers = {"Location": "/login?wait", "Retry-After": str(round(wait_s) + 1)}
             return web.Response(
-                status=429, text=_TOO_MANY, headers=headers, content_type="text/html"
+                status=429,
+                text=_login_text(request, "wait"),
+                headers={"Retry-After": str(round(wait_s) + 1)},
+                content_type="text/html",
             )
         form = (await request.read()).decode(errors="replace")
         try:
@@ -275,6 +268,18 @@ def password_hash(settings: DashboardSettings) -> str | None:
     return line
 
 
+def _login_text(request: web.Request, fault: str) -> str:
+    """The page that asks for the password, in the browser's language; ``fault`` is a key of `FAULTS`, or empty."""
+    page = (_STATIC / "login.html").read_text(encoding="utf-8")
+    for text in ("Log in", "Password", "Energy gateway", "Log in \N{EN DASH} Energy gateway"):
+        page = page.replace(f">{text}<", f">{here(request, text)}<")
+    if fault:
+        said = f'<p class="wrong" role="alert">{here(request, FAULTS[fault])}</p>'
+        page = page.replace("<!-- said -->", said)
+    language = wanted(request.headers.get("Accept-Language", ""))
+    return page.replace('lang="en"', f'lang="{language}"')
+
+
 def _file(name: str, content_type: str) -> Handler:
     body = (_STATIC / name).read_bytes()
 
@@ -345,8 +350,7 @@ _TYPES = {
     ".svg": "image/svg+xml",
 }
 _OWN = frozenset(path.name for path in _STATIC.iterdir()) if _STATIC.is_dir() else frozenset()
-_WRONG = '<p class="wrong" role="alert">{}</p>'
-_TOO_MANY = (
-    '<!doctype html><html lang="en"><title>Wait</title><p>Too many wrong passwords, yours or of'
-    ' somebody else. Wait a minute, then <a href="/login">try again</a>.</p></html>'
-)
+FAULTS = {  # of a login, by the query of its page
+    "wrong": "Wrong password.",
+    "wait": "Too many wrong passwords, yours or of somebody else. Wait a minute, then try again.",
+}

@@ -12,6 +12,7 @@ from gateway.domain.control import Setpoints
 from gateway.domain.decisions import Ahead, Decision, PhaseDecision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
 from gateway.domain.readings import Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.domain.trade import Metered, Settlement, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.store.book import TenderState
@@ -63,7 +64,7 @@ class HomeView:
     account_money: int | None = None
     today_money: int | None = None
     links: Mapping[str, bool] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     settings: UserSettings = field(default_factory=UserSettings)
     car_soc_pct: float | None = None
     answered: Mapping[str, tuple[int, int]] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import Protocol
 from gateway.devices.proof import Note
 from gateway.domain.control import Control
 from gateway.domain.readings import Reading
+from gateway.domain.sentences import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,9 @@ class Device(Protocol):
     def lets_go_after_s(self, control: Control) -> float | None:
         """How long it keeps a setpoint that nobody renews, s; None where it does so for ever."""
 
-    async def steered_by_another(self) -> str:
-        """Asked before the first release: a sentence while something that is not ours steers it and must be
-        watched or left alone; empty when it may be released. Raises DeviceError."""
+    async def steered_by_another(self) -> Sentence | None:
+        """Asked before the first release: what to tell people while something that is not ours steers it and must be
+        watched or left alone; None when it may be released. Raises DeviceError."""
 
     async def close(self) -> None:
         """Let go of the connection."""

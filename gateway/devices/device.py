@@ -29,6 +29,7 @@ from gateway.devices.proof import (
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
+from gateway.domain.sentences import Sentence
 from gateway.errors import DeviceError, StorageError
 from gateway.log_budget import LogBudget
 from gateway.modbus.exceptions import NOT_THERE, Refused, Silent
@@ -201,7 +202,7 @@ class ModbusDevice:
                     problems.append(f"{control.value}: {error}")
         return ReleaseReport(self.name, not problems, tuple(problems))
 
-    async def steered_by_another(self) -> str:
+    async def steered_by_another(self) -> Sentence | None:
         """See `gateway.devices.Device.steered_by_another`."""
         try:
             await self._open()
@@ -266,7 +267,7 @@ class ModbusDevice:
             self._unproved, note = gaps, not_steered(self.name, gaps)
         self._notes = (note,)
         if note not in before:
-            log.warning("%s: %s", self.name, note.text)
+            log.warning("%s: %s", self.name, note.said)
 
     async def _ask_who(self) -> None:
         """Who the device is by its own registers; asked again, since a firmware may be updated."""

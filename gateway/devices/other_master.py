@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from gateway.clock import Clock
 from gateway.domain.control import Control
+from gateway.domain.sentences import Sentence, sentence
 
 log = logging.getLogger(__name__)
 
@@ -29,52 +30,58 @@ class OtherMaster:
         self._seen: Words = {}
         self._until: float | None = None
         self._written = False
-        self.says = ""
+        self.says: Sentence | None = None
 
-    def look(self, words: Words) -> str:
-        """``words`` are the registers that steer and are not ours; a sentence while the device is to be
-        left alone, empty when it may be released."""
+    def look(self, words: Words) -> Sentence | None:
+        """``words`` are the registers that steer and are not ours; what to tell people while the device is to be
+        left alone, None when it may be released."""
         now = self._clock.monotonic()
         if not any(words.values()):
-            return self._done("is neutral again")
+            self._done("is neutral again")
+            return None
         if self._until is None:
             self._until = now + WATCH_S
             control, address, word = next(
                 (c, a, w) for c, ours in words.items() for a, w in ours.items()
             )
-            self.says = (
-                f"{self._device}: {control.value} is set, and not by this gateway (register {address} "
-                f"reads {word}); it is watched for {WATCH_S:.0f} s before it is released: if another "
-                "gateway or controller steers this device, end one of the two"
+            self.says = sentence(
+                "another_controller.set",
+                self._device,
+                control=control.value,
+                register=str(address),
+                word=str(word),
+                seconds=f"{WATCH_S:.0f}",
             )
             log.warning("%s", self.says)
         elif changed := _changed(self._seen, words):
             if not self._written:
-                self.says = (
-                    f"{self._device}: another controller steers it ({changed} while we only watched); "
-                    f"nothing is released or steered until it has written nothing for "
-                    f"{QUIET_S / 60:.0f} minutes; end one of the two"
+                minutes = f"{QUIET_S / 60:.0f}"
+                self.says = sentence(
+                    "another_controller", self._device, what=changed, minutes=minutes
                 )
                 log.error("%s", self.says)
             self._written = True
             self._until = now + QUIET_S
         self._seen = words
-        return self.says if now < self._until else self._done("did not change")
+        if now >= self._until:
+            self._done("did not change")
+        return self.says
 
-    def _done(self, why: str) -> str:
+    def _done(self, why: str) -> None:
         if self._until is not None:
             log.info(
                 "%s: what was set by another %s; it is released and steered", self._device, why
             )
-        self._until, self.says, self._written, self._seen = None, "", False, {}
-        return ""
+        self._until, self.says, self._written, self._seen = None, None, False, {}
 
 
-def _changed(before: Words, now: Words) -> str:
+def _changed(before: Words, now: Words) -> Sentence | None:
     """The first register that reads otherwise than before."""
     for control, words in now.items():
         for address, word in words.items():
             was = before.get(control, {}).get(address, word)
             if was != word:
-                return f"register {address} changed from {was} to {word}"
-    return ""
+                return sentence(
+                    "another_controller.changed", register=str(address), was=str(was), now=str(word)
+                )
+    return None

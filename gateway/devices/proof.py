@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 
 from gateway.devices.datasheet import Identity
 from gateway.domain.control import Control
+from gateway.domain.sentences import Sentence, listed, sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +53,16 @@ def tells_apart(serial: str) -> bool:
 
 
 class Note(NamedTuple):
-    """A sentence about a device; ``alarm``: a person should look at it now."""
+    """What is to be said of a device; ``alarm``: a person should look at it now."""
 
-    text: str
+    said: Sentence
     alarm: bool = False
 
 
 class Gap(NamedTuple):
-    """Why a control is not offered yet, in half a sentence; ``alarm``: it was proved, or has failed."""
+    """Why a control is not offered yet, as half a sentence; ``alarm``: it was proved, or has failed."""
 
-    why: str
+    why: str | Sentence
     alarm: bool = False
 
 
@@ -80,30 +81,30 @@ _OWNERS_WORDS = {
 def not_steered(device: str, gaps: Mapping[Control, Gap]) -> Note:
     """One sentence for its owner: what this device is not told, why, and what to do."""
     reasons = dict.fromkeys(gap.why for gap in gaps.values())
-    parts = [f"{_listed(c for c, g in gaps.items() if g.why == why)} ({why})" for why in reasons]
-    return Note(
-        f"the gateway reads it but does not steer {'; nor '.join(parts)}: run `energy-gateway verify {device}` once, "
-        "which lets it prove in some minutes that it obeys; until then it works by itself",
-        any(gap.alarm for gap in gaps.values()),
-    )
+    what, *more = [
+        sentence(
+            "not_proved.why", what=_listed(c for c, g in gaps.items() if g.why == why), why=why
+        )
+        for why in reasons
+    ]
+    for part in more:
+        what = sentence("not_proved.nor", what=what, next=part)
+    said = sentence("not_proved", what=what, device=device)
+    return Note(said, any(gap.alarm for gap in gaps.values()))
 
 
 def left_to_another(controls: Iterable[Control]) -> Note:
     """What somebody else has written over: two masters would fight."""
-    return Note(
-        f"another controller steers {_listed(controls)} too, so it is left to it for some minutes: end one of the two",
-        alarm=True,
-    )
+    return Note(sentence("another_controller.too", what=_listed(controls)), alarm=True)
 
 
 def by_the_owners_word(gaps: Mapping[Control, Gap]) -> Note:
     """One sentence on what is steered though nothing proved it."""
-    return Note(f'unproved, by the owner\'s steer = "always": {_listed(gaps)}')
+    return Note(sentence("unproved", what=_listed(gaps)))
 
 
-def _listed(controls: Iterable[Control]) -> str:
-    *most, last = [_OWNERS_WORDS[c] for c in controls]
-    return f"{', '.join(most)} and {last}" if most else last
+def _listed(controls: Iterable[Control]) -> str | Sentence:
+    return listed([_OWNERS_WORDS[c] for c in controls])
 
 
 class Proofs(Protocol):

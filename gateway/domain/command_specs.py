@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.domain.sentences import reason_of, sentence
 from gateway.domain.user_settings import SETTINGS, Setting, UserSettings
 
 
@@ -52,17 +53,18 @@ class CommandSpec:
             only = self.settings[0]
             return {only.name: only.kind.read(value)}
         if not isinstance(value, dict) or not value:
-            raise ValueError("should be an object")
+            raise ValueError(sentence("refused.object"))
         by_key = {setting.key: setting for setting in self.settings}
         changes = {}
         for key, part in value.items():
             setting = by_key.get(key)
             if setting is None:
-                raise ValueError(f"{str(key)[:40]!r} is no key of it")
+                raise ValueError(sentence("refused.no_key", key=repr(str(key)[:40])))
             try:
                 changes[setting.name] = setting.kind.read(part)
             except ValueError as error:
-                raise ValueError(f"{key}: {error}") from error
+                why = sentence("refused.of_key", key=key, why=reason_of(error))
+                raise ValueError(why) from error
         return changes
 
     def shown(self, user: UserSettings) -> Any:

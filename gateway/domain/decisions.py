@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from gateway.domain.control import PhaseReason, Reason
+from gateway.domain.sentences import Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Decision:
     since: datetime
     until: datetime
     reason: Reason
-    sentence: str
+    sentence: Sentence
     battery_w: int | None = None
 
 
@@ -32,7 +33,7 @@ class PhaseDecision:
     until: datetime
     phases: int
     reason: PhaseReason
-    sentence: str
+    sentence: Sentence
 
 
 Ahead = Literal["day", "hour"]  # planned when the day began, or an hour before

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.domain.grid_operator import Direction
+from gateway.domain.sentences import sentence
 from gateway.domain.setting_kinds import Number
 
 HEARTBEAT = "operator_heartbeat"
@@ -41,14 +42,12 @@ class OperatorSpec:
         """``limit_w`` and ``duration_s`` (each may be None); raises ValueError that says what would be right."""
         if self.direction is None:
             if value is not True:
-                raise ValueError("a heartbeat is true")
+                raise ValueError(sentence("refused.heartbeat"))
             return {}
         if value is None:
             return {"limit_w": None, "duration_s": None}
         if not isinstance(value, dict) or "limit_w" not in value or not _KEYS.issuperset(value):
-            raise ValueError(
-                "should be an object with limit_w, and duration_s if it ends by itself"
-            )
+            raise ValueError(sentence("refused.limit"))
         seconds = value.get("duration_s")
         return {
             "limit_w": _LIMIT.read(value["limit_w"]),

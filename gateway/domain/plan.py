@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from gateway.domain.intervals import Interval
 from gateway.domain.price import PriceSource, Quote
+from gateway.domain.sentences import Sentence
 
 Curve = tuple[tuple[float, float], ...]  # AC W and one-way efficiency there
 NO_LIMIT_W = 1e9  # more than any connection carries
@@ -301,11 +302,13 @@ class Plan:
     cars: Mapping[str, CarValues] = field(default_factory=lambda: MappingProxyType({}))
     offers: tuple[OfferCurve, ...] = ()
     schedule: tuple[PlannedInterval, ...] = ()
-    notes: tuple[str, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
+    notes: tuple[Sentence, ...] = field(default=())  # e.g. 'the car cannot be ready by 07:00'
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
     import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
     heaters: Mapping[str, CarValues] = field(default_factory=lambda: MappingProxyType({}))
-    assumed: tuple[str, ...] = ()  # prices that are not published yet, and what stands in for them
+    assumed: tuple[
+        Sentence, ...
+    ] = ()  # prices that are not published yet, and what stands in for them
 
     def value(self, time: datetime, price_per_mwh: float | None = None) -> ValueCurve | None:
         """The value curve that holds at ``time``, or None when the plan does not reach there.

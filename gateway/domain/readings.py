@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from gateway.domain.metrics import METRICS
+from gateway.domain.sentences import Sentence
 
 
 class Quality(StrEnum):
@@ -38,7 +39,7 @@ class Reading:
 class DeviceState:
     """The latest of one device: readings by metric name; ``online`` is False from the first loss.
 
-    ``asleep``: it fell silent in the dark, as its kind does; no fault. ``notes`` are sentences for people on
+    ``asleep``: it fell silent in the dark, as its kind does; no fault. ``notes`` are for people, on
     how it is steered, and why not. ``made_by`` is its maker and model as it states them, empty where it does not;
     ``versions`` its firmware and the datasheet it is read by. ``fault`` is why the last poll of one that is not
     online failed.
@@ -48,7 +49,7 @@ class DeviceState:
     online: bool
     readings: Mapping[str, Reading] = field(default_factory=dict)
     asleep: bool = False
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     made_by: tuple[str, str] = ("", "")
     versions: tuple[str, str] = ("", "")
     fault: str = ""

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, ClassVar, Protocol
 
 from gateway.domain.order import Departure
+from gateway.domain.sentences import Sentence, sentence
 
 Shown = float | bool | str | None
 _MOST_CAR_WH = 200_000.0
@@ -73,7 +74,7 @@ class Number:
 
     def _within(self, number: float | Decimal) -> None:
         if not self.least <= number <= self.most:
-            raise ValueError(f"should be a number from {self.least:g} to {self.most:g}")
+            raise ValueError(_range(self.least, self.most))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Price(Number):
         number = _decimal(value)
         self._within(number)
         if number != round(number, self.places):
-            raise ValueError(f"should have at most {self.places} decimals")
+            raise ValueError(sentence("refused.decimals", count=str(self.places)))
         return number
 
     def shown(self, value: Any) -> Shown:
@@ -114,7 +115,7 @@ class Switch:
         if isinstance(value, str) and value.lower() in ("on", "off"):
             return value.lower() == "on"
         if not isinstance(value, bool):
-            raise ValueError("should be true, false, 'on' or 'off'")
+            raise ValueError(sentence("refused.switch"))
         return value
 
     def shown(self, value: bool) -> Shown:
@@ -139,7 +140,7 @@ class Choice:
 
     def read(self, value: Any) -> str:
         if value not in self.choices:
-            raise ValueError(f"should be {self.allowed}")
+            raise ValueError(sentence("refused.choice", what=self.allowed))
         return str(value)
 
     def shown(self, value: str) -> Shown:
@@ -158,7 +159,7 @@ class TimeOfDay:
 
     def read(self, value: Any) -> time:
         if not isinstance(value, str) or not re.fullmatch(self.pattern, value):
-            raise ValueError("should be a time of day, 00:00 to 23:59")
+            raise ValueError(sentence("refused.time"))
         return time.fromisoformat(value)
 
     def shown(self, value: time) -> Shown:
@@ -181,7 +182,7 @@ class Weekdays:
     def read(self, value: Any) -> tuple[int, ...]:
         text = value.replace(" ", "").lower() if isinstance(value, str) else None
         if text is None or not re.fullmatch(self.pattern, text):
-            raise ValueError("should be days of the week, e.g. 'mon,tue,wed,thu,fri'")
+            raise ValueError(sentence("refused.days"))
         return tuple(sorted({DAYS.index(day) for day in text.split(",") if day}))
 
     def shown(self, value: tuple[int, ...]) -> Shown:
@@ -209,7 +210,7 @@ class Calendar:
         else:
             rows = value
         if not isinstance(rows, list) or len(rows) > self.most:
-            raise ValueError(f"should be a list of at most {self.most} departures")
+            raise ValueError(sentence("refused.departures", count=str(self.most)))
         found = {departure.at: departure for departure in map(_departure, rows)}
         return tuple(found[at] for at in sorted(found))
 
@@ -219,20 +220,28 @@ class Calendar:
 
 def _departure(row: Any) -> Departure:
     if not isinstance(row, dict) or set(row) != {"at", "energy_wh"}:
-        raise ValueError('each should be {"at": "2026-06-01T07:30+02:00", "energy_wh": 20000}')
+        raise ValueError(sentence("refused.departure"))
     try:
         at = datetime.fromisoformat(str(row["at"])).replace(second=0, microsecond=0)
     except ValueError as error:
-        raise ValueError("at: should be a time such as 2026-06-01T07:30+02:00") from error
+        raise _of_key("at", sentence("refused.moment")) from error
     if at.tzinfo is None:
-        raise ValueError("at: should have its zone, such as Z or +02:00")
+        raise _of_key("at", sentence("refused.zone"))
     energy_wh = float(_decimal(row["energy_wh"]))
     if not 0 <= energy_wh <= _MOST_CAR_WH:
-        raise ValueError(f"energy_wh: should be a number from 0 to {_MOST_CAR_WH:g}")
+        raise _of_key("energy_wh", _range(0, _MOST_CAR_WH))
     try:
         return Departure(at.astimezone(UTC), round(energy_wh))
     except OverflowError as error:
-        raise ValueError("at: is beyond all calendars") from error
+        raise _of_key("at", sentence("refused.calendar")) from error
+
+
+def _range(least: float, most: float) -> Sentence:
+    return sentence("refused.range", least=f"{least:g}", most=f"{most:g}")
+
+
+def _of_key(key: str, why: Sentence) -> ValueError:
+    return ValueError(sentence("refused.of_key", key=key, why=why))
 
 
 def _decimal(value: Any) -> Decimal:
@@ -244,4 +253,4 @@ def _decimal(value: Any) -> Decimal:
             number = Decimal("nan")
         if number.is_finite() and abs(number.adjusted()) < _MOST_DIGITS:
             return number
-    raise ValueError("should be a number")
+    raise ValueError(sentence("refused.number"))

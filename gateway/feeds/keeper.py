@@ -15,6 +15,7 @@ from typing import Protocol
 
 from gateway.clock import Clock
 from gateway.domain.intervals import QUARTER, floor_quarter, iso, parse_utc
+from gateway.domain.sentences import Sentence, day_time, reason_of, sentence
 from gateway.errors import FeedError, StorageError
 from gateway.feeds import Ask, Calendar, Feed
 from gateway.feeds.ask import asked
@@ -39,12 +40,12 @@ class SettingStore(Protocol):
 class FeedPrices:
     """What a feed is known to say: per kWh in the home's currency (g of CO2 of an intensity), by quarter-hour.
 
-    ``alarm`` is a sentence while it is late or lost, else empty.
+    ``alarm`` is None but while it is late or lost.
     """
 
     prices: Mapping[datetime, Decimal] = field(default_factory=dict)
     forecast: Mapping[datetime, Decimal] = field(default_factory=dict)
-    alarm: str = ""
+    alarm: Sentence | None = None
     is_co2: bool = False
 
 
@@ -77,7 +78,8 @@ class FeedKeeper:
         self._availability = Availability(f"price feed {terms.name}")
         self._key = f"feed.{terms.name}"
         self._asked: datetime | None = None
-        self._failed, self._why = 0, ""
+        self._failed = 0
+        self._why: Sentence | None = None
         self.known = self._restored()
         changed(self.known)
 
@@ -93,10 +95,10 @@ class FeedKeeper:
             try:
                 await self.refresh(now)
                 self._availability.back()
-                self._failed, self._why = 0, ""
+                self._failed, self._why = 0, None
             except FeedError as error:
                 self._failed += 1
-                self._why = str(error)
+                self._why = reason_of(error)
                 self._availability.lost(f"{error}; unknown prices are planned by estimates")
             self._asked = now
             self._say()
@@ -127,7 +129,7 @@ class FeedKeeper:
         for rows in (prices, forecast):
             why = self._doubt(answer.currency, rows)
             if why and not self._terms.accept:
-                raise FeedError(f"{why} (accept = true in its table takes it as it stands)")
+                raise FeedError(sentence("price_doubted.accept", why=why))
         if not prices and not forecast and not self.known.prices:
             raise FeedError("its answer holds no price")
         kept = {t: p for t, p in self.known.prices.items() if t >= now - KEPT}
@@ -149,7 +151,7 @@ class FeedKeeper:
             f"what one {currency} is in {self._terms.currency}"
         )
 
-    def _doubt(self, currency: str, rows: Mapping[datetime, Decimal]) -> str:
+    def _doubt(self, currency: str, rows: Mapping[datetime, Decimal]) -> Sentence | None:
         if currency == _CO2:
             return doubt_co2(rows)
         return doubt(self._terms.currency, rows, self.known.prices)
@@ -161,24 +163,30 @@ class FeedKeeper:
             at += QUARTER
         return at
 
-    def alarm(self, now: datetime) -> str:
-        """Why a person should look at it now; empty while it is as it should be."""
+    def alarm(self, now: datetime) -> Sentence | None:
+        """Why a person should look at it now; None while it is as it should be."""
         if self._asked is None:
-            return ""
-        calendar, name = self._feed.calendar, self._terms.name
-        because = f": {self._why}" if self._why else ""
+            return None
+        calendar = self._feed.calendar
         if calendar.published is None:
             newest = max((*self.known.prices, *self.known.forecast), default=None)
             if newest is not None and newest >= now - calendar.lag:
-                return ""
-            return f"price feed {name} is late{because}"
+                return None
+            return self._late("")
         until = self._until(now)
         if until >= reach(calendar, now - calendar.late):
-            return ""
-        if until <= now:
-            return f"price feed {name} is late, it has no price for now{because}"
-        shown = until.astimezone(calendar.zone)
-        return f"price feed {name} is late, its prices end {shown:%a %H:%M}{because}"
+            return None
+        return self._late("now") if until <= now else self._late("ends", until)
+
+    def _late(self, how: str, until: datetime | None = None) -> Sentence:
+        """In the way ``how``, with the reason where there is one."""
+        values: dict[str, str | Sentence] = {"name": self._terms.name}
+        if until is not None:
+            values["time"] = day_time(until.astimezone(self._feed.calendar.zone))
+        if self._why is not None:
+            values["why"] = self._why
+            how = f"{how}_why".strip("_")
+        return sentence(f"feed_late.{how}".strip("."), **values)
 
     def _say(self) -> None:
         alarm = self.alarm(self._clock.now())

@@ -8,6 +8,7 @@ from decimal import Decimal
 from statistics import median
 
 from gateway.config.bands import band
+from gateway.domain.sentences import Sentence, sentence
 
 # As shares of what a household pays for a kWh. Wholesale prices are a third of that, a scarce quarter-hour is
 # capped at 5 USD (ERCOT), 4 EUR (SDAC), 20 AUD (NEM); half a day of it is 20 times what is usual nowhere.
@@ -19,11 +20,11 @@ _MOST_CO2 = 2_500  # g a kWh; lignite has 1,200
 
 def doubt(
     currency: str, new: Mapping[datetime, Decimal], before: Mapping[datetime, Decimal]
-) -> str:
-    """Why these prices (per kWh, in the home's currency) are not believed, empty if they may be right."""
+) -> Sentence | None:
+    """Why these prices (per kWh, in the home's currency) are not believed, None if they may be right."""
     sizes = [abs(price) for price in new.values()]
     if not sizes:
-        return ""
+        return None
     known = band(currency)
     if known is not None:
         why = _by_band(currency, Decimal(str(known.usual)), sizes)
@@ -33,36 +34,36 @@ def doubt(
     return _by_past(currency, sizes, past)
 
 
-def doubt_co2(new: Mapping[datetime, Decimal]) -> str:
+def doubt_co2(new: Mapping[datetime, Decimal]) -> Sentence | None:
     """The same of an intensity in g a kWh."""
     worst = max(new.values(), default=Decimal(0))
-    return f"{worst:.0f} g of CO2 a kWh cannot be" if not 0 <= worst <= _MOST_CO2 else ""
+    if 0 <= worst <= _MOST_CO2:
+        return None
+    return sentence("price_doubted.co2", grams=f"{worst:.0f}")
 
 
-def _by_band(currency: str, usual: Decimal, sizes: Sequence[Decimal]) -> str:
+def _by_band(currency: str, usual: Decimal, sizes: Sequence[Decimal]) -> Sentence | None:
     middle, most = median(sizes), max(sizes)
     if middle > _MOST_MEDIAN * usual or most > _MOST * usual:
         shown = most if most > _MOST * usual else middle
-        return (
-            f"{shown:g} {currency} a kWh cannot be ({usual:g} is usual): is it per MWh, in cents, "
-            "or in another currency?"
-        )
+        return sentence("price_doubted", price=f"{shown:g} {currency}", usual=f"{usual:g}")
     if len(sizes) >= _ENOUGH and 0 < most < _LEAST * usual:
-        return f"at most {most:g} {currency} a kWh ({usual:g} is usual): is it per kWh already?"
-    return ""
+        return sentence("price_doubted.small", price=f"{most:g} {currency}", usual=f"{usual:g}")
+    return None
 
 
-def _by_past(currency: str, sizes: Sequence[Decimal], past: Sequence[Decimal]) -> str:
+def _by_past(currency: str, sizes: Sequence[Decimal], past: Sequence[Decimal]) -> Sentence | None:
     if min(len(sizes), len(past)) < _ENOUGH:
-        return ""
+        return None
     now, then = median(sizes), median(past)
     if min(now, then) <= 0:
-        return ""
+        return None
     times = max(now / then, then / now)
     if times < _TIMES:
-        return ""
-    way = "more" if now > then else "less"
-    return (
-        f"{now:.3g} {currency} a kWh, {times:.0f} times {way} than before ({then:.3g}): "
-        "has its unit changed?"
+        return None
+    return sentence(
+        "price_doubted.more" if now > then else "price_doubted.less",
+        price=f"{now:.3g} {currency}",
+        times=f"{times:.0f}",
+        then=f"{then:.3g}",
     )

@@ -18,6 +18,7 @@ from gateway.domain.control import ControlSettings, GridLimits, Setpoints, Tight
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, MeterCounters, Order
 from gateway.domain.readings import Poll, Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
@@ -72,7 +73,7 @@ class SteeredSite(Protocol):
         """Hold what is wanted; returns within a period."""
 
     @property
-    def alarms(self) -> tuple[str, ...]:
+    def alarms(self) -> tuple[Sentence, ...]:
         """What to tell people of the devices."""
 
 
@@ -165,7 +166,7 @@ class GuardLoop:
         self._import_spent = decision.import_spent
         return decision.setpoints
 
-    def _alarms(self) -> tuple[str, ...]:
+    def _alarms(self) -> tuple[Sentence, ...]:
         operator = self._intake.operator.alarms if self._intake.operator else ()
         said = (
             self._island.alarm,

@@ -28,6 +28,7 @@ from gateway.domain.grid_operator import (
 )
 from gateway.domain.intervals import iso
 from gateway.domain.readings import Snapshot
+from gateway.domain.sentences import Sentence, other, sentence
 from gateway.errors import StorageError
 from gateway.guard import operator_state as states
 from gateway.guard.intents import GuardFile
@@ -50,7 +51,7 @@ class _Source:
     state: OperatorState
     command_id: str = ""
     until: datetime | None = None
-    note: str = ""
+    note: Sentence | None = None
     most_w: float | None = None
     over_s: float = 0.0
     recorded: tuple[OperatorPhase, float | None] | None = None
@@ -88,9 +89,9 @@ class GridOperator:
         )
 
     @property
-    def alarms(self) -> tuple[str, ...]:
+    def alarms(self) -> tuple[Sentence, ...]:
         """What a person should know: what is limited and why."""
-        return tuple(self._words(s) for s in self._sources if self._limit_w(s) is not None)
+        return tuple(said for s in self._sources if (said := self._said(s)) is not None)
 
     def look(
         self, snapshot: Snapshot, word: OperatorWord | None, now: datetime, at: float
@@ -140,7 +141,7 @@ class GridOperator:
             if command.limit_w is not None and until_s > at:
                 limit_w = self._floored(command)[0]
                 source.state = states.resumed(watched, limit_w, until_s, at)
-                source.note = "held on over a restart"
+                source.note = other("held on over a restart")
         self._sources.append(source)
 
     def _hear(self, word: OperatorWord, now: datetime, at: float) -> None:
@@ -156,7 +157,7 @@ class GridOperator:
 
     def _take(self, source: _Source, command: OperatorCommand, now: datetime, at: float) -> None:
         limit_w: float | None = None
-        source.note = ""
+        source.note = None
         if command.limit_w is not None:
             limit_w, source.note = self._floored(command)
         source.state = states.told(source.state, limit_w, _at(command.until, now, at), at)
@@ -189,14 +190,15 @@ class GridOperator:
         limit_w = min(limits, default=None)
         source.state = states.told(source.state, limit_w, math.inf, at)
 
-    def _floored(self, command: OperatorCommand) -> tuple[float, str]:
+    def _floored(self, command: OperatorCommand) -> tuple[float, Sentence | None]:
         """The limit, not below what is guaranteed, and what is to be said of it."""
         asked_w = command.limit_w or 0.0
         guaranteed = command.source == OPERATOR and command.direction == "import"
         if not guaranteed or asked_w >= self._rules.guaranteed_w:
-            return asked_w, ""
+            return asked_w, None
         least_w = self._rules.guaranteed_w
-        return least_w, f"{asked_w:.0f} W were asked for, {least_w:.0f} W are guaranteed"
+        asked, least = f"{asked_w:.0f}", f"{least_w:.0f}"
+        return least_w, sentence("operator_limit.floored", asked=asked, least=least)
 
     # -- what holds --
 
@@ -234,33 +236,39 @@ class GridOperator:
         # What never limited is no news.
         if source.recorded is not None or source.state.phase in _LIMITING or source.command_id:
             level = logging.WARNING if holds[1] is not None else logging.INFO
-            log.log(level, "%s", self._words(source))
+            whose = "programme" if source.name == PROGRAMME else "grid operator"
+            free = f"the {whose}'s {source.direction} limit ({source.name}): none ({source.state.phase.value})"
+            log.log(level, "%s", self._said(source) or free)
             until = "" if source.until is None else iso(source.until)
             self._record.add(
                 LimitRow(
                     iso(now), source.name, source.direction, source.state.phase.value, holds[1],
-                    until, snapshot.grid_w, source.most_w, source.over_s, source.note,
+                    until, snapshot.grid_w, source.most_w, source.over_s, str(source.note or ""),
                 ),
                 now,
             )  # fmt: skip
         source.recorded, source.most_w, source.over_s = holds, None, 0.0
 
-    def _words(self, source: _Source) -> str:
-        whose = "programme" if source.name == PROGRAMME else "grid operator"
-        what = f"the {whose}'s {source.direction} limit ({source.name})"
+    def _said(self, source: _Source) -> Sentence | None:
+        """What is limited and why; None where nothing is."""
         limit_w = self._limit_w(source)
         if limit_w is None:
-            return f"{what}: none ({source.state.phase.value})"
-        if source.state.phase is OperatorPhase.LIMITED:
-            until = f" until {iso(source.until)}" if source.until else ""
-            note = f"; {source.note}" if source.note else ""
-            return f"{what}: {limit_w:.0f} W{until}{note}"
-        why = (
-            "nothing was heard of the operator yet"
-            if (source.state.phase is OperatorPhase.INIT)
-            else "the operator is not heard any more"
-        )
-        return f"{what}: {limit_w:.0f} W, the fail-safe value, for {why}"
+            return None
+        limit: str | Sentence = f"{limit_w:.0f} W"
+        about, name = source.direction, source.name
+        if source.state.phase is not OperatorPhase.LIMITED:
+            why = (
+                "nothing was heard of the operator yet"
+                if source.state.phase is OperatorPhase.INIT
+                else "the operator is not heard any more"
+            )
+            return sentence("operator_silent", direction=about, name=name, limit=limit, why=why)
+        if source.until:
+            limit = sentence("operator_limit.until", limit=limit, time=iso(source.until))
+        if source.note:
+            limit = sentence("operator_limit.noted", limit=limit, note=source.note)
+        code = "programme_limit" if source.name == PROGRAMME else "operator_limit"
+        return sentence(code, direction=about, name=name, limit=limit)
 
 
 def house_w(snapshot: Snapshot) -> float:

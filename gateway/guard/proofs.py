@@ -24,6 +24,7 @@ import msgspec
 
 from gateway.devices.proof import Fingerprint, Gap
 from gateway.domain.control import Control
+from gateway.domain.sentences import sentence
 from gateway.durable import replace_file
 from gateway.errors import StorageError
 
@@ -74,11 +75,11 @@ class ProofFolder:
             if not exact.problem:
                 return None
             when = f"{exact.time:%Y-%m-%d %H:%M} UTC"
-            return Gap(f"verify failed on {when}: {exact.problem}", True)
+            return Gap(sentence("not_proved.failed", time=when, why=exact.problem), True)
         last = max((p for p in of_it if not p.problem), key=lambda p: p.time, default=None)
         if last is not None:
             was, now = last.who.firmware or "unknown", who.firmware or "unknown"
-            return Gap(f"its firmware is {now}, proved was {was}", True)
+            return Gap(sentence("not_proved.firmware", now=now, was=was), True)
         return Gap("not verified")
 
     def store(self, proof: Proof) -> Path:

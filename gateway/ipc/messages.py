@@ -16,6 +16,7 @@ from gateway.domain.control import Setpoints
 from gateway.domain.grid_operator import OperatorReport
 from gateway.domain.order import Order, StandingSettings
 from gateway.domain.readings import Poll, Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.errors import GatewayError
 
 VERSION = 1
@@ -35,7 +36,7 @@ class GuardReport:
     of the user's and the grid operator's word, ``order_holds`` whether an order is in force,
     ``late_s`` how long after its time the tick began, ``monotonic_s`` the guard's monotonic time when it
     saw the snapshot: it tells a clock that was set from time that has passed.
-    ``alarms`` are sentences for people, empty when all is well; ``operator`` is what holds of the grid
+    ``alarms`` are for people, empty when all is well; ``operator`` is what holds of the grid
     operator's limits.
     """
 
@@ -46,7 +47,7 @@ class GuardReport:
     order_holds: bool
     late_s: float = 0.0
     polls: tuple[Poll, ...] = ()
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[Sentence, ...] = ()
     operator: tuple[OperatorReport, ...] = ()
     monotonic_s: float = 0.0
 

@@ -11,11 +11,13 @@ from itertools import groupby, islice
 from gateway.domain.grid_operator import Direction, OperatorCommand
 from gateway.domain.intervals import Interval, floor_to, iso, quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
+from gateway.domain.sentences import Sentence, sentence
 from gateway.openadr.documents import ENDLESS, Event
 from gateway.openadr.holding import Holding, energy_wh, holding, holdings, power_w
 
 IMPORT_LIMIT, EXPORT_LIMIT = "IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"
 LIMITS: dict[str, Direction] = {IMPORT_LIMIT: "import", EXPORT_LIMIT: "export"}
+SIMPLE, LEVELS = "SIMPLE", 3  # moderate, high, special; 0 is normal
 DISPATCH, CHARGE = "DISPATCH_SETPOINT", "CHARGE_STATE_SETPOINT"
 KINDS = (*LIMITS, DISPATCH, CHARGE)
 PRICES = ("PRICE", "EXPORT_PRICE", "GHG")  # a price feed's
@@ -33,32 +35,44 @@ _NOT_LEFT = 1e7  # per MWh: dearer than any price
 class ProgrammeEvents:
     """What is known of a programme: its events that ask something of the home, and when its server was heard.
 
-    ``refused`` has a sentence for each event that cannot be followed; ``alarm`` one while the server is lost.
+    ``refused`` has a sentence for each event that cannot be followed; ``alarm`` is None but while the server is lost.
     """
 
     events: tuple[Event, ...] = ()
     found: tuple[Holding, ...] = ()
     heard: datetime | None = None
     refused: tuple[str, ...] = ()
-    alarm: str = ""
+    alarm: Sentence | None = None
 
     @property
-    def alarms(self) -> tuple[str, ...]:
+    def alarms(self) -> tuple[Sentence, ...]:
         """What a person should know: its server is lost, or asks for what cannot be followed (a few of many)."""
         lost = (self.alarm,) if self.alarm else ()
-        return lost + tuple(f"the programme is not followed: {r}" for r in self.refused[:MOST_SAID])
+        said = self.refused[:MOST_SAID]
+        return lost + tuple(sentence("programme_refused", why=why) for why in said)
 
 
-def usable(events: Iterable[Event], now: datetime, home: str) -> tuple[list[Holding], list[str]]:
-    """What the events say of the time around ``now``, and a sentence for each that cannot be followed."""
+def kinds_of(levels_w: Sequence[float]) -> tuple[str, ...]:
+    """What is acted upon; levels only where the owner says what they mean."""
+    return (*KINDS, SIMPLE) if levels_w else KINDS
+
+
+def usable(
+    events: Iterable[Event], now: datetime, home: str, levels_w: Sequence[float] = ()
+) -> tuple[list[Holding], list[str]]:
+    """What the events say of the time around ``now``, and a sentence for each that cannot be followed.
+
+    ``levels_w`` is the most that may be drawn at SIMPLE levels 1, 2 and 3; the last holds for those above it.
+    """
     found: list[Holding] = []
     refused: list[str] = []
     for event in events:
-        said = holdings([event], KINDS, now - BACK, now + AHEAD, home)
+        said = holdings([event], kinds_of(levels_w), now - BACK, now + AHEAD, home)
         own = list(islice(said, MOST_FOUND + 1))
         try:
             if len(own) + len(found) > MOST_FOUND:
                 raise ValueError(f"more than {MOST_FOUND} intervals in three days")
+            own = [h for each in own if (h := _as_limit(each, levels_w)) is not None]
             for each in own:
                 _checked(each)
         except ValueError as error:
@@ -66,6 +80,18 @@ def usable(events: Iterable[Event], now: datetime, home: str) -> tuple[list[Hold
             continue
         found += own
     return found, refused
+
+
+def _as_limit(each: Holding, levels_w: Sequence[float]) -> Holding | None:
+    """A level as the limit of imports that its owner has set for it; level 0 limits nothing. Raises ValueError for no level."""
+    if each.kind != SIMPLE:
+        return each
+    if each.value not in range(LEVELS + 1):
+        raise ValueError(f"SIMPLE level {each.value:g}, which is 0 to {LEVELS}")
+    if each.value == 0:
+        return None
+    watts = levels_w[min(int(each.value), len(levels_w)) - 1]
+    return replace(each, kind=IMPORT_LIMIT, value=Decimal(str(watts)), own_units="W")
 
 
 def _checked(each: Holding) -> None:

@@ -26,9 +26,12 @@ class Holding:
     start: datetime
     end: datetime
     value: Decimal
+    own_units: str = ""  # of a number that is ours, not the event's
 
     @property
     def units(self) -> str:
+        if self.own_units:
+            return self.own_units
         found = self.event.descriptors.get(self.kind)
         return found.units if found else ""
 

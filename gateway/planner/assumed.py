@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.plan import PlannedInterval
 from gateway.domain.price import PriceSource
+from gateway.domain.sentences import Sentence, day_time, sentence
 
 
-def assumptions(schedule: Sequence[PlannedInterval], zone: ZoneInfo) -> tuple[str, ...]:
+def assumptions(schedule: Sequence[PlannedInterval], zone: ZoneInfo) -> tuple[Sentence, ...]:
     """One sentence for each span whose price stands in for one that is not published; empty if none does."""
     sides: tuple[tuple[str, Callable[[PlannedInterval], PriceSource]], ...] = (
         ("import", lambda c: c.import_source),
@@ -25,13 +26,13 @@ def _of(
     source: Callable[[PlannedInterval], PriceSource],
     schedule: Sequence[PlannedInterval],
     zone: ZoneInfo,
-) -> Iterator[str]:
+) -> Iterator[Sentence]:
     for by, group in groupby(schedule, key=source):
         span = list(group)
         if by.assumed:
             start, end = _local(span[0].interval.start, zone), _local(span[-1].interval.end, zone)
-            yield f"{name} price from {start} to {end} is not published: planned by {by.value}"
+            yield sentence("unpublished", what=name, start=start, end=end, source=by.value)
 
 
-def _local(moment: datetime, zone: ZoneInfo) -> str:
-    return f"{moment.astimezone(zone):%a %H:%M}"
+def _local(moment: datetime, zone: ZoneInfo) -> Sentence:
+    return day_time(moment.astimezone(zone))

@@ -9,9 +9,10 @@ of the savings (docs/planning.md). At each moment control weighs car and battery
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import takewhile
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from gateway.domain.plan import (
     PriceValues,
     ValueCurve,
 )
+from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.history import Array
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
@@ -48,7 +50,8 @@ class CarPlan:
 
     energy_wh: list[float]
     values: CarValues | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
+    missing_wh: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +60,40 @@ class CarPlans:
 
     energy_wh: list[float]
     values: Mapping[str, CarValues]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
+    missing_wh: float = 0.0  # that will not be in them when they leave
 
 
 def car_plans(outlook: Outlook, problem: Problem, chances: Array) -> CarPlans:
-    """When the cars charge; ``problem`` is the home's without them."""
-    taken = np.zeros(len(outlook.forecasts))
+    """When the cars charge; ``problem`` is the home's without them.
+
+    Each in its turn, the one first that must begin first. Where the fuse leaves one short so, also by departure: who has
+    the most to charge by tomorrow must not keep from the fuse who leaves tonight.
+    """
+    plans = _in_turn(outlook.cars, outlook, problem, chances)
+    if plans.missing_wh <= 0 or len(outlook.cars) == 1:
+        return plans
+    by_departure = sorted(outlook.cars, key=lambda car: car.departure)
+    other = _in_turn(by_departure, outlook, problem, chances)
+    return other if other.missing_wh < plans.missing_wh else plans
+
+
+def _in_turn(
+    cars: Sequence[CarNeed], outlook: Outlook, problem: Problem, chances: Array
+) -> CarPlans:
+    """Each car on what those before it leave."""
+    taken, missing_wh = np.zeros(len(outlook.forecasts)), 0.0
     values: dict[str, CarValues] = {}
-    notes: list[str] = []
-    for car in outlook.cars:
+    notes: list[Sentence] = []
+    for car in cars:
         beside = replace(problem, net_wh=problem.net_wh + taken[:, None])
         plan = car_plan(outlook, car, beside, chances, taken)
         taken = taken + np.array(plan.energy_wh)
         notes += plan.notes
+        missing_wh += plan.missing_wh
         if plan.values is not None:
             values[car.name] = plan.values
-    return CarPlans(taken.tolist(), values, tuple(notes))
+    return CarPlans(taken.tolist(), values, tuple(notes), missing_wh)
 
 
 def car_plan(
@@ -88,16 +109,11 @@ def car_plan(
         return CarPlan([0.0] * count)
     power_w = car.planned_power_w
     car = replace(car, max_power_w=power_w, min_power_w=min(car.min_power_w, power_w))
-    hours = np.array(
-        [
-            plugged_hours(f.interval.start, f.interval.end, outlook.now, car)
-            for f in outlook.forecasts
-            if f.interval.start < car.departure
-        ]
-    )
+    hours = hours_until_departure(outlook, car)
     steps = int(np.count_nonzero(hours))
     if steps == 0:
-        return CarPlan([0.0] * count, notes=_note(car, 0.0, outlook))
+        missing_wh = missing(car, 0.0, outlook)
+        return CarPlan([0.0] * count, None, _note(car, 0.0, outlook), missing_wh)
     grid = np.linspace(0.0, car.energy_wh, _POINTS)
     mine = _car_problem(problem, hours[:steps], car, outlook, taken)
     detailed = min(outlook.offer_intervals + 1, steps)
@@ -115,7 +131,8 @@ def car_plan(
         for interval, row in zip(coming.intervals, means.tolist(), strict=False)
     )
     given = price_values(coming, grid, coming.market_scenarios[:detailed], found.by_scenario)
-    return CarPlan(energy, CarValues(values, given), _note(car, charged, outlook))
+    missing_wh = missing(car, charged, outlook)
+    return CarPlan(energy, CarValues(values, given), _note(car, charged, outlook), missing_wh)
 
 
 def _charges(
@@ -199,6 +216,12 @@ def _best(
     return max((0.0, least), key=gain)
 
 
+def hours_until_departure(outlook: Outlook, car: CarNeed) -> Array:
+    """Of each interval that begins before then, the part that is still to come and before it, h."""
+    coming = takewhile(lambda i: i.start < car.departure, Horizon.of(outlook.forecasts).intervals)
+    return np.array([plugged_hours(i.start, i.end, outlook.now, car) for i in coming])
+
+
 def plugged_hours(start: datetime, end: datetime, now: datetime, car: CarNeed) -> float:
     """The part of an interval, h, that is still to come and before departure."""
     seconds = (min(end, car.departure) - max(start, now)).total_seconds()
@@ -212,8 +235,9 @@ def _car_problem(
     steps = hours.size
     net = problem.net_wh[:steps, 1:2]
     if problem.import_limit_w is not None:  # leave room under the fuse for more load than expected
-        high = [f.load_wh[2] - f.pv_wh[0] for f in outlook.forecasts[:steps]]
-        net = (np.array(high) + taken[:steps])[:, None]
+        coming = Horizon.of(outlook.forecasts)
+        high = coming.load_wh[:steps, 2] - coming.pv_wh[:steps, 0]
+        net = (high + taken[:steps])[:, None]
     late = EARLIER * np.arange(steps)[:, None]
     reaches = outlook.forecasts[-1].interval.end >= car.departure
     missing = MISSED if reaches else _beyond(problem, car, outlook)
@@ -254,16 +278,22 @@ def _as_battery(car: CarNeed, max_charge_w: float) -> BatterySpec:
     )
 
 
-def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:
+def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[Sentence, ...]:
     """Nothing is said while nobody has seen what the car draws: it is planned with less than it may take."""
     return () if car.sure_power_w is not None else missing_note(car, charged, outlook)
 
 
-def missing_note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[str, ...]:
-    """What to tell the person when the car cannot be ready in time; nothing otherwise."""
+def missing(car: CarNeed, charged: float, outlook: Outlook) -> float:
+    """What of its wish will not be in the car when it leaves, Wh; 0 for next to nothing, and beyond the horizon."""
+    short = car.energy_wh - charged
     reaches = outlook.forecasts[-1].interval.end >= car.departure
-    if not reaches or charged >= car.energy_wh - max(1.0, 0.001 * car.energy_wh):
+    return short if reaches and short > max(1.0, 0.001 * car.energy_wh) else 0.0
+
+
+def missing_note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[Sentence, ...]:
+    """What to tell the person when the car cannot be ready in time; nothing otherwise."""
+    if missing(car, charged, outlook) <= 0:
         return ()
     when = f"{car.departure:%Y-%m-%d %H:%M} UTC"
-    gets = f"at most {charged:.0f} of {car.energy_wh:.0f} Wh can be charged until then"
-    return (f"the car cannot be ready by {when}: {gets}",)
+    least, wanted = f"{charged:.0f}", f"{car.energy_wh:.0f}"
+    return (sentence("car_late", time=when, least=least, wanted=wanted),)

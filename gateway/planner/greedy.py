@@ -17,9 +17,10 @@ from gateway.domain.plan import (
     Plan,
     ValueCurve,
 )
+from gateway.domain.sentences import Sentence
 from gateway.planner.car import MISSED, missing_note, plugged_hours
 from gateway.planner.offers import cautious_net, to_steps
-from gateway.planner.schedule import expected_schedule
+from gateway.planner.schedule import expected_schedule, without_lost
 
 
 class GreedyStrategy:
@@ -34,7 +35,9 @@ class GreedyStrategy:
         car_wh, notes = _charge_at_once(outlook)
         levels = [_level(f, spec) for f in outlook.forecasts]
         rows = np.repeat(np.array(levels)[:, None], 2, axis=1)
-        schedule = expected_schedule(outlook, grid, rows, car_wh, outlook.battery)
+        schedule = without_lost(
+            outlook, expected_schedule(outlook, grid, rows, car_wh, outlook.battery)
+        )
         values = tuple(
             ValueCurve(f.interval, tuple(grid.tolist()), (level, level))
             for f, level in zip(outlook.forecasts, levels, strict=True)
@@ -54,10 +57,10 @@ class GreedyStrategy:
 STRATEGY = GreedyStrategy()
 
 
-def _charge_at_once(outlook: Outlook) -> tuple[list[float], tuple[str, ...]]:
+def _charge_at_once(outlook: Outlook) -> tuple[list[float], tuple[Sentence, ...]]:
     """The cars at full power from now on, one after the other under the fuse."""
     taken = [0.0] * len(outlook.forecasts)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
     for car in outlook.cars:
         left = car.energy_wh
         for t, f in enumerate(outlook.forecasts):

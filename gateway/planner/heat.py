@@ -23,8 +23,9 @@ from gateway.domain.plan import (
     PriceValues,
     ValueCurve,
 )
+from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.history import Array
-from gateway.planner.car import MISSED, best_charge, plugged_hours, price_values
+from gateway.planner.car import MISSED, best_charge, hours_until_departure, price_values
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
 from gateway.planner.schedule import DispatchInterval, ValueIntegral
@@ -39,14 +40,14 @@ class HeatPlans:
 
     energy_wh: tuple[float, ...]
     values: Mapping[str, CarValues]
-    notes: tuple[str, ...] = ()
+    notes: tuple[Sentence, ...] = ()
 
 
 def heat_plans(outlook: Outlook, problem: Problem, chances: Array) -> HeatPlans:
     """When the heaters heat; ``problem`` is the home's without them. Each on what those before it leave."""
     taken = np.zeros(len(outlook.forecasts))
     values: dict[str, CarValues] = {}
-    notes: list[str] = []
+    notes: list[Sentence] = []
     for need in outlook.heaters:
         if need.energy_wh <= 0:
             continue
@@ -77,16 +78,10 @@ def with_heat(plan: Plan, plans: HeatPlans) -> Plan:
 
 def _one(
     outlook: Outlook, need: HeatNeed, problem: Problem, chances: Array, taken: Array
-) -> tuple[Array, CarValues, Sequence[str]]:
+) -> tuple[Array, CarValues, Sequence[Sentence]]:
     """AC Wh by interval, what another Wh now is worth over what was heated since, and what cannot be met."""
     forecasts, count = outlook.forecasts, len(outlook.forecasts)
-    hours = np.array(
-        [
-            plugged_hours(f.interval.start, f.interval.end, outlook.now, need)
-            for f in forecasts
-            if f.interval.start < need.departure
-        ]
-    )
+    hours = hours_until_departure(outlook, need)
     steps = int(np.count_nonzero(hours))
     energy = np.zeros(count)
     if steps == 0:
@@ -190,10 +185,10 @@ def _store(need: HeatNeed) -> BatterySpec:
     )
 
 
-def _note(need: HeatNeed, got_wh: float, outlook: Outlook) -> tuple[str, ...]:
+def _note(need: HeatNeed, got_wh: float, outlook: Outlook) -> tuple[Sentence, ...]:
     reaches = outlook.forecasts[-1].interval.end >= need.departure
     if not reaches or got_wh >= need.energy_wh - max(50.0, 0.02 * need.energy_wh):
         return ()
     when = f"{need.departure:%Y-%m-%d %H:%M} UTC"
-    gets = f"at most {got_wh:.0f} of {need.energy_wh:.0f} Wh can be heated until then"
-    return (f"the water of {need.name} cannot be warm by {when}: {gets}",)
+    least, wanted = f"{got_wh:.0f}", f"{need.energy_wh:.0f}"
+    return (sentence("water_late", name=need.name, time=when, least=least, wanted=wanted),)

@@ -90,6 +90,8 @@ class Horizon(Sequence[Forecast]):
     @overload
     def __getitem__(self, at: slice) -> Sequence[Forecast]: ...
     def __getitem__(self, at: int | slice) -> Forecast | Sequence[Forecast]:
+        if self._made is None and isinstance(at, int):
+            return self._one(range(len(self))[at])
         return self._all()[at]
 
     def __iter__(self) -> Iterator[Forecast]:
@@ -103,6 +105,25 @@ class Horizon(Sequence[Forecast]):
 
     def __repr__(self) -> str:
         return f"Horizon({self._all()!r})"
+
+    def _one(self, t: int) -> Forecast:
+        """One alone: somebody who looks at a few does not pay for all."""
+        load, pv = self.load_wh[t].tolist(), self.pv_wh[t].tolist()
+        bought, sold = self.bought, self.sold
+        return Forecast(
+            self.intervals[t],
+            (load[0], load[1], load[2]),
+            (pv[0], pv[1], pv[2]),
+            float(bought.expected[t]),
+            float(sold.expected[t]),
+            float(self.market_price[t]),
+            tuple(self.market_scenarios[t].tolist()),
+            tuple(bought.scenarios[t].tolist()),
+            tuple(sold.scenarios[t].tolist()),
+            self.flat_night[t],
+            bought.sources[t],
+            sold.sources[t],
+        )
 
     def _all(self) -> tuple[Forecast, ...]:
         if self._made is None:

@@ -13,6 +13,9 @@ two concave functions; compare Xu, Korpas, Botterud, arXiv 1910.09149, for one s
 
     v'(e) = max(v(e + up), min(q3, max(v(e + k2), min(q2, max(v(e + k1), min(q1, v(e - down)))))))
 
+Where more sun comes than may leave the home, what is beyond the limit is lost: storing it costs nothing. Nothing can be
+sold then, so the kinks are idle, what stores that part, what stores all of the surplus, and as far up as power allows.
+
 Below the reserve v is 'never', above capacity 'no room', which keeps both limits without cases.
 The operation count is fixed; nothing can be infeasible or hang.
 """
@@ -213,7 +216,12 @@ class _Step:
         self._q1, self._q2, self._q3 = (
             q.reshape(rows, cases * scenarios) for q in (slopes.q1, slopes.q2, slopes.q3)
         )
-        moved = np.stack([-slopes.down, slopes.k1 + slopes.k2, slopes.up]) / cell  # [3, T, N]
+        lost = slopes.lost
+        first_kinks = (
+            np.where(lost, slopes.k1, -slopes.down),
+            np.where(lost, slopes.k2, slopes.k1 + slopes.k2),
+        )
+        moved = np.stack([*first_kinks, slopes.up]) / cell  # [3, T, N]
         whole = np.floor(moved)
         part = (moved - whole).astype(np.float32)
         self._pad = int(np.abs(whole).max()) + 2
@@ -228,12 +236,14 @@ class _Step:
         ]
         self._places = places.reshape(3, rows, grid.size * cases)
         self._surplus: list[int] = _with_surplus(problem.net_wh)
+        self._lost: list[int] = lost.sum(axis=1).tolist()  # they come before all others
         self._drain: list[float] = (spec.standby_w * problem.hours / cell).tolist()
         self._values = np.full((grid.size + 2 * self._pad, cases * scenarios), NEVER, np.float32)
         self._values[-self._pad :] = -NEVER
         self._rises = np.zeros_like(self._values)  # to the next point; all is even beside the grid
         self.value = self._values[self._pad : self._pad + grid.size]
-        self._result, self._moved, self._idle = (np.empty_like(self.value) for _ in range(3))
+        buffers = (np.empty_like(self.value) for _ in range(4))
+        self._result, self._moved, self._idle, self._stores_lost = buffers
         self._by_case = [x.reshape(-1, scenarios) for x in (self._values, self._rises, self._idle)]
 
     def back(self, t: int) -> Array32:
@@ -243,6 +253,9 @@ class _Step:
         np.subtract(self._values[after], self._values[rising], out=self._rises[rising])
         v, moved = self._result, self._moved
         self._shifted(0, t, v)
+        if lost := self._lost[t] * self._scenarios:  # there idle is the lowest
+            self._stores_lost[:, :lost] = v[:, :lost]
+            v[:, :lost] = self.value[:, :lost]
         np.minimum(v, self._q1[t], out=v)
         self._shifted(1, t, moved)
         first, second = self._kinks(t)
@@ -259,15 +272,17 @@ class _Step:
         return v
 
     def _kinks(self, t: int) -> tuple[Array32, Array32]:
-        """The values at the two inner kinks: what covers the house and idle, or idle and what stores the surplus."""
-        columns = self._surplus[t] * self._scenarios
+        """The values at the two inner kinks: what covers the house and idle, or idle and what stores the surplus, or
+        what stores the part that would be lost, and all of it."""
+        columns, lost = (each[t] * self._scenarios for each in (self._surplus, self._lost))
         if columns == 0:
             return self._moved, self.value
-        if columns == self._moved.shape[1]:
+        if columns == self._moved.shape[1] and not lost:
             return self.value, self._moved
         np.copyto(self._idle, self.value)
         self._idle[:, :columns] = self._moved[:, :columns]
         self._moved[:, :columns] = self.value[:, :columns]
+        self._moved[:, :lost] = self._stores_lost[:, :lost]
         return self._moved, self._idle
 
     def _shifted(self, which: int, t: int, out: Array32) -> None:
@@ -295,8 +310,12 @@ def _with_surplus(net_wh: Array) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Slopes:
-    """The battery's cash by change of stored energy: kinks in stored Wh [T, N], slopes [T, N, K, 1]."""
+    """The battery's cash by change of stored energy: kinks in stored Wh [T, N], slopes [T, N, K, 1].
 
+    ``lost`` [T, N]: more sun comes than may leave, and a part of it can be stored.
+    """
+
+    lost: NDArray[np.bool_]
     down: Array
     k1: Array
     k2: Array
@@ -320,7 +339,9 @@ def interval_slopes(problem: Problem, spec: BatterySpec) -> Slopes:
     eta_store, eta_bought = _efficiencies(
         spec.charge_curve, eta_c, (store, charge), hours, out=False
     )
-    k1 = np.where(short, -cover / eta_cover, 0.0)
+    lost_wh = np.minimum(_beyond_limit(problem, net), store)
+    lost = lost_wh > 0
+    k1 = np.where(short, -cover / eta_cover, lost_wh * eta_store)
     k2 = np.where(short, 0.0, store * eta_store)
     down = cover / eta_cover + (discharge - cover) / eta_sold
     up = store * eta_store + (charge - store) * eta_bought
@@ -331,6 +352,7 @@ def interval_slopes(problem: Problem, spec: BatterySpec) -> Slopes:
     import_gain = (buy - spec.wear_per_mwh) * eta_cover[:, :, None]
     from_grid = buy / eta_bought[:, :, None]
     from_surplus = sell / eta_store[:, :, None]
+    export_gain = np.where(lost[:, :, None], 0.0, export_gain)
     q2 = np.where(short[:, :, None], import_gain, from_surplus)
     if problem.announced_w is not None:
         # The first Wh given keep the limit; then the house is covered, and nothing is sold beside that.
@@ -345,7 +367,7 @@ def interval_slopes(problem: Problem, spec: BatterySpec) -> Slopes:
     lengths = (k1 + down, k2 - k1, up - k2)
     slopes = concave((export_gain, q2, from_grid), lengths, pool=problem.resell)
     q1, q2, q3 = (q.astype(np.float32)[..., None] for q in slopes)
-    return Slopes(down, k1, k2, up, q1, q2, q3)
+    return Slopes(lost, down, k1, k2, up, q1, q2, q3)
 
 
 def _efficiencies(
@@ -368,6 +390,14 @@ def _efficiencies(
     share = np.where(known, more, 1.0) / np.where(known, apart, 1.0)
     rest = np.where(known, share if out else 1 / share, at_full)
     return at_first, np.clip(rest, 0.1, 1.0)
+
+
+def _beyond_limit(problem: Problem, net: Array) -> Array:
+    """Surplus that may not leave the home, AC Wh."""
+    if problem.export_limit_w is None:
+        return np.zeros_like(net)
+    result: Array = np.maximum(-net - problem.export_limit_w * problem.hours[:, None], 0.0)
+    return result
 
 
 def _power_limits(problem: Problem, spec: BatterySpec, net: Array) -> tuple[Array, Array]:

@@ -71,15 +71,15 @@ def battery_offers(
     budget = OfferBudget(outlook.stored_wh, outlook.resellable_wh, outlook.stored_wh)
     asked = _asked(outlook, grid, by_scenario)
     made: list[OfferCurve] = []
-    for t, forecast in enumerate(outlook.forecasts):
-        if forecast.interval.start < outlook.now:
+    for t, interval in enumerate(Horizon.of(outlook.forecasts).intervals):
+        if interval.start < outlook.now:
             budget.stored_wh = min(budget.stored_wh, next_wh)
             budget.filled_wh = max(budget.filled_wh, next_wh)
             budget.resellable_wh = min(budget.resellable_wh, budget.stored_wh)
             continue
         if len(made) >= outlook.offer_intervals:
             break
-        made.append(_offer_curve(forecast, asked[t], budget, outlook, car_wh[t]))
+        made.append(_offer_curve(outlook.forecasts[t], asked[t], budget, outlook, car_wh[t]))
     return tuple(made)
 
 

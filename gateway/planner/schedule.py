@@ -403,3 +403,16 @@ def with_more(
             one = replace(one, car_wh=one.car_wh + room, grid_wh=one.grid_wh + room)  # noqa: PLW2901 - the same interval, with more
         made.append(one)
     return tuple(made)
+
+
+def without_lost(
+    outlook: Outlook, schedule: tuple[PlannedInterval, ...]
+) -> tuple[PlannedInterval, ...]:
+    """The same without the sun that may not leave the home: it is expected, and not exported."""
+    limits = outlook.export_limits_w()
+    return tuple(
+        one
+        if limit_w is None
+        else replace(one, grid_wh=max(one.grid_wh, -limit_w * one.interval.hours))
+        for one, limit_w in zip(schedule, limits, strict=True)
+    )

@@ -29,7 +29,7 @@ from gateway.planner.induction import (
     marginal_values,
 )
 from gateway.planner.offers import battery_offers
-from gateway.planner.schedule import expected_schedule, with_more
+from gateway.planner.schedule import expected_schedule, with_more, without_lost
 
 _POINTS = 48
 # Quarter-hours for four hours, then halves; hours from twelve hours on, and two from a day on.
@@ -91,7 +91,9 @@ class ValueStrategy:
             return plan
         schedule = expected_schedule(outlook, grid, means, cars.energy_wh, outlook.battery)
         offers = battery_offers(outlook, grid, ends, cars.energy_wh, schedule[0].stored_wh)
-        return replace(plan, offers=offers, schedule=with_more(outlook, schedule))
+        return replace(
+            plan, offers=offers, schedule=without_lost(outlook, with_more(outlook, schedule))
+        )
 
 
 STRATEGY = ValueStrategy()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from gateway.domain.metrics import METRICS
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.domain.sentences import Sentence
 
 PART = 0.05  # of the value that was told last: a power's deadband, if that is wider
 DEADBAND: Mapping[str, float] = {"W": 50.0, "%": 1.0, "A": 0.5, "°C": 2.0, "Hz": 0.2}  # by unit
@@ -21,7 +22,7 @@ class Changes:
     """Remembers what was told last of each device."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[bool, tuple[str, ...], dict[str, Shown]]] = {}
+        self._told: dict[str, tuple[bool, tuple[Sentence, ...], dict[str, Shown]]] = {}
 
     def urgent(self, snapshot: Snapshot) -> list[DeviceState]:
         """The devices of which something must be told at once."""

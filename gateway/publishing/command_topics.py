@@ -76,7 +76,7 @@ class CommandTopics:
         if len(self._answers) < _MOST_ANSWERS:
             self._answers.append(topics.result_message(self._base, name, result.body()))
             if result.status != "ok" and result.code not in _OF_PROGRAMS:
-                why = told(self._language, result.message)
+                why = "" if result.message is None else told(self._language, result.message)
                 about = {"command": name, "code": result.code, "message": why}
                 self._answers.append(topics.event_message(self._base, "command_refused", about))
             self._lost = 0

@@ -18,6 +18,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.operator_commands import OPERATOR_COMMANDS
+from gateway.domain.sentences import Sentence, other, reason_of, sentence
 from gateway.escape import printable
 
 MAX_BYTES = 1024
@@ -43,7 +44,7 @@ class CommandResult:
     id: str | None
     status: Literal["ok", "rejected", "expired", "error"]
     code: str = ""
-    message: str = ""
+    message: Sentence | None = None
     applied: Any = None
 
     def body(self) -> dict[str, Any]:
@@ -52,17 +53,17 @@ class CommandResult:
             "id": self.id,
             "status": self.status,
             "code": self.code,
-            "message": self.message,
+            "message": self.message.text if self.message else "",
             "applied": self.applied,
         }
 
 
-def done(command: Command, applied: Any, message: str = "") -> CommandResult:
+def done(command: Command, applied: Any) -> CommandResult:
     """The device was read back and does what was asked; ``applied`` is what it said."""
-    return CommandResult(command.id, "ok", "", message, applied)
+    return CommandResult(command.id, "ok", applied=applied)
 
 
-def failed(command: Command, code: str, message: str) -> CommandResult:
+def failed(command: Command, code: str, message: Sentence) -> CommandResult:
     """It was valid but could not be carried out."""
     return CommandResult(command.id, "error", code, message)
 
@@ -97,21 +98,21 @@ def parse_command(
     ``untimed``: ours is not the world's time, so a command may leave out its own and is of the moment it comes.
     """
     if retained:
-        why = "a retained message is never a command; publish it without retain"
-        return CommandResult(None, "rejected", "retained", why)
+        return CommandResult(None, "rejected", "retained", sentence("refused.retained"))
     if len(payload) > MAX_BYTES:
-        why = f"a command has at most {MAX_BYTES} bytes"
+        why = sentence("refused.too_large", count=str(MAX_BYTES))
         return CommandResult(None, "rejected", "too_large", why)
     spec = COMMANDS.get(name) or OPERATOR_COMMANDS.get(name)
     if spec is None:
-        why = f"{printable(name, 40)!r} is no command; there are {', '.join(COMMANDS)}"
+        known = ", ".join(COMMANDS)
+        why = sentence("refused.unknown", name=repr(printable(name, 40)), what=known)
         return CommandResult(_id_in(payload), "rejected", "unknown_command", why)
     try:
         envelope = _Envelope.model_validate_json(payload)
     except ValidationError as error:
-        return CommandResult(_id_in(payload), "rejected", "malformed", _first_fault(error))
+        return CommandResult(_id_in(payload), "rejected", "malformed", other(_first_fault(error)))
     if envelope.ts is None and not untimed:
-        return CommandResult(envelope.id, "rejected", "malformed", "ts: Field required")
+        return CommandResult(envelope.id, "rejected", "malformed", sentence("refused.no_time"))
     ts = envelope.ts or now
     late = _too_late(envelope, ts, now)
     if late:
@@ -119,7 +120,8 @@ def parse_command(
     try:
         changes = spec.read(envelope.value)
     except ValueError as error:
-        why = f"{error}; {name} takes {spec.allowed} {spec.unit}".rstrip()
+        takes = f"{spec.allowed} {spec.unit}".rstrip()
+        why = sentence("refused.value", why=reason_of(error), name=name, what=takes)
         return CommandResult(envelope.id, "rejected", "out_of_range", why)
     return Command(envelope.id, name, changes, ts)
 
@@ -127,10 +129,11 @@ def parse_command(
 def _too_late(envelope: _Envelope, ts: datetime, now: datetime) -> CommandResult | None:
     age = now - ts
     if age > timedelta(seconds=envelope.ttl_s):
-        why = f"it was valid for {envelope.ttl_s:g} s and is {age.total_seconds():.0f} s old"
+        old = f"{age.total_seconds():.0f}"
+        why = sentence("refused.late", seconds=f"{envelope.ttl_s:g}", age=old)
         return CommandResult(envelope.id, "expired", "expired", why)
     if -age > MAX_SKEW:
-        why = f"its time is {-age.total_seconds():.0f} s ahead of ours; set the sender's clock"
+        why = sentence("refused.early", seconds=f"{-age.total_seconds():.0f}")
         return CommandResult(envelope.id, "rejected", "future", why)
     return None
 

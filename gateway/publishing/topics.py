@@ -22,6 +22,7 @@ from gateway.domain.intervals import iso
 from gateway.domain.metrics import METRICS
 from gateway.domain.plan import Plan
 from gateway.domain.readings import DeviceState, Quality, Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.errors import ConfigError
 from gateway.escape import topic_level
@@ -187,7 +188,7 @@ def info(base: str, version: str, devices: Iterable[str]) -> Message:
     return Message(f"{base}/info", _json(about), 1, True)
 
 
-def device_messages(base: str, device: DeviceState) -> list[Message]:
+def device_messages(base: str, device: DeviceState, language: str = "en") -> list[Message]:
     """State, scalars and availability of one device; a reading that is not good is ``null``."""
     place = f"{base}/{device.name}"
     messages = []
@@ -208,7 +209,7 @@ def device_messages(base: str, device: DeviceState) -> list[Message]:
     if faults:
         state["faults"] = faults
     if device.notes:
-        state["notes"] = list(device.notes)
+        state["notes"] = [told(language, note) for note in device.notes]
     messages.append(Message(f"{place}/state", _json(state), 1, True))
     available = ONLINE if device.online else OFFLINE
     messages.append(Message(f"{place}/availability", available, 1, True))
@@ -226,11 +227,11 @@ def site_messages(base: str, snapshot: Snapshot) -> list[Message]:
     return messages
 
 
-def snapshot_messages(base: str, snapshot: Snapshot) -> list[Message]:
+def snapshot_messages(base: str, snapshot: Snapshot, language: str = "en") -> list[Message]:
     """The whole measured home: every device and the sums."""
     messages = []
     for device in snapshot.devices.values():
-        messages += device_messages(base, device)
+        messages += device_messages(base, device, language)
     return messages + site_messages(base, snapshot)
 
 
@@ -261,15 +262,15 @@ def market_messages(base: str, market: MarketState, *, exchange: bool = True) ->
     return messages
 
 
-def plan_message(base: str, plan: Plan | None) -> Message:
+def plan_message(base: str, plan: Plan | None, language: str = "en") -> Message:
     """What the newest plan says to people, and what it assumes of prices that are not published yet."""
     body: dict[str, Any] = {"ts": None, "strategy": None, "notes": [], "assumed": []}
     if plan is not None:
         body = {
             "ts": iso(plan.made_at),
             "strategy": plan.strategy,
-            "notes": list(plan.notes),
-            "assumed": list(plan.assumed),
+            "notes": [told(language, note) for note in plan.notes],
+            "assumed": [told(language, note) for note in plan.assumed],
         }
     return Message(f"{base}/plan", _json(body), 1, True)
 
@@ -308,7 +309,7 @@ def settings_messages(base: str, settings: UserSettings) -> list[Message]:
     ]
 
 
-def alarms_message(base: str, alarms: Sequence[str], language: str = "en") -> Message:
+def alarms_message(base: str, alarms: Sequence[Sentence], language: str = "en") -> Message:
     """What a person should look at now: sentences, and their codes for programs; empty when all is well."""
     body = {
         "count": len(alarms),

@@ -66,7 +66,7 @@ async def tomorrow(settings: Settings, clock: Clock) -> Tomorrow:
     published, why = await _published(settings, clock)
     rules = TariffRules(settings.tariff, zone)
     prices = [rules.import_price(i, published=published.get(i.start)) for i in intervals]
-    says = [*why, *(doubt.says for doubt in doubts(settings))]
+    says = [*why, *(str(doubt.says) for doubt in doubts(settings))]
     return Tomorrow(
         tuple(i.start for i in intervals),
         tuple(None if p is None else round(kwh_price(p), 5) for p in prices),

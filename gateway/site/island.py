@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from gateway.domain.readings import DeviceState, Snapshot
+from gateway.domain.sentences import Sentence, sentence
 
 log = logging.getLogger(__name__)
 
@@ -35,14 +36,9 @@ class IslandWatch:
         self._seen_s = math.inf  # since when the grid is seen again, of a monotonic clock
 
     @property
-    def alarm(self) -> str:
-        """What to tell people; empty when all is well."""
-        if not self._island:
-            return ""
-        return (
-            "the grid is away and the home lives on its own: what is stored is left to the house, "
-            "no car is charged, nothing is delivered and nothing is offered"
-        )
+    def alarm(self) -> Sentence | None:
+        """What to tell people; None when all is well."""
+        return sentence("off_grid") if self._island else None
 
     def look(self, snapshot: Snapshot, at: float) -> Snapshot:
         """The same with ``off_grid`` as it is to be acted on; ``at`` of a monotonic clock, s."""

@@ -9,6 +9,7 @@ from gateway.devices import Device, ReleaseReport
 from gateway.devices.proof import Note
 from gateway.domain.control import Control
 from gateway.domain.readings import Reading
+from gateway.domain.sentences import Sentence
 from gateway.errors import DeviceError, GatewayError
 
 log = logging.getLogger(__name__)
@@ -72,7 +73,7 @@ class IsolatedDevice:
         except Exception as error:  # noqa: BLE001 - whatever it is, the others are released
             return ReleaseReport(self.name, neutral=False, problems=(str(self._lost(error)),))
 
-    async def steered_by_another(self) -> str:
+    async def steered_by_another(self) -> Sentence | None:
         try:
             return await self._device.steered_by_another()
         except GatewayError:

@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass, replace
 
 from gateway.domain.control import GridLimits, Tightening
+from gateway.domain.sentences import Sentence, sentence
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +91,10 @@ class LimitWatch:
 
     def __init__(self) -> None:
         self._export, self._import, self._phase = LimitState(), LimitState(), LimitState()
-        self._said: dict[str, str] = {}
+        self._said: dict[str, Sentence] = {}
 
     @property
-    def alarms(self) -> tuple[str, ...]:
+    def alarms(self) -> tuple[Sentence, ...]:
         """What to tell people of limits that are broken; empty when all is well."""
         return tuple(self._said.values())
 
@@ -130,10 +131,12 @@ class LimitWatch:
         over_w = None if power_w is None else power_w - limit_w
         state = watched(state, over_w, at, spent=spent)
         if over_w is not None and state.broken_for_s(at) >= ALARM_S and what not in self._said:
-            self._said[what] = (
-                f"the {what} limit of {limit_w:.0f} W is not kept: {over_w:.0f} W more for "
-                f"{state.broken_for_s(at):.0f} s, whatever is asked of the devices; look at what they "
-                "do with their limits and at the meter"
+            self._said[what] = sentence(
+                "limit_not_kept",
+                what=what,
+                limit=f"{limit_w:.0f}",
+                more=f"{over_w:.0f}",
+                seconds=f"{state.broken_for_s(at):.0f}",
             )
             log.error("%s", self._said[what])
         elif state.over_s is None and state.kept_s is not None:
@@ -141,7 +144,7 @@ class LimitWatch:
         return state
 
     def _kept(self, what: str) -> None:
-        if self._said.pop(what, ""):
+        if self._said.pop(what, None):
             log.info("the %s limit is kept again", what)
 
 

@@ -12,6 +12,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from gateway.domain.readings import Snapshot
+from gateway.domain.sentences import Sentence, sentence
 
 log = logging.getLogger(__name__)
 
@@ -55,14 +56,11 @@ class MeterWatch:
         self._stuck = False
 
     @property
-    def alarm(self) -> str:
-        """What to tell people; empty when all is well."""
+    def alarm(self) -> Sentence | None:
+        """What to tell people; None when all is well."""
         if not self._stuck or self._still is None:
-            return ""
-        return (
-            f"the grid meter has said {self._still.grid_w:.0f} W for minutes while the home changed: "
-            "it stands still, and nothing is steered by it until it says something else"
-        )
+            return None
+        return sentence("meter_stands_still", power=f"{self._still.grid_w:.0f} W")
 
     def look(self, snapshot: Snapshot, regulated_w: tuple[float, ...], at: float) -> Snapshot:
         """``regulated_w``: where inverters keep the grid by themselves now; ``at`` is monotonic, s."""

@@ -12,6 +12,7 @@ from gateway.clock import Clock, every
 from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.errors import DeviceError, StorageError
 from gateway.site.isolated import IsolatedDevice
 from gateway.site.night import Night
@@ -59,7 +60,9 @@ class Site:
         self._states = {d.name: DeviceState(d.name, online=False) for d in devices}
         self._neutral_once: set[str] = set()
         self._remembers = remembers
-        self._others: dict[str, str] = {}  # devices that somebody else steers, and the words for it
+        self._others: dict[
+            str, Sentence
+        ] = {}  # devices that somebody else steers, and the words for it
         self._held: set[tuple[str, Control]] = set()
         self._polled: dict[str, float] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -91,7 +94,7 @@ class Site:
             name: state if self._polled.get(name, oldest) >= oldest else _all_stale(state)
             for name, state in self._states.items()
         }
-        notes = {d.name: tuple(note.text for note in d.notes) for d in self.devices}
+        notes = {d.name: tuple(note.said for note in d.notes) for d in self.devices}
         states |= {n: replace(states[n], notes=told) for n, told in notes.items() if told}
         now = self._clock.now()
         nothing: frozenset[Control] = frozenset()
@@ -111,9 +114,9 @@ class Site:
             log.error("%s; until then the grid is not known and nothing is steered by it", what)
 
     @property
-    def alarms(self) -> tuple[str, ...]:
+    def alarms(self) -> tuple[Sentence, ...]:
         """What of the devices a person should look at now: somebody else steers one, or its notes say so."""
-        noted = (f"{d.name}: {n.text}" for d in self.devices for n in d.notes if n.alarm)
+        noted = (replace(n.said, who=d.name) for d in self.devices for n in d.notes if n.alarm)
         return (*self._others.values(), *noted)
 
     def keeps_export(self) -> bool:
@@ -240,12 +243,12 @@ class Site:
 
     async def _is_anothers(self, device: Device) -> bool:
         """Whether it is read and no more for now: another controller may be at work there."""
-        says = await device.steered_by_another() if self._remembers and device.controls else ""
-        if says:
+        says = await device.steered_by_another() if self._remembers and device.controls else None
+        if says is not None:
             self._others[device.name] = says
         else:
             self._others.pop(device.name, None)
-        return bool(says)
+        return says is not None
 
     async def _let_go(self, device: Device) -> None:
         """A device that cannot be read may still take writes: it must not stay held without a lease.

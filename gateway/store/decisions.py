@@ -15,6 +15,7 @@ from pathlib import Path
 from gateway.domain.control import PhaseReason, Reason
 from gateway.domain.decisions import Ahead, Decision, PhaseDecision, PlannedQuarter
 from gateway.store.database import replaceable
+from gateway.store.sentences import packed, unpacked
 from gateway.supervise import Availability
 
 FILE = "decisions.sqlite"  # in the state folder
@@ -60,7 +61,13 @@ class DecisionStore:
     def add(self, decisions: Sequence[Decision]) -> None:
         """Store finished spans; never raises (see the module)."""
         rows = [
-            (int(d.since.timestamp()), int(d.until.timestamp()), d.reason, d.sentence, d.battery_w)
+            (
+                int(d.since.timestamp()),
+                int(d.until.timestamp()),
+                d.reason,
+                packed(d.sentence),
+                d.battery_w,
+            )
             for d in decisions
         ]
         db = self._file.db
@@ -93,7 +100,7 @@ class DecisionStore:
                 int(s.until.timestamp()),
                 s.phases,
                 s.reason,
-                s.sentence,
+                packed(s.sentence),
             )
             for s in spans
         ]
@@ -123,7 +130,7 @@ class DecisionStore:
                 datetime.fromtimestamp(end, UTC),
                 phases,
                 PhaseReason(reason),
-                sentence,
+                unpacked(sentence),
             )
             for charger, begin, end, phases, reason, sentence in rows
             if reason in _KNOWN_PHASES
@@ -175,6 +182,6 @@ def _decision(
         datetime.fromtimestamp(since, UTC),
         datetime.fromtimestamp(until, UTC),
         Reason(reason),
-        sentence,
+        unpacked(sentence),
         battery_w,
     )

@@ -5,13 +5,15 @@ One JSON object a line, so that any tool reads it. The file is kept to `MOST_BYT
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+import msgspec
+
+from gateway.domain.sentences import Sentence
 from gateway.durable import append_bounded, predecessor
 from gateway.escape import printable
 from gateway.supervise import Availability
@@ -28,12 +30,16 @@ KINDS: tuple[Kind, ...] = ("started", "lost", "back", "alarm", "ended")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``what``: a device or connection, else empty; ``text``: the last error or the alarm's sentence."""
+    """``what``: a device or connection, else empty; ``text``: the last error or the alarm in English; ``said``: the alarm."""
 
     time: str
     kind: Kind
     what: str = ""
     text: str = ""
+    said: Sentence | None = None
+
+
+_DECODER = msgspec.json.Decoder(Event)
 
 
 class EventLog:
@@ -52,7 +58,8 @@ class EventLog:
 
     def add(self, event: Event) -> None:
         """Never raises; a disk that cannot be written is said once."""
-        kept = Event(event.time, event.kind, *(printable(t, _LONGEST) for t in (event.what, event.text)))  # fmt: skip
+        what, text = (printable(t, _LONGEST) for t in (event.what, event.text))
+        kept = Event(event.time, event.kind, what, text, _plain(event.said))
         self._recent.append(kept)
         if event.time[:13] != self._hour:
             self._hour, self._written = event.time[:13], 0
@@ -60,7 +67,7 @@ class EventLog:
         if self._written > _MOST_AN_HOUR:
             return
         try:
-            append_bounded(self._path, f"{json.dumps(asdict(kept))}\n".encode(), MOST_BYTES)
+            append_bounded(self._path, msgspec.json.encode(kept) + b"\n", MOST_BYTES)
             self._storage.back()
         except OSError as error:
             self._storage.lost(error)
@@ -78,8 +85,17 @@ def _read(path: Path) -> Iterator[Event]:
 
 def _event(line: str) -> Event | None:
     try:
-        found = Event(**json.loads(line))
-    except (ValueError, TypeError, RecursionError):
+        return _DECODER.decode(line)
+    except (msgspec.DecodeError, RecursionError):
         return None  # cut by a power failure, or not ours
-    texts = all(isinstance(text, str) for text in asdict(found).values())
-    return found if texts and found.kind in KINDS else None
+
+
+def _plain(said: Sentence | None) -> Sentence | None:
+    """It with nothing in its values that a terminal or a page would obey."""
+    if said is None:
+        return None
+    values = tuple(
+        (name, _plain(v) or v if isinstance(v, Sentence) else printable(v, _LONGEST))
+        for name, v in said.values
+    )
+    return replace(said, values=values)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.domain.intervals import iso, parse_utc
+from gateway.domain.sentences import sentence
 from gateway.errors import GatewayError, JournalBroken, StorageError
 from gateway.store import checkpoint
 from gateway.store.archive import Archive
@@ -146,7 +147,7 @@ class Journal:
             entry, stored = self._entry(row[:4]), row[4]
             digest = chained(digest, entry)
             if entry.seq != last + 1 or digest != stored:
-                raise JournalBroken(f"{self._path}: the chain breaks at row {entry.seq}")
+                raise _chain_breaks(self._path, entry.seq)
             last = entry.seq
         with self._file.transaction():
             self._archive.replace(rows)
@@ -162,7 +163,7 @@ class Journal:
             expected += 1
             digest = chained(digest, entry)
             if entry.seq != expected or digest != (stored or digest):
-                raise JournalBroken(f"{self._path}: the chain breaks at row {expected}")
+                raise _chain_breaks(self._path, expected)
             book.add(entry)
             if entry.seq == self._checkpoint_seq and not _vouched(entry, book):
                 raise JournalBroken(
@@ -250,8 +251,12 @@ class Journal:
     def _check(self, entry: Entry, stored: str | None) -> None:
         digest = chained(self._last_hash, entry)
         if entry.seq != self._last_seq + 1 or digest != (stored or digest):
-            raise JournalBroken(f"{self._path}: the chain breaks at row {entry.seq}")
+            raise _chain_breaks(self._path, entry.seq)
         self._last_seq, self._last_hash = entry.seq, digest
+
+
+def _chain_breaks(path: Path, row: int) -> JournalBroken:
+    return JournalBroken(sentence("journal_broken.chain", file=str(path), row=str(row)))
 
 
 def _vouched(entry: Entry, book: Book) -> bool:

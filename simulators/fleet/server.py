@@ -16,6 +16,7 @@ _FILES = {
     "/": ("fleet.html", "text/html"),
     "/fleet.css": ("fleet.css", "text/css"),
     "/fleet.js": ("fleet.js", "text/javascript"),
+    "/fleet.svg": ("fleet.svg", "image/svg+xml"),
 }
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'",

@@ -68,8 +68,8 @@ class Recorder:
                 self._tariff.import_price(interval, None, bought),
                 self._tariff.export_price(interval, None, sold),
             ),
-            alarms=report.alarms if report else (),
-            notes=self.plans[-1].notes if self.plans else (),
+            alarms=tuple(a.text for a in report.alarms) if report else (),
+            notes=tuple(n.text for n in self.plans[-1].notes) if self.plans else (),
         )
 
 

@@ -8,6 +8,7 @@ from math import isnan
 
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
+from gateway.domain.sentences import Sentence
 from gateway.site.snapshot import join
 from simulators.devices.view import View
 from simulators.physics.home import Home
@@ -51,7 +52,7 @@ class LabSite:
         if equipment.switches_phases:
             self._of_boxes.add(Control.CHARGE_PHASES)
         self.asked = Setpoints()
-        self.alarms: tuple[str, ...] = ()
+        self.alarms: tuple[Sentence, ...] = ()
 
     def observe(self) -> Snapshot:
         """The home now, joined from readings as those of devices are."""
@@ -64,7 +65,8 @@ class LabSite:
         return join(self._home.now, states, controls=controls)
 
     def keeps_export(self) -> bool:
-        return self._equipment.keeps_export
+        """As the guard's site has it: a second inverter, which does not, would go on feeding in."""
+        return self._equipment.keeps_export and not self._equipment.roof
 
     def take_polls(self) -> tuple[Poll, ...]:
         return ()

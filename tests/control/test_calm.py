@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.control import battery_decision
-from gateway.control.damping import FORGET_S, Damping, Target
+from gateway.control.damping import FORGET_S, TURNS_AFTER_S, Damping, Target, steady
 from gateway.control.decide import decide
 from gateway.control.inputs import ControlMemory
 from gateway.domain.control import Reason
@@ -34,7 +34,7 @@ def damping(regret: float = 0.0) -> Damping:
 def waited_s(lost_per_h: float) -> float:
     """How long a change waits that is worth so much."""
     now, seconds = damping(), 0.0
-    while (now := now.after(GIVES, REST, lost_per_h)).too_soon and seconds < 7_200:
+    while seconds < 7_200 and (now := now.after(GIVES, REST, lost_per_h)).too_soon(GIVES, REST):
         seconds += 2.0
     return seconds
 
@@ -45,13 +45,25 @@ def test_a_change_waits_until_waiting_has_cost_as_much() -> None:
     assert waited_s(0.0) == 7_200, "what is worth nothing never comes"
 
 
+def test_the_same_prices_do_not_turn_a_battery_round_within_minutes() -> None:
+    """Both earn, and it charges: what the other would earn more is no reason until it has done so for a while."""
+    takes = Target(-3_000, Reason.PRICE_CHARGE)
+    early = replace(damping(), stayed_s=60.0).after(GIVES, takes, 5.0)
+    assert steady(GIVES, takes, early) == takes
+    assert steady(GIVES, takes, replace(early, stayed_s=TURNS_AFTER_S)) == GIVES
+    new_prices = replace(damping(), stayed_s=60.0).after(GIVES, takes, 5.0, lasts_h=0.25)
+    assert steady(GIVES, takes, new_prices) == GIVES, (
+        "a price that has just changed waits for nobody"
+    )
+
+
 def test_what_is_soon_taken_back_is_never_made() -> None:
     """A cloud a minute, worth 2 ct an hour: staying is forgotten in between."""
     now = damping()
     for minute in range(120):
         for _ in range(30):
             now = now.after(GIVES if minute % 4 == 0 else REST, REST, 0.02)
-            assert now.too_soon
+            assert now.too_soon(GIVES, REST)
     assert FORGET_S > 60
 
 
@@ -63,7 +75,7 @@ def test_it_never_loses_more_than_the_cost_before_it_changes(
     now, lost = damping(), 0.0
     for other, per_h in moments:
         now = now.after(GIVES if other else REST, REST, per_h)
-        if other and not now.too_soon:
+        if other and not now.too_soon(GIVES, REST):
             now, lost = replace(now, regret=0.0), 0.0
         elif other:
             lost += per_h * 2.0 / 3_600

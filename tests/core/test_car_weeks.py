@@ -24,6 +24,7 @@ from gateway.clock import SimClock
 from gateway.config.settings import Settings
 from gateway.domain.control import ChargerAssumptions, Setpoints
 from gateway.domain.readings import BatteryState, ChargerState, Poll, Snapshot
+from gateway.domain.sentences import Sentence
 from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
 from tests.core.over_physics import OverPhysics
 
@@ -71,7 +72,7 @@ class Home:
     state: State = field(default_factory=lambda: State(6_000.0, car_stored_wh=3_000.0))
     commands: Commands = field(default_factory=lambda: Commands(charge_current_a=0.0))
     physics: House = field(default_factory=House)
-    alarms: tuple[str, ...] = ()
+    alarms: tuple[Sentence, ...] = ()
     _seen: datetime = START
 
     def load_w(self, time_: datetime) -> float:
@@ -209,7 +210,7 @@ class Week:
         while self.clock.now() < when:
             await self.clock.sleep_until(min(when, self.clock.now() + timedelta(minutes=10)))
             plan, stay = self.agent.keeper.state.plan, self.home.stay
-            if plan and stay and any("cannot be ready" in note for note in plan.notes):
+            if plan and stay and any(note.about == "car_late" for note in plan.notes):
                 stay.announced = True
 
     async def play(self) -> None:

@@ -20,6 +20,7 @@ from gateway.clock import SimClock
 from gateway.config.settings import Settings
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.plan import BatterySpec, Observed
+from gateway.domain.sentences import Sentence
 from gateway.forecasts.variants import BY_NAME, Variant
 from gateway.planner.outlook import KnownPrices
 from gateway.store.settings import SettingsStore
@@ -103,9 +104,9 @@ class Heard:
     """What the trading loop is told."""
 
     def __init__(self) -> None:
-        self.said: list[tuple[str, str]] = []
+        self.said: list[tuple[str, Sentence | None]] = []
 
-    def __call__(self, variant: Variant, note: str) -> None:
+    def __call__(self, variant: Variant, note: Sentence | None) -> None:
         self.said.append((variant.name, note))
 
 
@@ -151,7 +152,7 @@ async def test_what_was_adopted_outlives_a_process_that_fails(
         await trial.tonight()
     assert "they stay as they are" in caplog.text
     assert {name for name, _ in heard.said} == {"plain"}
-    assert heard.said[-1][1] == (
+    assert str(heard.said[-1][1]) == (
         f"forecasts since 2026-11-20: {BY_NAME['plain'].words}, which would have earned 0.12 a day more "
         "over the last 28 days"
     )
@@ -165,5 +166,5 @@ def test_a_choice_that_is_not_understood_is_the_usual_one(tmp_path: Path, text: 
     store, heard = SettingsStore(tmp_path / "settings.sqlite"), Heard()
     store.setting(NAME, text)
     assert of_a_home(store, heard, []).choice == Choice()
-    assert heard.said == [("usual", "")]
+    assert heard.said == [("usual", None)]
     store.close()

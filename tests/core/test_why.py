@@ -12,13 +12,14 @@ from typer.testing import CliRunner
 
 from gateway.agent.state import GatewayState, HomeRules
 from gateway.agent.user_settings import configured
-from gateway.agent.why import DecisionRecord, sentence
+from gateway.agent.why import DecisionRecord, why
 from gateway.cli import make_app
 from gateway.cli.why import span
 from gateway.config.settings import Settings
 from gateway.domain.control import Reason, Setpoints
 from gateway.domain.decisions import Decision
 from gateway.domain.order import StandingSettings
+from gateway.domain.sentences import other
 from gateway.errors import ConfigError
 from gateway.ipc.messages import GuardReport
 from gateway.store.decisions import FILE, DecisionStore
@@ -69,7 +70,7 @@ def home(reason: Reason, battery_w: int | None = 0, **measured: float) -> Gatewa
 def test_the_sentence_has_the_numbers_that_decided(
     reason: Reason, load_w: float, says: tuple[str, ...]
 ) -> None:
-    text = sentence(home(reason, load_w=load_w), NOW, 0)
+    text = why(home(reason, load_w=load_w), NOW, 0).text
     assert all(part in text for part in says), text
     assert "{" not in text
 
@@ -82,7 +83,7 @@ def test_the_two_prices_can_be_compared() -> None:
     assert stored is not None
     assert battery is not None
     asked = (curve.at(stored) / battery.discharge_efficiency + battery.wear_per_mwh) / 1000
-    assert f"kept it will save {asked:.3f} USD" in sentence(state, NOW, 0)
+    assert f"kept it will save {asked:.3f} USD" in why(state, NOW, 0).text
 
 
 @pytest.mark.parametrize(
@@ -99,23 +100,23 @@ def test_an_empty_or_full_battery_has_no_choice(soc_pct: float, load_w: float, s
     battery = replace(report.snapshot.batteries[0], soc_pct=soc_pct)
     seen = replace(report.snapshot, batteries=(battery,), battery_soc_pct=soc_pct)
     state = replace(state, report=replace(report, snapshot=seen))
-    assert sentence(state, NOW, 0).startswith(says)
+    assert why(state, NOW, 0).text.startswith(says)
 
 
 def test_what_was_sold_is_the_reason_for_a_delivery() -> None:
     assert (
-        sentence(home(Reason.DELIVERY, 900), NOW, 270)
+        why(home(Reason.DELIVERY, 900), NOW, 270).text
         == "the battery delivers the 270 Wh sold for 14:30"
     )
     assert (
-        sentence(home(Reason.DELIVERY), NOW, -90)
+        why(home(Reason.DELIVERY), NOW, -90).text
         == "the battery delivers the 90 Wh bought for 14:30"
     )
 
 
 def test_an_unknown_price_leaves_the_bare_rule() -> None:
     state = replace(home(Reason.PRICE_REST), plan=None)
-    assert sentence(state, NOW, 0) == Reason.PRICE_REST.words
+    assert why(state, NOW, 0).text == Reason.PRICE_REST.words
 
 
 def _play(record: DecisionRecord, ticks: list[tuple[datetime, Reason, int | None]]) -> None:
@@ -172,12 +173,12 @@ def test_the_newest_are_kept_whatever_the_clock_said(tmp_path: Path) -> None:
     store = DecisionStore(tmp_path / FILE, most=10)
     minute = timedelta(minutes=1)
     many = [
-        Decision(EVENING + n * minute, EVENING + (n + 1) * minute, Reason.HOLD, f"span {n}")
+        Decision(EVENING + n * minute, EVENING + (n + 1) * minute, Reason.HOLD, other(f"span {n}"))
         for n in range(25)
     ]
     store.add(many)
     kept = store.between(EVENING, EVENING + timedelta(hours=1))
-    assert [d.sentence for d in kept] == [f"span {n}" for n in range(15, 25)]
+    assert [d.sentence.text for d in kept] == [f"span {n}" for n in range(15, 25)]
 
 
 def test_a_moment_as_people_write_it() -> None:
@@ -207,7 +208,7 @@ def test_the_command_says_what_was_decided(tmp_path: Path) -> None:
     assert isinstance(asked.exception, ConfigError)
     assert "nothing is decided yet" in str(asked.exception)
     store = DecisionStore(tmp_path / FILE)
-    store.add([Decision(EVENING, EVENING + timedelta(minutes=9), Reason.HOLD, "is held")])
+    store.add([Decision(EVENING, EVENING + timedelta(minutes=9), Reason.HOLD, other("is held"))])
     store.close()
     said = CliRunner().invoke(app, ["why", "2026-06-15 14:05", "--config", str(config)])
     assert said.stdout == "2026-06-15\n  14:00-14:09  is held\n"

@@ -16,6 +16,7 @@ from gateway.dashboard import page
 from gateway.domain.control import PhaseReason, Reason
 from gateway.domain.decisions import PhaseDecision
 from gateway.domain.readings import ChargerState, Snapshot
+from gateway.domain.sentences import other
 from gateway.publishing import topics
 from gateway.store.decisions import FILE, DecisionStore
 from tests.core.test_why import EVENING, home
@@ -54,7 +55,7 @@ def test_each_switch_is_a_span_with_the_powers_that_decided(tmp_path: Path) -> N
     found = DecisionStore(tmp_path / FILE).phases_between(EVENING, EVENING + 200 * MINUTE)
     assert [(d.phases, d.reason) for d in found] == [(1, LITTLE), (3, MUCH), (3, URGENT)]
     assert [round((d.until - d.since) / MINUTE) for d in found] == [70, 20, 2]
-    assert [d.sentence for d in found] == [
+    assert [d.sentence.text for d in found] == [
         "charges from 1 phase (1.4 to 3.7 kW): its car is to get less than the 4.1 kW that 3 phases take at least",
         "charges from 3 phases: its car is to get more than the 3.7 kW that 1 phase takes at most",
         "charges from 3 phases: its car is to charge as fast as it can",
@@ -107,16 +108,19 @@ def test_the_page_shows_the_phases_of_each_charger_and_why() -> None:
     assert shown.snapshot is not None
     now = shown.time
     spans = [
-        PhaseDecision("charger", now - 60 * MINUTE, now - 9 * MINUTE, 3, MUCH, "charges from 3"),
-        PhaseDecision("charger", now - 9 * MINUTE, now, 1, LITTLE, "charges from 1 phase"),
+        PhaseDecision(
+            "charger", now - 60 * MINUTE, now - 9 * MINUTE, 3, MUCH, other("charges from 3")
+        ),
+        PhaseDecision("charger", now - 9 * MINUTE, now, 1, LITTLE, other("charges from 1 phase")),
     ]
     one = replace(shown, snapshot=with_box(shown.snapshot, 1), phases=spans)
     (box,) = [d for d in page.live(one)["devices"] if d["name"] == "charger"]
-    assert (box["phases"], box["phases_why"]) == (1, "charges from 1 phase")
-    assert page.day(one)["phases"][-1]["sentence"] == "charger charges from 1 phase"
+    assert (box["phases"], box["phases_why"]["text"]) == (1, "charges from 1 phase")
+    last = page.day(one)["phases"][-1]
+    assert (last["charger"], last["sentence"]["text"]) == ("charger", "charges from 1 phase")
     gone = replace(one, snapshot=with_box(shown.snapshot, None))
     (box,) = [d for d in page.live(gone)["devices"] if d["name"] == "charger"]
-    assert (box["phases"], box["phases_why"]) == (None, "")
+    assert (box["phases"], box["phases_why"]) == (None, None)
 
 
 def test_other_software_is_told_too() -> None:
@@ -124,7 +128,7 @@ def test_other_software_is_told_too() -> None:
     assert shown.snapshot is not None
     sent = {m.topic: m.payload for m in topics.site_messages("home", with_box(shown.snapshot, 1))}
     assert sent["home/site/charger_phases"] == b"1"
-    span = PhaseDecision("box", EVENING, EVENING, 1, LITTLE, "charges from 1 phase")
+    span = PhaseDecision("box", EVENING, EVENING, 1, LITTLE, other("charges from 1 phase"))
     said = json.loads(topics.phases_message("home", [span]).payload)
     assert said["chargers"]["box"]["sentence"] == "charges from 1 phase"
     assert said["chargers"]["box"]["phases"] == 1

@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.bill.account import Bill
 from gateway.bill.home import Bills, HomeBill
+from gateway.dashboard.spoken import spoken
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason, Setpoints
@@ -26,6 +27,7 @@ from gateway.domain.plan import (
     ValueCurve,
 )
 from gateway.domain.readings import BatteryState, DeviceState, Quality, Reading, Snapshot
+from gateway.domain.sentences import other, sentence
 from gateway.domain.trade import Metered, Run, Settlement, Side, Tender, Transaction
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import ErrandError
@@ -112,13 +114,17 @@ def decisions() -> list[Decision]:
     noon = MIDNIGHT + timedelta(hours=9)
     return [
         Decision(
-            MIDNIGHT, noon, Reason.SELF_CONSUMPTION, "the battery serves the house: so it was", 0
+            MIDNIGHT,
+            noon,
+            Reason.SELF_CONSUMPTION,
+            sentence("decided.serves", now="0.140 USD", given="0.121 USD"),
+            0,
         ),
         Decision(
             noon,
             NOW,
             Reason.PRICE_CHARGE,
-            "the battery charges: sold now a kWh brings 0.030 USD",
+            sentence("decided.charges", now="0.030 USD", taken="0.071 USD"),
             -2400,
         ),
     ]
@@ -202,6 +208,9 @@ SETTINGS = UserSettings(
 )
 
 
+LATE = sentence("feed_late", name="spot")
+
+
 def view() -> HomeView:
     start = quarter(NOW.replace(minute=30, second=0)).start
     end = MIDNIGHT + timedelta(hours=48)
@@ -210,7 +219,7 @@ def view() -> HomeView:
     offer = OfferCurve(quarter(start + timedelta(minutes=30)), steps)
     plan = Plan(
         NOW, "value", values(start, end), offers=(offer,), schedule=schedule(start, end),
-        notes=("the charger does not answer: the car's wish cannot be planned",),
+        notes=(sentence("car_late", time="2026-06-16 12:00 UTC", least="3000", wanted="9000"),),
     )  # fmt: skip
     return HomeView(
         site="home",
@@ -239,13 +248,11 @@ def view() -> HomeView:
         today_money=41_350_000,
         links={"Broker": True, "Exchange": True},
         settings=SETTINGS,
-        notes=(
-            "the grid meter has said -2710 W for minutes while the home changed: it stands still, and nothing is steered by it until it says something else",
-        ),
+        notes=(sentence("meter_stands_still", power="-2710 W"),),
         answered={"inverter": (720, 720), "meter": (711, 720), "charger": (120, 720)},
         events=(
             Event("2026-06-15T19:20:00Z", "lost", "charger", "192.168.1.30:502: cannot connect"),
-            Event("2026-06-15T14:00:00Z", "alarm", "", "price feed spot is late"),
+            Event("2026-06-15T14:00:00Z", "alarm", "", LATE.text, LATE),
             Event("2026-06-15T12:00:00Z", "started"),
         ),
     )
@@ -329,7 +336,14 @@ class Source:
         body = json.loads(payload)
         self.asked.append((name, body))
         if self.refuse:
-            return {"id": body["id"], "status": "error", "code": "device", "message": self.refuse}
+            said = spoken(other(self.refuse))
+            return {
+                "id": body["id"],
+                "status": "error",
+                "code": "device",
+                "message": self.refuse,
+                "said": said,
+            }
         assert self.now is not None
         changed = self.now.settings.changed(COMMANDS[name].read(body["value"]))
         self.now = replace(self.now, settings=changed)

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 from gateway.agent.answered import Answered
 from gateway.agent.errands import Errands
 from gateway.agent.events import HomeEvents
+from gateway.agent.told import told
 from gateway.cli.status import _lines
 from gateway.dashboard.health import ALARM_ELSE, FAULT_ELSE, health, remedy, todo
-from gateway.dashboard.page import live
 from gateway.dashboard.server import Dashboard
 from gateway.dashboard.what_if_routes import options
 from gateway.devices.proof import Gap, not_steered
 from gateway.domain.control import Control
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading
+from gateway.domain.sentences import other, sentence
 from gateway.errors import ErrandError
 from gateway.modbus.exceptions import HANGS_UP
 from gateway.site.island import IslandWatch
@@ -38,6 +39,8 @@ profile = "sunspec-meter"
 host = "192.168.77.21"
 [mqtt]
 host = "broker.villa-rosa.example"
+[tariff]
+import_price = { kind = "flat", per_kwh = "0.14" }
 """
 
 
@@ -49,17 +52,17 @@ def test_each_alarm_and_fault_has_its_own_advice() -> None:
         "inverter", {Control.BATTERY_POWER: Gap("verify failed on Monday", True)}
     )
     alarms = [
-        "the export limit of 5000 W is not kept: 900 W more for 60 s, whatever is asked of the devices; look at what they do with their limits and at the meter",
+        sentence("limit_not_kept", what="export", limit="5000", more="900", seconds="60"),
         island.alarm,
-        f"inverter: {unproved.text}",
-        "price feed spot is late, it has no price for now: no answer",
-        "the grid operator's import limit (eebus): 4200 W",
-        "the grid operator's import limit (eebus): 4200 W, the fail-safe value, for the operator is not heard any more",
+        replace(unproved.said, who="inverter"),
+        sentence("feed_late.now_why", name="spot", why=other("no answer")),
+        sentence("operator_limit", direction="import", name="eebus", limit="4200 W"),
+        sentence("operator_silent", direction="import", name="eebus", limit="4200 W", why="x"),
     ]
-    advice = [todo(alarm) for alarm in alarms]
+    advice = [todo(alarm) for alarm in alarms if alarm is not None]
     assert len(set(advice)) == len(alarms)
     assert ALARM_ELSE not in advice
-    assert todo("something new") == ALARM_ELSE
+    assert todo(other("something new")) == ALARM_ELSE
     faults = [
         "192.168.1.30:502: cannot connect",
         f"192.168.1.30:502: {HANGS_UP}",
@@ -98,7 +101,10 @@ def test_what_changes_is_an_event_once() -> None:
     lost = replace(there, online=False, fault="no answer within 1 s")
 
     def look(device: DeviceState, up: bool, *alarms: str) -> list[tuple[str, str, str]]:
-        return [(e.kind, e.what, e.text) for e in home.look("t", [device], {"Broker": up}, alarms)]
+        return [
+            (e.kind, e.what, e.text)
+            for e in home.look("t", [device], {"Broker": up}, map(other, alarms))
+        ]
 
     assert look(DeviceState("meter", False), False) == [], "nobody has been asked yet"
     assert look(there, True, "over by 900 W") == [
@@ -169,9 +175,11 @@ async def test_over_http(dashboard: Dashboard, source: Source) -> None:
 
 
 def test_status_says_why_a_device_is_lost() -> None:
-    told = list(_lines(live(view()) | {"bill": None}))
-    assert "  charger: LOST, seen 14:37:10: 192.168.1.30:502: cannot connect" in told
-    assert "  meter: ok, seen 14:37:10" in told
+    known = told(view())
+    assert known is not None
+    lines = list(_lines(known["live"] | {"bill": None}))
+    assert "  charger: LOST, seen 14:37:10: 192.168.1.30:502: cannot connect" in lines
+    assert "  meter: ok, seen 14:37:10" in lines
 
 
 async def test_a_report_is_the_masked_dump_and_one_is_made_at_a_time(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from gateway.dashboard.server import Dashboard
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import OfferCurve
 from gateway.domain.price import PriceSource
+from gateway.domain.sentences import other
+from gateway.languages import translated
 from tests.dashboard.conftest import faults_of, settings
 from tests.dashboard.homes import NOW, Source, bills
 
@@ -34,7 +36,7 @@ async def test_what_the_home_does_now(page: Page) -> None:
     tiles = await page.locator("#tiles > div").all_text_contents()
     assert "One more stored kWh is worth0.071 $/kWh" in tiles
     assert "Account, total$18.34" in tiles
-    await expect(page.locator("#notes")).to_contain_text("the charger does not answer")
+    await expect(page.locator("#notes")).to_contain_text("the car cannot be ready by")
     await expect(page.locator("#clock")).to_have_text("14:37:12")
 
 
@@ -76,7 +78,13 @@ async def test_tables_by_keyboard(page: Page) -> None:
     ],
 )
 async def test_the_page_speaks_the_reader_s_language(
-    browser: Browser, dashboard: Dashboard, locale: str, title: str, money: str, power: str
+    browser: Browser,
+    dashboard: Dashboard,
+    source: Source,
+    locale: str,
+    title: str,
+    money: str,
+    power: str,
 ) -> None:
     """Every text of ours is in the catalogue: what is not is a name, a number, or the gateway's free text."""
     context = await browser.new_context(locale=locale, viewport={"width": 390, "height": 844})
@@ -97,8 +105,11 @@ async def test_the_page_speaks_the_reader_s_language(
         "inverter",
         "meter",
         "spot",
-        "the charger does not answer: the car's wish cannot be planned",
     }
+    source.refuse = "no car is plugged in"
+    await page.locator("#command-charge_now [role=switch]").click()
+    answer = page.locator("#command-charge_now-answer")
+    await expect(answer).to_have_text(translated(locale[:2], source.refuse))
     await page.locator("#language").select_option("en")
     await expect(page.locator("#now-title")).to_have_text("Now")
     await context.close()
@@ -207,7 +218,7 @@ async def test_a_price_that_nobody_has_published_is_a_dash_and_an_estimate(
         bills=bills(),
         import_price_per_kwh=None,
         import_estimate_per_kwh=0.2745,
-        plan=replace(plan, schedule=tuple(guessed), assumed=(said,)),
+        plan=replace(plan, schedule=tuple(guessed), assumed=(other(said),)),
         time=NOW + timedelta(minutes=1),
     )
     tiles = page.locator("#tiles")

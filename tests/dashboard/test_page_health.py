@@ -11,6 +11,7 @@ from playwright.async_api import Page, expect
 from gateway.domain.control import PhaseReason
 from gateway.domain.decisions import PhaseDecision
 from gateway.domain.readings import ChargerState
+from gateway.domain.sentences import sentence
 from tests.dashboard.homes import NOW, Source
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -20,7 +21,9 @@ async def test_a_charger_shows_its_phases_and_why(page: Page, source: Source) ->
     assert source.now is not None
     assert source.now.snapshot is not None
     box = ChargerState("charger", 1380.0, True, phases=1)
-    since, why = source.now.time - timedelta(minutes=9), "charges from 1 phase: so"
+    since = source.now.time - timedelta(minutes=9)
+    one = sentence("range", least="1.4", most="3.7 kW")
+    why = sentence("phases.little", one=one, least="4.1 kW", all="3")
     span = PhaseDecision("charger", since, source.now.time, 1, PhaseReason.LITTLE, why)
     snapshot = replace(source.now.snapshot, chargers=(box,))
     source.now = replace(source.now, snapshot=snapshot, phases=(span,))

@@ -11,14 +11,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def test_why_the_battery_did_it_stands_below_the_chart(page: Page) -> None:
-    await expect(page.locator("#why")).to_contain_text("the battery charges: sold now a kWh brings")
+    await expect(page.locator("#why")).to_contain_text("the battery charges: a kWh would bring")
     canvas = page.locator("#chart-power .u-over")
     box = await canvas.bounding_box()
     assert box is not None
     await page.mouse.move(box["x"] + box["width"] * 3 / 48, box["y"] + 20)  # three in the morning
-    await expect(page.locator("#why")).to_contain_text("serves the house: so it was")
+    await expect(page.locator("#why")).to_contain_text("serves the house: a kWh saves")
     await page.mouse.move(2, 2)
-    await expect(page.locator("#why")).to_contain_text("sold now a kWh brings")
+    await expect(page.locator("#why")).to_contain_text("a kWh would bring 0.030 USD")
     await page.locator("summary", has_text="Why: every decision").click()
     rows = page.locator("#why-table tbody tr")
     await expect(rows).to_have_count(2)

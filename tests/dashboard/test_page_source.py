@@ -27,6 +27,7 @@ from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep
 from gateway.domain.price import PriceSource
 from gateway.domain.readings import DeviceState, Snapshot
+from gateway.domain.sentences import other
 from gateway.domain.trade import Side, Tender
 from gateway.ipc.messages import GuardReport
 from gateway.publishing.mqtt import Publisher
@@ -121,7 +122,9 @@ async def test_without_an_exchange_no_market_is_drawn_and_an_unknown_price_is_no
     plan = view().plan
     assert plan is not None
     guessed = tuple(replace(c, import_source=PriceSource.YESTERDAY) for c in plan.schedule)
-    bench.write_plan(replace(plan, schedule=guessed, assumed=("import price is not published",)))
+    bench.write_plan(
+        replace(plan, schedule=guessed, assumed=(other("import price is not published"),))
+    )
     bench.report(snapshot())
     seen = bench.source.latest()
     assert seen is not None
@@ -130,7 +133,7 @@ async def test_without_an_exchange_no_market_is_drawn_and_an_unknown_price_is_no
     assert live["prices"]["import_estimate"] == 0.14
     assert live["prices"]["export"] == 0.08
     assert live["prices"]["market"] is None
-    assert "import price is not published" in live["notes"]
+    assert "import price is not published" in [note["text"] for note in live["notes"]]
     assert live["bill"] is None, "nothing is metered yet"
     assert day["exchange"] is False
     assert set(day["plan"]["market_price_per_kwh"]) == {None}
@@ -266,8 +269,8 @@ async def test_a_pause_of_trading_is_said_until_it_is_over(tmp_path: Path) -> No
     bench.report(snapshot())
     pause(NOW + timedelta(hours=1))
     assert bench.keeper.state.paused
-    [said] = [a for a in bench.keeper.state.all_alarms if a.startswith("trading pauses until")]
-    assert iso(NOW + timedelta(hours=1)) in said
+    [said] = [a for a in bench.keeper.state.all_alarms if a.about == "trading_paused"]
+    assert iso(NOW + timedelta(hours=1)) in said.text
     bench.report(replace(snapshot(), time=NOW + timedelta(hours=1)))
     assert not bench.keeper.state.paused
     assert bench.keeper.state.all_alarms == ()

@@ -31,7 +31,7 @@ async def test_json_and_metrics(dashboard: Dashboard) -> None:
         live = await (await client.get(url(dashboard, "/api/live"))).json()
         assert live["power"]["grid_w"] == -2710
         assert live["devices"][2] | {"readings": []} == {
-            "name": "charger", "model": "", "online": False, "asleep": False, "seen": "2026-06-15T19:37:10Z", "bad": [], "phases": None, "phases_why": "", "heat_why": "",
+            "name": "charger", "model": "", "online": False, "asleep": False, "seen": "2026-06-15T19:37:10Z", "bad": [], "phases": None, "phases_why": None, "heat_why": "",
             "fault": "192.168.1.30:502: cannot connect", "readings": [],
         }  # fmt: skip
         assert live["devices"][2]["readings"][0]["value"] is None

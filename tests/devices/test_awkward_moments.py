@@ -63,7 +63,7 @@ async def test_what_another_controller_holds_is_not_called_neutral(
         assert "another controller" in report.problems[0]
         (note,) = one.notes
         assert note.alarm, "a person should know"
-        assert "another controller steers its battery too" in note.text
+        assert "another controller steers its battery too" in note.said.text
         clock.seconds += 901
         assert one.notes == (), "then it is tried again"
         await one.close()

@@ -24,6 +24,7 @@ from gateway.domain.control import Reason
 from gateway.domain.decisions import Decision
 from gateway.domain.flows import Flow
 from gateway.domain.intervals import QUARTER, quarter
+from gateway.domain.sentences import other
 from gateway.domain.trade import Metered
 from gateway.errors import ConfigError, StorageError
 from gateway.guard.intents import GuardFile
@@ -86,7 +87,7 @@ def _decided(folder: Path) -> set[int]:
 
 def _decision(store: DecisionStore, n: int) -> None:
     since = T0 + n * QUARTER
-    store.add([Decision(since, since + QUARTER, Reason.RESERVE, "why", n)])
+    store.add([Decision(since, since + QUARTER, Reason.RESERVE, other("why"), n)])
 
 
 def _set(folder: Path) -> set[int]:

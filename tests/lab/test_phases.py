@@ -124,7 +124,7 @@ async def test_the_same_over_modbus(tmp_path: Path) -> None:
         at("07:00"), at("08:00")
     )
     assert (told.charger, told.phases, told.reason) == ("box", 1, PhaseReason.LITTLE)
-    assert told.sentence.startswith(
+    assert told.sentence.text.startswith(
         "charges from 1 phase (1.4 to 3.7 kW): its car is to get less than the 4.1 kW"
     )
     assert told.until - told.since > timedelta(minutes=10)

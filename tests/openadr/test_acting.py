@@ -96,6 +96,21 @@ def test_what_an_announced_limit_leaves_of_a_quarter_hour() -> None:
     assert most(0, "EXPORT_CAPACITY_LIMIT") is None
 
 
+def test_levels_are_the_limits_that_their_owner_has_set() -> None:
+    raw = event("peak", "SIMPLE", [1, 2, 3, 0], "2026-06-01T12:00:00Z")
+    held, refused = usable([read(raw)], NOON, "", (5_000, 1_500.5))
+    assert refused == []
+    hours = [import_w(held, NOON + h * HOUR) for h in range(5)]
+    assert hours == [5_000, 1_500.5, 1_500.5, None, None]
+    assert most_wh(held, "IMPORT_CAPACITY_LIMIT", quarter(NOON + HOUR)) == 1_500.5 / 4
+    assert usable([read(raw)], NOON, "") == ([], []), "unless he has said nothing"
+    for level in (4, -1, 1.5):
+        odd = event("odd", "SIMPLE", [level], "2026-06-01T12:00:00Z")
+        held, refused = usable([read(odd)], NOON, "", (5_000,))
+        assert held == []
+        assert f"SIMPLE level {level:g}" in refused[0]
+
+
 def test_a_limit_without_end_lapses_a_day_after_its_server_fell_silent() -> None:
     held = found(limit("a", 4, "0001-01-01T00:00:00Z", "P9999Y"))
     (command,) = (c for c in limits(held, NOON, NOON) if c.direction == "import")

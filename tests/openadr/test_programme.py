@@ -62,7 +62,7 @@ class Home:
 
     @property
     def alarms(self) -> str:
-        return " ".join(self.keeper.state.all_alarms)
+        return " ".join(a.text for a in self.keeper.state.all_alarms)
 
     @property
     def refused(self) -> str:
@@ -117,6 +117,16 @@ def at_home(
 
 def limit(name: str = "evening", kw: float = 3, **more: Any) -> dict[str, Any]:
     return event(name, "IMPORT_CAPACITY_LIMIT", [kw], AT_NOON, **more)
+
+
+def test_a_level_is_the_limit_that_was_set_for_it(tmp_path: Path) -> None:
+    async def play(home: Home) -> None:
+        home.vtn.events = [event("peak", "SIMPLE", [2, 0], AT_NOON, "PT30M")]
+        assert import_w(await home.look(1)) == 2_500
+        assert import_w(await home.look(35)) is None
+        assert home.alarms == ""
+
+    at_home(tmp_path, play, simple_import_w=[5_000, 2_500, 0])
 
 
 def test_a_limit_comes_holds_and_ends(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_a_car_does_not_wait_for_the_export_price() -> None:
     plan = planned(now, known, Home(None, cars=(car,)))
     before = sum(c.car_wh for c in plan.schedule if c.interval.start < at(15, 0))
     assert before == pytest.approx(20_000, rel=0.02), "in the hours that are known to be cheap"
-    assert assumptions(plan.schedule, BERLIN)[0].startswith("import price from Thu 00:00")
+    assert assumptions(plan.schedule, BERLIN)[0].text.startswith("import price from Thu 00:00")
 
 
 def test_without_a_feed_for_a_day_the_battery_is_kept_for_the_peak() -> None:
@@ -144,4 +144,4 @@ def test_with_no_price_ever_seen_the_home_just_lives_on_its_sun() -> None:
     plan = planned(at(14, 15), {}, Home(BATTERY, stored_wh=3_500, resellable_wh=3_500))
     assert {c.import_source for c in plan.schedule} == {PriceSource.TYPICAL}
     assert all(c.grid_wh <= c.load_wh + 1 for c in plan.schedule), "no grid energy is stored for it"
-    assert "what is usual" in assumptions(plan.schedule, BERLIN)[0]
+    assert "what is usual" in assumptions(plan.schedule, BERLIN)[0].text

@@ -81,7 +81,11 @@ def test_wholesale_passes_negative_prices_through() -> None:
 
 
 def test_published_price_and_night_window() -> None:
-    tariff = rules(export_price={"kind": "published"}, flat_night={"from": "22:00", "to": "06:00"})
+    tariff = rules(
+        import_price={"kind": "flat", "per_kwh": "0.14"},
+        export_price={"kind": "published"},
+        flat_night={"from": "22:00", "to": "06:00"},
+    )
     assert tariff.export_price(local(1, 3), market=30.0, published=25.0) == 25.0
     assert tariff.export_price(local(1, 3), market=30.0) is None, "the market's is another price"
     assert tariff.import_price(local(1, 23)) == 0.0

@@ -20,19 +20,19 @@ def past(hours: int, pv_wh: float | None = 100.0) -> list[Observed]:
 def test_until_a_day_was_measured_both_are_guesses() -> None:
     for hours in (0, 23):
         house, sun = guesses(past(hours), UNKNOWN_HOME, has_panels=True)
-        assert "3,084 kWh a year (household.yearly_kwh" in house
-        assert "5 kW of panels (household.panels_w" in sun
+        assert "3,084 kWh a year (household.yearly_kwh" in house.text
+        assert "5 kW of panels (household.panels_w" in sun.text
     assert guesses(past(24), UNKNOWN_HOME, has_panels=True) == ()
 
 
 def test_what_the_owner_said_is_named() -> None:
     house, sun = guesses([], STATED, has_panels=True)
-    assert house.endswith("your own figure until a day was measured: 4,000 kWh a year")
-    assert sun.endswith("9.8 kW of panels")
+    assert house.text.endswith("your own figure until a day was measured: 4,000 kWh a year")
+    assert sun.text.endswith("9.8 kW of panels")
 
 
 def test_no_panels_no_word_of_them() -> None:
     [house] = guesses([], UNKNOWN_HOME, has_panels=False)
-    assert "kWh a year" in house
+    assert "kWh a year" in house.text
     [sun] = guesses(past(30, None), UNKNOWN_HOME, has_panels=True)
-    assert "panels" in sun
+    assert "panels" in sun.text

@@ -44,17 +44,23 @@ def problem(net: np.ndarray, buy: np.ndarray, sell: np.ndarray, points: int = 64
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_known_prices_give_what_the_linear_programme_gives(case: Case, seed: int) -> None:
-    series = made_series(2, seed)
+@pytest.mark.parametrize("limit_w", [None, 0.0, 1_000.0])
+def test_known_prices_give_what_the_linear_programme_gives(
+    case: Case, seed: int, limit_w: float | None
+) -> None:
+    """Also where sun is lost that may not leave: what room the battery keeps for it is worth more than a sale."""
+    series, case = made_series(2, seed), replace(case, export_limit_w=limit_w)
     buy, sell = retail_prices(series, case)
     net = series.load - series.pv
     grid = energy_grid(SPEC, 200)
-    asked = problem(net, buy, sell, 200)
+    asked = replace(problem(net, buy, sell, 200), export_limit_w=limit_w)
+    least_wh = -np.inf if limit_w is None else -limit_w * 0.25
     ends = marginal_values(asked, SPEC, grid, np.ones((len(net), 1)), 0).expected
     stored, cash = case.start_wh, 0.0
     for t, integral in enumerate(ValueIntegral.of_rows(grid, ends)):
-        x = best_discharge(integral, stored, DispatchInterval(0.25, net[t], buy[t], sell[t]), SPEC)
-        left = net[t] - x
+        step = DispatchInterval(0.25, net[t], buy[t], sell[t], limit_w)
+        x = best_discharge(integral, stored, step, SPEC)
+        left = max(net[t] - x, least_wh)
         cash -= (left * (buy[t] if left > 0 else sell[t]) + SPEC.wear_per_mwh * max(x, 0)) / 1e6
         stored = after_interval(stored, x, 0.25, SPEC)
     best = perfect_foresight(series, case).total

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from gateway.backtest.past import own_past
 from gateway.cli import make_app
 from gateway.config.tariff import Tariff
-from gateway.domain.intervals import quarters
+from gateway.domain.intervals import Interval, quarters
 from gateway.domain.plan import Observed
 from gateway.errors import ConfigError
 from gateway.forecasts.history import DAY
@@ -156,3 +156,40 @@ def test_what_cannot_be_asked(home: Path, words: list[str], said: str) -> None:
     )
     assert isinstance(run.exception, ConfigError)
     assert said in str(run.exception)
+
+
+def test_the_days_before_are_learnt_from_and_not_judged(tmp_path: Path) -> None:
+    """A home of twelve days, of which the last three are asked for: it is known by then, and costs no more than a new one."""
+    days = list(quarters(START, START + timedelta(days=12)))
+
+    def config(name: str, known: list[Interval]) -> Path:
+        folder = tmp_path / name
+        folder.mkdir()
+        history = History(folder / "history.sqlite")
+        for interval in known:
+            sunny = 8 <= interval.start.hour < 16
+            history.add_quarter(Observed(interval, 100.0, 600.0 if sunny else 0.0))
+        history.close()
+        file = folder / "gateway.toml"
+        file.write_text(HOME.format(folder=folder))
+        return file
+
+    # A gap in what is only learnt from is nobody's concern.
+    old = ask(config("old", days[:30] + days[40:]), "--last", "3", "--battery-kwh", "10")
+    new = ask(config("new", days[-3 * DAY :]), "--last", "3", "--battery-kwh", "10")
+    for key in ("quarters", "filled", "first", "end"):
+        assert old[key] == new[key]
+    for when in ("now", "then"):
+        assert old[when]["self_consumption"] == new[when]["self_consumption"]
+        assert old[when]["gateway"]["bill"] <= new[when]["gateway"]["bill"] + 0.005
+        assert old[when]["gateway"]["bill"] <= old[when]["self_consumption"]["bill"] + 0.005
+
+
+def test_the_wear_stands_beside_the_bills(home: Path) -> None:
+    words = ["backtest", "--history", "--config", str(home), "--battery-kwh", "10"]
+    run = CliRunner().invoke(make_app("gateway.cli", ""), words)
+    told = ask(home, "--battery-kwh", "10")
+    row = next(line for line in run.output.splitlines() if line.strip().startswith("wear "))
+    assert [float(x) for x in row.split()[1:3]] == [
+        told[when]["gateway"]["wear"] for when in ("now", "then")
+    ]

@@ -17,6 +17,7 @@ from gateway.config.settings import Settings
 from gateway.domain.control import Setpoints
 from gateway.domain.order import StandingSettings
 from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
+from gateway.domain.sentences import other
 from gateway.ipc.messages import GuardReport
 from gateway.publishing.changes import Changes, moved
 from simulators.broker import BrokerHandle
@@ -116,7 +117,7 @@ def test_what_is_told_at_once(before: dict[str, Any], now: dict[str, Any], at_on
 def test_a_loss_and_a_note_are_told_at_once() -> None:
     fine = state(grid_power_w=5.0)
     assert told(fine, replace(fine, online=False))
-    assert told(fine, replace(fine, notes=("withheld",)))
+    assert told(fine, replace(fine, notes=(other("withheld"),)))
     assert not told(fine, fine)
 
 

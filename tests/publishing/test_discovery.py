@@ -19,6 +19,7 @@ from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Setpoints
 from gateway.domain.metrics import METRICS
 from gateway.domain.readings import Quality
+from gateway.domain.sentences import other
 from gateway.domain.user_settings import SETTINGS, UserSettings
 from gateway.publishing import topics
 from gateway.publishing.commands import Command, parse_command
@@ -143,7 +144,7 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
     sent += topics.market_messages("energy/home", MarketState(NOON, "USD"))
     sent += topics.settings_messages("energy/home", UserSettings())
     sent.append(topics.info("energy/home", "1", ()))
-    sent.append(topics.alarms_message("energy/home", ["the meter is frozen"]))
+    sent.append(topics.alarms_message("energy/home", [other("the meter is frozen")]))
     sent.append(topics.decision_message("energy/home", None))
     sent.append(setpoints_message("energy/home", Setpoints()))
     sent += outlook_messages("energy/home", None, NOON, "UTC", "USD", None)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.metrics import METRICS
+from gateway.domain.sentences import other
 from gateway.domain.user_settings import UserSettings
 from gateway.publishing import topics
 from gateway.publishing.reference import document
@@ -27,7 +28,7 @@ def everything() -> list[Message]:
         *topics.site_messages("b", snapshot()),
         *topics.market_messages("b", MarketState(NOON, "USD")),
         *topics.settings_messages("b", UserSettings()),
-        topics.alarms_message("b", ["x"]),
+        topics.alarms_message("b", [other("x")]),
         topics.event_message("b", "command_refused", {}),
         topics.ledger_message("b", Entry(1, NOON, "note", {})),
         *(topics.result_message("b", name, {}) for name in COMMANDS),

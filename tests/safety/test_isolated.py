@@ -43,8 +43,8 @@ class Plain:
     def lets_go_after_s(self, control: Control) -> float | None:
         return None
 
-    async def steered_by_another(self) -> str:
-        return ""
+    async def steered_by_another(self) -> None:
+        return None
 
     async def close(self) -> None:
         """Holds nothing open."""

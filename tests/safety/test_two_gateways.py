@@ -166,7 +166,7 @@ async def watched(*looks: tuple[float, dict[Control, dict[int, int]]]) -> list[s
     async def play() -> None:
         for later_s, seen in looks:
             await clock.sleep(later_s)
-            said.append(other.look(seen))
+            said.append(str(other.look(seen) or ""))
 
     async with asyncio.TaskGroup() as group:
         clock.spawn(group, play(), "play")

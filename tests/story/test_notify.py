@@ -15,6 +15,7 @@ from gateway.agent.compose import Agent
 from gateway.agent.notices import Kind, Notice
 from gateway.clock import WallClock
 from gateway.config.load import load_settings
+from gateway.domain.sentences import other
 from gateway.errors import ConfigError
 from tests.waiting import HANG_S, eventually
 
@@ -62,11 +63,13 @@ async def test_a_message_arrives_and_a_service_that_is_away_is_said_once(
         notifier = home._notifier
         assert notifier is not None
         async with asyncio.timeout(HANG_S):
-            await notifier._send(Notice(Kind.LIMIT, "the import limit of 4200 W is not kept"))
+            await notifier._send(
+                Notice(Kind.LIMIT, other("the import limit of 4200 W is not kept"))
+            )
             await eventually(lambda: bool(came))
             broken = True
-            await notifier._send(Notice(Kind.ALARM, "one"))
-            await notifier._send(Notice(Kind.ALARM, "two"))
+            await notifier._send(Notice(Kind.ALARM, other("one")))
+            await notifier._send(Notice(Kind.ALARM, other("two")))
     finally:
         await home.close()
         await runner.cleanup()

@@ -84,7 +84,7 @@ async def test_a_running_gateway_says_what_it_sees_and_plans(tmp_path: Path) -> 
     assert found["configuration"]["tariff"]["currency"] == "EUR"
     assert found["configuration"]["site"]["latitude"] == 53
     assert not found["faults"]
-    for private in ("villa-rose", "52.5", "13.37", str(tmp_path)):
+    for private in ("villa-rose", "52.5163", "13.3777", str(tmp_path)):
         assert private not in dumped, private
     assert not (folder / "state" / "agent.sock").exists()
 

@@ -5,15 +5,16 @@ import { drawCommands, followPlan } from "./commands.js";
 import { drawFlow } from "./flow.js";
 import { followHealth } from "./health.js";
 import { followPast, startPast } from "./past.js";
-import { node, say, show, energy, power, price, clock, dayTime } from "./text.js";
+import { node, say, show, energy, power, price, clock, dayTime, hour } from "./text.js";
 import { startWhatIf } from "./what-if.js";
-import { amount, chooseLanguage, locale, number, symbol, t, translatePage } from "./words.js";
+import { amount, chooseLanguage, homeZone, number, symbol, t, translatePage } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const QUIET_MS = 10_000; // after this long without news the numbers are marked as old
 let lastNews = 0;
 
 function drawLive(live) {
+  homeZone(live.time_zone);
   say(byId("site"), live.site);
   document.title = `${live.site} – ${t("Energy gateway")}`;
   say(byId("clock"), clock(live.time, live.time_zone));
@@ -36,6 +37,7 @@ const NAMES = { pv_w: "Solar", load_w: "Home", grid_w: "Grid, import positive", 
 
 function story(live) {
   const { grid_w: grid, battery_w: battery } = live.power;
+  if (!live.devices.length) return "Nothing is measured yet.";
   if (grid === null) return "The grid meter does not answer; the gateway stays on the safe side.";
   const parts = [];
   parts.push(grid < -50 ? t("Exporting {power}", { power: power(-grid) }) : grid > 50 ? t("Importing {power}", { power: power(grid) }) : t("In balance with the grid"));
@@ -56,18 +58,20 @@ function drawTiles(live) {
   const bill = (found) => [paid(found.total),
     ...(found.unpriced_wh >= 50 ? [node("small", {}, t(" without {energy} of unknown price", { energy: `${number(found.unpriced_wh / 1000, 1)} kWh` }))] : []),
     ...(found.programme_unknown ? [node("small", {}, t(" without what the programme still owes"))] : [])];
+  const stored = (cls) => live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), cls)];
+  // Money first: what today costs, once something is metered.
   show(byId("tiles"), [
-    ...(live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), "key")]),
-    tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
-    tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
-    ...(live.bill === null ? [] : [
-      tile("Bill today", bill(live.bill.today)),
+    ...(live.bill === null ? stored("key") : [
+      tile("Bill today", bill(live.bill.today), "key"),
       tile("Bill this month", bill(live.bill.month)),
       tile("Saved this month", paid(live.bill.month.saved)),
       tile("Without the gateway", paid(live.bill.month.without_gateway)),
       tile("Without the battery", paid(live.bill.month.without_battery)),
       tile("Without the sun", paid(live.bill.month.without_sun)),
     ]),
+    tile("Buying costs", known(live.prices.import, live.prices.import_estimate)),
+    tile("Selling earns", known(live.prices.export, live.prices.export_estimate)),
+    ...(live.bill === null ? [] : stored("")),
     ...(live.trading === null ? [] : [
       tile("Market expects", perKwh(live.prices.market)),
       tile("Sold for this quarter-hour", energy(live.position_wh)),
@@ -80,7 +84,7 @@ function drawTiles(live) {
 }
 
 function drawDevices(live) {
-  show(byId("devices"), live.devices.map((device) => {
+  show(byId("devices"), !live.devices.length ? [node("p", { class: "hint" }, "No devices yet.")] : live.devices.map((device) => {
     const bad = device.bad.length;
     const state = device.asleep ? "sleeps in the dark" : !device.online ? "does not answer" : bad ? t(bad > 1 ? "answers, {count} bad readings" : "answers, {count} bad reading", { count: bad }) : "answers";
     const look = !device.online ? "dot off" : bad ? "dot some" : "dot";
@@ -91,7 +95,7 @@ function drawDevices(live) {
     const rows = device.readings.map((r) => node("tr", {}, node("td", {}, r.title),
       node("td", {}, r.value === null ? r.quality : typeof r.value === "number" ? `${number(r.value, 2, 0)} ${r.unit}` : r.value)));
     const model = device.model ? [node("p", { class: "hint" }, document.createTextNode(device.model))] : [];
-    if (device.phases_why) model.push(node("p", { class: "hint" }, document.createTextNode(`${device.name} ${device.phases_why}`)));
+    if (device.phases_why) model.push(node("p", { class: "hint" }, document.createTextNode(`${device.name} ${t(device.phases_why)}`)));
     if (device.heat_why) model.push(node("p", { class: "hint" }, device.heat_why));
     const box = node("details", { class: "device" }, head, ...model, node("table", {},
       node("thead", {}, node("tr", {}, node("th", { scope: "col" }, "Reading"), node("th", { scope: "col" }, "Value"))),
@@ -119,8 +123,8 @@ function drawTables(day) {
     [per("Price"), (r) => price(r.price_per_kwh)], ["Money", (r) => paid(r.money)]], day.fills, "Nothing traded yet.");
   table("deliveries", [["Delivery", when], ["Sold", (r) => energy(r.sold_wh)], ["Metered", (r) => energy(r.metered_wh)],
     ["Reading", (r) => r.quality], ["Settled", (r) => r.money === null ? "not yet" : paid(r.money)]], day.deliveries, "Nothing delivered yet.");
-  const hour = (s) => new Date(s * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  table("why-table", [["From", (r) => hour(r.since)], ["To", (r) => hour(r.until)], ["Why", (r) => r.sentence]],
+  const time = (s) => hour(s, day.time_zone);
+  table("why-table", [["From", (r) => time(r.since)], ["To", (r) => time(r.until)], ["Why", (r) => r.charger ? document.createTextNode(`${r.charger} ${t(r.sentence)}`) : r.sentence]],
     [...day.decisions, ...day.phases].sort((a, b) => b.since - a.since), "Nothing was decided yet today.");
   const hours = day.plan.time.map((t, i) => ({ t, i })).filter(({ t }) => t % 3600 === 0);
   const at = (name) => ({ i }) => day.plan[name][i];
@@ -197,8 +201,7 @@ let why = () => {};
 function reasonAt(day, at) {
   const found = day.decisions.findLast((d) => d.since <= at);
   if (!found || at > Math.max(found.until, found === day.decisions.at(-1) ? day.now : 0)) return "";
-  const time = new Date(Math.min(at, found.until) * 1000).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", timeZone: day.time_zone });
-  return `${time}: ${t(found.sentence)}.`;
+  return `${hour(Math.min(at, found.until), day.time_zone)}: ${t(found.sentence)}.`;
 }
 
 async function closed() {

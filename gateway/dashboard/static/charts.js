@@ -1,7 +1,7 @@
 // Charts: measured and planned on one axis of time; the offer over the price.
 /* global uPlot */
-import { dateNames, number, symbol, t } from "./words.js";
-const fmtDate = (template) => uPlot.fmtDate(template, dateNames());
+import { DAY, dayTime, hour, moment } from "./text.js";
+import { locale, number, symbol, t } from "./words.js";
 const charts = new Map(); // place -> { chart, like, held }: the chart, what it is made for, and its data
 const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 const DASH = [6, 5];
@@ -100,12 +100,23 @@ function draw(place, frame, options, data) {
     return;
   }
   known?.chart.destroy();
-  const chart = new uPlot({ width, fmtDate, legend: { live: width > 700 }, ...options }, data, place);
+  const chart = new uPlot({ width, legend: { live: width > 700 }, ...options }, data, place);
   charts.set(place, { chart, like, held, all: frame.all });
 }
 
-const DAY = "\n{WWW} {D}"; // below the hour, where a day begins
-const HOURS = [[3600, "{HH}:{mm}", DAY, null, DAY, null, null, null, 1]];
+// Hours as the reader's locale writes them, and below the first of each day which day it is.
+const { hour12 } = new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions();
+const hours = (zone) => (_, splits) => {
+  const whole = hour12 && splits.every((at) => at % 3600 === 0);
+  let before = "";
+  return splits.map((at) => {
+    const day = moment(at, zone, DAY), isNew = day !== before;
+    before = day;
+    return (whole ? moment(at, zone, { hour: "numeric" }) : hour(at, zone)) + (isNew ? `\n${day}` : "");
+  });
+};
+const days = (zone, how) => (_, splits) => splits.map((at) => moment(at, zone, how));
+const legend = (zone, how) => (_, at) => at === null || at === undefined ? "–" : how ? moment(at, zone, how) : dayTime(at, zone);
 
 export function drawDay(powerPlace, pricePlace, day, tell) {
   last = { ...last, powerPlace, pricePlace, day, tell };
@@ -116,19 +127,19 @@ export function drawDay(powerPlace, pricePlace, day, tell) {
     tzDate, cursor: { sync: { key: "day" }, drag: { x: true, y: false } }, plugins: [nowLine(), together], height: 270,
   };
   const x = { time: true, range: [day.start, day.end] };
-  const time = axis("x", "", { values: HOURS, size: 44, label: undefined });
+  const time = axis("x", "", { values: hours(day.time_zone), space: 60, size: 44, label: undefined });
   const prices = PRICES.filter(([name]) => day.exchange || name !== "market_price_per_kwh");
   const shown = POWERS.filter(([name]) => !day.absent.includes(name));
   const powers = shown.map(([name]) => name);
   draw(powerPlace, frame, { ...common, plugins: [...common.plugins, reasons(), pointed(tell)],
     scales: { x, kW: {}, "%": { range: [0, 100] } },
     axes: [time, axis("kW", "kW", { values: (_, v) => v.map((w) => number(w / 1000, 1, 0)) }), axis("%", "charge %", { side: 1, grid: { show: false } })],
-    series: [{ label: t("Time"), value: "{WWW} {HH}:{mm}" }, ...series(shown, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
+    series: [{ label: t("Time"), value: legend(day.time_zone) }, ...series(shown, "kW", 0, "W"), ...series([["", "Charge", "soc"]], "%", 0, "%")],
   }, joined(day, [...powers, "battery_soc_pct"]));
   draw(pricePlace, frame, { ...common,
     scales: { x, price: {} },
     axes: [time, axis("price", `${symbol(day.currency)}/kWh`, { values: (_, v) => v.map((p) => number(p, 3, 0)) }), axis("price", " ", { side: 1, grid: { show: false }, ticks: { show: false }, values: (_, v) => v.map(() => "") })],
-    series: [{ label: t("Time"), value: "{WWW} {HH}:{mm}" }, ...series(prices, "price", 3, "")],
+    series: [{ label: t("Time"), value: legend(day.time_zone) }, ...series(prices, "price", 3, "")],
   }, joined(day, prices.map(([name]) => name)));
 }
 
@@ -161,8 +172,8 @@ dark.addEventListener("change", again);
 
 const PAST = { pv_wh: "pv", load_wh: "load", import_wh: "grid", export_wh: "market", charge_wh: "battery", discharge_wh: "value", charger_wh: "car" };
 const FIRST = new Set(["pv_wh", "load_wh", "import_wh", "export_wh"]); // the others are shown on a click in the legend
-const DAYS = { day: HOURS, week: [[86400, "{WWW} {D}", null, null, null, null, null, null, 1]], month: [[86400, "{D}", null, null, null, null, null, null, 1]],
-  year: [[2592000, "{MMM}", null, null, null, null, null, null, 1]] };
+const AXIS = { week: DAY, month: { day: "numeric" }, year: { month: "short" } };
+const POINTED = { week: { ...DAY, month: "short" }, month: { ...DAY, month: "short" }, year: { month: "long" } };
 
 // What stands beside it, part by part, as far as it goes.
 function other(past, name) {
@@ -176,8 +187,8 @@ export function drawPast(place, past, names) {
   draw(place, { all: [past.start, past.end], zone: past.time_zone, period: past.period, names }, {
     height: 240, cursor: { drag: { x: true, y: false } }, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), past.time_zone),
     scales: { x: { time: true, range: [past.start, past.end] }, kWh: { range: (_, __, most) => [0, Math.max(most ?? 0, 100) * 1.05] } },
-    axes: [axis("x", "", { values: DAYS[past.period], size: 44, label: undefined }), axis("kWh", "kWh", { values: (_, v) => v.map((wh) => number(wh / 1000, 2, 0)) })],
-    series: [{ label: t("Time"), value: past.period === "day" ? "{WWW} {HH}:{mm}" : past.period === "year" ? "{MMMM}" : "{WWW} {D} {MMM}" },
+    axes: [axis("x", "", { values: past.period === "day" ? hours(past.time_zone) : days(past.time_zone, AXIS[past.period]), space: past.period === "month" ? 50 : 60, size: 44, label: undefined }), axis("kWh", "kWh", { values: (_, v) => v.map((wh) => number(wh / 1000, 2, 0)) })],
+    series: [{ label: t("Time"), value: legend(past.time_zone, POINTED[past.period]) },
       ...names.flatMap(([name, label]) => [
         { label: t(label), scale: "kWh", show: FIRST.has(name), stroke: ink(PAST[name]), fill: `${ink(PAST[name])}1c`, width: 2, points: { show: false },
           paths: uPlot.paths.stepped({ align: 1 }), value: text },

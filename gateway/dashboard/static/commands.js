@@ -52,7 +52,7 @@ function makeRow(command, currency) {
     const answer = await send(command.name, value);
     busy(false);
     output.className = answer.status === "ok" ? "ok" : "no";
-    say(output, answer.status === "ok" ? "Done." : answer.message || answer.status);
+    say(output, answer.status === "ok" ? "Done." : answer.said ?? (answer.message || answer.status));
     dirty = false;
   };
   let dirty = false;

@@ -21,9 +21,9 @@ function draw(health, table) {
   const when = (time) => time ? dayTime(time, health.time_zone) : t("never seen");
   const lost = health.devices.filter((d) => d.lost).map((d) => node("li", {}, node("b", {}, t("{name} does not answer since {time}", { name: d.name, time: when(d.seen) })),
     ...(d.fault ? [node("p", {}, d.fault)] : []), node("p", {}, d.todo)));
-  const alarms = health.alarms.map((a) => node("li", {}, node("b", {}, a.text), node("p", {}, a.todo)));
+  const alarms = health.alarms.map((a) => node("li", {}, node("b", {}, a), node("p", {}, a.todo)));
   const all = [...alarms, ...lost];
-  show(byId("alarms"), all.length ? all : [node("li", { class: "well" }, "All is well.")]);
+  show(byId("alarms"), all.length ? all : [node("li", { class: "well" }, health.devices.length ? "All is well." : "Nothing is measured yet.")]);
   const share = (d) => d.asked ? `${number(100 * d.good / d.asked, 1, 0)} %` : "–";
   const name = (text) => document.createTextNode(text || "–");
   table("well-table", [["Device", (d) => name(d.name)], ["Answered in the last hour", share], ["Last answer", (d) => when(d.seen)],
@@ -36,7 +36,7 @@ function draw(health, table) {
 
 const SENTENCES = { started: "the gateway started", back: "{what} is back", alarm: "Alarm: {text}", ended: "Over: {text}" };
 const LINKS = ["Broker", "Exchange"]; // what else has a name has it from its owner
-function told({ kind, what, text }) {
-  const values = { what: LINKS.includes(what) ? t(what) : what, text: t(text) };
+function told({ kind, what, text, said }) {
+  const values = { what: LINKS.includes(what) ? t(what) : what, text: t(said ?? text) };
   return document.createTextNode(t(kind !== "lost" ? SENTENCES[kind] : text ? "{what} is lost: {text}" : "{what} is lost", values));
 }

@@ -1,13 +1,13 @@
 // The past by day, week, month or year: asked for when it is looked at, and again as the day goes on.
 import { drawPast } from "./charts.js";
-import { node, say, show, energy } from "./text.js";
-import { locale, t } from "./words.js";
+import { DAY, TIME, moment, node, say, show, energy } from "./text.js";
+import { t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
 const PARTS = [["pv_wh", "Solar"], ["load_wh", "Used"], ["import_wh", "Bought"], ["export_wh", "Sold"],
   ["charge_wh", "Charged"], ["discharge_wh", "Given by the battery"], ["charger_wh", "Car"]];
 const NAMES = { day: { dateStyle: "full" }, week: { dateStyle: "long" }, month: { year: "numeric", month: "long" }, year: { year: "numeric" } };
-const STEPS = { day: { hour: "2-digit", minute: "2-digit" }, week: { weekday: "short", day: "numeric" }, month: { weekday: "short", day: "numeric" }, year: { month: "long" } };
+const STEPS = { day: TIME, week: DAY, month: DAY, year: { month: "long" } };
 const AGAIN_S = 300; // while the period has not ended
 
 const PLANS = ["day", "hour"]; // kept of a day alone
@@ -41,7 +41,7 @@ function sums(columns) {
 }
 
 function draw() {
-  const local = (seconds, how) => new Date(seconds * 1000).toLocaleString(locale, { ...how, timeZone: shown.time_zone });
+  const local = (seconds, how) => moment(seconds, shown.time_zone, how);
   const name = local(shown.start, NAMES[period]);
   say(byId("past-name"), period === "week" ? t("Week from {day}", { day: name }) : name);
   byId("past-next").disabled = shown.end > now;

@@ -4,7 +4,7 @@ import { locale, number, t } from "./words.js";
 export function node(name, attributes = {}, ...children) {
   const made = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) if (value !== "") made.setAttribute(key, SPOKEN.has(key) ? t(value) : value);
-  made.append(...children.map((child) => typeof child === "string" ? t(child) : child));
+  made.append(...children.map((child) => child instanceof Node ? child : t(child)));
   return made;
 }
 
@@ -55,13 +55,15 @@ export function price(perKwh) {
   return perKwh === null || perKwh === undefined ? MISSING : number(perKwh, 3);
 }
 
-export function clock(iso, zone) {
-  return new Date(iso).toLocaleTimeString(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit", timeZone: zone });
+// A moment (ISO text, or seconds as charts have them) in the home's time, as the reader's locale writes it: one form for text, tables and axes.
+export const TIME = { timeStyle: "short" }, DAY = { weekday: "short", day: "numeric" };
+export function moment(at, zone, how) {
+  return new Date(typeof at === "number" ? at * 1000 : at).toLocaleString(locale, { ...how, timeZone: zone });
 }
 
-export function dayTime(iso, zone) {
-  return new Date(iso).toLocaleString(locale, { weekday: "short", hour: "2-digit", minute: "2-digit", timeZone: zone });
-}
+export const clock = (at, zone) => moment(at, zone, { timeStyle: "medium" });
+export const hour = (at, zone) => moment(at, zone, TIME);
+export const dayTime = (at, zone) => moment(at, zone, { weekday: "short", hour: "numeric", minute: "2-digit" });
 
 // The home's own wall clock, as a form wants it (YYYY-MM-DDTHH:MM), and back.
 export function localTime(iso, zone) {

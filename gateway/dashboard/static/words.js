@@ -18,6 +18,7 @@ const heard = new Map(); // what was translated before; the same few hundred tex
 
 // A text of ours, or a sentence of the gateway's, in the reader's language; {name} is filled from values.
 export function t(text, values) {
+  if (text?.say !== undefined) return spoken(text);
   if (values) return told((words[text] ?? noted(text)).replace(PLACE, (name) => values[name.slice(1, -1)] ?? name));
   if (language === "en" || !/\p{L}{2}/u.test(text)) return text;
   let known = words[text] ?? heard.get(text);
@@ -27,6 +28,23 @@ export function t(text, values) {
     heard.set(text, known);
   }
   return known;
+}
+
+// What the gateway tells: a template with its values, which may be such again, and the device that it is about.
+function spoken({ say, values, who }) {
+  const said = say === "{text}" ? t(values.text) : t(say, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? written(value) : t(value)])));
+  return told(who ? `${who}: ${said}` : said);
+}
+
+// A value as the reader's locale writes it: the first number of an amount, a moment in the home's time; else a word of ours.
+const NUMBER = /^-?\d+(?:\.(\d+))?(?=$| )/, MOMENT = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(Z| UTC)$/;
+let zone = "UTC";
+export const homeZone = (name) => { zone = name; };
+function written(value) {
+  const moment = MOMENT.exec(value), amount = NUMBER.exec(value);
+  if (moment) return new Date(`${moment[1]}T${moment[2]}Z`).toLocaleString(locale, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit", timeZone: zone });
+  if (amount) return value.replace(NUMBER, number(Number(amount[0]), amount[1]?.length ?? 0));
+  return t(value);
 }
 
 function sentence(text) {
@@ -93,12 +111,4 @@ export function amount(value, currency) {
 
 export function symbol(currency) {
   return money(currency).formatToParts(0).find(({ type }) => type === "currency")?.value ?? currency;
-}
-
-// The names that a chart's axis of time needs.
-export function dateNames() {
-  const names = (how, at, count) => [...Array(count).keys()].map((i) => new Intl.DateTimeFormat(locale, { ...how, timeZone: "UTC" }).format(at(i)));
-  const day = (i) => new Date(Date.UTC(2024, 0, 7 + i)); // a Sunday
-  const month = (i) => new Date(Date.UTC(2024, i, 1));
-  return { WWWW: names({ weekday: "long" }, day, 7), WWW: names({ weekday: "short" }, day, 7), MMMM: names({ month: "long" }, month, 12), MMM: names({ month: "short" }, month, 12) };
 }
