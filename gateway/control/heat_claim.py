@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from gateway.control import charging
 from gateway.control.heat import heat_needs, too_cold, too_warm
+from gateway.control.heat_limits import room_w
 from gateway.control.inputs import HeaterMemory
 from gateway.control.tick import Tick
 from gateway.domain.heat import Heater
@@ -33,7 +34,7 @@ def beside_heaters(tick: Tick) -> Tick:
         for state in rods
         if not state.pump and state.power_w is not None
     )
-    left_w = max(0.0, limit_w + more_w)
+    left_w = max(min(0.0, limit_w), limit_w + more_w)
     return replace(tick, limits=replace(tick.limits, import_limit_w=left_w)) if more_w else tick
 
 
@@ -41,9 +42,8 @@ def _cars(tick: Tick) -> tuple[bool, float | None]:
     """Whether one of them cannot wait, and what the dearest MWh into a car is worth; None where no plan knows of one."""
     inputs = tick.inputs
     needs = charging.needs(tick.home.chargers, inputs.settings, inputs.control, inputs.now)
-    urgent = inputs.settings.charge_now or any(
-        charging.late(need, inputs.now) for need in needs.values()
-    )
+    at_once = inputs.settings.charge_now and not inputs.memory.charge_now_spent
+    urgent = at_once or any(charging.late(need, inputs.now) for need in needs.values())
     curves = tick.terms.car_values if tick.terms else {}
     values = [
         curves[name].value_per_mwh[0]
@@ -69,8 +69,10 @@ def _given_w(
     must = too_cold(state, spec, before.cold) or (
         need is not None and charging.late(need, tick.inputs.now)
     )
+    if must and urgent:
+        return 0.0
     if must or urgent:
-        return 0.0 if must and urgent else drawn_w if urgent else -(spec.most_w - drawn_w)
+        return drawn_w if urgent else -_more_w(tick, state, spec, before)
     price = None if tick.terms is None else tick.terms.import_price
     curve = None if tick.terms is None else tick.terms.heat_values.get(state.name)
     if curve is None or cars_worth is None or price is None or need is None:
@@ -78,7 +80,14 @@ def _given_w(
     worth = curve.value_per_mwh[0]
     if cars_worth > max(worth * CLEARLY, price):
         return drawn_w
-    rested = before.on or tick.inputs.monotonic_s - before.since_s >= spec.min_off_s
-    if worth > max(cars_worth * CLEARLY, price) and need.energy_wh > 0 and rested:
-        return -max(0.0, spec.most_w - drawn_w)
+    if worth > max(cars_worth * CLEARLY, price) and need.energy_wh > 0:
+        return -_more_w(tick, state, spec, before)
     return 0.0
+
+
+def _more_w(tick: Tick, state: HeaterState, spec: Heater, before: HeaterMemory) -> float:
+    """What it would draw more if no car charged: nothing of what it may not yet, or is too large for the limit even so."""
+    if not before.on and tick.inputs.monotonic_s - before.since_s < spec.min_off_s:
+        return 0.0
+    fits_w = spec.stepped_w(room_w(tick, state, -(tick.home.charger_w or 0.0)))
+    return max(0.0, fits_w - (state.power_w or 0.0))

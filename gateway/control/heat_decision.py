@@ -89,17 +89,22 @@ def _with_power(state: HeaterState, spec: Heater, before: HeaterMemory) -> Heate
     return replace(state, power_w=spec.most_w if before.on else 0.0)
 
 
-def falling(snapshot: Snapshot, heat: HeatTick) -> Snapshot:
-    """The home as it is once the heaters draw what they are told now: sun that they took is held back at once."""
+def falls_w(snapshot: Snapshot, heat: HeatTick) -> float:
+    """What heaters draw that they are told to draw no more."""
     drops = [
         h.power_w - heat.heaters_w[h.name]
         for h in snapshot.heaters
         if h.power_w is not None and h.name in heat.heaters_w
     ]
-    falls_w = sum(max(0.0, w) for w in drops)
-    if not falls_w or snapshot.load_w is None or snapshot.grid_w is None:
+    return sum(max(0.0, w) for w in drops)
+
+
+def falling(snapshot: Snapshot, heat: HeatTick) -> Snapshot:
+    """The home as it is once the heaters draw what they are told now: sun that they took is held back at once."""
+    less_w = falls_w(snapshot, heat)
+    if not less_w or snapshot.load_w is None or snapshot.grid_w is None:
         return snapshot
-    left_w = max(0.0, snapshot.load_w - falls_w)
+    left_w = max(0.0, snapshot.load_w - less_w)
     return replace(snapshot, load_w=left_w, grid_w=snapshot.grid_w - (snapshot.load_w - left_w))
 
 
