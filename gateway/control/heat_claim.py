@@ -17,6 +17,7 @@ from gateway.domain.heat import Heater
 from gateway.domain.plan import HeatNeed
 from gateway.domain.readings import HeaterState
 
+DISTRUST_S = 600.0  # so long nothing is expected of one that did not give way
 CLEARLY = 1.1  # so many times dearer: values that are nearly alike change nothing that runs
 
 
@@ -63,23 +64,24 @@ def _given_w(
 ) -> float:
     """W that this heater gives to the cars (+), or takes before them (-)."""
     before = tick.inputs.memory.heaters.get(state.name, HeaterMemory())
-    drawn_w = state.power_w or 0.0
+    ignores = tick.inputs.monotonic_s - before.ignored_s < DISTRUST_S
+    gives_w = 0.0 if ignores else state.power_w or 0.0
     if too_warm(state, spec, before.on):
-        return drawn_w
+        return gives_w
     must = too_cold(state, spec, before.cold) or (
         need is not None and charging.late(need, tick.inputs.now)
     )
     if must and urgent:
         return 0.0
     if must or urgent:
-        return drawn_w if urgent else -_more_w(tick, state, spec, before)
+        return gives_w if urgent else -_more_w(tick, state, spec, before)
     price = None if tick.terms is None else tick.terms.import_price
     curve = None if tick.terms is None else tick.terms.heat_values.get(state.name)
     if curve is None or cars_worth is None or price is None or need is None:
         return 0.0
     worth = curve.value_per_mwh[0]
     if cars_worth > max(worth * CLEARLY, price):
-        return drawn_w
+        return gives_w
     if worth > max(cars_worth * CLEARLY, price) and need.energy_wh > 0:
         return -_more_w(tick, state, spec, before)
     return 0.0

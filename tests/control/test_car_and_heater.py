@@ -152,6 +152,31 @@ def test_no_battery_stands_in_for_what_a_boiler_gives_to_a_car(late: bool) -> No
     assert sum(found.batteries_w.values()) <= 0, "it is at its reserve"
 
 
+def test_a_boiler_that_does_not_give_way_is_not_counted_on_for_long() -> None:
+    """Its own boost or hygiene programme: the limit is kept by the car then, however late it is."""
+    memory = ControlMemory(heaters={"boiler": HeaterMemory(on=True, at_s=990.0)})
+    asked = order(
+        import_price=PRICE,
+        export_price=50.0,
+        car_values={"box": flat(300.0)},
+        heat_values={"boiler": flat(150.0)},
+    )
+    wish = StandingSettings(20, departure_time=time(13), departure_energy_wh=10_000)
+    car_w, over_s = 0.0, 0
+    for at in range(1_000, 1_600, 2):
+        drawn_w = HOUSE_W + car_w + 3_000
+        over_s += 2 * (drawn_w > LIMIT_W + 1)
+        seen = replace(
+            snapshot(drawn_w, 0.0, (), (charger("box", car_w),), inverters=()),
+            heaters=(HeaterState("boiler", 3_000.0, 45.0),),
+        )
+        made = decide(
+            inputs(seen, asked, control=HOME, settings=wish, memory=memory, monotonic_s=float(at))
+        )
+        memory, car_w = made.memory, made.setpoints.chargers_a["box"] * PER_AMPERE_W
+    assert over_s <= 60
+
+
 @given(
     car_w=st.sampled_from([0.0, 4_500.0, 7_000.0, 10_000.0]),
     rod_w=st.sampled_from([0.0, 1_000.0, 3_000.0]),
