@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.control import charging
+from gateway.control.fuse import without_loads
 from gateway.control.heat import heat_needs, too_cold, too_warm
 from gateway.control.heat_limits import room_w
 from gateway.control.inputs import HeaterMemory
@@ -22,7 +23,7 @@ CLEARLY = 1.1  # so many times dearer: values that are nearly alike change nothi
 
 
 def beside_heaters(tick: Tick) -> Tick:
-    """The same with the import limit as the cars find it: more where heaters give way, less where they come first."""
+    """The same with import limit and phases as the cars find them: more room where heaters give way, less where they come first."""
     limit_w = tick.limits.import_limit_w
     known = tick.inputs.control.heaters
     rods = [h for h in tick.inputs.snapshot.heaters if h.steerable and h.name in known]
@@ -30,13 +31,20 @@ def beside_heaters(tick: Tick) -> Tick:
         return tick
     needs = heat_needs(rods, known, tick.inputs.now, tick.inputs.control.zone)
     urgent, worth = _cars(tick)
-    more_w = sum(
-        _given_w(tick, state, known[state.name], needs.get(state.name), urgent, worth)
+    given_w = {
+        state.name: _given_w(tick, state, known[state.name], needs.get(state.name), urgent, worth)
         for state in rods
         if not state.pump and state.power_w is not None
+    }
+    if not any(given_w.values()):
+        return tick
+    left_w = max(min(0.0, limit_w), limit_w + sum(given_w.values()))
+    seen = without_loads(tick.inputs.snapshot, given_w, tick.inputs.control)
+    return replace(
+        tick,
+        inputs=replace(tick.inputs, snapshot=seen),
+        limits=replace(tick.limits, import_limit_w=left_w),
     )
-    left_w = max(min(0.0, limit_w), limit_w + more_w)
-    return replace(tick, limits=replace(tick.limits, import_limit_w=left_w)) if more_w else tick
 
 
 def _cars(tick: Tick) -> tuple[bool, float | None]:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from gateway.control.decide import decide
 from gateway.control.inputs import ContactorMemory, ControlMemory, HeaterMemory
-from gateway.domain.control import Setpoints
+from gateway.domain.control import Fuse, Setpoints
 from gateway.domain.heat import Heater
 from gateway.domain.order import StandingSettings
-from gateway.domain.readings import HeaterState
+from gateway.domain.readings import HeaterState, Phase
 from tests.control.homes import CONTROL, battery, charger, flat, inputs, order, snapshot
 
 LIMIT_W, HOUSE_W, PRICE = 8_000.0, 1_000.0, 100.0
@@ -150,6 +150,36 @@ def test_no_battery_stands_in_for_what_a_boiler_gives_to_a_car(late: bool) -> No
     found = decide(inputs(seen, asked, control=HOME, settings=wish, memory=memory)).setpoints
     assert found.chargers_a["box"] * PER_AMPERE_W > 6_000
     assert sum(found.batteries_w.values()) <= 0, "it is at its reserve"
+
+
+def test_a_late_car_takes_it_on_a_phase_that_the_boiler_fills_too() -> None:
+    """25 A a phase, 5 A for the house, and 15 A on L1 for the boiler: 16 A are there once it gives way."""
+    control = replace(
+        CONTROL,
+        fuse=Fuse(25.0),
+        heaters={"boiler": replace(ROD, most_w=3_450)},
+        phases={"boiler": (1,)},
+    )
+    asked = order(import_price=PRICE, export_price=50.0, heat_values={"boiler": flat(150.0)})
+    wish = StandingSettings(20, departure_time=time(13), departure_energy_wh=10_000)
+    memory = ControlMemory(heaters={"boiler": HeaterMemory(on=True, at_s=990.0)})
+    car_a, rod_w = 0.0, 3_450
+    for at in range(1_000, 1_020, 2):
+        amps = (5 + car_a + rod_w / 230, 5 + car_a, 5 + car_a)
+        assert max(amps) <= 25.01
+        seen = replace(
+            snapshot(230 * sum(amps), 0.0, (), (charger("box", car_a * 690),), inverters=()),
+            heaters=(HeaterState("boiler", float(rod_w), 45.0),),
+            phases=tuple(Phase(230 * a, a) for a in amps),
+        )
+        given = inputs(
+            seen, asked, control=control, settings=wish, memory=memory, monotonic_s=float(at)
+        )
+        made = decide(given)
+        memory, car_a = made.memory, made.setpoints.chargers_a["box"]
+        rod_w = made.setpoints.heaters_w["boiler"]
+    assert car_a == 16
+    assert rod_w <= 920
 
 
 def test_a_boiler_that_does_not_give_way_is_not_counted_on_for_long() -> None:
