@@ -88,6 +88,13 @@ def _lost_by_staying(new: Target, old: Target, weighed: Weighed | None) -> float
     return weighed.earns(new.power_w) - weighed.earns(old.power_w)
 
 
+def _earns(old: Target, weighed: Weighed | None) -> bool:
+    """Whether it does even now: what was stored of the sun may be bought since a cloud has come."""
+    if weighed is None or old.power_w is None:
+        return False
+    return weighed.earns(old.power_w) > weighed.earns(0.0)
+
+
 def batteries(tick: Tick, coming_w: float) -> BatteryTick:
     """The batteries' part of the decision."""
     home, limits, memory = tick.home, tick.limits, tick.inputs.memory
@@ -111,6 +118,7 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
         weighed = _weighed(tick, without_w)
         new = _target(tick, without_w, coming_w, weighed)
         lost_per_h = _lost_by_staying(new, old, weighed)
+        damping = replace(damping, earns=_earns(old, weighed))
         damping = damping.after(new, old, lost_per_h, _new_prices_last_h(tick))
         stays_as = _keepable(tick, old, without_w, coming_w)
         kept = new if stays_as is None else steady(new, stays_as, damping)

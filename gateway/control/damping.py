@@ -20,7 +20,7 @@ TURNS_AFTER_S = 600.0
 class Damping:
     """``stayed_s`` is how long the present mode has held; ``regret`` what that has cost since another was
     better, ``switch_cost`` what a change costs (currency units), ``passed_s`` since the last decision. ``renewed``:
-    prices or values have just changed."""
+    prices or values have just changed. ``earns``: what was decided before still earns more than to rest would."""
 
     deadband_w: float
     dwell_s: float
@@ -29,6 +29,7 @@ class Damping:
     regret: float = math.inf
     passed_s: float = 0.0
     renewed: bool = False
+    earns: bool = True
 
     def after(self, new: Target, old: Target, lost_per_h: float, lasts_h: float = 0.0) -> Damping:
         """The same a tick later; ``lost_per_h`` is what staying with ``old`` loses against ``new`` an hour.
@@ -51,7 +52,7 @@ class Damping:
     def too_soon(self, new: Target, old: Target) -> bool:
         """Whether a change that only prices ask for has to wait."""
         turns = {new.mode, old.mode} == {"charge", "discharge"}
-        if turns and not self.renewed and self.stayed_s < TURNS_AFTER_S:
+        if turns and self.earns and not self.renewed and self.stayed_s < TURNS_AFTER_S:
             return True
         if self.switch_cost > 0 and self.regret < math.inf:
             return self.regret < self.switch_cost

@@ -58,7 +58,8 @@ def decide(inputs: DecisionInputs) -> Decision:
             near=inputs.monotonic_s - held_s < FREED_S,
             coming_w=coming_w if curtail else 0.0,
         )
-    stored = battery_decision.batteries(tick, coming_w)
+    given_w = heat_decision.falls_w(inputs.snapshot, heat)  # no battery stands in for that
+    stored = battery_decision.batteries(tick, max(0.0, coming_w - given_w))
     setpoints = Setpoints(
         batteries_w=stored.shares,
         chargers_a=cars.amperes,

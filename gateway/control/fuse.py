@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.domain.control import ChargerAssumptions, ControlSettings, Fuse
 from gateway.domain.readings import BatteryState, Phase, Snapshot
@@ -25,6 +25,23 @@ def loads_a(snapshot: Snapshot, fuse: Fuse) -> tuple[float, ...] | None:
     found = [_load_a(p, snapshot.grid_w, fuse.volts) for p in snapshot.phases[: fuse.phases]]
     known = [a for a in found if a is not None]
     return tuple(known) if len(known) == len(found) else None
+
+
+def without_loads(
+    snapshot: Snapshot, loads_w: Mapping[str, float], control: ControlSettings
+) -> Snapshot:
+    """The same with the phases as they are without what these devices draw, by name (below 0: with so much more)."""
+    fuse = control.fuse
+    loads = None if fuse is None else loads_a(snapshot, fuse)
+    if fuse is None or loads is None:
+        return snapshot
+    left = list(loads)
+    for name, watts in loads_w.items():
+        on = _phases_of(name, control, fuse)
+        for i in on:
+            left[i] -= watts / fuse.volts / len(on)
+    phases = tuple(Phase(a * fuse.volts, abs(a)) for a in left)
+    return replace(snapshot, phases=phases + snapshot.phases[fuse.phases :])
 
 
 def fullest_w(snapshot: Snapshot, fuse: Fuse | None) -> float | None:

@@ -9,18 +9,21 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.control import charging
+from gateway.control.fuse import without_loads
 from gateway.control.heat import heat_needs, too_cold, too_warm
+from gateway.control.heat_limits import room_w
 from gateway.control.inputs import HeaterMemory
 from gateway.control.tick import Tick
 from gateway.domain.heat import Heater
 from gateway.domain.plan import HeatNeed
 from gateway.domain.readings import HeaterState
 
+DISTRUST_S = 600.0  # so long nothing is expected of one that did not give way
 CLEARLY = 1.1  # so many times dearer: values that are nearly alike change nothing that runs
 
 
 def beside_heaters(tick: Tick) -> Tick:
-    """The same with the import limit as the cars find it: more where heaters give way, less where they come first."""
+    """The same with import limit and phases as the cars find them: more room where heaters give way, less where they come first."""
     limit_w = tick.limits.import_limit_w
     known = tick.inputs.control.heaters
     rods = [h for h in tick.inputs.snapshot.heaters if h.steerable and h.name in known]
@@ -28,22 +31,28 @@ def beside_heaters(tick: Tick) -> Tick:
         return tick
     needs = heat_needs(rods, known, tick.inputs.now, tick.inputs.control.zone)
     urgent, worth = _cars(tick)
-    more_w = sum(
-        _given_w(tick, state, known[state.name], needs.get(state.name), urgent, worth)
+    given_w = {
+        state.name: _given_w(tick, state, known[state.name], needs.get(state.name), urgent, worth)
         for state in rods
         if not state.pump and state.power_w is not None
+    }
+    if not any(given_w.values()):
+        return tick
+    left_w = max(min(0.0, limit_w), limit_w + sum(given_w.values()))
+    seen = without_loads(tick.inputs.snapshot, given_w, tick.inputs.control)
+    return replace(
+        tick,
+        inputs=replace(tick.inputs, snapshot=seen),
+        limits=replace(tick.limits, import_limit_w=left_w),
     )
-    left_w = max(0.0, limit_w + more_w)
-    return replace(tick, limits=replace(tick.limits, import_limit_w=left_w)) if more_w else tick
 
 
 def _cars(tick: Tick) -> tuple[bool, float | None]:
     """Whether one of them cannot wait, and what the dearest MWh into a car is worth; None where no plan knows of one."""
     inputs = tick.inputs
     needs = charging.needs(tick.home.chargers, inputs.settings, inputs.control, inputs.now)
-    urgent = inputs.settings.charge_now or any(
-        charging.late(need, inputs.now) for need in needs.values()
-    )
+    at_once = inputs.settings.charge_now and not inputs.memory.charge_now_spent
+    urgent = at_once or any(charging.late(need, inputs.now) for need in needs.values())
     curves = tick.terms.car_values if tick.terms else {}
     values = [
         curves[name].value_per_mwh[0]
@@ -63,22 +72,32 @@ def _given_w(
 ) -> float:
     """W that this heater gives to the cars (+), or takes before them (-)."""
     before = tick.inputs.memory.heaters.get(state.name, HeaterMemory())
-    drawn_w = state.power_w or 0.0
+    ignores = tick.inputs.monotonic_s - before.ignored_s < DISTRUST_S
+    gives_w = 0.0 if ignores else state.power_w or 0.0
     if too_warm(state, spec, before.on):
-        return drawn_w
+        return gives_w
     must = too_cold(state, spec, before.cold) or (
         need is not None and charging.late(need, tick.inputs.now)
     )
+    if must and urgent:
+        return 0.0
     if must or urgent:
-        return 0.0 if must and urgent else drawn_w if urgent else -(spec.most_w - drawn_w)
+        return gives_w if urgent else -_more_w(tick, state, spec, before)
     price = None if tick.terms is None else tick.terms.import_price
     curve = None if tick.terms is None else tick.terms.heat_values.get(state.name)
     if curve is None or cars_worth is None or price is None or need is None:
         return 0.0
     worth = curve.value_per_mwh[0]
     if cars_worth > max(worth * CLEARLY, price):
-        return drawn_w
-    rested = before.on or tick.inputs.monotonic_s - before.since_s >= spec.min_off_s
-    if worth > max(cars_worth * CLEARLY, price) and need.energy_wh > 0 and rested:
-        return -max(0.0, spec.most_w - drawn_w)
+        return gives_w
+    if worth > max(cars_worth * CLEARLY, price) and need.energy_wh > 0:
+        return -_more_w(tick, state, spec, before)
     return 0.0
+
+
+def _more_w(tick: Tick, state: HeaterState, spec: Heater, before: HeaterMemory) -> float:
+    """What it would draw more if no car charged: nothing of what it may not yet, or is too large for the limit even so."""
+    if not before.on and tick.inputs.monotonic_s - before.since_s < spec.min_off_s:
+        return 0.0
+    fits_w = spec.stepped_w(room_w(tick, state, -(tick.home.charger_w or 0.0)))
+    return max(0.0, fits_w - (state.power_w or 0.0))

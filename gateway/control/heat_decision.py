@@ -25,6 +25,7 @@ from gateway.domain.readings import HeaterState, Snapshot
 SWITCH_COST = (
     0.002  # currency units: so much must have been lost before what is only on or off is switched
 )
+ABOVE_W, IGNORES_S = 200.0, 30.0  # so much more than it was told, for so long: it heats by itself
 LITTLE_SUN_W = 200.0  # with less it is the battery's
 _LONGEST_TICK_S = 60.0
 
@@ -69,7 +70,7 @@ def heaters(tick: Tick, coming_w: float, held_back_w: float) -> HeatTick:
         wanted, cold = _wanted(tick, state, needs.get(state.name), chosen, before)
         free_w = room_w(tick, state, coming_w + beside_w)
         power_w, reason, after = _within(wanted, spec, before, free_w, inputs.monotonic_s)
-        kept[state.name] = replace(after, cold=cold)
+        kept[state.name] = _watched(replace(after, cold=cold), tick, state)
         found.reasons[state.name] = reason
         beside_w += power_w - (state.power_w or 0.0)
         if not state.pump:
@@ -82,6 +83,16 @@ def heaters(tick: Tick, coming_w: float, held_back_w: float) -> HeatTick:
     return replace(found, memories=kept)
 
 
+def _watched(memory: HeaterMemory, tick: Tick, state: HeaterState) -> HeaterMemory:
+    """The same with whether it does what it was told: one with a boost of its own gives no room to a car."""
+    at, told_w = tick.inputs.monotonic_s, tick.inputs.memory.setpoints.heaters_w.get(state.name)
+    if told_w is None or (state.power_w or 0.0) <= told_w + ABOVE_W:
+        return replace(memory, above_s=math.inf)
+    since_s = min(memory.above_s, at)
+    ignored_s = at if at - since_s >= IGNORES_S else memory.ignored_s
+    return replace(memory, above_s=since_s, ignored_s=ignored_s)
+
+
 def _with_power(state: HeaterState, spec: Heater, before: HeaterMemory) -> HeaterState:
     """Of a heat pump that does not tell what it draws: all that it can while it is told to, and nothing else."""
     if state.power_w is not None or not state.pump:
@@ -89,17 +100,22 @@ def _with_power(state: HeaterState, spec: Heater, before: HeaterMemory) -> Heate
     return replace(state, power_w=spec.most_w if before.on else 0.0)
 
 
-def falling(snapshot: Snapshot, heat: HeatTick) -> Snapshot:
-    """The home as it is once the heaters draw what they are told now: sun that they took is held back at once."""
+def falls_w(snapshot: Snapshot, heat: HeatTick) -> float:
+    """What heaters draw that they are told to draw no more."""
     drops = [
         h.power_w - heat.heaters_w[h.name]
         for h in snapshot.heaters
         if h.power_w is not None and h.name in heat.heaters_w
     ]
-    falls_w = sum(max(0.0, w) for w in drops)
-    if not falls_w or snapshot.load_w is None or snapshot.grid_w is None:
+    return sum(max(0.0, w) for w in drops)
+
+
+def falling(snapshot: Snapshot, heat: HeatTick) -> Snapshot:
+    """The home as it is once the heaters draw what they are told now: sun that they took is held back at once."""
+    less_w = falls_w(snapshot, heat)
+    if not less_w or snapshot.load_w is None or snapshot.grid_w is None:
         return snapshot
-    left_w = max(0.0, snapshot.load_w - falls_w)
+    left_w = max(0.0, snapshot.load_w - less_w)
     return replace(snapshot, load_w=left_w, grid_w=snapshot.grid_w - (snapshot.load_w - left_w))
 
 

@@ -66,6 +66,7 @@ class HeaterMemory:
     """Whether a heater heats by our word, since when, and whether its water was too cold.
 
     Times of a monotonic clock, s. ``regret`` is what not to have switched it has cost until ``at_s``, currency units.
+    It draws more than it was told since ``above_s``, and has done so for longer than it may at ``ignored_s`` last.
     """
 
     on: bool = False
@@ -73,6 +74,8 @@ class HeaterMemory:
     cold: bool = False
     regret: float = 0.0
     at_s: float = -math.inf
+    above_s: float = math.inf
+    ignored_s: float = -math.inf
 
 
 Worth = tuple[float | None, float | None, ValueCurve | None]  # import and export price, value

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from gateway.control.decide import decide
 from gateway.control.inputs import ContactorMemory, ControlMemory, HeaterMemory
-from gateway.domain.control import Setpoints
+from gateway.domain.control import Fuse, Setpoints
 from gateway.domain.heat import Heater
 from gateway.domain.order import StandingSettings
-from gateway.domain.readings import HeaterState
-from tests.control.homes import CONTROL, charger, flat, inputs, order, snapshot
+from gateway.domain.readings import HeaterState, Phase
+from tests.control.homes import CONTROL, battery, charger, flat, inputs, order, snapshot
 
 LIMIT_W, HOUSE_W, PRICE = 8_000.0, 1_000.0, 100.0
 PER_AMPERE_W = 3 * 230.0
@@ -31,6 +31,7 @@ def told(
     rod_worth: float = 150.0,
     water_c: float = 45.0,
     late: bool = False,
+    rod: Heater = ROD,
 ) -> tuple[float, int]:
     """What car and boiler are told, W, when they draw that now. ``late``: the car leaves in an hour."""
     seen = replace(
@@ -52,7 +53,8 @@ def told(
     )
     leaves = time(13) if late else time(23)
     wish = StandingSettings(20, departure_time=leaves, departure_energy_wh=10_000)
-    found = decide(inputs(seen, asked, control=HOME, settings=wish, memory=memory)).setpoints
+    control = replace(HOME, heaters={"boiler": rod})
+    found = decide(inputs(seen, asked, control=control, settings=wish, memory=memory)).setpoints
     return found.chargers_a["box"] * PER_AMPERE_W, found.heaters_w["boiler"]
 
 
@@ -102,6 +104,107 @@ def test_nearly_alike_nothing_that_runs_is_changed(began: str) -> None:
         car_w, rod_w = settled(**drawn, car_worth=car_worth, rod_worth=rod_worth)
         assert (car_w > 4_200) == (began == "car")
         assert (rod_w == 3_000) == (began == "boiler")
+
+
+@pytest.mark.parametrize("needs", [{"water_c": 30.0}, {"rod_worth": 300.0}])
+def test_a_boiler_that_no_limit_lets_in_keeps_no_car_waiting(needs: dict[str, float]) -> None:
+    too_large = replace(ROD, most_w=LIMIT_W + 1_000, step_w=LIMIT_W + 1_000)
+    car_w, rod_w = settled(**needs, rod=too_large)
+    assert car_w == pytest.approx(LIMIT_W - HOUSE_W, abs=PER_AMPERE_W)
+    assert rod_w == 0
+
+
+def test_cold_water_that_may_not_be_heated_yet_keeps_no_car_waiting() -> None:
+    calm = replace(ROD, min_off_s=600)
+    seen = replace(
+        snapshot(HOUSE_W, 0.0, (), (charger("box", 0.0, plugged=True),), inverters=()),
+        heaters=(HeaterState("boiler", 0.0, 30.0),),
+    )
+    memory = ControlMemory(heaters={"boiler": HeaterMemory(on=False, since_s=900.0, at_s=990.0)})
+    asked = order(import_price=PRICE, export_price=50.0, car_values={"box": flat(300.0)})
+    wish = StandingSettings(20, departure_time=time(23), departure_energy_wh=10_000)
+    control = replace(HOME, heaters={"boiler": calm})
+    found = decide(inputs(seen, asked, control=control, settings=wish, memory=memory)).setpoints
+    assert found.heaters_w["boiler"] == 0
+    assert found.chargers_a["box"] * PER_AMPERE_W > 6_000
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_no_battery_stands_in_for_what_a_boiler_gives_to_a_car(late: bool) -> None:
+    seen = replace(
+        snapshot(
+            HOUSE_W + 3_000, 0.0, (battery(soc_pct=20.0),), (charger("box", 0.0),), inverters=()
+        ),
+        heaters=(HeaterState("boiler", 3_000.0, 45.0),),
+    )
+    memory = ControlMemory(heaters={"boiler": HeaterMemory(on=True, at_s=990.0)})
+    asked = order(
+        import_price=PRICE,
+        export_price=50.0,
+        value=flat(50.0),
+        car_values={"box": flat(300.0)},
+        heat_values={"boiler": flat(150.0)},
+    )
+    leaves = time(13) if late else time(23)
+    wish = StandingSettings(20, departure_time=leaves, departure_energy_wh=10_000)
+    found = decide(inputs(seen, asked, control=HOME, settings=wish, memory=memory)).setpoints
+    assert found.chargers_a["box"] * PER_AMPERE_W > 6_000
+    assert sum(found.batteries_w.values()) <= 0, "it is at its reserve"
+
+
+def test_a_late_car_takes_it_on_a_phase_that_the_boiler_fills_too() -> None:
+    """25 A a phase, 5 A for the house, and 15 A on L1 for the boiler: 16 A are there once it gives way."""
+    control = replace(
+        CONTROL,
+        fuse=Fuse(25.0),
+        heaters={"boiler": replace(ROD, most_w=3_450)},
+        phases={"boiler": (1,)},
+    )
+    asked = order(import_price=PRICE, export_price=50.0, heat_values={"boiler": flat(150.0)})
+    wish = StandingSettings(20, departure_time=time(13), departure_energy_wh=10_000)
+    memory = ControlMemory(heaters={"boiler": HeaterMemory(on=True, at_s=990.0)})
+    car_a, rod_w = 0.0, 3_450
+    for at in range(1_000, 1_020, 2):
+        amps = (5 + car_a + rod_w / 230, 5 + car_a, 5 + car_a)
+        assert max(amps) <= 25.01
+        seen = replace(
+            snapshot(230 * sum(amps), 0.0, (), (charger("box", car_a * 690),), inverters=()),
+            heaters=(HeaterState("boiler", float(rod_w), 45.0),),
+            phases=tuple(Phase(230 * a, a) for a in amps),
+        )
+        given = inputs(
+            seen, asked, control=control, settings=wish, memory=memory, monotonic_s=float(at)
+        )
+        made = decide(given)
+        memory, car_a = made.memory, made.setpoints.chargers_a["box"]
+        rod_w = made.setpoints.heaters_w["boiler"]
+    assert car_a == 16
+    assert rod_w <= 920
+
+
+def test_a_boiler_that_does_not_give_way_is_not_counted_on_for_long() -> None:
+    """Its own boost or hygiene programme: the limit is kept by the car then, however late it is."""
+    memory = ControlMemory(heaters={"boiler": HeaterMemory(on=True, at_s=990.0)})
+    asked = order(
+        import_price=PRICE,
+        export_price=50.0,
+        car_values={"box": flat(300.0)},
+        heat_values={"boiler": flat(150.0)},
+    )
+    wish = StandingSettings(20, departure_time=time(13), departure_energy_wh=10_000)
+    car_w, over_s = 0.0, 0
+    for at in range(1_000, 1_600, 2):
+        drawn_w = HOUSE_W + car_w + 3_000
+        over_s += 2 * (drawn_w > LIMIT_W + 1)
+        seen = replace(
+            snapshot(drawn_w, 0.0, (), (charger("box", car_w),), inverters=()),
+            heaters=(HeaterState("boiler", 3_000.0, 45.0),),
+        )
+        made = decide(
+            inputs(seen, asked, control=HOME, settings=wish, memory=memory, monotonic_s=float(at))
+        )
+        memory, car_w = made.memory, made.setpoints.chargers_a["box"] * PER_AMPERE_W
+    assert over_s <= 60
 
 
 @given(
