@@ -101,7 +101,9 @@ async def switch_for_ever(device: DeviceSettings, plug: Plug, how: Switch, clock
             except BridgeError as error:
                 availability.lost(error)
     finally:
-        if plug.ours:  # an end in peace does not wait for the plug's own timer
-            with suppress(BridgeError):
-                await answer(http, device, how.off)
-        await http.close()
+        try:
+            if plug.ours:  # an end in peace does not wait for the plug's own timer
+                with suppress(BridgeError):
+                    await answer(http, device, how.off)
+        finally:
+            await http.close()

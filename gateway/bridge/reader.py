@@ -21,7 +21,7 @@ from gateway.clock import Clock, every
 from gateway.config.agent_settings import Mqtt
 from gateway.config.device_settings import DeviceSettings
 from gateway.config.secrets import credential
-from gateway.errors import BrokerError, RetryableError
+from gateway.errors import BrokerError, ConfigError, RetryableError
 from gateway.publishing.broker import connection
 from gateway.supervise import Availability, Backoff
 
@@ -76,7 +76,12 @@ async def ask_for_ever(device: DeviceSettings, values: Values, clock: Clock) -> 
 async def answer(http: BoundedHttp, device: DeviceSettings, ask: str) -> Any:
     """What the device says to one request; raises BridgeError."""
     where = f"device {device.name!r}: token_file"
-    token = (credential(f"device_{device.name}", device.token_file, where) or "").strip()
+    try:
+        token = (credential(f"device_{device.name}", device.token_file, where) or "").strip()
+    except (
+        ConfigError
+    ) as error:  # a file that went away while it ran is this device's trouble alone
+        raise BridgeError(str(error)) from error
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     scheme = "https" if device.tls else "http"
     url = f"{scheme}://{device.host}:{device.port}{ask}"

@@ -19,7 +19,7 @@ from gateway.domain.readings import Poll, Snapshot
 from gateway.domain.sentences import Sentence
 from gateway.errors import GatewayError
 
-VERSION = 1
+VERSION = 2
 MOST_BYTES = 512 * 1024  # of one message; a home of twenty devices needs a tenth
 Body = TypeVar("Body")
 

@@ -81,6 +81,28 @@ async def test_what_grows_old_is_not_known_and_never_a_number(
         assert (await polled(one))["grid_power_w"].value == -543
 
 
+async def test_a_token_that_goes_away_is_one_devices_trouble(
+    standing: PatientClock, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its file was moved while the bridge ran: said, and read again when it is back."""
+    key = next(key for key, answer in ANSWERS.items() if answer.token)
+    answer = ANSWERS[key]
+    device = Device(answer.replies, answer.token)
+    async with answering(device) as port:
+        settings = device_settings(key, port, tmp_path, values=answer.values, token=answer.token)
+        async with bridged(settings, standing):
+            await until_asked(device, len(asked_of(settings)))
+            file = tmp_path / "token"
+            file.rename(tmp_path / "moved")
+            while "token_file" not in caplog.text:  # by the bridge's own clock it asks again soon
+                standing.seconds += 1
+                await asyncio.sleep(0.01)
+            asked = device.asked
+            (tmp_path / "moved").rename(file)
+            standing.seconds += 61
+            await until_asked(device, asked + len(asked_of(settings)))  # with the token again
+
+
 async def test_a_bridge_that_is_gone_is_a_device_that_is_lost(
     standing: PatientClock, tmp_path: Path
 ) -> None:

@@ -32,16 +32,18 @@ export function t(text, values) {
 
 // What the gateway tells: a template with its values, which may be such again, and the device that it is about.
 function spoken({ say, values, who }) {
-  const said = say === "{text}" ? t(values.text) : t(say, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? written(value) : t(value)])));
+  const said = say === "{text}" ? t(values.text) : t(say, Object.fromEntries(Object.entries(values).map(([name, value]) => [name, typeof value === "string" ? written(value, name) : t(value)])));
   return told(who ? `${who}: ${said}` : said);
 }
 
 // A value as the reader's locale writes it: the first number of an amount, a moment in the home's time; else a word of ours.
 const NUMBER = /^-?\d+(?:\.(\d+))?(?=$| )/, MOMENT = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(Z| UTC)$/;
+// What stands for itself: a register's number or a version is no amount.
+const NO_AMOUNT = new Set(["register", "row", "word", "now", "was", "before", "file"]);
 let zone = "UTC";
 export const homeZone = (name) => { zone = name; };
-function written(value) {
-  const moment = MOMENT.exec(value), amount = NUMBER.exec(value);
+function written(value, name) {
+  const moment = MOMENT.exec(value), amount = NO_AMOUNT.has(name) ? null : NUMBER.exec(value);
   if (moment) return new Date(`${moment[1]}T${moment[2]}Z`).toLocaleString(locale, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit", timeZone: zone });
   if (amount) return value.replace(NUMBER, number(Number(amount[0]), amount[1]?.length ?? 0));
   return t(value);
