@@ -16,6 +16,7 @@ from gateway.domain.templates import TEMPLATES
 OTHER = "other"
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NUMBERS = re.compile(r"\d+(?:[.,:]\d+)*")
+_NAMES = {"name", "device", "key", "file"}  # values whose digits are part of what is meant
 _PLACE = re.compile(r"\{(\w+)\}")
 
 
@@ -116,5 +117,13 @@ def day_time(moment: datetime) -> Sentence:
 
 
 def alike(said: Sentence) -> str:
-    """What it has in common with the same one of other numbers."""
-    return f"{said.code} {_NUMBERS.sub('#', said.text)}"
+    """What it has in common with the same one of other numbers: of another device or feed it is another one."""
+    values = (
+        alike(value)
+        if isinstance(value, Sentence)
+        else value
+        if name in _NAMES
+        else _NUMBERS.sub("#", value)
+        for name, value in said.values
+    )
+    return "\0".join((said.code, said.who, *values))

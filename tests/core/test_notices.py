@@ -22,7 +22,7 @@ from gateway.agent.notices import (
     update_of,
 )
 from gateway.agent.notify import VERSION, last_version
-from gateway.domain.sentences import other, sentence
+from gateway.domain.sentences import alike, other, sentence
 from gateway.store.settings import SettingsStore
 
 NOON = datetime(2026, 6, 1, 10, tzinfo=UTC)  # 12 in Berlin
@@ -56,6 +56,17 @@ def test_the_same_with_other_numbers_is_the_same() -> None:
         now = replace(METER, said=other(f"the meter stands still since {300 + 60 * minute} s"))
         sent += notices.look(NOON + timedelta(minutes=minute), [now])
     assert len(sent) == 1
+
+
+def test_the_same_of_another_device_is_another() -> None:
+    """Two inverters that are called alike but for their number each have their alarm."""
+    one, two = (
+        sentence("not_proved", name, device=name, what="battery_power_w")
+        for name in ("inverter1", "inverter2")
+    )
+    assert alike(one) != alike(two)
+    first, later = (sentence("feed_late.ends", name="entsoe", time=at) for at in ("18:00", "19:00"))
+    assert alike(first) == alike(later)
 
 
 def test_what_comes_back_after_an_hour_is_news() -> None:
