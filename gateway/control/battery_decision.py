@@ -118,8 +118,9 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
         weighed = _weighed(tick, without_w)
         new = _target(tick, without_w, coming_w, weighed)
         lost_per_h = _lost_by_staying(new, old, weighed)
-        damping = replace(damping, earns=_earns(old, weighed))
-        damping = damping.after(new, old, lost_per_h, _new_prices_last_h(tick))
+        damping = damping.after(
+            new, old, lost_per_h, _new_prices_last_h(tick), earns=_earns(old, weighed)
+        )
         stays_as = _keepable(tick, old, without_w, coming_w)
         kept = new if stays_as is None else steady(new, stays_as, damping)
         if kept.power_w is not None:

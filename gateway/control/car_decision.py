@@ -99,35 +99,51 @@ def chargers(tick: Tick) -> CarTick:
         share = wanted.get(name, charging.Share(0.0, 0.0))
         rested[name], after = charging.rested(before, share, spec, at, rules)
         contactors[name] = replace(after, late_for=found.late_for.get(name))
-    resting = {n for n in rested if at - contactors[n].cut_s < control.car_dwell_s}
-    rested |= dict.fromkeys(resting, 0.0)
-    by_value = [name for name in wanted if name in rested]
-    ordered = {name: rested[name] for name in (*by_value, *(n for n in rested if n not in wanted))}
+    amperes = _within_limits(tick, found, rested, specs, contactors)
+    for name in specs:
+        told_a = memory.setpoints.chargers_a.get(name, 0.0)
+        if amperes[name] > told_a:  # also one that the fuse gives back what it took
+            contactors[name] = replace(contactors[name], raised_s=at)
+        elif told_a > 0 and rested.get(name) and not amperes[name]:  # the fuse stopped it
+            contactors[name] = replace(contactors[name], cut_s=at)
+    return CarTick(amperes, contactors, phases, sun, spent, held_w)
+
+
+def _within_limits(
+    tick: Tick,
+    found: _Wanted,
+    rested: Mapping[str, float],
+    specs: Mapping[str, ChargerAssumptions],
+    contactors: Mapping[str, ContactorMemory],
+) -> dict[str, float]:
+    """Of what each should get (A), what import limit and fuse leave it; the dearest first.
+
+    One that they stopped waits a while, or its contactor would follow each load of the house.
+    """
+    home, control = tick.home, tick.inputs.control
+    wanted, at = found.shares, tick.inputs.monotonic_s
+    left = {
+        name: 0.0 if at - contactors[name].cut_s < control.car_dwell_s else amps
+        for name, amps in rested.items()
+    }
+    by_value = [name for name in wanted if name in left]
+    ordered = {name: left[name] for name in (*by_value, *(n for n in left if n not in wanted))}
     yielding_w = charging.yielding_w(
         home,
         urgent=any(share.urgent for share in wanted.values()),
-        from_battery=inputs.settings.car_from_battery,
+        from_battery=tick.inputs.settings.car_from_battery,
         reserve_pct=tick.limits.reserve_pct,
     )
     given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, yielding_w)
     given = fused_a(
         {name: given[name] for name in ordered if name in given},
-        inputs.snapshot,
+        tick.inputs.snapshot,
         specs,
         {c.name: c.power_w or 0.0 for c in home.chargers},
         control,
         FuseMargin(tick.limits.phase_tighter_w, yielding_w),
     )
-    amperes = {c.name: given.get(c.name, 0.0) for c in home.chargers}
-    for name in specs:
-        told_a = memory.setpoints.chargers_a.get(name, 0.0)
-        if amperes[name] > told_a:  # also one that the fuse gives back what it took
-            contactors[name] = replace(contactors[name], raised_s=at)
-        elif (
-            told_a > 0 and not amperes[name] and rested.get(name)
-        ):  # no contactor follows each load
-            contactors[name] = replace(contactors[name], cut_s=at)
-    return CarTick(amperes, contactors, phases, sun, spent, held_w)
+    return {c.name: given.get(c.name, 0.0) for c in home.chargers}
 
 
 def _phases(tick: Tick, gains: Mapping[str, float]) -> dict[str, PhaseMemory]:

@@ -31,15 +31,24 @@ class Damping:
     renewed: bool = False
     earns: bool = True
 
-    def after(self, new: Target, old: Target, lost_per_h: float, lasts_h: float = 0.0) -> Damping:
+    def after(
+        self,
+        new: Target,
+        old: Target,
+        lost_per_h: float,
+        lasts_h: float = 0.0,
+        *,
+        earns: bool = True,
+    ) -> Damping:
         """The same a tick later; ``lost_per_h`` is what staying with ``old`` loses against ``new`` an hour.
         ``lasts_h``: what makes the difference is known to last so long (prices of an interval that begins).
+        ``earns``: ``old`` does, against rest.
 
         Whoever waits until waiting has cost as much as a change never pays more than twice what somebody
         who knew the future would have paid; a change that is worth much comes at once, one that is worth
         little waits, and one that is soon taken back is never made.
         """
-        damping = replace(self, renewed=lasts_h > 0)
+        damping = replace(self, renewed=lasts_h > 0, earns=earns)
         if new.mode == old.mode:
             forgotten = self.switch_cost * self.passed_s / FORGET_S
             return replace(damping, regret=max(0.0, min(self.regret, self.switch_cost) - forgotten))

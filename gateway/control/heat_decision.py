@@ -86,7 +86,7 @@ def heaters(tick: Tick, coming_w: float, held_back_w: float) -> HeatTick:
 def _watched(memory: HeaterMemory, tick: Tick, state: HeaterState) -> HeaterMemory:
     """The same with whether it does what it was told: one with a boost of its own gives no room to a car."""
     at, told_w = tick.inputs.monotonic_s, tick.inputs.memory.setpoints.heaters_w.get(state.name)
-    if told_w is None or (state.power_w or 0.0) <= told_w + ABOVE_W:
+    if told_w is None or state.power_w is None or state.power_w <= told_w + ABOVE_W:
         return replace(memory, above_s=math.inf)
     since_s = min(memory.above_s, at)
     ignored_s = at if at - since_s >= IGNORES_S else memory.ignored_s
