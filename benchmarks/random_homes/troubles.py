@@ -158,7 +158,7 @@ def grid_operator(rng: random.Random, lab: Lab, _day: Day) -> Lab:
 
 def owner_decides(rng: random.Random, lab: Lab, day: Day) -> Lab:
     """At any hour, and often takes it back."""
-    said = list(lab.commands)
+    said, agreed_w = list(lab.commands), lab.settings["site"].get("export_limit_w")
     for _ in range(rng.choice((1, 2, 4))):
         begin, end = _span(rng, lab, 10, 300)
         name, value, back = rng.choice(
@@ -166,7 +166,7 @@ def owner_decides(rng: random.Random, lab: Lab, day: Day) -> Lab:
                 ("battery", "hold", "auto"),
                 ("charge_now", True, False),
                 ("backup_reserve_pct", rng.choice((0, 30, 70, 100)), 20),
-                ("export_limit_w", rng.choice((0, 1_000)), None),
+                ("export_limit_w", 0 if agreed_w is None else agreed_w / 2, agreed_w),
                 ("car_from_battery", True, False),
                 ("away", True, False),
                 ("departure", {"time": rng.choice(("06:30", "15:30")), "energy_wh": 8_000}, None),
