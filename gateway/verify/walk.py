@@ -13,6 +13,7 @@ USUAL_W = 1000.0  # battery power that is tried, where there is room for it
 LEAST_W = 300.0  # less drowns in the inverter's own needs
 REST_W, REST_PART = 150.0, 0.4  # so much is still rest: watts, or part of the power that is tried
 NEAR = (0.5, 1.5)  # parts of what was told that count as obeyed
+LEAST_RISE = 0.2  # of the lower limit, by which the output must rise with the limit
 LEAST_OUTPUT_W = 600.0  # of an inverter (or of feed-in), whose limit is to be seen
 FULL_PCT, ROOM_PCT = 95.0, 3.0  # beyond, a battery's own limits overrule what it is told
 _MOST_HIGH_A = 10.0
@@ -179,7 +180,7 @@ def _phases(
 
 
 def _limit(now: float, how: str) -> tuple[Step, ...]:
-    """Half of what flows now, and three quarters of it."""
+    """Half of what flows now, and three quarters of it: so much more that a cloud over both is no limit kept."""
     if now < LEAST_OUTPUT_W:
         raise NotNow(
             f"{max(0.0, now):.0f} W are {how} now: its limit is seen from {LEAST_OUTPUT_W:.0f} W on"
@@ -187,6 +188,6 @@ def _limit(now: float, how: str) -> tuple[Step, ...]:
     half, more = now / 2, 0.75 * now
     return (
         Step("half of it", half, 0.5 * half, half + REST_W),
-        Step("three quarters of it", more, 0.5 * half, more + REST_W),
+        Step("three quarters of it", more, half + LEAST_RISE * half, more + REST_W),
         Step("half of it again", half, 0.5 * half, half + REST_W),
     )
