@@ -102,13 +102,6 @@ async def test_what_takes_the_sun_besides_is_asked_to_wait_for_the_evening(tmp_p
         assert not list((place.state / "verified").glob("*"))
 
 
-async def test_what_charges_as_told_also_in_the_sun_is_proved_there(tmp_path: Path) -> None:
-    async with home("growatt", tmp_path, SUNNY) as place:
-        code, said = await ended(await verifying(place))
-        assert "it obeys, and is let go" in said
-        assert code == 0
-
-
 async def test_it_gives_way_to_a_running_gateway(tmp_path: Path) -> None:
     async with home("goodwe", tmp_path) as place:
         await place.start(agents.HOLDS)
