@@ -38,6 +38,10 @@ ALONE = (
     "no grid meter sees it, so nothing but the device's own word would prove it; add a meter, or let its word be "
     "enough by --without-meter"
 )
+PUMP_ALONE = (
+    "a heat pump starts when it likes: no meter shows in minutes whether it obeys, only what it says itself; look at "
+    "its own page meanwhile, and let that be enough by --without-meter"
+)
 LOOKS = 3  # in a row that must agree with what was told
 MOST_LOST, MOST_BEYOND = 2, 4  # polls without an answer; looks at which a limit is not kept
 SETTLE_S = {Control.CHARGE_CURRENT: 90.0, Control.CHARGE_PHASES: 150.0}  # a car takes its time
@@ -152,7 +156,7 @@ class _Walk:
         if why := surprise(self._control, state, snapshot, bench.limits):
             raise NotNow(why)
         if not bench.own_word and seen_by_itself(self._control, snapshot):
-            raise NotNow(ALONE)
+            raise NotNow(PUMP_ALONE if self._control is Control.SG_READY else ALONE)
         for step in steps:
             await self._follow(step)
         if why := without_effect(self._control, self._seen):
@@ -239,8 +243,7 @@ class _Walk:
             raise NotNow(f"{why}: {WITHOUT_SUN}")
         if self._control in LIMITED and power is not None and power < step.low_w:
             await self._sunny_without_it()
-        measured = "nothing" if power is None else f"{power:.0f} W"
-        problem = f"told to {step.name}: between {step.low_w:.0f} and {step.high_w:.0f} W expected, measured {measured}"
+        problem = f"told to {step.name}: {self._expected(step)}, measured {self._shown(power)}"
         self.steps.append({**asdict(step), "measured_w": power, "problem": problem})
         raise Surprise(problem)
 
@@ -273,4 +276,16 @@ class _Walk:
                 "problem": "",
             }
         )
-        self._told(f"  {step.name}: measured {seen.power_w:.0f} W after {seconds:.0f} s")
+        self._told(f"  {step.name}: measured {self._shown(seen.power_w)} after {seconds:.0f} s")
+
+    def _expected(self, step: Step) -> str:
+        if self._control is Control.SG_READY:
+            return self._shown(step.value) + " expected"
+        return f"between {step.low_w:.0f} and {step.high_w:.0f} W expected"
+
+    def _shown(self, power: float | None) -> str:
+        if power is None:
+            return "nothing"
+        if self._control is Control.SG_READY:
+            return f"state {power:.0f}"
+        return f"{power:.0f} W"

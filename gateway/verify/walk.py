@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.domain.control import ChargerAssumptions, Control
-from gateway.domain.heat import Heater
+from gateway.domain.heat import Heater, SgReady
 from gateway.domain.readings import DeviceState, Snapshot
 
 USUAL_W = 1000.0  # battery power that is tried, where there is room for it
@@ -48,7 +48,13 @@ class Step:
 
 
 def measured_w(control: Control, state: DeviceState, snapshot: Snapshot) -> float | None:
-    """The power that shows the control's effect: the battery's, the car's, the inverter's output, the feed-in."""
+    """The power that shows the control's effect: the battery's, the car's, the inverter's output, the feed-in.
+
+    Of a heat pump's SG Ready it is the number of the state that it says it is in.
+    """
+    if control is Control.SG_READY:
+        said = state.text("heat_pump_state")
+        return float(SgReady[said.upper()]) if said is not None else None
     if control is Control.BATTERY_POWER:
         return state.number("battery_power_w")
     if control in (Control.CHARGE_CURRENT, Control.CHARGE_PHASES):
@@ -73,11 +79,6 @@ def walk(
     heater: Heater | None = None,
 ) -> tuple[Step, ...]:
     """The steps for ``control`` in the home as it is now; raises NotNow."""
-    if control is Control.SG_READY:
-        raise NotNow(
-            "a heat pump starts when it likes: whether it obeys no meter shows in minutes. Where its page shows the "
-            'SG Ready state, and yours follows it, write steer = "always"'
-        )
     now = measured_w(control, state, snapshot)
     if now is None:
         raise NotNow(
@@ -89,6 +90,8 @@ def walk(
         return _charger(now, state, snapshot, limits, charger)
     if control is Control.CHARGE_PHASES:
         return _phases(now, state, snapshot, limits, charger)
+    if control is Control.SG_READY:
+        return _sg_ready()
     if control is Control.HEAT_POWER:
         return _heater(now, snapshot, limits, heater)
     return _limit(now, "fed in" if control is Control.EXPORT_LIMIT else "given by the inverter")
@@ -163,6 +166,14 @@ def _heater(
     on = Step(f"{watts:.0f} W", watts, NEAR[0] * watts, NEAR[1] * watts)
     off = Step("off", 0.0, -REST_W, REST_W)
     return (on, off, on, off)
+
+
+def _sg_ready() -> tuple[Step, ...]:
+    """Encouraged and normal, twice: it is never blocked nor ordered for a trial."""
+    encouraged, normal = (
+        Step(s.name.lower(), s, s - 0.5, s + 0.5) for s in (SgReady.ENCOURAGED, SgReady.NORMAL)
+    )
+    return (encouraged, normal, encouraged, normal)
 
 
 def _phases(

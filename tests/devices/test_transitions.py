@@ -47,6 +47,7 @@ NEUTRAL: dict[str, dict[int, int]] = {
     "victron-gx": {817: 500, 818: 400, 819: 300},
     "growatt-sph": {30027: 50000},
     "bridge-heater": {300: 65535, 302: 1},
+    "bridge-heat-pump": {300: 65535, 302: 1},
     "bridge-ocpp": {
         300: 65535,
         302: 1,
