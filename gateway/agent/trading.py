@@ -346,9 +346,7 @@ class TradingLoop:
         if self._prices_until == start:
             return
         rows = await exchange.prices(start - PRICES_BACK, start + PRICES_AHEAD)
-        kept = {t: p for t, p in self._keeper.state.prices.items() if t > start - HISTORY}
-        news = {r.interval.start: r for r in rows if kept.get(r.interval.start) != r}
-        known = kept | news  # what is no news stays the object that it was
+        known = self._keeper.state.prices.updated(rows)
         self._write_prices(known)
         if self._past_of.posted is not None:
             self._past_of.posted.keep(known, now)
