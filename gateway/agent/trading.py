@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from gateway.agent.home_planner import HISTORY, HomePlanner, Past
+from gateway.agent.home_planner import HomePlanner, Past
 from gateway.agent.ordering import announced_wh, dispatch_wh
 from gateway.agent.prices import retail_rows
 from gateway.agent.state import StateKeeper
