@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 
-from gateway.agent.home_planner import HISTORY, HomePlanner, Past
+from gateway.agent.home_planner import HomePlanner, Past
 from gateway.agent.ordering import announced_wh, dispatch_wh
 from gateway.agent.prices import retail_rows
 from gateway.agent.state import StateKeeper
@@ -188,9 +188,7 @@ class TradingLoop:
         if self._prices_until == start:
             return
         rows = await exchange.prices(start - PRICES_BACK, start + PRICES_AHEAD)
-        kept = {t: p for t, p in self._keeper.state.prices.items() if t > start - HISTORY}
-        news = {r.interval.start: r for r in rows if kept.get(r.interval.start) != r}
-        known = kept | news  # what is no news stays the object that it was
+        known = self._keeper.state.prices.updated(rows)
         self._write_prices(known)
         if self._past.posted is not None:
             self._past.posted.keep(known, now)
