@@ -12,12 +12,14 @@ from gateway.config.settings import Settings
 from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.plan import Observed
 from simulators.lab.exchange import ExchangeDay
-from simulators.lab.site import Equipment
+from simulators.lab.site import BOILER, HEAT_PUMP, Equipment
+from simulators.physics.heat import Boiler, HeatPump
 from simulators.physics.house import House
 from simulators.physics.script import Script, Span
 from simulators.scenario import Scenario
 
 _PAST_STEP = timedelta(minutes=3)
+HEATERS = {BOILER: "my-pv-ac-elwa-2", HEAT_PUMP: "stiebel-isg-wpm"}
 Price = float | None  # per kWh
 
 
@@ -42,7 +44,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Lab:
-    """A scenario. ``settings`` are tables of gateway.toml; what they do not name has its default.
+    """A scenario, in the fast kind also with heaters. ``settings`` are tables of gateway.toml; what they do not name has its default.
 
     ``past_days`` of the same script have been lived through already, for the forecasts. In the spans
     ``off`` the gateway does not run, in those of ``agent_off`` the guard is alone (its agent was killed). The grid is
@@ -68,6 +70,9 @@ class Lab:
     load_shares: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     agent: bool = True
     plan_minutes: float = 15.0
+    boiler: Boiler | None = None  # the device ``boiler``; its water is said in ``heat``
+    heat_pump: HeatPump | None = None  # the device ``heat-pump``
+    heat: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def end(self) -> datetime:
@@ -77,7 +82,7 @@ class Lab:
         """As physics takes it."""
         return Scenario(
             start=self.start, house=self.house, soc_pct=self.soc_pct, car=None, script=self.script,
-            load_shares=self.load_shares,
+            load_shares=self.load_shares, boiler=self.boiler, heat_pump=self.heat_pump,
         )  # fmt: skip
 
     def made_settings(
@@ -90,7 +95,7 @@ class Lab:
         """The gateway's settings with these devices; ``url`` is where prices are posted, if anywhere."""
         raw: dict[str, Any] = {
             "state_dir": folder,
-            "device": list(devices),
+            "device": [*devices, *self._heaters()],
             "control": {"period_s": 10},
             "planner": {"horizon_h": 24, "first_days": "live"},
             "site": {"time_zone": "UTC"},
@@ -117,6 +122,13 @@ class Lab:
             else:
                 raw[table] = values
         return Settings.model_validate(raw)
+
+    def _heaters(self) -> list[dict[str, Any]]:
+        """As gateway.toml has them; where they are is the site's matter."""
+        return [
+            {"name": name, "profile": HEATERS[name], "host": "x", "steer": "always", "heat": dict(heat)}
+            for name, heat in self.heat.items()
+        ]  # fmt: skip
 
     def past(self) -> list[Observed]:
         """Quarter-hours of the same script before the start."""

@@ -83,6 +83,8 @@ class Recorder:
             note_codes=tuple(n.code for n in self.plans[-1].notes) if self.plans else (),
             alarms=tuple(a.text for a in report.alarms) if report else (),
             notes=tuple(n.text for n in self.plans[-1].notes) if self.plans else (),
+            boiler=state.boiler,
+            pump=state.pump,
         )
 
 

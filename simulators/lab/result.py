@@ -10,6 +10,7 @@ from itertools import pairwise
 from gateway.domain.control import Setpoints
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import Plan
+from simulators.physics.heat import HeatState
 from simulators.physics.house import Powers, Totals
 
 CHARGES_W = 200.0  # a charger above this charges
@@ -39,6 +40,8 @@ class Sample:
     note_codes: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    boiler: HeatState | None = None
+    pump: HeatState | None = None
 
 
 @dataclass(frozen=True, slots=True)

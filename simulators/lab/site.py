@@ -9,6 +9,7 @@ from math import isnan, nan
 from typing import TypeVar
 
 from gateway.domain.control import Control, Setpoints
+from gateway.domain.heat import SgReady
 from gateway.domain.metrics import PHASES as PHASE_NAMES
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
 from gateway.domain.sentences import Sentence
@@ -17,6 +18,8 @@ from simulators.devices.view import View
 from simulators.physics.home import Home
 from simulators.physics.house import PHASES, BoxCommands
 
+BOILER, HEAT_PUMP = "boiler", "heat-pump"
+BOILER, HEAT_PUMP = "boiler", "heat-pump"
 INVERTER, METER, ROOF, STORE = "inverter", "meter", "roof", "store"
 
 
@@ -59,6 +62,7 @@ class Equipment:
     roof: bool = False  # a second inverter with panels only, on the AC side
     keeps_export: bool = False
     switches_phases: bool = False  # the chargers can be told to use one phase
+    thermometer: bool = True  # of a boiler; without one it stands behind a plug
     tells_phases: bool = False
     silent: tuple[Silence, ...] = ()
     obeys: Callable[[Setpoints], Setpoints] = as_asked
@@ -86,6 +90,8 @@ class LabSite:
             ROOF: {Control.PV_LIMIT},
             STORE: {Control.BATTERY_POWER},
             **{box_name(i): self._of_boxes for i in range(self._chargers)},
+            BOILER: {Control.HEAT_POWER},
+            HEAT_PUMP: {Control.SG_READY},
         }
         return join(self._home.now, states, controls=controls)
 
@@ -113,6 +119,8 @@ class LabSite:
             charge_phases=first.phases,
             boxes=tuple(others),
             storage_w=store_w,
+            rod_w=done.heaters_w.get(BOILER, 0),
+            sg_ready=done.sg_ready.get(HEAT_PUMP, SgReady.NORMAL),
         )
 
     def _silent(self, device: str) -> bool:
@@ -186,8 +194,21 @@ class LabSite:
             }
         if self._equipment.roof:
             found[ROOF] = {"pv_power_w": powers.ac_pv, "ac_power_w": powers.ac_pv}
+        found |= self._heaters()
         for i, box in enumerate(state.boxes, start=1):
             found[box_name(i)] = _charger(box.power_w, box.plugged, box.session_wh)
+        return found
+
+    def _heaters(self) -> Mapping[str, Mapping[str, float | str]]:
+        state, found = self._home.state(), dict[str, Mapping[str, float | str]]()
+        if (boiler := state.boiler) is not None:
+            warm = (
+                {"heat_temperature_c": boiler.temperature_c} if self._equipment.thermometer else {}
+            )
+            found[BOILER] = {"heat_power_w": boiler.power_w, **warm}
+        if (pump := state.pump) is not None:
+            told = SgReady(self._home.commands.sg_ready).name.lower()
+            found[HEAT_PUMP] = {"heat_temperature_c": pump.temperature_c, "heat_pump_state": told}
         return found
 
     def _device(self, name: str, values: Mapping[str, float | str]) -> DeviceState:
