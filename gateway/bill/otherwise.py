@@ -120,9 +120,12 @@ def without_sun(rows: Known) -> Netted:
 
 
 def without_us(
-    rows: Known, battery: BatterySpec | None, car_power_w: float
+    rows: Known, battery: BatterySpec | None, car_power_w: float, more_wh: float = 0.0
 ) -> tuple[Netted, array[float]]:
-    """The inverter's own rule, and a car that never waits; beside it what would be stored more after each, Wh."""
+    """The inverter's own rule, and a car that never waits; beside it what would be stored more after each, Wh.
+
+    ``more_wh`` is what would be stored more at the beginning.
+    """
     nets = array(
         "d", (n + car for n, car in zip(rows.net_wh, _cars_at_once(rows, car_power_w), strict=True))
     )
@@ -131,6 +134,7 @@ def without_us(
         return Netted(rows, nets), more
     first = next((wh for wh in rows.stored_wh if not math.isnan(wh)), None)
     stored = battery.reserve_wh if first is None else first
+    stored = min(max(stored + more_wh, 0.0), battery.capacity_wh)
     for n, net in enumerate(nets):
         hours = rows.hours(n)
         given = own_rule(net, stored, hours, battery)
