@@ -25,7 +25,7 @@ from gateway.bill.days import (
     made,
     to_make_again,
 )
-from gateway.bill.home import Account, Bills, Shares, account, added
+from gateway.bill.home import Account, Bills, Equipment, Shares, account_from, added
 from gateway.config.settings import Settings
 from gateway.domain.intervals import floor_to
 from gateway.domain.plan import BatterySpec
@@ -104,10 +104,12 @@ class Billing:
         self._made_of = None
 
     @property
-    def _home(self) -> tuple[BatterySpec | None, float]:
-        return self._battery or stored_battery(self._store), car_power_w(
-            self._keeper.state.settings
+    def _home(self) -> Equipment:
+        settings, battery = (
+            self._keeper.state.settings,
+            self._battery or stored_battery(self._store),
         )
+        return Equipment(battery, car_power_w(settings), settings.heaters)
 
     def _make(self, midnight: datetime, now: datetime) -> Bills:
         """Today's from the account, longer ones with the days that are over."""
@@ -167,15 +169,8 @@ class Billing:
         return min(since, first_of("month", day, self._rules)) if of_month else since
 
     def _account_from(self, since: datetime, now: datetime) -> Account:
-        battery, power_w = self._home
-        return account(
-            self._journal.book,
-            self._rules,
-            self._history.each_flow(since, now),
-            battery,
-            power_w,
-            beginning(self._days, since),
-        )
+        flows, begin = self._history.each_flow(since, now), beginning(self._days, since)
+        return account_from(begin, self._journal.book, self._rules, flows, self._home)
 
     def _shares(self, bounds: tuple[datetime, datetime, datetime, datetime]) -> Shares:
         """Of today, the month and the year; what was before today is added up once a day."""

@@ -13,8 +13,7 @@ from threading import Event
 
 from gateway.bill.account import first_of, periods
 from gateway.bill.days import CONTEXT, CORRECTED, DayBill, beginning, made
-from gateway.bill.home import account
-from gateway.domain.plan import BatterySpec
+from gateway.bill.home import Equipment, account_from
 from gateway.store.book import Book
 from gateway.store.history import History
 from gateway.store.journal import Journal
@@ -26,13 +25,13 @@ _AT_ONCE = timedelta(days=15)
 def older_days(
     paths: tuple[Path, Path],
     rules: TariffRules,
-    home: tuple[BatterySpec | None, float],
+    home: Equipment,
     until: datetime,
     stop: Event,
 ) -> list[DayBill]:
     """The days that began before ``until``, at the present tariff: no other is known of them.
 
-    ``paths`` are those of journal and history, ``home`` the battery and what a car takes at most. Ends early, with nothing, when
+    ``paths`` are those of journal and history, ``home`` what comparisons need. Ends early, with nothing, when
     ``stop`` is set. Raises StorageError or JournalBroken where the journal cannot be read.
     """
     found: list[DayBill] = []
@@ -49,7 +48,7 @@ def older_days(
                 return
             since = min(begin - CONTEXT, first_of("month", begin, rules))
             flows = history.each_flow(since, end + CONTEXT)
-            known = account(book, rules, flows, *home, beginning(found, since))
+            known = account_from(beginning(found, since), book, rules, flows, home)
             whole = [day for day in periods(begin, end, rules, "day") if day[1] <= end]
             found.extend(made(known, whole))
 

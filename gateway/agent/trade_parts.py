@@ -10,12 +10,13 @@ from datetime import timedelta
 from functools import partial
 
 from gateway.agent.first_days import FirstDays
+from gateway.agent.home_planner import HomePlanner, Past
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.prices import PostedMemory
 from gateway.agent.state import StateKeeper
 from gateway.agent.stores import Stores
-from gateway.agent.trading import Past, TradingLoop
+from gateway.agent.trading import TradingLoop
 from gateway.agent.trial import ForecastTrial, material
 from gateway.clock import Clock
 from gateway.config.plausible import Doubt, doubts
@@ -80,9 +81,16 @@ class TradeParts:
             shadow=settings.planner.first_days == "shadow",
             new_home=not history.quarters(clock.now() - LIVED),
         )
-        loop = TradingLoop(keeper, strategy(settings.planner.strategy), clock, past, market, order)
-        replayed = partial(material, loop, stores.journal, keeper)
-        trial = ForecastTrial(settings, stores.settings, clock, replayed, loop.use)
+        planner = HomePlanner(
+            keeper,
+            strategy(settings.planner.strategy),
+            clock,
+            past,
+            lambda: market[1].known_rules if market else None,
+        )
+        loop = TradingLoop(keeper, planner, clock, past, market, order)
+        replayed = partial(material, planner, stores.journal, keeper)
+        trial = ForecastTrial(settings, stores.settings, clock, replayed, planner.use)
         return cls(
             market[0] if market else None,
             provider,

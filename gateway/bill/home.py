@@ -5,15 +5,24 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple
 
 from gateway.bill.account import Bill, Prices, Published, Quarter, bill, first_of, published_of
-from gateway.bill.columns import Quarters
-from gateway.bill.otherwise import Known, Netted, known, without_battery, without_sun, without_us
+from gateway.bill.columns import Quarters, or_0
+from gateway.bill.otherwise import (
+    Alone,
+    Known,
+    Netted,
+    known,
+    without_battery,
+    without_sun,
+    without_us,
+)
 from gateway.config.tariff import PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.flows import Flow
+from gateway.domain.heat import Heaters
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec
 from gateway.domain.trade import MONEY_PER_UNIT, Metered, MeterQuality, money_text
@@ -23,6 +32,16 @@ from gateway.tariff import TariffRules
 LEAST_KNOWN = 0.9  # of the metered quarters, for a comparison to be shown
 _CENT = MONEY_PER_UNIT // 100
 _ADDED = tuple(f.name for f in fields(Bill))[2:]  # all but the span
+_NO_HEATERS: Heaters = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a comparison knows of the home: its battery, what a car takes at most, its boilers."""
+
+    battery: BatterySpec | None = None
+    car_power_w: float = 0.0
+    heaters: Heaters = field(default_factory=dict)
 
 
 class Beginning(NamedTuple):
@@ -30,6 +49,9 @@ class Beginning(NamedTuple):
 
     since: datetime
     more_wh: float
+
+
+_AT_FIRST = Beginning(datetime.min.replace(tzinfo=UTC), 0.0)
 
 
 class Instead(NamedTuple):
@@ -46,7 +68,8 @@ class HomeBill:
     its dispatches, both taken off in the total.
 
     A quarter is ``compared`` where its flows and all its prices are known; ``awaited`` are the newest, whose prices are still
-    to come. ``stored_difference_wh`` is what the battery would hold more at the end without us. Bills of days add up (`added`).
+    to come. ``stored_difference_wh`` is what the battery would hold more at the end without us, ``heat_difference_wh`` the water
+    of its boilers (electric Wh). Bills of days add up (`added`).
     """
 
     bill: Bill
@@ -57,6 +80,7 @@ class HomeBill:
     compared: int
     awaited: int = 0
     stored_difference_wh: float = 0.0
+    heat_difference_wh: float = 0.0
     programme_money: int = 0
     programme_unknown: int = 0  # dispatched quarters of which nobody knows yet what they earned
 
@@ -103,6 +127,7 @@ def added(parts: Sequence[HomeBill]) -> HomeBill:
         compared=sum(p.compared for p in parts),
         awaited=last.awaited,
         stored_difference_wh=last.stored_difference_wh,
+        heat_difference_wh=last.heat_difference_wh,
         programme_money=sum(p.programme_money for p in parts),
         programme_unknown=sum(p.programme_unknown for p in parts),
     )
@@ -133,16 +158,12 @@ class Otherwise:
     add up to their month."""
 
     without_battery: Netted
-    without_gateway: Netted
+    alone: Alone
     without_sun: Netted
-    more_stored_wh: Sequence[float]  # without the gateway, after each
 
-    @classmethod
-    def of(
-        cls, rows: Known, battery: BatterySpec | None, car_power_w: float, more_wh: float = 0.0
-    ) -> Self:
-        ours, more = without_us(rows, battery, car_power_w, more_wh)
-        return cls(without_battery(rows), ours, without_sun(rows), more)
+    @property
+    def without_gateway(self) -> Netted:
+        return self.alone.netted
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +198,7 @@ class Account:
             now = self._with(instead, within, rows, compared)
             return charged(now, self._with(instead, before, rows_before)).total_money
 
+        last = rows.stop - 1
         starts = (self.metered.starts[n] for n in within)
         earned = [self.credits[at] for at in starts if at in self.credits]
         other = self.otherwise
@@ -190,7 +212,8 @@ class Account:
             estimated=sum(start <= at < end for at in self.estimated),
             compared=sum(compared),
             awaited=awaited,
-            stored_difference_wh=other.more_stored_wh[rows.stop - 1] if rows else 0.0,
+            stored_difference_wh=or_0(other.alone.more_stored_wh[last]) if rows else 0.0,
+            heat_difference_wh=or_0(other.alone.more_heat_wh[last]) if rows else 0.0,
             programme_money=sum(money for money in earned if money is not None),
             programme_unknown=earned.count(None),
         )
@@ -240,13 +263,19 @@ def account(
     flows: Iterable[Flow],
     battery: BatterySpec | None = None,
     car_power_w: float = 0.0,
-    begin: Beginning | None = None,
+    heaters: Heaters = _NO_HEATERS,
 ) -> Account:
     """From the journal's book (its own, or of any span by `book_of`) and the flows beside it."""
-    since, more_wh = begin or (None, 0.0)
+    return account_from(_AT_FIRST, book, rules, flows, Equipment(battery, car_power_w, heaters))
+
+
+def account_from(
+    begin: Beginning, book: Book, rules: TariffRules, flows: Iterable[Flow], home: Equipment
+) -> Account:
+    """The same from a moment on."""
     counted, metered = Quarters(), Quarters()
     estimated: set[datetime] = set()
-    for at in sorted(book.metered if since is None else (a for a in book.metered if a >= since)):
+    for at in sorted(at for at in book.metered if at >= begin.since):
         row = book.metered[at]
         counted.add(at, row.interval, row.import_wh, row.export_wh)
         left = _without_trade(row, book.position_wh(row.interval))
@@ -264,7 +293,7 @@ def account(
         for gap in book.gaps
         if gap.until > gap.since and (gap.import_wh or gap.export_wh)
     )
-    rows = known(counted, flows)
+    rows = known(counted, flows, home.heaters.keys())
     return Account(
         book,
         rules,
@@ -273,7 +302,13 @@ def account(
         market,
         frozenset(estimated),
         rows,
-        Otherwise.of(rows, battery, car_power_w, more_wh),
+        Otherwise(
+            without_battery(rows),
+            without_us(
+                rows, home.battery, home.car_power_w, home.heaters, rules.zone, begin.more_wh
+            ),
+            without_sun(rows),
+        ),
         Prices(rules, PublishedPrices(book, rules.tariff)),
         {at: _credited(body) for at, body in book.credits.items()},
     )
@@ -354,6 +389,7 @@ def as_json(found: HomeBill, currency: str) -> dict[str, Any]:
         "without_sun": cents(found.without_sun),
         "saved": cents(found.saved_money),
         "stored_difference_wh": round(found.stored_difference_wh),
+        "heat_difference_wh": round(found.heat_difference_wh),
         "quarters": {
             "metered": found.metered,
             "estimated": found.estimated,

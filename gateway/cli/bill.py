@@ -137,7 +137,8 @@ def account_of(
             store = SettingsStore(folder / FILE, read_only=True)
             files.callback(store.close)
             battery = stored_battery(store)
-        found = account(book, rules, flows, battery, car_power_w(settings))
+        power_w, heaters = car_power_w(settings), settings.heaters
+        found = account(book, rules, flows, battery, power_w, heaters)
         return DailyBills(found, {(day.start, day.end): day.bill for day in kept}), first, last
 
 

@@ -111,7 +111,7 @@ class GuardLoop:
             snapshot = self._island.look(snapshot, at)
             told = self._memory.setpoints
             snapshot = self._cars.look(snapshot, told.chargers_a, at, told.charger_phases)
-            snapshot = self._heat.look(snapshot, at)
+            snapshot = self._heat.look(snapshot, at, told.sg_ready)
             self._balance.look(snapshot)
             order = self._intake.current()
             self._allowed = self._intake.allowed(snapshot, now, at)

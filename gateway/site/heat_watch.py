@@ -6,13 +6,15 @@ It outlives a restart: a wish that began anew would be heated twice.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from types import MappingProxyType
 
 from gateway.devices.counters import Memory
 from gateway.domain.control import ControlSettings
-from gateway.domain.heat import last_ready
+from gateway.domain.heat import SgReady, last_ready
 from gateway.domain.intervals import iso
 from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
@@ -37,8 +39,11 @@ class HeatWatch:
         self._control, self._memory = control, memory
         self._drawn: dict[str, _Drawn] = {}
 
-    def look(self, snapshot: Snapshot, at: float) -> Snapshot:
-        """The same with ``got_wh``; ``at`` is monotonic time, s."""
+    def look(
+        self, snapshot: Snapshot, at: float, sg_ready: Mapping[str, int] = MappingProxyType({})
+    ) -> Snapshot:
+        """The same with ``got_wh``; ``at`` is monotonic time, s. ``sg_ready`` is what heat pumps are told: one that does
+        not say what it draws is counted with all that it can while it is encouraged."""
         if not self._control.heaters or not snapshot.heaters:
             return snapshot
         for heater in snapshot.heaters:
@@ -53,7 +58,11 @@ class HeatWatch:
             wh = before.wh
             if before.power_w is not None and 0 < passed_s <= LONGEST_S:
                 wh += before.power_w * passed_s / 3600
-            now = _Drawn(since, wh, heater.power_w, at, before.kept_wh)
+            power_w = heater.power_w
+            if power_w is None and heater.pump:
+                encouraged = sg_ready.get(heater.name) == SgReady.ENCOURAGED
+                power_w = spec.most_w if encouraged else 0.0
+            now = _Drawn(since, wh, power_w, at, before.kept_wh)
             if spec.litres is None and wh - now.kept_wh >= KEPT_WH:
                 now = self._kept(heater.name, now)
             self._drawn[heater.name] = now

@@ -58,6 +58,18 @@ def test_the_next_wish_begins_with_nothing(tmp_path: Path) -> None:
     assert hours(watched(GuardFile(file)), after, 0.5) == pytest.approx(1_000)
 
 
+def test_a_heat_pump_that_tells_no_power_is_counted_while_it_is_encouraged(tmp_path: Path) -> None:
+    """Else it would be heated for the same wish again and again."""
+    watch, pump = watched(GuardFile(tmp_path / "guard.json")), HeaterState("boiler", None, None, pump=True)  # fmt: skip
+    got = 0.0
+    for minute in range(181):
+        now = NOON + timedelta(minutes=minute)
+        told = {"boiler": 3} if 60 <= minute < 120 else {}
+        home = replace(snapshot(), time=now, heaters=(pump,))
+        got = watch.look(home, now.timestamp(), told).heaters[0].got_wh
+    assert got == pytest.approx(2_000)
+
+
 @pytest.mark.parametrize("word", ["", "[]", '{"since": 3}', '{"wh": 1e999, "since": "x"}', "[" * 9_000])  # fmt: skip
 def test_a_damaged_note_is_nothing(tmp_path: Path, word: str) -> None:
     file = GuardFile(tmp_path / "guard.json")
