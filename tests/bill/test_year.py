@@ -179,7 +179,7 @@ def test_a_journal_of_before_is_counted_once(home: Home, tmp_path: Path) -> None
     with closing(sqlite3.connect(tmp_path / "history.sqlite")) as db, db:
         db.execute("DROP TABLE billed_day")  # as a gateway of before left it
         db.execute("DROP TABLE billed_tariff")
-        db.execute("PRAGMA user_version = 4")
+        db.execute("PRAGMA user_version = 5")
     later = Home(tmp_path)
     with later.files:
         later.billing.update(end)
