@@ -30,6 +30,7 @@ from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
+LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long is no new one
 _MINUTE = timedelta(minutes=1)
 _MINUTES_A_DAY = 24 * 60
 _BATCH = 15  # minutes in one transaction
@@ -154,6 +155,15 @@ class History:
         waiting = [q for q in self._quarters if q.interval.start >= since]
         known = {q.interval.start: q for q in chain(stored, waiting)}
         return [known[at] for at in sorted(known) if self._latest is None or at <= self._latest]
+
+    @property
+    def begun(self) -> bool:
+        """Whether a quarter-hour of any time is known."""
+        return bool(self._quarters or self._ask("SELECT 1 FROM quarter LIMIT 1"))
+
+    def lived_before(self, time: datetime) -> bool:
+        """Whether a quarter-hour of the `LIVED` before ``time`` is known."""
+        return any(quarter.interval.start < time for quarter in self.quarters(time - LIVED))
 
     def _ask(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
         """Rows of the file; none while it cannot be read: the past is a help, not a need."""
