@@ -29,7 +29,7 @@ async def test_the_past_by_day_week_month_and_year(page: Page) -> None:
     tiles = page.locator("#past-tiles > div")
     await expect(page.locator("#past-name")).to_have_text("Monday, 15 June 2026")
     await expect(tiles.first).to_have_text("Solar59.0 kWh before: 96.0 kWh")  # 59 quarter-hours
-    await expect(tiles.last).to_have_text("Not from the grid83 % before: 83 %")
+    await expect(tiles.last).to_have_text("Self-sufficiency83 % before: 83 %")
     await expect(page.locator("#past-next")).to_be_disabled()
     await page.get_by_role("button", name="Earlier").click()
     await expect(page.locator("#past-name")).to_have_text("Sunday, 14 June 2026")

@@ -51,7 +51,7 @@ function draw() {
   const other = (name, how) => shown.compared ? how(shown.compared.total[name]) : undefined;
   show(byId("past-tiles"), [
     ...had.map(([name, title]) => tile(title, energy(shown.total[name]), other(name, energy))),
-    tile("Not from the grid", percent(shown.total.self_sufficiency_pct), other("self_sufficiency_pct", percent)),
+    tile("Self-sufficiency", percent(shown.total.self_sufficiency_pct), other("self_sufficiency_pct", percent)),
   ]);
   drawPast(byId("chart-past"), shown, had.map(([name, title]) => [name, title]));
   const rows = shown.time.map((at, i) => ({ at, i })).filter(({ i }) => had.some(([name]) => shown[name][i] !== null));
