@@ -44,3 +44,15 @@ async def test_prices_in_a_reason_are_written_as_the_reader_does(
         await expect(page.locator("#why")).to_contain_text("eine kWh brächte 0,030 USD")
     finally:
         await page.close()
+
+
+async def test_a_device_is_called_as_its_owner_calls_it(
+    browser: Browser, dashboard: Dashboard
+) -> None:
+    page = await browser.new_page(locale="es-ES")
+    try:
+        await page.goto(f"http://127.0.0.1:{dashboard.port}/")
+        await expect(page.locator(".device summary b").last).to_have_text("charger")
+        await expect(page.locator("#well-table")).to_contain_text("charger")
+    finally:
+        await page.close()

@@ -63,7 +63,7 @@ async def test_the_past_beside_its_plan_or_another_time(page: Page) -> None:
 async def test_the_car_s_sessions_and_its_wish(page: Page, source: Source) -> None:
     rows = page.locator("#car-table tbody tr")
     await expect(rows).to_have_count(2)
-    await expect(rows.first).to_contain_text("Mon 09:00Mon 10:008,000 Wh50 %0 %50 %$1.60")
+    await expect(rows.first).to_contain_text("Mon 09:00Mon 10:008.0 kWh50 %0 %50 %$1.60")
     await expect(page.locator("#car-tiles")).to_contain_text("Cost$4.80")
     async with page.expect_download() as waiting:
         await page.locator("#car").get_by_role("link", name="CSV").click()

@@ -94,7 +94,7 @@ function drawDevices(live) {
     const bad = device.bad.length;
     const state = device.asleep ? "sleeps in the dark" : !device.online ? "does not answer" : bad ? t(bad > 1 ? "answers, {count} bad readings" : "answers, {count} bad reading", { count: bad }) : "answers";
     const look = !device.online ? "dot off" : bad ? "dot some" : "dot";
-    const head = node("summary", {}, node("b", {}, device.name),
+    const head = node("summary", {}, node("b", {}, document.createTextNode(device.name)),
       node("span", { class: look }, state),
       ...(device.phases === null ? [] : [node("span", { class: "phases" }, t(device.phases > 1 ? "{count} phases" : "{count} phase", { count: device.phases }))]),
       node("span", {}, device.seen ? clock(device.seen, live.time_zone) : "never seen"));
