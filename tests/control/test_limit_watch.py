@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -28,6 +29,7 @@ from simulators.physics.house import Battery, Commands, House, Inputs, State, so
 from tests.control.homes import CONTROL, SETTINGS, flat, inputs, order, snapshot
 
 TICK_S = 2.0
+AGREED = replace(CONTROL, export_limit_w=2_000.0)
 CHARGE = order(import_price=10.0, export_price=5.0, value=flat(300, 13_500))
 NOTHING = replace(CONTROL, export_limit_w=0.0)
 
@@ -305,3 +307,28 @@ def test_the_reserve_is_not_given_for_a_limit_that_is_only_taken_tighter(
     ).setpoints
     assert told.battery_w is not None, case
     assert least_w <= told.battery_w <= most_w, case
+
+
+@pytest.mark.parametrize(("limitable", "writes"), [(True, 0), (False, 3)])
+def test_a_limit_that_a_device_keeps_in_flash_is_not_written_at_each_tick(
+    limitable: bool, writes: int
+) -> None:
+    """Taken tighter twice and given back over minutes: that is what an inverter's output is limited by, where it can be.
+    Elsewhere it goes down in two steps and back in one, and is never wider than it has to be."""
+    roof = InverterState("roof", 5_000, 5_000, tells_ac=True, limitable=limitable)
+    seen = snapshot(-2_200, 5_000, (), inverters=(roof,))
+    memory, told = ControlMemory(), list[int | None]()
+    tighter = [0.0, *(200.0 for _ in range(5)), *(700.0 - 7 * n for n in range(100)), 0.0]
+    for n, watts in enumerate(tighter):
+        made = decide(
+            inputs(
+                seen, None, control=AGREED, keeps_export=True, memory=memory,
+                tightening=Tightening(export_w=watts), monotonic_s=2.0 * n,
+            )
+        )  # fmt: skip
+        memory = made.memory
+        told.append(made.setpoints.export_limit_w)
+        if not limitable:
+            assert (made.setpoints.export_limit_w or 0) <= 2_000 - watts
+    assert sum(a != b for a, b in pairwise(told)) == writes
+    assert told[0] == told[-1] == 2_000
