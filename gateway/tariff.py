@@ -25,7 +25,7 @@ from gateway.config.tariff import (
 from gateway.domain.intervals import Interval
 from gateway.domain.price import mwh_price
 
-_KNOWN = 1024  # intervals whose terms are kept
+_KNOWN = 400  # intervals whose terms are kept: no plan looks further than four days ahead
 _WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -130,7 +130,7 @@ class TariffRules:
         terms = known.get(interval)
         if terms is None:
             if len(known) >= _KNOWN:
-                known.clear()
+                del known[next(iter(known))]
             terms = known[interval] = exact(interval).estimated()
         return terms
 

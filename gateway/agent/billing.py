@@ -40,6 +40,7 @@ class Billing:
         self._month: HomeBill | None = None
         self._month_of: object = None
         self._battery: BatterySpec | None = None
+        self._heaters = keeper.state.settings.heaters
 
     def update(self, now: datetime) -> None:
         """Called with every report; makes new bills where something has been counted or priced since."""
@@ -60,7 +61,7 @@ class Billing:
         month, hour = self._month, floor_to(now, timedelta(hours=1))
         flows = self._history.each_flow(first, now)
         book, power_w = self._journal.book, car_power_w(settings)
-        found = account(book, rules, flows, self._battery, power_w)
+        found = account(book, rules, flows, self._battery, power_w, self._heaters)
         if month is None or self._month_of != (first, hour):
             self._month_of, month = (first, hour), found.of(first, now)
             self._month = month

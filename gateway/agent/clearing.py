@@ -35,8 +35,8 @@ class Clearing:
         return real_time_at(state.settings.tariff, state.feeds, state.prices, interval.start)
 
     def _of_fills(self, interval: Interval) -> float | None:
-        fills = self._journal.book.transactions.values()
-        ours = [t for t in fills if t.interval == interval]
+        book = self._journal.book
+        ours = book.of_interval(book.transactions, interval)
         return Price(max(ours, key=lambda t: t.sequence).price_ticks).per_mwh if ours else None
 
 

@@ -86,18 +86,7 @@ class Agent:
         audit = AuditLog(settings.state_dir, clock)
         steering = HomeSteering(keeper, self.user, journal, clock, self.order)
         self.commands = handler = CommandHandler(steering, stores.seen, clock, audit)
-        names = [d.name for d in settings.device]
-        self.publisher = Publisher(
-            settings.mqtt,
-            settings.site.name,
-            journal,
-            names,
-            handler,
-            settings.state_dir / "mqtt_topics.json",
-        )
-        if settings.car.soc_topic:
-            soc = CarSocInput(keeper, keeper.writer("car_soc"), clock)
-            self.publisher.listen(settings.car.soc_topic, soc.hear)
+        self.publisher = self._broker(handler)
         self.feeds = Feeds(
             settings, stores.settings, clock, keeper.writer("feeds"), self.publisher.listen
         )
@@ -115,23 +104,33 @@ class Agent:
         self._trade, self.trading, self.exchange = trade, trade.loop, trade.exchange
         self._billing = Billing(keeper, journal, history, stores.settings)
         self._notifier = notifier(settings.notify, keeper, journal, clock, stores.settings)
-        metrics = Metrics()
-        self.page: Dashboard | None = None
         self._health = HomeHealth(keeper, self.publisher, EventLog(settings.state_dir), clock)
-        source = PageSource(
-            keeper,
-            journal,
-            (history, decisions),
-            self._health,
-            (handler, Errands(config)),
-            clock,
-        )
+        views = history, decisions
+        source = PageSource(keeper, journal, views, self._health, (handler, Errands(config)), clock)
         self._local = LocalSocket(settings.state_dir, lambda: told(source.latest()))
-        if settings.dashboard.enabled:
-            self.page = Dashboard(settings.dashboard, source, metrics.render, audit=audit)
-        self._reporting = Reporting(
-            keeper, journal, (history, decisions), self.publisher, metrics, clock
+        metrics = Metrics()
+        self.page = (
+            Dashboard(settings.dashboard, source, metrics.render, audit=audit)
+            if settings.dashboard.enabled
+            else None
         )
+        self._reporting = Reporting(keeper, journal, views, self.publisher, metrics, clock)
+
+    def _broker(self, handler: CommandHandler) -> Publisher:
+        """What is told over MQTT, and what is heard there of the car."""
+        settings = self.settings
+        publisher = Publisher(
+            settings.mqtt,
+            settings.site.name,
+            self.journal,
+            [d.name for d in settings.device],
+            handler,
+            settings.state_dir / "mqtt_topics.json",
+        )
+        if settings.car.soc_topic:
+            soc = CarSocInput(self.keeper, self.keeper.writer("car_soc"), self.clock)
+            publisher.listen(settings.car.soc_topic, soc.hear)
+        return publisher
 
     def hear(self, report: GuardReport) -> None:
         """One report of the guard; returns at once."""

@@ -109,8 +109,8 @@ class Notifier:
         book = self._journal.book
         sold_wh = sum(
             t.quantity_wh
-            for t in book.transactions.values()
-            if before <= t.interval.start < midnight and t.side is Side.SELL
+            for t in book.since(book.transactions, before)
+            if t.interval.start < midnight and t.side is Side.SELL
         )
         earned = money_text(book.settled_since(before) - book.settled_since(midnight))
         notice = sale_of(f"{ended}", sold_wh, earned, bill, state.settings.tariff.currency)

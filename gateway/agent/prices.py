@@ -8,10 +8,11 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from gateway.agent.posted import PostedPrices
 from gateway.config.bands import band
 from gateway.config.tariff import PublishedPrice, RetailPrice, Tariff, WholesalePrice
 from gateway.domain.intervals import iso, parse_utc, quarter, quarter_of
-from gateway.domain.price import Price, mwh_price
+from gateway.domain.price import mwh_price
 from gateway.errors import StorageError
 from gateway.feeds.keeper import KEPT, FeedPrices, SettingStore
 from gateway.market.exchanges import PublishedPrices
@@ -21,20 +22,19 @@ from gateway.tariff import TariffRules
 _POSTED = "posted_prices"
 _BETWEEN = timedelta(hours=1)
 Feeds = Mapping[str, FeedPrices]
-Posted = Mapping[datetime, PublishedPrices]
 _EXPORT_SHARE = 0.25  # of the import price, where nothing is known of it
 _NONE = FeedPrices()
 
 
 def published(
-    price: RetailPrice, feeds: Feeds, posted: Posted, column: str
-) -> dict[datetime, float]:
+    price: RetailPrice, feeds: Feeds, posted: PostedPrices, column: str
+) -> Mapping[datetime, float]:
     """What is published for this side of the tariff, per MWh by interval start; nothing of the future's unknown."""
     if not isinstance(price, PublishedPrice):
         return {}
     if price.feed is not None:
         return _per_mwh(feeds.get(price.feed, _NONE).prices)
-    return of_exchange(posted, column)
+    return posted.per_mwh(column)
 
 
 def forecast(price: RetailPrice, feeds: Feeds) -> dict[datetime, float]:
@@ -44,44 +44,36 @@ def forecast(price: RetailPrice, feeds: Feeds) -> dict[datetime, float]:
     return _per_mwh(feeds.get(price.feed, _NONE).forecast)
 
 
-def of_exchange(posted: Posted, column: str) -> dict[datetime, float]:
-    """One column of the exchange's published prices, per MWh."""
-    return {
-        t: Price(value).per_mwh
-        for t, p in posted.items()
-        if (value := getattr(p, column)) is not None
-    }
-
-
-def day_ahead(tariff: Tariff, feeds: Feeds, posted: Posted) -> dict[datetime, float]:
+def day_ahead(tariff: Tariff, feeds: Feeds, posted: PostedPrices) -> Mapping[datetime, float]:
     """What is expected of the real-time price, past days too."""
     for price in (tariff.import_price, tariff.export_price):
         if isinstance(price, WholesalePrice) and price.day_ahead_feed is not None:
             return _per_mwh(feeds.get(price.day_ahead_feed, _NONE).prices)
-    return of_exchange(posted, "day_ahead_ticks")
+    return posted.per_mwh("day_ahead_ticks")
 
 
-def real_time(tariff: Tariff, feeds: Feeds, posted: Posted) -> dict[datetime, float]:
+def real_time(tariff: Tariff, feeds: Feeds, posted: PostedPrices) -> Mapping[datetime, float]:
     """The market's real-time price, as far as it is known."""
     for price in (tariff.import_price, tariff.export_price):
         if isinstance(price, WholesalePrice) and price.feed is not None:
             return _per_mwh(feeds.get(price.feed, _NONE).prices)
-    return of_exchange(posted, "imbalance_ticks")
+    return posted.per_mwh("imbalance_ticks")
 
 
-def real_time_at(tariff: Tariff, feeds: Feeds, posted: Posted, start: datetime) -> float | None:
+def real_time_at(
+    tariff: Tariff, feeds: Feeds, posted: PostedPrices, start: datetime
+) -> float | None:
     """The same of one interval."""
     for price in (tariff.import_price, tariff.export_price):
         if isinstance(price, WholesalePrice) and price.feed is not None:
             known = feeds.get(price.feed, _NONE).prices.get(start)
             return None if known is None else mwh_price(known)
-    row = posted.get(start)
-    return (
-        None if row is None or row.imbalance_ticks is None else Price(row.imbalance_ticks).per_mwh
-    )
+    return posted.per_mwh("imbalance_ticks").get(start)
 
 
-def known_prices(rules: TariffRules, feeds: Feeds, posted: Posted, now: datetime) -> KnownPrices:
+def known_prices(
+    rules: TariffRules, feeds: Feeds, posted: PostedPrices, now: datetime
+) -> KnownPrices:
     """All that the planner may know of prices at ``now``."""
     tariff = rules.tariff
     usual_import, usual_export = usual(rules, now)
@@ -142,31 +134,35 @@ class PostedMemory:
 
     def __init__(self, store: SettingStore) -> None:
         self._store = store
-        self._newest: datetime | None = None
+        self._newest: str | None = None
         self._at: datetime | None = None
 
-    def restored(self) -> dict[datetime, PublishedPrices]:
+    def restored(self) -> PostedPrices:
         """What was kept; nothing of it is of a market that settles."""
         try:
             rows = json.loads(self._store.setting(_POSTED) or "{}")
-            return {
-                (at := parse_utc(start)): PublishedPrices(quarter(at), *_pair(ticks), None, None)
+            return PostedPrices(
+                PublishedPrices(quarter(parse_utc(start)), *_pair(ticks), None, None)
                 for start, ticks in rows.items()
-            }
-        except (StorageError, ValueError, TypeError, AttributeError):
-            return {}
+            )
+        except (StorageError, ValueError, TypeError, AttributeError, OverflowError):
+            return PostedPrices()
 
-    def keep(self, posted: Posted, now: datetime) -> None:
-        rows = {t: (p.import_ticks, p.export_ticks) for t, p in posted.items() if t >= now - KEPT}
-        known = [t for t, pair in rows.items() if pair != (None, None)]
+    def keep(self, posted: PostedPrices, now: datetime) -> None:
+        since = now - KEPT
+        rows = {
+            t: (posted.ticks(t, "import_ticks"), posted.ticks(t, "export_ticks"))
+            for t in posted
+            if t >= since
+        }
+        known = {iso(t): pair for t, pair in rows.items() if pair != (None, None)}
         newest = max(known, default=None)
         soon = self._at is not None and now - self._at < _BETWEEN
         if newest is None or newest == self._newest or soon:
             return
         self._newest, self._at = newest, now
         with suppress(StorageError):  # only a restart would miss it
-            kept = {iso(t): rows[t] for t in known}
-            self._store.setting(_POSTED, json.dumps(kept, separators=(",", ":")))
+            self._store.setting(_POSTED, json.dumps(known, separators=(",", ":")))
 
 
 def _pair(ticks: list[int | None]) -> tuple[int | None, int | None]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Self
 from zoneinfo import ZoneInfo
 
+from gateway.agent.posted import PostedPrices
 from gateway.bill.home import Bills
 from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
@@ -34,7 +35,6 @@ from gateway.domain.user_settings import UserSettings
 from gateway.feeds.keeper import FeedPrices
 from gateway.forecasts.score import ForecastScore
 from gateway.ipc.messages import GuardReport
-from gateway.market.exchanges import PublishedPrices
 from gateway.openadr.acting import ProgrammeEvents
 from gateway.tariff import TariffRules, Terms
 
@@ -78,7 +78,7 @@ class GatewayState:
     user: UserSettings
     report: GuardReport | None = None
     plan: Plan | None = None
-    prices: Mapping[datetime, PublishedPrices] = field(default_factory=dict)
+    prices: PostedPrices = field(default_factory=PostedPrices)
     forecast_score: ForecastScore | None = None
     exchange_reached: bool = False
     cleared: tuple[Interval, float] | None = None

@@ -6,16 +6,16 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 
 from gateway.agent.first_days import FirstDays
+from gateway.agent.home_planner import HomePlanner, Past
 from gateway.agent.metering_loop import MeteringLoop
 from gateway.agent.night import NightOrigin
 from gateway.agent.prices import PostedMemory
 from gateway.agent.state import StateKeeper
 from gateway.agent.stores import Stores
-from gateway.agent.trading import Past, TradingLoop
+from gateway.agent.trading import TradingLoop
 from gateway.agent.trial import ForecastTrial, material
 from gateway.clock import Clock
 from gateway.config.plausible import Doubt, doubts
@@ -31,7 +31,6 @@ from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
 
-LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long is no new one
 ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 
 Listen = Callable[[str, Callable[[bytes], None]], None]  # has a topic heard
@@ -78,11 +77,19 @@ class TradeParts:
             stores.settings,
             keeper.writer("shadow"),
             shadow=settings.planner.first_days == "shadow",
-            new_home=not history.quarters(clock.now() - LIVED),
+            begun=history.begun,
+            lived=history.lived_before,
         )
-        loop = TradingLoop(keeper, strategy(settings.planner.strategy), clock, past, market, order)
-        replayed = partial(material, loop, stores.journal, keeper)
-        trial = ForecastTrial(settings, stores.settings, clock, replayed, loop.use)
+        planner = HomePlanner(
+            keeper,
+            strategy(settings.planner.strategy),
+            clock,
+            past,
+            lambda: market[1].known_rules if market else None,
+        )
+        loop = TradingLoop(keeper, planner, clock, past, market, order)
+        replayed = partial(material, planner, stores.journal, keeper)
+        trial = ForecastTrial(settings, stores.settings, clock, replayed, planner.use)
         return cls(
             market[0] if market else None,
             provider,

@@ -21,9 +21,9 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from gateway.agent.home_planner import HomePlanner
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight
-from gateway.agent.trading import TradingLoop
 from gateway.backtest.case import case_of
 from gateway.backtest.data import Series
 from gateway.backtest.trial import LEAST_DAYS, Trial, Verdict, choose, last_days
@@ -154,10 +154,10 @@ class ForecastTrial:
 
 
 def material(
-    trading: TradingLoop, journal: Journal, keeper: StateKeeper, now: datetime
+    planner: HomePlanner, journal: Journal, keeper: StateKeeper, now: datetime
 ) -> tuple[Sequence[Observed], KnownPrices, BatterySpec | None]:
     """What the home knows of its last weeks. Feeds keep a fortnight of prices, the account more than a month."""
-    observed, known = trading.known_past(now)
+    observed, known = planner.known_past(now)
 
     def paid(side: str) -> dict[datetime, float]:
         rows = journal.book.retail.items()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import overload
 
@@ -62,11 +63,24 @@ class Quarters(Sequence[Quarter]):
         return Quarter(self.interval(n), self.import_wh[n], self.export_wh[n])
 
 
-class FlowColumns:
-    """The flows of ``quarters``, number by number; NaN = not known."""
+@dataclass(frozen=True, slots=True)
+class HeaterColumns:
+    """What one rod or boiler drew, Wh, and the temperature of its water at the end; NaN = not known."""
 
-    def __init__(self, quarters: Quarters, flows: Iterable[Flow]) -> None:
+    energy_wh: array[float]
+    temperature_c: array[float]
+
+
+class FlowColumns:
+    """The flows of ``quarters``, number by number; NaN = not known. ``heat_wh`` is what all rods and boilers drew: of a row that is older than
+    that word, nothing in a home without ``heaters``."""
+
+    def __init__(
+        self, quarters: Quarters, flows: Iterable[Flow], heaters: Collection[str] = ()
+    ) -> None:
         unknown = array("d", [math.nan]) * len(quarters)
+        self.heaters: dict[str, HeaterColumns] = {}
+        self.heat_wh = unknown[:] if heaters else array("d", bytes(8 * len(quarters)))
         self.charge_wh, self.discharge_wh, self.pv_wh = unknown[:], unknown[:], unknown[:]
         self.car_wh, self.stored_wh, self.load_wh = unknown[:], unknown[:], unknown[:]
         self.plugged, self.there = bytearray(len(quarters)), bytearray(len(quarters))
@@ -78,6 +92,12 @@ class FlowColumns:
             self.charge_wh[n], self.discharge_wh[n] = _nan(flow.charge_wh), _nan(flow.discharge_wh)
             self.pv_wh[n], self.car_wh[n] = _nan(flow.pv_wh), _nan(flow.car_wh)
             self.stored_wh[n], self.load_wh[n] = _nan(flow.stored_wh), _nan(flow.load_wh)
+            if flow.heated is not None:
+                self.heat_wh[n] = sum(_nan(heated.energy_wh) for heated in flow.heated)
+            for heated in flow.heated or ():
+                its = self.heaters.setdefault(heated.name, HeaterColumns(unknown[:], unknown[:]))
+                its.energy_wh[n] = _nan(heated.energy_wh)
+                its.temperature_c[n] = _nan(heated.temperature_c)
 
 
 def _nan(value: float | None) -> float:

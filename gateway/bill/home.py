@@ -7,13 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any, Self
+from typing import Any
 
 from gateway.bill.account import Bill, Prices, Published, Quarter, bill, published_of
 from gateway.bill.columns import Quarters
-from gateway.bill.otherwise import Known, Netted, known, without_battery, without_sun, without_us
+from gateway.bill.otherwise import (
+    Alone,
+    Known,
+    Netted,
+    known,
+    without_battery,
+    without_sun,
+    without_us,
+)
 from gateway.config.tariff import PublishedPrice, Tariff, WholesalePrice
 from gateway.domain.flows import Flow
+from gateway.domain.heat import Heaters
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec
 from gateway.domain.trade import MONEY_PER_UNIT, Metered, MeterQuality, money_text
@@ -22,6 +31,7 @@ from gateway.tariff import TariffRules
 
 LEAST_KNOWN = 0.9  # of the metered quarters, for a comparison to be shown
 _CENT = MONEY_PER_UNIT // 100
+_NO_HEATERS: Heaters = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class HomeBill:
     its dispatches, both taken off in the total.
 
     A comparison is None while too little of the span can be compared: its flows and all prices are known. ``stored_difference_wh`` is what the battery
-    would hold more at the end without us.
+    would hold more at the end without us, ``heat_difference_wh`` the water of its boilers (electric Wh).
     """
 
     bill: Bill
@@ -42,6 +52,7 @@ class HomeBill:
     estimated: int
     compared: int
     stored_difference_wh: float = 0.0
+    heat_difference_wh: float = 0.0
     programme_money: int = 0
     programme_unknown: int = 0  # dispatched quarters of which nobody knows yet what they earned
 
@@ -69,14 +80,12 @@ class Otherwise:
     add up to their month."""
 
     without_battery: Netted
-    without_gateway: Netted
+    alone: Alone
     without_sun: Netted
-    more_stored_wh: Sequence[float]  # without the gateway, after each
 
-    @classmethod
-    def of(cls, rows: Known, battery: BatterySpec | None, car_power_w: float) -> Self:
-        ours, more = without_us(rows, battery, car_power_w)
-        return cls(without_battery(rows), ours, without_sun(rows), more)
+    @property
+    def without_gateway(self) -> Netted:
+        return self.alone.netted
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +121,7 @@ class Account:
             now = self._with(instead, within, rows, compared)
             return charged(now, self._with(instead, before, rows_before)).total_money
 
+        last = rows.stop - 1
         starts = (self.metered.starts[n] for n in within)
         earned = [self.credits[at] for at in starts if at in self.credits]
         return HomeBill(
@@ -123,7 +133,8 @@ class Account:
             metered=len(within),
             estimated=sum(start <= at < end for at in self.estimated),
             compared=sum(compared),
-            stored_difference_wh=self.otherwise.more_stored_wh[rows.stop - 1] if enough else 0.0,
+            stored_difference_wh=self.otherwise.alone.more_stored_wh[last] if enough else 0.0,
+            heat_difference_wh=self.otherwise.alone.more_heat_wh[last] if enough else 0.0,
             programme_money=sum(money for money in earned if money is not None),
             programme_unknown=earned.count(None),
         )
@@ -174,6 +185,7 @@ def account(
     flows: Iterable[Flow],
     battery: BatterySpec | None = None,
     car_power_w: float = 0.0,
+    heaters: Heaters = _NO_HEATERS,
 ) -> Account:
     """From the journal's book (its own, or of any span by `book_of`) and the flows beside it."""
     counted, metered = Quarters(), Quarters()
@@ -196,7 +208,7 @@ def account(
         for gap in book.gaps
         if gap.until > gap.since and (gap.import_wh or gap.export_wh)
     )
-    rows = known(counted, flows)
+    rows = known(counted, flows, heaters.keys())
     return Account(
         rules,
         metered,
@@ -204,7 +216,11 @@ def account(
         market,
         frozenset(estimated),
         rows,
-        Otherwise.of(rows, battery, car_power_w),
+        Otherwise(
+            without_battery(rows),
+            without_us(rows, battery, car_power_w, heaters, rules.zone),
+            without_sun(rows),
+        ),
         Prices(rules, PublishedPrices(book, rules.tariff)),
         {at: _credited(body) for at, body in book.credits.items()},
     )
@@ -285,6 +301,7 @@ def as_json(found: HomeBill, currency: str) -> dict[str, Any]:
         "without_sun": cents(found.without_sun),
         "saved": cents(found.saved_money),
         "stored_difference_wh": round(found.stored_difference_wh),
+        "heat_difference_wh": round(found.heat_difference_wh),
         "quarters": {
             "metered": found.metered,
             "estimated": found.estimated,

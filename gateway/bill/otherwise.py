@@ -4,30 +4,36 @@ They are netted within each quarter-hour, as what the battery moved is: a cloud 
 nothing, while the real meter counts it. So the savings shown are rather too small than too large.
 
 Without us the inverter does what it does by itself: the battery takes what the sun leaves and gives what the house needs, above
-the same reserve, with the same losses; and a car charges at full power from the moment it is plugged in, as much as it really got.
+the same reserve, with the same losses; a car charges at full power from the moment it is plugged in, as much as it really got;
+and a boiler heats by its own thermostat (`thermostat`).
 """
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import overload
+from zoneinfo import ZoneInfo
 
 from gateway.bill.account import Quarter
-from gateway.bill.columns import FlowColumns, Quarters, or_0
+from gateway.bill.columns import FlowColumns, HeaterColumns, Quarters, or_0
+from gateway.bill.thermostat import by_thermostats
 from gateway.domain.flows import Flow
+from gateway.domain.heat import Heaters
 from gateway.domain.plan import BatterySpec
 
 _SUNNY_WH, _RESTS, _ENOUGH_WH = 100.0, 0.02, 2_000.0
 _LEAST_SHARE, _USUAL_SHARE = 0.85, 0.97
+_NO_HEATERS: Heaters = {}
+_UTC = ZoneInfo("UTC")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Those of ``quarters`` whose flows are known, by their ``numbers``: net energy of house and car, without the
-    battery, Wh; ``stored_wh`` is NaN where it is not known."""
+    """Those of ``quarters`` whose flows are known, by their ``numbers``: net energy of house, car and heaters, without the
+    battery, Wh; ``stored_wh`` is NaN where it is not known. ``heaters``: by quarter, not by known row."""
 
     quarters: Quarters
     numbers: array[int]
@@ -36,6 +42,7 @@ class Known:
     car_wh: array[float]
     plugged: bytearray
     stored_wh: array[float]
+    heaters: Mapping[str, HeaterColumns]
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -64,15 +71,17 @@ class Netted(Sequence[Quarter]):
         return Quarter(rows.quarters.interval(rows.numbers[n]), max(net, 0), max(-net, 0))
 
 
-def known(quarters: Quarters, flows: Iterable[Flow]) -> Known:
-    """The quarters of which enough is known."""
-    seen = FlowColumns(quarters, flows)
+def known(quarters: Quarters, flows: Iterable[Flow], heaters: Collection[str] = ()) -> Known:
+    """The quarters of which enough is known, in a home that has these heaters."""
+    seen = FlowColumns(quarters, flows, heaters)
     share = ac_share(quarters, seen)
     has_sun = not all(map(math.isnan, seen.pv_wh))
     has_battery = not all(map(math.isnan, seen.charge_wh))
-    made = Known(quarters, array("q"), array("d"), array("d"), array("d"), bytearray(), array("d"))
+    made = Known(
+        quarters, array("q"), array("d"), array("d"), array("d"), bytearray(), array("d"), seen.heaters,
+    )  # fmt: skip
     for n, there in enumerate(seen.there):
-        pv, load = seen.pv_wh[n] if has_sun else 0.0, seen.load_wh[n]
+        pv, load = seen.pv_wh[n] if has_sun else 0.0, seen.load_wh[n] + seen.heat_wh[n]
         nothing = has_battery and math.isnan(seen.charge_wh[n]) and math.isnan(load)
         if not there or math.isnan(pv) or nothing:
             continue
@@ -98,7 +107,7 @@ def ac_share(quarters: Quarters, flows: FlowColumns) -> float:
     """
     sun, used = 0.0, 0.0
     for n, pv in enumerate(flows.pv_wh):
-        load = flows.load_wh[n]
+        load = flows.load_wh[n] + flows.heat_wh[n]
         moved = or_0(flows.charge_wh[n]) + or_0(flows.discharge_wh[n])
         if math.isnan(pv) or math.isnan(load) or pv < _SUNNY_WH or moved > _RESTS * pv:
             continue
@@ -119,16 +128,29 @@ def without_sun(rows: Known) -> Netted:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """The quarters without us; beside them what battery and water would hold more after each, Wh."""
+
+    netted: Netted
+    more_stored_wh: Sequence[float]
+    more_heat_wh: Sequence[float]
+
+
 def without_us(
-    rows: Known, battery: BatterySpec | None, car_power_w: float
-) -> tuple[Netted, array[float]]:
-    """The inverter's own rule, and a car that never waits; beside it what would be stored more after each, Wh."""
-    nets = array(
-        "d", (n + car for n, car in zip(rows.net_wh, _cars_at_once(rows, car_power_w), strict=True))
-    )
+    rows: Known,
+    battery: BatterySpec | None,
+    car_power_w: float,
+    heaters: Heaters = _NO_HEATERS,
+    zone: ZoneInfo = _UTC,
+) -> Alone:
+    """The inverter's own rule, a car that never waits, boilers on their thermostats (``zone``: of their hours)."""
+    water = by_thermostats(rows.quarters, rows.numbers, rows.heaters, heaters, zone)
+    changes = zip(rows.net_wh, _cars_at_once(rows, car_power_w), water.change_wh, strict=True)
+    nets = array("d", map(sum, changes))
     more = array("d", bytes(8 * len(rows)))
     if battery is None:
-        return Netted(rows, nets), more
+        return Alone(Netted(rows, nets), more, water.more_wh)
     first = next((wh for wh in rows.stored_wh if not math.isnan(wh)), None)
     stored = battery.reserve_wh if first is None else first
     for n, net in enumerate(nets):
@@ -138,7 +160,7 @@ def without_us(
         stored = min(max(stored + change, 0.0), battery.capacity_wh)
         nets[n] = net - given
         more[n] = or_0(stored - rows.stored_wh[n])
-    return Netted(rows, nets), more
+    return Alone(Netted(rows, nets), more, water.more_wh)
 
 
 def own_rule(net_wh: float, stored_wh: float, hours: float, battery: BatterySpec) -> float:

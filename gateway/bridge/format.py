@@ -66,7 +66,7 @@ class BridgeSheet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     title: str
     transport: Literal["http", "mqtt", "ocpp"]
     sources: list[Source]
-    kind: Literal["meter", "inverter", "hybrid", "charger", "heater"] | None = None
+    kind: Literal["meter", "inverter", "hybrid", "charger", "heater", "heat-pump"] | None = None
     about: str = ""
     port: int = 80
     ask: str = ""
@@ -76,6 +76,9 @@ class BridgeSheet(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     readings: dict[str, Reading] = field(default_factory=dict)
     each: Reading | None = None
     switch: Switch | None = None
+    contacts: tuple[Switch, Switch] | None = (
+        None  # of SG Ready: the first blocks, the second encourages
+    )
 
     @property
     def evidence(self) -> str:

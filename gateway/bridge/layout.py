@@ -36,8 +36,11 @@ LAYOUT = (
     "charger_session_wh",
     "heat_power_w",
     "heat_temperature_c",
+    "heat_pump_state",
 )
 STATES = ("idle", "plugged", "charging", "error")
+SG_READY = ("blocked", "normal", "encouraged", "ordered")
+CHOICES = {"charger_state": STATES, "heat_pump_state": SG_READY}  # a state is its place among them
 END = FIRST + WORDS * len(LAYOUT)
 Known = Mapping[str, Callable[[], float | None]]  # None: not known now
 

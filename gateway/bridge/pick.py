@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from gateway.bridge.format import Case, Reading
-from gateway.bridge.layout import STATES
+from gateway.bridge.layout import CHOICES
 from gateway.errors import ConfigError
 
 _STEP = re.compile(r"([^.\[\]]+)|\[(\d+)\]")
@@ -59,9 +59,10 @@ def check(metric: str, reading: Reading) -> None:
         raise ConfigError(f"{metric}: unit = {reading.unit!r} is none of {known}")
     if sum(map(bool, (reading.at, reading.sum, reading.products, reading.cases))) != 1:
         raise ConfigError(f"{metric}: needs exactly one of at, sum, products, cases")
+    words = CHOICES.get(metric, ())
     for case in reading.cases:
-        if case.is_ not in STATES:
-            raise ConfigError(f"{metric}: {case.is_!r} is none of {', '.join(STATES)}")
+        if case.is_ not in words:
+            raise ConfigError(f"{metric}: {case.is_!r} is none of {', '.join(words)}")
 
 
 def find(document: Any, path: str) -> Any:
@@ -79,7 +80,7 @@ def find(document: Any, path: str) -> Any:
 
 def picked(metric: str, reading: Reading, document: Any, now: datetime) -> Picked | None:
     """The value of ``metric`` in ``document``; None where the device does not have it."""
-    raw = _raw(reading, document)
+    raw = _raw(metric, reading, document)
     if raw is None:
         return None if reading.optional else Picked(None)
     unit = reading.unit
@@ -101,10 +102,10 @@ def picked(metric: str, reading: Reading, document: Any, now: datetime) -> Picke
     return Picked(None) if age_s is None else Picked(value, age_s)
 
 
-def _raw(reading: Reading, document: Any) -> float | None:
+def _raw(metric: str, reading: Reading, document: Any) -> float | None:
     """The number as it stands there: None if nothing does, not a number if that is none."""
     if reading.cases:
-        return _case(reading.cases, document)
+        return _case(CHOICES[metric], reading.cases, document)
     if reading.products:
         pairs = [(_number(document, a), _number(document, b)) for a, b in reading.products]
         there = [a * b for a, b in pairs if a is not None and b is not None]
@@ -129,13 +130,13 @@ def _number(document: Any, path: str) -> float | None:
     return number if math.isfinite(number) else math.nan
 
 
-def _case(cases: list[Case], document: Any) -> float | None:
+def _case(words: Sequence[str], cases: list[Case], document: Any) -> float | None:
     for case in cases:
         found = {path: find(document, path) for path in case.when}
         if any(value is _MISSING for value in found.values()):
             return None
         if all(type(found[p]) is type(want) and found[p] == want for p, want in case.when.items()):
-            return float(STATES.index(case.is_))
+            return float(words.index(case.is_))
     return math.nan
 
 

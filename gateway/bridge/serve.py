@@ -12,8 +12,8 @@ from gateway.bridge.dialled import DialledIn, dialled_in
 from gateway.bridge.layout import registers
 from gateway.bridge.load import ages, asked_of, sheet
 from gateway.bridge.modbus_server import Image, ModbusServer, Take
-from gateway.bridge.plug import Plug, switch_for_ever
 from gateway.bridge.reader import ask_for_ever, listen_for_ever
+from gateway.bridge.relays import relays_of, switch_for_ever
 from gateway.bridge.store import Values
 from gateway.clock import Clock, pause
 from gateway.config.agent_settings import Mqtt
@@ -44,13 +44,13 @@ class Bridge:
         images: dict[int, Image] = {
             i: partial(_image, values) for i, values in enumerate(self._values, 1)
         }
-        self._plugs = {
-            i: Plug(values, clock)
+        self._relays = {
+            i: relays
             for i, (device, values) in enumerate(zip(devices, self._values, strict=True), 1)
-            if sheet(device.profile).switch is not None
+            if (relays := relays_of(sheet(device.profile), values, clock)) is not None
         }
-        images |= {i: plug.image for i, plug in self._plugs.items()}
-        takes: dict[int, Take] = {i: plug.take for i, plug in self._plugs.items()}
+        images |= {i: relays.image for i, relays in self._relays.items()}
+        takes: dict[int, Take] = {i: relays.take for i, relays in self._relays.items()}
         self.dialled: DialledIn | None = None
         if any(d.profile == OCPP for d in devices):
             self.dialled = dialled_in(ocpp or Ocpp(), devices, clock)
@@ -71,11 +71,9 @@ class Bridge:
                     if sheet(device.profile).transport == "http":
                         work = ask_for_ever(device, values, self._clock)
                         self._clock.spawn(group, work, f"bridge {device.name}")
-                for unit, plug in self._plugs.items():
+                for unit, relays in self._relays.items():
                     device = self._devices[unit - 1]
-                    how = sheet(device.profile).switch
-                    assert how is not None  # noqa: S101 - chosen by it
-                    work = switch_for_ever(device, plug, how, self._clock)
+                    work = switch_for_ever(device, relays, self._clock)
                     self._clock.spawn(group, work, f"bridge switch {device.name}")
                 if self.dialled is not None:
                     self._clock.spawn(group, self.dialled.run(), "bridge ocpp")

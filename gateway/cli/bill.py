@@ -135,7 +135,8 @@ def account_of(
             store = SettingsStore(folder / FILE, read_only=True)
             files.callback(store.close)
             battery = stored_battery(store)
-        return account(book, rules, flows, battery, car_power_w(settings)), first, last
+        power_w, heaters = car_power_w(settings), settings.heaters
+        return account(book, rules, flows, battery, power_w, heaters), first, last
 
 
 COLUMNS = (

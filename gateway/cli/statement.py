@@ -56,11 +56,9 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
     Example: energy-gateway statement --from 2026-06-01 --to 2026-07-01 --csv
     """
-    import json
     import sys
 
     from gateway.errors import ConfigError
-    from gateway.market import statement_formats
     from gateway.store.book import Book
     from gateway.store.journal import Journal
 
@@ -81,23 +79,29 @@ def statement(  # noqa: PLR0913, PLR0917 - each is an option of the command line
         found = _account(settings, journal, zone, start, end)
         if found is None:
             _nothing_yet(as_json)
-            if reconcile:
-                _reconcile(settings, Book(), None)
-            return
-        account, book = found
-        if as_json:
-            print(json.dumps(statement_formats.as_json(account), indent=2))
         else:
-            print(
-                statement_formats.as_csv(account)
-                if as_csv
-                else statement_formats.as_text(account, zone),
-                end="",
-            )
+            _print(found[0], zone, (as_json, as_csv))
         if reconcile:
-            _reconcile(settings, book, (account.start, account.end))
+            account, book = found or (None, Book())
+            _reconcile(settings, book, (account.start, account.end) if account else None)
     finally:
         journal.close()
+
+
+def _print(account: Statement, zone: ZoneInfo, form: tuple[bool, bool]) -> None:
+    """As JSON, as CSV, or as a person reads it."""
+    import json
+
+    from gateway.market import statement_formats
+
+    as_json, as_csv = form
+    if as_json:
+        print(json.dumps(statement_formats.as_json(account), indent=2))
+        return
+    table = (
+        statement_formats.as_csv(account) if as_csv else statement_formats.as_text(account, zone)
+    )
+    print(table, end="")
 
 
 def _bill(

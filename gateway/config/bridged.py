@@ -43,8 +43,9 @@ def names_values(profile: str) -> bool:
 
 
 def is_steered(profile: str) -> bool:
-    """Whether it can be told what to do: a charger that dials in, a plug that goes off by itself."""
-    return bool(_told(profile)["transport"] == "ocpp" or "switch" in _told(profile))
+    """Whether it can be told what to do: a charger that dials in, relays that go off by themselves."""
+    told = _told(profile)
+    return bool(told["transport"] == "ocpp" or "switch" in told or "contacts" in told)
 
 
 def usual_port(profile: str) -> int:

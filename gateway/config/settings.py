@@ -32,6 +32,7 @@ from gateway.config.home_settings import (
 )
 from gateway.config.tariff import Tariff
 from gateway.domain.control import BatteryAssumptions, ChargerAssumptions
+from gateway.domain.heat import Heater
 from gateway.domain.price import mwh_price
 from gateway.domain.readings import Role
 from gateway.domain.setting_kinds import DAYS
@@ -92,6 +93,11 @@ class GuardPart(BaseModel):
             d.through_bridge(units[d.name], port) if d.bridged else d.plain() for d in self.device
         )
 
+    @property
+    def heaters(self) -> dict[str, Heater]:
+        """What the owner says of each heater's water, by its name."""
+        return {d.name: d.heat.heater() for d in self.device if d.heat is not None}
+
     def for_guard(self) -> GuardSettings:
         """The same as the plain values that the guard's process is handed."""
         own, battery, car, control = self.site, self.battery, self.car, self.control
@@ -131,7 +137,7 @@ class GuardPart(BaseModel):
                 control.battery_switch_cost,
                 control.phase_switch_cost,
             ),
-            heaters={d.name: d.heat.heater() for d in self.device if d.heat is not None},
+            heaters=self.heaters,
             operator=None if self.grid_operator is None else self.grid_operator.rules(),
             programme=self.programme is not None,
             clock_start=self.time.start,

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from gateway.control import battery_decision, car_decision, charging, heat_decision
 from gateway.control.heat_claim import beside_heaters
+from gateway.control.heat_decision import HeatTick
 from gateway.control.inputs import ControlMemory, Decision, DecisionInputs
 from gateway.control.limits import (
     export_limit_w,
@@ -28,45 +29,25 @@ FREED_S = 30.0  # an inverter that may give more does so within this, and a mete
 
 def decide(inputs: DecisionInputs) -> Decision:
     """The setpoints of this tick. Without terms for the present interval there is nothing to follow."""
-    order, control, settings = inputs.order, inputs.control, inputs.settings
     if inputs.snapshot.off_grid:
         return _alone(inputs)
-    terms = order.at(inputs.now) if order else None
-    position_wh = 0 if terms is None or settings.battery == "hold" else terms.position_wh
-    price = terms.export_price if terms else None
-    if terms is not None and terms.export_assumed:
-        price = None  # no sun is held back for a price that nobody has published
-    curtail = price is not None and price < 0 and position_wh <= 0
-    # What was sold is delivered from what there is: only what was not may be kept back.
-    resale = order is None or order.resellable or position_wh > 0
-    limits = limits_of(inputs, curtail=curtail, resale=resale)
-    tick = Tick(inputs, order, terms, position_wh, steered(inputs.snapshot, control), limits)
+    tick, curtail = _tick(inputs)
     cars = car_decision.chargers(beside_heaters(tick))
     coming_w = charging.coming_w(
         cars.amperes, tick.home, cars.contactors, inputs.control, inputs.monotonic_s
     )
     heat = heat_decision.heaters(tick, coming_w, cars.held_back_w)
     held_s = _sun_held_s(inputs)
-    pv_w: dict[str, int] = {}
-    if _is_paid_to_import(tick):
-        pv_w = {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
-    elif not inputs.keeps_export or inputs.tightening.export_w > 0:  # it says so, but it does not
-        pv_w = pv_limits_w(
-            heat_decision.falling(inputs.snapshot, heat),
-            limits,
-            inputs.memory.setpoints,
-            near=inputs.monotonic_s - held_s < FREED_S,
-            coming_w=coming_w if curtail else 0.0,
-        )
+    near = inputs.monotonic_s - held_s < FREED_S
     given_w = heat_decision.falls_w(inputs.snapshot, heat)  # no battery stands in for that
     stored = battery_decision.batteries(tick, max(0.0, coming_w - given_w))
     setpoints = Setpoints(
         batteries_w=stored.shares,
         chargers_a=cars.amperes,
         charger_phases={name: 1 for name, memory in cars.phases.items() if memory.one},
-        pv_limits_w=pv_w,
-        export_limit_w=export_limit_w(limits),
-        reserve_pct=math.ceil(settings.reserve_pct),
+        pv_limits_w=_pv_limits_w(tick, heat, near=near, coming_w=coming_w if curtail else 0.0),
+        export_limit_w=export_limit_w(tick.limits),
+        reserve_pct=math.ceil(inputs.settings.reserve_pct),
         reason=stored.reason,
         phase_reasons={n: memory.why for n, memory in cars.phases.items() if memory.why},
         heaters_w=heat.heaters_w,
@@ -93,6 +74,36 @@ def decide(inputs: DecisionInputs) -> Decision:
         grid_limits(inputs, curtail=curtail),
         import_spent(setpoints, tick.home),
     )
+
+
+def _tick(inputs: DecisionInputs) -> tuple[Tick, bool]:
+    """What follows from the inputs alone, and whether the sun's surplus costs money and is held back."""
+    order, settings = inputs.order, inputs.settings
+    terms = order.at(inputs.now) if order else None
+    position_wh = 0 if terms is None or settings.battery == "hold" else terms.position_wh
+    price = terms.export_price if terms else None
+    if terms is not None and terms.export_assumed:
+        price = None  # no sun is held back for a price that nobody has published
+    curtail = price is not None and price < 0 and position_wh <= 0
+    # What was sold is delivered from what there is: only what was not may be kept back.
+    resale = order is None or order.resellable or position_wh > 0
+    limits = limits_of(inputs, curtail=curtail, resale=resale)
+    home = steered(inputs.snapshot, inputs.control)
+    return Tick(inputs, order, terms, position_wh, home, limits), curtail
+
+
+def _pv_limits_w(tick: Tick, heat: HeatTick, *, near: bool, coming_w: float) -> dict[str, int]:
+    """The most that each inverter may feed into the home; ``near`` and ``coming_w`` as `limits.pv_limits_w` has
+    them.
+    """
+    inputs = tick.inputs
+    if _is_paid_to_import(tick):
+        return {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
+    if inputs.keeps_export and inputs.tightening.export_w <= 0:  # else it says so, but does not
+        return {}
+    snapshot = heat_decision.falling(inputs.snapshot, heat)
+    before = inputs.memory.setpoints
+    return pv_limits_w(snapshot, tick.limits, before, near=near, coming_w=coming_w)
 
 
 def _sun_held_s(inputs: DecisionInputs) -> float:

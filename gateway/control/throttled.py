@@ -62,8 +62,13 @@ def held(
 
 
 def at_limit(snapshot: Snapshot, before: Setpoints) -> bool:
-    """Whether inverters give what they were told to give at most: a load that just came is not seen yet."""
+    """Whether inverters give what they were told to give at most: a load that just came is not seen yet.
+
+    One whose battery helps is at its limit by that: its panels give all that they can.
+    """
     told = [i for i in snapshot.inverters if i.name in before.pv_limits_w]
+    if any((b.power_w or 0.0) > NEAR_W for b in snapshot.batteries if b.name in before.pv_limits_w):
+        return False
     fed_w = sum((i.ac_w if i.tells_ac else i.pv_w) or 0.0 for i in told)
     limit_w = sum(before.pv_limits_w[i.name] for i in told)
     return bool(told) and abs(fed_w - limit_w) <= NEAR_W

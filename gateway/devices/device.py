@@ -274,10 +274,15 @@ class ModbusDevice:
         bound = self._source
         if bound is None or bound.identity != Identity() or self._clock.monotonic() < self._who_due:
             return  # a SunSpec chain has told it
+        before = self._identity
         try:
             self._identity = await told_identity(self._unit, self.profile)
         except DeviceError:
             return  # asked again at the next poll
+        if before not in (Identity(), self._identity):
+            self._poller = (
+                None  # another device, or another firmware: what it can is looked up anew
+            )
         whole = all(getattr(self._identity, what) for what, _ in self.profile.says)
         self._who_due = self._clock.monotonic() + (_WHO_S if whole else _WHO_AGAIN_S)
         self._check_proofs()

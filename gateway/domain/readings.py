@@ -204,9 +204,14 @@ class Snapshot:
     heaters: tuple[HeaterState, ...] = ()
 
     @property
+    def rods(self) -> tuple[HeaterState, ...]:
+        """The rods and boilers that heat by our word."""
+        return tuple(h for h in self.heaters if h.steerable and not h.pump)
+
+    @property
     def rods_w(self) -> float | None:
-        """What rods and boilers draw by our word, W: no part of what the house draws by itself. 0 without one."""
-        parts = [h.power_w for h in self.heaters if h.steerable and not h.pump]
+        """What they draw, W: no part of what the house draws by itself. 0 without one."""
+        parts = [h.power_w for h in self.rods]
         known = [w for w in parts if w is not None]
         return sum(known) if len(known) == len(parts) else None
 

@@ -31,7 +31,7 @@ def quarter_start(index: int) -> datetime:
     return EPOCH + index * QUARTER
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=400)  # no plan looks further than four days ahead
 def quarter_at(index: int) -> Interval:
     """The quarter-hour of that index; plans that follow each other share them."""
     start = quarter_start(index)

@@ -62,11 +62,7 @@ class Guard:
         proofs = ProofFolder(folder)
         devices = build_devices(self.kept.devices, file, clock, memory=file, proofs=proofs)
         steered, self._left = devices[: len(settings.devices)], devices[len(settings.devices) :]
-        operator = None
-        if heard := settings.limits_from():
-            relays = {d.name: d.inputs for d in settings.devices if d.inputs}
-            rules = settings.operator or OperatorRules(controllable=False, failsafe_import_w=None)
-            operator = GridOperator(rules, relays, file, LimitLog(folder), heard)
+        operator = operator_of(settings, file, folder)
         self.intake = OrderIntake(file, settings.standing(), clock, operator)
         self.site = Site(
             steered,
@@ -121,6 +117,16 @@ class Guard:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def operator_of(settings: GuardSettings, file: GuardFile, folder: Path) -> GridOperator | None:
+    """Who keeps the grid operator's limits; None where nobody's are taken."""
+    heard = settings.limits_from()
+    if not heard:
+        return None
+    relays = {d.name: d.inputs for d in settings.devices if d.inputs}
+    rules = settings.operator or OperatorRules(controllable=False, failsafe_import_w=None)
+    return GridOperator(rules, relays, file, LimitLog(folder), heard)
 
 
 def _left_behind(

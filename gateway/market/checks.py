@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from gateway.domain.intervals import Interval
 from gateway.domain.trade import (
     MarketRules,
     MeterQuality,
@@ -74,7 +75,7 @@ class SettlementChecks:
 
         A correction is a reversal of what stood, and a new row; one row must stand in the end.
         """
-        standing = self._standing(rows[0].interval.start)
+        standing = self._standing(rows[0].interval)
         for row in rows:
             if row.reverses is None:
                 if fault := self._row_fault(row):
@@ -90,8 +91,8 @@ class SettlementChecks:
             return f"{len(standing)} settlements of one interval would stand"
         return None
 
-    def _standing(self, start: datetime) -> dict[str, Settlement]:
-        rows = [s for s in self.book.settlements.values() if s.interval.start == start]
+    def _standing(self, interval: Interval) -> dict[str, Settlement]:
+        rows = self.book.of_interval(self.book.settlements, interval)
         reversed_ids = {s.reverses for s in rows}
         return {
             s.settlement_id: s
@@ -129,7 +130,7 @@ class SettlementChecks:
         return f"imbalance price of {ticks} ticks, published were {published.imbalance_ticks}"
 
     def _money_fault(self, row: Settlement) -> str | None:
-        fills = [t for t in self.book.transactions.values() if t.interval == row.interval]
+        fills = self.book.of_interval(self.book.transactions, row.interval)
         imbalance, export = row.imbalance_price_ticks, self._export_ticks(row)
         if export is None:
             return "pays a surplus at a price that nobody published"

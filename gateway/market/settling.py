@@ -80,11 +80,10 @@ class Settling:
         if self._repeated:
             return []
         book = self._journal.book
-        settled = {s.interval.start for s in book.settlements.values()}
         recent = self._clock.now() - _REPEATED
         return [
             book.metered[at]
-            for at in sorted(book.delivered - settled)
+            for at in sorted(book.delivered - book.settled)
             if at in book.metered and at > recent
         ]
 
@@ -138,9 +137,7 @@ class Settling:
         if self._asked is None or now.date() != self._asked.date():
             return oldest
         back = now - (26 * _HOUR if now.hour != self._asked.hour else 2 * _HOUR)
-        settled = {s.interval.start for s in book.settlements.values()}
-        waiting = [start for start in book.delivered if start not in settled and start >= oldest]
-        return min([back, *waiting])
+        return min([back, *(start for start in book.delivered - book.settled if start >= oldest)])
 
     def _note(self, text: str, start: datetime) -> None:
         log.warning("%s", text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from gateway.domain.flows import Flow
+from gateway.domain.flows import Flow, Heated
 from gateway.domain.intervals import QUARTER, floor_quarter, quarter
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
@@ -40,6 +40,7 @@ class QuarterFlow:
     discharge_wh: float | None
     car_wh: float | None = None
     plugged: bool | None = None
+    heated: tuple[Heated, ...] = ()
 
     def flow(self, stored_wh: float | None) -> Flow:
         """The same as it is kept for the bill; ``stored_wh`` is in the battery at its end."""
@@ -52,6 +53,7 @@ class QuarterFlow:
             self.plugged,
             stored_wh,
             self.observed.load_wh,
+            self.heated,
         )
 
 
@@ -70,6 +72,8 @@ class QuarterEnergy:
     def _begin(self) -> None:
         self._load, self._pv, self._charge, self._discharge = _Sum(), _Sum(), _Sum(), _Sum()
         self._car, self._plugged = _Sum(), None
+        self._heat: dict[str, _Sum] = {}
+        self._warm_c: dict[str, float | None] = {}
         self._held_s, self._away = 0.0, False
 
     def add(
@@ -100,6 +104,7 @@ class QuarterEnergy:
             self._discharge.whole(),
             self._car.whole(),
             self._plugged,
+            tuple(Heated(n, heat.whole(), self._warm_c[n]) for n, heat in self._heat.items()),
         )
         self._begin()
         self._count(last, max(border, floor_quarter(snapshot.time)), snapshot.time)
@@ -114,6 +119,9 @@ class QuarterEnergy:
             if house_w is not None and held.heaters:  # heated by plan: no habit of the house
                 rods_w = held.rods_w
                 house_w = None if rods_w is None else max(0.0, house_w - rods_w)
+            for rod in held.rods:
+                self._heat.setdefault(rod.name, _Sum()).add(rod.power_w, seconds)
+                self._warm_c[rod.name] = rod.temperature_c
             self._load.add(house_w, seconds)
             self._pv.add(held.pv_w, seconds)
             self._car.add(held.charger_w, seconds)

@@ -46,17 +46,6 @@ def join(
     awake = tuple(_in_the_dark(s, time) if dark else s for s in devices.values())
     states = by_role(awake, roles)
     grid_w = grid_value(awake, "grid_power_w", roles)
-    batteries = tuple(
-        _battery(s, _able(s, Control.BATTERY_POWER, controls)) for s in _with_battery(states)
-    )
-    chargers = tuple(
-        _charger(
-            s,
-            _able(s, Control.CHARGE_CURRENT, controls),
-            switchable=controls is not None and _able(s, Control.CHARGE_PHASES, controls),
-        )
-        for s in having(states, "charger_state")
-    )
     return Snapshot(
         time=time,
         devices=dict(devices),
@@ -70,25 +59,13 @@ def join(
         car_session_wh=_sum(states, "charger_session_wh"),
         grid_import_wh=grid_value(awake, "grid_import_wh", roles),
         grid_export_wh=grid_value(awake, "grid_export_wh", roles),
-        batteries=batteries,
-        chargers=chargers,
-        inverters=tuple(
-            _inverter(s, _able(s, Control.PV_LIMIT, controls))
-            for s in states
-            if any(has(s, m) for m in _FROM_PANELS)
-        ),
+        batteries=_batteries(states, controls),
+        chargers=_chargers(states, controls),
+        inverters=_inverters(states, controls),
         meters=meters(awake, roles),
         off_grid=off_grid(states),
         phases=_phases(awake, roles),
-        heaters=tuple(
-            _heater(
-                s,
-                _able(s, Control.HEAT_POWER, controls) or _able(s, Control.SG_READY, controls),
-                pump=has(s, "heat_pump_state"),
-            )
-            for s in states
-            if any(has(s, m) for m in ("heat_power_w", "heat_pump_state"))
-        ),
+        heaters=_heaters(states, controls),
     )
 
 
@@ -115,51 +92,69 @@ def _able(state: DeviceState, control: Control, controls: Controls | None) -> bo
     return controls is None or control in controls.get(state.name, ())
 
 
-def _with_battery(states: Iterable[DeviceState]) -> list[DeviceState]:
-    return [s for s in states if has(s, "battery_power_w") or has(s, "battery_soc_pct")]
-
-
-def _battery(state: DeviceState, steerable: bool) -> BatteryState:
-    return BatteryState(
-        name=state.name,
-        power_w=state.number("battery_power_w"),
-        soc_pct=state.number("battery_soc_pct"),
-        capacity_wh=_stated(state, "battery_capacity_wh"),
-        max_charge_w=_stated(state, "battery_max_charge_w"),
-        max_discharge_w=_stated(state, "battery_max_discharge_w"),
-        steerable=steerable,
+def _batteries(
+    states: Iterable[DeviceState], controls: Controls | None
+) -> tuple[BatteryState, ...]:
+    return tuple(
+        BatteryState(
+            name=s.name,
+            power_w=s.number("battery_power_w"),
+            soc_pct=s.number("battery_soc_pct"),
+            capacity_wh=_stated(s, "battery_capacity_wh"),
+            max_charge_w=_stated(s, "battery_max_charge_w"),
+            max_discharge_w=_stated(s, "battery_max_discharge_w"),
+            steerable=_able(s, Control.BATTERY_POWER, controls),
+        )
+        for s in states
+        if has(s, "battery_power_w") or has(s, "battery_soc_pct")
     )
 
 
-def _charger(state: DeviceState, steerable: bool, *, switchable: bool) -> ChargerState:
-    said = state.text("charger_state")
+def _chargers(states: Iterable[DeviceState], controls: Controls | None) -> tuple[ChargerState, ...]:
+    return tuple(_charger(s, controls) for s in having(states, "charger_state"))
+
+
+def _charger(state: DeviceState, controls: Controls | None) -> ChargerState:
+    said, steerable = state.text("charger_state"), _able(state, Control.CHARGE_CURRENT, controls)
+    told = controls is not None and _able(state, Control.CHARGE_PHASES, controls)
     return ChargerState(
         name=state.name,
         power_w=state.number("charger_power_w"),
         plugged=None if said is None else said in ("plugged", "charging"),
         session_wh=state.number("charger_session_wh"),
         steerable=steerable,
-        switchable=switchable and steerable,
+        switchable=steerable and told,
     )
 
 
-def _heater(state: DeviceState, steerable: bool, *, pump: bool) -> HeaterState:
-    return HeaterState(
-        name=state.name,
-        power_w=state.number("heat_power_w"),
-        temperature_c=state.number("heat_temperature_c"),
-        steerable=steerable,
-        pump=pump,
+def _heaters(states: Iterable[DeviceState], controls: Controls | None) -> tuple[HeaterState, ...]:
+    by = (Control.HEAT_POWER, Control.SG_READY)
+    return tuple(
+        HeaterState(
+            name=s.name,
+            power_w=s.number("heat_power_w"),
+            temperature_c=s.number("heat_temperature_c"),
+            steerable=any(_able(s, control, controls) for control in by),
+            pump=has(s, "heat_pump_state"),
+        )
+        for s in states
+        if any(has(s, m) for m in ("heat_power_w", "heat_pump_state"))
     )
 
 
-def _inverter(state: DeviceState, limitable: bool) -> InverterState:
-    return InverterState(
-        name=state.name,
-        pv_w=state.number("pv_power_w"),
-        ac_w=state.number("ac_power_w"),
-        tells_ac="ac_power_w" in state.readings,
-        limitable=limitable,
+def _inverters(
+    states: Iterable[DeviceState], controls: Controls | None
+) -> tuple[InverterState, ...]:
+    return tuple(
+        InverterState(
+            name=s.name,
+            pv_w=s.number("pv_power_w"),
+            ac_w=s.number("ac_power_w"),
+            tells_ac="ac_power_w" in s.readings,
+            limitable=_able(s, Control.PV_LIMIT, controls),
+        )
+        for s in states
+        if any(has(s, m) for m in _FROM_PANELS)
     )
 
 

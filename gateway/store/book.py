@@ -134,6 +134,7 @@ class Book:
     withdrawn: dict[str, datetime] = field(default_factory=dict)  # disputed settlements, taken back
     last_contact: datetime = _NEVER  # when the exchange last told us all its fills
     night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
+    settled: set[datetime] = field(default_factory=set)  # starts of the intervals of `settlements`
     _packed_until: datetime = field(default=_NEVER, compare=False)  # all packed rows began before
     _net: dict[datetime, int] = field(default_factory=dict)
     _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
@@ -184,6 +185,10 @@ class Book:
         found = rows.fresh() if start > self._packed_until else iter(rows.values())
         return (row for row in found if row.interval.start >= start)
 
+    def of_interval(self, rows: Rows[Any, R], interval: Interval) -> list[R]:
+        """Those of one interval, in the order in which they came."""
+        return [row for row in self.since(rows, interval.start) if row.interval == interval]
+
     def undelivered(self) -> list[Metered]:
         """Metered intervals that the exchange has not yet confirmed, oldest first."""
         return [self.metered[start] for start in sorted(self.metered.keys() - self.delivered)]
@@ -230,6 +235,7 @@ class Book:
         self.disputes = {k: d for k, d in self.disputes.items() if d.time > old}
         self.withdrawn = {k: t for k, t in self.withdrawn.items() if t > old}
         self._net = {k: v for k, v in self._net.items() if k + QUARTER > old}
+        self.settled = {start for start in self.settled if start + QUARTER > old}
 
     def pack(self, now: datetime) -> None:
         """Hold less of what ended long before ``now``; nothing is dropped."""
@@ -306,7 +312,12 @@ class Book:
         settlement = settlement_of(body)
         if settlement.settlement_id not in self.settlements:
             self.settled_money += settlement.total_money
+        self.note_settlement(settlement)
+
+    def note_settlement(self, settlement: Settlement) -> None:
+        """Keep it (its money is counted apart)."""
         self.settlements[settlement.settlement_id] = settlement
+        self.settled.add(settlement.interval.start)
 
     def _retail_price(self, body: Mapping[str, Any]) -> None:
         self.retail[start_of(body)] = body

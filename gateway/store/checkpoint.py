@@ -100,8 +100,7 @@ def load(text: str) -> Book:
         book.counted = parse_utc(time), int(imported), int(exported)
     book.delivered = {parse_utc(start) for start in state["delivered"]}
     for body in state["settlements"]:
-        settlement = settlement_of(body)
-        book.settlements[settlement.settlement_id] = settlement
+        book.note_settlement(settlement_of(body))
     book.prices.update((parse_utc(body["start"]), body) for body in state["prices"])
     book.retail.update((parse_utc(body["start"]), body) for body in state.get("retail", ()))
     book.credits.update((parse_utc(body["start"]), body) for body in state.get("credits", ()))

@@ -7,6 +7,7 @@ while and tried again; nobody who measures or steers ever waits for it or fails 
 
 from __future__ import annotations
 
+import json
 import logging
 import sqlite3
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from gateway.domain.flows import Flow
+from gateway.domain.flows import Flow, Heated
 from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
@@ -28,6 +29,7 @@ from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
+LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long is no new one
 _MINUTE = timedelta(minutes=1)
 _MINUTES_A_DAY = 24 * 60
 _BATCH = 15  # minutes in one transaction
@@ -49,6 +51,7 @@ CREATE TABLE IF NOT EXISTS flow (time INTEGER PRIMARY KEY, charge_wh REAL, disch
 ALTER TABLE quarter ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE quarter ADD COLUMN away INTEGER NOT NULL DEFAULT 0
 """,
+    "ALTER TABLE flow ADD COLUMN heated TEXT",
 )
 _NO_PRICES = Prices()
 # By count, not by age: a clock that was years ahead for a while must not make us drop the past.
@@ -135,6 +138,15 @@ class History:
         known = {q.interval.start: q for q in chain(stored, waiting)}
         return [known[at] for at in sorted(known) if self._latest is None or at <= self._latest]
 
+    @property
+    def begun(self) -> bool:
+        """Whether a quarter-hour of any time is known."""
+        return bool(self._quarters or self._ask("SELECT 1 FROM quarter LIMIT 1"))
+
+    def lived_before(self, time: datetime) -> bool:
+        """Whether a quarter-hour of the `LIVED` before ``time`` is known."""
+        return any(quarter.interval.start < time for quarter in self.quarters(time - LIVED))
+
     def _ask(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
         """Rows of the file; none while it cannot be read: the past is a help, not a need."""
         try:
@@ -171,7 +183,7 @@ class History:
                 if self._minutes:
                     self._db.execute(energies.SUM, (_quarter(self._minutes[0].time),))
                 self._db.executemany(
-                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(8)})",  # noqa: S608 - only marks
+                    f"INSERT OR REPLACE INTO flow VALUES ({_marks(9)})",  # noqa: S608 - only marks
                     [(_stamp(f.interval.start), *_columns(f)) for f in self._flows],
                 )
                 self._drop_old()
@@ -233,7 +245,7 @@ def _observed(
     return Observed(interval, load_wh, pv_wh, rt_price, held_back=held_back, away=away)
 
 
-def _columns(flow: Flow) -> tuple[float | None, ...]:
+def _columns(flow: Flow) -> tuple[float | str | None, ...]:
     return (
         flow.charge_wh,
         flow.discharge_wh,
@@ -242,11 +254,21 @@ def _columns(flow: Flow) -> tuple[float | None, ...]:
         None if flow.plugged is None else int(flow.plugged),
         flow.stored_wh,
         flow.load_wh,
+        None if flow.heated is None else json.dumps([astuple(h) for h in flow.heated]),
     )
 
 
-def _flow(stamp: int, *columns: float | None) -> Flow:
+def _flow(stamp: int, *columns: Any) -> Flow:
+    """A file that is only read may be of before ``heated``."""
     start = _time(stamp)
-    charge, discharge, pv, car, plugged, stored, load = columns
+    charge, discharge, pv, car, plugged, stored, load, *more = columns
     known = None if plugged is None else bool(plugged)
-    return Flow(Interval(start, start + QUARTER), charge, discharge, pv, car, known, stored, load)
+    interval, heated = Interval(start, start + QUARTER), _heated(*more)
+    return Flow(interval, charge, discharge, pv, car, known, stored, load, heated)
+
+
+def _heated(text: str | None = None) -> tuple[Heated, ...] | None:
+    """None where nobody wrote down what heated, or it cannot be read."""
+    with suppress(ValueError, TypeError):
+        return tuple(Heated(*row) for row in json.loads(text or "null"))
+    return None

@@ -69,8 +69,8 @@ def beyond(snapshot: Snapshot, limits: Limits) -> str:
 def elsewhere_w(control: Control, snapshot: Snapshot) -> float | None:
     """What the grid meter says of the control's power: it moves with it, W for W, while nothing else changes."""
     grid, panels, battery = snapshot.grid_w, snapshot.pv_w, snapshot.battery_w
-    if grid is None or control is Control.EXPORT_LIMIT:
-        return None  # the meter itself is what was judged
+    if grid is None or control in (Control.EXPORT_LIMIT, Control.SG_READY):
+        return None  # the meter itself is what was judged; a heat pump starts when it likes
     if control is Control.PV_LIMIT:
         return -grid
     if control in (Control.CHARGE_CURRENT, Control.CHARGE_PHASES, Control.HEAT_POWER):

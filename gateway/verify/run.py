@@ -31,17 +31,27 @@ from gateway.verify.judge import (
     surprise,
     without_effect,
 )
+from gateway.verify.sky import LIMITED, clouded, of_the_sun, sun_w, without_rise
 from gateway.verify.walk import REST_W, Limits, NotNow, Step, measured_w, walk
 
 ALONE = (
     "no grid meter sees it, so nothing but the device's own word would prove it; add a meter, or let its word be "
     "enough by --without-meter"
 )
+PUMP_ALONE = (
+    "a heat pump starts when it likes: no meter shows in minutes whether it obeys, only what it says itself; look at "
+    "its own page meanwhile, and let that be enough by --without-meter"
+)
 LOOKS = 3  # in a row that must agree with what was told
 MOST_LOST, MOST_BEYOND = 2, 4  # polls without an answer; looks at which a limit is not kept
 SETTLE_S = {Control.CHARGE_CURRENT: 90.0, Control.CHARGE_PHASES: 150.0}  # a car takes its time
 USUAL_SETTLE_S = 60.0
 CAR = (Control.CHARGE_CURRENT, Control.CHARGE_PHASES)
+WITHOUT_SUN = "verify it in the evening, without sun"
+UNDER_A_CLOUD = (
+    "less is given than the limit lets through, also without it: a cloud has come, or more is drawn in the home; "
+    "verify it in steady sun"
+)
 RELEASE_S = 10.0  # real seconds
 
 
@@ -124,6 +134,7 @@ class _Walk:
         self.steps: list[dict[str, Any]] = []
         self._seen: list[Seen] = []
         self._lost = self._beyond = 0
+        self._before_w = 0.0  # of what is limited, before it was
         self.own_word = False
 
     async def run(self) -> None:
@@ -141,14 +152,17 @@ class _Walk:
             bench.charger,
             bench.heaters.get(self._device.name),
         )
+        self._before_w = measured_w(self._control, state, snapshot) or 0.0
         if why := surprise(self._control, state, snapshot, bench.limits):
             raise NotNow(why)
         if not bench.own_word and seen_by_itself(self._control, snapshot):
-            raise NotNow(ALONE)
+            raise NotNow(PUMP_ALONE if self._control is Control.SG_READY else ALONE)
         for step in steps:
             await self._follow(step)
         if why := without_effect(self._control, self._seen):
             raise Surprise(why)
+        if without_rise(self._control, self._seen):
+            raise NotNow(UNDER_A_CLOUD)
         ratio, problem = second_witness(self._seen)
         self.own_word = ratio is None and self._control is not Control.EXPORT_LIMIT
         if self.own_word and not bench.own_word:
@@ -186,7 +200,7 @@ class _Walk:
             if len(looks) < LOOKS and clock.monotonic() - began > SETTLE_S.get(
                 self._control, USUAL_SETTLE_S
             ):
-                self._failed(step, power)
+                await self._failed(step, power, sun_w(state, snapshot))
         self._note(step, looks, clock.monotonic() - began)
 
     async def _told_to(self, step: Step) -> None:
@@ -216,7 +230,8 @@ class _Walk:
         if self._beyond >= MOST_BEYOND:
             raise Surprise(why)
 
-    def _failed(self, step: Step, power: float | None) -> None:
+    async def _failed(self, step: Step, power: float | None, sun: float) -> None:
+        """Raises Surprise; NotNow where car or sky may be what does not follow."""
         first = not self._seen and step.value != 0
         if self._control in CAR and first and (power or 0.0) < REST_W:
             raise NotNow(
@@ -224,10 +239,25 @@ class _Walk:
             )
         if self._control is Control.CHARGE_PHASES and first and (power or 0.0) < step.low_w:
             raise NotNow("the car draws from one phase: with it no switch could be seen")
-        measured = "nothing" if power is None else f"{power:.0f} W"
-        problem = f"told to {step.name}: between {step.low_w:.0f} and {step.high_w:.0f} W expected, measured {measured}"
+        if why := of_the_sun(self._control, step, power, sun):
+            raise NotNow(f"{why}: {WITHOUT_SUN}")
+        if self._control in LIMITED and power is not None and power < step.low_w:
+            await self._sunny_without_it()
+        problem = f"told to {step.name}: {self._expected(step)}, measured {self._shown(power)}"
         self.steps.append({**asdict(step), "measured_w": power, "problem": problem})
         raise Surprise(problem)
+
+    async def _sunny_without_it(self) -> None:
+        """Let go, it must give again what it gave before; raises NotNow if it does not for as long as a step may take."""
+        clock, began = self._bench.clock, self._bench.clock.monotonic()
+        await released(self._device)
+        while clock.monotonic() - began <= USUAL_SETTLE_S:
+            await clock.sleep(self._bench.period_s)
+            snapshot = await self._bench.look()
+            power = measured_w(self._control, snapshot.devices[self._device.name], snapshot)
+            if power is not None and not clouded(power, self._before_w):
+                return
+        raise NotNow(UNDER_A_CLOUD)
 
     def _note(
         self, step: Step, looks: Sequence[tuple[float, float | None]], seconds: float
@@ -246,4 +276,16 @@ class _Walk:
                 "problem": "",
             }
         )
-        self._told(f"  {step.name}: measured {seen.power_w:.0f} W after {seconds:.0f} s")
+        self._told(f"  {step.name}: measured {self._shown(seen.power_w)} after {seconds:.0f} s")
+
+    def _expected(self, step: Step) -> str:
+        if self._control is Control.SG_READY:
+            return self._shown(step.value) + " expected"
+        return f"between {step.low_w:.0f} and {step.high_w:.0f} W expected"
+
+    def _shown(self, power: float | None) -> str:
+        if power is None:
+            return "nothing"
+        if self._control is Control.SG_READY:
+            return f"state {power:.0f}"
+        return f"{power:.0f} W"

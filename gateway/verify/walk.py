@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gateway.domain.control import ChargerAssumptions, Control
-from gateway.domain.heat import Heater
+from gateway.domain.heat import Heater, SgReady
 from gateway.domain.readings import DeviceState, Snapshot
 
 USUAL_W = 1000.0  # battery power that is tried, where there is room for it
 LEAST_W = 300.0  # less drowns in the inverter's own needs
 REST_W, REST_PART = 150.0, 0.4  # so much is still rest: watts, or part of the power that is tried
 NEAR = (0.5, 1.5)  # parts of what was told that count as obeyed
+LEAST_RISE = 0.2  # of the lower limit, by which the output must rise with the limit
 LEAST_OUTPUT_W = 600.0  # of an inverter (or of feed-in), whose limit is to be seen
 FULL_PCT, ROOM_PCT = 95.0, 3.0  # beyond, a battery's own limits overrule what it is told
 _MOST_HIGH_A = 10.0
@@ -47,7 +48,13 @@ class Step:
 
 
 def measured_w(control: Control, state: DeviceState, snapshot: Snapshot) -> float | None:
-    """The power that shows the control's effect: the battery's, the car's, the inverter's output, the feed-in."""
+    """The power that shows the control's effect: the battery's, the car's, the inverter's output, the feed-in.
+
+    Of a heat pump's SG Ready it is the number of the state that it says it is in.
+    """
+    if control is Control.SG_READY:
+        said = state.text("heat_pump_state")
+        return float(SgReady[said.upper()]) if said is not None else None
     if control is Control.BATTERY_POWER:
         return state.number("battery_power_w")
     if control in (Control.CHARGE_CURRENT, Control.CHARGE_PHASES):
@@ -72,11 +79,6 @@ def walk(
     heater: Heater | None = None,
 ) -> tuple[Step, ...]:
     """The steps for ``control`` in the home as it is now; raises NotNow."""
-    if control is Control.SG_READY:
-        raise NotNow(
-            "a heat pump starts when it likes: whether it obeys no meter shows in minutes. Where its page shows the "
-            'SG Ready state, and yours follows it, write steer = "always"'
-        )
     now = measured_w(control, state, snapshot)
     if now is None:
         raise NotNow(
@@ -88,6 +90,8 @@ def walk(
         return _charger(now, state, snapshot, limits, charger)
     if control is Control.CHARGE_PHASES:
         return _phases(now, state, snapshot, limits, charger)
+    if control is Control.SG_READY:
+        return _sg_ready()
     if control is Control.HEAT_POWER:
         return _heater(now, snapshot, limits, heater)
     return _limit(now, "fed in" if control is Control.EXPORT_LIMIT else "given by the inverter")
@@ -164,6 +168,14 @@ def _heater(
     return (on, off, on, off)
 
 
+def _sg_ready() -> tuple[Step, ...]:
+    """Encouraged and normal, twice: it is never blocked nor ordered for a trial."""
+    encouraged, normal = (
+        Step(s.name.lower(), s, s - 0.5, s + 0.5) for s in (SgReady.ENCOURAGED, SgReady.NORMAL)
+    )
+    return (encouraged, normal, encouraged, normal)
+
+
 def _phases(
     now: float, state: DeviceState, snapshot: Snapshot, limits: Limits, charger: ChargerAssumptions
 ) -> tuple[Step, ...]:
@@ -179,7 +191,7 @@ def _phases(
 
 
 def _limit(now: float, how: str) -> tuple[Step, ...]:
-    """Half of what flows now, and three quarters of it."""
+    """Half of what flows now, and three quarters of it: so much more that a cloud over both is no limit kept."""
     if now < LEAST_OUTPUT_W:
         raise NotNow(
             f"{max(0.0, now):.0f} W are {how} now: its limit is seen from {LEAST_OUTPUT_W:.0f} W on"
@@ -187,6 +199,6 @@ def _limit(now: float, how: str) -> tuple[Step, ...]:
     half, more = now / 2, 0.75 * now
     return (
         Step("half of it", half, 0.5 * half, half + REST_W),
-        Step("three quarters of it", more, 0.5 * half, more + REST_W),
+        Step("three quarters of it", more, half + LEAST_RISE * half, more + REST_W),
         Step("half of it again", half, 0.5 * half, half + REST_W),
     )

@@ -24,7 +24,6 @@ from simulators.demo.alone import alone
 from simulators.demo.options import CAR_WH, RETAILER
 from simulators.demo.report import (
     BALANCE_SHARE,
-    WATER,
     Check,
     OpeningState,
     reserve_check,
@@ -90,7 +89,8 @@ def bill_report(world: World, opening: OpeningState) -> BillReport:
     book = book_of(agent.journal.entries(), world.start, world.end)
     flows = agent.history.flows(world.start, world.end)
     battery = agent.keeper.state.battery()
-    found = account(book, rules, flows, battery, car_power_w(settings)).of(world.start, world.end)
+    power_w, heaters = car_power_w(settings), settings.heaters
+    found = account(book, rules, flows, battery, power_w, heaters).of(world.start, world.end)
     without = alone(world.scenario, world.end, CAR_WH, settings.site.reserve_pct, _ticks)
     fees = found.bill.standing_money
     capacity_wh = world.scenario.house.battery.capacity_wh
@@ -109,7 +109,7 @@ def bill_report(world: World, opening: OpeningState) -> BillReport:
         (),
     )
     reserve = reserve_check(world, opening.lowest_soc_pct)
-    checks = (*_checks(report, world), *_comparison(report, world), reserve)
+    checks = (*_checks(report, world), *_comparison(report), reserve)
     return replace(report, checks=(*checks, *water_check(world)))
 
 
@@ -168,10 +168,7 @@ def _checks(report: BillReport, world: World) -> list[Check]:
     ]  # fmt: skip
 
 
-def _comparison(report: BillReport, world: World) -> tuple[Check, ...]:
-    """The bill knows what flowed, not when a boiler's thermostat would have heated: with one it compares nothing."""
-    if world.options.heater:
-        return ()
+def _comparison(report: BillReport) -> tuple[Check, ...]:
     ours, theirs = report.bill.without_gateway, report.alone_money
     off, cent = None if ours is None else abs(ours - theirs), MONEY_PER_UNIT // 100
     kept = off is not None and off <= _AGREES * abs(theirs) + cent
@@ -219,8 +216,6 @@ def _money(report: BillReport) -> Table:
     row("the bill", found.total_money, "bold")
     row("without the battery", found.without_battery)
     row("without the gateway: the inverter's own rule", found.without_gateway)
-    if any(check.name == WATER for check in report.checks):
-        row("and the boiler on its own thermostat, by physics", report.alone_money)
     row("without the sun", found.without_sun)
     row("saved by the gateway", found.saved_money, "bold")
     more = "more" if report.stored_difference_wh >= 0 else "less"

@@ -36,13 +36,19 @@ class View:
     """One device's eyes on the home."""
 
     def __init__(
-        self, home: Home, lifetime: Lifetime | None = None, sunspec_base: int = 40000
+        self,
+        home: Home,
+        lifetime: Lifetime | None = None,
+        sunspec_base: int = 40000,
+        *,
+        sees_right: bool = False,
     ) -> None:
-        """``sunspec_base``: where a SunSpec device puts its chain of models."""
+        """``sunspec_base``: where a SunSpec device puts its chain of models. ``sees_right``: whatever sensors err."""
         self.home, self.sunspec_base = home, sunspec_base
         self.lifetime = lifetime or Lifetime()
         script = home.scenario.script
-        self._sensors = Sensors(script.sensors) if script is not None and script.sensors else None
+        errs = script is not None and script.sensors and not sees_right
+        self._sensors = Sensors(script.sensors) if script is not None and errs else None
         self.clear()
 
     def clear(self) -> None:
@@ -66,10 +72,10 @@ class View:
     def phases_w(self) -> tuple[float, float, float]:
         """The grid's power a phase, W; NaN when blind. A car on fewer phases is on the first."""
         powers, shares = self.powers(), self.home.scenario.load_shares
-        on = min(self.home.commands.charge_phases, self.home.house.car.phases)
-        even = powers.inverter_ac / 3
+        even = (powers.inverter_ac + powers.ac_pv + powers.storage) / 3
+        cars = self.home.cars_w()
         each = [
-            powers.load * share + (powers.ev / on if i < on else 0.0) - even
+            powers.load * share + sum(w / on for w, on in cars if i < on) - even
             for i, share in enumerate(shares)
         ]
         rest = (powers.grid - sum(each)) / 3  # what is not told apart, on all alike

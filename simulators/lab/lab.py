@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from gateway.config.settings import Settings
 from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.plan import Observed
+from simulators.lab.exchange import ExchangeDay
 from simulators.lab.site import Equipment
 from simulators.physics.house import House
 from simulators.physics.script import Script, Span
@@ -44,7 +45,8 @@ class Lab:
     """A scenario. ``settings`` are tables of gateway.toml; what they do not name has its default.
 
     ``past_days`` of the same script have been lived through already, for the forecasts. In the spans
-    ``off`` the gateway does not run. Without an ``agent`` the guard is alone. ``plan_minutes`` lie between
+    ``off`` the gateway does not run, in those of ``agent_off`` the guard is alone (its agent was killed). The grid is
+    away in ``outages``. With an ``exchange`` the home trades there; its ``prices`` are then nobody's. ``load_shares`` are what each phase carries of the load. Without an ``agent`` the guard is alone. ``plan_minutes`` lie between
     two plans (5 at a real home, but a plan is most of what a simulated day costs). A scenario's plan steers at
     once (``planner.first_days = "live"``) unless ``settings`` say otherwise.
     """
@@ -57,9 +59,13 @@ class Lab:
     soc_pct: float = 50.0
     settings: Mapping[str, Any] = field(default_factory=dict)
     prices: PriceSource | None = None
+    exchange: ExchangeDay | None = None
     commands: Sequence[Said] = ()
     past_days: int = 0
     off: Sequence[Span] = ()
+    agent_off: Sequence[Span] = ()
+    outages: Sequence[Span] = ()
+    load_shares: tuple[float, float, float] = (1 / 3, 1 / 3, 1 / 3)
     agent: bool = True
     plan_minutes: float = 15.0
 
@@ -70,8 +76,9 @@ class Lab:
     def scenario(self) -> Scenario:
         """As physics takes it."""
         return Scenario(
-            start=self.start, house=self.house, soc_pct=self.soc_pct, car=None, script=self.script
-        )
+            start=self.start, house=self.house, soc_pct=self.soc_pct, car=None, script=self.script,
+            load_shares=self.load_shares,
+        )  # fmt: skip
 
     def made_settings(
         self,
@@ -95,7 +102,10 @@ class Lab:
             },
             "car": {"energy_wh": 0},
         }
-        if url:
+        if self.exchange is not None:
+            raw["market"] = {"exchange": "cts", "url": url, "party_id": "home"}
+            raw["tariff"] = {"import_price": {"kind": "flat", "per_kwh": "0.14"}}
+        elif url:
             raw["market"] = {"exchange": "posted-price", "url": url, "trading": False}
             published = {"kind": "published"}
             raw["tariff"] = {"import_price": published, "export_price": published}
@@ -127,6 +137,16 @@ class Lab:
 
     def lives(self) -> list[Span]:
         """The spans in which the gateway runs."""
-        borders = [self.start, *(moment for span in sorted(self.off) for moment in span), self.end]
-        pairs = zip(borders[::2], borders[1::2], strict=True)
-        return [(begin, end) for begin, end in pairs if begin < end]
+        return _between(self.off, self.start, self.end)
+
+    def agents(self, begin: datetime, end: datetime) -> list[Span]:
+        """The spans of one such life in which it has an agent."""
+        return _between(self.agent_off, begin, end) if self.agent else []
+
+
+def _between(gaps: Sequence[Span], begin: datetime, end: datetime) -> list[Span]:
+    """What is left of a span without ``gaps``."""
+    inside = sorted((max(a, begin), min(b, end)) for a, b in gaps if a < end and b > begin)
+    borders = [begin, *(moment for span in inside for moment in span), end]
+    pairs = zip(borders[::2], borders[1::2], strict=True)
+    return [(a, b) for a, b in pairs if a < b]

@@ -18,6 +18,7 @@ from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import Plan
 from gateway.ipc.messages import GuardReport
 from gateway.tariff import TariffRules
+from simulators.devices.view import View
 from simulators.lab.lab import Lab, Said
 from simulators.lab.result import Result, Sample
 from simulators.physics.home import Home
@@ -32,10 +33,12 @@ class Recorder:
         self._lab, self._home = lab, home
         self._tariff = TariffRules(settings.tariff, ZoneInfo(settings.site.time_zone))
         self._period_s = settings.control.period_s
+        self._view = View(home, sees_right=True)
         self.samples: list[Sample] = []
         self.plans: list[Plan] = []
         self.answers: dict[str, object] = {}
         self.log: list[str] = []
+        self.account: list[str] = []
         self.report: GuardReport | None = None
 
     async def run(self, clock: SimClock) -> None:
@@ -49,25 +52,35 @@ class Recorder:
             self.plans = [plan]
 
     def result(self) -> Result:
-        return Result(self.samples, self.log, self.answers, self.plans)
+        return Result(self.samples, self.log, self.answers, self.plans, self.account)
+
+    def _storage_pct(self, stored_wh: float) -> float | None:
+        other = self._home.house.storage
+        return None if other is None else 100 * stored_wh / other.capacity_wh
 
     def _sample(self, now: datetime) -> Sample:
         state, truth = self._home.state(), self._home.truth()
         report, interval = self.report, quarter_of(now)
-        posted = (None, None) if self._lab.prices is None else self._lab.prices.at(now)
+        source = self._lab.exchange or self._lab.prices
+        posted = (None, None) if source is None else source.at(now)
         bought, sold = (None if p is None else 1000 * p for p in posted)
         return Sample(
             time=now,
             powers=state.powers,
             totals=state.totals,
             soc_pct=truth.soc_pct,
+            phases_w=self._view.phases_w(),
+            storage_pct=self._storage_pct(state.storage_wh),
             cars_w=(state.powers.ev, *(b.power_w for b in state.boxes)),
             cars_wh=(state.totals.ev, *self._home.boxes_wh()),
             setpoints=report.setpoints if report else _NOTHING,
+            ordered=report is not None and report.order_holds,
             prices=(
                 self._tariff.import_price(interval, None, bought),
                 self._tariff.export_price(interval, None, sold),
             ),
+            alarm_codes=tuple(a.code for a in report.alarms) if report else (),
+            note_codes=tuple(n.code for n in self.plans[-1].notes) if self.plans else (),
             alarms=tuple(a.text for a in report.alarms) if report else (),
             notes=tuple(n.text for n in self.plans[-1].notes) if self.plans else (),
         )

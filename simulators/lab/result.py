@@ -18,9 +18,10 @@ MOVES_W = 200.0  # a battery beyond this charges or discharges
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The truth at one moment, and what was asked of the devices. ``cars_w`` by charger.
+    """The truth at one moment, and what was asked of the devices. ``cars_w`` by charger, ``phases_w`` of the grid.
 
-    ``prices`` are what a MWh costs and earns, None = nobody knows.
+    ``prices`` are what a MWh costs and earns, None = nobody knows. ``storage_pct`` is the second battery's state of
+    charge; ``ordered``: an order of the agent held.
     """
 
     time: datetime
@@ -31,18 +32,27 @@ class Sample:
     cars_wh: tuple[float, ...]
     setpoints: Setpoints
     prices: tuple[float | None, float | None] = (None, None)
+    phases_w: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    storage_pct: float | None = None
+    ordered: bool = False
+    alarm_codes: tuple[str, ...] = ()
+    note_codes: tuple[str, ...] = ()
     alarms: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All samples, what was logged (from INFO on), answers to commands, and the newest plan."""
+    """All samples, what was logged (from INFO on), answers to commands, and the newest plan.
+
+    ``account`` says what is not the same in the home's account and the exchange's.
+    """
 
     samples: Sequence[Sample]
     log: Sequence[str] = ()
     answers: Mapping[str, object] = field(default_factory=dict)
     plans: Sequence[Plan] = ()
+    account: Sequence[str] = ()
 
     # -- energy --
 

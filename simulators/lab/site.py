@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from math import isnan
+from dataclasses import dataclass, replace
+from datetime import datetime
+from math import isnan, nan
+from typing import TypeVar
 
 from gateway.domain.control import Control, Setpoints
+from gateway.domain.metrics import PHASES as PHASE_NAMES
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
 from gateway.domain.sentences import Sentence
 from gateway.site.snapshot import join
@@ -14,7 +17,7 @@ from simulators.devices.view import View
 from simulators.physics.home import Home
 from simulators.physics.house import PHASES, BoxCommands
 
-INVERTER, METER, ROOF = "inverter", "meter", "roof"
+INVERTER, METER, ROOF, STORE = "inverter", "meter", "roof", "store"
 
 
 def box_name(charger: int) -> str:
@@ -28,16 +31,36 @@ def as_asked(setpoints: Setpoints) -> Setpoints:
 
 
 @dataclass(frozen=True, slots=True)
+class Silence:
+    """From ``begin`` to ``end`` a device (``PHASE_2``: of the meter its second phase alone) does not answer; what it
+    was told it lets go."""
+
+    device: str
+    begin: datetime
+    end: datetime
+
+    def at(self, time: datetime) -> bool:
+        return self.begin <= time < self.end
+
+
+PHASE_2 = "phase 2"
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
 class Equipment:
     """What stands there, and what it makes of what it is told (``obeys``).
 
-    ``keeps_export``: the inverter holds an export limit by itself.
+    ``keeps_export``: the inverter holds an export limit by itself. ``tells_phases``: the meter measures each. A second
+    battery is `simulators.physics.house.House.storage`, a device of its own.
     """
 
     battery: bool = True
     roof: bool = False  # a second inverter with panels only, on the AC side
     keeps_export: bool = False
     switches_phases: bool = False  # the chargers can be told to use one phase
+    tells_phases: bool = False
+    silent: tuple[Silence, ...] = ()
     obeys: Callable[[Setpoints], Setpoints] = as_asked
 
 
@@ -51,6 +74,7 @@ class LabSite:
         self._of_boxes = {Control.CHARGE_CURRENT}
         if equipment.switches_phases:
             self._of_boxes.add(Control.CHARGE_PHASES)
+        self._heard: dict[str, DeviceState] = {}
         self.asked = Setpoints()
         self.alarms: tuple[Sentence, ...] = ()
 
@@ -60,21 +84,23 @@ class LabSite:
         controls = {
             INVERTER: {Control.BATTERY_POWER, Control.PV_LIMIT, Control.EXPORT_LIMIT},
             ROOF: {Control.PV_LIMIT},
+            STORE: {Control.BATTERY_POWER},
             **{box_name(i): self._of_boxes for i in range(self._chargers)},
         }
         return join(self._home.now, states, controls=controls)
 
     def keeps_export(self) -> bool:
         """As the guard's site has it: a second inverter, which does not, would go on feeding in."""
-        return self._equipment.keeps_export and not self._equipment.roof
+        keeps = self._equipment.keeps_export and not self._equipment.roof
+        return keeps and not self._silent(INVERTER)
 
     def take_polls(self) -> tuple[Poll, ...]:
         return ()
 
     async def apply(self, setpoints: Setpoints) -> None:
         self.asked = setpoints
-        done = self._equipment.obeys(setpoints)
-        battery_w = done.batteries_w.get(INVERTER)
+        done = self._equipment.obeys(self._reaching(setpoints))
+        battery_w, store_w = (done.batteries_w.get(name) for name in (INVERTER, STORE))
         first, *others = (self._box(done, i) for i in range(self._chargers))
         self._home.command(
             discharge_limit_w=battery_w,
@@ -86,7 +112,27 @@ class LabSite:
             charge_current_a=first.current_a,
             charge_phases=first.phases,
             boxes=tuple(others),
+            storage_w=store_w,
         )
+
+    def _silent(self, device: str) -> bool:
+        return any(s.device == device and s.at(self._home.now) for s in self._equipment.silent)
+
+    def _reaching(self, setpoints: Setpoints) -> Setpoints:
+        """What devices hear of it; one that does not answer has let go what it was told before."""
+        if not any(s.at(self._home.now) for s in self._equipment.silent):
+            return setpoints
+        return replace(
+            setpoints,
+            batteries_w=self._heard_of(setpoints.batteries_w),
+            pv_limits_w=self._heard_of(setpoints.pv_limits_w),
+            chargers_a=self._heard_of(setpoints.chargers_a),
+            charger_phases=self._heard_of(setpoints.charger_phases),
+            export_limit_w=None if self._silent(INVERTER) else setpoints.export_limit_w,
+        )
+
+    def _heard_of(self, told: Mapping[str, V]) -> dict[str, V]:
+        return {name: value for name, value in told.items() if not self._silent(name)}
 
     async def release(self) -> None:
         """As devices are when nobody steers them."""
@@ -124,6 +170,20 @@ class LabSite:
             },
             box_name(0): _charger(powers.ev, state.car_plugged, state.session_wh),
         }
+        if self._equipment.tells_phases:
+            told = zip(PHASE_NAMES, view.phases_w(), strict=True)
+            found[METER] = {**found[METER], **{f"grid_power_{n}_w": w for n, w in told}}
+            if self._silent(PHASE_2):
+                found[METER] = {**found[METER], f"grid_power_{PHASE_NAMES[1]}_w": nan}
+        if (other := self._home.house.storage) is not None:
+            found[STORE] = {
+                "ac_power_w": powers.storage,
+                "battery_power_w": powers.storage,
+                "battery_soc_pct": 100 * state.storage_wh / other.capacity_wh,
+                "battery_capacity_wh": other.capacity_wh,
+                "battery_max_charge_w": other.power_w,
+                "battery_max_discharge_w": other.power_w,
+            }
         if self._equipment.roof:
             found[ROOF] = {"pv_power_w": powers.ac_pv, "ac_power_w": powers.ac_pv}
         for i, box in enumerate(state.boxes, start=1):
@@ -132,13 +192,18 @@ class LabSite:
 
     def _device(self, name: str, values: Mapping[str, float | str]) -> DeviceState:
         now = self._home.now
+        if self._silent(name) and name in self._heard:
+            heard = self._heard[name]
+            stale = {m: replace(r, quality=Quality.STALE) for m, r in heard.readings.items()}
+            return replace(heard, online=False, readings=stale)
         readings = {
             metric: Reading(metric, None, Quality.BAD, now)
             if isinstance(value, float) and isnan(value)
             else Reading(metric, value, Quality.GOOD, now)
             for metric, value in values.items()
         }
-        return DeviceState(name, online=True, readings=readings)
+        self._heard[name] = DeviceState(name, online=True, readings=readings)
+        return self._heard[name]
 
 
 def _charger(power_w: float, plugged: bool, session_wh: float) -> Mapping[str, float | str]:

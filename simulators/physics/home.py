@@ -15,10 +15,11 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from simulators.data import STEP_S
-from simulators.physics import heat
+from simulators.physics import heat, storage
 from simulators.physics.cars import CarDemand
 from simulators.physics.heat import HeatState
 from simulators.physics.house import (
+    PHASES,
     BoxState,
     Commands,
     Inputs,
@@ -77,11 +78,12 @@ class Home:
         self._seen: datetime | None = None  # the clock's time to which all is caught up
 
     def _initial(self) -> State:
-        boiler, pump = self.scenario.boiler, self.scenario.heat_pump
+        boiler, pump, other = self.scenario.boiler, self.scenario.heat_pump, self.house.storage
         return replace(
             self._at_start(),
             boiler=HeatState(boiler.start_c) if boiler else None,
             pump=HeatState(pump.start_c) if pump else None,
+            storage_wh=other.capacity_wh * other.soc_pct / 100 if other else 0.0,
         )
 
     def _at_start(self) -> State:
@@ -124,6 +126,17 @@ class Home:
     def boxes_wh(self) -> tuple[float, ...]:
         """What each further charger has given since the start, Wh."""
         return tuple(box.total_wh for box in self.state().boxes)
+
+    def cars_w(self) -> list[tuple[float, int]]:
+        """What the car at each charger draws, W, and from how many phases."""
+        state, told, script = self.state(), self._commands, self.scenario.script
+        switched = (told.charge_phases, *(b.phases for b in told.boxes))
+        found = []
+        for i, watts in enumerate((state.powers.ev, *(b.power_w for b in state.boxes))):
+            visit = script.visit(i, self.now) if script is not None else None
+            car = visit.car if visit is not None else self.house.car
+            found.append((watts, min(car.phases, switched[i] if i < len(switched) else PHASES)))
+        return found
 
     def truth(self) -> Truth:
         """State, balance and the car's demand at the clock's time."""
@@ -241,7 +254,19 @@ class Home:
         inputs = replace(inputs, outage=self._outage)
         state, heat_w = self._heated(state, dt_s / 3600)
         inputs = replace(inputs, load_w=inputs.load_w + heat_w) if heat_w else inputs
+        state, storage_w = self._storage(state, dt_s / 3600)
+        inputs = replace(inputs, storage_w=storage_w) if storage_w else inputs
         return step(self.house, state, self._commands, inputs, dt_s)
+
+    def _storage(self, state: State, hours: float) -> tuple[State, float]:
+        """The second battery after the step, and what it gave, W; it does not work without a grid."""
+        spec, last = self.house.storage, state.powers
+        if spec is None or self._outage:
+            return state, 0.0
+        told_w = self._commands.storage_w
+        given_w = storage.power_w(spec, state.storage_wh, told_w, (last.storage, last.grid), hours)
+        stored_wh = storage.stored_after(spec, state.storage_wh, given_w, hours)
+        return replace(state, storage_wh=stored_wh), given_w
 
     def _heated(self, state: State, hours: float) -> tuple[State, float]:
         """The tanks after the step, and what they drew, W; without a grid they draw nothing."""

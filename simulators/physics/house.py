@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from simulators.physics.heat import HeatState
+from simulators.physics.storage import Storage
 
 PHASES = 3
 VOLTAGE_V = 230.0
@@ -59,12 +60,15 @@ class Car:
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What stands in the home. ``ac_coupled``: the battery's inverter also stores what others feed in."""
+    """What stands in the home. ``ac_coupled``: the battery's inverter also stores what others feed in. ``storage`` is
+    one more battery, on the AC side.
+    """
 
     battery: Battery = field(default_factory=Battery)
     inverter: Inverter = field(default_factory=Inverter)
     car: Car = field(default_factory=Car)
     ac_coupled: bool = False
+    storage: Storage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +89,7 @@ class Commands:
     this AC output (negative = from the grid) instead of self-consumption, ``grid_power_w`` for this power at
     the meter (import +). ``ac_pv_limit_w`` bounds a
     second inverter that has panels only; ``boxes`` are further chargers; ``rod_w`` is what a boiler's rod
-    is told, ``sg_ready`` the state of a heat pump.
+    is told, ``sg_ready`` the state of a heat pump, ``storage_w`` what the second battery is asked for.
     """
 
     discharge_limit_w: float | None = None
@@ -104,6 +108,7 @@ class Commands:
     boxes: tuple[BoxCommands, ...] = ()
     rod_w: float = 0.0
     sg_ready: int = 2
+    storage_w: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ class Inputs:
 
     ``car`` is which one (None: the house's), ``ac_pv_w`` what a second inverter's panels could give,
     ``boxes`` who stands at further chargers (None: nobody).
-    ``outage``: there is no grid, and the inverter feeds the home alone.
+    ``outage``: there is no grid, and the inverter feeds the home alone. ``storage_w`` is what the second battery gives.
     """
 
     pv_w: float
@@ -130,6 +135,7 @@ class Inputs:
     ac_pv_w: float = 0.0
     boxes: tuple[AtBox | None, ...] = ()
     outage: bool = False
+    storage_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +153,7 @@ class Powers:
     boxes_w: float = 0.0
     ac_pv: float = 0.0
     ac_pv_possible: float = 0.0
+    storage: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +173,8 @@ class Totals:
     curtailed: float = 0.0
     boxes: float = 0.0
     ac_pv: float = 0.0
+    storage_out: float = 0.0
+    storage_in: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +201,7 @@ class State:
     totals: Totals = field(default_factory=Totals)
     boiler: HeatState | None = None
     pump: HeatState | None = None
+    storage_wh: float = 0.0
 
 
 def soc_pct(house: House, state: State) -> float:
@@ -209,6 +219,8 @@ def imbalance_wh(start: State, end: State) -> float:
         + (b.ac_pv - a.ac_pv)
         + (b.grid_import - a.grid_import)
         - (b.grid_export - a.grid_export)
+        + (b.storage_out - a.storage_out)
+        - (b.storage_in - a.storage_in)
     )
     return used - given
 
@@ -356,6 +368,8 @@ _GAINS: Mapping[str, Callable[[Powers], float]] = {
     "curtailed": lambda p: p.pv_possible - p.pv + p.ac_pv_possible - p.ac_pv,
     "boxes": lambda p: p.boxes_w,
     "ac_pv": lambda p: p.ac_pv,
+    "storage_out": lambda p: max(0.0, p.storage),
+    "storage_in": lambda p: max(0.0, -p.storage),
 }
 
 
@@ -377,11 +391,12 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
     others = sum(b.power_w for b in boxes)
     limit_w = commands.ac_pv_limit_w
     ac_pv = inputs.ac_pv_w if limit_w is None else min(inputs.ac_pv_w, max(0.0, limit_w))
-    load, demand = inputs.load_w, inputs.load_w + ev + others - ac_pv
+    load, storage = inputs.load_w, inputs.storage_w
+    demand = load + ev + others - ac_pv - storage
     if inputs.outage:
         lit = _alone(house, state, commands, inputs, demand, hours)
         if lit is None:
-            load = ev = others = ac_pv = demand = 0.0
+            load = ev = others = ac_pv = storage = demand = 0.0
             boxes = tuple(replace(b, power_w=0.0) for b in state.boxes)
         pv, battery, ac = lit or (0.0, 0.0, 0.0)
     else:
@@ -405,6 +420,7 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
         boxes_w=others,
         ac_pv=ac_pv,
         ac_pv_possible=inputs.ac_pv_w,
+        storage=storage,
     )
     efficiency = at.car.charge_efficiency if at else 0.0
     return State(
@@ -417,4 +433,5 @@ def step(house: House, state: State, commands: Commands, inputs: Inputs, dt_s: f
         totals=_advance(state.totals, powers, hours),
         boiler=state.boiler,
         pump=state.pump,
+        storage_wh=state.storage_wh,
     )

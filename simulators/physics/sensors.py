@@ -1,4 +1,4 @@
-"""Sensors that err, written down: one that stands still, one that lags, one that is lost. Pure but for memory."""
+"""Sensors that err, written down: one that stands still, lags, is lost, or has its sign turned. Pure but for memory."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class SensorFault:
     """From ``begin`` to ``end`` (UTC) the power ``what`` (a field of `Powers`) is shown wrong.
 
     ``stuck`` shows what was shown last (its counters too), ``lag`` what was true ``lag_s`` ago, ``lost``
-    nothing.
+    nothing, ``turned`` the other sign. One that has ``restarted`` counts from 0 again; its power is right.
     """
 
     what: str
-    kind: Literal["stuck", "lag", "lost"]
+    kind: Literal["stuck", "lag", "lost", "turned", "restarted"]
     begin: datetime
     end: datetime
     lag_s: float = 5.0
@@ -40,6 +40,7 @@ class Sensors:
         self._true: deque[tuple[datetime, Powers]] = deque()
         self._shown: Powers | None = None
         self._counted: dict[str, float] = {}
+        self._before: dict[str, float] = {}  # what a counter had when it began at 0 again
 
     def powers(self, time: datetime, true: Powers) -> Powers:
         """As they are shown at ``time``."""
@@ -48,7 +49,7 @@ class Sensors:
             self._true.popleft()
         shown = true
         for fault in self._faults:
-            if fault.at(time):
+            if fault.at(time) and fault.kind != "restarted":
                 shown = replace(shown, **{fault.what: self._wrong(fault, time)})
         self._shown = shown
         return shown
@@ -58,6 +59,8 @@ class Sensors:
         kinds = {fault.kind for fault in self._faults if fault.what == what and fault.at(time)}
         if "lost" in kinds:
             return nan
+        if "restarted" in kinds:
+            return true_wh - self._before.setdefault(name, true_wh)
         if "stuck" not in kinds or name not in self._counted:
             self._counted[name] = true_wh
         return self._counted[name]
@@ -65,6 +68,8 @@ class Sensors:
     def _wrong(self, fault: SensorFault, time: datetime) -> float:
         if fault.kind == "lost":
             return nan
+        if fault.kind == "turned":
+            return -float(getattr(self._true[-1][1], fault.what))
         if fault.kind == "stuck":
             last = self._shown if self._shown is not None else self._true[0][1]
             return float(getattr(last, fault.what))

@@ -195,8 +195,8 @@ def test_without_battery_sun_and_us() -> None:
     idle = known(Quarters(rows), flows_for(rows, [0.0] * len(rows)))
     assert list(without_battery(idle)) == rows, "it did nothing"
     assert sum(q.import_wh for q in without_sun(idle)) == sum(r.import_wh + (600 - r.export_wh if r.export_wh else 0) for r in rows)  # fmt: skip
-    ours, more = without_us(idle, BATTERY, 11_000)
-    difference = more[-1]
+    alone = without_us(idle, BATTERY, 11_000)
+    ours, difference = alone.netted, alone.more_stored_wh[-1]
     bought, given = sum(q.import_wh for q in ours), sum(q.export_wh for q in ours)
     assert bought < sum(r.import_wh for r in rows)
     assert given < sum(r.export_wh for r in rows)
@@ -211,9 +211,9 @@ def test_a_car_that_waited_for_the_night_would_have_charged_at_the_peak() -> Non
     spans = [quarter(at(6, 1, 17) + i * QUARTER) for i in range(40)]  # from 17 to 3 o'clock
     rows = [Quarter(i, 100 + (2_500 if k >= 28 else 0), 0) for k, i in enumerate(spans)]
     flows = [Flow(i, 0.0, 0.0, 0.0, 2_500.0 if k >= 28 else 0.0, True, None) for k, i in enumerate(spans)]  # fmt: skip
-    ours, _ = without_us(known(Quarters(rows), flows), None, 10_000)
+    ours = without_us(known(Quarters(rows), flows), None, 10_000).netted
     assert [q.import_wh for q in ours] == [2_600] * 12 + [100] * 28
-    none = without_us(known(Quarters(rows), flows), None, 0.0)[0]
+    none = without_us(known(Quarters(rows), flows), None, 0.0).netted
     assert list(none) == rows, "a car of unknown power stays where it was"
 
 
@@ -227,8 +227,8 @@ def test_the_own_rule_neither_makes_energy_nor_goes_below_the_reserve(
     rows = [Quarter(quarter(at(6, 1) + i * QUARTER), c[0], c[1]) for i, c in enumerate(cells)]
     flows = [Flow(r.interval, max(-c[2], 0.0), max(c[2], 0.0), c[3], 0.0, False, stored) for r, c in zip(rows, cells, strict=True)]  # fmt: skip
     found = known(Quarters(rows), flows)
-    ours, more = without_us(found, BATTERY, 0.0)
-    difference = more[-1]
+    alone = without_us(found, BATTERY, 0.0)
+    ours, difference = alone.netted, alone.more_stored_wh[-1]
     net = sum(q.import_wh - q.export_wh for q in ours) - sum(found.net_wh)
     end = stored + difference
     assert -1e-6 <= end <= BATTERY.capacity_wh + 1e-6

@@ -132,6 +132,15 @@ ANSWERS: dict[str, Answer] = {
         {"/rpc/Switch.GetStatus": {"id": 0, "output": True, "apower": 1904.2}},
         {"heat_power_w": 1904.2},
     ),
+    "shelly-sg-ready": Answer(
+        {
+            "/rpc/Shelly.GetStatus": {
+                "switch:0": {"id": 0, "output": False},
+                "switch:1": {"id": 1, "output": True},
+            }
+        },
+        {"heat_pump_state": "encouraged"},
+    ),
     "tasmota-pv": Answer(
         {"/cm": {"StatusSNS": {"ENERGY": {"Power": 587, "Total": 1234.567}}}},
         {"pv_power_w": 587, "ac_power_w": 587, "pv_energy_wh": 1_234_567},

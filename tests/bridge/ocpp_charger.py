@@ -27,6 +27,13 @@ class Plug:
     now: Callable[[], datetime]
     off: timedelta = timedelta()
     takes_profiles: bool = True
+    switches: bool = False  # it says that it changes from three phases to one
+    takes_one: bool = True  # and does so
+    car_phases: int = 3
+    drawn: tuple[float, int] = (0.0, 3)  # A and phases, as it measured last
+    under_load: list[tuple[float, int]] = field(
+        default_factory=list
+    )  # what was switched while the car drew
     profiles: dict[int, dict[str, Any]] = field(default_factory=dict)
     cleared: list[int] = field(default_factory=list)
     transaction: Any = None
@@ -43,11 +50,33 @@ class Plug:
     @property
     def amps(self) -> float:
         """What the car may take now."""
+        return self.offered[0]
+
+    @property
+    def offered(self) -> tuple[float, int]:
+        """A of each phase, and how many phases; a period that names none means three."""
         found = sorted(
             (p for p in self.profiles.values() if self._holds(p)),
             key=lambda p: (p["purpose"] == "TxProfile", p["level"]),
         )
-        return min(MOST_A, found[-1]["limit"]) if found else MOST_A
+        if not found:
+            return MOST_A, 3
+        since_s = 0.0
+        if found[-1]["start"] is not None:
+            begins = datetime.fromisoformat(found[-1]["start"]).astimezone(UTC)
+            since_s = (self.clock() - begins).total_seconds()
+        period = [p for p in found[-1]["periods"] if p["start_period"] <= since_s][-1]
+        return min(MOST_A, float(period["limit"])), period.get("number_phases", 3)
+
+    def draw(self) -> list[float]:
+        """W of each phase that the car takes now. What is switched while it draws is kept."""
+        amps, phases = self.offered
+        before_a, before = self.drawn
+        if before_a >= 6 and amps >= 6 and phases != before:
+            self.under_load.append((before_a, before))
+        self.drawn = (amps, phases)
+        taken = 230 * min(amps, 16.0) if amps >= 6 else 0.0
+        return [taken if n < min(phases, self.car_phases) else 0.0 for n in range(3)]
 
     def _holds(self, profile: dict[str, Any]) -> bool:
         if profile["purpose"] == "TxProfile" and profile["transaction"] != self.transaction:
@@ -62,13 +91,19 @@ class Plug:
         if not self.takes_profiles:
             return "Rejected"
         assert schedule["charging_rate_unit"] == "A"
+        periods = schedule["charging_schedule_period"]
+        one = any("number_phases" in p for p in periods)
+        assert self.switches or not one, "it never said that it can"
+        if one and not self.takes_one:
+            return "Rejected"
         self.profiles[which] = {
             "purpose": profile["charging_profile_purpose"],
             "level": profile["stack_level"],
             "transaction": profile.get("transaction_id"),
             "start": schedule.get("start_schedule"),
             "duration": schedule.get("duration"),
-            "limit": float(schedule["charging_schedule_period"][0]["limit"]),
+            "limit": float(periods[0]["limit"]),
+            "periods": periods,
         }
         return "Accepted"
 
@@ -130,8 +165,15 @@ class Charger16(v16.ChargePoint):  # type: ignore[misc]
         return answer
 
     async def meter(self, watts: object, back_s: float = 0, transaction: Any = None) -> Any:
+        """``watts`` in all, or a list: of each phase."""
+        each = watts if isinstance(watts, list) else [watts]
+        powers = [
+            {"value": str(w), "measurand": "Power.Active.Import", "unit": "W"}
+            | ({"phase": f"L{n}"} if isinstance(watts, list) else {})
+            for n, w in enumerate(each, 1)
+        ]
         values = [
-            {"value": str(watts), "measurand": "Power.Active.Import", "unit": "W"},
+            *powers,
             {
                 "value": f"{self.plug.energy_wh / 1000}",
                 "measurand": "Energy.Active.Import.Register",
@@ -159,6 +201,13 @@ class Charger16(v16.ChargePoint):  # type: ignore[misc]
     def _configure(self, key: str, value: str) -> Any:
         self.plug.sampled[key] = value
         return v16.call_result.ChangeConfiguration("Accepted")
+
+    @on("GetConfiguration")  # type: ignore[untyped-decorator]
+    def _tell(self, key: list[str]) -> Any:
+        if not self.plug.switches:
+            return v16.call_result.GetConfiguration(unknown_key=key)
+        told = {"key": "ConnectorSwitch3to1PhaseSupported", "readonly": True, "value": "true"}
+        return v16.call_result.GetConfiguration([told] if told["key"] in key else [])
 
     @on("TriggerMessage")  # type: ignore[untyped-decorator]
     def _trigger(self, **_: Any) -> Any:
@@ -224,8 +273,14 @@ class Charger201(v201.ChargePoint):  # type: ignore[misc]
         return await self.call(told)
 
     async def meter(self, watts: object, back_s: float = 0, transaction: Any = None) -> Any:
+        each = watts if isinstance(watts, list) else [watts]
+        powers: list[dict[str, Any]] = [
+            {"value": w, "measurand": "Power.Active.Import", "unit_of_measure": {"unit": "W"}}
+            | ({"phase": f"L{n}"} if isinstance(watts, list) else {})
+            for n, w in enumerate(each, 1)
+        ]
         values = [
-            {"value": watts, "measurand": "Power.Active.Import", "unit_of_measure": {"unit": "W"}},
+            *powers,
             {"value": self.plug.energy_wh / 1000, "measurand": "Energy.Active.Import.Register", "unit_of_measure": {"unit": "Wh", "multiplier": 3}},
         ]  # fmt: skip
         return await self.event(
@@ -251,10 +306,16 @@ class Charger201(v201.ChargePoint):  # type: ignore[misc]
 
     @on("GetVariables")  # type: ignore[untyped-decorator]
     def _tell(self, get_variable_data: list[dict[str, Any]]) -> Any:
-        one = get_variable_data[0]
-        return v201.call_result.GetVariables(
-            [{"attribute_status": "Accepted", "attribute_value": self.plug_name, "component": one["component"], "variable": one["variable"]}]
-        )  # fmt: skip
+        known = {"ConnectorType": self.plug_name} | (
+            {"Phases3to1": "true"} if self.plug.switches else {}
+        )
+        results = []
+        for one in get_variable_data:
+            value = known.get(one["variable"]["name"])
+            status = "UnknownVariable" if value is None else "Accepted"
+            told = {} if value is None else {"attribute_value": value}
+            results.append({"attribute_status": status, "component": one["component"], "variable": one["variable"], **told})  # fmt: skip
+        return v201.call_result.GetVariables(results)
 
     @on("TriggerMessage")  # type: ignore[untyped-decorator]
     def _trigger(self, **_: Any) -> Any:

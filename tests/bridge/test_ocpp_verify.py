@@ -34,16 +34,17 @@ rate = 20
 
 
 async def charging(port: int, plug: Plug) -> None:
-    """A car of three phases that takes what it may, measured again and again; it dials until somebody answers."""
+    """A car of three phases that takes what it may, each phase measured again and again; it dials until somebody
+    answers."""
     while True:
         try:
             async with dialling(port, "1.6", plug) as charger:
                 await charger.boot()
                 await charger.begin()
                 while True:
-                    watts = 3 * 230 * min(plug.amps, 16)
-                    plug.energy_wh += watts * 20 * 0.05 / 3600
-                    await charger.meter(round(watts))
+                    watts = plug.draw()
+                    plug.energy_wh += sum(watts) * 20 * 0.05 / 3600
+                    await charger.meter(watts)
                     await asyncio.sleep(0.05)
         except* (aiohttp.ClientError, ConnectionError, TimeoutError):
             await asyncio.sleep(0.1)
@@ -54,7 +55,7 @@ async def test_verify_proves_a_charger_that_dials_in(tmp_path: Path) -> None:
     config = tmp_path / "gateway.toml"
     config.write_text(HOME.format(folder=tmp_path, port=port, bridge=bridge))
     (tmp_path / "password").write_text(PASSWORD)
-    plug = Plug(WallClock().now)
+    plug = Plug(WallClock().now, switches=True)
     async with asyncio.TaskGroup() as group:
         car = group.create_task(charging(port, plug))
         process = await asyncio.create_subprocess_exec(
@@ -65,7 +66,9 @@ async def test_verify_proves_a_charger_that_dials_in(tmp_path: Path) -> None:
             said, _ = await process.communicate()
         car.cancel()
     assert process.returncode == 0, said.decode()
-    (log,) = (tmp_path / "state" / "verified").glob("*.json")
-    assert "A-1234" in log.read_text()
-    assert json.loads(log.read_text())
+    logs = [p.read_text() for p in (tmp_path / "state" / "verified").glob("*.json")]
+    assert all("A-1234" in log for log in logs)
+    proved = {json.loads(log)["log"]["control"] for log in logs}
+    assert proved == {"charge_current_a", "charge_phases"}
+    assert not plug.under_load
     assert not plug.profiles, "let go in peace, nothing of ours stays in it"

@@ -36,6 +36,16 @@ def test_a_battery_that_rests_is_let_go_while_the_sun_is_held_back(reason: Reaso
     assert out.pv_limits_w == {"battery": 400}
 
 
+def test_at_its_reserve_it_is_not_emptied_where_a_load_lets_the_limit_rise() -> None:
+    """The limit rises with the load; what stands at it is the battery's help, not sun that is held back."""
+    told = Setpoints(pv_limits_w={"battery": 2_080}, reason=Reason.SELF_CONSUMPTION)
+    memory = ControlMemory(told, mode_since_s=0.0, regret=0.0, decided_s=998.0, held_s=998.0)
+    seen = home(1_840, 2_080, 0)
+    helping = replace(seen, batteries=(replace(seen.batteries[0], power_w=300.0),), battery_w=300.0)
+    out = ask(helping, order(**TERMS), control=NO_EXPORT, memory=memory)
+    assert out.batteries_w == {"battery": 0}
+
+
 def test_at_its_reserve_it_rests_as_soon_as_the_sun_gives_less_than_it_may() -> None:
     out = ask(
         home(350, 200, 200), order(**TERMS), control=NO_EXPORT, memory=rested(Reason.RESERVE, 400)

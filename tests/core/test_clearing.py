@@ -13,6 +13,7 @@ import pytest
 
 from gateway.agent.clearing import Clearing, month_peak_w
 from gateway.agent.compose import Agent
+from gateway.agent.posted import PostedPrices
 from gateway.agent.state import GatewayState, HomeRules, StateKeeper
 from gateway.agent.user_settings import configured
 from gateway.clock import SimClock
@@ -62,7 +63,7 @@ def test_the_last_call_told_most(tmp_path: Path, journal: Journal) -> None:
     clearing = Clearing(journal, keeper)
     assert clearing.price(NOW) is None
     keeper.writer("prices")(
-        {NOW.start: PublishedPrices(NOW, None, None, None, Price.of_mwh(33.0).ticks)}
+        PostedPrices([PublishedPrices(NOW, None, None, None, Price.of_mwh(33.0).ticks)])
     )
     assert clearing.price(NOW) == 33.0
     for number, price in enumerate((50.0, 70.0, 60.0), start=1):

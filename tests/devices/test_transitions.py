@@ -47,7 +47,12 @@ NEUTRAL: dict[str, dict[int, int]] = {
     "victron-gx": {817: 500, 818: 400, 819: 300},
     "growatt-sph": {30027: 50000},
     "bridge-heater": {300: 65535, 302: 1},
-    "bridge-ocpp": {300: 65535, 302: 1},  # nothing is asked; connected, and takes a current
+    "bridge-heat-pump": {300: 65535, 302: 1},
+    "bridge-ocpp": {
+        300: 65535,
+        302: 1,
+        305: 1,
+    },  # nothing is asked; connected, takes a current, can change its phases
 }
 # Signs of life, and set-only registers: they say nothing about the mode.
 PASSING: dict[str, set[int]] = {

@@ -26,6 +26,7 @@ from gateway.verify.walk import Limits
 from simulators.devices.family_file import family_files
 from simulators.devices.serve import CHARGERS, Choice, Ports, Servers, serve_home
 from simulators.physics.home import Home
+from simulators.physics.script import Script
 from simulators.rehearsal import rehearse
 from simulators.scenario import Scenario
 from tests.devices.guard_bench import Bench, on_bench
@@ -136,11 +137,12 @@ def tried(
     soc_pct: float = 60.0,
     limits: Limits = NO_LIMITS,
     start: datetime = EVENING,
+    script: Script | None = None,
 ) -> None:
     clock = SimClock(start)
 
     async def run() -> None:
-        home = Home(clock, Scenario(start, seed=1, soc_pct=soc_pct, car=None))
+        home = Home(clock, Scenario(start, seed=1, soc_pct=soc_pct, car=None, script=script))
         servers = await serve_home(home, choice=Choice(inverter=family))
         await clock.sleep(60)
         file = GuardFile(folder / FILE)

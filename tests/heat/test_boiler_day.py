@@ -2,13 +2,64 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+import pytest
+
+from gateway.bill.home import account
+from gateway.config.heat_settings import HeatSettings
+from gateway.config.tariff import Tariff
+from gateway.domain.trade import MONEY_PER_UNIT
+from gateway.market.account import book_of
+from gateway.store.history import History
+from gateway.store.journal import Journal
+from gateway.tariff import TariffRules
 from simulators.physics.heat import Boiler
-from tests.heat.homes import BOILER, NO_BATTERY, a_day, by_thermostat, cost, play, price, scenario
+from tests.heat.homes import (
+    BOILER,
+    MIDNIGHT,
+    NO_BATTERY,
+    TARIFF,
+    a_day,
+    by_thermostat,
+    cost,
+    play,
+    price,
+    scenario,
+)
 
 TWICE = {**BOILER, "ready_by": ["06:30", "18:00"]}
+
+
+@dataclass(frozen=True)
+class Billed:
+    """What the gateway's own bill says of the day; ``more_kwh`` would be in the water without it."""
+
+    total: float
+    without: float
+    more_kwh: float
+
+
+def billed(folder: Path) -> Billed:
+    """As `energy-gateway bill` reads it, from what was measured."""
+    journal = Journal(folder / "journal.sqlite", read_only=True)
+    history = History(folder / "history.sqlite", read_only=True)
+    end = MIDNIGHT + timedelta(hours=24)
+    tariff = TariffRules(Tariff.model_validate(TARIFF), ZoneInfo("UTC"))
+    heater = HeatSettings.model_validate(TWICE).heater()
+    book, flows = book_of(journal.entries(), MIDNIGHT, end), history.flows(MIDNIGHT, end)
+    found = account(book, tariff, flows, heaters={"boiler": heater}).of(MIDNIGHT, end)
+    journal.close()
+    history.close()
+    assert found.without_gateway is not None
+    return Billed(
+        found.total_money / MONEY_PER_UNIT,
+        found.without_gateway / MONEY_PER_UNIT,
+        found.heat_difference_wh / 1000,
+    )
 
 
 async def test_the_water_is_warm_in_time_and_costs_less(tmp_path: Path) -> None:
@@ -31,6 +82,11 @@ async def test_the_water_is_warm_in_time_and_costs_less(tmp_path: Path) -> None:
     saved = cost(usual) - cost(seen) - max(0.0, lacks_kwh) * 0.16
     print(f"{cost(usual):.2f} by its thermostat, {cost(seen):.2f} by value: saved {saved:.2f}")
     assert saved > 0.5
+    told = billed(tmp_path)
+    print(f"the bill says {told.without:.2f} by its thermostat, {told.total:.2f} by value")
+    assert told.total == pytest.approx(cost(seen), abs=0.05)
+    assert told.without == pytest.approx(cost(usual), abs=0.15), "the same day without a gateway"
+    assert told.more_kwh == pytest.approx(lacks_kwh, abs=1.0)
 
 
 async def test_without_a_battery_the_surplus_is_followed_watt_by_watt(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
 from gateway.clock import WallClock
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
+from simulators.physics.script import Script
 from simulators.scenario import Scenario
 from tests.waiting import HANG_S
 
@@ -224,11 +225,11 @@ enabled = false
 
 @asynccontextmanager
 async def guarded(
-    family: str, folder: Path, more: str = "", page: int | None = None
+    family: str, folder: Path, more: str = "", page: int | None = None, script: Script | None = None
 ) -> AsyncIterator[Guarded]:
-    """A home of ``family`` with a charged battery by night; its process is ended at the end."""
+    """A home of ``family`` with a charged battery, by night or as ``script`` says; its process is ended at the end."""
     clock = WallClock()
-    home = Home(clock, _by_night(clock.now()))
+    home = Home(clock, replace(_by_night(clock.now()), script=script))
     servers = await serve_home(home, choice=Choice(inverter=family))
     config, state = folder / "gateway.toml", folder / "state"
     text = toml(family, servers, state, more)

@@ -12,18 +12,20 @@ from pathlib import Path
 
 import pytest
 
+from simulators.physics.script import Script
 from tests.safety import agents
 from tests.safety.guarded import Guarded, guarded
 from tests.waiting import HANG_S
 
 COMMAND = "import sys; from gateway.cli import main; sys.argv[0] = 'energy-gateway'; main()"
+SUNNY = Script(sun_w=lambda _: 6000.0, load_w=lambda _: 500.0)
 QUICK = "\n[time]\nrate = 20\n"  # seconds of the gateway a second
 
 
 @asynccontextmanager
-async def home(family: str, folder: Path) -> AsyncIterator[Guarded]:
+async def home(family: str, folder: Path, script: Script | None = None) -> AsyncIterator[Guarded]:
     """A home whose inverter is steered only when it is proved."""
-    async with guarded(family, folder, QUICK) as place:
+    async with guarded(family, folder, QUICK, script=script) as place:
         text = place.config.read_text()
         place.config.write_text(text.replace('steer = "always"', 'steer = "proved"'))
         yield place
@@ -86,6 +88,18 @@ async def test_what_it_proved_is_steered_by_the_gateways_next_start(tmp_path: Pa
         await place.start(agents.HOLDS)
         await place.until(lambda: place.held, "held")
         assert await place.stop() == 0
+
+
+async def test_what_takes_the_sun_besides_is_asked_to_wait_for_the_evening(tmp_path: Path) -> None:
+    """Told to charge with 1 kW a GoodWe stores the sun too: no fault, and no proof."""
+    async with home("goodwe", tmp_path, SUNNY) as place:
+        code, said = await ended(await verifying(place))
+        assert "not now: told to charge" in said
+        assert "in the evening, without sun" in said
+        assert "FAILED" not in said
+        assert code == 1
+        assert not place.held
+        assert not list((place.state / "verified").glob("*"))
 
 
 async def test_it_gives_way_to_a_running_gateway(tmp_path: Path) -> None:

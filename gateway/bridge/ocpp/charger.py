@@ -49,6 +49,8 @@ class Charger:
     state: str | None = None
     transaction: Transaction | None = None
     takes_profiles: bool = True
+    switches_phases: bool = False  # it says that it changes from three to one in a transaction
+    greeted: bool = False  # it was asked who it is and what it can
     clock_off: timedelta = timedelta()
     vendor: str = ""
     model: str = ""
@@ -60,6 +62,8 @@ class Charger:
     _limit: int = FREE
     _until: float = float("-inf")
     _lease_s: int = 0
+    _one_until: float = float("-inf")
+    _one_lease_s: int = 0
     changes: int = 0  # of what is asked; a session looks at it
     _answers: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -173,7 +177,8 @@ class Charger:
     @property
     def heard(self) -> bool:
         """Whether it has said how it is, and how much it gives where it charges."""
-        return self.state is not None and (self.state != "charging" or self._power is not None)
+        measured = self.state != "charging" or self._power is not None
+        return self.greeted and self.state is not None and measured
 
     @property
     def steerable(self) -> bool:
@@ -211,6 +216,31 @@ class Charger:
         if changed:
             self.changes += 1
         return True
+
+    def ask_phases(self, one: bool, lease_s: int) -> bool:
+        """To charge from one phase for so long, or from those it has. Whether it can be taken."""
+        if one and not (self.steerable and self.switches_phases):
+            return False
+        before = self.one_phase
+        self._one_lease_s = min(lease_s, _MOST_LEASE_S)
+        self._one_until = self.clock.monotonic() + self._one_lease_s if one else float("-inf")
+        self.changes += before != one
+        return True
+
+    def stays_on_its_phases(self) -> None:
+        """It refused one phase: it is not asked for that again before it dials anew."""
+        log.warning("%s does not charge from one phase, though it says that it can", self.name)
+        self.switches_phases, self._one_until = False, float("-inf")
+
+    @property
+    def one_phase(self) -> bool:
+        """Whether it is asked to charge from one phase now."""
+        return self.clock.monotonic() < self._one_until
+
+    @property
+    def asked_phases(self) -> tuple[int, int]:
+        """1 for one phase, and the lease, as they stand now."""
+        return (1, self._one_lease_s) if self.one_phase else (0, 0)
 
     @property
     def asked(self) -> tuple[int, int]:

@@ -1,7 +1,9 @@
 """What OCPP 1.6 and 2.0.1 call the same things: answers to a charger, and what it is asked. Pure.
 
 A dialect answers a message of the charger by telling `Charger` what it means, and words our own requests.
-Facts: OCPP 1.6 edition 2 and its JSON edition; OCPP 2.0.1 part 2 (use cases B01, C01, E02, K01, K15) and its schemas.
+Facts: OCPP 1.6 edition 2 and its JSON edition; OCPP 2.0.1 part 2 (use cases B01, C01, E02, K01, K15) and its schemas. Whether a charger changes
+from three phases to one in a transaction: `ConnectorSwitch3to1PhaseSupported` (1.6, 9.4.4), `SmartChargingCtrlr.Phases3to1` (2.0.1, appendix 3);
+which phase that is stays the charger's choice (`phaseToUse` is not told).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ Payload = dict[str, Any]
 Request = tuple[str, Payload]
 DEFAULT_ID, TX_ID = 4711, 4712  # our two profiles; they replace their own kind and no other's
 SAMPLE_S = 10
+PAUSE_S = 10  # before the phases come back by themselves: a car ramps down within 5 s (IEC 61851)
 
 
 class UnknownAction(Exception):
@@ -36,7 +39,10 @@ class Dialect(Protocol):
         """What the operator's answer to the charger means here: its name for a transaction."""
 
     def greetings(self, charger: Charger) -> list[Request]:
-        """After it has booted, or come back: what it shall measure, and how it is."""
+        """After it has booted, or come back: what it shall measure, what it can, and how it is."""
+
+    def told(self, charger: Charger, action: str, answer: Mapping[str, Any]) -> None:
+        """What its answer to one of the greetings means."""
 
     def safe(self, charger: Charger) -> Request:
         """The current that holds whenever nobody steers: a default of every transaction."""
@@ -60,6 +66,17 @@ def lease(now: datetime, charger: Charger, seconds: int) -> Payload:
     """A schedule's beginning and length, in the charger's own time: a little before now, so that it has begun."""
     begins = now + charger.clock_off
     return {"startSchedule": begins.strftime("%Y-%m-%dT%H:%M:%SZ"), "duration": seconds}
+
+
+def schedule(amps: float, *, one_phase: bool = False, seconds: int = 0) -> Payload:
+    """A current in A. On one phase it ends in a pause, so that nothing is switched under load when nobody renews it."""
+    period: Payload = {"startPeriod": 0, "limit": round(amps, 1)}
+    periods = [period]
+    if one_phase:
+        period["numberPhases"] = 1
+        if seconds > PAUSE_S:
+            periods.append({"startPeriod": seconds - PAUSE_S, "limit": 0, "numberPhases": 1})
+    return {"chargingRateUnit": "A", "chargingSchedulePeriod": periods}
 
 
 def number(value: object) -> float | None:

@@ -20,7 +20,6 @@ from ocpp.messages import Call, CallError, CallResult, unpack, validate_payload
 
 from gateway.bridge.ocpp.charger import Charger
 from gateway.bridge.ocpp.dialect import Dialect, Payload, Request, UnknownAction
-from gateway.bridge.ocpp.v201 import plug_of
 from gateway.clock import pause
 from gateway.escape import printable
 from gateway.log_budget import LogBudget
@@ -69,8 +68,8 @@ class Session:
         self._waiting: dict[str, tuple[str, asyncio.Future[Payload | None]]] = {}
         self._one = asyncio.Lock()
         self._budget = LogBudget(log, charger.clock, most=2)
-        self._set: tuple[float, str | int] | None = (
-            None  # limit and transaction, as it was taken last
+        self._set: tuple[float, bool, str | int] | None = (
+            None  # limit, one phase, transaction, as it was taken last
         )
         self._renew_at = self._again_at = float("-inf")
         self._has_safe = self._cleared = False
@@ -163,8 +162,9 @@ class Session:
         """Until cancelled: greet it, keep its safe current, renew what the guard asks."""
         for request in self._dialect.greetings(self._charger):
             answer = await self.ask(request)
-            if request[0] == "GetVariables" and answer and (plug := plug_of(answer)):
-                log.info("%s: its plug is %s", self._charger.name, plug)
+            if answer:
+                self._dialect.told(self._charger, request[0], answer)
+        self._charger.greeted = True
         while True:
             await self._start_if_plugged()
             await self._keep_limit()
@@ -196,13 +196,15 @@ class Session:
         if wanted is None or transaction is None:
             self._set = None  # what was set runs out by itself
             return
-        asked = (wanted[0], transaction.id)
+        asked = (wanted[0], charger.one_phase, transaction.id)
         if asked == self._set and now_s < self._renew_at:
             return
         seconds = max(1, round(wanted[1]))
         request = self._dialect.limit(charger, wanted[0], seconds, charger.clock.now())
         if request is not None and await self._taken(request):
             self._set, self._renew_at = asked, now_s + seconds / _RENEW
+        elif charger.one_phase:  # that may be what it does not take
+            charger.stays_on_its_phases()
 
     async def _let_go(self) -> None:
         """Nothing of ours stays in it, once."""

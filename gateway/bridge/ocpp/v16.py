@@ -17,6 +17,7 @@ from gateway.bridge.ocpp.dialect import (
     handler,
     lease,
     number,
+    schedule,
 )
 from gateway.bridge.ocpp.metering import samples, time_of
 
@@ -25,6 +26,7 @@ _STATES = {
     "Finishing": "plugged", "Charging": "charging", "Faulted": "error", "Unavailable": "error",
 }  # fmt: skip
 _MEASURED = "Power.Active.Import,Energy.Active.Import.Register"
+_SWITCHES = "ConnectorSwitch3to1PhaseSupported"
 _HEARTBEAT_S = 60
 
 
@@ -51,18 +53,24 @@ class V16:
         asked: list[Request] = [
             ("ChangeConfiguration", {"key": key, "value": value}) for key, value in settings.items()
         ]
+        asked.append(("GetConfiguration", {"key": [_SWITCHES]}))
         return [*asked, ("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": 1})]  # fmt: skip
 
+    def told(self, charger: Charger, action: str, answer: Mapping[str, Any]) -> None:
+        if action == "GetConfiguration":
+            told = {one["key"]: one.get("value", "") for one in answer.get("configurationKey", ())}
+            charger.switches_phases = str(told.get(_SWITCHES)).lower() == "true"
+
     def safe(self, charger: Charger) -> Request:
-        schedule = _schedule(charger.safe_a)
-        return _profile(DEFAULT_ID, 0, "TxDefaultProfile", "Relative", schedule)
+        return _profile(DEFAULT_ID, 0, "TxDefaultProfile", "Relative", schedule(charger.safe_a))
 
     def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> Request | None:
         transaction = charger.transaction
         if transaction is None:
             return None
-        schedule = _schedule(amps) | lease(now, charger, seconds)
-        name, payload = _profile(TX_ID, 1, "TxProfile", "Absolute", schedule)
+        held = schedule(amps, one_phase=charger.one_phase, seconds=seconds)
+        held |= lease(now, charger, seconds)
+        name, payload = _profile(TX_ID, 1, "TxProfile", "Absolute", held)
         payload["csChargingProfiles"]["transactionId"] = transaction.id
         return name, payload
 
@@ -128,7 +136,7 @@ class V16:
     _on_security_event_notification = _on_log_status_notification = _nothing
 
 
-def _profile(which: int, level: int, purpose: str, kind: str, schedule: Payload) -> Request:
+def _profile(which: int, level: int, purpose: str, kind: str, held: Payload) -> Request:
     return "SetChargingProfile", {
         "connectorId": 1,
         "csChargingProfiles": {
@@ -136,14 +144,9 @@ def _profile(which: int, level: int, purpose: str, kind: str, schedule: Payload)
             "stackLevel": level,
             "chargingProfilePurpose": purpose,
             "chargingProfileKind": kind,
-            "chargingSchedule": schedule,
+            "chargingSchedule": held,
         },
     }
-
-
-def _schedule(amps: float) -> Payload:
-    period = {"startPeriod": 0, "limit": round(amps, 1)}
-    return {"chargingRateUnit": "A", "chargingSchedulePeriod": [period]}
 
 
 def _tag(charger: Charger) -> str:

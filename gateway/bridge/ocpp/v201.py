@@ -17,6 +17,7 @@ from gateway.bridge.ocpp.dialect import (
     UnknownAction,
     handler,
     lease,
+    schedule,
 )
 from gateway.bridge.ocpp.metering import ENERGY, samples, time_of
 from gateway.escape import printable
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 _CONNECTOR = {"Available": "idle", "Reserved": "idle", "Occupied": "plugged", "Unavailable": "error", "Faulted": "error"}  # fmt: skip
 _CHARGING = {"Charging": "charging", "EVConnected": "plugged", "SuspendedEV": "plugged", "SuspendedEVSE": "plugged", "Idle": "idle"}  # fmt: skip
 _MEASURED = "Power.Active.Import,Energy.Active.Import.Register"
+_SWITCHES = "Phases3to1"
 _HEARTBEAT_S = 60
 # How the standard names plugs (ConnectorEnumType and the code list of OCPP 2.1, where SAE J3400 got its own words)
 PLUGS = {
@@ -62,22 +64,35 @@ class V201:
             "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}},
             "variable": {"name": "ConnectorType"},
         }
+        phases = {"component": {"name": "SmartChargingCtrlr"}, "variable": {"name": _SWITCHES}}
         return [
             ("SetVariables", {"setVariableData": settings}),
-            ("GetVariables", {"getVariableData": [plug]}),
+            ("GetVariables", {"getVariableData": [plug, phases]}),
             ("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": {"id": 1, "connectorId": 1}}),
             ("TriggerMessage", {"requestedMessage": "TransactionEvent", "evse": {"id": 1}}),
         ]  # fmt: skip
 
+    def told(self, charger: Charger, action: str, answer: Mapping[str, Any]) -> None:
+        if action != "GetVariables":
+            return
+        told = {
+            one["variable"]["name"]: printable(str(one.get("attributeValue", "")), 60)
+            for one in answer["getVariableResult"]
+        }
+        charger.switches_phases = told.get(_SWITCHES, "").lower() == "true"
+        if plug := told.get("ConnectorType"):
+            log.info("%s: its plug is %s", charger.name, PLUGS.get(plug, plug))
+
     def safe(self, charger: Charger) -> Request:
-        return _profile(DEFAULT_ID, 0, "TxDefaultProfile", "Relative", _schedule(charger.safe_a))
+        return _profile(DEFAULT_ID, 0, "TxDefaultProfile", "Relative", schedule(charger.safe_a))
 
     def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> Request | None:
         transaction = charger.transaction
         if transaction is None:
             return None
-        schedule = _schedule(amps) | lease(now, charger, seconds)
-        name, payload = _profile(TX_ID, 1, "TxProfile", "Absolute", schedule)
+        held = schedule(amps, one_phase=charger.one_phase, seconds=seconds)
+        held |= lease(now, charger, seconds)
+        name, payload = _profile(TX_ID, 1, "TxProfile", "Absolute", held)
         payload["chargingProfile"]["transactionId"] = transaction.id
         return name, payload
 
@@ -163,14 +178,7 @@ class V201:
     _on_notify_charging_limit = _on_cleared_charging_limit = _on_report_charging_profiles = _nothing
 
 
-def plug_of(answer: Mapping[str, Any]) -> str:
-    """The plug that a GetVariables answer names, in words; empty where it names none."""
-    results = answer.get("getVariableResult") or [{}]
-    told = printable(str(results[0].get("attributeValue", "")), 60)
-    return PLUGS.get(told, told)
-
-
-def _profile(which: int, level: int, purpose: str, kind: str, schedule: Payload) -> Request:
+def _profile(which: int, level: int, purpose: str, kind: str, held: Payload) -> Request:
     return "SetChargingProfile", {
         "evseId": 1,
         "chargingProfile": {
@@ -178,14 +186,9 @@ def _profile(which: int, level: int, purpose: str, kind: str, schedule: Payload)
             "stackLevel": level,
             "chargingProfilePurpose": purpose,
             "chargingProfileKind": kind,
-            "chargingSchedule": [{"id": which, **schedule}],
+            "chargingSchedule": [{"id": which, **held}],
         },
     }
-
-
-def _schedule(amps: float) -> Payload:
-    period = {"startPeriod": 0, "limit": round(amps, 1)}
-    return {"chargingRateUnit": "A", "chargingSchedulePeriod": [period]}
 
 
 def _may(charger: Charger, token: Mapping[str, Any]) -> str:
