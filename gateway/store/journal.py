@@ -64,6 +64,11 @@ class Journal:
             self.close()
             raise
 
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._path
+
     def _replay(self) -> None:
         """Fold what is stored, from the newest checkpoint on."""
         with self._file.reading():
