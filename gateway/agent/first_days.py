@@ -15,13 +15,14 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime
 
 from gateway.agent.state import GatewayState
 from gateway.bill.otherwise import own_rule
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec, Observed, ValueCurve
 from gateway.errors import StorageError
-from gateway.planner.schedule import (
+from gateway.planner.dispatch import (
     DispatchInterval,
     ValueIntegral,
     after_interval,
@@ -37,6 +38,7 @@ WATCHED_QUARTERS = 28 * 96  # after the plan began to steer
 _MOST_BEHIND = 0.02  # of what the inverter alone would have cost or earned in that time,
 _DAY_PART = 0.1  # and so much of a usual day's money, for a day's course alone says little
 NAME = "first_days"  # in the store of settings
+_COMPARED = "first days: the plan is compared with the inverter alone before it steers"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,22 +120,34 @@ class FirstDays:
         write: Callable[[bool], None],
         *,
         shadow: bool,
-        new_home: bool,
+        begun: bool,
+        lived: Callable[[datetime], bool],
     ) -> None:
-        """Without ``shadow`` the plan steers at once. A home that has lived with us before (``new_home`` False) is
-        not put into the shadow afterwards."""
-        self._store, self._write = store, write
+        """Without ``shadow`` the plan steers at once. A home that has lived with us before is not put into the shadow
+        afterwards: ``begun`` says whether there is any past, ``lived`` whether some of it is not long before a time. That
+        is asked with the first quarter-hour, for then the clock is believed."""
+        self._store, self._write, self._lived = store, write, lived
         self._curve: ValueCurve | None = None
         self.record = self._stored()
-        known = not new_home if self.record is None else self.record.live
+        known = begun if self.record is None else self.record.live
+        self._unasked = shadow and known and self.record is None
         self._live = known or not shadow
         self._over = self._live and not (shadow and self.record is not None and self.record.watched)
         self._write(not self._live)
         if not self._live:
-            log.info("first days: the plan is compared with the inverter alone before it steers")
+            log.info(_COMPARED)
+
+    def _ask(self, now: datetime) -> None:
+        self._unasked = False
+        if not self._lived(now):
+            self._live = self._over = False
+            self._write(True)
+            log.info(_COMPARED)
 
     def quarter(self, state: GatewayState, seen: Observed, cleared: float | None) -> None:
         """Count one that has ended; its plan was known when it began."""
+        if self._unasked:
+            self._ask(seen.interval.start)
         curve, self._curve = self._curve, state.value(seen.interval.end)
         if self._over:
             return

@@ -6,7 +6,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from functools import partial
 
 from gateway.agent.first_days import FirstDays
@@ -32,7 +31,6 @@ from gateway.supervise import Backoff, supervise
 
 log = logging.getLogger(__name__)
 
-LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long is no new one
 ASK_AGAIN_S = 60.0  # a lost exchange: what was sold there meanwhile is delivered in its quarter
 
 Listen = Callable[[str, Callable[[bytes], None]], None]  # has a topic heard
@@ -79,7 +77,8 @@ class TradeParts:
             stores.settings,
             keeper.writer("shadow"),
             shadow=settings.planner.first_days == "shadow",
-            new_home=not history.quarters(clock.now() - LIVED),
+            begun=history.begun,
+            lived=history.lived_before,
         )
         planner = HomePlanner(
             keeper,

@@ -52,6 +52,11 @@ def init(
         typer.echo(
             f"  found: {c.profile} at {c.host}:{c.port} ({c.name}{', ' + c.says if c.says else ''})"
         )
+    for one in finder.found.values():
+        if not one.wanted:
+            typer.echo(
+                f"  left out: {one.chosen.profile} at {one.chosen.host} ({one.chosen.says}); if a boiler hangs on it, name its address"
+            )
     if not finder.wanted:
         raise ConfigError("no device was found; are they switched on, and is Modbus TCP enabled?")
     answers = _answers(session)

@@ -1,7 +1,7 @@
 """Can the machine's clock be right? Wall time held against time that has passed, and against the account.
 
 A clock that leaps by more than a day while the gateway runs, or that at a start is earlier than what is
-in the account, is doubted: nothing is metered, kept or offered by it. The doubt ends when the clock is
+in the account, is doubted, and so is one that no gateway has seen: nothing is metered, kept or offered by it. The doubt ends when the clock is
 where it should be, when an exchange's clock agrees, or with patience: some machines are alone. Pure.
 """
 
@@ -14,6 +14,9 @@ from gateway.domain.intervals import iso
 LEAP = timedelta(days=1)  # what is less is a clock that is set right, not one that is broken
 BEFORE_ACCOUNT = timedelta(hours=1)
 NOT_BEFORE = datetime(2024, 1, 1, tzinfo=UTC)  # there was no gateway then
+NOT_AFTER = datetime(
+    2056, 1, 1, tzinfo=UTC
+)  # this one does not run any more: what 32 bits end with is 2106
 PATIENCE_S = 3600.0  # so long a time ahead is doubted where nobody can be asked
 LONG_PATIENCE_S = 24 * 3600.0  # ... and a time behind what is known to have passed
 
@@ -56,7 +59,7 @@ class ClockWatch:
 
     def _why(self, now: datetime, monotonic_s: float) -> str:
         shown = iso(now.replace(microsecond=0))
-        if now < NOT_BEFORE:
+        if not _can_be(now):
             return f"the clock says {shown}, which cannot be"
         if self._believed is not None:
             leap = now - self._due(monotonic_s)
@@ -79,6 +82,11 @@ class ClockWatch:
 
     def _patience_s(self, now: datetime, monotonic_s: float) -> float:
         known = self._newest if self._believed is None else self._due(monotonic_s)
-        if now < NOT_BEFORE:
+        if not _can_be(now):
             return float("inf")
         return LONG_PATIENCE_S if known is not None and now < known else PATIENCE_S
+
+
+def _can_be(now: datetime) -> bool:
+    """Whether a gateway of this kind runs at that time; what cannot be is never believed, however long it lasts."""
+    return NOT_BEFORE <= now < NOT_AFTER

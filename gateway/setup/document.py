@@ -15,7 +15,7 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 from tomlkit.items import AoT
 
-from gateway.config.bridged import is_bridged
+from gateway.config.bridged import guard_profile, is_bridged
 from gateway.devices.catalogue import profile
 from gateway.domain.control import Control
 from gateway.errors import ConfigError
@@ -226,14 +226,19 @@ def _set_devices(
 
 def _heat(device: ChosenDevice, values: Mapping[str, Any]) -> Any:
     """What stands behind a heater, as it was answered; None for what is none. A compressor has its own figures (docs/heat.md)."""
-    if "heat_power" not in values or is_bridged(device.profile):
+    plug = is_bridged(device.profile)
+    wants = "heat_energy" if plug else "heat_litres"
+    if "heat_power" not in values or wants not in values:
         return None
-    told = profile(device.profile)
+    told = profile(guard_profile(device.profile, ()) if plug else device.profile)
     if told.kind != "heater":
         return None
-    power_w = _plain(values["heat_power"])
-    table = tomlkit.inline_table()
-    table.update({"power_w": power_w, "litres": _plain(values["heat_litres"])})
+    power_w, table = _plain(values["heat_power"]), tomlkit.inline_table()
+    table.append("power_w", power_w)
+    if plug:  # on or off
+        table.update({"step_w": power_w, "energy_wh": _plain(values[wants])})
+    else:
+        table.append("litres", _plain(values[wants]))
     table.append("ready_by", [_plain(each) for each in values["heat_ready"]])
     if Control.SG_READY in told.controls:
         table.update({"step_w": power_w, "heat_per_electricity": 3, "min_on_s": 900, "min_off_s": 900})  # fmt: skip
@@ -314,15 +319,22 @@ _UNITS: Mapping[str, tuple[str, str, str]] = {
 
 
 def _heat_answers(devices: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Of the first heater with a tank; what stands there is not changed by an answer."""
-    heat = next((d["heat"] for d in devices if d.get("heat", {}).get("litres")), None)
-    if heat is None:
+    """Of the first heater with a tank and the first plug; what stands there is not changed by an answer."""
+    heats = [d["heat"] for d in devices if "heat" in d]
+    tank = next((heat for heat in heats if heat.get("litres")), None)
+    plug = next((heat for heat in heats if heat.get("energy_wh")), None)
+    first = tank or plug
+    if first is None:
         return {}
-    return {
-        "heat_power": f"{heat['power_w'] / 1000:g} kW",
-        "heat_litres": f"{heat['litres']:g}",
-        "heat_ready": " ".join(heat.get("ready_by", ["18:00"])),
+    answers = {
+        "heat_power": f"{first['power_w'] / 1000:g} kW",
+        "heat_ready": " ".join(first.get("ready_by", ["18:00"])),
     }
+    if tank is not None:
+        answers["heat_litres"] = f"{tank['litres']:g}"
+    if plug is not None:
+        answers["heat_energy"] = f"{plug['energy_wh'] / 1000:g} kWh"
+    return answers
 
 
 def _tariff_answers(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.config.bridged import is_bridged, usual_port
+from gateway.config.bridged import guard_profile, is_bridged, names_values, usual_port
 from gateway.config.guard import DeviceConfig
 from gateway.devices.build import build_devices
 from gateway.devices.catalogue import profile
@@ -19,9 +19,12 @@ from gateway.domain.readings import Quality, Reading
 from gateway.errors import ConfigError, DeviceError
 from gateway.setup.document import ChosenDevice
 from gateway.setup.mdns import named
+from gateway.setup.named import Named
+from gateway.setup.shelly import shellies
 
 READ_S = 2.0
 _SCANS_AT_ONCE = 8
+WEB_PORT = 80
 SHOWN = (
     "pv_power_w", "battery_power_w", "battery_soc_pct", "battery_capacity_wh", "grid_power_w", "charger_power_w", "charger_state",
 )  # fmt: skip
@@ -55,6 +58,8 @@ class Found:
         """Which parts of the home it is."""
         told = {r.metric for r in self.readings if r.quality is not Quality.ABSENT}
         parts = {self.kind} & {"charger", "heater"}
+        if parts == {"heater"} and is_bridged(self.chosen.profile):
+            parts = {"plug"}  # nobody measures the water behind it
         battery = any(metric.startswith("battery_") for metric in told)
         panels = any(metric.startswith("pv_") for metric in told)
         unknown = self.kind in ("hybrid", "any") and not told
@@ -66,10 +71,12 @@ class Found:
 
 
 class Finder:
-    """Searches when asked, and reads what it found every two seconds."""
+    """Searches when asked, and reads what it found every two seconds. Web pages are at ``web_port``."""
 
-    def __init__(self, clock: Clock, interfaces: Sequence[str] | None = None) -> None:
-        self._clock, self._interfaces = clock, interfaces
+    def __init__(
+        self, clock: Clock, interfaces: Sequence[str] | None = None, web_port: int = WEB_PORT
+    ) -> None:
+        self._clock, self._interfaces, self._web_port = clock, interfaces, web_port
         self.found: dict[str, Found] = {}
         self.problems: list[str] = []
         self.busy = False
@@ -101,16 +108,19 @@ class Finder:
             if multicast:
                 asked += await self._multicast()
             opened = await listening(list(dict.fromkeys(asked)), self._knocked)
-            one_host = [p for p in asked if p not in opened] if len(asked) == len(targets) else []
-            self.problems += [f"{p.host}:{p.port}: nobody answers" for p in one_host]
             await self._scan(opened)
+            one_host = [p for p in asked if p not in opened] if len(asked) == len(targets) else []
+            await self._ask_the_web(asked, {p.host for p in one_host})
+            there = {one.chosen.host for one in self.found.values()}
+            self.problems += [
+                f"{p.host}:{p.port}: nobody answers" for p in one_host if p.host not in there
+            ]
         finally:
             self.busy = False
 
     def add(self, chosen: ChosenDevice) -> Found:
         """A device that a person named. Raises ConfigError for an unknown profile."""
-        kind = "meter" if is_bridged(chosen.profile) else profile(chosen.profile).kind
-        return self._take(chosen, kind)
+        return self._take(chosen, _kind(chosen.profile))
 
     async def read(self) -> None:
         """Ask each device once."""
@@ -130,15 +140,24 @@ class Finder:
         asked = []
         for one in await named(self._clock, self._interfaces):
             if one.profile:
-                self._take(
-                    ChosenDevice(
-                        "meter", one.profile, one.host, usual_port(one.profile), says=one.name
-                    ),
-                    "meter",
-                )
+                self._take_named(one, usual_port(one.profile), wanted=False)
             else:
                 asked += places([one.host])
         return asked
+
+    async def _ask_the_web(self, asked: Sequence[Place], named_hosts: Collection[str]) -> None:
+        """What has no Modbus, of hosts that are nothing yet; a plug is taken where its owner named its address."""
+        known = {one.chosen.host for one in self.found.values()}
+        hosts = [host for host in dict.fromkeys(p.host for p in asked) if host not in known]
+        for one in await shellies(await listening([Place(h, self._web_port) for h in hosts])):
+            self._take_named(one, self._web_port, wanted=one.host in named_hosts)
+
+    def _take_named(self, one: Named, port: int, *, wanted: bool) -> None:
+        """A plug may stand before anything, so it is one of the home where a person says so only."""
+        kind = _kind(one.profile)
+        found = self._take(ChosenDevice(kind, one.profile, one.host, port, says=one.name), kind)
+        if kind == "heater" and not found.readings:
+            found.wanted = wanted
 
     def _knocked(self, done: int, of: int) -> None:
         self.progress = (done, 2 * of)  # the other half: asking who opens
@@ -192,6 +211,13 @@ def _chosen(finding: Finding) -> tuple[ChosenDevice, str]:
     return ChosenDevice(
         name, finding.profile.key, finding.host, finding.port, finding.unit, says
     ), kind
+
+
+def _kind(key: str) -> str:
+    """Of a profile; what its owner's `values` would say is taken for a meter."""
+    if not is_bridged(key):
+        return profile(key).kind
+    return "meter" if names_values(key) else profile(guard_profile(key, ())).kind
 
 
 def _renamed(chosen: ChosenDevice, names: set[str]) -> ChosenDevice:

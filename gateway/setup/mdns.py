@@ -8,13 +8,14 @@ others (``_modbus._tcp``, ``_http._tcp``).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from zeroconf import ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 from gateway.clock import Clock
 from gateway.escape import printable
+from gateway.setup.named import Named
+from gateway.setup.shelly import profile_of
 
 TYPES = tuple(
     f"_{kind}._tcp.local."
@@ -22,15 +23,6 @@ TYPES = tuple(
 )
 LISTEN_S = 3.0  # answers to a question come within half a second, those of sleepy devices later
 _INFO_MS = 2000
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """One host that said its name. ``profile`` where that says what it is, else empty."""
-
-    host: str
-    name: str
-    profile: str = ""
 
 
 async def named(
@@ -77,8 +69,8 @@ def _named(host: str, service_type: str, name: str, told: Mapping[str, str | Non
         "HWE-P1"
     ):
         profile = "homewizard-p1"
-    elif service_type.startswith("_shelly") and "3EM" in (told.get("app") or ""):
-        profile = "shelly-pro-3em-http"
+    elif service_type.startswith("_shelly"):
+        profile = profile_of(told)
     elif label.lower().startswith("shellyem3"):
         profile = "shelly-3em-http"
     return Named(host, label, profile)

@@ -104,6 +104,14 @@ def _heater(values: Values) -> bool:
     return "heater" in values["has"]
 
 
+def _plug(values: Values) -> bool:
+    return "plug" in values["has"]
+
+
+def _heats(values: Values) -> bool:
+    return _heater(values) or _plug(values)
+
+
 def _times(text: str) -> tuple[time, ...]:
     return tuple(q.clock_time(each) for each in text.replace(",", " ").split())
 
@@ -132,9 +140,10 @@ QUESTIONS: tuple[Question, ...] = (
     Question("car_current", "car", "Most current of charger and cable, A", q.car_amperes, "16", required=True, applies=_car),
     Question("car_phases", "car", "Phases that the charger uses", lambda text: int(_one_of("1", "3")(text)), "3",
              form="choice", choices=(("3", "three"), ("1", "one")), required=True, applies=_car),
-    Question("heat_power", "heat", "Power of the heating rod or heat pump, e.g. 3.5 kW", lambda text: q.above_0(q.power_w(text)), about="electric", required=True, applies=_heater),
+    Question("heat_power", "heat", "Power of the heating rod or heat pump, e.g. 3.5 kW", lambda text: q.above_0(q.power_w(text)), about="electric", required=True, applies=_heats),
     Question("heat_litres", "heat", "Litres of water in its tank", lambda text: q.above_0(q.number(text)), required=True, applies=_heater),
-    Question("heat_ready", "heat", "When the water is to be warm", _times, "06:30 18:00", "local times; to 55 °C, other temperatures: docs/heat.md", required=True, applies=_heater),
+    Question("heat_energy", "heat", "Energy that the water behind the plug wants", lambda text: q.above_0(q.energy_wh(text)), "4 kWh", "by each of the times; its own thermostat holds always", required=True, applies=_plug),
+    Question("heat_ready", "heat", "When the water is to be warm", _times, "06:30 18:00", "local times; to 55 °C, other temperatures: docs/heat.md", required=True, applies=_heats),
     Question("currency", "tariff", "Currency of your bill", q.currency, "USD", required=True),
     Question("tariff", "tariff", "How a kWh from the grid is priced", _one_of("flat", "time_of_use", "published"), "flat", form="choice",
              choices=(("flat", "one price"), ("time_of_use", "by time of day"), ("published", "published a day ahead")), required=True),

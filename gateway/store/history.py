@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
@@ -22,13 +22,15 @@ from gateway.domain.flows import Flow, Heated
 from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
-from gateway.store import energies
+from gateway.errors import StorageError
+from gateway.store import billed_days, energies
 from gateway.store.database import replaceable
 from gateway.store.minutes import Means, Minute, Prices
 from gateway.supervise import Availability
 
 log = logging.getLogger(__name__)
 
+LIVED = timedelta(days=60)  # a home with a quarter-hour of history in so long is no new one
 _MINUTE = timedelta(minutes=1)
 _MINUTES_A_DAY = 24 * 60
 _BATCH = 15  # minutes in one transaction
@@ -51,6 +53,7 @@ ALTER TABLE quarter ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE quarter ADD COLUMN away INTEGER NOT NULL DEFAULT 0
 """,
     "ALTER TABLE flow ADD COLUMN heated TEXT",
+    billed_days.TABLES,
 )
 _NO_PRICES = Prices()
 # By count, not by age: a clock that was years ahead for a while must not make us drop the past.
@@ -122,6 +125,22 @@ class History:
         except sqlite3.Error as error:
             self._availability.lost(error)
 
+    def billed(self) -> list[billed_days.Row]:
+        """What each day has cost that is over, in order; none where the file has none yet."""
+        try:
+            return billed_days.read(self._db)
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return []
+
+    def keep_billed(self, days: Iterable[billed_days.Row]) -> None:
+        """Store what days have cost, each in the place of what was stored of it."""
+        try:
+            with self._file.transaction():
+                billed_days.write(self._db, days)
+        except StorageError as error:
+            self._availability.lost(error)
+
     def minutes(self, since: datetime, until: datetime) -> list[Minute]:
         """The minutes of the half-open span in order, those not yet written among them."""
         sql = "SELECT * FROM minute WHERE time >= ? AND time < ? ORDER BY time"
@@ -136,6 +155,15 @@ class History:
         waiting = [q for q in self._quarters if q.interval.start >= since]
         known = {q.interval.start: q for q in chain(stored, waiting)}
         return [known[at] for at in sorted(known) if self._latest is None or at <= self._latest]
+
+    @property
+    def begun(self) -> bool:
+        """Whether a quarter-hour of any time is known."""
+        return bool(self._quarters or self._ask("SELECT 1 FROM quarter LIMIT 1"))
+
+    def lived_before(self, time: datetime) -> bool:
+        """Whether a quarter-hour of the `LIVED` before ``time`` is known."""
+        return any(quarter.interval.start < time for quarter in self.quarters(time - LIVED))
 
     def _ask(self, sql: str, *values: int) -> list[tuple[Any, ...]]:
         """Rows of the file; none while it cannot be read: the past is a help, not a need."""

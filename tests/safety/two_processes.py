@@ -33,6 +33,7 @@ from simulators.participants import start_participants
 from simulators.physics.home import Home
 from simulators.scenario import Scenario
 from simulators.shared_clock import LeadClock
+from tests.hostile.set_clock import set_machine
 from tests.safety.guarded import alive, toml
 from tests.waiting import HANG_S
 
@@ -45,9 +46,9 @@ import sys
 from pathlib import Path
 from gateway.guard import __main__ as program, agent_process
 from gateway.supervise import Backoff
-from simulators.shared_clock import MemberClock
+from tests.hostile.set_clock import member
 wall = program.WallClock
-program.WallClock = lambda *when: MemberClock(Path({folder!r})) if when else wall()
+program.WallClock = lambda *when: member(Path({folder!r})) if when else wall()
 agent_process.MOST_FRAMES_A_S = agent_process.MOST_BYTES_A_S = 10**9  # of a second of the machine's
 agent_process.Backoff = lambda **_: Backoff(0.05, 0.05)
 program.agent_command = lambda config, *_: (sys.executable, "-c", {agent!r}, "--config", str(config))
@@ -57,8 +58,8 @@ AGENT = """
 import sys
 from pathlib import Path
 from gateway.agent import __main__ as program
-from simulators.shared_clock import MemberClock
-program.wall_clock_of = lambda _: MemberClock(Path({folder!r}))
+from tests.hostile.set_clock import member
+program.wall_clock_of = lambda _: member(Path({folder!r}))
 sys.exit(program.main())
 """
 _MORE = """
@@ -134,6 +135,10 @@ class Town:
 
     async def play(self, span: timedelta) -> None:
         await self.clock.sleep(span.total_seconds())
+
+    def set_clock(self, shows: datetime | None) -> None:
+        """Of the home's machine, from now on; None: it is right. Before the first `start`, if it is set at all."""
+        set_machine(self._folder, timedelta(0) if shows is None else shows - self.clock.now())
 
     def agent_pid(self) -> int | None:
         assert self.guard is not None

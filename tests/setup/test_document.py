@@ -84,6 +84,30 @@ def test_a_heater_that_was_found_is_asked_for_and_steered_by_what_was_answered()
     assert "heat_power" not in {q.key for q in read(ANSWERS, questions()).asked}
 
 
+def test_a_plug_and_a_heat_pump_on_relays_want_energy_and_are_on_or_off() -> None:
+    devices = (
+        ChosenDevice("boiler", "shelly-plug", "10.0.0.7", 80),
+        ChosenDevice("pump", "shelly-sg-ready", "10.0.0.8", 80),
+        *DEVICES,
+    )
+    answers = ANSWERS | {"heat_power": "2 kW", "heat_ready": "6:30"}
+    assert set(read(answers | {"heat_energy": "0"}, questions(), {"plug"}).faults) == {
+        "heat_energy"
+    }
+    found = read(answers | {"heat_energy": "3 kWh"}, questions(), {"plug"})
+    assert found.faults == {}
+    boiler, pump, *_ = settings_of(text := gateway_toml(found.values, devices, NONE)).device
+    for one in (boiler.heat, pump.heat):
+        assert one is not None
+        assert (one.power_w, one.step_w, one.energy_wh, one.litres) == (2000, 2000, 3000, None)
+    assert boiler.heat is not None
+    assert pump.heat is not None
+    assert (boiler.heat.min_on_s, pump.heat.min_on_s) == (60, 900), "a compressor is not switched so soon"  # fmt: skip
+    known, again = known_answers(text)
+    assert (known["heat_power"], known["heat_energy"], known["heat_ready"]) == ("2 kW", "3 kWh", "06:30")  # fmt: skip
+    assert gateway_toml(read(known, questions(), {"plug"}).values, again, NONE, text) == text
+
+
 def test_a_tariff_by_time_of_day_and_one_that_is_published() -> None:
     hours = settings_of(
         written(

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
 
+import aiohttp.web
 import pytest
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
@@ -13,6 +18,7 @@ from gateway.devices.network import Place, listening, places
 from gateway.errors import ConfigError
 from gateway.setup.finder import Finder
 from gateway.setup.mdns import named
+from gateway.setup.shelly import shellies
 from simulators.broker import free_port
 from simulators.devices.serve import serve_home
 from simulators.physics.home import Home
@@ -68,6 +74,13 @@ async def test_devices_that_say_what_they_are() -> None:
         ("_hwenergy._tcp.local.", "p1meter-1A2B3C", "127.0.0.21", {"product_type": "HWE-P1"}),
         ("_shelly._tcp.local.", "shellypro3em-ab12", "127.0.0.22", {"gen": "2", "app": "Pro3EM"}),
         ("_http._tcp.local.", "inverter", "127.0.0.23", {}),
+        (
+            "_shelly._tcp.local.",
+            "shellyplusplugs-cd34",
+            "127.0.0.24",
+            {"gen": "2", "app": "PlusPlugS"},
+        ),
+        ("_shelly._tcp.local.", "shellyplus1pm-ef56", "127.0.0.25", {"gen": "2", "app": "Plus1PM"}),
     ]
     try:
         for kind, name, host, told in made:
@@ -76,10 +89,77 @@ async def test_devices_that_say_what_they_are() -> None:
             )
             await (await network.async_register_service(info))
         async with asyncio.timeout(60):
-            while len(found := await named(WallClock(), ["127.0.0.1"], for_s=1.0)) < 3:
+            while len(found := await named(WallClock(), ["127.0.0.1"], for_s=1.0)) < 5:
                 pass
     finally:
         await network.async_close()
     assert {one.host: one.profile for one in found} == {
         "127.0.0.21": "homewizard-p1", "127.0.0.22": "shelly-pro-3em-http", "127.0.0.23": "",
+        "127.0.0.24": "shelly-plug", "127.0.0.25": "",  # a relay may stand before anything
     }  # fmt: skip
+
+
+ANSWERS: dict[str, Any] = {  # of `/shelly`, by their makers' documents and reports
+    "a plug": ({"id": "shellyplusplugs-cd34", "gen": 2, "app": "PlusPlugS", "auth_en": False}, "shelly-plug"),
+    "a plug of the third generation": ({"id": "x", "gen": 3, "app": "PlugSG3"}, "shelly-plug"),
+    "a three-phase meter": ({"id": "shellypro3em-ab12", "gen": 2, "app": "Pro3EM"}, "shelly-pro-3em-http"),
+    "one of the first generation": ({"type": "SHEM-3", "mac": "A", "auth": False}, "shelly-3em-http"),
+    "a relay": ({"id": "shellyplus1pm-ef56", "gen": 2, "app": "Plus1PM"}, ""),
+    "no object": (["app"], ""),
+    "a number": ({"app": 3, "gen": 1e300}, ""),
+}  # fmt: skip
+
+
+@asynccontextmanager
+async def web(body: bytes, status: int = 200) -> AsyncIterator[int]:
+    async def reply(request: aiohttp.web.Request) -> aiohttp.web.Response:
+        found = request.path == "/shelly"
+        return aiohttp.web.Response(status=status if found else 404, body=body)
+
+    app = aiohttp.web.Application()
+    app.router.add_get("/{rest:.*}", reply)
+    runner = aiohttp.web.AppRunner(app)
+    await runner.setup()
+    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("who", ANSWERS)
+async def test_a_shelly_is_found_by_what_its_page_says(who: str) -> None:
+    told, profile = ANSWERS[who]
+    async with web(json.dumps(told).encode()) as port:
+        finder = Finder(WallClock(), web_port=port)
+        await finder.search([f"127.0.0.1:{free_port()}"], multicast=False)
+        assert [one.chosen.profile for one in finder.wanted] == ([profile] if profile else [])
+        assert bool(finder.problems) != bool(profile), "nobody answers by Modbus, and nobody else"
+
+
+async def test_a_plug_of_a_network_is_taken_by_its_owner_only() -> None:
+    """It may stand before a freezer; one whose address a person named is what they mean."""
+    plug, _ = ANSWERS["a plug"]
+    async with web(json.dumps(plug).encode()) as port:
+        finder = Finder(WallClock(), web_port=port)
+        await finder.search([f"127.0.0.0/30:{free_port()}"], multicast=False)
+        (found,) = finder.found.values()
+        assert (found.kind, found.wanted, finder.has) == ("heater", False, frozenset())
+        found.wanted = True
+        assert finder.has == {"plug"}, "what it wants is asked, and no litres"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [(b"", 200), (b"<html>", 200), (b"[" * 60_000, 200), (b"{}" * 60_000, 200), (b'{"app": "PlusPlugS"}', 401)],
+)  # fmt: skip
+async def test_another_page_is_no_shelly(body: bytes, status: int) -> None:
+    async with web(body, status) as port:
+        assert await shellies([Place("127.0.0.1", port)]) == []
+
+
+async def test_a_password_is_said() -> None:
+    told = ANSWERS["a plug"][0] | {"auth_en": True}
+    async with web(json.dumps(told).encode()) as port:
+        (found,) = await shellies([Place("127.0.0.1", port)])
+        assert "it has a password: not read" in found.name
