@@ -17,7 +17,7 @@ from gateway.config.agent_settings import Programme
 from gateway.domain.flows import Flow
 from gateway.domain.intervals import iso, parse_utc, quarter_of
 from gateway.errors import MarketError, StorageError
-from gateway.openadr.acting import BACK, ProgrammeEvents, dispatch_of
+from gateway.openadr.acting import BACK, LIMITS, ProgrammeEvents, dispatch_of
 from gateway.openadr.credits import Terms, credit
 from gateway.openadr.documents import Event
 from gateway.openadr.holding import Holding
@@ -115,10 +115,17 @@ class ProgrammeAccount:
             for f in flows
             if f.stored_wh is not None and capacity_wh
         }
-        dispatched = {*book.credits, *self._called}
-        return Measured(
-            book.metered, soc, capacity_wh, dispatched, ZoneInfo(state.settings.site.time_zone)
-        )
+        dispatched, zone = {*book.credits, *self._called}, ZoneInfo(state.settings.site.time_zone)
+        return Measured(book.metered, soc, capacity_wh, dispatched, zone, self._not_followed(now))
+
+    def _not_followed(self, now: datetime) -> frozenset[str]:
+        """The events of the last day of which nothing is done; a limit always is, the rest unless the user has opted out."""
+        state = self._keeper.state
+        programme = state.programme or ProgrammeEvents()
+        follows = state.user.programme
+        done = {h.event.id for h in programme.found if h.kind in LIMITS or follows}
+        recent = (e.id for e in programme.events if any(e.spans(now - BACK, now)))
+        return frozenset(id_ for id_ in recent if id_ not in done)
 
     async def report(self, events: Iterable[Event], vtn: Vtn, now: datetime) -> None:
         """Send what is due and was not sent, the newest first, each until it is `LATE`. Where the server cannot take

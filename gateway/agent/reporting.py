@@ -28,9 +28,10 @@ from gateway.publishing.discovery import (
     discovery_messages,
     makers,
 )
+from gateway.publishing.heat_outlook import heaters_now
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.mqtt import Publisher
-from gateway.publishing.outlook import outlook_messages, setpoints_message
+from gateway.publishing.outlook import PlannedHome, outlook_messages, setpoints_message
 from gateway.store.history import History
 from gateway.store.journal import Journal
 from gateway.store.minutes import Prices
@@ -78,6 +79,7 @@ class Reporting:
             settings.mqtt.language,
             runs_apart(clock),
             settings.programme is not None,
+            bool(settings.heaters),
         )
         self._language = settings.mqtt.language
         self._known: Devices = ()
@@ -170,14 +172,13 @@ class Reporting:
         of = (id(state.plan), quarter_of(now))
         if self._planned is None or self._planned[0] != of:
             battery, settings = state.battery(), state.settings
-            told = outlook_messages(
-                self._publisher.base,
-                state.plan,
-                now,
+            home = PlannedHome(
                 settings.site.time_zone,
                 settings.tariff.currency,
                 battery.capacity_wh if battery else None,
+                heaters_now(settings.heaters, state.snapshot.heaters if state.snapshot else ()),
             )
+            told = outlook_messages(self._publisher.base, state.plan, now, home)
             self._planned = (of, told)
         return self._planned[1]
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
-from gateway.bill.home import Bills, cents
+from gateway.bill.home import cents
 from gateway.dashboard.spoken import spoken
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS, CommandSpec
@@ -77,7 +77,7 @@ def live(view: HomeView) -> dict[str, Any]:
             "import_estimate": view.import_estimate_per_kwh,
             "export_estimate": view.export_estimate_per_kwh,
         },
-        "bill": _bill(view.bills),
+        "bill": _bill(view),
         "trading": view.trading,
         "position_wh": view.position_wh,
         "next_position_wh": view.next_position_wh,
@@ -101,10 +101,14 @@ def _notes(view: HomeView) -> list[Sentence]:
     return list(dict.fromkeys([*view.notes, *of_devices, *of_plan]))
 
 
-def _bill(bills: Bills | None) -> dict[str, Any] | None:
-    """To the cent, + is to pay; null before anything is metered."""
+def _bill(view: HomeView) -> dict[str, Any] | None:
+    """To the cent, + is to pay; null before anything is metered. ``since``: where counting began within the period."""
+    bills = view.bills
     if bills is None:
         return None
+    zone, own = ZoneInfo(view.time_zone), bills.self_sufficiency_pct
+    began = bills.year.bill.start.astimezone(zone)
+    whole_year = (began.month, began.day) == (1, 1)
     return {
         name: {
             "total": cents(found.total_money),
@@ -114,8 +118,14 @@ def _bill(bills: Bills | None) -> dict[str, Any] | None:
             "without_sun": cents(found.without_sun),
             "unpriced_wh": found.bill.unpriced_wh,
             "programme_unknown": found.programme_unknown > 0,
+            "self_sufficiency_pct": None if share is None else round(share, 1),
+            "since": iso(began) if name == "year" and not whole_year else None,
         }
-        for name, found in (("today", bills.today), ("month", bills.month))
+        for name, found, share in (
+            ("today", bills.today, own.today),
+            ("month", bills.month, own.month),
+            ("year", bills.year, own.year),
+        )
     }
 
 

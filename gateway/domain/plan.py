@@ -306,6 +306,9 @@ class Plan:
     price_values: tuple[PriceValues, ...] = ()  # for the first intervals only
     import_limit_w: float | None = None  # the fuse, or the peak that a demand charge leaves free
     heaters: Mapping[str, CarValues] = field(default_factory=lambda: MappingProxyType({}))
+    heat_wh: Mapping[str, tuple[float, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # by interval of the schedule
     assumed: tuple[
         Sentence, ...
     ] = ()  # prices that are not published yet, and what stands in for them

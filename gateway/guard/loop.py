@@ -101,6 +101,12 @@ class GuardLoop:
 
     async def run(self) -> None:
         """For ever; never raises for a lost device or a full disk."""
+        try:
+            await self._steer()
+        finally:
+            self._heat.close()
+
+    async def _steer(self) -> None:
         await self._clock.sleep(min(0.5, self._period_s / 4))  # the polls of this period come first
         due = self._clock.monotonic()
         async for now in every(self._clock, self._period_s):

@@ -19,7 +19,12 @@ IMPORT_LIMIT, EXPORT_LIMIT = "IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT"
 LIMITS: dict[str, Direction] = {IMPORT_LIMIT: "import", EXPORT_LIMIT: "export"}
 SIMPLE, LEVELS = "SIMPLE", 3  # moderate, high, special; 0 is normal
 DISPATCH, CHARGE = "DISPATCH_SETPOINT", "CHARGE_STATE_SETPOINT"
-KINDS = (*LIMITS, DISPATCH, CHARGE)
+RELATIVE = "DISPATCH_SETPOINT_RELATIVE"
+KINDS = (*LIMITS, DISPATCH, CHARGE, RELATIVE)
+_NO_REFERENCE = (
+    f"{RELATIVE}: OpenADR 3.1 does not say from which power it counts, so this value is not followed;"
+    f" {DISPATCH} says the power itself"
+)
 PRICES = ("PRICE", "EXPORT_PRICE", "GHG")  # a price feed's
 BACK, AHEAD = timedelta(days=1), timedelta(days=2)  # of what is looked at
 MOST_FOUND = 5_000
@@ -78,7 +83,9 @@ def usable(
         except ValueError as error:
             refused.append(f"event {event.name or event.id}: {error}")
             continue
-        found += own
+        if any(each.kind == RELATIVE for each in own):
+            refused.append(f"event {event.name or event.id}: {_NO_REFERENCE}")
+        found += [each for each in own if each.kind != RELATIVE]
     return found, refused
 
 
@@ -96,6 +103,8 @@ def _as_limit(each: Holding, levels_w: Sequence[float]) -> Holding | None:
 
 def _checked(each: Holding) -> None:
     """Raises ValueError where its number cannot be meant."""
+    if each.kind == RELATIVE:
+        return
     if each.kind == CHARGE:
         if each.units == "PERCENT":
             right = 0 <= each.value <= 100

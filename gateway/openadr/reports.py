@@ -1,7 +1,8 @@
 """What a programme is told of its events, and what a home would have drawn without them. Pure.
 
 Usage and demand are net at the home's meter, import +, from its counters; the baseline is the mean of the same quarter-hour on
-the last ten days of the same kind (working days, or weekends) without a dispatch. What is not known is left out of a report.
+the last ten days of the same kind (working days, or weekends) without a dispatch. The operating state is told of an event that is not
+followed (NORMAL: no directive is followed now). What is not known is left out of a report.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from gateway.domain.intervals import QUARTER, floor_quarter, iso
 from gateway.domain.trade import Metered
 from gateway.openadr.documents import ENDLESS, Event, EventInterval, ReportWanted
 
-KINDS = ("USAGE", "DEMAND", "BASELINE", "STORAGE_CHARGE_LEVEL", "STORAGE_USABLE_CAPACITY")
+STATE, NOT_FOLLOWED = "OPERATING_STATE", "NORMAL"
+KINDS = ("USAGE", "DEMAND", "BASELINE", "STORAGE_CHARGE_LEVEL", "STORAGE_USABLE_CAPACITY", STATE)
 BASELINE_DAYS, LEAST_DAYS, BACK_DAYS = 10, 3, 30
 MOST_INTERVALS = 200  # of one report
 LATE = timedelta(days=2)  # what is older is not reported any more
@@ -34,6 +36,7 @@ class Measured:
     capacity_wh: float | None
     dispatched: Collection[datetime]  # quarters that are in no baseline
     zone: ZoneInfo
+    not_followed: Collection[str] = ()  # events of the last day of which nothing is done
 
 
 def baseline_wh(known: Measured, start: datetime) -> int | None:
@@ -108,7 +111,7 @@ def report_of(due_now: Due, known: Measured, ven_name: str) -> dict[str, Any] | 
     kinds = [r for r in due_now.event.reports if r.historical and r.kind in KINDS]
     intervals = []
     for span in due_now.intervals:
-        told = [(r.kind, _value(r.kind, span, known)) for r in kinds]
+        told = [(r.kind, _told(r.kind, due_now.event, span, known)) for r in kinds]
         payloads = [{"type": kind, "values": [v]} for kind, v in told if v is not None]
         period = {"start": iso(span.start), "duration": _iso_length(span.end - span.start)}
         intervals.append({"id": span.id, "intervalPeriod": period, "payloads": payloads})
@@ -122,12 +125,18 @@ def report_of(due_now: Due, known: Measured, ven_name: str) -> dict[str, Any] | 
 
 
 def _descriptor(wanted: ReportWanted) -> dict[str, str]:
-    return {
+    descriptor = {
         "objectType": "REPORT_PAYLOAD_DESCRIPTOR",
         "payloadType": wanted.kind,
         "readingType": wanted.reading_type or "DIRECT_READ",
-        "units": _UNITS[wanted.kind],
     }
+    return descriptor | ({"units": _UNITS[wanted.kind]} if wanted.kind in _UNITS else {})
+
+
+def _told(kind: str, event: Event, span: EventInterval, known: Measured) -> float | str | None:
+    if kind == STATE:
+        return NOT_FOLLOWED if event.id in known.not_followed else None
+    return _value(kind, span, known)
 
 
 def _quarters(span: EventInterval) -> list[datetime]:

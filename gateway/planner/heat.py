@@ -26,9 +26,10 @@ from gateway.domain.plan import (
 from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.history import Array
 from gateway.planner.car import MISSED, best_charge, hours_until_departure, price_values
+from gateway.planner.dispatch import DispatchInterval, ValueIntegral
 from gateway.planner.horizon import Horizon
-from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
-from gateway.planner.schedule import DispatchInterval, ValueIntegral
+from gateway.planner.induction import marginal_values
+from gateway.planner.problem import Problem, coarsened, first_of, graded
 
 _POINTS = 33
 _GRADES = ((0, 1), (16, 2))  # quarter-hours for four hours, then halves, as a car
@@ -36,10 +37,11 @@ _GRADES = ((0, 1), (16, 2))  # quarter-hours for four hours, then halves, as a c
 
 @dataclass(frozen=True, slots=True)
 class HeatPlans:
-    """AC Wh of all heaters by interval, and the values of each by its name."""
+    """AC Wh of all heaters by interval, the values and the energies of each by its name."""
 
     energy_wh: tuple[float, ...]
     values: Mapping[str, CarValues]
+    each_wh: Mapping[str, tuple[float, ...]]
     notes: tuple[Sentence, ...] = ()
 
 
@@ -47,6 +49,7 @@ def heat_plans(outlook: Outlook, problem: Problem, chances: Array) -> HeatPlans:
     """When the heaters heat; ``problem`` is the home's without them. Each on what those before it leave."""
     taken = np.zeros(len(outlook.forecasts))
     values: dict[str, CarValues] = {}
+    each: dict[str, tuple[float, ...]] = {}
     notes: list[Sentence] = []
     for need in outlook.heaters:
         if need.energy_wh <= 0:
@@ -54,8 +57,9 @@ def heat_plans(outlook: Outlook, problem: Problem, chances: Array) -> HeatPlans:
         beside = replace(problem, net_wh=problem.net_wh + taken[:, None])
         energy, worth, note = _one(outlook, need, beside, chances, taken)
         taken, values[need.name] = taken + energy, worth
+        each[need.name] = tuple(energy.tolist())
         notes += note
-    return HeatPlans(tuple(taken.tolist()), values, tuple(notes))
+    return HeatPlans(tuple(taken.tolist()), values, each, tuple(notes))
 
 
 def beside_heat(outlook: Outlook, plans: HeatPlans) -> Outlook:
@@ -73,7 +77,10 @@ def with_heat(plan: Plan, plans: HeatPlans) -> Plan:
         replace(one, load_wh=one.load_wh - wh, heat_wh=wh)
         for one, wh in zip(plan.schedule, plans.energy_wh, strict=bool(plan.schedule))
     )
-    return replace(plan, heaters=plans.values, schedule=schedule, notes=(*plan.notes, *plans.notes))
+    notes = (*plan.notes, *plans.notes)
+    return replace(
+        plan, heaters=plans.values, heat_wh=plans.each_wh, schedule=schedule, notes=notes
+    )
 
 
 def _one(
@@ -97,7 +104,8 @@ def _one(
         chances[:steps],
         detailed,
     )
-    integrals = ValueIntegral.of_rows(grid, found.expected)
+    points = grid.tolist()
+    integrals = [ValueIntegral(points, row) for row in found.expected.tolist()]
     limits_w = outlook.import_limits_w()
     left = 0.0  # of what was heated so far, at the time
     for t, f in enumerate(forecasts[:steps]):

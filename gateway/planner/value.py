@@ -16,19 +16,13 @@ from gateway.domain.plan import (
 from gateway.forecasts.history import Array
 from gateway.forecasts.prices import scenario_chances
 from gateway.forecasts.regression import quantile
-from gateway.planner.car import car_plans, price_values
+from gateway.planner.car import MISSED, car_plans, price_values
 from gateway.planner.careful import bounds, held_by_price, held_means
 from gateway.planner.heat import HeatPlans, beside_heat, heat_plans, with_heat
 from gateway.planner.horizon import Horizon
-from gateway.planner.induction import (
-    LimitW,
-    Problem,
-    coarsened,
-    energy_grid,
-    graded,
-    marginal_values,
-)
+from gateway.planner.induction import marginal_values
 from gateway.planner.offers import battery_offers
+from gateway.planner.problem import LimitW, Problem, coarsened, energy_grid, graded
 from gateway.planner.schedule import expected_schedule, with_more, without_lost
 
 _POINTS = 48
@@ -37,7 +31,7 @@ _GRADES = ((0, 1), (16, 2), (48, 4), (96, 8))
 # Of the 0.1, 0.5 and 0.9 quantiles, and of a day without sun: the past week's errors do not know it, and
 # a planner who is sure of the afternoon's sun exports the morning's. With it that can cost something.
 _NET_WEIGHTS = np.array([0.25, 0.5, 0.22, 0.03])
-_BEYOND = 10.0  # times the dearest import: what a MWh beyond an announced limit is taken to cost
+_BEYOND = 10.0  # times the dearest price: what a MWh beyond an announced limit is taken to cost
 _DULL = 0.1  # of the expected PV, under heavy cloud
 
 
@@ -106,6 +100,7 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
     if outlook.trading:  # an offer is filled where the market pays more than the retailer
         exports = np.maximum(exports, coming.market_scenarios)
     export_w, import_w, announced_w = _limits(outlook)
+    dearest = max(float(np.abs(side.expected).max()) for side in (coming.bought, coming.sold))
     problem = Problem(
         hours=coming.hours,
         net_wh=_net_cases(coming.load_wh, coming.pv_wh),
@@ -118,7 +113,7 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
         import_limit_w=import_w,
         resell=not any(coming.flat_night),
         announced_w=announced_w,
-        beyond_price=_BEYOND * float(np.abs(coming.bought.expected).max()),
+        beyond_price=_BEYOND * dearest or MISSED,  # where all is free a limit still holds
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
 

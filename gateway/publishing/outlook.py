@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from gateway.domain.control import Setpoints
 from gateway.domain.intervals import iso
 from gateway.domain.plan import Plan, PlannedInterval
 from gateway.domain.price import Quote, kwh_price
+from gateway.publishing.heat_outlook import Heating, heat_outlook
 from gateway.publishing.topics import Message
 
 _HOUR = timedelta(hours=1)
@@ -25,6 +27,7 @@ _ENERGIES: dict[str, Callable[[PlannedInterval], float]] = {
     "grid": lambda step: step.grid_wh,
     "battery": lambda step: step.battery_wh,
     "car": lambda step: step.car_wh,
+    "heat": lambda step: step.heat_wh,
 }
 _PRICES: dict[str, Callable[[PlannedInterval], Quote]] = {
     "import_price": lambda step: step.import_quote,
@@ -50,35 +53,50 @@ def setpoints_message(base: str, asked: Setpoints) -> Message:
     return _message(f"{base}/setpoints", body)
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedHome:
+    """What there is to know of a home beside its plan: time zone, currency, size of its battery, its heaters as they are now."""
+
+    zone: str
+    currency: str
+    capacity_wh: float | None = None
+    heaters: Heating = field(default_factory=dict)
+
+
 def outlook_messages(
-    base: str, plan: Plan | None, now: datetime, zone: str, currency: str, capacity_wh: float | None
+    base: str,
+    plan: Plan | None,
+    now: datetime,
+    home: PlannedHome,
 ) -> list[Message]:
     """The schedule and the forecasts from ``now`` on; empty lists while nothing is planned."""
     steps = [s for s in plan.schedule if s.interval.end > now] if plan else []
     made = iso(plan.made_at) if plan else None
     schedule = {
         "ts": made,
-        "currency": currency,
-        "quarters": [_quarter(step, capacity_wh) for step in steps],
+        "currency": home.currency,
+        "quarters": [_quarter(step, home.capacity_wh) for step in steps],
     }
     messages = [_message(f"{base}/plan/schedule", schedule)]
-    midnight = _next_midnight(now, zone)
+    midnight = _next_midnight(now, home.zone)
     for name, energy in _ENERGIES.items():
         hours = _by_hour(steps, energy, sum)
         today = [energy(s) for s in steps if s.interval.end <= midnight]
-        body = {
+        body: dict[str, Any] = {
             "ts": made,
             "unit": "Wh",
             "next_hour": hours[0]["value"] if hours else None,
             "remaining_today": round(sum(today)) if steps else None,
             "hours": hours,
         }
+        if name == "heat":
+            body["heaters"] = heat_outlook(plan, home.heaters, now, ZoneInfo(home.zone))
         messages.append(_message(f"{base}/forecast/{name}", body))
     for name, quote in _PRICES.items():
         hours = _by_hour(steps, lambda step, quote=quote: _kwh(quote(step)), _mean)  # type: ignore[misc]
         body = {
             "ts": made,
-            "unit": f"{currency}/kWh",
+            "unit": f"{home.currency}/kWh",
             "next_hour": hours[0]["value"] if hours else None,
             "known_until": _known_until(steps, quote),
             "hours": hours,
@@ -90,7 +108,6 @@ def outlook_messages(
 def _quarter(step: PlannedInterval, capacity_wh: float | None) -> dict[str, Any]:
     row: dict[str, Any] = {"start": iso(step.interval.start)}
     row |= {f"{name}_wh": round(energy(step)) for name, energy in _ENERGIES.items()}
-    row["heat_wh"] = round(step.heat_wh)
     row["soc_pct"] = round(100 * step.stored_wh / capacity_wh, 1) if capacity_wh else None
     for name, quote in _PRICES.items():
         price = quote(step)

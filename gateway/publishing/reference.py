@@ -50,6 +50,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `plan` | JSON: `ts`, `strategy`, `notes` (sentences), `assumed` (what is planned with where nothing is known: prices that are not published yet, a home's first day) | 1 | yes |
 | `plan/schedule` | JSON: `ts`, `currency`, `quarters`: each with `start`, `pv_wh`, `load_wh`, `grid_wh`, `battery_wh`, `car_wh`, `heat_wh` (of heaters, beside `load_wh`), `soc_pct` at its end, `import_price`, `export_price` a kWh and whether they are `..._known` or an estimate | 1 | yes |
 | `forecast/pv`, `load`, `grid`, `battery`, `car` | JSON: `ts`, `unit` (Wh), `next_hour`, `remaining_today` (to local midnight), `hours` of `start` and `value` | 1 | yes |
+| `forecast/heat` | JSON: the same of all heaters, and `heaters` by name: `quarters` in which it will heat until `ready_by` (each with `start`, `power_w`, and at its end `temperature_c` if nobody draws water, or of one without a thermometer the `energy_wh` since the last time), and the same at `ready_by` | 1 | yes |
 | `forecast/import_price`, `export_price` | JSON: the same with `unit` (a kWh) and `known_until`: after it they are estimates; no `remaining_today` | 1 | yes |
 | `setpoints` | JSON: what is asked of the devices now: `battery_w` (all), `batteries_w`, `chargers_a`, `charger_phases`, `pv_limits_w` by device, `export_limit_w`, `reason` (the rule), `heaters_w`, `sg_ready` and `heat_reasons` by heater; null: nothing is asked | 1 | yes |
 | `forecast/<name>` | scalar: how good the forecasts of the last day were | 0 | yes |

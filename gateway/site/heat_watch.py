@@ -1,6 +1,7 @@
 """What each heater has drawn since its water was last to be ready: the wish of one whose water nobody measures.
 
-It outlives a restart: a wish that began anew would be heated twice.
+It outlives a restart: a wish that began anew would be heated twice. A memory card wears by each write, so it is written down when the heater
+stops, when the guard ends, and while it heats by the eighth of what is wanted: a crash forgets no more than that.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from types import MappingProxyType
 
 from gateway.devices.counters import Memory
 from gateway.domain.control import ControlSettings
-from gateway.domain.heat import SgReady, last_ready
+from gateway.domain.heat import Heater, SgReady, last_ready
 from gateway.domain.intervals import iso
 from gateway.domain.readings import Snapshot
 from gateway.errors import StorageError
 
 LONGEST_S = 300.0  # after a longer silence nobody knows what was drawn meanwhile
-KEPT_WH = 50.0  # so much more is written down: a restart forgets no more than that
+LITTLE_WH = 50.0  # is not worth a write
+KEPT_SHARE = 1 / 8  # of what is wanted: so much more is written down while it heats
+STANDS_W = 10.0  # a plug and its lamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,16 @@ class _Drawn:
     power_w: float | None = None
     at_s: float = 0.0
     kept_wh: float = 0.0
+
+    @property
+    def unkept_wh(self) -> float:
+        return self.wh - self.kept_wh
+
+
+def _worth_a_write_wh(spec: Heater, power_w: float | None) -> float:
+    """Less is kept in memory only: while it heats on, more will come."""
+    heats = power_w is not None and power_w > STANDS_W
+    return max(LITTLE_WH, KEPT_SHARE * spec.energy_wh) if heats else LITTLE_WH
 
 
 class HeatWatch:
@@ -63,7 +76,7 @@ class HeatWatch:
                 encouraged = sg_ready.get(heater.name) == SgReady.ENCOURAGED
                 power_w = spec.most_w if encouraged else 0.0
             now = _Drawn(since, wh, power_w, at, before.kept_wh)
-            if spec.litres is None and wh - now.kept_wh >= KEPT_WH:
+            if spec.litres is None and now.unkept_wh >= _worth_a_write_wh(spec, power_w):
                 now = self._kept(heater.name, now)
             self._drawn[heater.name] = now
         return replace(
@@ -73,6 +86,12 @@ class HeatWatch:
                 for h in snapshot.heaters
             ),
         )
+
+    def close(self) -> None:
+        """The guard ends: nothing of it is forgotten."""
+        for name, drawn in self._drawn.items():
+            if self._control.heaters[name].litres is None and drawn.unkept_wh > 0:
+                self._kept(name, drawn)
 
     def _remembered(self, name: str, since: datetime, at: float) -> _Drawn:
         """What was written down of the same wish; nothing of another, or of what cannot be read."""

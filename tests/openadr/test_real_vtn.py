@@ -34,7 +34,7 @@ from tests import loops
 from tests.devices.test_simulated_families import simulated
 from tests.exchange.servers import free_ports, postgres
 from tests.feeds.server import http_ask
-from tests.openadr.test_programme import Home, import_w, meter, opened
+from tests.openadr.homes import Home, import_w, meter, opened
 from tests.openadr.vtn import CLIENT, SECRET, SmallVtn
 from tests.waiting import HANG_S
 

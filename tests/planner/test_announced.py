@@ -77,6 +77,14 @@ def test_one_that_is_hours_away_is_prepared_for_too() -> None:
     assert stored_at(made, 4) < 3_000, "and no sooner than it must"
 
 
+def test_a_limit_is_prepared_for_where_all_is_free() -> None:
+    """Ten times nothing is nothing: what lies beyond a limit is dear all the same."""
+    held = plan(outlook(buy=0.0, sell=0.0, announced_w=announced(import_w=1_000)))
+    lacking_wh = 2 * (LOAD_W - 1_000) / SPEC.discharge_efficiency
+    assert stored_at(held, 2) - 2_000 > lacking_wh * 0.99
+    assert max(powers_w(held)) <= 1_000 + 1e-6
+
+
 def test_nothing_is_charged_beyond_an_import_limit_however_cheap_it_is() -> None:
     cheap = replace(outlook(), forecasts=[
         replace(f, import_price=20.0 if i // 4 in LIMITED else 300.0)

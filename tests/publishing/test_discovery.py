@@ -25,7 +25,7 @@ from gateway.publishing import topics
 from gateway.publishing.commands import Command, parse_command
 from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_messages
 from gateway.publishing.mqtt import Publisher
-from gateway.publishing.outlook import outlook_messages, setpoints_message
+from gateway.publishing.outlook import PlannedHome, outlook_messages, setpoints_message
 from gateway.publishing.topics import MarketState
 from gateway.store.journal import Journal
 from simulators.broker import BrokerHandle
@@ -147,7 +147,7 @@ def test_every_sensor_reads_a_field_that_is_published_and_goes_away_with_its_dev
     sent.append(topics.alarms_message("energy/home", [other("the meter is frozen")]))
     sent.append(topics.decision_message("energy/home", None))
     sent.append(setpoints_message("energy/home", Setpoints()))
-    sent += outlook_messages("energy/home", None, NOON, "UTC", "USD", None)
+    sent += outlook_messages("energy/home", None, NOON, PlannedHome("UTC", "USD"))
     sent.append(topics.event_message("energy/home", "command_refused", {}))
     sent.append(topics.status("energy/home", True))
     payloads = {m.topic: m.payload for m in reversed(sent)}

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.domain.control import Reason, Setpoints
+from gateway.domain.heat import Heater
 from gateway.domain.intervals import QUARTER, Interval, floor_quarter
 from gateway.domain.plan import Plan, PlannedInterval
 from gateway.domain.price import PriceSource
-from gateway.publishing.outlook import FORECASTS, outlook_messages, setpoints_message
+from gateway.domain.readings import HeaterState
+from gateway.publishing.heat_outlook import HeaterNow
+from gateway.publishing.outlook import FORECASTS, PlannedHome, outlook_messages, setpoints_message
 
 NOON = datetime(2026, 6, 1, 10, 20, tzinfo=UTC)  # 12:20 in Berlin
 
@@ -31,7 +35,9 @@ def plan(start: datetime, count: int, known: int) -> Plan:
 
 
 def told(now: datetime, given_plan: Plan | None) -> dict[str, dict[str, object]]:
-    sent = outlook_messages("energy/home", given_plan, now, "Europe/Berlin", "EUR", 10_000)
+    sent = outlook_messages(
+        "energy/home", given_plan, now, PlannedHome("Europe/Berlin", "EUR", 10_000)
+    )
     assert all(m.retain and m.qos == 1 for m in sent)
     return {m.topic.removeprefix("energy/home/"): json.loads(m.payload) for m in sent}
 
@@ -51,6 +57,49 @@ def test_a_day_as_planned() -> None:
     assert sun["remaining_today"] == sum(200 + i for i in range(to_midnight))
     assert found["forecast/import_price"]["known_until"] == "2026-06-02T01:15:00Z"
     assert found["forecast/export_price"]["unit"] == "EUR/kWh"
+
+
+ROD = Heater(most_w=3_500, litres=300, target_c=55, ready_by=(time(18),), loss_w=60)
+PLUG = Heater(most_w=2_000, step_w=2_000, energy_wh=4_000, ready_by=(time(18),))
+
+
+def test_a_heater_says_when_it_will_heat_and_how_warm_it_will_be() -> None:
+    """A rod at 45 °C with two quarter-hours to come, and a plug that has drawn a part; local time is two hours ahead."""
+    made = plan(floor_quarter(NOON), 96, 96)
+    rod = tuple(875.0 if n in (4, 5) else 0.0 for n in range(96))
+    plug = tuple(500.0 if n in (0, 1, 40) else 0.0 for n in range(96))
+    schedule = tuple(
+        replace(s, heat_wh=a + b) for s, a, b in zip(made.schedule, rod, plug, strict=True)
+    )
+    made = replace(made, schedule=schedule, heat_wh={"rod": rod, "plug": plug, "gone": plug})
+    now = {
+        "rod": HeaterNow(ROD, HeaterState("rod", 0.0, 45.0)),
+        "plug": HeaterNow(PLUG, HeaterState("plug", 2_000.0, None, got_wh=1_000)),
+    }
+    sent = outlook_messages("b", made, NOON, PlannedHome("Europe/Berlin", "EUR", heaters=now))
+    (body,) = (json.loads(m.payload) for m in sent if m.topic == "b/forecast/heat")
+    assert body["next_hour"] == 1_000, "of the running hour"
+    assert sum(h["value"] for h in body["hours"]) == 2 * 875 + 3 * 500
+    assert set(body["heaters"]) == {"rod", "plug"}
+    told = body["heaters"]["plug"]
+    assert told == {
+        "ready_by": "2026-06-01T16:00:00Z", "energy_wh": 2_000,
+        "quarters": [
+            {"start": "2026-06-01T10:15:00Z", "power_w": 2_000, "energy_wh": 1_500},
+            {"start": "2026-06-01T10:30:00Z", "power_w": 2_000, "energy_wh": 2_000},
+        ],
+    }, "what is planned for tomorrow's water is not of today's"  # fmt: skip
+    told = body["heaters"]["rod"]
+    assert [q["start"][11:16] for q in told["quarters"]] == ["11:15", "11:30"]
+    warmest = told["quarters"][-1]["temperature_c"]
+    assert 45 + 1_750 / 349 - 0.3 < warmest < 45 + 1_750 / 349
+    assert warmest - 1.0 < told["temperature_c"] < warmest, "it cools until six"
+    unknown = replace(now["rod"], state=HeaterState("rod", None, None))
+    sent = outlook_messages(
+        "b", made, NOON, PlannedHome("Europe/Berlin", "EUR", heaters={"rod": unknown})
+    )
+    (body,) = (json.loads(m.payload) for m in sent if m.topic == "b/forecast/heat")
+    assert body["heaters"]["rod"]["temperature_c"] is None
 
 
 def test_without_a_plan_nothing_is_made_up() -> None:

@@ -45,7 +45,8 @@ def _told_w(world: World) -> list[float]:
     return [w for w in theirs if w is not None]
 
 
-async def _a_day(vtn: SmallVtn, folder: Path) -> None:
+def _tables(vtn: SmallVtn, folder: Path) -> dict[str, object]:
+    """Its prices as feeds, and what it pays for what is given to the grid."""
     secret, key = folder / "secret", folder / "key"
     secret.write_text(SECRET)
     key.write_text(json.dumps({"client_id": CLIENT, "client_secret": SECRET}))
@@ -55,73 +56,84 @@ async def _a_day(vtn: SmallVtn, folder: Path) -> None:
         {"name": name, "provider": "openadr", "url": vtn.url, "key_file": key, "product": product}
         for name, product in (("bought", "PRICE"), ("sold", "EXPORT_PRICE"))
     ]
-    tables = {
-        "programme": {
-            "url": vtn.url,
-            "client_id": CLIENT,
-            "secret_file": secret,
-            "credit_per_kwh": "1",
-            "credit_for": "export",
-        },
-        "price_feed": feeds,
-        "tariff": {
-            "currency": "USD",
-            "import_price": {"kind": "published", "feed": "bought"},
-            "export_price": {"kind": "published", "feed": "sold"},
-        },
+    programme = {
+        "url": vtn.url, "client_id": CLIENT, "secret_file": secret, "credit_per_kwh": "1", "credit_for": "export",
+    }  # fmt: skip
+    followed = {
+        f"{side}_price": {"kind": "published", "feed": name}
+        for side, name in (("import", "bought"), ("export", "sold"))
     }
-    start = MIDNIGHT
+    return {
+        "programme": programme,
+        "price_feed": feeds,
+        "tariff": {"currency": "USD", **followed},
+    }
+
+
+async def _a_day(vtn: SmallVtn, folder: Path) -> None:
     vtn.events = [
-        prices(start),
-        event("no-sale", "EXPORT_CAPACITY_LIMIT", [0.5], iso(start + timedelta(hours=17)), "PT1H"),
-        event("later", "EXPORT_CAPACITY_LIMIT", [0], iso(start + timedelta(hours=19)), "PT2H"),
+        prices(MIDNIGHT),
+        event("no-sale", "EXPORT_CAPACITY_LIMIT", [0.5], iso(MIDNIGHT + 17 * HOUR), "PT1H"),
+        event("later", "EXPORT_CAPACITY_LIMIT", [0], iso(MIDNIGHT + 19 * HOUR), "PT2H"),
     ]
     ended: list[bool] = []
 
     async def referee(world: World) -> None:
-        await world.play(start + timedelta(hours=17, minutes=2), lambda _: None)
-        keeper = world.gateway.agent.keeper
-        plan = keeper.state.plan
-        assert plan is not None
-        later = [c for c in plan.schedule if 19 <= (c.interval.start - start) / HOUR < 21]
-        assert len(later) == 8
-        assert all(c.grid_wh >= min(c.load_wh - c.pv_wh, 0) - 1 for c in later), (
-            "no battery is planned into the hours in which nothing may be fed in, though they are dear"
-        )
-        held: list[float] = []
-        await world.play(
-            start + timedelta(hours=18) - timedelta(seconds=30),
-            lambda _: held.append(-world.home.powers().grid),
-        )
-        assert fmean(held) <= 500, "what the battery would have earned most by is not let out"
-        assert max(held) <= 1_000, "but for a load that ended between two looks, 10 s apart"
-        assert _told_w(world) == [500]
-        sold: list[float] = []
-        await world.play(
-            start + timedelta(hours=18, minutes=45),
-            lambda _: sold.append(-world.home.powers().grid),
-        )
-        assert max(sold) > 1_200, "then it sells at the dear hour's price"
-        quarter = quarter_of(world.clock.now())
-        assert keeper.state.published(quarter) == (450, 400)
+        await world.play(MIDNIGHT + timedelta(hours=17, minutes=2), lambda _: None)
+        _planned_for(world)
+        await _a_limit_holds_for_its_hour(world)
         vtn.events.pop()
-        await world.play(start + timedelta(hours=19, minutes=5), lambda _: None)
+        await world.play(MIDNIGHT + timedelta(hours=19, minutes=5), lambda _: None)
         assert _told_w(world) == [], "the event was taken back in time"
-        called = start + timedelta(hours=19, minutes=15)
-        vtn.events.append(event("called", "DISPATCH_SETPOINT", [-1.5], iso(called), "PT30M"))
-        await world.play(called + timedelta(minutes=33), lambda _: None)
-        book = world.gateway.agent.journal.book
-        for quarter in quarters(called, called + timedelta(minutes=30)):
-            assert abs(book.metered[quarter.start].net_wh - 375) <= 20, "it is delivered"
-            paid = book.credits[quarter.start]
-            assert paid["paid_wh"] == min(book.metered[quarter.start].net_wh, 375)
-            assert paid["money"] == paid["paid_wh"] * 10**5
+        await _a_dispatch_is_paid(world, vtn)
         ended.append(True)
 
+    tables = _tables(vtn, folder)
     await run_world(Options(exchange=False, start=AFTERNOON, tables=tables), folder, referee)
     assert ended
     record = [r for r in rows(folder / "gateway") if r["source"] == "programme" and r["limit_w"]]
     assert [(r["direction"], r["limit_w"]) for r in record] == [("export", "500")]
+
+
+def _planned_for(world: World) -> None:
+    plan = world.gateway.agent.keeper.state.plan
+    assert plan is not None
+    later = [c for c in plan.schedule if 19 <= (c.interval.start - MIDNIGHT) / HOUR < 21]
+    assert len(later) == 8
+    assert all(c.grid_wh >= min(c.load_wh - c.pv_wh, 0) - 1 for c in later), (
+        "no battery is planned into the hours in which nothing may be fed in, though they are dear"
+    )
+
+
+async def _a_limit_holds_for_its_hour(world: World) -> None:
+    held: list[float] = []
+    await world.play(
+        MIDNIGHT + 18 * HOUR - timedelta(seconds=30),
+        lambda _: held.append(-world.home.powers().grid),
+    )
+    assert fmean(held) <= 500, "what the battery would have earned most by is not let out"
+    assert max(held) <= 1_000, "but for a load that ended between two looks, 10 s apart"
+    assert _told_w(world) == [500]
+    sold: list[float] = []
+    await world.play(
+        MIDNIGHT + timedelta(hours=18, minutes=45),
+        lambda _: sold.append(-world.home.powers().grid),
+    )
+    assert max(sold) > 1_200, "then it sells at the dear hour's price"
+    quarter = quarter_of(world.clock.now())
+    assert world.gateway.agent.keeper.state.published(quarter) == (450, 400)
+
+
+async def _a_dispatch_is_paid(world: World, vtn: SmallVtn) -> None:
+    called = MIDNIGHT + timedelta(hours=19, minutes=15)
+    vtn.events.append(event("called", "DISPATCH_SETPOINT", [-1.5], iso(called), "PT30M"))
+    await world.play(called + timedelta(minutes=33), lambda _: None)
+    book = world.gateway.agent.journal.book
+    for quarter in quarters(called, called + timedelta(minutes=30)):
+        assert abs(book.metered[quarter.start].net_wh - 375) <= 20, "it is delivered"
+        paid = book.credits[quarter.start]
+        assert paid["paid_wh"] == min(book.metered[quarter.start].net_wh, 375)
+        assert paid["money"] == paid["paid_wh"] * 10**5
 
 
 async def test_nothing_is_sold_that_an_announced_limit_will_not_let_out(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ function renew(old, made) {
   }
 }
 
-const MISSING = "–";
+export const MISSING = "–";
 
 export function power(watts) {
   if (watts === null || watts === undefined) return MISSING;

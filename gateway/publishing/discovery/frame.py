@@ -31,6 +31,7 @@ class HomeToDiscover:
     language: str = "en"  # of the names
     untimed: bool = False  # the gateway's time is not the world's
     programme: bool = True  # whether the home is in one
+    heats: bool = True  # whether a heater is planned
 
 
 def connected(home: HomeToDiscover, topic: str, key: str, gone: bool = True) -> Component:

@@ -104,9 +104,12 @@ def _outlook(home: HomeToDiscover) -> dict[str, Component]:
     for name, said, about in (
         ("pv", "Sun expected", energy),
         ("load", "Load expected", energy),
+        ("heat", "Heat expected", energy),
         ("import_price", "Import price expected", price),
         ("export_price", "Export price expected", price),
     ):
+        if name == "heat" and not home.heats:
+            continue
         parts[f"forecast_{name}"] = {
             "platform": "sensor",
             "name": said,
