@@ -29,7 +29,7 @@ ROOMS = {
     "registers": ("gateway/modbus/registers.py",),
     "connection": ("gateway/modbus/connection.py", "gateway/modbus/frames.py"),
     "settlement": ("gateway/market/settlement.py", "gateway/market/settling.py"),
-    "induction": ("gateway/planner/induction.py",),
+    "induction": ("gateway/planner/induction.py", "gateway/planner/cash.py"),
     "ledger": ("gateway/store/chain.py", "gateway/store/journal.py", "gateway/store/book.py"),
 }
 LONGEST_S = 600  # a mutant that makes a test endless is noticed, too

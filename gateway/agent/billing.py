@@ -1,23 +1,45 @@
-"""The retailer's bill of today and of this month, made anew when a quarter-hour has been metered."""
+"""The retailer's bill of today, this month and this year, made anew when a quarter-hour has been metered."""
 
 from __future__ import annotations
 
+import asyncio
 import json
+import logging
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from threading import Event
 from typing import Protocol
 
+from gateway.agent.older_bills import older_days
 from gateway.agent.state import StateKeeper
 from gateway.agent.status import local_midnight
-from gateway.bill.home import Bills, HomeBill, account
+from gateway.bill.account import first_of, periods
+from gateway.bill.days import (
+    CONTEXT,
+    DayBill,
+    again,
+    beginning,
+    between,
+    day_bills,
+    made,
+    to_make_again,
+)
+from gateway.bill.home import Account, Bills, Equipment, Shares, account_from, added
 from gateway.config.settings import Settings
 from gateway.domain.intervals import floor_to
 from gateway.domain.plan import BatterySpec
-from gateway.errors import StorageError
+from gateway.errors import JournalBroken, StorageError
+from gateway.store.book import KEPT
+from gateway.store.energies import Energies, read_energies, self_sufficiency_pct, total
 from gateway.store.history import History
 from gateway.store.journal import Journal
+from gateway.tariff import TariffRules
+
+log = logging.getLogger(__name__)
 
 BATTERY = "bill.battery"  # in the settings' store: what a command compares with beside the daemon
+_HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
 
 
 class SettingStore(Protocol):
@@ -28,7 +50,7 @@ class SettingStore(Protocol):
 
 
 class Billing:
-    """Makes them from the journal's own book, which holds more than a month, and puts them into the state."""
+    """Makes them from the journal's own book, which holds forty days, and the days before, which are kept; puts them into the state."""
 
     def __init__(
         self, keeper: StateKeeper, journal: Journal, history: History, store: SettingStore
@@ -37,10 +59,18 @@ class Billing:
         self._history, self._store = history, store
         self._write = keeper.writer("bills")
         self._made_of: object = None
-        self._month: HomeBill | None = None
-        self._month_of: object = None
         self._battery: BatterySpec | None = None
-        self._heaters = keeper.state.settings.heaters
+        self._days = day_bills(history.billed())
+        self._older_until = None if self._days else _known_whole(journal, self._rules)
+        self._checked: datetime | None = None  # in which hour
+        self._to_check: list[DayBill] = []
+        self._account: Account | None = None  # of those
+        self._corrected: list[DayBill] = []
+        self._before: tuple[datetime, Energies, Energies] | None = None
+
+    @property
+    def _rules(self) -> TariffRules:
+        return self._keeper.state.rules.tariff
 
     def update(self, now: datetime) -> None:
         """Called with every report; makes new bills where something has been counted or priced since."""
@@ -52,20 +82,112 @@ class Billing:
         known = len(book.metered), book.counted, len(book.retail), len(book.settlements)
         if self._made_of != (known, midnight):
             self._made_of = (known, midnight)
+            self._close_days(midnight)
+            self._write(self._make(midnight, now))
+        elif self._check_a_day(midnight, now):
             self._write(self._make(midnight, now))
 
+    async def count_older(self) -> None:
+        """The days of before days were kept, once, from the journal; beside all else, for a year takes seconds."""
+        until, stop = self._older_until, Event()
+        if until is None:
+            return
+        paths = self._journal.path, self._history.path
+        try:
+            self._keep(
+                await asyncio.to_thread(older_days, paths, self._rules, self._home, until, stop)
+            )
+        except (StorageError, JournalBroken) as error:
+            log.warning("the days before %s are in no bill of the year: %s", until.date(), error)
+        finally:
+            stop.set()
+        self._made_of = None
+
+    @property
+    def _home(self) -> Equipment:
+        settings, battery = (
+            self._keeper.state.settings,
+            self._battery or stored_battery(self._store),
+        )
+        return Equipment(battery, car_power_w(settings), settings.heaters)
+
     def _make(self, midnight: datetime, now: datetime) -> Bills:
-        """Today's with every quarter-hour; the month's, which is much more work, with every hour."""
-        rules, settings = self._keeper.state.rules.tariff, self._keeper.state.settings
-        first = midnight.astimezone(rules.zone).replace(day=1).astimezone(midnight.tzinfo)
-        month, hour = self._month, floor_to(now, timedelta(hours=1))
-        flows = self._history.each_flow(first, now)
-        book, power_w = self._journal.book, car_power_w(settings)
-        found = account(book, rules, flows, self._battery, power_w, self._heaters)
-        if month is None or self._month_of != (first, hour):
-            self._month_of, month = (first, hour), found.of(first, now)
-            self._month = month
-        return Bills(found.of(midnight, now), month)
+        """Today's from the account, longer ones with the days that are over."""
+        year, month = (
+            first_of("year", midnight, self._rules),
+            first_of("month", midnight, self._rules),
+        )
+        begin = max(midnight, min(self._journal.book.metered))
+        today = self._account_from(self._before_day(midnight), now).of(begin, max(begin, now))
+        return Bills(
+            today,
+            added([*between(self._days, month, midnight), today]),
+            added([*between(self._days, year, midnight), today]),
+            self._shares((year, month, midnight, now)),
+        )
+
+    def _close_days(self, midnight: datetime) -> None:
+        """Make those that are over since the last one."""
+        kept = [day.end for day in self._days if day.end <= midnight]
+        begin = max(kept, default=self._older_until or min(self._journal.book.metered))
+        if begin < midnight:
+            spans = periods(begin, midnight, self._rules, "day")
+            self._keep(made(self._account_from(self._before_day(begin), midnight), spans))
+
+    def _check_a_day(self, midnight: datetime, now: datetime) -> bool:
+        """Make one of those anew that may have been corrected: one a report, all of them each hour. Whether any has changed, at the end."""
+        if not self._to_check:
+            hour, known_since = floor_to(now, _HOUR), min(self._journal.book.metered)
+            if self._checked == hour:
+                return False
+            self._checked = hour
+            self._to_check = to_make_again(self._days, known_since, midnight, self._rules)
+            if not self._to_check:
+                return False
+            self._account = self._account_from(known_since, now)
+        day = self._to_check.pop(0)
+        if self._account is not None and (newer := again(self._account, day)) != day:
+            self._corrected.append(newer)
+        if self._to_check:
+            return False
+        corrected, self._corrected, self._account = self._corrected, [], None
+        self._keep(corrected)
+        return bool(corrected)
+
+    def _keep(self, days: Sequence[DayBill]) -> None:
+        """In the file, and here: each in the place of the one that began with it."""
+        if not days:
+            return
+        self._history.keep_billed(day.row for day in days)
+        by_start = {day.start: day for day in (*self._days, *days)}
+        self._days = [by_start[start] for start in sorted(by_start)]
+
+    def _before_day(self, day: datetime) -> datetime:
+        """From where on an account has to be made for the bill of a day: a demand charge is of its month."""
+        of_month = bool(self._rules.tariff.demand_charge_per_kw)
+        since = day - CONTEXT
+        return min(since, first_of("month", day, self._rules)) if of_month else since
+
+    def _account_from(self, since: datetime, now: datetime) -> Account:
+        flows, begin = self._history.each_flow(since, now), beginning(self._days, since)
+        return account_from(begin, self._journal.book, self._rules, flows, self._home)
+
+    def _shares(self, bounds: tuple[datetime, datetime, datetime, datetime]) -> Shares:
+        """Of today, the month and the year; what was before today is added up once a day."""
+        *_, midnight, now = bounds
+        self._history.flush()
+        path = self._history.path
+        if self._before is None or self._before[0] != midnight:
+            year, month = read_energies(path, bounds[:3])
+            self._before = midnight, month, total([year, month])
+        (today,) = read_energies(path, (midnight, now))
+        _, month, year = self._before
+        return Shares(
+            *(
+                self_sufficiency_pct(total(parts))
+                for parts in ([today], [month, today], [year, today])
+            )
+        )
 
     def _remember(self, battery: BatterySpec | None) -> None:
         if battery is None or battery == self._battery:
@@ -75,6 +197,15 @@ class Billing:
             self._store.setting(BATTERY, json.dumps(asdict(battery)))
         except StorageError:
             return  # only a command beside us would miss it
+
+
+def _known_whole(journal: Journal, rules: TariffRules) -> datetime | None:
+    """When the first local month began that the account in memory holds whole, where the journal goes further back."""
+    book, first = journal.book, next(journal.entries(), None)
+    if not book.metered or first is None or first.time > min(book.metered) - _DAY:
+        return None
+    begun = min(book.metered)
+    return next(end for _, end in periods(begun, begun + 2 * KEPT, rules, "month"))
 
 
 def stored_battery(store: SettingStore) -> BatterySpec | None:

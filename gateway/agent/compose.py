@@ -169,6 +169,7 @@ class Agent:
                     if self._notifier is not None:
                         self.clock.spawn(loops, self._notifier.run(), "notifications")
                     self.clock.spawn(loops, self._compact(), "journal upkeep")
+                    loops.create_task(self._billing.count_older(), name="bills of before")
                     if self._stores.passes:
                         loops.create_task(self._reopen(), name="reopen files")
                     ready()

@@ -22,7 +22,7 @@ from gateway.bill.otherwise import own_rule
 from gateway.domain.intervals import Interval
 from gateway.domain.plan import BatterySpec, Observed, ValueCurve
 from gateway.errors import StorageError
-from gateway.planner.schedule import (
+from gateway.planner.dispatch import (
     DispatchInterval,
     ValueIntegral,
     after_interval,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from gateway.agent.state import GatewayState
+from gateway.bill.home import Bills
 from gateway.domain.intervals import Interval, quarter_of
 from gateway.domain.price import Quote, kwh_price
 from gateway.domain.trade import money_text
@@ -34,13 +36,7 @@ def market_state(state: GatewayState, journal: Journal, now: datetime) -> Market
         open_tenders=book.open_tenders(now),
         import_price_per_kwh=_per_kwh(bought.known if bought else None),
         export_price_per_kwh=_per_kwh(sold.known if sold else None),
-        bill_today=_bill(bills.today.total_money) if bills else None,
-        bill_month=_bill(bills.month.total_money) if bills else None,
-        saved_today=_bill(bills.today.saved_money) if bills else None,
-        saved_month=_bill(bills.month.saved_money) if bills else None,
-        month_without_gateway=_bill(bills.month.without_gateway) if bills else None,
-        month_without_battery=_bill(bills.month.without_battery) if bills else None,
-        month_without_sun=_bill(bills.month.without_sun) if bills else None,
+        **(_bills(bills, state.rules.tariff.zone) if bills else {}),
         co2_g_per_kwh=_co2(state, interval),
         import_estimate_per_kwh=_estimate(bought),
         export_estimate_per_kwh=_estimate(sold),
@@ -66,8 +62,31 @@ def _co2(state: GatewayState, interval: Interval) -> float | None:
     return None if value is None else float(value)
 
 
-def _bill(money: int | None) -> str | None:
-    return None if money is None else money_text(money)
+def _bills(bills: Bills, zone: ZoneInfo) -> dict[str, Any]:
+    """The fields that are of the retailer's bill, and what of the energy was the home's own."""
+    today, month, year, own = bills.today, bills.month, bills.year, bills.self_sufficiency_pct
+    money = {
+        "bill_today": today.total_money,
+        "bill_month": month.total_money,
+        "bill_year": year.total_money,
+        "saved_today": today.saved_money,
+        "saved_month": month.saved_money,
+        "saved_year": year.saved_money,
+        "month_without_gateway": month.without_gateway,
+        "month_without_battery": month.without_battery,
+        "month_without_sun": month.without_sun,
+    }
+    return {
+        **{name: None if paid is None else money_text(paid) for name, paid in money.items()},
+        "year_since": year.bill.start.astimezone(zone).date().isoformat(),
+        "self_sufficiency_today_pct": _tenth(own.today),
+        "self_sufficiency_month_pct": _tenth(own.month),
+        "self_sufficiency_year_pct": _tenth(own.year),
+    }
+
+
+def _tenth(share_pct: float | None) -> float | None:
+    return None if share_pct is None else round(share_pct, 1)
 
 
 def _estimate(quote: Quote | None) -> float | None:

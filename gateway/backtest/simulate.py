@@ -21,21 +21,22 @@ from gateway.backtest.data import Series
 from gateway.backtest.sessions import HOURS, Session, at_once, sessions_of
 from gateway.domain.intervals import QUARTER, Interval
 from gateway.domain.plan import CarNeed, Outlook, Plan, ValueCurve
-from gateway.forecasts.history import Array, History, quarter_index
+from gateway.forecasts.history import Array, History, quarter_at, quarter_index
 from gateway.forecasts.load_pv import EnergyForecaster
 from gateway.forecasts.prices import PriceForecaster
 from gateway.forecasts.pv_provider import Judge, even, with_provider
 from gateway.forecasts.weather import Temperatures
 from gateway.planner import Strategy
 from gateway.planner.car import best_charge
-from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
-from gateway.planner.schedule import (
+from gateway.planner.dispatch import (
     DispatchInterval,
     ValueIntegral,
     after_interval,
     best_discharge,
     discharge_bounds,
 )
+from gateway.planner.outlook import Home, KnownPrices, Options, outlook_from
+from gateway.tariff import Terms
 
 _PUBLISHED = time(13, 30)  # local; then the next day's day-ahead prices are known
 Progress = Callable[[int, int], None]
@@ -68,14 +69,18 @@ class Outcome:
 
 
 def retail_prices(series: Series, case: Case) -> Prices:
-    """The tariff over the series, at the real-time prices."""
-    buy, sell = np.empty(len(series)), np.empty(len(series))
-    for i in range(len(series)):
-        interval = Interval(series.start(i), series.start(i) + QUARTER)
-        market = float(series.rt[i])
-        buy[i] = case.tariff.import_price(interval, market) or 0.0
-        sell[i] = case.tariff.export_price(interval, market) or 0.0
-    return Prices(buy, sell)
+    """The tariff over the series, at the real-time prices; 0 where a published price is a part of it."""
+    intervals = [quarter_at(series.first + i) for i in range(len(series))]
+
+    def at_market(terms: list[Terms]) -> Array:
+        base, on_market, on_published = np.array(terms).T
+        priced: Array = np.where(on_published == 0, base + on_market * series.rt, 0.0)
+        return priced
+
+    rules = case.tariff
+    return Prices(
+        at_market(rules.import_terms_of(intervals)), at_market(rules.export_terms_of(intervals))
+    )
 
 
 @dataclass(frozen=True, slots=True)

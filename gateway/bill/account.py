@@ -180,6 +180,12 @@ def periods(
     return list(pairwise(cuts))
 
 
+def first_of(by: str, moment: datetime, rules: TariffRules) -> datetime:
+    """When the local month or year of ``moment`` began."""
+    here = moment.astimezone(rules.zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return (here if by == "month" else here.replace(month=1)).astimezone(moment.tzinfo)
+
+
 def _next(moment: datetime, rules: TariffRules, by: str) -> datetime:
     """The next local midnight that begins a day, month or year."""
     here = moment.astimezone(rules.zone).replace(hour=0, minute=0, second=0, microsecond=0)

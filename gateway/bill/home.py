@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, fields, replace
+from datetime import UTC, datetime
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
-from gateway.bill.account import Bill, Prices, Published, Quarter, bill, published_of
-from gateway.bill.columns import Quarters
+from gateway.bill.account import Bill, Prices, Published, Quarter, bill, first_of, published_of
+from gateway.bill.columns import Quarters, or_0
 from gateway.bill.otherwise import (
     Alone,
     Known,
@@ -31,7 +31,35 @@ from gateway.tariff import TariffRules
 
 LEAST_KNOWN = 0.9  # of the metered quarters, for a comparison to be shown
 _CENT = MONEY_PER_UNIT // 100
+_ADDED = tuple(f.name for f in fields(Bill))[2:]  # all but the span
 _NO_HEATERS: Heaters = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a comparison knows of the home: its battery, what a car takes at most, its boilers."""
+
+    battery: BatterySpec | None = None
+    car_power_w: float = 0.0
+    heaters: Heaters = field(default_factory=dict)
+
+
+class Beginning(NamedTuple):
+    """From where on an account is made, and what the battery would have held more there without us."""
+
+    since: datetime
+    more_wh: float
+
+
+_AT_FIRST = Beginning(datetime.min.replace(tzinfo=UTC), 0.0)
+
+
+class Instead(NamedTuple):
+    """What a span would have cost otherwise; a quarter of it that cannot be compared counts as it was."""
+
+    without_battery: int
+    without_gateway: int
+    without_sun: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +67,18 @@ class HomeBill:
     """One span. What the home pays is +; ``market_money`` is what an exchange paid (+), ``programme_money`` a programme for
     its dispatches, both taken off in the total.
 
-    A comparison is None while too little of the span can be compared: its flows and all prices are known. ``stored_difference_wh`` is what the battery
-    would hold more at the end without us, ``heat_difference_wh`` the water of its boilers (electric Wh).
+    A quarter is ``compared`` where its flows and all its prices are known; ``awaited`` are the newest, whose prices are still
+    to come. ``stored_difference_wh`` is what the battery would hold more at the end without us, ``heat_difference_wh`` the water
+    of its boilers (electric Wh). Bills of days add up (`added`).
     """
 
     bill: Bill
     market_money: int
-    without_battery: int | None
-    without_gateway: int | None
-    without_sun: int | None
+    instead: Instead
     metered: int
     estimated: int
     compared: int
+    awaited: int = 0
     stored_difference_wh: float = 0.0
     heat_difference_wh: float = 0.0
     programme_money: int = 0
@@ -61,17 +89,67 @@ class HomeBill:
         return self.bill.total_money - self.market_money - self.programme_money
 
     @property
+    def comparable(self) -> bool:
+        """Whether enough of the span is known for a comparison to be shown."""
+        return self.compared >= LEAST_KNOWN * (self.metered - self.awaited) > 0
+
+    @property
+    def without_battery(self) -> int | None:
+        return self.instead.without_battery if self.comparable else None
+
+    @property
+    def without_gateway(self) -> int | None:
+        return self.instead.without_gateway if self.comparable else None
+
+    @property
+    def without_sun(self) -> int | None:
+        return self.instead.without_sun if self.comparable else None
+
+    @property
     def saved_money(self) -> int | None:
         """What it would have cost more without the gateway."""
         return None if self.without_gateway is None else self.without_gateway - self.total_money
 
 
+def added(parts: Sequence[HomeBill]) -> HomeBill:
+    """One bill of spans that follow one another; there is at least one."""
+    bills, last = [part.bill for part in parts], parts[-1]
+    return HomeBill(
+        bill=Bill(
+            bills[0].start,
+            bills[-1].end,
+            *(sum(getattr(b, name) for b in bills) for name in _ADDED),
+        ),
+        market_money=sum(p.market_money for p in parts),
+        instead=Instead(*map(sum, zip(*(p.instead for p in parts), strict=True))),
+        metered=sum(p.metered for p in parts),
+        estimated=sum(p.estimated for p in parts),
+        compared=sum(p.compared for p in parts),
+        awaited=last.awaited,
+        stored_difference_wh=last.stored_difference_wh,
+        heat_difference_wh=last.heat_difference_wh,
+        programme_money=sum(p.programme_money for p in parts),
+        programme_unknown=sum(p.programme_unknown for p in parts),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """What of the energy used did not come from the grid, %; None = not known."""
+
+    today: float | None = None
+    month: float | None = None
+    year: float | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Bills:
-    """The two that are shown all the time."""
+    """Those that are shown all the time, of the local day, month and year so far; each begins where counting did, if it began within."""
 
     today: HomeBill
     month: HomeBill
+    year: HomeBill
+    self_sufficiency_pct: Shares = field(default_factory=Shares)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +170,7 @@ class Otherwise:
 class Account:
     """All that bills are made from. ``market_money`` is of each of the ``metered``, whose energy is what an exchange left for the retailer."""
 
+    book: Book
     rules: TariffRules
     metered: Quarters
     gaps: tuple[Quarter, ...]
@@ -104,40 +183,45 @@ class Account:
 
     def of(self, start: datetime, end: datetime) -> HomeBill:
         """The bill of the quarters that start in the half-open span."""
-        earlier = self._month(start) if self.rules.tariff.demand_charge_per_kw > 0 else start
+        of_month = self.rules.tariff.demand_charge_per_kw > 0
+        earlier = first_of("month", start, self.rules) if of_month else start
         within, before = self.metered.between(start, end), self.metered.between(earlier, start)
         rows, rows_before = self._known(within), self._known(before)
         compared = bytes(map(self._priced, rows))  # of each known row
         awaited = len(compared) - 1 - compared.rfind(1) if any(compared) else 0  # prices come later
-        enough = sum(compared) >= LEAST_KNOWN * (len(within) - awaited) > 0
         gaps = [g for g in self.gaps if start <= g.interval.start < end]
 
         def charged(now: Iterable[Quarter], past: Iterable[Quarter]) -> Bill:
             return bill(chain(now, gaps), (start, end), self.rules, self.prices, past)
 
-        def cost(instead: Netted) -> int | None:
-            if not enough:
-                return None
+        def cost(instead: Netted) -> int:
             now = self._with(instead, within, rows, compared)
             return charged(now, self._with(instead, before, rows_before)).total_money
 
         last = rows.stop - 1
         starts = (self.metered.starts[n] for n in within)
         earned = [self.credits[at] for at in starts if at in self.credits]
+        other = self.otherwise
         return HomeBill(
             bill=charged(self._with(None, within), self._with(None, before)),
             market_money=sum(self.market_money[n] for n in within),
-            without_battery=cost(self.otherwise.without_battery),
-            without_gateway=cost(self.otherwise.without_gateway),
-            without_sun=cost(self.otherwise.without_sun),
+            instead=Instead(
+                cost(other.without_battery), cost(other.without_gateway), cost(other.without_sun)
+            ),
             metered=len(within),
             estimated=sum(start <= at < end for at in self.estimated),
             compared=sum(compared),
-            stored_difference_wh=self.otherwise.alone.more_stored_wh[last] if enough else 0.0,
-            heat_difference_wh=self.otherwise.alone.more_heat_wh[last] if enough else 0.0,
+            awaited=awaited,
+            stored_difference_wh=or_0(other.alone.more_stored_wh[last]) if rows else 0.0,
+            heat_difference_wh=or_0(other.alone.more_heat_wh[last]) if rows else 0.0,
             programme_money=sum(money for money in earned if money is not None),
             programme_unknown=earned.count(None),
         )
+
+    def at(self, rules: TariffRules) -> Account:
+        """The same quarters at another tariff."""
+        prices = Prices(rules, PublishedPrices(self.book, rules.tariff))
+        return replace(self, rules=rules, prices=prices)
 
     def _with(
         self, instead: Netted | None, which: range, rows: range = range(0), compared: bytes = b""
@@ -167,12 +251,6 @@ class Account:
         gave = self.metered.export_wh[number] or min(nets) < 0
         return not (bought is None and took) and not (sold is None and gave)
 
-    def _month(self, moment: datetime) -> datetime:
-        """When the local month of ``moment`` began."""
-        here = moment.astimezone(self.rules.zone)
-        first = here.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return first.astimezone(moment.tzinfo)
-
     def _known(self, which: range) -> range:
         """The known rows of those metered."""
         numbers = self.known.numbers
@@ -188,9 +266,16 @@ def account(
     heaters: Heaters = _NO_HEATERS,
 ) -> Account:
     """From the journal's book (its own, or of any span by `book_of`) and the flows beside it."""
+    return account_from(_AT_FIRST, book, rules, flows, Equipment(battery, car_power_w, heaters))
+
+
+def account_from(
+    begin: Beginning, book: Book, rules: TariffRules, flows: Iterable[Flow], home: Equipment
+) -> Account:
+    """The same from a moment on."""
     counted, metered = Quarters(), Quarters()
     estimated: set[datetime] = set()
-    for at in sorted(book.metered):
+    for at in sorted(at for at in book.metered if at >= begin.since):
         row = book.metered[at]
         counted.add(at, row.interval, row.import_wh, row.export_wh)
         left = _without_trade(row, book.position_wh(row.interval))
@@ -208,8 +293,9 @@ def account(
         for gap in book.gaps
         if gap.until > gap.since and (gap.import_wh or gap.export_wh)
     )
-    rows = known(counted, flows, heaters.keys())
+    rows = known(counted, flows, home.heaters.keys())
     return Account(
+        book,
         rules,
         metered,
         gaps,
@@ -218,7 +304,9 @@ def account(
         rows,
         Otherwise(
             without_battery(rows),
-            without_us(rows, battery, car_power_w, heaters, rules.zone),
+            without_us(
+                rows, home.battery, home.car_power_w, home.heaters, rules.zone, begin.more_wh
+            ),
             without_sun(rows),
         ),
         Prices(rules, PublishedPrices(book, rules.tariff)),

@@ -143,8 +143,12 @@ def without_us(
     car_power_w: float,
     heaters: Heaters = _NO_HEATERS,
     zone: ZoneInfo = _UTC,
+    more_wh: float = 0.0,
 ) -> Alone:
-    """The inverter's own rule, a car that never waits, boilers on their thermostats (``zone``: of their hours)."""
+    """The inverter's own rule, a car that never waits, boilers on their thermostats (``zone``: of their hours).
+
+    ``more_wh`` is what the battery would hold more at the beginning.
+    """
     water = by_thermostats(rows.quarters, rows.numbers, rows.heaters, heaters, zone)
     changes = zip(rows.net_wh, _cars_at_once(rows, car_power_w), water.change_wh, strict=True)
     nets = array("d", map(sum, changes))
@@ -153,6 +157,7 @@ def without_us(
         return Alone(Netted(rows, nets), more, water.more_wh)
     first = next((wh for wh in rows.stored_wh if not math.isnan(wh)), None)
     stored = battery.reserve_wh if first is None else first
+    stored = min(max(stored + more_wh, 0.0), battery.capacity_wh)
     for n, net in enumerate(nets):
         hours = rows.hours(n)
         given = own_rule(net, stored, hours, battery)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
 
-    from gateway.bill.home import Account, HomeBill
+    from gateway.bill.days import DailyBills
+    from gateway.bill.home import HomeBill
     from gateway.config.settings import Settings
     from gateway.tariff import TariffRules
 
@@ -69,7 +70,7 @@ def bill(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
 
 def show(
-    found: tuple[Account, datetime, datetime], currency: str, by: By, form: tuple[bool, bool]
+    found: tuple[DailyBills, datetime, datetime], currency: str, by: By, form: tuple[bool, bool]
 ) -> None:
     """Print the bills; ``form``: as JSON, as CSV, or neither."""
     import json
@@ -90,13 +91,14 @@ def show(
 
 def account_of(
     settings: Settings, folder: Path, start: str | None, end: str | None
-) -> tuple[Account, datetime, datetime] | None:
+) -> tuple[DailyBills, datetime, datetime] | None:
     """The account of the span, which is all that is metered by default; None where nothing is."""
     from contextlib import ExitStack
     from datetime import UTC, datetime
     from zoneinfo import ZoneInfo
 
     from gateway.agent.billing import car_power_w, stored_battery
+    from gateway.bill.days import DailyBills, day_bills
     from gateway.bill.home import account
     from gateway.cli.statement import moment_of
     from gateway.errors import ConfigError
@@ -126,17 +128,18 @@ def account_of(
         last = last or book.metered[max(book.metered)].interval.end
         rules = TariffRules(settings.tariff, zone)
         since = min(first, *book.metered)
-        flows, battery = [], None
+        flows, battery, kept = [], None, []
         if (folder / "history.sqlite").exists():
             history = History(folder / "history.sqlite", read_only=True)
             files.callback(history.close)
-            flows = history.flows(since, last)
+            flows, kept = history.flows(since, last), day_bills(history.billed())
         if (folder / FILE).exists():
             store = SettingsStore(folder / FILE, read_only=True)
             files.callback(store.close)
             battery = stored_battery(store)
         power_w, heaters = car_power_w(settings), settings.heaters
-        return account(book, rules, flows, battery, power_w, heaters), first, last
+        found = account(book, rules, flows, battery, power_w, heaters)
+        return DailyBills(found, {(day.start, day.end): day.bill for day in kept}), first, last
 
 
 COLUMNS = (
@@ -147,7 +150,7 @@ COLUMNS = (
 
 
 def text(
-    account: Account,
+    account: DailyBills,
     span: tuple[datetime, datetime],
     bills: Iterable[HomeBill],
     currency: str,

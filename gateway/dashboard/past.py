@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.domain.decisions import PlannedQuarter
 from gateway.domain.intervals import iso
-from gateway.store.energies import NAMES, Energies, total
+from gateway.store.energies import NAMES, Energies, self_sufficiency_pct, total
 
 Kind = Literal["day", "week", "month", "year"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -142,8 +142,7 @@ def _sums(parts: Sequence[Energies]) -> dict[str, Any]:
     """The sum, and the share of what was used that did not come from the grid (%)."""
     whole = total(parts)
     sums: dict[str, Any] = {name: _whole(getattr(whole, name)) for name in NAMES}
-    used, bought = whole.load_wh, whole.import_wh
-    own = None if not used or bought is None else 100 * max(0.0, 1 - bought / used)
+    own = self_sufficiency_pct(whole)
     return sums | {"self_sufficiency_pct": None if own is None else round(own)}
 
 

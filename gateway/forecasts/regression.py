@@ -29,7 +29,9 @@ _LEADS = 4  # ... and so many leads a group
 _HOURS = 24
 _OWN = 10  # columns that come from the series itself; what else it follows moves the plain forecast too
 _FORTNIGHT = 2  # which column of the features is the mean of a fortnight
-_NEAR_QUARTERS = 6  # errors within an hour and a half are of one kind
+# Errors within an hour and a half are of one kind: by hour, the quarter-hours of the day that are as near to its middle.
+_APART = np.abs(np.arange(DAY) - (4 * np.arange(_HOURS)[:, None] + 1.5))
+_NEAR = np.minimum(_APART, DAY - _APART) <= 6
 SHARE = 0.5  # of the regression in the forecast
 _WIDER = 1.05  # errors of a fit on its own past are a little too small
 _LEAST_ROWS = 200
@@ -185,8 +187,7 @@ def error_quantiles(errors: Array, quarter_of_day: Index) -> Array:
     """The low and high quantile of the errors around each hour of the day [24, 2]."""
     result = np.zeros((_HOURS, 2))
     for hour in range(_HOURS):
-        apart = np.abs(quarter_of_day - (4 * hour + 1.5))
-        near = np.minimum(apart, DAY - apart) <= _NEAR_QUARTERS
+        near = _NEAR[hour][quarter_of_day]
         if near.any():
             rising = np.sort(errors[near])
             result[hour] = [quantile(rising, LOW), quantile(rising, HIGH)]

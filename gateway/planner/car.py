@@ -10,7 +10,7 @@ of the savings (docs/planning.md). At each moment control weighs car and battery
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
@@ -27,15 +27,16 @@ from gateway.domain.plan import (
 )
 from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.history import Array
-from gateway.planner.horizon import Horizon
-from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
-from gateway.planner.schedule import (
+from gateway.planner.dispatch import (
     DispatchInterval,
+    DispatchIntervals,
     ValueIntegral,
-    all_levels,
     best_discharge,
     towards,
 )
+from gateway.planner.horizon import Horizon
+from gateway.planner.induction import marginal_values
+from gateway.planner.problem import Problem, coarsened, first_of, graded
 
 MISSED = 1e5  # per MWh not charged at departure: above any market's cap
 _POINTS = 49
@@ -144,22 +145,20 @@ def _charges(
     coming, count = Horizon.of(outlook.forecasts), len(rows)
     late = EARLIER * np.arange(count)
     net = coming.load_wh[:count, 1] - coming.pv_wh[:count, 1] + taken[:count]
-    columns = net, coming.bought.expected[:count] + late, coming.sold.expected[:count] + late
-    limits_w = outlook.import_limits_w()[:count]
-    rest = zip(hours.tolist(), *(c.tolist() for c in columns), limits_w, strict=True)
-    steps = [
-        DispatchInterval(h, net_wh, buy, sell, None, limit_w)
-        for h, net_wh, buy, sell, limit_w in rest
-    ]
+    steps = DispatchIntervals(
+        hours,
+        net,
+        coming.bought.expected[:count] + late,
+        coming.sold.expected[:count] + late,
+        [None] * count,
+        outlook.import_limits_w()[:count],
+        np.zeros(count),
+    )
     store, charged, made = _as_battery(car, car.max_power_w), 0.0, []
-    found = all_levels(steps, grid, rows, store)
-    for t, (step, levels) in enumerate(zip(steps, found, strict=True)):
-
-        def integral(t: int = t) -> ValueIntegral:
-            return ValueIntegral.of_rows(grid, rows[t : t + 1])[0]
-
-        wished = None if levels is None else -towards(levels, charged, step.net_wh, store)
-        made.append(_best(integral, wished, charged, step, car))
+    levels, points = steps.levels(grid, rows, store), grid.tolist()
+    for step, level, row in zip(steps.each(), levels, rows.tolist(), strict=True):
+        wished = None if level is None else -towards(level, charged, step.net_wh, store)
+        made.append(_best(ValueIntegral(points, row), wished, charged, step, car))
         charged += made[-1]
     return made
 
@@ -184,11 +183,11 @@ def best_charge(
     integral: ValueIntegral, charged_wh: float, step: DispatchInterval, car: CarNeed
 ) -> float:
     """The car's best AC energy in the interval, Wh: nothing, or between its least and most power."""
-    return _best(lambda: integral, None, charged_wh, step, car)
+    return _best(integral, None, charged_wh, step, car)
 
 
 def _best(
-    integral: Callable[[], ValueIntegral],
+    integral: ValueIntegral,
     wished_wh: float | None,
     charged_wh: float,
     step: DispatchInterval,
@@ -203,17 +202,16 @@ def _best(
         return 0.0
     if wished_wh is None:
         store = _as_battery(car, most / step.hours)
-        wished_wh = -best_discharge(integral(), charged_wh, step, store)
+        wished_wh = -best_discharge(integral, charged_wh, step, store)
     if wished_wh <= 0:
         return 0.0
     if wished_wh >= least:
         return min(wished_wh, most)
-    values = integral()
 
     def gain(x: float) -> float:  # a little is wished for, and it takes its least or nothing
         grid_wh = step.net_wh + x
         price = step.import_price if grid_wh > 0 else step.export_price
-        return values.of(charged_wh + x) - grid_wh * price
+        return integral.of(charged_wh + x) - grid_wh * price
 
     return max((0.0, least), key=gain)
 

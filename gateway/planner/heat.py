@@ -26,9 +26,10 @@ from gateway.domain.plan import (
 from gateway.domain.sentences import Sentence, sentence
 from gateway.forecasts.history import Array
 from gateway.planner.car import MISSED, best_charge, hours_until_departure, price_values
+from gateway.planner.dispatch import DispatchInterval, ValueIntegral
 from gateway.planner.horizon import Horizon
-from gateway.planner.induction import Problem, coarsened, first_of, graded, marginal_values
-from gateway.planner.schedule import DispatchInterval, ValueIntegral
+from gateway.planner.induction import marginal_values
+from gateway.planner.problem import Problem, coarsened, first_of, graded
 
 _POINTS = 33
 _GRADES = ((0, 1), (16, 2))  # quarter-hours for four hours, then halves, as a car
@@ -103,7 +104,8 @@ def _one(
         chances[:steps],
         detailed,
     )
-    integrals = ValueIntegral.of_rows(grid, found.expected)
+    points = grid.tolist()
+    integrals = [ValueIntegral(points, row) for row in found.expected.tolist()]
     limits_w = outlook.import_limits_w()
     left = 0.0  # of what was heated so far, at the time
     for t, f in enumerate(forecasts[:steps]):

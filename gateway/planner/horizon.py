@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import overload
 
 import numpy as np
@@ -12,6 +13,8 @@ from gateway.domain.intervals import Interval
 from gateway.domain.plan import Forecast
 from gateway.domain.price import PriceSource
 from gateway.forecasts.history import Array
+
+_HOUR = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Horizon(Sequence[Forecast]):
         """``energy_wh`` are load and PV, ``market`` the expected price and the scenarios, ``retail`` what is bought
         and sold."""
         self.intervals, self.flat_night = intervals, flat_night
-        self.hours = np.array([i.hours for i in intervals])
+        self.hours = np.array([(i.end - i.start) / _HOUR for i in intervals])
         self.load_wh, self.pv_wh = energy_wh
         self.market_price, self.market_scenarios = market
         self.bought, self.sold = retail

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from statistics import NormalDist
 from typing import NamedTuple
@@ -13,8 +14,8 @@ import numpy as np
 from gateway.domain.plan import BatterySpec, Forecast, OfferCurve, OfferStep, Outlook
 from gateway.forecasts.history import Array
 from gateway.forecasts.regression import LOW
+from gateway.planner.dispatch import DispatchInterval, crossings, discharge_bounds
 from gateway.planner.horizon import Horizon
-from gateway.planner.schedule import DispatchInterval, crossings, discharge_bounds, integrals
 
 _NORMAL = NormalDist()
 
@@ -87,7 +88,7 @@ class ScenarioValues:
     """Marginal values [K, S] over an even grid of stored Wh, one row a candidate price."""
 
     def __init__(self, grid: Array, rows: Array, totals: Array) -> None:
-        """``totals`` are the integrals of ``rows``."""
+        """``totals`` are the values from the grid's begin up to each point."""
         self._grid, self._rows, self._totals = grid, rows, totals
         self._each = np.arange(rows.shape[0])
 
@@ -129,10 +130,10 @@ def _offer_curve(
     sold = np.where(
         prices >= forecast.export_price, np.minimum(np.maximum(given - dear, 0.0), room), 0.0
     )
-    most = float(np.max(given, where=sold > 0, initial=0.0))
+    most = float(given[sold > 0].max(initial=0.0))
     buys = (sold == 0) & (prices <= forecast.import_price)
     bought = np.where(buys, np.minimum(taken - cheap, 0.0), 0.0)
-    least = float(np.min(taken, where=bought < 0, initial=0.0))
+    least = float(taken[bought < 0].min(initial=0.0))
     steps = to_steps(prices, sold + bought, outlook.lot_wh)
     if spec and most > 0:
         less = most / spec.discharge_efficiency
@@ -160,25 +161,28 @@ def _asked(outlook: Outlook, grid: Array, by_scenario: Array) -> list[_Asked]:
     coming = Horizon.of(outlook.forecasts)
     count, scenarios, points = by_scenario.shape
     prices = coming.market_scenarios[:count]
+    levels = np.stack(
+        [
+            prices / spec.charge_efficiency,
+            (prices - spec.wear_per_mwh) * spec.discharge_efficiency,
+        ]
+    )
     rows = by_scenario.reshape(-1, points)
-    levels = (
-        prices / spec.charge_efficiency,
-        (prices - spec.wear_per_mwh) * spec.discharge_efficiency,
-    )
-    buys, sells = (
-        crossings(grid, rows, level.reshape(-1), last=False).reshape(count, scenarios)
-        for level in levels
-    )
-    totals = integrals(grid, rows).reshape(by_scenario.shape)
+    totals = np.zeros_like(by_scenario)
+    cells = (by_scenario[..., 1:] + by_scenario[..., :-1]) * ((grid[1] - grid[0]) / 2)
+    np.cumsum(cells, axis=-1, out=totals[..., 1:])
+    found = crossings(grid, rows, levels.reshape(2, -1), last=False)
+    buys, sells = found.reshape(2, count, scenarios)
     return [
-        _Asked(
-            interval.hours,
-            prices[t],
-            ScenarioValues(grid, by_scenario[t], totals[t]),
-            buys[t],
-            sells[t],
+        _Asked(interval.hours, *each)
+        for interval, *each in zip(
+            coming.intervals,
+            prices,
+            (ScenarioValues(grid, *both) for both in zip(by_scenario, totals, strict=True)),
+            buys,
+            sells,
+            strict=False,
         )
-        for t, interval in enumerate(coming.intervals[:count])
     ]
 
 
@@ -244,16 +248,20 @@ def _changes(discharge_wh: Array, hours: float, spec: BatterySpec) -> Array:
 
 
 def cautious_net(forecast: Forecast, quantile: float) -> tuple[float, float]:
-    """Net load (Wh) for selling (load high, PV low) and for buying (load low, PV high).
-
-    The forecast's quantiles are 0.1, 0.5 and 0.9: between them it is even, and beyond as in a normal distribution.
-    """
-    part = max((0.5 - quantile) / 0.4, 0.0)
-    if quantile < LOW:
-        part = _NORMAL.inv_cdf(quantile) / _NORMAL.inv_cdf(LOW)
+    """Net load (Wh) for selling (load high, PV low) and for buying (load low, PV high)."""
+    part = _part(quantile)
     load, pv = forecast.load_wh, forecast.pv_wh
     high_load = load[1] + part * (load[2] - load[1])
     low_load = load[1] + part * (load[0] - load[1])
     high_pv = pv[1] + part * (pv[2] - pv[1])
     low_pv = pv[1] + part * (pv[0] - pv[1])
     return high_load - max(low_pv, 0.0), max(low_load, 0.0) - high_pv
+
+
+@lru_cache(maxsize=8)
+def _part(quantile: float) -> float:
+    """Where ``quantile`` lies from the middle (0) to the forecast's outer quantiles 0.1 and 0.9 (1): between them it is
+    even, and beyond as in a normal distribution."""
+    if quantile < LOW:
+        return _NORMAL.inv_cdf(quantile) / _NORMAL.inv_cdf(LOW)
+    return max((0.5 - quantile) / 0.4, 0.0)

@@ -194,10 +194,11 @@ def _forecasts(
         usual: float,
         foretold: Mapping[datetime, float],
     ) -> _Retail:
+        base, on_market, on_published = np.array(terms).T
         published = None
-        if any(t.published for t in terms):
+        if on_published.any():
             published = published_outlook(known, intervals, tariff.zone, usual, foretold)
-        return _Retail.of(terms, (expected, market), published)
+        return _Retail.of((base, on_market, on_published), (expected, market), published)
 
     bought = retail(
         tariff.import_terms_of(intervals),
@@ -228,34 +229,36 @@ def _forecasts(
 class _Retail:
     """One side of the tariff over the horizon: prices as expected and by scenario, and what they are made of."""
 
-    terms: Sequence[Terms]
+    on_market: Array  # how much they follow it [T]
+    on_published: Array
     prices: Array
     scenarios: Array
-    published: tuple[PriceSource, ...] | None  # None: nothing of it is published
+    published: Sequence[PriceSource]  # empty: nothing of it is published
 
     @classmethod
     def of(
         cls,
-        terms: Sequence[Terms],
+        terms: tuple[Array, Array, Array],
         market: tuple[Array, PriceOutlook],
         published: PublishedOutlook | None,
     ) -> _Retail:
-        base, on_market, on_published = np.array(terms).T
+        """``terms`` are the columns of `Terms`."""
+        base, on_market, on_published = terms
         expected, outlook = market
         prices = base + on_market * expected
         scenarios = base[:, None] + on_market[:, None] * outlook.scenarios
         if published is None:
-            return cls(terms, prices, scenarios, None)
+            return cls(on_market, on_published, prices, scenarios, ())
         prices += on_published * published.prices
         scenarios += on_published[:, None] * published.scenarios
-        return cls(terms, prices, scenarios, published.sources)
+        return cls(on_market, on_published, prices, scenarios, published.sources)
 
     def table(self, *, cleared: bool) -> PriceTable:
         """With where each interval's price comes from; ``cleared``: the first one's market price is known."""
-        made = [PriceSource.MARKET if t.market else PriceSource.TARIFF for t in self.terms]
-        if self.published is not None:
-            both = zip(self.published, self.terms, made, strict=True)
-            made = [source if t.published else other for source, t, other in both]
+        made = [PriceSource.MARKET if m else PriceSource.TARIFF for m in self.on_market.tolist()]
+        if self.published:
+            both = zip(self.published, self.on_published.tolist(), made, strict=True)
+            made = [source if part else other for source, part, other in both]
         if cleared and made[0] is PriceSource.MARKET:
             made[0] = PriceSource.CLEARED
         return PriceTable(self.prices, self.scenarios, made)

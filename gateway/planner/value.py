@@ -20,15 +20,9 @@ from gateway.planner.car import MISSED, car_plans, price_values
 from gateway.planner.careful import bounds, held_by_price, held_means
 from gateway.planner.heat import HeatPlans, beside_heat, heat_plans, with_heat
 from gateway.planner.horizon import Horizon
-from gateway.planner.induction import (
-    LimitW,
-    Problem,
-    coarsened,
-    energy_grid,
-    graded,
-    marginal_values,
-)
+from gateway.planner.induction import marginal_values
 from gateway.planner.offers import battery_offers
+from gateway.planner.problem import LimitW, Problem, coarsened, energy_grid, graded
 from gateway.planner.schedule import expected_schedule, with_more, without_lost
 
 _POINTS = 48

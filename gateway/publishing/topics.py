@@ -88,11 +88,17 @@ class MarketState:
     export_estimate_per_kwh: float | None = None
     bill_today: str | None = None
     bill_month: str | None = None
+    bill_year: str | None = None
+    year_since: str | None = None
     saved_today: str | None = None
     saved_month: str | None = None
+    saved_year: str | None = None
     month_without_gateway: str | None = None
     month_without_battery: str | None = None
     month_without_sun: str | None = None
+    self_sufficiency_today_pct: float | None = None
+    self_sufficiency_month_pct: float | None = None
+    self_sufficiency_year_pct: float | None = None
     co2_g_per_kwh: float | None = None
 
 
@@ -130,11 +136,17 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
         "the retailer's bill of today so far, exact decimal text, + is to pay",
     ),
     "bill_month": ("currency", "the same of this month"),
+    "bill_year": ("currency", "the same of this year, from the day on from which it is counted"),
+    "year_since": ("", "that day: the first of January, or when the gateway began to meter"),
     "saved_today": ("currency", "what today would have cost more by the inverter's own rule"),
     "saved_month": ("currency", "the same of this month"),
+    "saved_year": ("currency", "the same of this year"),
     "month_without_gateway": ("currency", "this month's bill by the inverter's own rule"),
     "month_without_battery": ("currency", "this month's bill without the battery"),
     "month_without_sun": ("currency", "this month's bill with all energy bought"),
+    "self_sufficiency_today_pct": ("%", "share of the energy used today that was not imported"),
+    "self_sufficiency_month_pct": ("%", "the same of this month"),
+    "self_sufficiency_year_pct": ("%", "the same of this year"),
     "co2_g_per_kwh": ("g/kWh", "CO2 of the grid's electricity now, where a price feed tells it"),
     "market_price_per_kwh": ("currency/kWh", "expected clearing price of the next interval"),
     "stored_value_per_kwh": ("currency/kWh", "value of one more stored kWh"),
@@ -143,7 +155,7 @@ MARKET_SCALARS: Mapping[str, tuple[str, str]] = {
 }
 
 # those that a home has without an exchange too
-_HOME = ("import_", "export_", "stored_", "bill_", "saved_", "month_", "co2_")
+_HOME = ("import_", "export_", "stored_", "bill_", "saved_", "month_", "year_", "self_", "co2_")
 HOME_SCALARS = frozenset(name for name in MARKET_SCALARS if name.startswith(_HOME))
 
 # scalar under <root>/<site>/forecast -> (unit, what it is): an hour ahead, over the last day

@@ -75,3 +75,9 @@ def total(parts: Iterable[Energies]) -> Energies:
     columns = zip(*map(astuple, parts), strict=True)
     sums = [[v for v in column if v is not None] for column in columns]
     return Energies(*(sum(known) if known else None for known in sums))
+
+
+def self_sufficiency_pct(energies: Energies) -> float | None:
+    """The share of what was used that did not come from the grid; None where either is not known, or nothing was used."""
+    used, bought = energies.load_wh, energies.import_wh
+    return None if not used or bought is None else 100 * max(0.0, 1 - bought / used)

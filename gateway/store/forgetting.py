@@ -16,9 +16,9 @@ from gateway.errors import StorageError
 
 # pattern of names in the state folder -> what it is; the first that fits holds
 PERSONAL = (
-    ("history.sqlite*", "what was measured, minute by minute"),
+    ("history.sqlite*", "what was measured, minute by minute, and what each day has cost"),
     ("decisions.sqlite*", "what was decided, and why"),
-    ("settings.sqlite*", "your settings, bills and forecasts"),
+    ("settings.sqlite*", "your settings and forecasts"),
     ("commands.sqlite*", "commands of the last day"),
     ("audit*.jsonl*", "logins and commands, with addresses"),
     ("events.jsonl*", "devices and connections lost and back, alarms"),

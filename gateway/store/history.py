@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import astuple
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,8 @@ from gateway.domain.flows import Flow, Heated
 from gateway.domain.intervals import QUARTER, Interval, floor_to
 from gateway.domain.plan import Observed
 from gateway.domain.readings import Snapshot
-from gateway.store import energies
+from gateway.errors import StorageError
+from gateway.store import billed_days, energies
 from gateway.store.database import replaceable
 from gateway.store.minutes import Means, Minute, Prices
 from gateway.supervise import Availability
@@ -52,6 +53,7 @@ ALTER TABLE quarter ADD COLUMN held_back INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE quarter ADD COLUMN away INTEGER NOT NULL DEFAULT 0
 """,
     "ALTER TABLE flow ADD COLUMN heated TEXT",
+    billed_days.TABLES,
 )
 _NO_PRICES = Prices()
 # By count, not by age: a clock that was years ahead for a while must not make us drop the past.
@@ -121,6 +123,22 @@ class History:
                 if flow.interval.start not in waiting:
                     yield flow
         except sqlite3.Error as error:
+            self._availability.lost(error)
+
+    def billed(self) -> list[billed_days.Row]:
+        """What each day has cost that is over, in order; none where the file has none yet."""
+        try:
+            return billed_days.read(self._db)
+        except sqlite3.Error as error:
+            self._availability.lost(error)
+            return []
+
+    def keep_billed(self, days: Iterable[billed_days.Row]) -> None:
+        """Store what days have cost, each in the place of what was stored of it."""
+        try:
+            with self._file.transaction():
+                billed_days.write(self._db, days)
+        except StorageError as error:
             self._availability.lost(error)
 
     def minutes(self, since: datetime, until: datetime) -> list[Minute]:

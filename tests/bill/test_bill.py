@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from gateway.bill.account import Prices, Published, Quarter, bill, periods
 from gateway.bill.columns import Quarters
+from gateway.bill.days import DailyBills
 from gateway.bill.home import account, as_json, cents
 from gateway.bill.otherwise import known, without_battery, without_sun, without_us
 from gateway.cli.bill import By, text
@@ -324,7 +325,7 @@ def test_what_a_programme_pays_is_said_to_be_unknown_until_it_is_known() -> None
     found = whole.of(start, at(6, 2))
     assert cents(found.total_money) == "-0.25"
     assert as_json(found, "EUR")["programme_unknown_quarters"] == 1
-    said = text(whole, (start, at(6, 2)), [found], "EUR", By.DAY)
+    said = text(DailyBills(whole), (start, at(6, 2)), [found], "EUR", By.DAY)
     assert "1 dispatched quarter-hour " in said
     assert "no amount" in said
 
@@ -350,7 +351,7 @@ def rows_of(start: datetime, end: datetime, by: By) -> list[str]:
     """The names of the rows that are printed."""
     whole = account(Book(), rules(import_price={"kind": "flat", "per_kwh": "0.30"}), ())
     bills = [whole.of(*span) for span in periods(start, end, whole.rules, by.value)]
-    lines = text(whole, (start, end), bills, "EUR", by).splitlines()[1:]
+    lines = text(DailyBills(whole), (start, end), bills, "EUR", by).splitlines()[1:]
     return [line.strip().split("  ")[0] for line in lines if not line.startswith("Only")]
 
 

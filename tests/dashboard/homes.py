@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any
 
 from gateway.bill.account import Bill
-from gateway.bill.home import Bills, HomeBill
+from gateway.bill.home import Bills, HomeBill, Instead, Shares
 from gateway.dashboard.spoken import spoken
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
@@ -261,12 +261,13 @@ def view() -> HomeView:
 def bills() -> Bills:
     """Today's and the month's of the retailer; what is to pay is +."""
 
-    def one(cents: int, more: int) -> HomeBill:
+    def one(cents: int, more: int, since: datetime = MIDNIGHT) -> HomeBill:
         money = 10**6 * cents
-        lines = Bill(MIDNIGHT, NOW, 41_000, 9_000, money, 0, 0, 0)
-        return HomeBill(lines, 0, 2 * money, money + 10**6 * more, 3 * money, 96, 0, 96)
+        lines = Bill(since, NOW, 41_000, 9_000, money, 0, 0, 0)
+        return HomeBill(lines, 0, Instead(2 * money, money + 10**6 * more, 3 * money), 96, 0, 96)
 
-    return Bills(one(140, 35), one(4_210, 1_290))
+    began = MIDNIGHT - timedelta(days=93)
+    return Bills(one(140, 35), one(4_210, 1_290), one(31_805, 9_120, began), Shares(83.4, 71, 64))
 
 
 @dataclass

@@ -19,7 +19,7 @@ from gateway.domain.plan import BatterySpec, Outlook
 from gateway.forecasts.history import DAY
 from gateway.planner import strategy
 from gateway.planner.careful import as_good_as_full, enough_for
-from gateway.planner.schedule import (
+from gateway.planner.dispatch import (
     DispatchInterval,
     ValueIntegral,
     after_interval,

@@ -18,17 +18,10 @@ from gateway.control.economics import DispatchInputs, battery_power_w
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import BatterySpec, ValueCurve
 from gateway.forecasts.history import quarter_start
-from gateway.planner.induction import (
-    NET_PERSISTENCE,
-    NEVER,
-    Problem,
-    coarsened,
-    energy_grid,
-    graded,
-    interval_slopes,
-    marginal_values,
-)
-from gateway.planner.schedule import DispatchInterval, ValueIntegral, after_interval, best_discharge
+from gateway.planner.cash import NEVER, interval_slopes
+from gateway.planner.dispatch import DispatchInterval, ValueIntegral, after_interval, best_discharge
+from gateway.planner.induction import NET_PERSISTENCE, marginal_values
+from gateway.planner.problem import Problem, coarsened, energy_grid, graded
 from tests.planner.conftest import FIRST, made_series
 
 SPEC = BatterySpec(13_500, 2_700, 5_000, 5_000)
@@ -57,7 +50,7 @@ def test_known_prices_give_what_the_linear_programme_gives(
     least_wh = -np.inf if limit_w is None else -limit_w * 0.25
     ends = marginal_values(asked, SPEC, grid, np.ones((len(net), 1)), 0).expected
     stored, cash = case.start_wh, 0.0
-    for t, integral in enumerate(ValueIntegral.of_rows(grid, ends)):
+    for t, integral in enumerate(ValueIntegral(grid.tolist(), row) for row in ends.tolist()):
         step = DispatchInterval(0.25, net[t], buy[t], sell[t], limit_w)
         x = best_discharge(integral, stored, step, SPEC)
         left = max(net[t] - x, least_wh)
@@ -111,11 +104,12 @@ def _by_the_formula(asked: Problem, spec: BatterySpec, grid: np.ndarray) -> np.n
         for n in range(cases):
             for k in range(scenarios):
                 v = value[n, k]
-                q1, q2, q3 = (float(q[t, n, k, 0]) for q in (slopes.q1, slopes.q2, slopes.q3))
-                got = np.minimum(q1, at(v, grid - slopes.down[t, n]))
-                got = np.minimum(q2, np.maximum(got, at(v, grid + slopes.k1[t, n])))
-                got = np.minimum(q3, np.maximum(got, at(v, grid + slopes.k2[t, n])))
-                before[n, k] = np.maximum(got, at(v, grid + slopes.up[t, n]))
+                down, k1, k2, up = slopes.kinks[:, t, n].tolist()
+                q1, q2, q3 = slopes.slopes[:, t, n, k].tolist()
+                got = np.minimum(q1, at(v, grid + down))
+                got = np.minimum(q2, np.maximum(got, at(v, grid + k1)))
+                got = np.minimum(q3, np.maximum(got, at(v, grid + k2)))
+                before[n, k] = np.maximum(got, at(v, grid + up))
         kept = NET_PERSISTENCE
         mixing = kept * np.eye(cases) + (1 - kept) * asked.net_weights
         value = np.einsum("nm,kj,mjs->nks", mixing, asked.transitions, before)
@@ -184,7 +178,10 @@ def test_negative_prices_never_burn_what_could_be_stored(
     rows = np.array([sorted(values, reverse=True)])
     buy = price + adder
     x = best_discharge(
-        ValueIntegral.of_rows(grid, rows)[0], stored, DispatchInterval(0.25, net, buy, price), spec
+        ValueIntegral(grid.tolist(), rows[0].tolist()),
+        stored,
+        DispatchInterval(0.25, net, buy, price),
+        spec,
     )
     assert x <= max(net, 0.0) + 1e-9  # nothing is fed in from the battery
     if buy < 0:
@@ -206,7 +203,7 @@ def test_the_best_move_beats_every_other(
     stored: float, net: float, buy: float, sell: float, values: list[float], limit: float | None
 ) -> None:
     grid = np.linspace(2_700, 13_500, 5)
-    integral = ValueIntegral.of_rows(grid, np.array([sorted(values, reverse=True)]))[0]
+    integral = ValueIntegral(grid.tolist(), sorted(values, reverse=True))
     step = DispatchInterval(0.25, net, buy, sell, limit)
 
     def gain(x: float) -> float:
@@ -259,7 +256,7 @@ def test_dispatch(inputs: DispatchInputs, stored: float, power: float) -> None:
 
 
 def test_a_grid_of_two_points_interpolates() -> None:
-    integral = ValueIntegral.of_rows(np.array([0.0, 10.0]), np.array([[4.0, 2.0]]))[0]
+    integral = ValueIntegral([0.0, 10.0], [4.0, 2.0])
     assert integral.of(10.0) == pytest.approx(30.0)
     assert integral.of(5.0) == pytest.approx(17.5)
     assert integral.where(3.0) == pytest.approx(5.0)

@@ -39,7 +39,7 @@ function renew(old, made) {
   }
 }
 
-const MISSING = "–";
+export const MISSING = "–";
 
 export function power(watts) {
   if (watts === null || watts === undefined) return MISSING;
@@ -49,6 +49,11 @@ export function power(watts) {
 export function energy(wh) {
   if (wh === null || wh === undefined) return MISSING;
   return Math.abs(wh) >= 9_950 ? `${number(wh / 1000, 1)} kWh` : `${number(wh)} Wh`;
+}
+
+// Energies of hours to years stand beside each other: all in one unit.
+export function kwh(wh) {
+  return wh === null || wh === undefined ? MISSING : `${number(wh / 1000, 1)} kWh`;
 }
 
 export function price(perKwh) {

@@ -17,7 +17,13 @@ from gateway.publishing.topics import HOME_SCALARS, Message
 
 _NAMES = {
     "bill_month": "Bill this month",
+    "bill_year": "Bill this year",
+    "year_since": "This year counted since",
     "saved_month": "Saved this month",
+    "saved_year": "Saved this year",
+    "self_sufficiency_today_pct": "Self-sufficiency today",
+    "self_sufficiency_month_pct": "Self-sufficiency this month",
+    "self_sufficiency_year_pct": "Self-sufficiency this year",
     "month_without_gateway": "This month without the gateway",
     "month_without_battery": "This month without the battery",
     "month_without_sun": "This month without the sun",
@@ -38,6 +44,11 @@ def market_message(home: HomeToDiscover, commands: bool, exchange: bool) -> Mess
         "unit_of_measurement": money,
         "suggested_display_precision": 2,
     }
+    share: Component = {
+        "unit_of_measurement": "%",
+        "state_class": "measurement",
+        "suggested_display_precision": 0,
+    }
     parts: dict[str, Component] = {}
     for name, about in {
         "position_wh": energy,
@@ -51,8 +62,14 @@ def market_message(home: HomeToDiscover, commands: bool, exchange: bool) -> Mess
         "stored_value_per_kwh": price,
         "bill_today": account,
         "bill_month": account,
+        "bill_year": account,
+        "year_since": {"device_class": "date"} | DETAIL,
         "saved_today": account,
         "saved_month": account,
+        "saved_year": account,
+        "self_sufficiency_today_pct": share,
+        "self_sufficiency_month_pct": share,
+        "self_sufficiency_year_pct": share,
         "month_without_gateway": account | DETAIL,
         "month_without_battery": account | DETAIL,
         "month_without_sun": account | DETAIL,
