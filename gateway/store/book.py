@@ -22,7 +22,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import nlargest
 from typing import Any, Protocol, TypeVar
 
-from gateway.domain.intervals import QUARTER, Interval
+from gateway.domain.intervals import QUARTER, Interval, parse_utc
 from gateway.domain.trade import Dispute, Metered, MeterGap, Settlement, Tender, Transaction
 from gateway.store.codec import (
     dispute_of,
@@ -56,6 +56,7 @@ def _same(body: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 KEPT = timedelta(days=40)  # the last correction of an interval may come 35 days after it
+_COUNTED = 960  # metered quarter-hours, ten days, that tell the account's own time
 _AGAIN = 3  # fills that are asked for once more
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 TENDERS_KEPT = timedelta(days=2)  # no fill comes after delivery; there are many tenders
@@ -134,6 +135,7 @@ class Book:
     withdrawn: dict[str, datetime] = field(default_factory=dict)  # disputed settlements, taken back
     last_contact: datetime = _NEVER  # when the exchange last told us all its fills
     night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
+    forgotten: tuple[datetime, datetime] = field(default=(_NEVER, _NEVER), compare=False)  # `_drop`
     settled: set[datetime] = field(default_factory=set)  # starts of the intervals of `settlements`
     _packed_until: datetime = field(default=_NEVER, compare=False)  # all packed rows began before
     _net: dict[datetime, int] = field(default_factory=dict)
@@ -205,22 +207,34 @@ class Book:
         if entry.kind in _CONTACTS:
             self.last_contact = entry.time
         if entry.kind == "checkpoint":
-            self.forget(entry.time)
+            said = entry.body.get("forgotten")
+            self.forget(entry.time) if said is None else self._drop(*map(parse_utc, said))
 
     def forget(self, now: datetime) -> None:
         """Drop what ended long before ``now``; the file keeps it.
 
         A tender without an answer is never dropped. Every container is replaced, not changed, so a
-        shallow copy of the book keeps what it has. Where there is trade its own time counts: a clock
-        that jumps ahead must not make us forget what was sold.
+        shallow copy of the book keeps what it has. The account's own time counts: a clock that jumps
+        ahead must not make us forget what was sold or counted.
         """
-        if self.settlements:
-            now = min(now, max(s.interval.end for s in self.settlements.values()) + TENDERS_KEPT)
-        elif self.tenders or self.transactions:
-            return
-        elif self.metered:
-            now = min(now, max(self.metered) + KEPT)
-        old, old_tender = now - KEPT, now - TENDERS_KEPT
+        known = self._own_time()
+        if known is not None:
+            now = min(now, known + TENDERS_KEPT).replace(microsecond=0)
+            old, old_tender = self.forgotten
+            self._drop(max(old, now - KEPT), max(old_tender, now - TENDERS_KEPT))
+
+    def _own_time(self) -> datetime | None:
+        """Up to when something is settled, or so many quarter-hours are metered as there should be: a few that a wrong
+        clock has put years ahead count for no more than their number."""
+        counted = nlargest(_COUNTED, self.metered)
+        times = [counted[-1] + len(counted) * QUARTER] if counted else []
+        if self.settled:
+            times.append(max(self.settled) + QUARTER)
+        return max(times, default=None)
+
+    def _drop(self, old: datetime, old_tender: datetime) -> None:
+        """What ended by ``old``, and the tenders of what ended by ``old_tender``."""
+        self.forgotten = old, old_tender
         self.tenders = {
             k: s
             for k, s in self.tenders.items()

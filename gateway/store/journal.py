@@ -229,10 +229,15 @@ class Journal:
             raise JournalBroken(f"{self._path}: row {row[0]} cannot be read: {error}") from error
 
     def _add_checkpoint(self, time: datetime) -> None:
-        """Chain in the state after forgetting old intervals. It may wait: a failure is no loss."""
-        self.book.forget(time)  # what a checkpoint does when it is read
+        """Chain in the state after forgetting old intervals, and what is forgotten: who reads the rows again forgets the
+        same, whatever the clock said on the way. It may wait: a failure is no loss."""
+        self.book.forget(time)
         state = checkpoint.dump(self.book)
-        body = {"format": checkpoint.FORMAT, "state_sha256": checkpoint.digest(state)}
+        body = {
+            "format": checkpoint.FORMAT,
+            "state_sha256": checkpoint.digest(state),
+            "forgotten": [iso(moment) for moment in self.book.forgotten],
+        }
         entry = Entry(self._last_seq + 1, time, "checkpoint", body)
         digest = chained(self._last_hash, entry)
         try:

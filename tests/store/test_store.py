@@ -90,12 +90,44 @@ def test_a_clock_that_jumps_ahead_makes_nobody_forget_a_sale(tmp_path: Path, set
     assert Journal(tmp_path / "journal.db").book.position_wh(quarter(T0 + QUARTER)) == 50
 
 
-def test_without_trade_the_clock_decides_what_is_old(tmp_path: Path) -> None:
-    journal, rng = Journal(tmp_path / "journal.db", checkpoint_every=10), random.Random(1)
-    for day in range(60):
-        (metered,) = (row for row in one_interval(day * 96, rng) if row[0] == "metered")
-        journal.append(*metered, T0 + timedelta(days=day))
-    assert 40 <= len(journal.book.metered) <= 51
+def test_without_trade_what_is_counted_tells_what_is_old(tmp_path: Path) -> None:
+    journal, rng = Journal(tmp_path / "journal.db", checkpoint_every=300), random.Random(1)
+    for day in range(55):
+        numbers = range(day * 96, day * 96 + 96)
+        rows = [one_interval(number, rng)[-3] for number in numbers]
+        journal.append_all(rows, T0 + timedelta(days=day + 1))
+    assert 40 * 96 <= len(journal.book.metered) <= 44 * 96
+    journal.verify()
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=2), timedelta(days=9000)])
+def test_what_a_wrong_clock_made_us_forget_is_forgotten_by_who_reads_it_again(
+    tmp_path: Path, ahead: timedelta
+) -> None:
+    """A note by a clock that is ahead, and the next checkpoint by one that is right: the account is whole, and has its past."""
+    path, rng = tmp_path / "journal.db", random.Random(1)
+    journal = Journal(path, checkpoint_every=500)
+    for number in range(3 * 96):
+        now = T0 + (number + 1) * QUARTER
+        journal.append_all(one_interval(number, rng)[-3:], now)
+        if number == 200:
+            journal.append("note", {"text": "the clock is wrong"}, now + ahead)
+    assert len(journal.book.metered) == 3 * 96
+    journal.verify()
+    journal.close()
+    assert len(Journal(path).book.metered) == 3 * 96
+
+
+def test_a_home_that_trades_no_more_forgets_too(tmp_path: Path) -> None:
+    journal, rng = Journal(tmp_path / "journal.db", checkpoint_every=300), random.Random(1)
+    journal.append_all(one_interval(0, rng), T0)
+    for day in range(55):
+        numbers = range(day * 96 + 1, day * 96 + 97)
+        rows = [one_interval(number, rng)[-3] for number in numbers]
+        journal.append_all(rows, T0 + timedelta(days=day + 1))
+    assert 40 * 96 <= len(journal.book.metered) <= 44 * 96
+    assert not journal.book.settlements
+    journal.verify()
 
 
 def test_a_checkpoint_of_another_format_means_reading_everything(tmp_path: Path) -> None:
