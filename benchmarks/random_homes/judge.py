@@ -146,11 +146,14 @@ def _money(lab: Lab, steered: Result, alone: Result) -> Iterator[str]:
 
 
 def _answers(lab: Lab, steered: Result) -> Iterator[str]:
-    """Whoever says something is answered, and obeyed."""
-    for name, answer in steered.answers.items():
-        if answer.status != "ok":  # type: ignore[attr-defined]
-            yield f"command {name}: {answer}"
+    """Whoever says something is answered, and obeyed; nobody charges a car that is not there."""
     told = Told(lab)
+    for number, said in enumerate(sorted(lab.commands, key=lambda s: s.at)):
+        name = f"{said.name}-{number}"
+        answer: Any = steered.answers.get(name)
+        nobody = said.name == "charge_now" and not any(v.at(said.at) for v in lab.script.visits)
+        if answer is not None and answer.status != "ok" and not nobody:
+            yield f"command {name}: {answer}"
     missing = len(told.heard) - len(steered.answers)
     if missing > 0:
         yield f"{missing} commands without an answer"

@@ -8,7 +8,9 @@ from itertools import pairwise
 from benchmarks.random_homes.told import FUSE_V, Told
 from simulators.lab import Lab, Result, Sample
 
-OVER_W, OVER_S, RESERVE_PCT, LOW_TICKS = 150, 60, 1.5, 6
+# What is a fault: longer above a limit than three ticks of 20 s. The standby of a full battery is refilled at once in
+# physics' short steps, which is up to 160 W when the guard looks, and 8 W in truth.
+OVER_W, OVER_S, RESERVE_PCT, LOW_TICKS = 200, 60, 1.5, 6
 HELD_BACK_W = 300.0  # so much of cars or charging batteries could still be held back
 
 

@@ -41,12 +41,13 @@ def decide(inputs: DecisionInputs) -> Decision:
     near = inputs.monotonic_s - held_s < FREED_S
     given_w = heat_decision.falls_w(inputs.snapshot, heat)  # no battery stands in for that
     stored = battery_decision.batteries(tick, max(0.0, coming_w - given_w))
+    kept = grid_limits(inputs, curtail=curtail)
     setpoints = Setpoints(
         batteries_w=stored.shares,
         chargers_a=cars.amperes,
         charger_phases={name: 1 for name, memory in cars.phases.items() if memory.one},
         pv_limits_w=_pv_limits_w(tick, heat, near=near, coming_w=coming_w if curtail else 0.0),
-        export_limit_w=export_limit_w(tick.limits),
+        export_limit_w=export_limit_w(inputs, kept.export_w),
         reserve_pct=math.ceil(inputs.settings.reserve_pct),
         reason=stored.reason,
         phase_reasons={n: memory.why for n, memory in cars.phases.items() if memory.why},
@@ -71,7 +72,7 @@ def decide(inputs: DecisionInputs) -> Decision:
     return Decision(
         setpoints,
         memory,
-        grid_limits(inputs, curtail=curtail),
+        kept,
         import_spent(setpoints, tick.home),
     )
 

@@ -18,6 +18,7 @@ from gateway.domain.readings import BatteryState, ChargerState, InverterState, S
 
 HELD_W = 150.0  # so near its limit, an inverter is held at it
 LITTLE_SUN_W = 50.0  # no export limit is broken by less
+FLASH_STEP_W = 500  # by so much a limit that a device keeps in flash is taken tighter
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +209,23 @@ def _least_help_w(without_w: float, limits: Limits, give_w: float) -> tuple[floa
     return in_all_w, limits.import_reason
 
 
-def export_limit_w(limits: Limits) -> int | None:
-    """What a device that keeps such a limit by itself may export at most."""
-    return None if limits.feed_in_w is None else max(0, round(limits.feed_in_w))
+def export_limit_w(inputs: DecisionInputs, allowed_w: float | None) -> int | None:
+    """What a device that keeps such a limit by itself may export at most; ``allowed_w`` is what may be now.
+
+    It is kept in flash, and written so often a day at most: where an inverter's output can be limited, that is what the
+    limit watch tightens, and this stays as agreed. Elsewhere it goes down in steps, and back when the limit is
+    kept without.
+    """
+    if allowed_w is None:
+        return None
+    agreed_w, tighter_w = max(0, round(allowed_w)), inputs.tightening.export_w
+    panels = [i for i in inputs.snapshot.inverters if i.pv_w is not None]
+    if tighter_w <= 0 or (panels and all(i.limitable for i in panels)):
+        return agreed_w
+    before_w = inputs.memory.setpoints.export_limit_w
+    if before_w is not None and before_w <= max(0.0, allowed_w - tighter_w):
+        return min(before_w, agreed_w)
+    return max(0, agreed_w - FLASH_STEP_W * math.ceil(tighter_w / FLASH_STEP_W))
 
 
 def pv_limits_w(

@@ -62,16 +62,21 @@ def held(
 
 
 def at_limit(snapshot: Snapshot, before: Setpoints) -> bool:
-    """Whether inverters give what they were told to give at most: a load that just came is not seen yet.
+    """Whether inverters give what they were told to give at most, or one of them does: a load that just came is not
+    seen yet.
 
     One whose battery helps is at its limit by that: its panels give all that they can.
     """
-    told = [i for i in snapshot.inverters if i.name in before.pv_limits_w]
-    if any((b.power_w or 0.0) > NEAR_W for b in snapshot.batteries if b.name in before.pv_limits_w):
-        return False
-    fed_w = sum((i.ac_w if i.tells_ac else i.pv_w) or 0.0 for i in told)
-    limit_w = sum(before.pv_limits_w[i.name] for i in told)
-    return bool(told) and abs(fed_w - limit_w) <= NEAR_W
+    helped = {b.name for b in snapshot.batteries if (b.power_w or 0.0) > NEAR_W}
+    fed_w = {
+        i.name: (i.ac_w if i.tells_ac else i.pv_w) or 0.0
+        for i in snapshot.inverters
+        if i.name in before.pv_limits_w and i.name not in helped
+    }
+    limits_w = {name: before.pv_limits_w[name] for name in fed_w}
+    together = abs(sum(fed_w.values()) - sum(limits_w.values())) <= NEAR_W
+    one = any(w > NEAR_W and abs(fed_w[name] - w) <= NEAR_W for name, w in limits_w.items())
+    return bool(fed_w) and (together or one)
 
 
 def held_back_w(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -25,9 +26,10 @@ from gateway.site.limit_watch import (
     watched,
 )
 from simulators.physics.house import Battery, Commands, House, Inputs, State, soc_pct, step
-from tests.control.homes import CONTROL, SETTINGS, flat, inputs, order, snapshot
+from tests.control.homes import CONTROL, SETTINGS, ask, flat, inputs, order, snapshot
 
 TICK_S = 2.0
+AGREED = replace(CONTROL, export_limit_w=2_000.0)
 CHARGE = order(import_price=10.0, export_price=5.0, value=flat(300, 13_500))
 NOTHING = replace(CONTROL, export_limit_w=0.0)
 
@@ -305,3 +307,42 @@ def test_the_reserve_is_not_given_for_a_limit_that_is_only_taken_tighter(
     ).setpoints
     assert told.battery_w is not None, case
     assert least_w <= told.battery_w <= most_w, case
+
+
+@pytest.mark.parametrize(("limitable", "writes"), [(True, 0), (False, 3)])
+def test_a_limit_that_a_device_keeps_in_flash_is_not_written_at_each_tick(
+    limitable: bool, writes: int
+) -> None:
+    """Taken tighter twice and given back over minutes: that is what an inverter's output is limited by, where it can be.
+    Elsewhere it goes down in two steps and back in one, and is never wider than it has to be."""
+    roof = InverterState("roof", 5_000, 5_000, tells_ac=True, limitable=limitable)
+    seen = snapshot(-2_200, 5_000, (), inverters=(roof,))
+    memory, told = ControlMemory(), list[int | None]()
+    tighter = [0.0, *(200.0 for _ in range(5)), *(700.0 - 7 * n for n in range(100)), 0.0]
+    for n, watts in enumerate(tighter):
+        made = decide(
+            inputs(
+                seen, None, control=AGREED, keeps_export=True, memory=memory,
+                tightening=Tightening(export_w=watts), monotonic_s=2.0 * n,
+            )
+        )  # fmt: skip
+        memory = made.memory
+        told.append(made.setpoints.export_limit_w)
+        if not limitable:
+            assert (made.setpoints.export_limit_w or 0) <= 2_000 - watts
+    assert sum(a != b for a, b in pairwise(told)) == writes
+    assert told[0] == told[-1] == 2_000
+
+
+def test_one_inverter_at_its_limit_is_not_let_go_because_the_other_gives_way_by_itself() -> None:
+    """The hybrid keeps the export by itself and has gone to 0; the roof stands at its limit, and its sun is not known."""
+    hybrid = InverterState("hybrid", 0.0, -12.0, tells_ac=True)
+    roof = InverterState("roof", 1_450.0, 1_450.0, tells_ac=True)
+    store = BatteryState("store", 700.0, 99.0, 5_000, 800, 800)
+    told = Setpoints(pv_limits_w={"hybrid": 680, "roof": 1_450}, export_limit_w=0)
+    memory = ControlMemory(told, mode_since_s=0.0, decided_s=980.0, held_s=900.0)
+    seen = replace(snapshot(0.0, 1_450, (store,), inverters=(hybrid, roof)), load_w=2_130.0)
+    limits_w = ask(
+        seen, order(import_price=280.0, export_price=50.0), control=NOTHING, memory=memory
+    ).pv_limits_w
+    assert "roof" in limits_w, "else it feeds in all that it has until the next tick"
