@@ -8,13 +8,14 @@ import random
 from collections.abc import Collection, Mapping
 from datetime import datetime
 
-from gateway.clock import Clock, pause
+from gateway.clock import Clock
 from gateway.config.guard import Steer
 from gateway.devices import IntentStore, ReleaseReport
 from gateway.devices.control_sheet import ControlSheet, ReadBack
 from gateway.devices.counters import Counters, Memory
 from gateway.devices.datasheet import Identity, Profile, Source
 from gateway.devices.identify import bind_profile, identify, told_identity
+from gateway.devices.let_go import PAUSED_AT_START_S, PAUSED_S, let_go
 from gateway.devices.other_master import OtherMaster
 from gateway.devices.poller import LayoutChanged, Poller
 from gateway.devices.proof import (
@@ -42,9 +43,6 @@ _LONGEST_S = 10.0  # between tries of a silent device
 _LONGEST_SHARED_S = 60.0  # on a line where others wait for its timeout
 _WHO_S, _WHO_AGAIN_S = 3600.0, 60.0  # between looks at serial number and firmware
 _REBIND_S = 60.0  # a device that was away so long may have been set up anew
-# A car opens its own switch within 3 s of a pause (IEC 61851-1): time to wait for it while we end, and at a start.
-_PAUSED_S, _PAUSED_AT_START_S = 4.0, 20.0
-_LOOK_S = 0.5
 
 
 class ModbusDevice:
@@ -218,33 +216,8 @@ class ModbusDevice:
 
     # -- inside --
 
-    async def _let_go(self, lease: SetpointLease, patience_s: float = _PAUSED_S) -> list[str]:
-        """Neutral again, and nothing switched under load: a car that draws is paused before its phases are given back.
-
-        One that does not stop within ``patience_s`` keeps them, and what is owed is tried again at the next start.
-        """
-        if not await lease.would_switch_load():
-            return await lease.release()
-        what, current = lease.sheet.control.value, self._leases.get(Control.CHARGE_CURRENT)
-        if current is None:
-            return [f"{what}: the car charges and cannot be paused, so nothing is switched"]
-        before, problems = (
-            current.value,
-            [f"{what}: the car charges on in a pause, so nothing is switched"],
-        )
-        try:
-            for _ in range(int(patience_s / _LOOK_S)):
-                await current.hold(0.0)
-                if not await lease.would_switch_load():
-                    problems = await lease.release()
-                    break
-                await pause(_LOOK_S)
-        finally:
-            if before is None:
-                problems += await current.release()
-            else:
-                await current.hold(before)
-        return problems
+    async def _let_go(self, lease: SetpointLease, patience_s: float = PAUSED_S) -> list[str]:
+        return await let_go(lease, self._leases.get(Control.CHARGE_CURRENT), patience_s)
 
     def _why_withheld(self, control: Control) -> str:
         if control in self._withheld:
@@ -369,7 +342,7 @@ class ModbusDevice:
         self._check_proofs()
         for lease in self._leases.values():
             if lease.owed and lease.value is None:
-                await self._let_go(lease, _PAUSED_AT_START_S)
+                await self._let_go(lease, PAUSED_AT_START_S)
         how = profile.communication
         return Poller(self.name, source, self._unit, how, self._counters, self._blocks)
 

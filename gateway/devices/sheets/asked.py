@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from gateway.devices.control_sheet import ReadBack
 from gateway.devices.sheets.combine import Make
 from gateway.devices.sheets.conditions import Judge
-from gateway.devices.sheets.format import Direction, When
 from gateway.devices.sheets.names import Names
 from gateway.devices.sheets.problem import Path
+from gateway.devices.sheets.terms import Direction, When
 from gateway.modbus.registers import Field, Missing, Value
 
 Saved = Mapping[int, int]

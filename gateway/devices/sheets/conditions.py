@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from gateway.devices.readout import worst
-from gateway.devices.sheets.format import Condition, Test, When
 from gateway.devices.sheets.problem import expression
+from gateway.devices.sheets.terms import Condition, Test, When
 from gateway.modbus.registers import Missing, Value
 
 Verdict = bool | Missing

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gateway.devices.sheets.format import Control, Reading, Sheet
+from gateway.devices.sheets.control_format import Control
+from gateway.devices.sheets.format import Reading, Sheet
 
 
 def hints(sheet: Sheet) -> Iterator[str]:

@@ -16,8 +16,9 @@ from gateway.devices.sheets.combine import (
     within,
 )
 from gateway.devices.sheets.conditions import Judge, Values, judge_of, names_in
-from gateway.devices.sheets.format import NAME, Case, Combine, Of, Reading, Register, Sheet
+from gateway.devices.sheets.format import Case, Combine, Of, Reading, Register, Sheet
 from gateway.devices.sheets.problem import Path, SheetError, near
+from gateway.devices.sheets.terms import NAME
 from gateway.modbus.registers import Field, Missing, Value
 
 _REGISTERS = 0x10000

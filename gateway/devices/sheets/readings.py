@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from gateway.devices.readout import Output, counted, frequency_of, grid_count
 from gateway.devices.sheets.combine import Make, after
-from gateway.devices.sheets.format import Poll, Reading, Sheet
+from gateway.devices.sheets.format import Reading, Sheet
 from gateway.devices.sheets.names import Names, once
 from gateway.devices.sheets.problem import Path, SheetError, near
+from gateway.devices.sheets.terms import Poll
 from gateway.domain.metrics import METRICS
 from gateway.modbus.registers import Missing
 

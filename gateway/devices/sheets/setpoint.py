@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from gateway.devices.control_sheet import MeasuredPower, ReadBack
 from gateway.devices.readout import Output
 from gateway.devices.sheets.asked import Now, Reads
-from gateway.devices.sheets.format import Control, Follows
+from gateway.devices.sheets.control_format import Control, Follows
 from gateway.devices.sheets.problem import SheetError
 from gateway.domain.control import Control as Wanted
 from gateway.errors import DeviceError

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.devices.dump import Dump
-from gateway.devices.sheets.format import Type
+from gateway.devices.sheets.terms import Type
 from gateway.modbus.address import Table
 from gateway.modbus.registers import Field, Missing, Words
 

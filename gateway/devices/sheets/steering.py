@@ -12,11 +12,13 @@ from collections.abc import Callable, Sequence
 from gateway.devices.control_sheet import ControlSheet, Lease, ReadBack, Write
 from gateway.devices.sheets.asked import Asked, Before, Now, Reads, Saved
 from gateway.devices.sheets.conditions import Judge
-from gateway.devices.sheets.format import Direction, Sheet, Step
+from gateway.devices.sheets.control_format import Step
+from gateway.devices.sheets.format import Sheet
 from gateway.devices.sheets.names import Names
 from gateway.devices.sheets.problem import Path, SheetError
 from gateway.devices.sheets.setpoint import Setpoint
 from gateway.devices.sheets.step_values import StepValues
+from gateway.devices.sheets.terms import Direction
 from gateway.domain.control import Control as Controlled
 from gateway.errors import DeviceError
 from gateway.modbus.registers import Block, Field, plan

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from gateway.devices.sheets.asked import Asked, Before, Number, Reads, saved_words
 from gateway.devices.sheets.conditions import Judge
-from gateway.devices.sheets.format import Bound, Choice, Limit, Step
+from gateway.devices.sheets.control_format import Bound, Choice, Limit, Step
 from gateway.devices.sheets.problem import Path, SheetError
 from gateway.domain.control import Control
 from gateway.errors import DeviceError
