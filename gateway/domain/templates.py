@@ -12,6 +12,7 @@ from types import MappingProxyType
 _ALARMS = {
     # the guard: gateway.site, gateway.guard, gateway.devices
     "limit_not_kept": "the {what} limit of {limit} W is not kept: {more} W more for {seconds} s, whatever is asked of the devices; look at what they do with their limits and at the meter",
+    "limit_not_kept.alone": "the {what} limit of {limit} W is not kept: {more} W more for {seconds} s, though cars wait and batteries give their most: the rest is the house's own",
     "off_grid": "the grid is away and the home lives on its own: what is stored is left to the house, no car is charged, nothing is delivered and nothing is offered",
     "meter_stands_still": "the grid meter has said {power} for minutes while the home changed: it stands still, and nothing is steered by it until it says something else",
     "operator_silent": "the grid operator's {direction} limit ({name}): {limit}, the fail-safe value, for {why}",
