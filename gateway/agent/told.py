@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.dashboard import page
+from gateway.dashboard.live import live
 from gateway.dashboard.view import HomeView
 from gateway.domain.intervals import iso
 from gateway.domain.plan import PlannedInterval
@@ -16,12 +16,12 @@ def told(view: HomeView | None) -> dict[str, Any] | None:
     """``live`` as the page has it, and the plan: a row a quarter-hour. None before the first look at the home."""
     if view is None:
         return None
-    live = page.live(view)
-    del live["commands"]
+    now = live(view)
+    del now["commands"]
     for which in ("alarms", "notes"):
-        live[which] = [said["text"] for said in live[which]]
+        now[which] = [said["text"] for said in now[which]]
     plan = [_row(step, view.capacity_wh) for step in view.plan.schedule] if view.plan else []
-    return {"live": live, "plan": [row for row in plan if row["end"] > iso(view.time)]}
+    return {"live": now, "plan": [row for row in plan if row["end"] > iso(view.time)]}
 
 
 def _row(step: PlannedInterval, capacity_wh: float | None) -> Mapping[str, Any]:

@@ -16,11 +16,13 @@ from aiohttp import web
 from gateway.clock import Clock, WallClock
 from gateway.config.agent_settings import Dashboard as DashboardSettings
 from gateway.config.secrets import credential, is_loopback
-from gateway.dashboard import page, security_txt
+from gateway.dashboard import security_txt
 from gateway.dashboard.access import COOKIE, Access, Handler, here
 from gateway.dashboard.car_routes import CarRoutes
+from gateway.dashboard.day import day
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.health_routes import HealthRoutes
+from gateway.dashboard.live import live
 from gateway.dashboard.password import matches
 from gateway.dashboard.past_routes import PastRoutes
 from gateway.dashboard.view import HomeSource, HomeView
@@ -176,11 +178,11 @@ class Dashboard:
         return _json(self._now(view) if view else {})
 
     def _now(self, view: HomeView) -> dict[str, Any]:
-        return page.live(view) | {"login": self._access.password_hash is not None}
+        return live(view) | {"login": self._access.password_hash is not None}
 
     async def _day(self, _request: web.Request) -> web.StreamResponse:
         view = self._source.latest()
-        response = _json(page.day(view) if view else {})
+        response = _json(day(view) if view else {})
         response.enable_compression()
         return response
 
@@ -224,7 +226,7 @@ class Dashboard:
         """The event, made once for all who listen."""
         known = self._told.get(kind)
         if known is None or known[0] is not view:
-            known = view, _event(kind, self._now(view) if kind == "live" else page.day(view))
+            known = view, _event(kind, self._now(view) if kind == "live" else day(view))
             self._told[kind] = known
         return known[1]
 

@@ -11,7 +11,7 @@ from gateway.bill.home import Bills
 from gateway.domain.control import Setpoints
 from gateway.domain.decisions import Ahead, Decision, PhaseDecision, PlannedQuarter
 from gateway.domain.plan import OfferCurve, Plan
-from gateway.domain.readings import Snapshot
+from gateway.domain.readings import Quality, Snapshot
 from gateway.domain.sentences import Sentence
 from gateway.domain.trade import Metered, Settlement, Transaction
 from gateway.domain.user_settings import UserSettings
@@ -20,6 +20,12 @@ from gateway.store.car_quarters import CarPast
 from gateway.store.energies import Energies
 from gateway.store.events import Event
 from gateway.store.minutes import Minute
+
+_MEASURED_BY = {
+    "pv_w": "pv_power_w",
+    "battery_w": "battery_power_w",
+    "charger_w": "charger_state",
+}  # a power of the home -> the metric of the device that has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,22 @@ class HomeView:
     car_soc_pct: float | None = None
     answered: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     events: Sequence[Event] = ()
+
+
+def absent(seen: Snapshot | None) -> frozenset[str]:
+    """Parts that this home does not have: none of its devices measures them.
+
+    Nothing is absent before every device has answered once; one that is lost still has its readings.
+    """
+    if seen is None or not all(d.readings for d in seen.devices.values()):
+        return frozenset()
+    had = {
+        r.metric
+        for d in seen.devices.values()
+        for r in d.readings.values()
+        if r.quality is not Quality.ABSENT
+    }
+    return frozenset(part for part, metric in _MEASURED_BY.items() if metric not in had)
 
 
 class HomeSource(Protocol):

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from gateway.agent.state import GatewayState
 from gateway.agent.why import DecisionRecord
 from gateway.cli import make_app
-from gateway.dashboard import page
+from gateway.dashboard.day import day as day_of
+from gateway.dashboard.live import live as live_of
 from gateway.domain.control import PhaseReason, Reason
 from gateway.domain.decisions import PhaseDecision
 from gateway.domain.readings import ChargerState, Snapshot
@@ -114,12 +115,12 @@ def test_the_page_shows_the_phases_of_each_charger_and_why() -> None:
         PhaseDecision("charger", now - 9 * MINUTE, now, 1, LITTLE, other("charges from 1 phase")),
     ]
     one = replace(shown, snapshot=with_box(shown.snapshot, 1), phases=spans)
-    (box,) = [d for d in page.live(one)["devices"] if d["name"] == "charger"]
+    (box,) = [d for d in live_of(one)["devices"] if d["name"] == "charger"]
     assert (box["phases"], box["phases_why"]["text"]) == (1, "charges from 1 phase")
-    last = page.day(one)["phases"][-1]
+    last = day_of(one)["phases"][-1]
     assert (last["charger"], last["sentence"]["text"]) == ("charger", "charges from 1 phase")
     gone = replace(one, snapshot=with_box(shown.snapshot, None))
-    (box,) = [d for d in page.live(gone)["devices"] if d["name"] == "charger"]
+    (box,) = [d for d in live_of(gone)["devices"] if d["name"] == "charger"]
     assert (box["phases"], box["phases_why"]) == (None, None)
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from gateway.bill.home import Shares
+from gateway.dashboard.server import Dashboard
 from tests.dashboard.homes import NOW, Source, bills
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -21,7 +22,7 @@ async def test_the_year_stands_beside_month_and_day(page: Page, source: Source) 
     await expect(tiles).to_contain_text("Bill today$1.40")
     await expect(tiles).to_contain_text("Bill this year$318.05 since 14 Mar")
     await expect(tiles).to_contain_text("Saved this year$91.20")
-    await expect(tiles).to_contain_text("Self-sufficiency83 % month 71 %, year 64 %")
+    await expect(tiles).to_contain_text("Self-sufficiency83\u00a0% month 71\u00a0%, year 64\u00a0%")
     began = bills().year
     new_year = NOW.replace(month=1, day=1, hour=6, minute=0, second=0)  # midnight in Chicago
     whole = replace(began, bill=replace(began.bill, start=new_year))
@@ -32,3 +33,26 @@ async def test_the_year_stands_beside_month_and_day(page: Page, source: Source) 
     )
     await expect(tiles).not_to_contain_text("since")
     await expect(tiles).not_to_contain_text("Self-sufficiency")
+
+
+async def test_prices_in_a_reason_are_written_as_the_reader_does(
+    browser: Browser, dashboard: Dashboard
+) -> None:
+    page = await browser.new_page(locale="de-DE")
+    try:
+        await page.goto(f"http://127.0.0.1:{dashboard.port}/")
+        await expect(page.locator("#why")).to_contain_text("eine kWh brächte 0,030 USD")
+    finally:
+        await page.close()
+
+
+async def test_a_device_is_called_as_its_owner_calls_it(
+    browser: Browser, dashboard: Dashboard
+) -> None:
+    page = await browser.new_page(locale="es-ES")
+    try:
+        await page.goto(f"http://127.0.0.1:{dashboard.port}/")
+        await expect(page.locator(".device summary b").last).to_have_text("charger")
+        await expect(page.locator("#well-table")).to_contain_text("charger")
+    finally:
+        await page.close()

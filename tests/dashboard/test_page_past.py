@@ -29,7 +29,7 @@ async def test_the_past_by_day_week_month_and_year(page: Page) -> None:
     tiles = page.locator("#past-tiles > div")
     await expect(page.locator("#past-name")).to_have_text("Monday, 15 June 2026")
     await expect(tiles.first).to_have_text("Solar59.0 kWh before: 96.0 kWh")  # 59 quarter-hours
-    await expect(tiles.last).to_have_text("Not from the grid83 % before: 83 %")
+    await expect(tiles.last).to_have_text("Self-sufficiency83 % before: 83 %")
     await expect(page.locator("#past-next")).to_be_disabled()
     await page.get_by_role("button", name="Earlier").click()
     await expect(page.locator("#past-name")).to_have_text("Sunday, 14 June 2026")
@@ -63,7 +63,7 @@ async def test_the_past_beside_its_plan_or_another_time(page: Page) -> None:
 async def test_the_car_s_sessions_and_its_wish(page: Page, source: Source) -> None:
     rows = page.locator("#car-table tbody tr")
     await expect(rows).to_have_count(2)
-    await expect(rows.first).to_contain_text("Mon 09:00Mon 10:008,000 Wh50 %0 %50 %$1.60")
+    await expect(rows.first).to_contain_text("Mon 09:00Mon 10:008.0 kWh50 %0 %50 %$1.60")
     await expect(page.locator("#car-tiles")).to_contain_text("Cost$4.80")
     async with page.expect_download() as waiting:
         await page.locator("#car").get_by_role("link", name="CSV").click()

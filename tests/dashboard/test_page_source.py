@@ -21,7 +21,9 @@ from gateway.agent.user_settings import SettingsKeeper, configured
 from gateway.agent.why import DecisionRecord
 from gateway.clock import SimClock
 from gateway.config.settings import Settings
-from gateway.dashboard import page
+from gateway.dashboard.day import day as day_of
+from gateway.dashboard.live import live as live_of
+from gateway.dashboard.view import absent
 from gateway.domain.control import Setpoints
 from gateway.domain.intervals import iso, quarter_of
 from gateway.domain.plan import OfferCurve, OfferStep
@@ -97,7 +99,7 @@ async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
     assert source.latest() is first  # made once a tick
     assert first.offer is not None
     assert first.offer.interval.start > NOW
-    live, day = page.live(first), page.day(first)
+    live, day = live_of(first), day_of(first)
     json.dumps([live, day])
     assert [command["name"] for command in live["commands"]][-1] == "price_floor"
     assert live["power"]["pv_w"] == 5630
@@ -106,7 +108,7 @@ async def test_the_picture_follows_the_ticks(tmp_path: Path) -> None:
     bench.report(replace(snapshot(), pv_w=None))
     second = source.latest()
     assert second is not None
-    assert page.live(second)["power"]["pv_w"] is None
+    assert live_of(second)["power"]["pv_w"] is None
 
 
 async def test_without_an_exchange_no_market_is_drawn_and_an_unknown_price_is_none(
@@ -128,7 +130,7 @@ async def test_without_an_exchange_no_market_is_drawn_and_an_unknown_price_is_no
     bench.report(snapshot())
     seen = bench.source.latest()
     assert seen is not None
-    live, day = page.live(seen), page.day(seen)
+    live, day = live_of(seen), day_of(seen)
     assert live["prices"]["import"] is None
     assert live["prices"]["import_estimate"] == 0.14
     assert live["prices"]["export"] == 0.08
@@ -147,7 +149,7 @@ async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -
     bench.report(snapshot())
     now = source.latest()
     assert now is not None
-    shown_names = {command["name"] for command in page.live(now)["commands"]}
+    shown_names = {command["name"] for command in live_of(now)["commands"]}
     assert "charge_now" in shown_names
     assert "trading" not in shown_names  # there is no exchange
     body = {"id": "p1", "ts": iso(NOW), "ttl_s": 60, "value": 35}
@@ -165,7 +167,7 @@ async def test_a_command_of_the_page_is_checked_done_and_shown(tmp_path: Path) -
     assert answer["status"] == "ok", answer
     shown = source.latest()
     assert shown is not None
-    fields = {c["name"]: c["fields"][0]["value"] for c in page.live(shown)["commands"]}
+    fields = {c["name"]: c["fields"][0]["value"] for c in live_of(shown)["commands"]}
     assert fields["backup_reserve_pct"] == 35
     refused = await source.command("backup_reserve_pct", json.dumps(body | {"id": "p2", "value": 200}).encode())  # fmt: skip
     assert refused["code"] == "out_of_range"
@@ -242,12 +244,12 @@ async def test_the_offer_is_what_is_really_tendered(
 
 def test_a_part_is_absent_only_when_every_device_has_answered() -> None:
     seen = snapshot()
-    assert page.absent(seen) == frozenset()
+    assert absent(seen) == frozenset()
     meter = {"meter": seen.devices["meter"]}
-    assert page.absent(replace(seen, devices=meter)) == {"pv_w", "battery_w", "charger_w"}
+    assert absent(replace(seen, devices=meter)) == {"pv_w", "battery_w", "charger_w"}
     silent = meter | {"inverter": DeviceState("inverter", online=False)}
-    assert page.absent(replace(seen, devices=silent)) == frozenset()
-    assert page.absent(None) == frozenset()
+    assert absent(replace(seen, devices=silent)) == frozenset()
+    assert absent(None) == frozenset()
 
 
 def test_a_tender_whose_gate_has_closed_is_not_open() -> None:
@@ -256,7 +258,7 @@ def test_a_tender_whose_gate_has_closed_is_not_open() -> None:
     resting = TenderState(tender, answered=True, accepted=True)
 
     def fate(when: datetime) -> str:
-        rows = page.day(replace(view(), time=when, tenders=[resting]))["tenders"]
+        rows = day_of(replace(view(), time=when, tenders=[resting]))["tenders"]
         return str(rows[0]["state"])
 
     assert fate(tender.expires - timedelta(seconds=1)) == "open"

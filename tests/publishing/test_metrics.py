@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.dashboard import page
+from gateway.dashboard.live import live
 from gateway.dashboard.view import HomeView
 from gateway.domain.metrics import METRICS, Metric
 from gateway.publishing import topics
@@ -83,6 +83,6 @@ def test_a_metric_in_any_unit_reaches_every_place(unit: str) -> None:
         sensors = {m.topic: m.payload for m in discovery_messages(home, discovered(seen))}
         entity = json.loads(sensors["homeassistant/device/energy_gateway_home_rack/config"])
         assert "rack_inlet_x" in entity["components"]
-        shown = page.live(HomeView("home", NOON, snapshot=seen))["devices"][-1]["readings"][0]
+        shown = live(HomeView("home", NOON, snapshot=seen))["devices"][-1]["readings"][0]
         assert (shown["value"], shown["unit"]) == (21.5, unit)
         assert shown["title"].startswith("Rack inlet")

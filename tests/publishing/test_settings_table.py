@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from gateway.agent.user_settings import configured, differences, restored
 from gateway.config.settings import Settings
-from gateway.dashboard import page
+from gateway.dashboard.live import live as live_of
 from gateway.dashboard.view import HomeView
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.order import Departure, StandingSettings
@@ -59,7 +59,7 @@ def test_a_row_gives_topic_command_entity_control_and_documentation(name: str) -
         if part.get("command_topic") == f"b/cmd/{setting.command}"
     ]
     assert setting.title in {part["name"] for part in entities}
-    live = page.live(HomeView("home", NOW, trading=True, settings=OTHER))
+    live = live_of(HomeView("home", NOW, trading=True, settings=OTHER))
     controls = {
         field["title"]: field["value"]
         for command in live["commands"]

@@ -52,14 +52,14 @@ function drawTiles(live) {
   const money = symbol(live.currency);
   const perKwh = (value) => [price(value), node("small", {}, ` ${money}/kWh`)];
   // Nobody has published it: a dash, and what is planned with meanwhile.
-  const known = (value, estimate) => value !== null || estimate === null ? perKwh(value) : ["–", node("small", {}, t(" not known; planned with {price}", { price: price(estimate) }))];
+  const known = (value, estimate) => value !== null || estimate === null ? perKwh(value) : ["–", node("small", { class: "more" }, t(" not known; planned with {price}", { price: price(estimate) }))];
   const tile = (title, content, cls = "") => node("div", { class: cls }, node("dt", {}, title), node("dd", {}, ...[content].flat()));
   const paid = (text) => amount(text, live.currency);
   const bill = (found) => [paid(found.total),
-    ...(found.since ? [node("small", {}, t(" since {date}", { date: moment(found.since, live.time_zone, { day: "numeric", month: "short" }) }))] : []),
-    ...(found.unpriced_wh >= 50 ? [node("small", {}, t(" without {energy} of unknown price", { energy: `${number(found.unpriced_wh / 1000, 1)} kWh` }))] : []),
-    ...(found.programme_unknown ? [node("small", {}, t(" without what the programme still owes"))] : [])];
-  const own = (found) => found.self_sufficiency_pct === null ? MISSING : `${number(found.self_sufficiency_pct)} %`;
+    ...(found.since ? [node("small", { class: "more" }, t(" since {date}", { date: moment(found.since, live.time_zone, { day: "numeric", month: "short" }) }))] : []),
+    ...(found.unpriced_wh >= 50 ? [node("small", { class: "more" }, t(" without {energy} of unknown price", { energy: `${number(found.unpriced_wh / 1000, 1)} kWh` }))] : []),
+    ...(found.programme_unknown ? [node("small", { class: "more" }, t(" without what the programme still owes"))] : [])];
+  const own = (found) => found.self_sufficiency_pct === null ? MISSING : `${number(found.self_sufficiency_pct)}\u00a0%`;
   const stored = (cls) => live.absent.includes("battery_w") ? [] : [tile("One more stored kWh is worth", perKwh(live.prices.stored_value), cls)];
   // Money first: what today costs, once something is metered.
   show(byId("tiles"), [
@@ -68,7 +68,7 @@ function drawTiles(live) {
       tile("Bill this month", bill(live.bill.month)),
       tile("Bill this year", bill(live.bill.year)),
       ...(own(live.bill.today) === MISSING && own(live.bill.year) === MISSING ? [] : [tile("Self-sufficiency", [own(live.bill.today),
-        node("small", {}, t(" month {month}, year {year}", { month: own(live.bill.month), year: own(live.bill.year) }))])]),
+        node("small", { class: "more" }, t(" month {month}, year {year}", { month: own(live.bill.month), year: own(live.bill.year) }))])]),
       tile("Saved this month", paid(live.bill.month.saved)),
       tile("Saved this year", paid(live.bill.year.saved)),
       tile("Without the gateway", paid(live.bill.month.without_gateway)),
@@ -94,7 +94,7 @@ function drawDevices(live) {
     const bad = device.bad.length;
     const state = device.asleep ? "sleeps in the dark" : !device.online ? "does not answer" : bad ? t(bad > 1 ? "answers, {count} bad readings" : "answers, {count} bad reading", { count: bad }) : "answers";
     const look = !device.online ? "dot off" : bad ? "dot some" : "dot";
-    const head = node("summary", {}, node("b", {}, device.name),
+    const head = node("summary", {}, node("b", {}, document.createTextNode(device.name)),
       node("span", { class: look }, state),
       ...(device.phases === null ? [] : [node("span", { class: "phases" }, t(device.phases > 1 ? "{count} phases" : "{count} phase", { count: device.phases }))]),
       node("span", {}, device.seen ? clock(device.seen, live.time_zone) : "never seen"));

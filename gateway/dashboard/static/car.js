@@ -1,5 +1,5 @@
 // The car's sessions: asked for when the page opens, and again as the day goes on.
-import { dayTime, energy, node, price, show } from "./text.js";
+import { dayTime, kwh, node, price, show } from "./text.js";
 import { amount, symbol } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -17,9 +17,9 @@ export async function followCar(day, table) {
   const money = (cost) => amount(cost, car.currency);
   const tile = (title, value, unit = "") => node("div", {}, node("dt", {}, title), node("dd", {}, value, node("small", {}, unit)));
   const perKwh = car.cost === null || !car.energy_wh ? null : car.cost / car.energy_wh * 1000;
-  show(byId("car-tiles"), car.sessions.length ? [tile("Charged", energy(car.energy_wh)), tile("From the sun", `${car.sun_pct} %`),
+  show(byId("car-tiles"), car.sessions.length ? [tile("Charged", kwh(car.energy_wh)), tile("From the sun", `${car.sun_pct} %`),
     tile("Cost", money(car.cost)), tile("A kWh", price(perKwh), ` ${symbol(car.currency)}/kWh`)] : []);
-  table("car-table", [["From", (s) => dayTime(s.start, car.time_zone)], ["To", (s) => dayTime(s.end, car.time_zone)], ["Energy", (s) => energy(s.energy_wh)],
+  table("car-table", [["From", (s) => dayTime(s.start, car.time_zone)], ["To", (s) => dayTime(s.end, car.time_zone)], ["Energy", (s) => kwh(s.energy_wh)],
     ["Sun", (s) => `${s.sun_pct} %`], ["Battery", (s) => `${s.battery_pct} %`], ["Grid", (s) => `${s.grid_pct} %`], ["Cost", (s) => money(s.cost)]],
   car.sessions, "Nothing was charged yet.");
 }

@@ -1,6 +1,6 @@
 // The past by day, week, month or year: asked for when it is looked at, and again as the day goes on.
 import { drawPast } from "./charts.js";
-import { DAY, TIME, moment, node, say, show, energy } from "./text.js";
+import { DAY, TIME, moment, node, say, show, energy, kwh } from "./text.js";
 import { t } from "./words.js";
 
 const byId = (id) => document.getElementById(id);
@@ -50,12 +50,12 @@ function draw() {
   const percent = (value) => value === null ? "–" : `${value} %`;
   const other = (name, how) => shown.compared ? how(shown.compared.total[name]) : undefined;
   show(byId("past-tiles"), [
-    ...had.map(([name, title]) => tile(title, energy(shown.total[name]), other(name, energy))),
-    tile("Not from the grid", percent(shown.total.self_sufficiency_pct), other("self_sufficiency_pct", percent)),
+    ...had.map(([name, title]) => tile(title, kwh(shown.total[name]), other(name, kwh))),
+    tile("Self-sufficiency", percent(shown.total.self_sufficiency_pct), other("self_sufficiency_pct", percent)),
   ]);
   drawPast(byId("chart-past"), shown, had.map(([name, title]) => [name, title]));
   const rows = shown.time.map((at, i) => ({ at, i })).filter(({ i }) => had.some(([name]) => shown[name][i] !== null));
-  table("past-table", [["From", ({ at }) => local(at, STEPS[period])], ...had.map(([name, title]) => [title, ({ i }) => energy(shown[name][i])])],
+  table("past-table", [["From", ({ at }) => local(at, STEPS[period])], ...had.map(([name, title]) => [title, ({ i }) => (period === "day" ? energy : kwh)(shown[name][i])])],
     rows, "Nothing was recorded in this period.");
 }
 

@@ -51,6 +51,11 @@ export function energy(wh) {
   return Math.abs(wh) >= 9_950 ? `${number(wh / 1000, 1)} kWh` : `${number(wh)} Wh`;
 }
 
+// Energies of hours to years stand beside each other: all in one unit.
+export function kwh(wh) {
+  return wh === null || wh === undefined ? MISSING : `${number(wh / 1000, 1)} kWh`;
+}
+
 export function price(perKwh) {
   return perKwh === null || perKwh === undefined ? MISSING : number(perKwh, 3);
 }

@@ -38,12 +38,12 @@ function spoken({ say, values, who }) {
 
 // A value as the reader's locale writes it: the first number of an amount, a moment in the home's time; else a word of ours.
 const NUMBER = /^-?\d+(?:\.(\d+))?(?=$| )/, MOMENT = /^(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d)(:\d\d)?(Z| UTC)$/;
-// What stands for itself: a register's number or a version is no amount.
+// What stands for itself, unless a unit follows: a register's number or a version is no amount, a price is.
 const NO_AMOUNT = new Set(["register", "row", "word", "now", "was", "before", "file"]);
 let zone = "UTC";
 export const homeZone = (name) => { zone = name; };
 function written(value, name) {
-  const moment = MOMENT.exec(value), amount = NO_AMOUNT.has(name) ? null : NUMBER.exec(value);
+  const moment = MOMENT.exec(value), amount = NO_AMOUNT.has(name) && !value.includes(" ") ? null : NUMBER.exec(value);
   if (moment) return new Date(`${moment[1]}T${moment[2]}Z`).toLocaleString(locale, { weekday: "short", day: "numeric", month: "short", hour: "numeric", minute: "2-digit", timeZone: zone });
   if (amount) return value.replace(NUMBER, number(Number(amount[0]), amount[1]?.length ?? 0));
   return t(value);
