@@ -79,8 +79,8 @@ class Recorder:
                 self._tariff.import_price(interval, None, bought),
                 self._tariff.export_price(interval, None, sold),
             ),
-            alarm_codes=tuple(a.code for a in report.alarms) if report else (),
-            note_codes=tuple(n.code for n in self.plans[-1].notes) if self.plans else (),
+            alarm_codes=tuple(a.about for a in report.alarms) if report else (),
+            note_codes=tuple(n.about for n in self.plans[-1].notes) if self.plans else (),
             alarms=tuple(a.text for a in report.alarms) if report else (),
             notes=tuple(n.text for n in self.plans[-1].notes) if self.plans else (),
         )
