@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # With a person at the terminal the demo goes on, live, after its day.
 LIVE := $(shell [ -t 0 ] && [ -t 1 ] && echo --live)
 
-.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench deb addon lock sbom clean
+.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench deb addon lock sbom release-check clean
 
 demo: .venv/.demo
 	@$(BIN)/energy-sim demo $(LIVE) $(ARGS)
@@ -90,6 +90,10 @@ sbom: build/release/.done
 	@build/runtime/bin/pip uninstall --quiet --yes setuptools pip
 	@build/release/bin/cyclonedx-py environment --validate --output-reproducible --pyproject pyproject.toml -o build/sbom.json build/runtime/bin/python
 	@echo "build/sbom.json"
+
+# Whether this tree may be released: the project's contact, its release key, and what else a release needs set.
+release-check: .venv/.test
+	@$(BIN)/python -m tests.release_check
 
 build/release/.done: pyproject.toml
 	@$(PYTHON) -m venv build/release

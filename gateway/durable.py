@@ -4,30 +4,57 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 
 def replace_file(path: Path, data: bytes) -> None:
     """A new file, on the disk, then in the old one's place; readable by its owner alone. Raises OSError."""
-    make_folder(path.parent)
-    fresh = path.with_name(path.name + ".new")
+    replace_files({path: data})
+
+
+def replace_files(files: Mapping[Path, bytes]) -> None:
+    """Several, of which none takes its place before all of them are on the disk. Raises OSError; then nothing has changed,
+    but where a name alone could not be changed."""
+    fresh: list[Path] = []
+    try:
+        for path, data in files.items():
+            fresh.append(path.with_name(path.name + ".new"))
+            _put(fresh[-1], data)
+    except OSError:
+        for each in fresh:
+            with suppress(OSError):
+                each.unlink()
+        raise
+    for each, path in zip(fresh, files, strict=True):
+        each.replace(path)
+    for folder in {path.parent for path in files}:
+        _settle(folder)
+
+
+def _put(fresh: Path, data: bytes) -> None:
+    make_folder(fresh.parent)
     fresh.unlink(missing_ok=True)  # what a crash left; a link would have us write into another file
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
     descriptor = os.open(fresh, flags, 0o600)
     try:
-        belongs_as(path.parent, descriptor)
+        belongs_as(fresh.parent, descriptor)
         view = memoryview(data)
         while view:
             view = view[os.write(descriptor, view) :]
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    fresh.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+
+
+def _settle(folder: Path) -> None:
+    """The names in it are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(descriptor)
     finally:
-        os.close(folder)
+        os.close(descriptor)
 
 
 def make_folder(folder: Path) -> None:

@@ -125,8 +125,5 @@ def _market(
 
 
 def _asks(doubt: Doubt) -> Sentence:
-    key = ".".join(doubt.key)
-    if isinstance(doubt.says, Sentence):
-        return replace(doubt.says, who=key)
-    why = sentence("other", key, text=doubt.says)
-    return sentence("tariff_doubted", why=why, name=doubt.name)
+    why = replace(doubt.says, who=".".join(doubt.key))
+    return sentence("tariff_doubted", why=why, name=doubt.name) if doubt.acceptable else why

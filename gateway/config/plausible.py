@@ -20,6 +20,7 @@ from gateway.config.tariff import (
 from gateway.domain.sentences import Sentence, sentence
 
 _EXPORT_TIMES = 2  # what exports earn is at most so many times what imports cost
+_FLAT = "kind = 'flat'"
 _MOST_FACTOR = Decimal(3)  # of a price that is passed on
 _MOST_TAX = Decimal(40)  # percent; the highest VAT is 27 (Hungary)
 
@@ -30,7 +31,7 @@ class Doubt:
 
     name: str
     key: tuple[str, ...]
-    says: str | Sentence
+    says: Sentence
     acceptable: bool = True
 
     @property
@@ -66,7 +67,7 @@ def _of_prices(tariff: Tariff) -> Iterator[Doubt]:
         yield Doubt(
             "currency",
             ("tariff", "currency"),
-            f"nothing is known of prices in {tariff.currency!r}; one of {some} can be checked",
+            sentence("tariff_doubted.currency", currency=f"{tariff.currency!r}", what=some),
         )
         return
     usual = _Usual(Decimal(str(known.low)), Decimal(str(known.high)), tariff.currency)
@@ -77,8 +78,11 @@ def _of_prices(tariff: Tariff) -> Iterator[Doubt]:
         yield Doubt(
             "export_above_import",
             ("tariff", "export_price"),
-            f"selling would earn {max(sold)} and buying cost {max(bought)} {tariff.currency} a kWh: the battery "
-            "would be filled from the grid to be sold; are both in the same unit?",
+            sentence(
+                "tariff_doubted.export",
+                sold=str(max(sold)),
+                bought=f"{max(bought)} {tariff.currency}",
+            ),
         )
     for name, amounts in (
         ("levies_per_kwh", [tariff.levies_per_kwh]),
@@ -98,13 +102,21 @@ class _Usual:
     high: Decimal
     currency: str
 
-    def question(self, per_kwh: Decimal) -> str:
+    def question(self, per_kwh: Decimal) -> Sentence:
         """It, what is usual, and what was probably meant."""
-        hint = f"is it in {self.currency} a kWh?"
-        for divisor, unit in ((1000, f"{self.currency} a MWh"), (100, "cents a kWh")):
-            if self.low <= abs(per_kwh) / divisor <= self.high:
-                hint = f"if that is in {unit}, write {per_kwh / divisor:f}"
-        return f"{per_kwh} {self.currency} a kWh ({self.low} to {self.high} is usual in {self.currency}); {hint}"
+        hint = sentence("tariff_doubted.unit", currency=self.currency)
+        if self.low <= abs(per_kwh) / 100 <= self.high:
+            hint = sentence("tariff_doubted.cents", word=f"{per_kwh / 100:f}")
+        elif self.low <= abs(per_kwh) / 1000 <= self.high:
+            word = f"{per_kwh / 1000:f}"
+            hint = sentence("tariff_doubted.per_mwh", currency=self.currency, word=word)
+        return sentence(
+            "tariff_doubted.per_kwh",
+            price=f"{per_kwh} {self.currency}",
+            usual=sentence("range", least=str(self.low), most=str(self.high)),
+            currency=self.currency,
+            hint=hint,
+        )
 
 
 def _of_side(name: str, price: RetailPrice, usual: _Usual, *, on_top: bool) -> Iterator[Doubt]:
@@ -120,10 +132,15 @@ def _of_side(name: str, price: RetailPrice, usual: _Usual, *, on_top: bool) -> I
             yield Doubt(f"{name}_price", key, usual.question(odd[0]))
         return
     if abs(price.adder_per_kwh) > usual.high:
-        yield Doubt(f"{name}_adder", key, f"adder_per_kwh: {usual.question(price.adder_per_kwh)}")
+        yield Doubt(
+            f"{name}_adder",
+            key,
+            sentence("tariff_doubted.adder", why=usual.question(price.adder_per_kwh)),
+        )
     if not 0 < price.factor <= _MOST_FACTOR:
-        text = f"factor = {price.factor}; 1 passes the price on as it is"
-        yield Doubt(f"{name}_factor", key, text)
+        yield Doubt(
+            f"{name}_factor", key, sentence("tariff_doubted.factor", factor=str(price.factor))
+        )
 
 
 def _of_rules(settings: Settings) -> Iterator[Doubt]:
@@ -134,22 +151,21 @@ def _of_rules(settings: Settings) -> Iterator[Doubt]:
         yield Doubt(
             "time_zone",
             ("site",),
-            'the tariff has hours, but site.time_zone is not set, so they would be UTC; e.g. time_zone = "Europe/Berlin"',
+            sentence("tariff_doubted.time_zone", example='time_zone = "Europe/Berlin"'),
         )
     if any(not price.periods for price in by_hour):
         yield Doubt(
             "periods",
             ("tariff",),
-            "a time_of_use price without periods is a flat one; add periods or write kind = 'flat'",
+            sentence("tariff_doubted.periods", example=_FLAT),
         )
     if not 0 <= tariff.tax_pct <= _MOST_TAX:
-        yield Doubt("tax_pct", ("tariff", "tax_pct"), f"{tariff.tax_pct} percent; 19 means 19 %")
+        said = sentence("tariff_doubted.tax", pct=str(tariff.tax_pct))
+        yield Doubt("tax_pct", ("tariff", "tax_pct"), said)
     elif 0 < tariff.tax_pct < 1:
-        yield Doubt(
-            "tax_pct",
-            ("tariff", "tax_pct"),
-            f"{tariff.tax_pct} percent; {_whole(100 * tariff.tax_pct)} means {_whole(100 * tariff.tax_pct)} %",
-        )
+        meant = _whole(100 * tariff.tax_pct)
+        said = sentence("tariff_doubted.tax_share", pct=str(tariff.tax_pct), meant=meant)
+        yield Doubt("tax_pct", ("tariff", "tax_pct"), said)
     if settings.market is None:
         yield from _unpublished(tariff)
 
@@ -165,8 +181,7 @@ def _unpublished(tariff: Tariff) -> Iterator[Doubt]:
         yield Doubt(
             f"{side}_unpublished",
             ("tariff", f"{side}_price"),
-            f"kind = {price.kind!r} without an exchange and without a feed: nobody publishes it; "
-            "add feed = '...' and its [[price_feed]], or write kind = 'flat'",
+            sentence("tariff_doubted.unpublished", kind=f"{price.kind!r}", example=_FLAT),
         )
 
 

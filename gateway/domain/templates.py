@@ -12,6 +12,7 @@ from types import MappingProxyType
 _ALARMS = {
     # the guard: gateway.site, gateway.guard, gateway.devices
     "limit_not_kept": "the {what} limit of {limit} W is not kept: {more} W more for {seconds} s, whatever is asked of the devices; look at what they do with their limits and at the meter",
+    "limit_not_kept.alone": "the {what} limit of {limit} W is not kept: {more} W more for {seconds} s, though cars wait and batteries give their most: the rest is the house's own",
     "off_grid": "the grid is away and the home lives on its own: what is stored is left to the house, no car is charged, nothing is delivered and nothing is offered",
     "meter_stands_still": "the grid meter has said {power} for minutes while the home changed: it stands still, and nothing is steered by it until it says something else",
     "operator_silent": "the grid operator's {direction} limit ({name}): {limit}, the fail-safe value, for {why}",
@@ -33,6 +34,19 @@ _ALARMS = {
     # the agent: gateway.agent, gateway.config.plausible, gateway.feeds
     "import_price_missing": "what a kWh from the grid costs is not stated: nothing is planned, bought or sold until gateway.toml says it, e.g. {example}",
     "tariff_doubted": 'the tariff is not followed: {why} (tariff.accept = ["{name}"] takes it as it stands)',
+    "tariff_doubted.currency": "nothing is known of prices in {currency}; one of {what} can be checked",
+    "tariff_doubted.per_kwh": "{price} a kWh ({usual} is usual in {currency}); {hint}",
+    "tariff_doubted.unit": "is it in {currency} a kWh?",
+    "tariff_doubted.per_mwh": "if that is in {currency} a MWh, write {word}",
+    "tariff_doubted.cents": "if that is in cents a kWh, write {word}",
+    "tariff_doubted.adder": "adder_per_kwh: {why}",
+    "tariff_doubted.factor": "factor = {factor}; 1 passes the price on as it is",
+    "tariff_doubted.export": "selling would earn {sold} and buying cost {bought} a kWh: the battery would be filled from the grid to be sold; are both in the same unit?",
+    "tariff_doubted.time_zone": "the tariff has hours, but site.time_zone is not set, so they would be UTC; e.g. {example}",
+    "tariff_doubted.periods": "a time_of_use price without periods is a flat one; add periods or write {example}",
+    "tariff_doubted.tax": "{pct} percent; 19 means 19 %",
+    "tariff_doubted.tax_share": "{pct} percent; {meant} means {meant} %",
+    "tariff_doubted.unpublished": "kind = {kind} without an exchange and without a feed: nobody publishes it; add feed = '...' and its [[price_feed]], or write {example}",
     "price_doubted": "{price} a kWh cannot be ({usual} is usual): is it per MWh, in cents, or in another currency?",
     "price_doubted.small": "at most {price} a kWh ({usual} is usual): is it per kWh already?",
     "price_doubted.more": "{price} a kWh, {times} times more than before ({then}): has its unit changed?",

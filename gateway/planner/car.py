@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import takewhile
+from itertools import islice, permutations, takewhile
 
 import numpy as np
 
@@ -36,12 +36,13 @@ from gateway.planner.dispatch import (
 )
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import marginal_values
-from gateway.planner.problem import Problem, coarsened, first_of, graded
+from gateway.planner.problem import QUARTER_H, Problem, coarsened, first_of, graded
 
 MISSED = 1e5  # per MWh not charged at departure: above any market's cap
 _POINTS = 49
-_GRADES = ((0, 1), (16, 2))  # quarter-hours for four hours, then halves
-# A later Wh is taken as so much dearer for each interval of waiting. It decides ties: at a flat price
+_TURNS = 6  # that are tried: all of three cars
+_GRADES = ((0.0, 0.25), (4.0, 0.5))  # begin and length, h
+# A later Wh is taken as so much dearer for each quarter-hour of waiting. It decides ties: at a flat price
 # the car charges at once and in one go, so that it is rather early than late and the contactor rests.
 EARLIER = 0.05  # per MWh
 
@@ -69,15 +70,18 @@ class CarPlans:
 def car_plans(outlook: Outlook, problem: Problem, chances: Array) -> CarPlans:
     """When the cars charge; ``problem`` is the home's without them.
 
-    Each in its turn, the one first that must begin first. Where the fuse leaves one short so, also by departure: who has
-    the most to charge by tomorrow must not keep from the fuse who leaves tonight.
+    Each in its turn, the one first that must begin first. Where the fuse leaves one short so, also by departure (who has
+    the most to charge by tomorrow must not keep from the fuse who leaves tonight), then in other turns.
     """
-    plans = _in_turn(outlook.cars, outlook, problem, chances)
-    if plans.missing_wh <= 0 or len(outlook.cars) == 1:
-        return plans
-    by_departure = sorted(outlook.cars, key=lambda car: car.departure)
-    other = _in_turn(by_departure, outlook, problem, chances)
-    return other if other.missing_wh < plans.missing_wh else plans
+    best = _in_turn(outlook.cars, outlook, problem, chances)
+    by_departure = tuple(sorted(outlook.cars, key=lambda car: car.departure))
+    for turn in dict.fromkeys((by_departure, *islice(permutations(outlook.cars), _TURNS))):
+        if best.missing_wh <= 0:
+            break
+        if turn != outlook.cars:
+            other = _in_turn(turn, outlook, problem, chances)
+            best = min(best, other, key=lambda plans: plans.missing_wh)
+    return best
 
 
 def _in_turn(
@@ -119,7 +123,7 @@ def car_plan(
     grid = np.linspace(0.0, car.energy_wh, _POINTS)
     mine = _car_problem(problem, hours[:steps], car, outlook, taken)
     detailed = min(outlook.offer_intervals + 1, steps)
-    merged = coarsened(mine, graded(steps, _GRADES, detailed))
+    merged = coarsened(mine, graded(steps, _GRADES, detailed, problem.step_h))
     store = _as_battery(car, car.max_power_w)
     found = marginal_values(merged, store, grid, chances[:steps], detailed)
     means = found.expected
@@ -143,7 +147,7 @@ def _charges(
 ) -> list[float]:
     """What the car takes in each interval if everything comes as expected; ``rows`` [T, S] are its values."""
     coming, count = Horizon.of(outlook.forecasts), len(rows)
-    late = EARLIER * np.arange(count)
+    late = EARLIER * np.arange(count) * float(coming.hours[0]) / QUARTER_H
     net = coming.load_wh[:count, 1] - coming.pv_wh[:count, 1] + taken[:count]
     steps = DispatchIntervals(
         hours,
@@ -238,7 +242,7 @@ def _car_problem(
         coming = Horizon.of(outlook.forecasts)
         high = coming.load_wh[:steps, 2] - coming.pv_wh[:steps, 0]
         net = (high + taken[:steps])[:, None]
-    late = EARLIER * np.arange(steps)[:, None]
+    late = EARLIER * np.arange(steps)[:, None] * problem.step_h / QUARTER_H
     reaches = outlook.forecasts[-1].interval.end >= car.departure
     missing = MISSED if reaches else _beyond(problem, car, outlook)
     end = np.full(_POINTS, missing)

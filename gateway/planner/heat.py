@@ -32,7 +32,7 @@ from gateway.planner.induction import marginal_values
 from gateway.planner.problem import Problem, coarsened, first_of, graded
 
 _POINTS = 33
-_GRADES = ((0, 1), (16, 2))  # quarter-hours for four hours, then halves, as a car
+_GRADES = ((0.0, 0.25), (4.0, 0.5))  # begin and length, h; as a car
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _one(
     mine = _problem(problem, hours[:steps] * kept, kept, need, outlook)
     detailed = min(outlook.offer_intervals + 1, steps)
     found = marginal_values(
-        coarsened(mine, graded(steps, _GRADES, detailed)),
+        coarsened(mine, graded(steps, _GRADES, detailed, problem.step_h)),
         _store(need),
         grid,
         chances[:steps],

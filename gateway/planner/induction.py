@@ -29,9 +29,8 @@ import numpy as np
 from gateway.domain.plan import BatterySpec
 from gateway.forecasts.history import Array
 from gateway.planner.cash import NEVER, Array32, interval_slopes
-from gateway.planner.problem import Problem
+from gateway.planner.problem import QUARTER_H, Problem
 
-QUARTER_H = 0.25
 # A dull morning makes a dull afternoon: the chance that the present net-load case holds for another
 # quarter-hour (a half-life of six hours). With independent quarters a whole day's error averages out
 # and the planner is far too sure that the sun will fill the battery: on June 2024 of the evaluation

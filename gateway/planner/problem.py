@@ -17,6 +17,8 @@ LimitW = float | Array | None  # at all times, or by interval [T, 1]
 # It decides ties: at a flat price the home uses what is stored rather than keep it for an equal
 # price tomorrow, when the sun may have filled the battery.
 IMPATIENCE = 1e-4
+QUARTER_H = 0.25
+Grades = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Problem:
         None  # [T, N]: most AC Wh that the battery may give; None: its power
     )
     impatience: float = IMPATIENCE  # a quarter-hour
+    step_h: float = QUARTER_H  # of an interval; of the first, less may be left
     spans: tuple[int, ...] = ()  # how many intervals each row stands for; empty: one
     announced_w: LimitW = None  # import limits that hold for a time
     beyond_price: float = 0.0  # of a MWh that is imported beyond them
@@ -89,12 +92,21 @@ def first_of(limit: LimitW, count: int) -> LimitW:
     return limit[:count] if isinstance(limit, np.ndarray) else limit
 
 
-def graded(count: int, grades: Sequence[tuple[int, int]], fine: int) -> list[int]:
-    """Spans that grow with distance and add up to ``count``: from each ``(begin, span)`` on, that many intervals are
-    merged, and none of the first ``fine``."""
-    spans: list[int] = []
-    begins = [0, *(max(begin, fine) for begin, _ in grades[1:]), count]
-    for (_, span), (begin, end) in zip(grades, pairwise(begins), strict=True):
+def graded(count: int, grades: Grades, fine: int, step_h: float) -> list[int]:
+    """Spans that grow with distance and add up to ``count`` intervals of ``step_h``: from each ``(begin_h, length_h)`` on
+    as many are merged as make that length, and none of the first ``fine``."""
+    spans = [1] * min(fine, count)
+    begins = [*(max(round(begin_h / step_h), fine) for begin_h, _ in grades), count]
+    for (_, length_h), (begin, end) in zip(grades, pairwise(begins), strict=True):
+        span = max(round(length_h / step_h), 1)
         left = max(min(end, count) - begin, 0)
         spans += [span] * (left // span) + [left % span] * (left % span > 0)
     return spans
+
+
+def by_interval(transitions: Array, step_h: float) -> Array:
+    """What a quarter-hour's transitions [K, K] are over ``step_h``: over a part of one, that a scenario changes is as much
+    less likely."""
+    whole, part = divmod(step_h / QUARTER_H, 1)
+    result: Array = np.linalg.matrix_power(transitions, int(whole))
+    return result @ (part * transitions + (1 - part) * np.eye(len(transitions))) if part else result

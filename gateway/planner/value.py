@@ -22,12 +22,12 @@ from gateway.planner.heat import HeatPlans, beside_heat, heat_plans, with_heat
 from gateway.planner.horizon import Horizon
 from gateway.planner.induction import marginal_values
 from gateway.planner.offers import battery_offers
-from gateway.planner.problem import LimitW, Problem, coarsened, energy_grid, graded
+from gateway.planner.problem import LimitW, Problem, by_interval, coarsened, energy_grid, graded
 from gateway.planner.schedule import expected_schedule, with_more, without_lost
 
 _POINTS = 48
-# Quarter-hours for four hours, then halves; hours from twelve hours on, and two from a day on.
-_GRADES = ((0, 1), (16, 2), (48, 4), (96, 8))
+# Begin and length, h: quarter-hours for four hours, then halves; hours from twelve hours on, and two from a day on.
+_GRADES = ((0.0, 0.25), (4.0, 0.5), (12.0, 1.0), (24.0, 2.0))
 # Of the 0.1, 0.5 and 0.9 quantiles, and of a day without sun: the past week's errors do not know it, and
 # a planner who is sure of the afternoon's sun exports the morning's. With it that can cost something.
 _NET_WEIGHTS = np.array([0.25, 0.5, 0.22, 0.03])
@@ -58,7 +58,7 @@ class ValueStrategy:
             most_out_wh=_beside_cars(outlook, problem, spec, np.array(cars.energy_wh)),
         )
         detailed = min(outlook.offer_intervals + 1, count)
-        merged = coarsened(problem, graded(count, _GRADES, detailed))
+        merged = coarsened(problem, graded(count, _GRADES, detailed, problem.step_h))
         first = detailed if outlook.values_only else None
         values = marginal_values(merged, spec, grid, chances, detailed, first)
         means, ends = values.expected, values.by_scenario
@@ -100,6 +100,7 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
     if outlook.trading:  # an offer is filled where the market pays more than the retailer
         exports = np.maximum(exports, coming.market_scenarios)
     export_w, import_w, announced_w = _limits(outlook)
+    step_h = float(coming.hours[0])
     dearest = max(float(np.abs(side.expected).max()) for side in (coming.bought, coming.sold))
     problem = Problem(
         hours=coming.hours,
@@ -107,13 +108,16 @@ def home_problem(outlook: Outlook) -> tuple[Problem, Array]:
         net_weights=_NET_WEIGHTS,
         import_price=coming.bought.scenarios,
         export_price=exports,
-        transitions=np.array(outlook.transitions or [[1 / count] * count] * count),
+        transitions=by_interval(
+            np.array(outlook.transitions or [[1 / count] * count] * count), step_h
+        ),
         end_value=np.zeros(1),
         export_limit_w=export_w,
         import_limit_w=import_w,
         resell=not any(coming.flat_night),
         announced_w=announced_w,
         beyond_price=_BEYOND * dearest or MISSED,  # where all is free a limit still holds
+        step_h=step_h,
     )
     return problem, np.array(outlook.scenario_weights or [1 / count] * count)
 

@@ -154,9 +154,9 @@ class Finder:
 
     def _take_named(self, one: Named, port: int, *, wanted: bool) -> None:
         """A plug may stand before anything, so it is one of the home where a person says so only."""
-        kind = _kind(one.profile)
+        kind, before = _kind(one.profile), len(self.found)
         found = self._take(ChosenDevice(kind, one.profile, one.host, port, says=one.name), kind)
-        if kind == "heater" and not found.readings:
+        if kind == "heater" and (wanted or len(self.found) > before):
             found.wanted = wanted
 
     def _knocked(self, done: int, of: int) -> None:

@@ -14,7 +14,7 @@ from gateway.config.agent_settings import Mqtt
 from gateway.config.settings import Settings
 from gateway.dashboard.password import hashed
 from gateway.domain.readings import Role
-from gateway.durable import make_folder, replace_file
+from gateway.durable import make_folder, replace_file, replace_files
 from gateway.errors import BrokerError, ConfigError
 from gateway.publishing.broker import try_broker
 from gateway.setup.document import ChosenDevice, Secrets, gateway_toml, known_answers
@@ -91,13 +91,14 @@ class Session:
         """Write the file and the secrets, and let go of the devices. Raises ConfigError; then nothing has changed."""
         text, settings = self.text(answers)
         values = self.read(answers).values
+        files = {}
+        if values.get("password"):
+            line = await asyncio.to_thread(hashed, values["password"])
+            files[self._secret(PAGE_SECRET)] = f"{line}\n".encode()
+        if values.get("broker_password"):
+            files[self._secret(BROKER_SECRET)] = f"{values['broker_password']}\n".encode()
         try:
-            if values.get("password"):
-                line = await asyncio.to_thread(hashed, values["password"])
-                replace_file(self._secret(PAGE_SECRET), f"{line}\n".encode())
-            if values.get("broker_password"):
-                replace_file(self._secret(BROKER_SECRET), f"{values['broker_password']}\n".encode())
-            replace_file(self.config, text.encode())
+            replace_files(files | {self.config: text.encode()})
             self.config.chmod(
                 0o644
             )  # there is no secret in it, and the service's own user reads it

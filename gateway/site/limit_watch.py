@@ -108,7 +108,7 @@ class LimitWatch:
         import_spent: bool = False,
     ) -> Tightening:
         """``grid_w`` import +, ``phase_w`` of the most loaded phase; ``at`` of a monotonic clock, s;
-        ``import_spent``: nothing more can be done.
+        ``import_spent``: nothing more can be done, and what is too much is the house's own.
         """
         out_w = _negative(grid_w)
         self._export = self._one("export", self._export, out_w, limits.export_w, at)
@@ -132,13 +132,13 @@ class LimitWatch:
         state = watched(state, over_w, at, spent=spent)
         if over_w is not None and state.broken_for_s(at) >= ALARM_S and what not in self._said:
             self._said[what] = sentence(
-                "limit_not_kept",
+                "limit_not_kept.alone" if spent else "limit_not_kept",
                 what=what,
                 limit=f"{limit_w:.0f}",
                 more=f"{over_w:.0f}",
                 seconds=f"{state.broken_for_s(at):.0f}",
             )
-            log.error("%s", self._said[what])
+            log.log(logging.WARNING if spent else logging.ERROR, "%s", self._said[what])
         elif state.over_s is None and state.kept_s is not None:
             self._kept(what)
         return state

@@ -14,9 +14,10 @@ from typing import Any
 
 import aiohttp
 from ocpp import v16, v201
-from ocpp.routing import on
+from ocpp.routing import after, on
 
 MOST_A = 32.0
+WHO = {"VendorName": "Acme", "Model": "Wall 11", "SerialNumber": "A-1234", "FirmwareVersion": "1.2.3"}  # fmt: skip
 PASSWORD = "a long password of 16"
 
 
@@ -27,6 +28,7 @@ class Plug:
     now: Callable[[], datetime]
     off: timedelta = timedelta()
     takes_profiles: bool = True
+    says_who: bool = True  # it answers who it is, also between two starts
     switches: bool = False  # it says that it changes from three phases to one
     takes_one: bool = True  # and does so
     car_phases: int = 3
@@ -210,8 +212,15 @@ class Charger16(v16.ChargePoint):  # type: ignore[misc]
         return v16.call_result.GetConfiguration([told] if told["key"] in key else [])
 
     @on("TriggerMessage")  # type: ignore[untyped-decorator]
-    def _trigger(self, **_: Any) -> Any:
-        return v16.call_result.TriggerMessage("NotImplemented")
+    def _trigger(self, requested_message: str, **_: Any) -> Any:
+        if requested_message != "BootNotification" or not self.plug.says_who:
+            return v16.call_result.TriggerMessage("NotImplemented")
+        return v16.call_result.TriggerMessage("Accepted")
+
+    @after("TriggerMessage")  # type: ignore[untyped-decorator]
+    async def _triggered(self, requested_message: str, **_: Any) -> None:
+        if requested_message == "BootNotification" and self.plug.says_who:
+            await self.boot()
 
     @on("RemoteStartTransaction")  # type: ignore[untyped-decorator]
     def _remote(self, id_tag: str, **_: Any) -> Any:
@@ -306,8 +315,10 @@ class Charger201(v201.ChargePoint):  # type: ignore[misc]
 
     @on("GetVariables")  # type: ignore[untyped-decorator]
     def _tell(self, get_variable_data: list[dict[str, Any]]) -> Any:
-        known = {"ConnectorType": self.plug_name} | (
-            {"Phases3to1": "true"} if self.plug.switches else {}
+        known = (
+            {"ConnectorType": self.plug_name}
+            | (WHO if self.plug.says_who else {})
+            | ({"Phases3to1": "true"} if self.plug.switches else {})
         )
         results = []
         for one in get_variable_data:

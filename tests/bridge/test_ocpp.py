@@ -98,6 +98,23 @@ async def test_who_dies_leaves_the_current_that_the_fuse_bears(
 
 
 @BOTH
+@pytest.mark.parametrize("says", [True, False])
+async def test_a_gateway_started_anew_asks_who_it_is(
+    tmp_path: Path, version: str, says: bool
+) -> None:
+    """It comes back without a boot: else its proof would not hold until somebody switches it off and on."""
+    async with home(tmp_path) as here:
+        plug = Plug(here.clock.now, says_who=says, transaction=77 if version == "1.6" else "tx-77")
+        async with dialling(here.port, version, plug):
+            assert here.bridge.dialled is not None
+            box = here.bridge.dialled.chargers["car"]
+            await eventually(lambda: box.greeted and box.unknown != says)
+            await here.look_again()
+            found = here.guard.identity
+            assert (found.serial, found.version) == (("A-1234", "1.2.3") if says else ("car", ""))
+
+
+@BOTH
 async def test_the_charger_is_gone(tmp_path: Path, version: str) -> None:
     async with home(tmp_path) as here:
         plug = Plug(here.clock.now)

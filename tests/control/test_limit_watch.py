@@ -276,6 +276,19 @@ def test_while_everything_is_given_the_limit_is_not_taken_tighter() -> None:
     assert state.broken_for_s(100 * TICK_S) >= ALARM_S, "and it is said all the same"
 
 
+def test_what_the_house_alone_draws_too_much_is_no_fault_of_a_device(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is said, but nobody is sent to look at inverter and meter for it."""
+    watch, limits = LimitWatch(), GridLimits(import_w=8_000)
+    for tick in range(60):
+        watch.look(9_000.0, limits, tick * TICK_S, import_spent=True)
+    (alarm,) = watch.alarms
+    assert (alarm.about, alarm.code) == ("limit_not_kept", "limit_not_kept.alone")
+    assert "1000 W more" in alarm
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+
+
 def test_decided_at_its_most_is_said_to_be_spent() -> None:
     fuse = replace(CONTROL, import_limit_w=8_000)
     idle, full = (BatteryState("b", w, 60.0, 10_000, 5_000, 5_000) for w in (0.0, 4_900.0))

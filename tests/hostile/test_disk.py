@@ -26,6 +26,7 @@ from gateway.domain.flows import Flow
 from gateway.domain.intervals import QUARTER, quarter
 from gateway.domain.sentences import other
 from gateway.domain.trade import Metered
+from gateway.durable import replace_files
 from gateway.errors import ConfigError, StorageError
 from gateway.guard.intents import GuardFile
 from gateway.guard.limit_log import LimitLog, LimitRow, rows
@@ -36,7 +37,7 @@ from gateway.store.codec import metered_body
 from gateway.store.decisions import DecisionStore
 from gateway.store.events import Event, EventLog
 from gateway.store.history import History
-from gateway.store.journal import Journal
+from gateway.store.journal import ARCHIVED_AFTER, Journal
 from gateway.store.settings import SettingsStore
 from tests.hostile.five import DISK, Property, Trial
 from tests.market.values import T0
@@ -213,3 +214,44 @@ def test_a_backup_on_a_full_disk_leaves_nothing_in_the_way(tmp_path: Path) -> No
             backup(state, out, T0)
     restore(out, tmp_path / "restored")
     assert len(_account(tmp_path / "restored")) == 200
+
+
+@pytest.mark.parametrize("most_bytes", [0, 2**20])
+def test_old_rows_that_cannot_be_packed_stay_as_they_are(tmp_path: Path, most_bytes: int) -> None:
+    """Packing takes room before it gives any back; the account goes on beside it."""
+    path, later = tmp_path / "journal.sqlite", T0 + ARCHIVED_AFTER + timedelta(days=30)
+    with closing(Journal(path, checkpoint_every=800)) as journal:
+        for first in range(0, 2400, 96):
+            rows = [
+                ("metered", metered_body(Metered(quarter(T0 + n * QUARTER), n, 0, n, 0)))
+                for n in range(first, first + 96)
+            ]
+            journal.append_all(rows, T0 + first * QUARTER)
+        before, size = list(journal.entries()), path.stat().st_size
+        with full(min(size, most_bytes)):
+            for _ in range(TRIES):
+                with pytest.raises(StorageError):
+                    journal.compact(later)
+        assert list(journal.entries()) == before
+        journal.verify()
+        assert journal.compact(later)
+        _metered(journal, 9_000)
+        assert list(journal.entries())[: len(before)] == before
+    assert 9_000 in _account(tmp_path)
+
+
+@pytest.mark.parametrize("most_bytes", [0, 150])
+def test_a_set_up_that_cannot_be_written_changes_nothing(tmp_path: Path, most_bytes: int) -> None:
+    """Where the password still fits on the disk and the configuration does not, the old password holds too."""
+    before = {"gateway.toml": b"# as it was\n", "page": b"the old one\n"}
+    for name, text in before.items():
+        (tmp_path / name).write_bytes(text)
+    fresh = {
+        tmp_path / name: text * 20
+        for name, text in {"page": b"new\n", "gateway.toml": b"# a new one\n"}.items()
+    }
+    with full(most_bytes), pytest.raises(OSError, match="File too large"):
+        replace_files(fresh)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    replace_files(fresh)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == fresh

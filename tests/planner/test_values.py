@@ -76,7 +76,11 @@ def test_values_fall_as_charge_rises_and_stay_finite(
     asked = problem(net, sell + adder, sell)
     grid = energy_grid(spec, 64)
     made = marginal_values(
-        coarsened(asked, graded(12, ((0, 1), (4, span)), 4)), spec, grid, np.ones((12, 1)), 4
+        coarsened(asked, graded(12, ((0, 0.25), (1, span / 4)), 4, 0.25)),
+        spec,
+        grid,
+        np.ones((12, 1)),
+        4,
     )
     assert made.expected.shape == (12, 64)
     assert made.by_scenario.shape == (4, 1, 64)
@@ -148,14 +152,15 @@ def test_many_cases_and_scenarios_at_once_are_as_one_after_the_other(
 @given(
     count=st.integers(1, 400),
     fine=st.integers(0, 60),
-    grades=st.lists(st.tuples(st.integers(1, 200), st.integers(2, 9)), max_size=4).map(
-        lambda g: [(0, 1), *sorted(g)]
+    grades=st.lists(st.tuples(st.integers(1, 50), st.integers(1, 3)), max_size=4).map(
+        lambda g: [(0, 0.25), *sorted(g)]
     ),
+    minutes=st.sampled_from([5, 15, 30]),
 )
 def test_merged_intervals_cover_all_and_leave_the_first_alone(
-    count: int, fine: int, grades: list[tuple[int, int]]
+    count: int, fine: int, grades: list[tuple[float, float]], minutes: int
 ) -> None:
-    spans = graded(count, grades, fine)
+    spans = graded(count, grades, fine, minutes / 60)
     assert sum(spans) == count
     assert min(spans) >= 1
     assert all(s == 1 for s in spans[: min(fine, count)])

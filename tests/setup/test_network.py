@@ -147,6 +147,8 @@ async def test_a_plug_of_a_network_is_taken_by_its_owner_only() -> None:
         assert (found.kind, found.wanted, finder.has) == ("heater", False, frozenset())
         found.wanted = True
         assert finder.has == {"plug"}, "what it wants is asked, and no litres"
+        await finder.search([f"127.0.0.0/30:{free_port()}"], multicast=False)
+        assert found.wanted, "another search takes back no choice"
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,11 @@ class Charger:
         self.serial = printable(str(serial))
         self.changes += 1
 
+    @property
+    def unknown(self) -> bool:
+        """Whether it never said who it is: it need not after a lost connection, also if we were started anew meanwhile."""
+        return not (self.model or self.serial)
+
     def is_in(self, state: str) -> None:
         """One of the bridge's words for a charger's state."""
         if state not in STATES:

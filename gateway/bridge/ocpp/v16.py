@@ -54,6 +54,8 @@ class V16:
             ("ChangeConfiguration", {"key": key, "value": value}) for key, value in settings.items()
         ]
         asked.append(("GetConfiguration", {"key": [_SWITCHES]}))
+        if charger.unknown:
+            asked.append(("TriggerMessage", {"requestedMessage": "BootNotification"}))
         return [*asked, ("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": 1})]  # fmt: skip
 
     def told(self, charger: Charger, action: str, answer: Mapping[str, Any]) -> None:

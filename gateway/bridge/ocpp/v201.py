@@ -28,6 +28,9 @@ _CONNECTOR = {"Available": "idle", "Reserved": "idle", "Occupied": "plugged", "U
 _CHARGING = {"Charging": "charging", "EVConnected": "plugged", "SuspendedEV": "plugged", "SuspendedEVSE": "plugged", "Idle": "idle"}  # fmt: skip
 _MEASURED = "Power.Active.Import,Energy.Active.Import.Register"
 _SWITCHES = "Phases3to1"
+_WHO = {  # of the component ChargingStation, as a BootNotification calls them
+    "VendorName": "vendorName", "Model": "model", "SerialNumber": "serialNumber", "FirmwareVersion": "firmwareVersion",
+}  # fmt: skip
 _HEARTBEAT_S = 60
 # How the standard names plugs (ConnectorEnumType and the code list of OCPP 2.1, where SAE J3400 got its own words)
 PLUGS = {
@@ -65,9 +68,13 @@ class V201:
             "variable": {"name": "ConnectorType"},
         }
         phases = {"component": {"name": "SmartChargingCtrlr"}, "variable": {"name": _SWITCHES}}
+        who = [
+            {"component": {"name": "ChargingStation"}, "variable": {"name": name}} for name in _WHO
+        ]
+        asked = [plug, phases, *(who if charger.unknown else ())]
         return [
             ("SetVariables", {"setVariableData": settings}),
-            ("GetVariables", {"getVariableData": [plug, phases]}),
+            ("GetVariables", {"getVariableData": asked}),
             ("TriggerMessage", {"requestedMessage": "StatusNotification", "evse": {"id": 1, "connectorId": 1}}),
             ("TriggerMessage", {"requestedMessage": "TransactionEvent", "evse": {"id": 1}}),
         ]  # fmt: skip
@@ -79,6 +86,8 @@ class V201:
             one["variable"]["name"]: printable(str(one.get("attributeValue", "")), 60)
             for one in answer["getVariableResult"]
         }
+        if who := {_WHO[name]: value for name, value in told.items() if name in _WHO and value}:
+            charger.booted(who)
         charger.switches_phases = told.get(_SWITCHES, "").lower() == "true"
         if plug := told.get("ConnectorType"):
             log.info("%s: its plug is %s", charger.name, PLUGS.get(plug, plug))
