@@ -47,7 +47,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         chargers_a=cars.amperes,
         charger_phases={name: 1 for name, memory in cars.phases.items() if memory.one},
         pv_limits_w=_pv_limits_w(tick, heat, near=near, coming_w=coming_w if curtail else 0.0),
-        export_limit_w=export_limit_w(inputs, kept.export_w),
+        export_limit_w=export_limit_w(inputs, kept.feed_in_w),
         reserve_pct=math.ceil(inputs.settings.reserve_pct),
         reason=stored.reason,
         phase_reasons={n: memory.why for n, memory in cars.phases.items() if memory.why},

@@ -55,8 +55,9 @@ def grid_limits(inputs: DecisionInputs, *, curtail: bool) -> GridLimits:
     imports = (w for _, w in _imports(inputs))
     return GridLimits(
         import_w=_least(*imports),
-        export_w=0.0 if curtail else _export_w(inputs),
+        export_w=_export_w(inputs),
         phase_w=None if inputs.control.fuse is None else _phase_w(inputs.control.fuse),
+        unpaid=curtail,
     )
 
 
@@ -64,7 +65,7 @@ def limits_of(inputs: DecisionInputs, *, curtail: bool, resale: bool) -> Limits:
     """The limits as control keeps them."""
     tightening, settings = inputs.tightening, inputs.settings
     kept = grid_limits(inputs, curtail=curtail)
-    export_w, tighter_w = _export_w(inputs), tightening.phase_w
+    export_w, tighter_w = kept.export_w, tightening.phase_w
     import_w = _less(kept.import_w, tightening.import_w)
     batteries = steered(inputs.snapshot, inputs.control).batteries
     phases_w = battery_import_w(inputs.snapshot, batteries, inputs.control, tighter_w)
@@ -78,7 +79,7 @@ def limits_of(inputs: DecisionInputs, *, curtail: bool, resale: bool) -> Limits:
             Reason.FUSE,
         ),
         export_limit_w=None if export_w is None else max(0.0, export_w - tightening.export_w),
-        feed_in_w=_less(kept.export_w, tightening.export_w),
+        feed_in_w=_less(kept.feed_in_w, tightening.export_w),
         reserve_pct=settings.reserve_pct,
         resale=resale,
         import_tighter_w=tightening.import_w,

@@ -157,12 +157,18 @@ class Fuse:
 class GridLimits:
     """What may be drawn from and fed into the grid now, to be kept at its meter; W, None = no limit.
 
-    ``phase_w`` is what one phase may draw.
+    ``phase_w`` is what one phase may draw. ``unpaid``: surplus costs money, so control aims at none of it.
     """
 
     import_w: float | None = None
     export_w: float | None = None
     phase_w: float | None = None
+    unpaid: bool = False
+
+    @property
+    def feed_in_w(self) -> float | None:
+        """What control aims at. That nothing is fed in for a price is a wish: more than that breaks no limit."""
+        return 0.0 if self.unpaid else self.export_w
 
 
 @dataclass(frozen=True, slots=True)

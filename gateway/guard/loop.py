@@ -127,7 +127,7 @@ class GuardLoop:
 
     def _regulated_w(self) -> tuple[float, ...]:
         """Where inverters keep the grid by themselves: at 0 for their own use, at a limit they keep."""
-        limit_w = self._limits.export_w if self._site.keeps_export() else None
+        limit_w = self._limits.feed_in_w if self._site.keeps_export() else None
         own = () if self._memory.setpoints.batteries_w else (0.0,)
         return own if limit_w is None else (*own, -limit_w)
 

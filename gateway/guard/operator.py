@@ -216,7 +216,8 @@ class GridOperator:
             at_meter = source.name == PROGRAMME and not source.inputs
             alone = source.direction == "import" and not at_meter
             by[source.direction].append(limit_w + (beside_w if alone else 0.0))
-        return GridLimits(*(min(by[d], default=None) for d in ("import", "export")))
+        import_w, export_w = (min(by[d], default=None) for d in ("import", "export"))
+        return GridLimits(import_w, export_w)
 
     # -- the record --
 

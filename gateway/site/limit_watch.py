@@ -46,10 +46,6 @@ class LimitState:
     kept_s: float | None = None
     seen_s: float | None = None
 
-    def broken_for_s(self, at: float) -> float:
-        """For how long it has been broken now; 0 while it is kept."""
-        return 0.0 if self.over_s is None else at - self.over_s
-
 
 def watched(
     state: LimitState, over_w: float | None, at: float, *, spent: bool = False
@@ -91,6 +87,7 @@ class LimitWatch:
 
     def __init__(self) -> None:
         self._export, self._import, self._phase = LimitState(), LimitState(), LimitState()
+        self._broken: dict[str, float] = {}  # limits that are, and since when
         self._said: dict[str, Sentence] = {}
 
     @property
@@ -111,41 +108,56 @@ class LimitWatch:
         ``import_spent``: nothing more can be done, and what is too much is the house's own.
         """
         out_w = _negative(grid_w)
-        self._export = self._one("export", self._export, out_w, limits.export_w, at)
-        self._import = self._one("import", self._import, grid_w, limits.import_w, at, import_spent)
-        self._phase = self._one("fuse", self._phase, phase_w, limits.phase_w, at, import_spent)
+        self._export = _held(self._export, out_w, limits.feed_in_w, at)
+        self._import = _held(self._import, grid_w, limits.import_w, at, spent=import_spent)
+        self._phase = _held(self._phase, phase_w, limits.phase_w, at, spent=import_spent)
+        self._tell("export", out_w, limits.export_w, at)
+        self._tell("import", grid_w, limits.import_w, at, alone=import_spent)
+        self._tell("fuse", phase_w, limits.phase_w, at, alone=import_spent)
         return Tightening(self._export.tighter_w, self._import.tighter_w, self._phase.tighter_w)
 
-    def _one(
+    def _tell(
         self,
         what: str,
-        state: LimitState,
         power_w: float | None,
         limit_w: float | None,
         at: float,
-        spent: bool = False,
-    ) -> LimitState:
-        if limit_w is None:
-            self._kept(what)
-            return LimitState()
-        over_w = None if power_w is None else power_w - limit_w
-        state = watched(state, over_w, at, spent=spent)
-        if over_w is not None and state.broken_for_s(at) >= ALARM_S and what not in self._said:
-            self._said[what] = sentence(
-                "limit_not_kept.alone" if spent else "limit_not_kept",
-                what=what,
-                limit=f"{limit_w:.0f}",
-                more=f"{over_w:.0f}",
-                seconds=f"{state.broken_for_s(at):.0f}",
-            )
-            log.log(logging.WARNING if spent else logging.ERROR, "%s", self._said[what])
-        elif state.over_s is None and state.kept_s is not None:
-            self._kept(what)
-        return state
+        *,
+        alone: bool = False,
+    ) -> None:
+        """``alone``: the house by itself draws too much."""
+        if limit_w is None or (power_w is not None and power_w - limit_w <= TOLERANCE_W):
+            self._broken.pop(what, None)
+            if self._said.pop(what, None):
+                log.info("the %s limit is kept again", what)
+            return
+        if power_w is None:
+            return
+        broken_s = at - self._broken.setdefault(what, at)
+        if broken_s < ALARM_S or what in self._said:
+            return
+        self._said[what] = sentence(
+            "limit_not_kept.alone" if alone else "limit_not_kept",
+            what=what,
+            limit=f"{limit_w:.0f}",
+            more=f"{power_w - limit_w:.0f}",
+            seconds=f"{broken_s:.0f}",
+        )
+        log.log(logging.WARNING if alone else logging.ERROR, "%s", self._said[what])
 
-    def _kept(self, what: str) -> None:
-        if self._said.pop(what, None):
-            log.info("the %s limit is kept again", what)
+
+def _held(
+    state: LimitState,
+    power_w: float | None,
+    limit_w: float | None,
+    at: float,
+    *,
+    spent: bool = False,
+) -> LimitState:
+    """`watched` against a limit; a fresh state where there is none."""
+    if limit_w is None:
+        return LimitState()
+    return watched(state, None if power_w is None else power_w - limit_w, at, spent=spent)
 
 
 def _negative(power_w: float | None) -> float | None:

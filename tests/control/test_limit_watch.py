@@ -238,6 +238,21 @@ def test_no_limit_is_watched_where_there_is_none(caplog: pytest.LogCaptureFixtur
     assert "the import limit of 8000 W is not kept: 1000 W more" in caplog.text
 
 
+def test_sun_that_a_price_alone_wants_held_back_breaks_no_limit(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An inverter feeds in while that costs money: it is told to give less still, and nobody is woken."""
+    watch, unpaid = LimitWatch(), GridLimits(export_w=5_000, unpaid=True)
+    for tick in range(60):
+        tightening = watch.look(-700.0, unpaid, tick * TICK_S)
+    assert tightening.export_w > 0
+    assert not caplog.records
+    assert not watch.alarms
+    for tick in range(60, 60 + int(ALARM_S / TICK_S) + 1):
+        watch.look(-5_200.0, unpaid, tick * TICK_S)
+    assert "the export limit of 5000 W is not kept: 200 W more" in caplog.text
+
+
 def test_a_battery_that_is_released_is_taken_over_while_the_import_is_too_high() -> None:
     """Its inverter does not cover the house by itself, whatever it should do."""
     fuse = replace(CONTROL, import_limit_w=8_000)
@@ -273,7 +288,6 @@ def test_while_everything_is_given_the_limit_is_not_taken_tighter() -> None:
     for tick in range(100):
         state = watched(state, 800.0, tick * TICK_S, spent=True)
     assert state.tighter_w == 0
-    assert state.broken_for_s(100 * TICK_S) >= ALARM_S, "and it is said all the same"
 
 
 def test_what_the_house_alone_draws_too_much_is_no_fault_of_a_device(
