@@ -36,7 +36,7 @@ def dump(
     from gateway.errors import ConfigError
 
     mask = Mask(_raw(text_of(config)) if config.exists() else {})
-    text = mask.text(json.dumps(_collected(config, mask), indent=2, default=str))
+    text = mask.document(json.dumps(_collected(config, mask), indent=2, default=str))
     if out is None:
         print(text)
         return
