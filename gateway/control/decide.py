@@ -40,7 +40,8 @@ def decide(inputs: DecisionInputs) -> Decision:
     held_s = _sun_held_s(inputs)
     near = inputs.monotonic_s - held_s < FREED_S
     given_w = heat_decision.falls_w(inputs.snapshot, heat)  # no battery stands in for that
-    stored = battery_decision.batteries(tick, max(0.0, coming_w - given_w))
+    rises_w = heat_decision.rises_w(tick, heat)
+    stored = battery_decision.batteries(tick, max(0.0, coming_w + rises_w - given_w))
     kept = grid_limits(inputs, curtail=curtail)
     setpoints = Setpoints(
         batteries_w=stored.shares,

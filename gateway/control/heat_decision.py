@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from gateway.control.car_decision import stored_now
 from gateway.control.cars import CarChoice, CarsNow, choices
-from gateway.control.charging import late
+from gateway.control.charging import RISE_S, late
 from gateway.control.heat import heat_needs, too_cold, too_warm
 from gateway.control.heat_limits import room_w
 from gateway.control.inputs import HeaterMemory
@@ -28,6 +28,7 @@ SWITCH_COST = (
 ABOVE_W, IGNORES_S = 200.0, 30.0  # so much more than it was told, for so long: it heats by itself
 LITTLE_SUN_W = 200.0  # with less it is the battery's
 _LONGEST_TICK_S = 60.0
+_MUST = (HeatReason.COLD, HeatReason.DEADLINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,8 @@ def heaters(tick: Tick, coming_w: float, held_back_w: float) -> HeatTick:
     for state in sorted(steered, key=lambda h: not memories.get(h.name, HeaterMemory()).cold):
         spec, before = control.heaters[state.name], memories.get(state.name, HeaterMemory())
         wanted, cold = _wanted(tick, state, needs.get(state.name), chosen, before)
-        free_w = room_w(tick, state, coming_w + beside_w)
+        must = wanted.reason in _MUST
+        free_w = room_w(tick, state, coming_w + beside_w, must=must)
         power_w, reason, after = _within(wanted, spec, before, free_w, inputs.monotonic_s)
         kept[state.name] = _watched(replace(after, cold=cold), tick, state)
         found.reasons[state.name] = reason
@@ -98,6 +100,19 @@ def _with_power(state: HeaterState, spec: Heater, before: HeaterMemory) -> Heate
     if state.power_w is not None or not state.pump:
         return state
     return replace(state, power_w=spec.most_w if before.on else 0.0)
+
+
+def rises_w(tick: Tick, heat: HeatTick) -> float:
+    """What rods that have just been switched on will draw beyond the present; one whose own thermostat is off draws nothing."""
+    at = tick.inputs.monotonic_s
+    rises = [
+        heat.heaters_w[h.name] - h.power_w
+        for h in tick.inputs.snapshot.heaters
+        if h.power_w is not None
+        and h.name in heat.heaters_w
+        and at - heat.memories[h.name].since_s < RISE_S
+    ]
+    return sum(max(0.0, w) for w in rises)
 
 
 def falls_w(snapshot: Snapshot, heat: HeatTick) -> float:

@@ -8,13 +8,17 @@ from gateway.control.tick import Tick
 from gateway.domain.readings import HeaterState
 
 
-def room_w(tick: Tick, state: HeaterState, coming_w: float) -> float:
+def room_w(tick: Tick, state: HeaterState, coming_w: float, *, must: bool = False) -> float:
     """W, its present power among it; infinite without a limit. ``coming_w`` will be drawn besides in a moment.
 
     Blind under a limit there is none: a tank can wait. What the battery gives is no room, for then it would be
-    emptied into the tank to keep a limit that the heater can keep.
+    emptied into the tank to keep a limit that the heater can keep. What it takes is room for water that ``must`` be
+    heated now: the battery gives way, as it does to a car that leaves.
     """
-    return min(_in_all_w(tick, state, coming_w), _by_phase_w(tick, state, coming_w))
+    battery_w = tick.home.battery_w
+    taken_w = max(0.0, -battery_w) if must and battery_w is not None else 0.0
+    left_w = coming_w - taken_w
+    return min(_in_all_w(tick, state, left_w), _by_phase_w(tick, state, left_w))
 
 
 def _in_all_w(tick: Tick, state: HeaterState, coming_w: float) -> float:

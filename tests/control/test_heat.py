@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import time, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -134,6 +135,25 @@ def test_a_battery_that_helps_the_fuse_is_not_emptied_into_the_tank() -> None:
     home = seen(tank(30.0, 3_000), grid=6_000, batteries=(helps,))
     small = replace(CONTROL, import_limit_w=6_000)
     assert told(asked(home, control=small, memory=on()))[0] == 1_000
+
+
+@pytest.mark.parametrize(("ready", "watts"), [(13, 2_000), (23, 0)])
+def test_a_battery_that_charges_gives_way_to_water_that_must_be_warm(
+    ready: int, watts: int
+) -> None:
+    """All that the connection allows goes into the battery in a cheap hour. Water whose time has come is heated, and in the same tick
+    the battery takes that much less; water that can wait does wait."""
+    house_w, limit_w, charges_w = 350.0, 4_200.0, 3_840.0
+    charging = battery(power_w=-charges_w, soc_pct=30)
+    home = seen(tank(None), grid=house_w + charges_w, batteries=(charging,))
+    prices = {"import_price": 50.0, "export_price": 20.0, "value": flat(400.0)}
+    spec = replace(PLUG, ready_by=(time(ready),))
+    control = replace(CONTROL, import_limit_w=limit_w)
+    setpoints = decide(asked(home, spec, control=control, prices=prices)).setpoints
+    assert setpoints.heaters_w["boiler"] == watts
+    assert setpoints.battery_w is not None
+    at_meter_w = house_w + watts - setpoints.battery_w
+    assert limit_w - 100 < at_meter_w <= limit_w, "and what is left is charged"
 
 
 def test_a_plug_without_a_thermometer_gets_its_energy_and_stops() -> None:
