@@ -17,8 +17,8 @@ def room_w(tick: Tick, state: HeaterState, coming_w: float, *, must: bool = Fals
     """
     battery_w = tick.home.battery_w
     taken_w = max(0.0, -battery_w) if must and battery_w is not None else 0.0
-    left_w = coming_w - taken_w
-    return min(_in_all_w(tick, state, left_w), _by_phase_w(tick, state, left_w))
+    # On which phase the battery takes it is not known: a fuse is kept without that.
+    return min(_in_all_w(tick, state, coming_w - taken_w), _by_phase_w(tick, state, coming_w))
 
 
 def _in_all_w(tick: Tick, state: HeaterState, coming_w: float) -> float:
