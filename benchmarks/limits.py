@@ -29,7 +29,8 @@ from gateway.domain.order import IntervalTerms, Order, StandingSettings
 from gateway.domain.plan import ValueCurve
 from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 from gateway.site.limit_watch import LimitWatch
-from simulators.physics.house import (
+from simulators.physics.house import step
+from simulators.physics.values import (
     AtBox,
     Battery,
     Car,
@@ -39,7 +40,6 @@ from simulators.physics.house import (
     Powers,
     State,
     soc_pct,
-    step,
 )
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)

@@ -30,7 +30,9 @@ from simulators.demo.report import (
     water_check,
 )
 from simulators.demo.world import World
-from simulators.physics.house import Totals
+from simulators.physics.values import (
+    Totals,
+)
 
 _TICKS_PER_KWH = 100_000
 _AGREES = Decimal(

@@ -8,9 +8,14 @@ from simulators.lab.lab import Lab, Said
 from simulators.lab.result import Result, Sample
 from simulators.lab.shapes import DAY, Day, broken_clouds, clear_day, every_day, steady, steps
 from simulators.lab.site import Equipment
-from simulators.physics.house import Battery, Car, House, Inverter
 from simulators.physics.script import Script, Visit
 from simulators.physics.sensors import SensorFault
+from simulators.physics.values import (
+    Battery,
+    Car,
+    House,
+    Inverter,
+)
 
 __all__ = [
     "DAY",

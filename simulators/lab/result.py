@@ -11,7 +11,10 @@ from gateway.domain.control import Setpoints
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import Plan
 from simulators.physics.heat import HeatState
-from simulators.physics.house import Powers, Totals
+from simulators.physics.values import (
+    Powers,
+    Totals,
+)
 
 CHARGES_W = 200.0  # a charger above this charges
 MOVES_W = 200.0  # a battery beyond this charges or discharges
@@ -65,7 +68,7 @@ class Result:
         return replace(self, samples=inside)
 
     def wh(self, name: str) -> float:
-        """What a field of `simulators.physics.house.Totals` gained."""
+        """What a field of `simulators.physics.values.Totals` gained."""
         last, first = self.samples[-1].totals, self.samples[0].totals
         return float(getattr(last, name) - getattr(first, name))
 

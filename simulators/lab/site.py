@@ -16,7 +16,10 @@ from gateway.domain.sentences import Sentence
 from gateway.site.snapshot import join
 from simulators.devices.view import View
 from simulators.physics.home import Home
-from simulators.physics.house import PHASES, BoxCommands
+from simulators.physics.values import (
+    PHASES,
+    BoxCommands,
+)
 
 BOILER, HEAT_PUMP = "boiler", "heat-pump"
 BOILER, HEAT_PUMP = "boiler", "heat-pump"
@@ -55,7 +58,7 @@ class Equipment:
     """What stands there, and what it makes of what it is told (``obeys``).
 
     ``keeps_export``: the inverter holds an export limit by itself. ``tells_phases``: the meter measures each. A second
-    battery is `simulators.physics.house.House.storage`, a device of its own.
+    battery is `simulators.physics.values.House.storage`, a device of its own.
     """
 
     battery: bool = True

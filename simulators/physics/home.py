@@ -18,7 +18,10 @@ from simulators.data import STEP_S
 from simulators.physics import heat, storage
 from simulators.physics.cars import CarDemand
 from simulators.physics.heat import HeatState
-from simulators.physics.house import (
+from simulators.physics.house import step
+from simulators.physics.household import load_power
+from simulators.physics.script import Script
+from simulators.physics.values import (
     PHASES,
     BoxState,
     Commands,
@@ -28,10 +31,7 @@ from simulators.physics.house import (
     Totals,
     imbalance_wh,
     soc_pct,
-    step,
 )
-from simulators.physics.household import load_power
-from simulators.physics.script import Script
 from simulators.physics.weather import pv_power
 from simulators.scenario import Scenario
 

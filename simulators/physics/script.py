@@ -9,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from simulators.physics.house import AtBox, Car
 from simulators.physics.sensors import SensorFault
+from simulators.physics.values import (
+    AtBox,
+    Car,
+)
 
 Watts = Callable[[datetime], float]
 Span = tuple[datetime, datetime]

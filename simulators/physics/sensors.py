@@ -9,7 +9,9 @@ from datetime import datetime, timedelta
 from math import nan
 from typing import Literal
 
-from simulators.physics.house import Powers
+from simulators.physics.values import (
+    Powers,
+)
 
 _REMEMBERED = timedelta(minutes=5)
 

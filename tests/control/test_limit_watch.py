@@ -25,7 +25,15 @@ from gateway.site.limit_watch import (
     LimitWatch,
     watched,
 )
-from simulators.physics.house import Battery, Commands, House, Inputs, State, soc_pct, step
+from simulators.physics.house import step
+from simulators.physics.values import (
+    Battery,
+    Commands,
+    House,
+    Inputs,
+    State,
+    soc_pct,
+)
 from tests.control.homes import CONTROL, SETTINGS, ask, flat, inputs, order, snapshot
 
 TICK_S = 2.0

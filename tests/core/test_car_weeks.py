@@ -25,7 +25,14 @@ from gateway.config.settings import Settings
 from gateway.domain.control import ChargerAssumptions, Setpoints
 from gateway.domain.readings import BatteryState, ChargerState, Poll, Snapshot
 from gateway.domain.sentences import Sentence
-from simulators.physics.house import Commands, House, Inputs, State, soc_pct, step
+from simulators.physics.house import step
+from simulators.physics.values import (
+    Commands,
+    House,
+    Inputs,
+    State,
+    soc_pct,
+)
 from tests.core.over_physics import OverPhysics
 
 pytestmark = pytest.mark.story  # whole weeks, pure

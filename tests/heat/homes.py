@@ -18,8 +18,11 @@ from simulators.devices.serve import serve_heater, serve_home
 from simulators.devices.server import ModbusServer
 from simulators.physics.heat import Boiler
 from simulators.physics.home import Home
-from simulators.physics.house import Battery, House
 from simulators.physics.script import Script
+from simulators.physics.values import (
+    Battery,
+    House,
+)
 from simulators.scenario import Scenario
 from tests.waiting import HANG_S
 

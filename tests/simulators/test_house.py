@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.physics.house import Commands, House, Inputs, State, imbalance_wh, soc_pct, step
+from simulators.physics.house import step
+from simulators.physics.values import (
+    Commands,
+    House,
+    Inputs,
+    State,
+    imbalance_wh,
+    soc_pct,
+)
 
 HOUSE = House()
 limits = st.none() | st.floats(-6000, 12000)
