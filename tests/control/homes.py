@@ -132,3 +132,27 @@ def after(batteries_w: dict[str, int], reason: Reason, since_s: float = 0.0) -> 
 def again(decision: Decision, before: DecisionInputs, **changes: Any) -> DecisionInputs:
     """The next tick."""
     return replace(before, memory=decision.memory, **changes)
+
+
+def sold(wh: int, left_s: float = 900.0) -> Order:
+    return order(left_s, position_wh=wh)
+
+
+def priced(price: float, value: float, *, resellable: bool = True) -> Order:
+    """Import and export at ``price``, a stored MWh worth ``value``."""
+    return order(resellable=resellable, import_price=price, export_price=price, value=flat(value))
+
+
+def assumed(price: float, value: float) -> Order:
+    """The same where nobody has published the prices: they stand in for them."""
+    return order(
+        import_price=price,
+        export_price=price,
+        import_assumed=True,
+        export_assumed=True,
+        value=flat(value),
+    )
+
+
+NONE = order()
+FUSE = replace(CONTROL, import_limit_w=8_000)
