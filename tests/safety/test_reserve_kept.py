@@ -80,8 +80,8 @@ async def test_the_battery_stops_at_the_homes_reserve(family: str, tmp_path: Pat
         await place.until(lambda: place.home.commands.reserve_pct == RESERVE_PCT, "kept there")
         await place.kill()
         assert RESERVE_PCT - STANDBY_PCT <= lowest_pct(place.home, clock) <= RESERVE_PCT
-        await place.start(IDLE)  # it puts back what a dead one left, and sets it anew
-        await place.steers_on()
+        await place.start(IDLE)
+        await place.until(lambda: place.home.commands.reserve_pct == owners_pct, "put back")
         await place.until(lambda: place.home.commands.reserve_pct == RESERVE_PCT, "kept again")
         await place.stop()
         assert place.home.commands.reserve_pct == owners_pct
