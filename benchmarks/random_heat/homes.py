@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from benchmarks.random_homes.homes import retail_tariff
 from gateway.domain.intervals import quarter_of
 from gateway.tariff import TariffRules
 from simulators.lab import (
@@ -81,7 +82,7 @@ def home(seed: int) -> Lab:
         Equipment(battery=rng.random() < 0.6, thermometer=not plug),
         soc_pct=rng.choice((10, 50, 90)), past_days=4,
         settings={"site": {"reserve_pct": 10, "import_limit_w": LIMIT_W}, "control": {"period_s": STEP_S},
-                  "car": {"energy_wh": wish_wh, "departure": "06:30"}, "tariff": _tariff(rng)},
+                  "car": {"energy_wh": wish_wh, "departure": "06:30"}, "tariff": retail_tariff(rng, ("0.08", "0.05", "0"))},
         boiler=Boiler(most_w=PLUG_W, thermostat_c=60.0) if plug else Boiler(),
         heat_pump=HeatPump() if pump else None, heat=heat,
     )  # fmt: skip
@@ -98,17 +99,6 @@ def _load(rng: random.Random) -> Callable[[datetime], float]:
         return watts * (0.7 + 0.6 * smooth(time.timestamp() / 600, seed, 3))
 
     return load_w
-
-
-def _tariff(rng: random.Random) -> dict[str, Any]:
-    """Flat, or with a cheap night and a dear evening."""
-    bought: dict[str, Any] = {"kind": "flat", "per_kwh": "0.30"}
-    if rng.random() < 0.7:
-        night = {"from": "00:00", "to": "06:00", "per_kwh": rng.choice(("0.08", "0.20"))}
-        peak = {"from": "17:00", "to": "20:00", "per_kwh": "0.42"}
-        bought = {"kind": "time_of_use", "otherwise_per_kwh": "0.28", "periods": [night, peak]}
-    sold = {"kind": "flat", "per_kwh": rng.choice(("0.08", "0.05", "0"))}
-    return {"import_price": bought, "export_price": sold}
 
 
 @dataclass

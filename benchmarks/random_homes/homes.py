@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from math import cos, pi
@@ -79,7 +79,7 @@ def _home(rng: random.Random, seed: int, day: Day) -> Lab:
     }
     prices = None
     if rng.random() < 0.5:
-        settings["tariff"] = _tariff(rng)
+        settings["tariff"] = retail_tariff(rng)
     else:
         prices = Prices(_posted(rng, day))
     coupled = equipment.roof and rng.random() < 0.7
@@ -143,14 +143,17 @@ def _car(rng: random.Random, visits: tuple[Visit, ...]) -> dict[str, Any]:
     return car
 
 
-def _tariff(rng: random.Random) -> dict[str, Any]:
-    """Flat, or with a cheap night and a dear evening; feeding in earns nothing, little, or more than the night costs."""
+def retail_tariff(
+    rng: random.Random, fed_in: Sequence[str] = ("0.08", "0.05", "0.27", "0")
+) -> dict[str, Any]:
+    """Flat, or with a cheap night and a dear evening; feeding in earns one of ``fed_in``: nothing, little, or more than
+    the night costs."""
     bought: dict[str, Any] = {"kind": "flat", "per_kwh": "0.30"}
     if rng.random() < 0.7:
         night = {"from": "00:00", "to": "06:00", "per_kwh": rng.choice(("0.08", "0.20"))}
         peak = {"from": "17:00", "to": "20:00", "per_kwh": "0.42"}
         bought = {"kind": "time_of_use", "otherwise_per_kwh": "0.28", "periods": [night, peak]}
-    sold = {"kind": "flat", "per_kwh": rng.choice(("0.08", "0.05", "0.27", "0"))}
+    sold = {"kind": "flat", "per_kwh": rng.choice(fed_in)}
     return {"import_price": bought, "export_price": sold}
 
 
