@@ -40,6 +40,12 @@ log = logging.getLogger(__name__)
 
 BATTERY = "bill.battery"  # in the settings' store: what a command compares with beside the daemon
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
+_NONSENSE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+)  # of rows that no bill can be made of
 
 
 class SettingStore(Protocol):
@@ -97,7 +103,11 @@ class Billing:
             self._keep(
                 await asyncio.to_thread(older_days, paths, self._rules, self._home, until, stop)
             )
-        except (StorageError, JournalBroken) as error:
+        except (
+            StorageError,
+            JournalBroken,
+            *_NONSENSE,
+        ) as error:  # the present does not end for it
             log.warning("the days before %s are in no bill of the year: %s", until.date(), error)
         finally:
             stop.set()
