@@ -9,9 +9,7 @@ from simulators.data import Recording
 from simulators.physics.cars import CarSchedule
 from simulators.physics.heat import Boiler, HeatPump
 from simulators.physics.script import Script
-from simulators.physics.values import (
-    House,
-)
+from simulators.physics.values import House
 from simulators.physics.weather import Panels
 from simulators.prices import PriceSeries, SyntheticPrices
 

@@ -40,12 +40,8 @@ log = logging.getLogger(__name__)
 
 BATTERY = "bill.battery"  # in the settings' store: what a command compares with beside the daemon
 _HOUR, _DAY = timedelta(hours=1), timedelta(days=1)
-_NONSENSE = (
-    ValueError,
-    LookupError,
-    TypeError,
-    ArithmeticError,
-)  # of rows that no bill can be made of
+# What a journal of long ago may hold that no bill can be made of: the present does not end for it.
+_UNFIT = (StorageError, JournalBroken, ValueError, LookupError, TypeError, ArithmeticError)
 
 
 class SettingStore(Protocol):
@@ -103,11 +99,7 @@ class Billing:
             self._keep(
                 await asyncio.to_thread(older_days, paths, self._rules, self._home, until, stop)
             )
-        except (
-            StorageError,
-            JournalBroken,
-            *_NONSENSE,
-        ) as error:  # the present does not end for it
+        except _UNFIT as error:
             log.warning("the days before %s are in no bill of the year: %s", until.date(), error)
         finally:
             stop.set()
@@ -115,18 +107,13 @@ class Billing:
 
     @property
     def _home(self) -> Equipment:
-        settings, battery = (
-            self._keeper.state.settings,
-            self._battery or stored_battery(self._store),
-        )
+        settings = self._keeper.state.settings
+        battery = self._battery or stored_battery(self._store)
         return Equipment(battery, car_power_w(settings), settings.heaters)
 
     def _make(self, midnight: datetime, now: datetime) -> Bills:
         """Today's from the account, longer ones with the days that are over."""
-        year, month = (
-            first_of("year", midnight, self._rules),
-            first_of("month", midnight, self._rules),
-        )
+        year, month = (first_of(by, midnight, self._rules) for by in ("year", "month"))
         begin = max(midnight, min(self._journal.book.metered))
         today = self._account_from(self._before_day(midnight), now).of(begin, max(begin, now))
         return Bills(

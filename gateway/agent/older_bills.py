@@ -55,9 +55,7 @@ def older_days(
         for entry in journal.entries():
             if stop.is_set():
                 return []
-            if (
-                entry.kind == "checkpoint"
-            ):  # at which a book forgets: here it does when its days are made
+            if entry.kind == "checkpoint":  # here the book forgets when its days are made
                 continue
             book.add(entry)
             newest = book.counted[0] if book.counted else None

@@ -14,9 +14,8 @@ from gateway.domain.intervals import iso
 LEAP = timedelta(days=1)  # what is less is a clock that is set right, not one that is broken
 BEFORE_ACCOUNT = timedelta(hours=1)
 NOT_BEFORE = datetime(2024, 1, 1, tzinfo=UTC)  # there was no gateway then
-NOT_AFTER = datetime(
-    2056, 1, 1, tzinfo=UTC
-)  # this one does not run any more: what 32 bits end with is 2106
+# This one does not run any more: what 32 bits end with is 2106.
+NOT_AFTER = datetime(2056, 1, 1, tzinfo=UTC)
 PATIENCE_S = 3600.0  # so long a time ahead is doubted where nobody can be asked
 LONG_PATIENCE_S = 24 * 3600.0  # ... and a time behind what is known to have passed
 

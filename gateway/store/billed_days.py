@@ -20,9 +20,8 @@ _TARIFF = "INSERT OR IGNORE INTO billed_tariff (body) VALUES (?)"
 _DAY = "INSERT OR REPLACE INTO billed_day SELECT ?, id, ? FROM billed_tariff WHERE body = ?"
 
 
-Row = tuple[
-    datetime, str, str
-]  # when the day (or the part of it that was metered) began, its tariff, its bill
+# When the day (or the part of it that was metered) began, its tariff, its bill.
+Row = tuple[datetime, str, str]
 
 
 def read(db: sqlite3.Connection) -> list[Row]:

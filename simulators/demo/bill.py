@@ -30,9 +30,7 @@ from simulators.demo.report import (
     water_check,
 )
 from simulators.demo.world import World
-from simulators.physics.values import (
-    Totals,
-)
+from simulators.physics.values import Totals
 
 _TICKS_PER_KWH = 100_000
 _AGREES = Decimal(

@@ -15,9 +15,7 @@ from gateway.tariff import TariffRules
 from simulators.demo.alone import Alone, alone
 from simulators.demo.options import CAR_WH
 from simulators.demo.world import World
-from simulators.physics.values import (
-    Totals,
-)
+from simulators.physics.values import Totals
 
 BALANCE_SHARE = 0.001  # of load
 WATER = "the water is warm"

@@ -22,9 +22,7 @@ from simulators.devices.registers import (
 )
 from simulators.devices.sunspec import Model, SunSpecUnit, common, constant, scale_for, scaled
 from simulators.devices.view import View
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 
 # Model 704: offsets of the points that are obeyed
 _LIMIT_ON, _LIMIT, _LIMIT_AFTER, _LIMIT_ON_AFTER, _LIMIT_TIME = 14, 15, 16, 17, 18

@@ -9,10 +9,7 @@ from __future__ import annotations
 from simulators.devices.protocol import INPUT
 from simulators.devices.registers import Area, Block, Setting, VendorUnit, counted, whole
 from simulators.devices.view import View
-from simulators.physics.values import (
-    PHASES,
-    VOLTAGE_V,
-)
+from simulators.physics.values import PHASES, VOLTAGE_V
 
 _ALLOW, _VOLATILE, _KEPT, _PHASES, _FORCE, _MOST = 200, 299, 300, 332, 337, 211
 

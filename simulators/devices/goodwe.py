@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from simulators.devices.registers import Area, Block, Setting, VendorUnit, counted, whole
 from simulators.devices.view import View
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 
 _EMS_MODE, _EMS_POWER, _EXPORT_ON, _EXPORT_W, _MIN_SOC = 47511, 47512, 47509, 47510, 45356
 _AUTO, _CHARGE_PV, _DISCHARGE_PV, _IMPORT_AC, _EXPORT_AC, _CONSERVE = 1, 2, 3, 4, 5, 6

@@ -19,9 +19,7 @@ from simulators.devices.registers import (
     whole,
 )
 from simulators.devices.view import View
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 
 _MAX_CHARGE, _MAX_DISCHARGE, _CUTOFF = 47075, 47077, 47082
 _PERIOD, _WORK_MODE, _GRID_CHARGE, _FORCE, _SETTING_MODE = 47083, 47086, 47087, 47100, 47246

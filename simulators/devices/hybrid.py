@@ -23,9 +23,7 @@ from simulators.devices.sunspec import (
     scaled,
 )
 from simulators.devices.view import View
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 
 _STRING_SHARE = (0.58, 0.42)
 _STRING_V = (412.0, 366.0)

@@ -14,10 +14,7 @@ from functools import partial
 from simulators.devices.protocol import ILLEGAL_ADDRESS, ModbusError
 from simulators.devices.registers import BlockUnit, Setting, Span, counted, whole
 from simulators.devices.view import View
-from simulators.physics.values import (
-    PHASES,
-    VOLTAGE_V,
-)
+from simulators.physics.values import PHASES, VOLTAGE_V
 
 _CURRENT, _ENABLE, _SAFE_CURRENT, _SAFE_TIMEOUT, _SAFE_PERSIST = 5004, 5014, 5016, 5018, 5020
 _SWITCHES, _PHASES = 5050, 5052  # who may switch the phases (3 = Modbus), and 0 one or 1 all

@@ -13,9 +13,7 @@ from simulators.devices.sunspec import (
     scaled,
 )
 from simulators.devices.view import View
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 
 _BETWEEN_PHASES_V = VOLTAGE_V * 3**0.5
 

@@ -23,9 +23,7 @@ from simulators.devices.registers import (
 )
 from simulators.devices.truths import BATTERY_V
 from simulators.devices.view import View
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 
 _SETPOINT, _ACTIVE = 40149, 40151
 _ON, _OFF = 802, 803

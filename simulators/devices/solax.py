@@ -20,9 +20,7 @@ from simulators.devices.registers import (
     whole,
 )
 from simulators.devices.view import View
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 
 _MODE, _POWER, _END = 0x7C, 0x89, 0x8B
 _OFF, _PUSH_POWER, _SELF_CONSUME = 0, 4, 6

@@ -9,9 +9,7 @@ from __future__ import annotations
 from simulators.devices.protocol import INPUT
 from simulators.devices.registers import Area, Block, Setting, VendorUnit, counted, whole
 from simulators.devices.view import View
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 
 _EMS_MODE, _COMMAND, _POWER, _HEARTBEAT = 13049, 13050, 13051, 13079
 _MAX_SOC, _MIN_SOC = 13057, 13058

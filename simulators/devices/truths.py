@@ -7,10 +7,7 @@ from functools import partial
 from math import nan
 
 from simulators.devices.view import View
-from simulators.physics.values import (
-    PHASES,
-    VOLTAGE_V,
-)
+from simulators.physics.values import PHASES, VOLTAGE_V
 
 STRINGS = ((0.58, 412.0), (0.42, 366.0))  # the panels' inputs: share of the power, volts
 BATTERY_V = 410.0

@@ -13,10 +13,7 @@ from math import nan
 from simulators.physics.home import Home
 from simulators.physics.noise import smooth
 from simulators.physics.sensors import Sensors
-from simulators.physics.values import (
-    Powers,
-    soc_pct,
-)
+from simulators.physics.values import Powers, soc_pct
 
 _BLIND = Powers(**{f.name: nan for f in fields(Powers)})
 _TOTAL_OF = {"charger": "ev"}  # counters whose name differs from that of the total

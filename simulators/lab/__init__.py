@@ -10,12 +10,7 @@ from simulators.lab.shapes import DAY, Day, broken_clouds, clear_day, every_day,
 from simulators.lab.site import Equipment
 from simulators.physics.script import Script, Visit
 from simulators.physics.sensors import SensorFault
-from simulators.physics.values import (
-    Battery,
-    Car,
-    House,
-    Inverter,
-)
+from simulators.physics.values import Battery, Car, House, Inverter
 
 __all__ = [
     "DAY",

@@ -19,11 +19,7 @@ from simulators.lab.recorder import Recorder
 from simulators.lab.result import Result
 from simulators.lab.site import LabSite, box_name
 from simulators.physics.home import Home
-from simulators.physics.values import (
-    MIN_CURRENT_A,
-    PHASES,
-    VOLTAGE_V,
-)
+from simulators.physics.values import MIN_CURRENT_A, PHASES, VOLTAGE_V
 
 INTERVAL_S, ENABLE_S, DISABLE_S = 30.0, 60.0, 180.0
 _PER_A = PHASES * VOLTAGE_V

@@ -15,9 +15,7 @@ from simulators.lab.exchange import ExchangeDay
 from simulators.lab.site import BOILER, HEAT_PUMP, Equipment
 from simulators.physics.heat import Boiler, HeatPump
 from simulators.physics.script import Script, Span
-from simulators.physics.values import (
-    House,
-)
+from simulators.physics.values import House
 from simulators.scenario import Scenario
 
 _PAST_STEP = timedelta(minutes=3)

@@ -11,10 +11,7 @@ from gateway.domain.control import Setpoints
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import Plan
 from simulators.physics.heat import HeatState
-from simulators.physics.values import (
-    Powers,
-    Totals,
-)
+from simulators.physics.values import Powers, Totals
 
 CHARGES_W = 200.0  # a charger above this charges
 MOVES_W = 200.0  # a battery beyond this charges or discharges

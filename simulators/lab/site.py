@@ -16,10 +16,7 @@ from gateway.domain.sentences import Sentence
 from gateway.site.snapshot import join
 from simulators.devices.view import View
 from simulators.physics.home import Home
-from simulators.physics.values import (
-    PHASES,
-    BoxCommands,
-)
+from simulators.physics.values import PHASES, BoxCommands
 
 BOILER, HEAT_PUMP = "boiler", "heat-pump"
 BOILER, HEAT_PUMP = "boiler", "heat-pump"

@@ -10,10 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from simulators.physics.sensors import SensorFault
-from simulators.physics.values import (
-    AtBox,
-    Car,
-)
+from simulators.physics.values import AtBox, Car
 
 Watts = Callable[[datetime], float]
 Span = tuple[datetime, datetime]

@@ -9,9 +9,7 @@ from datetime import datetime, timedelta
 from math import nan
 from typing import Literal
 
-from simulators.physics.values import (
-    Powers,
-)
+from simulators.physics.values import Powers
 
 _REMEMBERED = timedelta(minutes=5)
 

@@ -20,14 +20,7 @@ from gateway.domain.control import Reason
 from gateway.domain.intervals import Interval
 from gateway.domain.order import IntervalTerms, Order
 from simulators.physics.house import step
-from simulators.physics.values import (
-    Battery,
-    Commands,
-    House,
-    Inputs,
-    State,
-    soc_pct,
-)
+from simulators.physics.values import Battery, Commands, House, Inputs, State, soc_pct
 from tests.control.homes import NOON, SETTINGS, battery, flat, inputs, snapshot
 
 TICK_S = 5.0

@@ -19,10 +19,7 @@ from gateway.domain.control import ChargerAssumptions, Fuse, GridLimits, Tighten
 from gateway.domain.readings import Phase, Snapshot
 from gateway.site.limit_watch import LimitWatch
 from simulators.devices.serve import Choice, Servers
-from simulators.physics.values import (
-    Car,
-    House,
-)
+from simulators.physics.values import Car, House
 from simulators.scenario import Scenario
 from tests.control.homes import CONTROL, SETTINGS, charger, flat, inputs, order, snapshot
 from tests.devices.guard_bench import Bench, at, on_bench, state

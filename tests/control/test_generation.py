@@ -8,16 +8,7 @@ import pytest
 
 from gateway.domain.order import Order
 from gateway.domain.readings import InverterState, Snapshot
-from tests.control.homes import (
-    CONTROL,
-    NONE,
-    SETTINGS,
-    ask,
-    battery,
-    home,
-    order,
-    snapshot,
-)
+from tests.control.homes import CONTROL, NONE, SETTINGS, ask, battery, home, order, snapshot
 
 PV_ONLY = snapshot(pv=6_000, grid=-5_400, batteries=())
 

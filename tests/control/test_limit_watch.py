@@ -26,14 +26,7 @@ from gateway.site.limit_watch import (
     watched,
 )
 from simulators.physics.house import step
-from simulators.physics.values import (
-    Battery,
-    Commands,
-    House,
-    Inputs,
-    State,
-    soc_pct,
-)
+from simulators.physics.values import Battery, Commands, House, Inputs, State, soc_pct
 from tests.control.homes import CONTROL, SETTINGS, ask, flat, inputs, order, snapshot
 
 TICK_S = 2.0

@@ -15,14 +15,7 @@ from gateway.domain.order import IntervalTerms, Order
 from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 from gateway.site.meter_watch import MeterWatch
 from simulators.physics.house import step
-from simulators.physics.values import (
-    Battery,
-    Commands,
-    House,
-    Inputs,
-    State,
-    soc_pct,
-)
+from simulators.physics.values import Battery, Commands, House, Inputs, State, soc_pct
 from tests.control.homes import CONTROL, NOON, SETTINGS, charger, inputs, snapshot
 
 TICK_S = 2.0

@@ -5,15 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gateway.domain.control import BatteryAssumptions, Reason
-from tests.control.homes import (
-    CONTROL,
-    FUSE,
-    ask,
-    battery,
-    priced,
-    snapshot,
-    sold,
-)
+from tests.control.homes import CONTROL, FUSE, ask, battery, priced, snapshot, sold
 
 
 def test_an_order_is_split_by_what_each_can_still_give_or_take() -> None:

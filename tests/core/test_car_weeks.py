@@ -26,13 +26,7 @@ from gateway.domain.control import ChargerAssumptions, Setpoints
 from gateway.domain.readings import BatteryState, ChargerState, Poll, Snapshot
 from gateway.domain.sentences import Sentence
 from simulators.physics.house import step
-from simulators.physics.values import (
-    Commands,
-    House,
-    Inputs,
-    State,
-    soc_pct,
-)
+from simulators.physics.values import Commands, House, Inputs, State, soc_pct
 from tests.core.over_physics import OverPhysics
 
 pytestmark = pytest.mark.story  # whole weeks, pure

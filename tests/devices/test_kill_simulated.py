@@ -30,10 +30,7 @@ from simulators.devices.registers import BlockUnit
 from simulators.devices.serve import CHARGERS, HEATERS, Choice, serve_heater, serve_home
 from simulators.physics.heat import Boiler, HeatPump
 from simulators.physics.home import Home
-from simulators.physics.values import (
-    Commands,
-    House,
-)
+from simulators.physics.values import Commands, House
 from simulators.scenario import Scenario
 from tests.devices.test_kill import life
 

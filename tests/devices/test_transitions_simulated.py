@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.domain.control import Control
-from simulators.physics.values import (
-    Commands,
-)
+from simulators.physics.values import Commands
 from tests.devices.test_kill import life
 from tests.devices.test_kill_simulated import SCENARIOS, VALUES, Bench, bench
 

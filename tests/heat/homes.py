@@ -19,10 +19,7 @@ from simulators.devices.server import ModbusServer
 from simulators.physics.heat import Boiler
 from simulators.physics.home import Home
 from simulators.physics.script import Script
-from simulators.physics.values import (
-    Battery,
-    House,
-)
+from simulators.physics.values import Battery, House
 from simulators.scenario import Scenario
 from tests.waiting import HANG_S
 

@@ -13,9 +13,7 @@ import pytest
 from gateway.clock import WallClock
 from simulators.devices.serve import Choice, serve_home
 from simulators.physics.home import Home
-from simulators.physics.values import (
-    soc_pct,
-)
+from simulators.physics.values import soc_pct
 from simulators.physics.weather import Panels
 from simulators.scenario import Scenario
 from tests.safety.guarded import Guarded, toml

@@ -21,9 +21,7 @@ from gateway.modbus.connection import Connection
 from simulators.devices.faults import Fault, Faults, Kind
 from simulators.devices.serve import Choice, Servers, serve_home
 from simulators.physics.home import Home
-from simulators.physics.values import (
-    Commands,
-)
+from simulators.physics.values import Commands
 from simulators.scenario import Scenario
 from tests.devices.conftest import HandClock, Intents
 

@@ -20,9 +20,7 @@ from simulators.devices.family_file import family_files
 from simulators.devices.serve import CHARGERS, INVERTERS, METERS, Choice, serve_home
 from simulators.devices.view import View
 from simulators.physics.home import Home
-from simulators.physics.values import (
-    VOLTAGE_V,
-)
+from simulators.physics.values import VOLTAGE_V
 from simulators.scenario import Scenario
 from tests.devices.conftest import HandClock, Intents
 

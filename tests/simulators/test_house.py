@@ -9,14 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.physics.house import step
-from simulators.physics.values import (
-    Commands,
-    House,
-    Inputs,
-    State,
-    imbalance_wh,
-    soc_pct,
-)
+from simulators.physics.values import Commands, House, Inputs, State, imbalance_wh, soc_pct
 
 HOUSE = House()
 limits = st.none() | st.floats(-6000, 12000)
