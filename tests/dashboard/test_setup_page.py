@@ -186,7 +186,7 @@ async def test_only_the_browser_with_the_token_gets_in(tmp_path: Path) -> None:
             async with owner.get(plain, headers={"Host": "evil.example"}) as answer:
                 assert answer.status == 421
             async with owner.post(plain + "api/write", json={"import_price": "0.2"}) as answer:
-                assert "no device is chosen" in (await answer.json())["fault"]
+                assert "no device is chosen" in (await answer.json())["fault"]["text"]
         async with stranger.get(home.address) as answer:
             assert answer.status == 401, "the token opens one browser, once"
         assert not home.config.exists()
