@@ -40,7 +40,7 @@ class HomeSteering:
         """Store the setting, let it take effect, read the home back."""
         if command.name in OPERATOR_COMMANDS:
             return await self._operator.apply(command)
-        new = self._keeper.state.user.changed(command.changes)
+        new = self._within(self._keeper.state.user.changed(command.changes))
         refusal = self._refusal(command, new)
         if refusal is not None:
             return failed(command, "not_possible", refusal)
@@ -59,17 +59,20 @@ class HomeSteering:
             result = self._read_back(command, after_reports=count)
         return result
 
+    def _within(self, new: UserSettings) -> UserSettings:
+        """No limit of one's own is that of the connection, where it has one."""
+        limit_w = self._keeper.state.settings.site.export_limit_w
+        return new if new.export_limit_w is not None else new.changed({"export_limit_w": limit_w})
+
     def _refusal(self, command: Command, new: UserSettings) -> Sentence | None:
         settings = self._keeper.state.settings
         if command.name == "trading" and settings.market is None:
             return sentence("refused.no_exchange")
         if command.name == "programme" and settings.programme is None:
             return sentence("refused.no_programme")
-        limit_w = settings.site.export_limit_w
-        if command.name == "export_limit_w" and limit_w is not None:
-            wanted_w = new.export_limit_w
-            if wanted_w is None or wanted_w > limit_w:
-                return sentence("refused.connection", limit=f"{limit_w:g}")
+        limit_w, wanted_w = settings.site.export_limit_w, new.export_limit_w
+        if command.name == "export_limit_w" and limit_w is not None and (wanted_w or 0) > limit_w:
+            return sentence("refused.connection", limit=f"{limit_w:g}")
         snapshot = self._keeper.state.snapshot
         if command.name == "charge_now" and new.charge_now and snapshot is not None:
             if snapshot.car_plugged is None:

@@ -45,7 +45,7 @@ def live(view: HomeView) -> dict[str, Any]:
         "car_soc_pct": view.car_soc_pct,
         "car_plugged": seen.car_plugged if seen else None,
         "absent": sorted(missing),
-        "reason": "" if "battery_w" in missing else _why(view.setpoints.reason),
+        "reason": "" if "battery_w" in missing else _why(view),
         "prices": {
             "import": view.import_price_per_kwh,
             "export": view.export_price_per_kwh,
@@ -104,8 +104,14 @@ def _bill(view: HomeView) -> dict[str, Any] | None:
     }
 
 
-def _why(reason: Reason) -> str:
-    """The reason in words; nothing to say of a battery that does what it does by itself."""
+def _why(view: HomeView) -> str:
+    """The reason in words; nothing to say of a battery that does what it does by itself.
+
+    One that rests at its reserve could do nothing else, whatever the price says.
+    """
+    reason, soc = view.setpoints.reason, view.snapshot.battery_soc_pct if view.snapshot else None
+    if reason is Reason.PRICE_REST and soc is not None and soc <= view.settings.backup_reserve_pct:
+        reason = Reason.RESERVE
     silent = (Reason.RELEASED, Reason.SELF_CONSUMPTION)
     return "" if reason in silent else reason.words
 

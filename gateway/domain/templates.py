@@ -148,6 +148,7 @@ _REFUSALS = {
     "refused.retained": "a retained message is never a command; publish it without retain",
     "refused.too_large": "a command has at most {count} bytes",
     "refused.unknown": "{name} is no command; there are {what}",
+    "refused.form": "a command is a JSON object such as {example}",
     "refused.no_time": "ts: Field required",
     "refused.value": "{why}; {name} takes {what}",
     "refused.late": "it was valid for {seconds} s and is {age} s old",

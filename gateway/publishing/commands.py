@@ -82,6 +82,9 @@ class Steering(Protocol):
         """Do it, read the device back, and say so with `done` or `failed`. Never raises."""
 
 
+_EXAMPLE = '{"id": "a1", "ts": "2026-06-01T12:00:00Z", "value": 30}'
+
+
 class _Envelope(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,64}$")]
@@ -110,7 +113,10 @@ def parse_command(
     try:
         envelope = _Envelope.model_validate_json(payload)
     except ValidationError as error:
-        return CommandResult(_id_in(payload), "rejected", "malformed", other(_first_fault(error)))
+        is_object = _object_in(payload) is not None
+        no_form = sentence("refused.form", example=_EXAMPLE)
+        why = other(_first_fault(error)) if is_object else no_form
+        return CommandResult(_id_in(payload), "rejected", "malformed", why)
     if envelope.ts is None and not untimed:
         return CommandResult(envelope.id, "rejected", "malformed", sentence("refused.no_time"))
     ts = envelope.ts or now
@@ -147,9 +153,13 @@ def _first_fault(error: ValidationError) -> str:
 
 def _id_in(payload: bytes) -> str | None:
     """The sender's id even if the rest is wrong, so that it can match our refusal."""
+    name = (_object_in(payload) or {}).get("id")
+    return printable(name, 64) if isinstance(name, str) else None
+
+
+def _object_in(payload: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(payload)
     except (ValueError, RecursionError):
         return None
-    name = found.get("id") if isinstance(found, dict) else None
-    return printable(name, 64) if isinstance(name, str) else None
+    return found if isinstance(found, dict) else None

@@ -15,6 +15,7 @@ from gateway.dashboard.access import OTHER_PAGE, UNKNOWN_NAME
 from gateway.dashboard.health import ALARM_ELSE, FAULT_ELSE, FAULTS, TODO
 from gateway.dashboard.server import FAULTS as LOGIN_FAULTS
 from gateway.devices.proof import _OWNERS_WORDS
+from gateway.devices.sunspec.bind import STATES_10X, STATES_701
 from gateway.domain.command_specs import COMMANDS
 from gateway.domain.control import Reason
 from gateway.domain.heat import HeatReason
@@ -43,6 +44,8 @@ def said() -> set[str]:
     texts |= {metric.title for metric in METRICS.values()} | {
         reason.words for reason in (*Reason, *HeatReason)
     }
+    texts |= {choice for metric in METRICS.values() for choice in metric.choices}
+    texts |= {*STATES_10X.values(), *STATES_701.values(), "auto", "held"} - {"mppt"}
     for question in QUESTIONS:
         texts |= {question.text, question.about, *(title for _, title in question.choices)}
     home = HomeToDiscover("energy/home", "home", "1")

@@ -21,7 +21,7 @@ from gateway.dashboard.health import ALARM_ELSE, FAULT_ELSE, health, remedy, tod
 from gateway.dashboard.server import Dashboard
 from gateway.dashboard.what_if_routes import options
 from gateway.devices.proof import Gap, not_steered
-from gateway.domain.control import Control
+from gateway.domain.control import Control, Reason
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading
 from gateway.domain.sentences import other, sentence
 from gateway.errors import ErrandError
@@ -184,6 +184,19 @@ def test_status_says_why_a_device_is_lost() -> None:
     lines = list(_lines(known["live"] | {"bill": None}))
     assert "  charger: LOST, seen 14:37:10: 192.168.1.30:502: cannot connect" in lines
     assert "  meter: ok, seen 14:37:10" in lines
+
+
+def test_a_battery_at_its_reserve_does_not_wait_for_a_better_price() -> None:
+    """Below the reserve the price decides nothing, and nobody is told that it did."""
+    seen = view()
+    assert seen.snapshot is not None
+    seen = replace(seen, setpoints=replace(seen.setpoints, reason=Reason.PRICE_REST))
+    low = replace(seen, snapshot=replace(seen.snapshot, battery_soc_pct=19.8))
+    reasons = [known["live"]["reason"] for v in (seen, low) if (known := told(v)) is not None]
+    assert reasons == [
+        "the battery rests: later is better",
+        "the battery is at its backup reserve",
+    ]
 
 
 async def test_a_report_is_the_masked_dump_and_one_is_made_at_a_time(tmp_path: Path) -> None:

@@ -108,6 +108,8 @@ def test_refused() -> None:
     assert "backup_reserve_pct" in str(refusal("self_destruct", good).message)
     for payload in (b"50", b"{", b"[]", b"\xff\xfe", text(50, id=...), text(50, extra=1)):
         assert refusal("backup_reserve_pct", payload).code == "malformed"
+    for payload in (b"50", b"hold", b"[]"):  # as a person may try it by hand
+        assert '"value": 30' in str(refusal("backup_reserve_pct", payload).message)
     assert refusal("backup_reserve_pct", text(50, id="a b")).id == "a b"
     late = refusal("backup_reserve_pct", good, now=NOON + timedelta(seconds=61))
     assert (late.status, late.code) == ("expired", "expired")

@@ -70,6 +70,8 @@ async def test_commands_take_effect_and_are_answered_after_read_back(tmp_path: P
             said["range"] = await asker.ask("backup_reserve_pct", 150)
             said["late"] = await asker.ask("trading", False, ts="2026-06-01T00:00:00Z", ttl_s=5)
             said["wide"] = await asker.ask("export_limit_w", 20_000)
+            said["narrow"] = await asker.ask("export_limit_w", 3_000)
+            said["none"] = await asker.ask("export_limit_w", None)
             limit = {"limit_w": 0, "duration_s": 1800}
             said["operator"] = await asker.ask("operator_import_limit", limit)
             said["endless"] = await asker.ask("operator_export_limit", {"limit_w": 0})
@@ -90,6 +92,8 @@ async def test_commands_take_effect_and_are_answered_after_read_back(tmp_path: P
     assert said["late"]["status"] == "expired"
     assert said["wide"]["status"] == "error"
     assert "8000 W" in said["wide"]["message"]
+    assert said["narrow"]["applied"] == 3_000
+    assert said["none"]["applied"] == 8_000, "without one of one's own the connection's holds"
     assert said["operator"]["status"] == "ok"
     assert said["operator"]["applied"]["limit_w"] == 4_200, "so much §14a leaves to one device"
     assert said["operator"]["applied"]["state"] == "limited"

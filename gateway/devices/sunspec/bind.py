@@ -34,7 +34,7 @@ from gateway.modbus.unit import Unit
 
 _MOST_WH = 1e9  # no home has moved more: a counter that says so runs below 0
 _NOISE_W = 100.0  # between two registers that were not measured in the same moment
-_STATES_10X = {
+STATES_10X = {
     1: "off",
     2: "sleeping",
     3: "starting",
@@ -44,7 +44,7 @@ _STATES_10X = {
     7: "fault",
     8: "standby",
 }
-_STATES_701 = {
+STATES_701 = {
     0: "off",
     1: "sleeping",
     2: "starting",
@@ -106,7 +106,7 @@ def _inverter(found: SunSpecInventory) -> None:
     if model is None:
         return
     energy, state = ("TotWhInj", "InvSt") if model.model == 701 else ("WH", "St")
-    names = _STATES_701 if model.model == 701 else _STATES_10X
+    names = STATES_701 if model.model == 701 else STATES_10X
     power = ss.field(model, "W")
     found.outputs.append(one("ac_power_w", power))
     if ss.has(model, "Hz"):
