@@ -45,7 +45,7 @@ def scan(
     """Find devices, name profile and model, and write a ready gateway.toml.
 
     One that exists stays as it is: what was found and is not in it yet is printed as tables to add.
-    In a network each address is knocked at for two seconds, at the ports that inverters use.
+    In a network each address is knocked at for two seconds, at the ports that inverters use, and asked for a page by which Shelly meters and plugs tell what they are.
 
     Example: energy-gateway scan 192.168.1.20 192.168.1.31:1502, or energy-gateway scan 192.168.1.0/24
     """
