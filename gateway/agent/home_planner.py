@@ -95,10 +95,6 @@ class HomePlanner:
             self._forecaster = forecaster_of(self._settings, variant)
             self._market_prices = PriceForecaster(variant.alike)
 
-    def known_past(self, now: datetime) -> tuple[Sequence[Observed], KnownPrices]:
-        """What a plan made now would learn from."""
-        return self._recent(now), self._known(now)
-
     def replan(self, now: datetime) -> Plan | None:
         """A fresh plan takes the place of the last one; None until the home has been seen, and where nobody says what
         import costs."""

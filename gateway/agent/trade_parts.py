@@ -16,7 +16,7 @@ from gateway.agent.prices import PostedMemory
 from gateway.agent.state import StateKeeper
 from gateway.agent.stores import Stores
 from gateway.agent.trading import TradingLoop
-from gateway.agent.trial import ForecastTrial, material
+from gateway.agent.trial import ForecastTrial, question_of
 from gateway.clock import Clock
 from gateway.config.plausible import Doubt, doubts
 from gateway.config.settings import Settings
@@ -88,8 +88,8 @@ class TradeParts:
             lambda: market[1].known_rules if market else None,
         )
         loop = TradingLoop(keeper, planner, clock, past, market, order)
-        replayed = partial(material, planner, stores.journal, keeper)
-        trial = ForecastTrial(settings, stores.settings, clock, replayed, planner.use)
+        asked = partial(question_of, keeper, (stores.journal.path, history.path))
+        trial = ForecastTrial(settings, stores.settings, clock, asked, planner.use)
         return cls(
             market[0] if market else None,
             provider,

@@ -1,4 +1,4 @@
-"""The replays in a process of their own: `python -m gateway.backtest.trial_process`, a `Trial` on its input, JSON out.
+"""The nightly trial in a process of its own: `python -m gateway.agent.trial_process`, a `Question` on its input, an `Answer` as JSON out.
 
 It must not hurt whoever steers the house meanwhile: it is as polite as the system lets it be, works no more than half of the time, and ends
 itself when it takes too much. It ends with the one that started it.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
-import json
 import os
 import pickle
 import resource
@@ -18,7 +17,11 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from gateway.backtest.trial import Trial, replayed
+import msgspec
+
+from gateway.agent.trial_material import trial_for
+from gateway.agent.trial_question import Answer, Question
+from gateway.backtest.trial import choose, replayed
 from gateway.clock import pause
 from gateway.forecasts.variants import VARIANTS
 
@@ -57,15 +60,22 @@ class Rests:
         self._worked = time.process_time()
 
 
+def answer_to(question: Question) -> Answer:
+    """Replays each variant over the home's last weeks, and chooses."""
+    trial = trial_for(question)
+    if isinstance(trial, str):
+        return Answer(why_not=trial)
+    name, verdict = choose(question.used, replayed(trial, VARIANTS, Rests()))
+    return Answer(name, verdict.gain, verdict.low, verdict.days)
+
+
 def main() -> None:
-    """Reads one trial, writes what each variant earned by day."""
+    """Reads one question, writes the answer."""
     restrained(int(sys.argv[1]))
-    trial = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the agent that started us
-    if not isinstance(trial, Trial):
-        sys.exit(f"a Trial is needed, not {type(trial).__name__}")
-    money = replayed(trial, VARIANTS, Rests())
-    said = {name: {day.isoformat(): m for day, m in days.items()} for name, days in money.items()}
-    json.dump(said, sys.stdout)
+    question = pickle.load(sys.stdin.buffer)  # noqa: S301 - from the agent that started us
+    if not isinstance(question, Question):
+        sys.exit(f"a Question is needed, not {type(question).__name__}")
+    sys.stdout.buffer.write(msgspec.json.encode(answer_to(question)))
 
 
 if __name__ == "__main__":
