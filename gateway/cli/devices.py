@@ -61,7 +61,7 @@ def scan(
     finder = Finder(WallClock(), units=asked, told=(lambda _: None) if as_json else _say)
     asyncio.run(_search(finder, hosts))
     for problem in finder.problems:
-        print(f"error: {printable(problem)}", file=sys.stderr)
+        print(f"error: {printable(str(problem))}", file=sys.stderr)
     if as_json:
         print(json.dumps([_row(one) for one in finder.found.values()], indent=2))
     elif finder.wanted and out.exists():
