@@ -66,7 +66,7 @@ async def test_numbers_of_the_run_before_do_not_stand_as_if_they_were_new(
         await connected(second)
         await delivered(second)
         async with listening(broker.port, "energy/home/#") as early:
-            await early.until(lambda h: bool(h.of("energy/home/meter/state")))
+            await early.until(lambda h: bool(h.of("energy/home/status")))
             assert early.of("energy/home/status") == [b"offline"], (
                 "not told whole: as it was before"
             )
@@ -93,6 +93,7 @@ async def test_the_broker_says_offline_when_we_vanish(
     publisher = Publisher(mqtt(broker.port), "home", journal)
     async with listening(broker.port, "energy/home/status") as heard, running(publisher):
         await connected(publisher)
+        publisher.publish(topics.site_messages(publisher.base, snapshot(0)))
         # Another client with our identifier takes over: the broker drops us without a goodbye.
         thief = aiomqtt.Client("127.0.0.1", broker.port, identifier="energy-gateway-home")
         async with thief:
