@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from gateway import __version__
@@ -14,7 +15,7 @@ from gateway.clock import Clock, runs_apart
 from gateway.config.agent_settings import Dashboard
 from gateway.config.secrets import is_loopback
 from gateway.domain.intervals import Interval, quarter_of
-from gateway.domain.readings import Snapshot
+from gateway.domain.readings import DeviceState, Quality, Reading, Snapshot
 from gateway.domain.sentences import Sentence
 from gateway.domain.user_settings import UserSettings
 from gateway.errors import StorageError
@@ -119,7 +120,9 @@ class Reporting:
         if changed := self._changes.urgent(snapshot):
             self._changes.told(changed)
             for device in changed:
-                self._publisher.publish(topics.device_messages(base, device, self._language))
+                self._publisher.publish(
+                    topics.device_messages(base, self._filled(device, snapshot), self._language)
+                )
             self._publisher.publish(topics.site_messages(base, snapshot))
         if (said := (state.all_alarms, state.user)) != self._said:
             self._said = said
@@ -135,7 +138,9 @@ class Reporting:
         base, settings = self._publisher.base, self._keeper.state.settings
         self._changes.told(snapshot.devices.values())
         self._said = (self._keeper.state.all_alarms, self._keeper.state.user)
-        self._publisher.publish(topics.snapshot_messages(base, snapshot, self._language))
+        devices = {name: self._filled(d, snapshot) for name, d in snapshot.devices.items()}
+        told = replace(snapshot, devices=devices)
+        self._publisher.publish(topics.snapshot_messages(base, told, self._language))
         self._publisher.publish(
             [topics.alarms_message(base, self._keeper.state.all_alarms, self._language)]
         )
@@ -165,6 +170,14 @@ class Reporting:
                     made_by=makers(snapshot),
                 )
             )
+
+    def _filled(self, device: DeviceState, snapshot: Snapshot) -> DeviceState:
+        """One that was not heard yet has no value of what it told before this start: null, where an old number stands."""
+        if device.readings:
+            return device
+        known = self._publisher.remembered(device.name)
+        lost = {name: Reading(name, None, Quality.STALE, snapshot.time) for name in known}
+        return replace(device, readings=lost)
 
     def _outlook(self) -> list[topics.Message]:
         """Made again when there is a new plan, or a quarter-hour is over."""

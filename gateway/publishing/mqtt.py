@@ -19,6 +19,7 @@ from pathlib import Path
 from gateway import __version__
 from gateway.clock import WallClock
 from gateway.config.agent_settings import Mqtt
+from gateway.domain.metrics import METRICS
 from gateway.errors import BrokerError, ConfigError
 from gateway.publishing import topics
 from gateway.publishing.broker import Broker, BrokerRefusedError, connection, password, tls_context
@@ -92,6 +93,12 @@ class Publisher:
                 self._dirty[message.topic] = None
         self.wake()
 
+    def remembered(self, device: str) -> list[str]:
+        """The metrics that were published of it, also by the run before."""
+        place = f"{self.base}/{device}/"
+        names = {t.removeprefix(place) for t in self._memory.topics if t.startswith(place)}
+        return sorted(names & METRICS.keys())
+
     def wake(self) -> None:
         """Look at the outbox soon: the journal has new entries."""
         self._idle.clear()
@@ -160,13 +167,13 @@ class Publisher:
                     await self._wake.wait()
 
     async def _pump(self, link: Broker, broker: Availability, backoff: Backoff) -> None:
-        """Send what is due whenever woken. Everything known goes out before we say online."""
+        """Send what is due whenever woken. Everything known goes out before we say online, and nothing is known before the first report."""
         self._dirty = dict.fromkeys(self._latest)
         self._outbox.begin()
         async with self._listening(link) as listener:
             await self._subscribe(link)
             await self._send_latest(link)
-            await self._send(link, [topics.status(self.base, online=True)])
+            told = await self._tell_online(link)
             broker.back()
             backoff.reset()
             self._online.set()
@@ -174,10 +181,21 @@ class Publisher:
                 self._wake.clear()
                 await self._send_answers(link)
                 await self._send_latest(link)
+                told = told or await self._tell_online(link)
                 await self._send_outbox(link)
                 if not self._dirty and not self._wake.is_set():
                     self._idle.set()
                 await self._wake.wait()
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the home was told: until then what stands at the broker is of before, and `status` says so."""
+        return f"{self.base}/site/state" in self._latest
+
+    async def _tell_online(self, link: Broker) -> bool:
+        if self._whole:
+            await self._send(link, [topics.status(self.base, online=True)])
+        return self._whole
 
     @asynccontextmanager
     async def _listening(self, link: Broker) -> AsyncIterator[asyncio.Task[None]]:
@@ -249,7 +267,11 @@ class Publisher:
             self._dirty.clear()
             self._memory.add(message.topic for message in due if message.retain)
             await self._send(link, due)
+        if not self._whole:
+            return  # an empty payload in between would be a fault to those who read it
         left = sorted(filter(self._is_left_over, self._memory.topics - self._latest.keys()))
+        # Home Assistant first lets go of what it shows, and hears no empty payload on it at the next turn.
+        left = [topic for topic in left if topic.startswith(self._discovery)] or left
         await self._send(link, [Message(topic, b"", 1, True) for topic in left])
         self._memory.forget(left)
 

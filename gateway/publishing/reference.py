@@ -29,8 +29,8 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 - `<root>/<site>/status` is `online` or `offline`; the broker says `offline` by itself when the gateway vanishes. What is
   retained is old then. `<device>/availability` says the same of one device; both must be `online`.
 - Scalars are sent when they change. After the broker was away, all of them are sent before `status` says `online`.
-- At its start the gateway clears what a previous run left retained here and what is no longer kept up to date
-  (a device that was removed or does not answer yet). Commands of others are left alone.
+- `status` says `online` once the home was told after a start; until then what stands here is of the run before. What is no
+  longer kept up to date is cleared then (a device that was removed); one that does not answer yet is `null`. Commands of others are left alone.
 - `ledger/event` is not retained. Each row of the account is sent until the broker has acknowledged it, in order. After a
   crash or a lost connection rows may come again, with the same `id`: drop an `id` that you have seen.
 
@@ -141,7 +141,7 @@ The Energy dashboard (Settings, Dashboards, Energy) of the site `home` with devi
 
 _SEEN = """
 `tests/publishing/test_real_home_assistant.py` does all this in a real Home Assistant: it starts one on loopback, adds the broker, starts the demo's home, sets and is refused settings, enters this table and lets Home Assistant's own
-`energy/validate` judge it when the first statistics are made. `HEG_HOME_ASSISTANT=PYTHON make file T=tests/publishing/test_real_home_assistant.py` runs it, where PYTHON has `homeassistant`, its frontend and `paho-mqtt` installed. Seen so in Home Assistant 2025.4.4 and 2026.2.3.
+`energy/validate` judge it when the first statistics are made. `HEG_HOME_ASSISTANT=PYTHON make file T=tests/publishing/test_real_home_assistant.py` runs it, `test_real_home_assistant_restarts.py` starts broker and gateway anew and takes a device away, where PYTHON has `homeassistant`, its frontend and `paho-mqtt` installed. Seen so in Home Assistant 2025.4.4 and 2026.2.3.
 
 ![The gateway of the demo's home as a device in Home Assistant 2026.2.3](pictures/home-assistant.png)
 """

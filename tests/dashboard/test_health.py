@@ -189,9 +189,10 @@ def test_status_says_why_a_device_is_lost() -> None:
 def test_a_battery_at_its_reserve_does_not_wait_for_a_better_price() -> None:
     """Below the reserve the price decides nothing, and nobody is told that it did."""
     seen = view()
-    assert seen.snapshot is not None
+    there = seen.snapshot
+    assert there is not None
     seen = replace(seen, setpoints=replace(seen.setpoints, reason=Reason.PRICE_REST))
-    low = replace(seen, snapshot=replace(seen.snapshot, battery_soc_pct=19.8))
+    low = replace(seen, snapshot=replace(there, battery_soc_pct=19.8))
     reasons = [known["live"]["reason"] for v in (seen, low) if (known := told(v)) is not None]
     assert reasons == [
         "the battery rests: later is better",

@@ -15,6 +15,7 @@ import pytest
 from gateway.agent.command_handler import CommandHandler, SeenCommands
 from gateway.clock import SimClock
 from gateway.errors import ConfigError
+from gateway.publishing import topics
 from gateway.publishing.commands import Command, CommandResult
 from gateway.publishing.mqtt import Publisher
 from gateway.store.journal import Journal
@@ -22,6 +23,7 @@ from simulators.broker import find_mosquitto, start_broker
 from tests.certificates import Authority
 from tests.publishing.conftest import START, connected, delivered, listening, mqtt, running
 from tests.publishing.faults import proxy
+from tests.publishing.homes import snapshot
 from tests.waiting import HANG_S
 
 pytestmark = [
@@ -91,6 +93,7 @@ async def test_password(
         running(Publisher(with_file, "home", journal)) as publisher,
     ):
         await connected(publisher)
+        publisher.publish(topics.site_messages(publisher.base, snapshot(0)))
         await heard.until(lambda h: h.of("energy/home/status") == [b"online"])
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
     by_systemd = Publisher(mqtt(broker.port, username="home", protocol="5"), "home", journal)
