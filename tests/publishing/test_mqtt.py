@@ -61,6 +61,11 @@ async def test_numbers_of_the_run_before_do_not_stand_as_if_they_were_new(
     # Now the inverter does not answer and the charger is gone from the configuration.
     silent = DeviceState("inverter", online=False)
     async with running(Publisher(mqtt(broker.port), "home", journal, memory=memory)) as second:
+        told_before = sorted(snapshot(0).devices["inverter"].readings)
+        assert second.remembered("inverter") == told_before, (
+            "of which null is told until it answers"
+        )
+        assert second.remembered("garage") == []
         second.publish(topics.device_messages(second.base, snapshot(7).devices["meter"]))
         second.publish(topics.device_messages(second.base, silent))
         await connected(second)
