@@ -10,12 +10,14 @@ from typing import Any
 from gateway.clock import Clock
 from gateway.config.bridged import guard_profile, is_bridged, names_values, usual_port
 from gateway.config.guard import DeviceConfig
+from gateway.dashboard.spoken import spoken
 from gateway.devices.build import build_devices
 from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.devices.network import Place, listening, places
 from gateway.devices.scan import Finding, scan
 from gateway.domain.readings import Quality, Reading
+from gateway.domain.sentences import Sentence, reason_of, sentence
 from gateway.errors import ConfigError, DeviceError
 from gateway.setup.document import ChosenDevice
 from gateway.setup.mdns import named
@@ -38,7 +40,7 @@ class Found:
     kind: str
     wanted: bool = True
     readings: tuple[Reading, ...] = ()
-    fault: str = ""
+    fault: Sentence | None = None
     device: ModbusDevice | None = field(default=None, repr=False)
 
     @property
@@ -78,7 +80,7 @@ class Finder:
     ) -> None:
         self._clock, self._interfaces, self._web_port = clock, interfaces, web_port
         self.found: dict[str, Found] = {}
-        self.problems: list[str] = []
+        self.problems: list[Sentence] = []
         self.busy = False
         self.progress = (0, 0)
         self._reading = asyncio.Lock()
@@ -113,7 +115,9 @@ class Finder:
             await self._ask_the_web(asked, {p.host for p in one_host})
             there = {one.chosen.host for one in self.found.values()}
             self.problems += [
-                f"{p.host}:{p.port}: nobody answers" for p in one_host if p.host not in there
+                sentence("setup.nobody", where=f"{p.host}:{p.port}")
+                for p in one_host
+                if p.host not in there
             ]
         finally:
             self.busy = False
@@ -176,7 +180,7 @@ class Finder:
                     async for finding in scan(place.host, place.port, progress=asked):
                         self._take(*_chosen(finding))
                 except DeviceError as error:
-                    self.problems.append(str(error))
+                    self.problems.append(reason_of(error))
 
         async with asyncio.TaskGroup() as group:
             for place in opened:
@@ -192,16 +196,16 @@ class Finder:
 
     async def _read(self, one: Found) -> None:
         if is_bridged(one.chosen.profile):
-            one.fault = "read over HTTP once the gateway runs"
+            one.fault = sentence("setup.over_http")
             return
         try:
             if one.device is None:
                 c = one.chosen
                 stated = DeviceConfig(c.name, c.profile, c.host, c.port, c.unit, steer="never")
                 one.device = build_devices([stated], None, self._clock)[0]
-            one.readings, one.fault = await one.device.poll(), ""
+            one.readings, one.fault = await one.device.poll(), None
         except (DeviceError, ConfigError) as error:
-            one.fault = str(error)
+            one.fault = replace(reason_of(error), who="")
 
 
 def _chosen(finding: Finding) -> tuple[ChosenDevice, str]:
@@ -240,7 +244,7 @@ def row(one: Found) -> dict[str, Any]:
         "kind": one.kind,
         "role": one.chosen.role or "",
         "wanted": one.wanted,
-        "fault": one.fault,
+        "fault": spoken(one.fault) if one.fault else None,
         "readings": [
             {
                 "metric": r.metric,
