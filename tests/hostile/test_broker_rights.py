@@ -113,7 +113,7 @@ async def test_rights_that_are_taken_away_and_given_back(
             await connected(publisher)
             publisher.publish(topics.snapshot_messages(publisher.base, snapshot(1)))
             await delivered(publisher)
-            await until(lambda: publisher.heard)
+            await until(lambda: publisher._rights._heard_ever and publisher.heard)
             async with tried(stage, journal, caplog):
                 broker.rules(RULES[taken])
                 await until(lambda: not publisher.heard)
