@@ -25,7 +25,7 @@ STEPS = {
     "it runs": "gateway.guard.compose:Guard.run",
     "devices are polled": "gateway.site.site:Site.start",
     "devices are made neutral": "gateway.site.site:Site.looked_at",
-    "a device is released": "gateway.devices.device:Device.release",
+    "a device is released": "gateway.devices.device:ModbusDevice.release",
     "control begins": "gateway.guard.loop:GuardLoop.run",
     "it is ready": "gateway.guard.__main__:notify",
     "the agent's life begins": "gateway.guard.agent_process:AgentProcess._life",
