@@ -36,7 +36,7 @@ class RetryableError(GatewayError):
 
 
 class DeviceError(RetryableError):
-    """A device did not answer, answered wrongly, or refused. The text names the device."""
+    """A device did not answer, answered wrongly, or refused. What people are told is a `Sentence` (`reason_of`)."""
 
 
 class BrokerError(RetryableError):

@@ -20,9 +20,11 @@ from gateway.bill.days import (
     DayBill,
     again,
     beginning,
+    better,
     between,
     day_bills,
     made,
+    outdated,
     to_make_again,
 )
 from gateway.bill.home import Account, Bills, Equipment, Shares, account_from, added
@@ -64,6 +66,7 @@ class Billing:
         self._battery: BatterySpec | None = None
         self._days = day_bills(history.billed())
         self._older_until = None if self._days else _known_whole(journal, self._rules)
+        self._outdated = outdated(self._days, self._rules)
         self._checked: datetime | None = None  # in which hour
         self._to_check: list[DayBill] = []
         self._account: Account | None = None  # of those
@@ -90,17 +93,25 @@ class Billing:
             self._write(self._make(midnight, now))
 
     async def count_older(self) -> None:
-        """The days of before days were kept, once, from the journal; beside all else, for a year takes seconds."""
-        until, stop = self._older_until, Event()
+        """From the journal, once: the days of before days were kept, and those that the tariff says it held for already; beside
+        all else, for a year takes seconds."""
+        before, stop = self._outdated, Event()
+        until = before[-1].end if before else self._older_until
         if until is None:
             return
         paths = self._journal.path, self._history.path
         try:
-            self._keep(
-                await asyncio.to_thread(older_days, paths, self._rules, self._home, until, stop)
-            )
+            days = await asyncio.to_thread(older_days, paths, self._rules, self._home, until, stop)
+            self._keep(better(days, before) if before else days)
+            if before:
+                log.info(
+                    "days of the bill since %s: billed anew by the tariff as it stands (tariff.since)",
+                    self._rules.tariff.since,
+                )
         except _UNFIT as error:
-            log.warning("the days before %s are in no bill of the year: %s", until.date(), error)
+            log.warning(
+                "the days before %s are not billed from the journal: %s", until.date(), error
+            )
         finally:
             stop.set()
         self._made_of = None

@@ -30,10 +30,10 @@ class HomeEvents:
             away = not device.online and not device.asleep
             if away and not device.readings and not device.fault:
                 continue  # it has not been asked yet
-            events += self._turned(time, device.name, away, device.fault if away else "")
+            events += self._turned(time, device.name, away, device.fault if away else None)
         for name, up in links.items():
             self._away.setdefault(name, not up)  # at the start nobody has been reached yet
-            events += self._turned(time, name, not up, "")
+            events += self._turned(time, name, not up, None)
         there = {alike(alarm): alarm for alarm in alarms}
         new = [a for k, a in there.items() if k not in self._alarms]
         over = [a for k, a in self._alarms.items() if k not in there]
@@ -42,7 +42,8 @@ class HomeEvents:
         self._alarms = there
         return events
 
-    def _turned(self, time: str, name: str, away: bool, why: str) -> list[Event]:
+    def _turned(self, time: str, name: str, away: bool, why: Sentence | None) -> list[Event]:
         before = self._away.get(name, False)
         self._away[name] = away
-        return [] if away == before else [Event(time, "lost" if away else "back", name, why)]
+        text = why.text if why else ""
+        return [] if away == before else [Event(time, "lost" if away else "back", name, text, why)]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import msgspec
 from pydantic import ValidationError
@@ -54,8 +54,8 @@ def day_bills(rows: Iterable[tuple[datetime, str, str]]) -> list[DayBill]:
 
 
 def tariff_text(rules: TariffRules) -> str:
-    """The tariff as it is kept with a day."""
-    return rules.tariff.model_dump_json(by_alias=True)
+    """The tariff as it is kept with a day; since when it holds is no part of what it asks."""
+    return rules.tariff.model_dump_json(by_alias=True, exclude={"since"})
 
 
 def rules_of(text: str, now: TariffRules) -> TariffRules:
@@ -95,6 +95,21 @@ def to_make_again(
         return young or first >= known_since
 
     return [day for day in days if day.start >= now - CORRECTED and whole(day)]
+
+
+def outdated(days: Iterable[DayBill], rules: TariffRules) -> list[DayBill]:
+    """Those that were billed by another tariff than the one that says that it held then (`tariff.since`)."""
+    since = rules.tariff.since
+    if since is None:
+        return []
+    began, text = datetime.combine(since, time.min, rules.zone), tariff_text(rules)
+    return [day for day in days if day.start >= began and day.tariff != text]
+
+
+def better(newer: Iterable[DayBill], older: Iterable[DayBill]) -> list[DayBill]:
+    """Of ``newer`` those that bill a day of ``older`` anew, and of which no less is known now."""
+    before = {(day.start, day.end): day.bill.metered for day in older}
+    return [d for d in newer if d.bill.metered >= before.get((d.start, d.end), d.bill.metered + 1)]
 
 
 def beginning(days: Iterable[DayBill], since: datetime) -> Beginning:

@@ -6,12 +6,13 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from gateway.agent.feeds import try_feed
 from gateway.agent.programme import vtn_of
 from gateway.bridge.serve import Bridge
 from gateway.checkup.finding import Finding
-from gateway.checkup.here import on_this_machine, running_gateway
+from gateway.checkup.here import billed_anew, on_this_machine, running_gateway
 from gateway.checkup.stated import built, faults, questions
 from gateway.clock import WallClock
 from gateway.config.agent_settings import Programme
@@ -102,6 +103,9 @@ async def checkup(
                 yield await _programme(settings.programme, where, secrets_known)
             if running:
                 yield Finding("gateway", True, f"it runs{f' ({other})' if other else ''}")
+            today = clock.now().astimezone(ZoneInfo(settings.site.time_zone)).date()
+            for found in billed_anew(path, text, settings, today):
+                yield found
             async for found in on_this_machine(path, text, settings, running=running):
                 yield found
         finally:

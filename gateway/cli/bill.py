@@ -98,7 +98,7 @@ def account_of(
     from zoneinfo import ZoneInfo
 
     from gateway.agent.billing import car_power_w, stored_battery
-    from gateway.bill.days import DailyBills, day_bills
+    from gateway.bill.days import DailyBills, day_bills, outdated
     from gateway.bill.home import account
     from gateway.cli.statement import moment_of
     from gateway.errors import ConfigError
@@ -139,7 +139,14 @@ def account_of(
             battery = stored_battery(store)
         power_w, heaters = car_power_w(settings), settings.heaters
         found = account(book, rules, flows, battery, power_w, heaters)
-        return DailyBills(found, {(day.start, day.end): day.bill for day in kept}), first, last
+        stale = {day.start for day in outdated(kept, rules)}  # until a gateway has billed them anew
+        return (
+            DailyBills(
+                found, {(day.start, day.end): day.bill for day in kept if day.start not in stale}
+            ),
+            first,
+            last,
+        )
 
 
 COLUMNS = (

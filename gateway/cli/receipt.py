@@ -67,7 +67,7 @@ def _write(config: Path, out: Path) -> None:
         raise ConfigError(f"{config}: market.credential_file: without a key nothing was signed")
     journal = Journal(settings.state_dir / "journal.sqlite", read_only=True)
     try:
-        document = receipt_file(journal.entries(), read_credential(credential).public_jwks())
+        document = receipt_file(journal.rows(), read_credential(credential).public_jwks())
     finally:
         journal.close()
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from typing import Annotated, Literal
 
@@ -109,6 +109,10 @@ class Tariff(Part):
     )
     tax_pct: Decimal = Field(
         Decimal(0), description="VAT, sales tax, GST on all that is bought, fees included"
+    )
+    since: date | None = Field(
+        None,
+        description="the day this tariff began: days that are over since then are billed anew by it, e.g. after a mistyped price; earlier ones stay as they were",
     )
     accept: tuple[str, ...] = Field(
         (),

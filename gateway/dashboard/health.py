@@ -1,12 +1,11 @@
 """The home's health for a person: what is wrong, since when, and what to try. Pure.
 
-What to do is found by an alarm's code, and by the words of a device's fault; `docs/operations.md` has the same with more room.
+What to do is found by the code of an alarm or of a device's fault; `docs/operations.md` has the same with more room.
 """
 
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,16 +39,17 @@ TODO: Mapping[str, str] = {
     "another_controller": "End one of the two: another program or app steers this device.",
 }
 ALARM_ELSE = "If it lasts, look it up in the operations manual, or report the problem below."
-FAULTS: tuple[tuple[str, str], ...] = (
-    ("cannot connect", "Is it switched on and in the network? Is Modbus TCP still enabled in its menu, and is its address still the same?"),
-    ("hangs up|one client", "Many devices serve one client only: end other programs that read it, and wait a minute."),
-    ("no answer within", "It takes the connection and does not answer: is the unit number right? A restart of the device often helps."),
-    ("no path|no answer from the unit", "The box in between answers, the device behind it does not: look at its cable and unit number."),
-    ("refused with exception", "It refuses what it is asked: has its firmware changed? energy-gateway capture writes down what it says."),
-    ("not neutral", "It is not steered until it can be released: restart it, and look at its own settings once."),
-    ("none that we know", "Name its profile in gateway.toml; energy-gateway profiles lists them."),
-    ("another controller", "End one of the two: another program or app steers this device."),
-)  # fmt: skip
+# Why a device is lost -> what to try; of several that stand in one sentence the first of these counts.
+FAULTS: Mapping[str, str] = {
+    "lost.anothers": "End one of the two: another program or app steers this device.",
+    "lost.not_neutral": "It is not steered until it can be released: restart it, and look at its own settings once.",
+    "lost.unreachable": "Is it switched on and in the network? Is Modbus TCP still enabled in its menu, and is its address still the same?",
+    "lost.hangs_up": "Many devices serve one client only: end other programs that read it, and wait a minute.",
+    "lost.silent": "It takes the connection and does not answer: is the unit number right? A restart of the device often helps.",
+    "lost.no_path": "The box in between answers, the device behind it does not: look at its cable and unit number.",
+    "lost.refused": "It refuses what it is asked: has its firmware changed? energy-gateway capture writes down what it says.",
+    "lost.unknown": "Name its profile in gateway.toml; energy-gateway profiles lists them.",
+}  # fmt: skip
 FAULT_ELSE = "Restart it. If it stays away, energy-gateway scan shows what answers at its address."
 
 
@@ -58,9 +58,10 @@ def todo(alarm: Sentence) -> str:
     return TODO.get(alarm_code(alarm), ALARM_ELSE)
 
 
-def remedy(fault: str) -> str:
+def remedy(fault: Sentence | None) -> str:
     """What to try with a device that fails so."""
-    return next((what for like, what in FAULTS if re.search(like, fault)), FAULT_ELSE)
+    codes = {part.code for part in fault.within()} if fault else set()
+    return next((what for code, what in FAULTS.items() if code in codes), FAULT_ELSE)
 
 
 def health(view: HomeView, *, can_report: bool) -> dict[str, Any]:
@@ -106,7 +107,7 @@ def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
         "lost": lost,
         "asleep": device.asleep,
         "seen": iso(seen) if seen else None,
-        "fault": device.fault if lost else "",
+        "fault": spoken(device.fault) if lost and device.fault else None,
         "todo": remedy(device.fault) if lost else "",
         "good": good,
         "asked": asked,

@@ -135,7 +135,7 @@ def _device(device: DeviceState, view: HomeView) -> dict[str, Any]:
         "model": " ".join(part for part in device.made_by if part),
         "online": device.online,
         "asleep": device.asleep,
-        "fault": "" if device.online or device.asleep else device.fault,
+        "fault": "" if device.online or device.asleep or not device.fault else device.fault.text,
         "seen": iso(newest) if newest else None,
         "bad": bad,
         **_phases(device.name, view),

@@ -19,7 +19,7 @@ class ReleaseReport:
 
     device: str
     neutral: bool
-    problems: tuple[str, ...] = ()
+    problems: tuple[Sentence, ...] = ()
 
 
 class Device(Protocol):

@@ -30,7 +30,7 @@ from gateway.devices.proof import (
 from gateway.devices.setpoint_lease import SetpointLease
 from gateway.domain.control import Control
 from gateway.domain.readings import Quality, Reading
-from gateway.domain.sentences import Sentence
+from gateway.domain.sentences import Sentence, named, other, reason_of, sentence
 from gateway.errors import DeviceError, StorageError
 from gateway.log_budget import LogBudget
 from gateway.modbus.exceptions import NOT_THERE, Refused, Silent
@@ -76,7 +76,7 @@ class ModbusDevice:
         self._blocks: dict[Block, float] = {}  # when which registers were read last
         longest_s = _LONGEST_S if unit.bus.address.framing == "tcp" else _LONGEST_SHARED_S
         self._backoff = Backoff(1.0, longest_s, rng=random.Random(name))  # noqa: S311 - jitter
-        self._failures = 0
+        self._failures, self._why = 0, other("")
         self._retry_at = float("-inf")
         self._answered = float("-inf")
         self._opening = asyncio.Lock()
@@ -175,21 +175,21 @@ class ModbusDevice:
                 raise DeviceError(f"cannot set {control.value}")
             if why := self._why_withheld(control):
                 problems = await self._let_go(lease) if lease.value is not None else []
-                raise DeviceError("; ".join((f"{control.value}: {why}", *problems)))
+                raise DeviceError("; ".join((f"{control.value}: {why}", *map(str, problems))))
             await lease.hold(value)
         except Refused as error:
-            raise DeviceError(f"{self.name}: {error}") from error
+            raise DeviceError(named(self.name, error)) from error
         except DeviceError as error:
-            raise DeviceError(f"{self.name}: {error}") from error
+            raise DeviceError(named(self.name, error)) from error
 
     async def release(self, controls: Collection[Control] = ()) -> ReleaseReport:
         """See `gateway.devices.Device.release`."""
-        problems: list[str] = []
+        problems: list[Sentence] = []
         try:
             await self._open()
         except DeviceError as error:
             owed = any(lease.owed for lease in self._leases.values()) or self._owed()
-            problems = [f"cannot be reached, so not released: {error}"]
+            problems = [sentence("lost.not_reached", why=reason_of(error))]
             return ReleaseReport(self.name, not owed and not self.controls, tuple(problems))
         for control, lease in self._leases.items():
             untouched = control in self._unproved and lease.value is None and not lease.owed
@@ -197,7 +197,7 @@ class ModbusDevice:
                 try:
                     problems += await self._let_go(lease)
                 except DeviceError as error:  # one control never holds up another
-                    problems.append(f"{control.value}: {error}")
+                    problems.append(named(control.value, error))
         return ReleaseReport(self.name, not problems, tuple(problems))
 
     async def steered_by_another(self) -> Sentence | None:
@@ -206,7 +206,7 @@ class ModbusDevice:
             await self._open()
             words = {c: await lease.foreign_words() for c, lease in self._leases.items()}
         except DeviceError as error:
-            raise DeviceError(f"{self.name}: {error}") from error
+            raise DeviceError(named(self.name, error)) from error
         owed = any(lease.owed for lease in self._leases.values())
         return self._others.look({} if owed else words)
 
@@ -216,7 +216,7 @@ class ModbusDevice:
 
     # -- inside --
 
-    async def _let_go(self, lease: SetpointLease, patience_s: float = PAUSED_S) -> list[str]:
+    async def _let_go(self, lease: SetpointLease, patience_s: float = PAUSED_S) -> list[Sentence]:
         return await let_go(lease, self._leases.get(Control.CHARGE_CURRENT), patience_s)
 
     def _why_withheld(self, control: Control) -> str:
@@ -299,11 +299,12 @@ class ModbusDevice:
     def _may_try(self) -> None:
         left = self._retry_at - self._clock.monotonic()
         if left > 0:
-            raise _Waiting(f"lost; next try in {left:.0f} s")
+            raise _Waiting(sentence("lost.waits", why=self._why, seconds=f"{left:.0f}"))
 
     def _lost(self, error: DeviceError) -> DeviceError:
         if not isinstance(error, _Waiting):
             self._failures += 1
+            self._why = reason_of(error)
             if self._failures > 1 and isinstance(error, Silent):
                 self._retry_at = self._clock.monotonic() + self._backoff.next()
             away = self._clock.monotonic() - self._answered
@@ -312,7 +313,7 @@ class ModbusDevice:
                 self._poller = None
             for lease in self._leases.values():
                 lease.doubt()
-        return DeviceError(f"{self.name}: {error}")
+        return DeviceError(named(self.name, error))
 
     async def _open(self) -> Poller:
         """The poller of the bound device; it is bound when first reached, by one task at a time."""
@@ -328,7 +329,7 @@ class ModbusDevice:
         if profile.choices:
             found = await identify(self._unit, profile.choices)
             if found is None:
-                raise DeviceError("the device is none that we know; name its profile")
+                raise DeviceError(sentence("lost.unknown"))
             profile = self.profile = found[0]
         source = await bind_profile(self._unit, profile)
         known = {*self._leases, *self._pending()}  # what is forced must never be lost from sight

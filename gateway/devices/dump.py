@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gateway.domain.sentences import other
 from gateway.errors import ConfigError, DeviceError
 from gateway.modbus.address import BusAddress, Table
 from gateway.modbus.exceptions import Refused
@@ -92,13 +93,15 @@ class DumpBus:
         """See `gateway.modbus.unit.Bus.read`; what the dump does not hold is no such register."""
         tables = self._dump.units.get(unit)
         if tables is None:
-            raise Refused(f"unit {unit} is not in the dump", _NO_UNIT)
+            raise Refused(other(f"unit {unit} is not in the dump"), _NO_UNIT)
         if count > self._dump.max_read:
-            raise Refused(f"{count} registers are more than the device answered", _TOO_LONG)
+            many = other(f"{count} registers are more than the device answered")
+            raise Refused(many, _TOO_LONG)
         words = [tables[table].get(address + i) for i in range(count)]
         if None in words:
             self.asked.append((table, address, count))
-            raise Refused(f"{table} {address} x {count} is not in the dump", _NO_ADDRESS)
+            gap = other(f"{table} {address} x {count} is not in the dump")
+            raise Refused(gap, _NO_ADDRESS)
         return b"".join((word or 0).to_bytes(2, "big") for word in words)
 
     async def write(self, unit: int, address: int, words: Sequence[int], fc: int = 16) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from gateway.clock import pause
 from gateway.devices.setpoint_lease import SetpointLease
+from gateway.domain.sentences import Sentence, sentence
 
 # A car opens its own switch within 3 s of a pause (IEC 61851-1): time to wait for it while we end, and at a start.
 PAUSED_S, PAUSED_AT_START_S = 4.0, 20.0
@@ -12,7 +13,7 @@ _LOOK_S = 0.5
 
 async def let_go(
     lease: SetpointLease, current: SetpointLease | None, patience_s: float = PAUSED_S
-) -> list[str]:
+) -> list[Sentence]:
     """A sentence for each step that failed. A car that draws is paused by ``current`` before its phases are given back.
 
     One that does not stop within ``patience_s`` keeps them, and what is owed is tried again at the next start.
@@ -21,9 +22,9 @@ async def let_go(
         return await lease.release()
     what = lease.sheet.control.value
     if current is None:
-        return [f"{what}: the car charges and cannot be paused, so nothing is switched"]
+        return [sentence("lost.car_charges", what)]
     before = current.value
-    problems = [f"{what}: the car charges on in a pause, so nothing is switched"]
+    problems = [sentence("lost.car_charges_on", what)]
     try:
         for _ in range(int(patience_s / _LOOK_S)):
             await current.hold(0.0)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from gateway.domain.sentences import sentence
 from gateway.errors import ConfigError
 
 PORTS = (502, 1502)  # Modbus TCP; SolarEdge and Kostal listen at the second
@@ -79,7 +80,7 @@ async def opens(place: Place, for_s: float = KNOCK_S) -> bool:
 def _places(target: str, ports: tuple[int, ...]) -> Iterator[Place]:
     host, _, given = target.rpartition(":") if target.count(":") == 1 else (target, "", "")
     if target.count(":") == 1 and not (given.isdigit() and 1 <= int(given) <= 65535):
-        raise ConfigError(f"{target!r} is no HOST or HOST:PORT, e.g. inverter.lan:502")
+        raise ConfigError(sentence("setup.no_host", target=repr(target)))
     if not host:
         raise ConfigError(f"{target!r} names no host, e.g. 192.168.1.20 or 192.168.1.0/24")
     if not is_network(host):
@@ -88,11 +89,10 @@ def _places(target: str, ports: tuple[int, ...]) -> Iterator[Place]:
     try:
         network = ipaddress.ip_network(host, strict=False)
     except ValueError:
-        raise ConfigError(f"{target!r} is no network, e.g. 192.168.1.0/24") from None
+        raise ConfigError(sentence("setup.no_network", target=repr(target))) from None
     if network.num_addresses > _MOST:
-        raise ConfigError(
-            f"{target!r} has {network.num_addresses} addresses; at most {_MOST}, e.g. 192.168.1.0/24"
-        )
+        count, most = str(network.num_addresses), str(_MOST)
+        raise ConfigError(sentence("setup.many", target=repr(target), count=count, most=most))
     for address in network.hosts():
         for port in (int(given),) if given else ports:
             yield Place(str(address), port)

@@ -9,6 +9,7 @@ from typing import get_args
 from gateway.devices.counters import Counters
 from gateway.devices.datasheet import Communication, Source
 from gateway.devices.readout import Output, Poll, believable
+from gateway.domain.sentences import sentence
 from gateway.errors import DeviceError
 from gateway.modbus.address import Table
 from gateway.modbus.exceptions import SURE, Refused
@@ -176,8 +177,9 @@ class Poller:
             if value is Missing.ABSENT and self._failed:
                 continue  # in a block that was refused just now
             if value != expected:
+                where = str(field.address)
                 raise LayoutChanged(
-                    f"register {field.address} holds {value} where {expected} was found before"
+                    sentence("lost.moved", register=where, word=str(value), was=str(expected))
                 )
 
     def _decode(self, raw: dict[Block, bytes], output: Output, index: int) -> Value:

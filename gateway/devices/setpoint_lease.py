@@ -18,6 +18,7 @@ from gateway.devices import IntentStore
 from gateway.devices.control_sheet import ControlSheet, ReadBack, Write
 from gateway.devices.write_budget import BudgetSpent, WriteBudget
 from gateway.domain.control import Control
+from gateway.domain.sentences import Sentence, named, reason_of, sentence
 from gateway.errors import DeviceError, StorageError
 from gateway.modbus.exceptions import NOT_THERE, Refused
 from gateway.modbus.registers import Block
@@ -124,7 +125,7 @@ class SetpointLease:
             log.info("%s: the battery follows its setpoint again", self._device)
         self._ineffective = not follows
 
-    async def release(self) -> list[str]:
+    async def release(self) -> list[Sentence]:
         """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
         ours = self._value is not None or self.owed
         if self.sheet.on_foreign_setpoint == "keep" and not ours:
@@ -138,14 +139,14 @@ class SetpointLease:
         try:
             steps = self.sheet.neutral(read_back, saved)
         except DeviceError as error:
-            return [f"{self.sheet.control.value}: {error}"]
+            return [named(self.sheet.control.value, error)]
         for step in steps:
             if read_back.reads(step) and not step.again:
                 continue
             try:
                 await self._write(step, must=True)
             except DeviceError as error:
-                problems.append(f"{self.sheet.control.value}: {error}")
+                problems.append(named(self.sheet.control.value, error))
         if not problems:
             problems = await self._not_neutral(steps)
         if not problems:
@@ -205,14 +206,17 @@ class SetpointLease:
 
     # -- inside --
 
-    async def _left_to_another(self) -> list[str]:
+    def _problem(self, code: str, **values: str | Sentence) -> Sentence:
+        return sentence(f"lost.{code}", self.sheet.control.value, **values)
+
+    async def _left_to_another(self) -> list[Sentence]:
         """What another controller holds is its own, but it is not neutral and we do not say so."""
         try:
             read_back = await self._read_registers()
         except DeviceError as error:
-            return [f"{self.sheet.control.value}: cannot be read: {error}"]
+            return [self._problem("not_read", why=reason_of(error))]
         if self.sheet.is_neutral(read_back) is False:
-            return [f"{self.sheet.control.value}: is held by another controller"]
+            return [self._problem("anothers")]
         return []
 
     def _stored(self) -> str | None:
@@ -221,13 +225,13 @@ class SetpointLease:
             return self._intents.pending(self._device).get(self.sheet.control)
         return None
 
-    async def _not_neutral(self, steps: Sequence[Write]) -> list[str]:
+    async def _not_neutral(self, steps: Sequence[Write]) -> list[Sentence]:
         try:
             read_back = await self._read_registers()
         except DeviceError as error:
-            return [f"{self.sheet.control.value}: the release cannot be verified: {error}"]
+            return [self._problem("not_verified", why=reason_of(error))]
         wrong = [
-            f"{self.sheet.control.value}: register {a} reads {read_back.word(a)} instead of {w}"
+            self._problem("not_taken", register=str(a), now=str(read_back.word(a)), word=str(w))
             for step in steps
             if step.check and not step.optional
             for a, w in step.by_address
@@ -238,7 +242,7 @@ class SetpointLease:
             and self.sheet.on_foreign_setpoint == "clear"
             and self.sheet.is_neutral(read_back) is False
         ):
-            return [f"{self.sheet.control.value}: the device still says that it is controlled"]
+            return [self._problem("still_controlled")]
         return wrong
 
     def _take_over(self, read_back: ReadBack) -> None:
@@ -369,22 +373,22 @@ class SetpointLease:
     def _differs(self, step: Write) -> bool:
         return any(self._sent.get(a) != w for a, w in step.by_address)
 
-    async def _read_what_answers(self) -> tuple[ReadBack | None, list[str]]:
+    async def _read_what_answers(self) -> tuple[ReadBack | None, list[Sentence]]:
         """What can be read now for a release, and what could not; None if nothing answers at all.
 
         A block that is refused for the moment keeps none of the others from being let go.
         """
         raw: dict[Block, bytes] = {}
-        problems: list[str] = []
+        problems: list[Sentence] = []
         for block in self.sheet.read_back:
             try:
                 data = await self._unit.read_if_there(block.table, block.address, block.count)
             except Refused as refusal:
-                problems.append(f"{self.sheet.control.value}: {refusal}")
+                problems.append(named(self.sheet.control.value, refusal))
                 continue
             except DeviceError as error:
-                why = f"{self.sheet.control.value}: cannot be read, so not released: {error}"
-                return None, [*problems, why]
+                why = reason_of(error)
+                return None, [*problems, self._problem("not_read_not_released", why=why)]
             if data is not None:
                 raw[block] = data
         return ReadBack(raw), problems

@@ -73,9 +73,13 @@ def quarters(start: datetime, end: datetime) -> Iterator[Interval]:
 
 
 def iso(time: datetime) -> str:
-    """``2026-06-01T06:00:00Z``: the one form in which times are stored and sent (ms only if any)."""
+    """``2026-06-01T06:00:00Z``: the one form in which times are stored and sent (ms only if any).
+
+    What is read again is written as the same text, so 0.3 ms are none and no ``.000``.
+    """
     utc = time.astimezone(UTC).replace(tzinfo=None)
-    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds") + "Z"
+    some_ms = utc.microsecond >= 1000
+    return utc.isoformat(timespec="milliseconds" if some_ms else "seconds") + "Z"
 
 
 def parse_utc(text: str) -> datetime:

@@ -52,7 +52,7 @@ class DeviceState:
     notes: tuple[Sentence, ...] = ()
     made_by: tuple[str, str] = ("", "")
     versions: tuple[str, str] = ("", "")
-    fault: str = ""
+    fault: Sentence | None = None
 
     def number(self, metric: str) -> float | None:
         """The value if it is good and a number, else None (never a stale or invented value)."""

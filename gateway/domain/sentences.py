@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from gateway.domain.templates import TEMPLATES
@@ -74,6 +74,11 @@ def reason_of(error: Exception) -> Sentence:
     return first if isinstance(first, Sentence) else other(str(error))
 
 
+def named(who: str, error: Exception) -> Sentence:
+    """What an error says, of the device or control ``who``."""
+    return replace(reason_of(error), who=who)
+
+
 def template(said: Sentence) -> str:
     """Its English with places for the values; of a code of another version, which is not known here, all that there is."""
     unknown = ", ".join([said.code, *(f"{{{name}}}" for name, _ in said.values)])
@@ -109,6 +114,14 @@ def listed(parts: Sequence[str | Sentence]) -> str | Sentence:
     for part in rest:
         first = sentence("list.more", first=first, next=part)
     return sentence("list.last", first=first, last=last)
+
+
+def joined(parts: Sequence[Sentence]) -> Sentence:
+    """'a; b; c' of at least one."""
+    first, *rest = parts
+    for part in rest:
+        first = sentence("list.also", first=first, next=part)
+    return first
 
 
 def day_time(moment: datetime) -> Sentence:

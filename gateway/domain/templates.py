@@ -67,6 +67,40 @@ _ALARMS = {
     "programme_refused": "the programme is not followed: {why}",
     "programme_silent": "the programme's server is not heard since {time}: {why}",
 }  # fmt: skip
+_LOST = {
+    # why a device is lost, and what a release could not do: gateway.modbus, gateway.devices, gateway.site
+    "lost.where": "{address} unit {unit} register {register}",
+    "lost.unreachable": "{where}: cannot connect",
+    "lost.hangs_up": "{where}: the device hangs up before it answers; if it takes one client only, stop the other first",
+    "lost.silent": "{where}: no answer within {seconds} s",
+    "lost.closed": "{where}: the device closed the connection",
+    "lost.malformed": "{where}: malformed answer: {why}",
+    "lost.refused": "{where}: refused with exception {number} ({meaning})",
+    "lost.no_path": "{where}: the box in between refused with exception {number} ({meaning})",
+    "lost.no_sunspec": "{where}: no SunSpec map at 40000, 0 or 50000",
+    "lost.no_model": "{where}: no usable SunSpec model (found {what})",
+    "lost.moved": "register {register} holds {word} where {was} was found before",
+    "lost.unknown": "the device is none that we know; name its profile",
+    "lost.bug": "a fault of the program: {what}",
+    "lost.waits": "{why}; next try in {seconds} s",
+    "lost.not_neutral": "not neutral yet: {why}",
+    "lost.anothers": "is held by another controller",
+    "lost.not_read": "cannot be read: {why}",
+    "lost.not_read_not_released": "cannot be read, so not released: {why}",
+    "lost.not_reached": "cannot be reached, so not released: {why}",
+    "lost.not_verified": "the release cannot be verified: {why}",
+    "lost.not_taken": "register {register} reads {now} instead of {word}",
+    "lost.still_controlled": "the device still says that it is controlled",
+    "lost.car_charges": "the car charges and cannot be paused, so nothing is switched",
+    "lost.car_charges_on": "the car charges on in a pause, so nothing is switched",
+    # set-up: gateway.setup, gateway.devices.network
+    "setup.nobody": "{where}: nobody answers",
+    "setup.over_http": "read over HTTP once the gateway runs",
+    "setup.no_feed": "no price feed is named",
+    "setup.many": "{target} has {count} addresses; at most {most}, e.g. 192.168.1.0/24",
+    "setup.no_network": "{target} is no network, e.g. 192.168.1.0/24",
+    "setup.no_host": "{target} is no HOST or HOST:PORT, e.g. inverter.lan:502",
+}  # fmt: skip
 _NOTES = {
     # the plan: gateway.planner, gateway.forecasts, gateway.agent
     "car_late": "the car cannot be ready by {time}: at most {least} of {wanted} Wh can be charged until then",
@@ -158,6 +192,7 @@ _REFUSALS = {
 _PARTS = {
     "other": "{text}",
     "list.more": "{first}, {next}",
+    "list.also": "{first}; {next}",
     "list.last": "{first} and {last}",
     "day_time.mon": "Mon {time}",
     "day_time.tue": "Tue {time}",
@@ -168,7 +203,9 @@ _PARTS = {
     "day_time.sun": "Sun {time}",
     "range": "{least} to {most}",
 }
-TEMPLATES: Mapping[str, str] = MappingProxyType(_ALARMS | _NOTES | _DECISIONS | _REFUSALS | _PARTS)
+TEMPLATES: Mapping[str, str] = MappingProxyType(
+    _ALARMS | _LOST | _NOTES | _DECISIONS | _REFUSALS | _PARTS
+)
 # What alarms are about: the code for programs. Where one stands within another, the first of these counts.
 ALARM_CODES = (
     "limit_not_kept", "off_grid", "meter_stands_still", "import_price_missing", "tariff_doubted", "price_doubted", "feed_late", "no_import_price",

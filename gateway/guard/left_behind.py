@@ -16,6 +16,7 @@ from gateway.config.guard import DeviceConfig
 from gateway.devices.build import bus_of
 from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
+from gateway.domain.sentences import joined
 from gateway.errors import ConfigError
 from gateway.supervise import Backoff
 
@@ -61,7 +62,7 @@ async def let_go(device: ModbusDevice, clock: Clock) -> None:
             log.info("%s, which is steered no more, is neutral", device.name)
             return
         if not said:
-            why = "; ".join(report.problems)
+            why = joined(report.problems)
             log.error("%s is steered no more and may still be forced: %s", device.name, why)
         said = True
         await clock.sleep(backoff.next())

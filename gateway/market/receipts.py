@@ -13,23 +13,22 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from gateway.domain.intervals import iso, parse_utc
 from gateway.market.signing import public_key, signed_payload
-from gateway.store.book import Entry
-from gateway.store.chain import GENESIS, chained
+from gateway.store.chain import GENESIS, Row, canonical, chained
 
 FORMAT = 1
 Json = Mapping[str, Any]
 
 
-def receipt_file(entries: Iterable[Entry], party_keys: Sequence[Json]) -> dict[str, Any]:
+def receipt_file(account: Iterable[Row], party_keys: Sequence[Json]) -> dict[str, Any]:
     """All rows of an account, its receipts among them, as one document.
 
     ``party_keys`` are all that have signed, the present one first. An exchange that has changed its key
     has told each with the receipts under it.
     """
     rows: list[dict[str, Any]] = [
-        {"seq": e.seq, "time": iso(e.time), "kind": e.kind, "body": dict(e.body)} for e in entries
+        {"seq": seq, "time": time, "kind": kind, "body": json.loads(body)}
+        for seq, time, kind, body in account
     ]
     told = [row["body"]["exchange_key"] for row in reversed(rows) if row["kind"] == "receipt"]
     keys = list({key["x"]: dict(key) for key in told}.values())  # the newest first, each once
@@ -79,11 +78,10 @@ def _walked(rows: Iterable[Json]) -> tuple[dict[int, str], list[Json]]:
     for number, row in enumerate(rows, 1):
         if row["seq"] != number:
             raise ValueError(f"row {number} is missing")
-        entry = Entry(number, parse_utc(row["time"]), str(row["kind"]), row["body"])
-        digest = chained(digest, entry)
+        digest = chained(digest, (number, row["time"], row["kind"], canonical(row["body"])))
         hashes[number] = digest
-        if entry.kind == "receipt":
-            receipts.append(entry.body)
+        if row["kind"] == "receipt":
+            receipts.append(row["body"])
     return hashes, receipts
 
 

@@ -16,10 +16,11 @@ from typing import Any
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 
+from gateway.domain.sentences import other, sentence
 from gateway.modbus.address import USUAL_TIMING, BusAddress, BusTiming, Table
 from gateway.modbus.exceptions import (
     EXCEPTIONS,
-    HANGS_UP,
+    NO_PATH,
     HungUp,
     Lost,
     Refused,
@@ -101,7 +102,9 @@ class Connection:
         return Unit(self, number)
 
     async def _exchange(self, unit: int, address: int, ask: Callable[[], Awaitable[Any]]) -> bytes:
-        where = f"{self.address} unit {unit} register {address}"
+        where = sentence(
+            "lost.where", address=str(self.address), unit=str(unit), register=str(address)
+        )
         self._fault = ""
         try:
             await ask()
@@ -114,13 +117,14 @@ class Connection:
             again = unit in self._alive
             self._alive.discard(unit)
             if self._fault == _CLOSED and not self._heard:
-                hint = (
-                    "hangs up before it answers; if it takes one client only, stop the other first"
-                )
-                raise HungUp(f"{self.address}: the device {hint}") from error
+                raise HungUp(sentence("lost.hangs_up", where=str(self.address))) from error
+            if self._fault == _CLOSED:
+                raise Lost(sentence("lost.closed", where=where), again) from error
             if self._fault:
-                raise Lost(f"{where}: {self._fault}", again) from error
-            raise Silent(f"{where}: no answer within {self.timing.timeout_s:g} s", again) from error
+                why = other(self._fault)
+                raise Lost(sentence("lost.malformed", where=where, why=why), again) from error
+            seconds = f"{self.timing.timeout_s:g}"
+            raise Silent(sentence("lost.silent", where=where, seconds=seconds), again) from error
         except BaseException:  # cancelled in mid-request: the answer may still come
             self._drop()
             raise
@@ -131,7 +135,9 @@ class Connection:
         self._alive.add(unit)
         if pdu[0] & 0x80:
             meaning = EXCEPTIONS.get(pdu[1], "unknown exception")
-            raise Refused(f"{where}: refused with exception {pdu[1]} ({meaning})", pdu[1])
+            code = "lost.no_path" if pdu[1] in NO_PATH else "lost.refused"
+            said = sentence(code, where=where, number=str(pdu[1]), meaning=meaning)
+            raise Refused(said, pdu[1])
         return pdu
 
     async def _ready(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
@@ -150,13 +156,13 @@ class Connection:
                 raise
             if not connected:
                 client.close()
-                raise Unreachable(f"{self.address}: cannot connect")
+                raise Unreachable(sentence("lost.unreachable", where=str(self.address)))
             self._client, self._heard = client, False
             await self._silence(self.timing.connect_delay_s)
             self._noise.clear()
             if not client.connected:
                 self._drop()
-                raise HungUp(f"{self.address}: {HANGS_UP}")
+                raise HungUp(sentence("lost.hangs_up", where=str(self.address)))
         self.requests += 1
         return self._client
 
@@ -203,7 +209,7 @@ class Connection:
             else:
                 pdu = answer_rtu(self._sent, data)
         except Malformed as error:
-            self._fail(f"malformed answer: {error}")
+            self._fail(str(error))
             return b""
         if pdu is None:
             return b""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from gateway.domain.sentences import Sentence
 from gateway.errors import DeviceError
 
-HANGS_UP = (
-    "the device hangs up before it answers; if it takes one client only, stop the other first"
-)
 SURE = 6  # refusals in a row that mean 'not there'
 STRANGE = (1, 2, 3, 4)  # exceptions that devices have for addresses that mean nothing to them
 NOT_THERE = (1, 2, 3)  # exceptions by which a device says that it has no such registers
+NO_PATH = (10, 11)  # said by a box in between of the device behind it
 BUSY = (5, 6)  # accepted and not ready, or busy: the same question has an answer a moment later
 EXCEPTIONS = {
     1: "function not supported",
@@ -27,7 +26,7 @@ EXCEPTIONS = {
 class Refused(DeviceError):
     """The device answered with a Modbus exception; ``code`` is its number."""
 
-    def __init__(self, text: str, code: int) -> None:
+    def __init__(self, text: Sentence, code: int) -> None:
         super().__init__(text)
         self.code = code
 
@@ -35,7 +34,7 @@ class Refused(DeviceError):
 class Lost(DeviceError):
     """The answer did not come, or was none. ``again``: the device answered the request before this one."""
 
-    def __init__(self, text: str, again: bool) -> None:
+    def __init__(self, text: Sentence, again: bool) -> None:
         super().__init__(text)
         self.again = again
 

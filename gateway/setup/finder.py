@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gateway.clock import Clock
 from gateway.config.bridged import guard_profile, is_bridged, names_values, usual_port
 from gateway.config.guard import DeviceConfig
+from gateway.dashboard.spoken import spoken
 from gateway.devices.build import build_devices
 from gateway.devices.catalogue import profile
+from gateway.devices.datasheet import Identity
 from gateway.devices.device import ModbusDevice
 from gateway.devices.network import Place, listening, places
-from gateway.devices.scan import Finding, scan
+from gateway.devices.scan import USUAL_UNITS, Finding, scan
 from gateway.domain.readings import Quality, Reading
+from gateway.domain.sentences import Sentence, reason_of, sentence
 from gateway.errors import ConfigError, DeviceError
 from gateway.setup.document import ChosenDevice
 from gateway.setup.mdns import named
@@ -38,8 +41,9 @@ class Found:
     kind: str
     wanted: bool = True
     readings: tuple[Reading, ...] = ()
-    fault: str = ""
+    fault: Sentence | None = None
     device: ModbusDevice | None = field(default=None, repr=False)
+    identity: Identity | None = None  # of what was asked over Modbus
 
     @property
     def key(self) -> str:
@@ -71,14 +75,19 @@ class Found:
 
 
 class Finder:
-    """Searches when asked, and reads what it found every two seconds. Web pages are at ``web_port``."""
+    """Searches when asked, and reads what it found every two seconds. Web pages are at ``web_port``.
+
+    ``units`` are asked at each address; ``told`` hears of each device once.
+    """
 
     def __init__(
-        self, clock: Clock, interfaces: Sequence[str] | None = None, web_port: int = WEB_PORT
-    ) -> None:
+        self, clock: Clock, interfaces: Sequence[str] | None = None, web_port: int = WEB_PORT,
+        units: Sequence[int] = USUAL_UNITS, told: Callable[[Found], object] = lambda _found: None,
+    ) -> None:  # fmt: skip
         self._clock, self._interfaces, self._web_port = clock, interfaces, web_port
+        self._units, self._told = units, told
         self.found: dict[str, Found] = {}
-        self.problems: list[str] = []
+        self.problems: list[Sentence] = []
         self.busy = False
         self.progress = (0, 0)
         self._reading = asyncio.Lock()
@@ -113,7 +122,9 @@ class Finder:
             await self._ask_the_web(asked, {p.host for p in one_host})
             there = {one.chosen.host for one in self.found.values()}
             self.problems += [
-                f"{p.host}:{p.port}: nobody answers" for p in one_host if p.host not in there
+                sentence("setup.nobody", where=f"{p.host}:{p.port}")
+                for p in one_host
+                if p.host not in there
             ]
         finally:
             self.busy = False
@@ -154,10 +165,11 @@ class Finder:
 
     def _take_named(self, one: Named, port: int, *, wanted: bool) -> None:
         """A plug may stand before anything, so it is one of the home where a person says so only."""
-        kind, before = _kind(one.profile), len(self.found)
-        found = self._take(ChosenDevice(kind, one.profile, one.host, port, says=one.name), kind)
-        if kind == "heater" and (wanted or len(self.found) > before):
-            found.wanted = wanted
+        kind = _kind(one.profile)
+        chosen = ChosenDevice(kind, one.profile, one.host, port, says=one.name)
+        found = self._take(chosen, kind, wanted=wanted or kind != "heater")
+        if kind == "heater" and wanted:
+            found.wanted = True
 
     def _knocked(self, done: int, of: int) -> None:
         self.progress = (done, 2 * of)  # the other half: asking who opens
@@ -173,35 +185,43 @@ class Finder:
 
             async with gate:
                 try:
-                    async for finding in scan(place.host, place.port, progress=asked):
-                        self._take(*_chosen(finding))
+                    async for finding in scan(place.host, place.port, self._units, asked):
+                        self._take(*_chosen(finding), finding.identity)
                 except DeviceError as error:
-                    self.problems.append(str(error))
+                    self.problems.append(reason_of(error))
 
         async with asyncio.TaskGroup() as group:
             for place in opened:
                 group.create_task(one(place), name=f"scan {place}")
 
-    def _take(self, chosen: ChosenDevice, kind: str) -> Found:
-        new = Found(chosen, kind)
+    def _take(
+        self,
+        chosen: ChosenDevice,
+        kind: str,
+        identity: Identity | None = None,
+        *,
+        wanted: bool = True,
+    ) -> Found:
+        new = Found(chosen, kind, wanted, identity=identity)
         kept = self.found.setdefault(new.key, new)
         if kept is new:
             names = {one.chosen.name for one in self.found.values() if one is not new}
             new.chosen = _renamed(chosen, names)
+            self._told(new)
         return kept
 
     async def _read(self, one: Found) -> None:
         if is_bridged(one.chosen.profile):
-            one.fault = "read over HTTP once the gateway runs"
+            one.fault = sentence("setup.over_http")
             return
         try:
             if one.device is None:
                 c = one.chosen
                 stated = DeviceConfig(c.name, c.profile, c.host, c.port, c.unit, steer="never")
                 one.device = build_devices([stated], None, self._clock)[0]
-            one.readings, one.fault = await one.device.poll(), ""
+            one.readings, one.fault = await one.device.poll(), None
         except (DeviceError, ConfigError) as error:
-            one.fault = str(error)
+            one.fault = replace(reason_of(error), who="")
 
 
 def _chosen(finding: Finding) -> tuple[ChosenDevice, str]:
@@ -240,7 +260,7 @@ def row(one: Found) -> dict[str, Any]:
         "kind": one.kind,
         "role": one.chosen.role or "",
         "wanted": one.wanted,
-        "fault": one.fault,
+        "fault": spoken(one.fault) if one.fault else None,
         "readings": [
             {
                 "metric": r.metric,

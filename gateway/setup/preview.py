@@ -16,8 +16,10 @@ from gateway.clock import Clock
 from gateway.config.plausible import doubts
 from gateway.config.settings import Settings
 from gateway.config.tariff import PublishedPrice
+from gateway.dashboard.spoken import spoken
 from gateway.domain.intervals import iso, quarters
 from gateway.domain.price import kwh_price
+from gateway.domain.sentences import Sentence, reason_of, sentence
 from gateway.errors import ConfigError, FeedError
 from gateway.tariff import TariffRules
 
@@ -39,7 +41,7 @@ class Tomorrow:
 
     starts: tuple[datetime, ...]
     buying: tuple[float | None, ...]
-    says: tuple[str, ...]
+    says: tuple[Sentence, ...]
     currency: str
     time_zone: str
 
@@ -47,7 +49,7 @@ class Tomorrow:
         return {
             "time": [start.timestamp() for start in self.starts],
             "import_price_per_kwh": list(self.buying),
-            "says": list(self.says),
+            "says": [spoken(said) for said in self.says],
             "currency": self.currency,
             "time_zone": self.time_zone,
             "day": iso(self.starts[0]),
@@ -66,7 +68,7 @@ async def tomorrow(settings: Settings, clock: Clock) -> Tomorrow:
     published, why = await _published(settings, clock)
     rules = TariffRules(settings.tariff, zone)
     prices = [rules.import_price(i, published=published.get(i.start)) for i in intervals]
-    says = [*why, *(str(doubt.says) for doubt in doubts(settings))]
+    says = [*why, *(doubt.says for doubt in doubts(settings))]
     return Tomorrow(
         tuple(i.start for i in intervals),
         tuple(None if p is None else round(kwh_price(p), 5) for p in prices),
@@ -76,16 +78,16 @@ async def tomorrow(settings: Settings, clock: Clock) -> Tomorrow:
 
 async def _published(
     settings: Settings, clock: Clock
-) -> tuple[Mapping[datetime, float], list[str]]:
+) -> tuple[Mapping[datetime, float], list[Sentence]]:
     """Per MWh by quarter-hour, and why there are none."""
     price = settings.tariff.import_price
     if not isinstance(price, PublishedPrice):
         return {}, []
     feed = next((f for f in settings.price_feed if f.name == price.feed), None)
     if feed is None:
-        return {}, ["no price feed is named"]
+        return {}, [sentence("setup.no_feed")]
     try:
         known = await try_feed(feed, settings, clock)
     except (FeedError, ConfigError) as error:
-        return {}, [str(error)]
+        return {}, [reason_of(error)]
     return {start: 1000 * float(per_kwh) for start, per_kwh in known.prices.items()}, []

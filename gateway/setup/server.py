@@ -16,8 +16,10 @@ from gateway.clock import Clock
 from gateway.dashboard.access import HEADERS, known_host, same_origin
 from gateway.dashboard.door import HEADER_S, Door
 from gateway.dashboard.server import WORDS
+from gateway.dashboard.spoken import spoken
 from gateway.devices.catalogue import all_profiles
 from gateway.devices.network import places
+from gateway.domain.sentences import reason_of
 from gateway.errors import ConfigError, GatewayError
 from gateway.languages import catalogue
 from gateway.setup.document import ChosenDevice
@@ -113,7 +115,7 @@ class SetupServer:
                 except web.HTTPException as error:
                     response = web.Response(status=error.status, text=error.text)
                 except GatewayError as error:
-                    response = web.json_response({"fault": str(error)}, status=422)
+                    response = web.json_response({"fault": spoken(reason_of(error))}, status=422)
             response.headers.update(HEADERS)
             return response
 
@@ -170,7 +172,7 @@ class SetupServer:
         finder = self._session.finder
         done, of = finder.progress
         body = {
-            "busy": finder.busy, "done": done, "of": of, "problems": finder.problems,
+            "busy": finder.busy, "done": done, "of": of, "problems": [spoken(problem) for problem in finder.problems],
             "devices": [row(one) for one in finder.found.values()], "capacity_wh": finder.capacity_wh,
         }  # fmt: skip
         return web.json_response(body)
@@ -244,7 +246,7 @@ class SetupServer:
             try:
                 await self._session.finder.search(*self._targets)
             except* (GatewayError, OSError) as group:  # the page goes on, and says it
-                self._session.finder.problems += [str(error) for error in group.exceptions]
+                self._session.finder.problems += [reason_of(error) for error in group.exceptions]
 
     async def _reading(self) -> None:
         while True:

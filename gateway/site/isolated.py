@@ -9,7 +9,7 @@ from gateway.devices import Device, ReleaseReport
 from gateway.devices.proof import Note
 from gateway.domain.control import Control
 from gateway.domain.readings import Reading
-from gateway.domain.sentences import Sentence
+from gateway.domain.sentences import Sentence, other, reason_of, sentence
 from gateway.errors import DeviceError, GatewayError
 
 log = logging.getLogger(__name__)
@@ -69,9 +69,9 @@ class IsolatedDevice:
         try:
             return await self._device.release(controls)
         except GatewayError as error:
-            return ReleaseReport(self.name, neutral=False, problems=(str(error),))
+            return ReleaseReport(self.name, neutral=False, problems=(reason_of(error),))
         except Exception as error:  # noqa: BLE001 - whatever it is, the others are released
-            return ReleaseReport(self.name, neutral=False, problems=(str(self._lost(error)),))
+            return ReleaseReport(self.name, neutral=False, problems=(reason_of(self._lost(error)),))
 
     async def steered_by_another(self) -> Sentence | None:
         try:
@@ -89,4 +89,4 @@ class IsolatedDevice:
         if type(error).__name__ not in self._said:
             self._said.add(type(error).__name__)
             log.error("%s: a fault of the program, please report it", self.name, exc_info=error)
-        return DeviceError(f"{self.name}: a fault of the program: {what}")
+        return DeviceError(sentence("lost.bug", self.name, what=other(what)))

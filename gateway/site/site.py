@@ -12,7 +12,7 @@ from gateway.clock import Clock, every
 from gateway.devices import Device, ReleaseReport
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading, Snapshot
-from gateway.domain.sentences import Sentence
+from gateway.domain.sentences import Sentence, joined, other, reason_of, sentence
 from gateway.errors import DeviceError, StorageError
 from gateway.site.isolated import IsolatedDevice
 from gateway.site.night import Night
@@ -171,14 +171,14 @@ class Site:
                 async with asyncio.timeout(RELEASE_LIMIT_S):
                     return await device.release()
             except Exception as error:  # noqa: BLE001 - whatever it is, the others are released
-                why = str(error) or type(error).__name__
+                why = reason_of(error) if str(error) else other(type(error).__name__)
                 return ReleaseReport(device.name, neutral=False, problems=(why,))
 
         steered = [d for d in self.devices if d.controls and d.name not in self._others]
         reports = list(await asyncio.gather(*(one(d) for d in steered)))
         for report in reports:
             if not report.neutral:
-                log.error("%s may not be neutral: %s", report.device, "; ".join(report.problems))
+                log.error("%s may not be neutral: %s", report.device, joined(report.problems))
         self._held.clear()
         return reports
 
@@ -214,7 +214,7 @@ class Site:
                 asleep = state.asleep or (device.sleeps_at_night and _dark(state))
                 availability.lost(error, expected=asleep)
                 self._states[device.name] = replace(
-                    _all_stale(state), asleep=asleep, fault=str(error)
+                    _all_stale(state), asleep=asleep, fault=replace(reason_of(error), who="")
                 )
                 await self._let_go(device)
                 if asleep:  # a device that is lost spaces its own tries
@@ -227,7 +227,9 @@ class Site:
         if device.name not in self._neutral_once and not await self._is_anothers(device):
             report = await device.release() if device.controls else None
             if report is not None and not report.neutral:
-                raise DeviceError(f"{device.name}: not neutral yet: {'; '.join(report.problems)}")
+                raise DeviceError(
+                    sentence("lost.not_neutral", device.name, why=joined(report.problems))
+                )
             self._neutral_once.add(device.name)
         readings = await device.poll()
         known = dict(self._states[device.name].readings)
@@ -303,7 +305,7 @@ class Site:
             elif key in self._held:
                 report = await device.release((control,))
                 if not report.neutral:
-                    raise DeviceError(f"not released: {'; '.join(report.problems)}")
+                    raise DeviceError(f"not released: {joined(report.problems)}")
                 self._held.discard(key)
             self._steered(key).back()
         except (DeviceError, StorageError) as error:

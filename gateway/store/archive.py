@@ -12,6 +12,8 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
 
+from gateway.store.chain import Row
+
 ROWS = 1000  # in one segment: about 250 kB, some milliseconds of work
 _MOST_BYTES = 64 * 2**20  # of one segment, unpacked
 _LEVEL = 9
@@ -21,8 +23,7 @@ CREATE TABLE IF NOT EXISTS segment (last INTEGER PRIMARY KEY, first INTEGER NOT 
   NOT NULL, packed BLOB NOT NULL) STRICT
 """
 
-Row = tuple[int, str, str, str]  # number, time, kind, body
-Stored = tuple[int, str, str, str, str | None]  # ... and hash, where it is stored
+Stored = tuple[int, str, str, str, str | None]  # a row and its hash, where that is stored
 
 
 def pack(rows: Sequence[Row]) -> bytes:

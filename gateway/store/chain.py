@@ -7,10 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.domain.intervals import iso
-from gateway.store.book import Entry
-
 GENESIS = "0" * 64
+Row = tuple[
+    int, str, str, str
+]  # number, time, kind and canonical body, letter by letter as they are stored
 
 
 def canonical(value: Any) -> str:
@@ -19,10 +19,9 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def chained(previous: str, entry: Entry) -> str:
-    """The hash of an entry given the hash before it."""
-    text = f"{previous}\n{entry.seq}\n{iso(entry.time)}\n{entry.kind}\n{canonical(entry.body)}"
-    return hashlib.sha256(text.encode()).hexdigest()
+def chained(previous: str, row: Row) -> str:
+    """The hash of a row given the hash before it: over the very text, never over what was made of it."""
+    return hashlib.sha256("\n".join((previous, str(row[0]), *row[1:])).encode()).hexdigest()
 
 
 def _refuse_floats(value: Any) -> None:

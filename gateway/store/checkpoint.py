@@ -29,7 +29,7 @@ from gateway.store.codec import (
     transaction_of,
 )
 
-FORMAT = 4  # of the state; a start that finds another number reads everything
+FORMAT = 5  # of the state; a start that finds another number reads everything
 EVERY = 5000  # entries between two checkpoints: about four days of trading
 # The very text of `gateway.store.chain.canonical` (a test compares), in a tenth of the time: the event loop waits for it.
 canonical_bytes = msgspec.json.Encoder(order="deterministic").encode

@@ -30,7 +30,7 @@ KINDS: tuple[Kind, ...] = ("started", "lost", "back", "alarm", "ended")
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """``what``: a device or connection, else empty; ``text``: the last error or the alarm in English; ``said``: the alarm."""
+    """``what``: a device or connection, else empty; ``text``: the last error or the alarm in English; ``said``: the same as it arose."""
 
     time: str
     kind: Kind

@@ -21,9 +21,9 @@ from gateway.domain.intervals import iso, parse_utc
 from gateway.domain.sentences import sentence
 from gateway.errors import GatewayError, JournalBroken, StorageError
 from gateway.store import checkpoint
-from gateway.store.archive import Archive
+from gateway.store.archive import Archive, Stored
 from gateway.store.book import Book, Entry
-from gateway.store.chain import GENESIS, canonical, chained
+from gateway.store.chain import GENESIS, Row, canonical, chained
 from gateway.store.ledger_file import LedgerFile
 
 log = logging.getLogger(__name__)
@@ -73,8 +73,9 @@ class Journal:
         """Fold what is stored, from the newest checkpoint on."""
         with self._file.reading():
             self._resume()
-            for entry, stored in self._rows(self._last_seq):
-                self._check(entry, stored)
+            for row in self._rows(self._last_seq):
+                self._check(row)
+                entry = self._entry(row[:4])
                 self.book.add(entry)
                 if entry.kind == "checkpoint":
                     self._checkpoint_seq = entry.seq
@@ -95,7 +96,7 @@ class Journal:
                 return
             if entry.body["state_sha256"] != checkpoint.digest(state):
                 raise broken
-            if chained(row[6] or GENESIS, entry) != stored:
+            if chained(row[6] or GENESIS, row[:4]) != stored:
                 raise broken
             self.book = checkpoint.load(state)
         except (KeyError, TypeError, ValueError) as error:
@@ -112,12 +113,12 @@ class Journal:
         """Store several entries in one transaction: all or none."""
         entries: list[Entry] = []
         seq, digest = self._last_seq, self._last_hash
+        at = parse_utc(iso(time))  # as it will be read again
         with self._file.transaction():
             for kind, body in items:
                 seq += 1
-                entry = Entry(seq, time, kind, dict(body))
-                digest = chained(digest, entry)
-                self._insert(entry, digest)
+                entry = Entry(seq, at, kind, dict(body))
+                digest = self._insert(digest, entry)
                 self._db.execute("INSERT INTO outbox VALUES (?)", (seq,))
                 entries.append(entry)
         self._last_seq, self._last_hash = seq, digest
@@ -132,9 +133,14 @@ class Journal:
 
     def entries(self, after: int = 0, kind: str | None = None) -> Iterator[Entry]:
         """Stored entries in order, from the one that follows ``after``."""
-        for entry, _ in self._rows(after):
-            if kind in (None, entry.kind):
-                yield entry
+        for row in self.rows(after):
+            if kind in (None, row[2]):
+                yield self._entry(row)
+
+    def rows(self, after: int = 0) -> Iterator[Row]:
+        """As `entries`, letter by letter as they are stored: what the chain was made of."""
+        for row in self._rows(after):
+            yield row[:4]
 
     def compact(self, now: datetime) -> int:
         """Pack the oldest thousand rows if all of them are older than `ARCHIVED_AFTER`; how many.
@@ -149,11 +155,10 @@ class Journal:
         last, digest = self._archive.last
         digest = digest or GENESIS
         for row in rows:
-            entry, stored = self._entry(row[:4]), row[4]
-            digest = chained(digest, entry)
-            if entry.seq != last + 1 or digest != stored:
-                raise _chain_breaks(self._path, entry.seq)
-            last = entry.seq
+            digest = chained(digest, row[:4])
+            if row[0] != last + 1 or digest != row[4]:
+                raise _chain_breaks(self._path, row[0])
+            last = row[0]
         with self._file.transaction():
             self._archive.replace(rows)
         return len(rows)
@@ -164,11 +169,12 @@ class Journal:
         Raises JournalBroken and names the first row that is not as it was written.
         """
         digest, expected, book = GENESIS, 0, Book()
-        for entry, stored in self._rows(0):
+        for row in self._rows(0):
             expected += 1
-            digest = chained(digest, entry)
-            if entry.seq != expected or digest != (stored or digest):
+            digest = chained(digest, row[:4])
+            if row[0] != expected or digest != (row[4] or digest):
                 raise _chain_breaks(self._path, expected)
+            entry = self._entry(row[:4])
             book.add(entry)
             if entry.seq == self._checkpoint_seq and not _vouched(entry, book):
                 raise JournalBroken(
@@ -214,15 +220,14 @@ class Journal:
         except sqlite3.Error as error:
             raise StorageError(f"{self._path}: cannot be read: {error}") from error
 
-    def _rows(self, after: int) -> Iterator[tuple[Entry, str | None]]:
+    def _rows(self, after: int) -> Iterator[Stored]:
         """With the stored hash; None inside a segment, whose last row has one."""
         try:
-            for row in self._archive.rows(after):
-                yield self._entry(row[:4]), row[4]
+            yield from self._archive.rows(after)
         except ValueError as error:
             raise JournalBroken(f"{self._path}: {error}") from error
 
-    def _entry(self, row: tuple[Any, ...]) -> Entry:
+    def _entry(self, row: Row) -> Entry:
         try:
             return Entry(int(row[0]), parse_utc(row[1]), str(row[2]), json.loads(row[3]))
         except (TypeError, ValueError) as error:
@@ -239,10 +244,9 @@ class Journal:
             "forgotten": [iso(moment) for moment in self.book.forgotten],
         }
         entry = Entry(self._last_seq + 1, time, "checkpoint", body)
-        digest = chained(self._last_hash, entry)
         try:
             with self._file.transaction():
-                self._insert(entry, digest)
+                digest = self._insert(self._last_hash, entry)
                 self._db.execute("DELETE FROM checkpoint")
                 self._db.execute(_ADD_STATE, (entry.seq, state, 1))
                 self._db.execute(_ADD_STATE, (0, "", 0))
@@ -252,17 +256,18 @@ class Journal:
             return
         self._last_seq, self._last_hash, self._checkpoint_seq = entry.seq, digest, entry.seq
 
-    def _insert(self, entry: Entry, digest: str) -> None:
-        self._db.execute(
-            "INSERT INTO entry VALUES (?, ?, ?, ?, ?)",
-            (entry.seq, iso(entry.time), entry.kind, canonical(entry.body), digest),
-        )
+    def _insert(self, previous: str, entry: Entry) -> str:
+        """Chain an entry to the hash before it; its own."""
+        row = (entry.seq, iso(entry.time), entry.kind, canonical(entry.body))
+        digest = chained(previous, row)
+        self._db.execute("INSERT INTO entry VALUES (?, ?, ?, ?, ?)", (*row, digest))
+        return digest
 
-    def _check(self, entry: Entry, stored: str | None) -> None:
-        digest = chained(self._last_hash, entry)
-        if entry.seq != self._last_seq + 1 or digest != (stored or digest):
-            raise _chain_breaks(self._path, entry.seq)
-        self._last_seq, self._last_hash = entry.seq, digest
+    def _check(self, row: Stored) -> None:
+        seq, digest = row[0], chained(self._last_hash, row[:4])
+        if seq != self._last_seq + 1 or digest != (row[4] or digest):
+            raise _chain_breaks(self._path, seq)
+        self._last_seq, self._last_hash = seq, digest
 
 
 def _chain_breaks(path: Path, row: int) -> JournalBroken:

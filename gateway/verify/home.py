@@ -11,6 +11,7 @@ from gateway.config.guard import GuardSettings
 from gateway.devices.build import build_devices
 from gateway.devices.device import ModbusDevice
 from gateway.domain.control import Control
+from gateway.domain.sentences import joined
 from gateway.errors import ConfigError
 from gateway.guard.intents import GuardFile
 from gateway.guard.proofs import VERSION, Proof, ProofFolder
@@ -81,7 +82,7 @@ async def verify_home(
         for device in devices:
             report = await released(device) if device.name in wanted and device.controls else None
             if report is not None and not report.neutral:
-                told(f"{device.name} may not be neutral: {'; '.join(report.problems)}")
+                told(f"{device.name} may not be neutral: {joined(report.problems)}")
             await device.close()
     return whole
 

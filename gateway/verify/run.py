@@ -19,6 +19,7 @@ from gateway.devices.device import ModbusDevice
 from gateway.domain.control import ChargerAssumptions, Control
 from gateway.domain.heat import Heaters
 from gateway.domain.readings import DeviceState, Role, Snapshot
+from gateway.domain.sentences import other
 from gateway.errors import DeviceError, StorageError
 from gateway.site.snapshot import join
 from gateway.verify.dimmed import OperatorSigns
@@ -123,7 +124,9 @@ async def released(device: ModbusDevice) -> ReleaseReport:
         async with asyncio.timeout(RELEASE_S):
             return (await asyncio.gather(device.release()))[0]
     except TimeoutError:
-        return ReleaseReport(device.name, False, (f"it did not let go within {RELEASE_S:.0f} s",))
+        return ReleaseReport(
+            device.name, False, (other(f"it did not let go within {RELEASE_S:.0f} s"),)
+        )
 
 
 class _Walk:
@@ -178,8 +181,8 @@ class _Walk:
     async def let_go(self, problem: str) -> str:
         """Released and read back; the first problem stays the one that counts."""
         report = await released(self._device)
-        self.steps.append({"step": "released", "problem": "; ".join(report.problems)})
-        return problem or "; ".join(report.problems)
+        self.steps.append({"step": "released", "problem": "; ".join(map(str, report.problems))})
+        return problem or "; ".join(map(str, report.problems))
 
     async def _follow(self, step: Step) -> None:
         """Hold as the guard would until the measured power has followed for some looks."""
@@ -210,7 +213,7 @@ class _Walk:
         elif step.current_a is not None:
             report = await self._device.release((self._control,))
             if not report.neutral:
-                raise Surprise("; ".join(report.problems))
+                raise Surprise("; ".join(map(str, report.problems)))
         if step.current_a is not None:
             await self._device.hold(Control.CHARGE_CURRENT, step.current_a)
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from simulators.exchange import documents, messages, problems, receipts
 from simulators.exchange.evidence import Stored
 from simulators.exchange.ledger import Registered
@@ -46,10 +44,10 @@ async def create_tender(market: Market, request: Request) -> Decision:
     return Decision(seq, 201, None, batch, name)
 
 
-def created_tender(stored: Stored, party_id: str, now: datetime) -> Json:
+def created_tender(stored: Stored, party_id: str, time: str) -> Json:
     document = documents.create_tender(stored.payload)
     tender_id = document.tender.tender_id
-    reply = messages.envelope(party_id, document.request_id, 201, "accepted", now)
+    reply = messages.envelope(party_id, document.request_id, 201, "accepted", time)
     order_id = market_order_id(party_id, tender_id)
     return reply | {"tenderId": tender_id, "marketOrderId": order_id}
 
@@ -73,10 +71,9 @@ async def create_stream_tender(market: Market, request: Request) -> Decision:
     return Decision(seq, 201, refused or None, batch, tender.tender_id, stream=True)
 
 
-def created_stream(stored: Stored, party_id: str, now: datetime) -> Json:
+def created_stream(stored: Stored, party_id: str, time: str) -> Json:
     document = documents.create_stream_tender(stored.payload)
     tender, refused, created = document.tender, stored.result or {}, []
-    time = messages.iso(now)
     for index, part in enumerate(documents.stream_parts(tender)):
         tender_id = f"{tender.tender_id}.{part.stream_uid}"
         accepted = 201, "accepted", None
@@ -90,7 +87,7 @@ def created_stream(stored: Stored, party_id: str, now: datetime) -> Json:
                 "response": messages.response(code, text, document.request_id, time),
             }
         )
-    reply = messages.envelope(party_id, document.request_id, 201, "each interval by itself", now)
+    reply = messages.envelope(party_id, document.request_id, 201, "each interval by itself", time)
     order_id = market_order_id(party_id, tender.tender_id)
     return reply | {"marketOrderId": order_id, "createdTenders": created}
 
@@ -117,7 +114,7 @@ async def cancel_tender(market: Market, request: Request) -> Decision:
     return Decision(seq, 200, [taken, bool(taken)], batch, tender_id)
 
 
-def canceled_tender(stored: Stored, party_id: str, now: datetime) -> Json:
+def canceled_tender(stored: Stored, party_id: str, time: str) -> Json:
     document = documents.parse(documents.CancelTender, stored.payload)
     taken, success = stored.result
     text = "canceled" if success else "nothing was left to cancel"
@@ -127,7 +124,7 @@ def canceled_tender(stored: Stored, party_id: str, now: datetime) -> Json:
         "remainingQuantity": taken,
         "success": success,
     }
-    reply = messages.envelope(party_id, document.request_id, 200, text, now)
+    reply = messages.envelope(party_id, document.request_id, 200, text, time)
     return reply | {"tenderId": document.tender_id, "eiCanceledResponse": canceled}
 
 
@@ -158,9 +155,9 @@ def _reported(stored: Stored) -> object:
     return documents.meter_reading(documents.deliver(stored.payload))
 
 
-def delivered(stored: Stored, party_id: str, now: datetime) -> Json:
+def delivered(stored: Stored, party_id: str, time: str) -> Json:
     document = documents.deliver(stored.payload)
-    reply = messages.envelope(party_id, document.request_id, 201, "stored", now)
+    reply = messages.envelope(party_id, document.request_id, 201, "stored", time)
     return reply | {
         "measurementPointId": document.measurement_point_id,
         "interval": messages.interval(document.interval.dt_start),
@@ -178,7 +175,7 @@ async def attest(market: Market, request: Request) -> Decision:
     return Decision(market.number(), 201, result, Batch())
 
 
-def attested(stored: Stored, party_id: str, now: datetime) -> Json:
+def attested(stored: Stored, party_id: str, time: str) -> Json:
     document = documents.parse(documents.Attest, stored.payload)
-    reply = messages.envelope(party_id, document.request_id, 201, "received", now)
+    reply = messages.envelope(party_id, document.request_id, 201, "received", time)
     return reply | dict(stored.result)

@@ -24,6 +24,7 @@ _SIGNATURE = 64
 _FIELD, _RECORD = b"\0", b"\1"  # no JSON has these bytes
 _BARE, _SIGNED, _TEXT = 0, 1, 2  # unsigned; in parts; a JWS that would not come back to the byte
 _FRESH_BARE, _FRESH_SIGNED = 3, 4  # as it came: the payload, or the JWS in which it is
+_AS_BARE, _AS_SIGNED = bytes([_FRESH_BARE]), bytes([_FRESH_SIGNED])
 _read = msgspec.json.Decoder().decode
 _write = msgspec.json.Encoder().encode
 # What documents have in common; a store that was written with it is read only with it.
@@ -71,12 +72,17 @@ class Stored(NamedTuple):
     signed: bytes | None
 
 
-def encode(stored: Stored) -> bytes:
-    """At once, and as large as it came: for what is packed soon."""
+def fresh(stored: Stored) -> bytes:
+    """At once, and as large as it came: for what is packed soon. The payload is what was taken out of ``signed``."""
     if stored.signed is None:
-        return b"%c%b\0%b" % (_FRESH_BARE, _known(stored), stored.payload)
-    if _payload(stored.signed) == stored.payload:
-        return b"%c%b\0%b" % (_FRESH_SIGNED, _known(stored), stored.signed)
+        return b"".join((_AS_BARE, _known(stored), _FIELD, stored.payload))
+    return b"".join((_AS_SIGNED, _known(stored), _FIELD, stored.signed))
+
+
+def encode(stored: Stored) -> bytes:
+    """The same of what an earlier version kept, whatever ``signed`` is."""
+    if stored.signed is None or _payload(stored.signed) == stored.payload:
+        return fresh(stored)
     return _pressed(stored)
 
 

@@ -27,7 +27,6 @@ from simulators.exchange.requests import Requests
 from simulators.exchange.retention import Retention
 from simulators.exchange.rows import Batch, Mark, Waiver, from_s, to_quarter, to_s
 from simulators.exchange.settlement_engine import RUNS, SettlementEngine
-from simulators.exchange.signatures import Signatures
 from simulators.exchange.terms import LSE_PARTY, Prices, PriceSource, Terms
 
 log = logging.getLogger(__name__)
@@ -55,7 +54,6 @@ class Market:
             terms, self.prices, self.parties, self.marks, self.number
         )
         self.requests = Requests(ledger, self.number)
-        self.signatures = Signatures()
         self._retention = Retention(terms)
         self._clock = clock
         self._seq = 0
@@ -146,7 +144,6 @@ class Market:
 
     async def step(self, when: datetime) -> None:
         """Calls, gate and settlements of one call time, and the mark that they are done."""
-        await self.signatures.settled()
         await self.auction.step(when, self.ledger, trading=not self.halted)
         self.news.announce()
         await self.settlement.settle_due(when, self.ledger)

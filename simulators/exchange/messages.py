@@ -25,6 +25,13 @@ OPEN = ("NEW", "PARTIALLY_FILLED")
 Json = dict[str, Any]
 _WRITE = msgspec.json.Encoder().encode
 iso = lru_cache(maxsize=256)(intervals.iso)  # answers name the same moments again and again
+_second = lru_cache(maxsize=4)(lambda seconds: intervals.iso(from_s(seconds)).removesuffix("Z"))
+
+
+def moment(ms: int) -> str:
+    """As `iso`, of milliseconds since 1970: no two requests are received at the same."""
+    seconds, rest = divmod(ms, 1000)
+    return f"{_second(seconds)}.{rest:03}Z" if rest else f"{_second(seconds)}Z"
 
 
 def start_out(quarter: int) -> str:
@@ -35,9 +42,8 @@ def interval(start: datetime | str) -> Json:
     return {"dtStart": start if isinstance(start, str) else iso(start), "duration": "PT15M"}
 
 
-def envelope(party_id: str, request_id: str, code: int, text: str, now: datetime) -> Json:
-    """What every reply carries, so that stored evidence stands alone."""
-    time = iso(now)
+def envelope(party_id: str, request_id: str, code: int, text: str, time: str) -> Json:
+    """What every reply carries, so that stored evidence stands alone; ``time`` as it is written."""
     return {
         "partyId": party_id,
         "counterPartyId": MARKET_PARTY,
@@ -48,13 +54,13 @@ def envelope(party_id: str, request_id: str, code: int, text: str, now: datetime
     }
 
 
-def response(code: int, text: str, ref_id: str, now: str) -> Json:
-    """EiResponse; ``now`` as it is written."""
+def response(code: int, text: str, ref_id: str, time: str) -> Json:
+    """EiResponse; ``time`` as it is written."""
     return {
         "responseCode": code,
         "responseDescription": text,
         "refId": ref_id,
-        "createdDateTime": now,
+        "createdDateTime": time,
     }
 
 

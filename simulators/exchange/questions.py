@@ -69,7 +69,9 @@ async def manage_instruments(market: Market, asked: Question) -> Json:
 
 def _snapshot(asked: Question, document: documents.ManageReferenceData) -> Json:
     _same_party(asked.party, document.party_id)
-    reply = messages.envelope(asked.party.party_id, document.request_id, 200, "snapshot", asked.now)
+    reply = messages.envelope(
+        asked.party.party_id, document.request_id, 200, "snapshot", messages.iso(asked.now)
+    )
     return reply | {"subscriptionActionTaken": "SNAPSHOT"}
 
 
@@ -111,7 +113,7 @@ async def request_position(market: Market, asked: Question) -> Json:
         for index, (start, net) in enumerate(rows)
     ]
     party_id = asked.party.party_id
-    reply = messages.envelope(party_id, document.request_id, 200, "sell +", asked.now)
+    reply = messages.envelope(party_id, document.request_id, 200, "sell +", messages.iso(asked.now))
     return reply | {
         "requestor": document.requestor,
         "positionParty": party_id,
@@ -218,7 +220,9 @@ async def manage_ticker(market: Market, asked: Question) -> Json:
     document = documents.parse(documents.ManageTicker, asked.body)
     _same_party(asked.party, document.party_id)
     taken, party_id = document.subscription_action_requested, asked.party.party_id
-    reply = messages.envelope(party_id, document.request_id, 200, taken.lower(), asked.now)
+    reply = messages.envelope(
+        party_id, document.request_id, 200, taken.lower(), messages.iso(asked.now)
+    )
     reply |= {
         "subscriptionRequestId": document.request_id,
         "subscriptionActionTaken": taken,

@@ -14,8 +14,9 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from gateway.errors import StorageError
 from simulators.exchange import problems
-from simulators.exchange.evidence import Stored, encode
+from simulators.exchange.evidence import Stored, fresh
 from simulators.exchange.ledger import Ledger, Registered
 from simulators.exchange.names import hash63, name_hash
 from simulators.exchange.rows import Batch, Document, Evidence
@@ -56,38 +57,36 @@ class Requests:
     def __init__(self, ledger: Ledger, number: Callable[[], int]) -> None:
         self._ledger = ledger
         self._number = number
-        self._under_way: dict[int, asyncio.Future[Stored]] = {}
+        self._under_way: dict[int, list[asyncio.Future[Stored]]] = {}  # and who waits for the same
 
     async def once(
         self, operation: str, key: str, request: Request, decide: Decide
     ) -> tuple[Stored, bool]:
         """What is stored of the request, and whether it was carried out before."""
         hashed = key_hash(request.party.party_id, operation, key)
-        if (first := self._under_way.get(hashed)) is not None:
-            return same(await asyncio.shield(first), operation, key, request), True
-        done: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
-        self._under_way[hashed] = done
+        if (others := self._under_way.get(hashed)) is not None:
+            first: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
+            others.append(first)
+            return same(await first, operation, key, request), True
+        waiting: list[asyncio.Future[Stored]] = []
+        self._under_way[hashed] = waiting
         try:
             if (found := await self._ledger.document(hashed)) is not None:
-                stored = same(found[1], operation, key, request)
-                done.set_result(stored)
-                return stored, True
-            stored = await self._carry_out(operation, key, hashed, request, decide)
-            done.set_result(stored)
-            return stored, False
+                stored, replayed = same(found[1], operation, key, request), True
+            else:
+                stored, batch = await self.decided(operation, key, hashed, request, decide)
+                await self._ledger.append(batch)
+                replayed = False
         except BaseException as error:
-            done.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
-            done.exception()  # nobody else need wait for it
+            told = error if isinstance(error, Exception) else StorageError("it was cut off")
+            for other in (one for one in waiting if not one.done()):
+                other.set_exception(told)
             raise
         finally:
             del self._under_way[hashed]
-
-    async def _carry_out(
-        self, operation: str, key: str, hashed: int, request: Request, decide: Decide
-    ) -> Stored:
-        stored, batch = await self.decided(operation, key, hashed, request, decide)
-        await self._ledger.append(batch)
-        return stored
+        for other in (one for one in waiting if not one.done()):
+            other.set_result(stored)
+        return stored, replayed
 
     async def decided(
         self, operation: str, key: str, hashed: int, request: Request, decide: Decide
@@ -116,12 +115,10 @@ class Requests:
             signed=request.signed,
         )
         seq, stream = decision.seq, int(decision.stream)
-        batch = Batch()
         party, name = request.party.number, decision.name
         named = None if name is None else name_hash(party, name)
-        batch.add(Document(seq, party, hashed, stream, named, name))
-        batch.add(Evidence(seq, encode(stored)), *decision.batch)
-        return stored, batch
+        document = Document(seq, party, hashed, stream, named, name)
+        return stored, Batch([document, Evidence(seq, fresh(stored)), *decision.batch.rows])
 
 
 def key_hash(party_id: str, operation: str, key: str) -> int:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 from pydantic import BaseModel
 
@@ -22,11 +21,12 @@ from simulators.exchange.requests import Decision, Request
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """A route that changes something: the decision, and the answer made from what is stored;
+    """A route that changes something: the decision, and the answer made from what is stored, the party's id and the
+    time of receipt as it is written;
     ``partly`` names what was refused inside a request that was carried out."""
 
     decide: Callable[[Market, Request], Awaitable[Decision]]
-    answer: Callable[[Stored, str, datetime], Json]
+    answer: Callable[[Stored, str, str], Json]
     partly: Callable[[Stored], list[str]] | None = None
 
 

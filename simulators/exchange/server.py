@@ -7,7 +7,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from email.utils import formatdate
 from functools import lru_cache, partial
 from urllib.parse import parse_qs
@@ -24,7 +24,7 @@ from simulators.exchange.limits import spread
 from simulators.exchange.market import Market
 from simulators.exchange.messages import Json
 from simulators.exchange.questions import Question
-from simulators.exchange.requests import Decision, Request
+from simulators.exchange.requests import Request
 from simulators.exchange.routes import ROUTES, Write
 
 log = logging.getLogger(__name__)
@@ -53,11 +53,11 @@ def make_runner(market: Market, access: Access, outer: Outer | None = None) -> w
     """
     service = Service(market, access)
     inner = _as_problems(service, _found_in(handlers(service)))
+    return _Runner(service, inner if outer is None else partial(_within, outer, inner))
 
-    async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        return await inner(request) if outer is None else await outer(request, inner)
 
-    return _Runner(service, handle)
+async def _within(outer: Outer, inner: Handler, request: web.BaseRequest) -> web.StreamResponse:
+    return await outer(request, inner)
 
 
 class _Runner(web.ServerRunner):
@@ -141,7 +141,7 @@ def _as_problems(service: Service, handler: Handler) -> Handler:
 
 def _refusal(service: Service, request: web.BaseRequest, problem: problems.Problem) -> web.Response:
     now = service.market.now()
-    reply = _reply(now, problem.status, messages.dump(problem_json(now, problem, None)))
+    reply = _reply(now, problem.status, messages.dump(problem_json(iso(now), problem, None)))
     if problem.retry_after_s is not None:
         # Spread by who asks: those who were refused together do not come back together.
         asker = request.headers.get("Authorization", "") or str(request.remote)
@@ -152,7 +152,7 @@ def _refusal(service: Service, request: web.BaseRequest, problem: problems.Probl
     return reply
 
 
-def problem_json(now: datetime, problem: problems.Problem, request_id: str | None) -> Json:
+def problem_json(time: str, problem: problems.Problem, request_id: str | None) -> Json:
     return {
         "type": f"urn:cts:problem:{problem.kind}",
         "title": problem.kind,
@@ -160,7 +160,7 @@ def problem_json(now: datetime, problem: problems.Problem, request_id: str | Non
         "detail": problem.detail,
         "ordRejReason": problem.reject,
         "inResponseTo": request_id,
-        "serverTime": iso(now),
+        "serverTime": time,
     }
 
 
@@ -197,9 +197,7 @@ def _reader(service: Service, read: Callable[[Market, Question], Awaitable[Json]
 
 def _writer(service: Service, operation: str, write: Write) -> Handler:
     market = service.market
-
-    async def decide(request: Request) -> Decision:
-        return await write.decide(market, request)
+    decide = partial(write.decide, market)
 
     async def handle(request: web.BaseRequest) -> web.Response:
         party = _sign_in(request, service)
@@ -230,17 +228,17 @@ async def _opened(
 ) -> tuple[bytes, bytes | None]:
     """The document inside a signed body; a key that is new elsewhere is looked up first."""
     try:
-        return await service.access.open_document(party, content_type, body)
+        return service.access.open_document(party, content_type, body)
     except problems.Problem:
         changed = await service.market.changed(party)
         if changed is None:
             raise
-        return await service.access.open_document(changed, content_type, body)
+        return service.access.open_document(changed, content_type, body)
 
 
 def answer(write: Write, stored: Stored, party_id: str) -> bytes:
     """The one answer to a request that was carried out, whenever it is asked for."""
-    received = datetime.fromtimestamp(stored.received_ms / 1000, UTC)
+    received = messages.moment(stored.received_ms)
     if stored.status < 400:
         return messages.dump(write.answer(stored, party_id, received))
     found = stored.result

@@ -27,13 +27,8 @@ from simulators.exchange.sqlite_schema import SCHEMA, VERSION
 
 log = logging.getLogger(__name__)
 
-_TOGETHER = (
-    128,
-    32,
-    8,
-    2,
-    1,
-)  # rows of one statement; few sizes, so that SQLite keeps them prepared
+# Rows of one statement: few sizes, so that SQLite keeps them prepared, and a usual batch is one of them.
+_TOGETHER = (128, 32, *range(16, 0, -1))
 _INSERT = {
     (kind, size): f"INSERT INTO {table} VALUES "  # noqa: S608 - own names
     + ", ".join([f"({', '.join('?' * len(kind._fields))})"] * size)

@@ -6,7 +6,9 @@ import asyncio
 import sqlite3
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +21,7 @@ from gateway.agent.status import market_state
 from gateway.agent.user_settings import configured
 from gateway.bill.account import periods
 from gateway.bill.home import Bills, HomeBill, account
+from gateway.checkup.here import billed_anew
 from gateway.cli.bill import account_of
 from gateway.config.settings import Settings
 from gateway.domain.flows import Flow
@@ -35,7 +38,7 @@ from gateway.tariff import TariffRules
 
 BERLIN = ZoneInfo("Europe/Berlin")
 BATTERY = BatterySpec(10_000, 1_000, 4_000, 4_000, 0.95, 0.95)
-NOON = timedelta(hours=12)
+NOON, HOUR = timedelta(hours=12), timedelta(hours=1)
 
 
 def at(year: int, month: int, day: int, hour: int = 0) -> datetime:
@@ -226,6 +229,89 @@ def test_what_was_over_keeps_its_tariff(home: Home, tmp_path: Path) -> None:
         )
         # of two months: what the rest of March added to its peak so far, and April's
         assert cents(2) < -found.bill.demand_money + alone.bill.demand_money < cents(8)
+
+
+def by_hand(start: datetime, end: datetime, per_kwh: str) -> Decimal:
+    """What is to pay for the span, of the counters alone."""
+    pay = Decimal(0)
+    for first, last in pairwise(
+        start + timedelta(hours=n) for n in range((end - start) // HOUR + 1)
+    ):
+        for i in quarters(first, last):
+            bought, given = used(i.start)
+            pay += (bought * Decimal(per_kwh) - given * Decimal("0.08")) / 1000
+        pay += Decimal("0.40") if first.astimezone(BERLIN).hour == 0 else 0
+    return pay
+
+
+def to_the_cent(money: float) -> Decimal:
+    return (Decimal(money) / MONEY_PER_UNIT).quantize(Decimal("0.01"))
+
+
+@pytest.mark.parametrize("since", [(2026, 2, 1), (2026, 3, 30)])
+def test_a_mistyped_price_is_mended_from_the_day_that_is_stated(
+    home: Home, tmp_path: Path, since: tuple[int, int, int]
+) -> None:
+    """Longer ago than the account in memory goes back, and in it; over a clock change. What was before stays."""
+    began, end = at(2026, 1, 9), at(2026, 4, 4)
+    home.files.close()
+    mistyped = Home(tmp_path, per_kwh="3.0")
+    with mistyped.files:
+        wrong = mistyped.live(began, end).year
+    assert to_the_cent(wrong.total_money) == by_hand(began, end, "3.0").quantize(Decimal("0.01"))
+    wanted = by_hand(began, at(*since), "3.0") + by_hand(at(*since), end, "0.30")
+    mended = Home(tmp_path, since=date(*since))
+    with mended.files:
+        before = account_of(mended.settings, tmp_path, None, None)
+        assert before is not None
+        told = before[0].of(*before[1:]).total_money
+        assert to_the_cent(told) == wanted.quantize(Decimal("0.01")), "the command is right at once"
+        mended.billing.update(end)
+        asyncio.run(mended.billing.count_older())
+        mended.billing.update(end)
+        assert to_the_cent(mended.bills.year.total_money) == wanted.quantize(Decimal("0.01"))
+        later = mended.live(end, end + timedelta(days=2)).year
+        wanted += by_hand(end, end + timedelta(days=2), "0.30")
+        assert to_the_cent(later.total_money) == wanted.quantize(Decimal("0.01")), "it lasts"
+    again = Home(tmp_path, since=date(*since))
+    with again.files:
+        asyncio.run(again.billing.count_older())
+        again.billing.update(end + timedelta(days=2))
+        assert again.bills.year.total_money == later.total_money, "nothing is left to mend"
+
+
+def test_days_whose_journal_is_lost_stay_as_they_were_billed(home: Home, tmp_path: Path) -> None:
+    year = home.live(at(2026, 3, 1), at(2026, 4, 2)).year
+    home.files.close()
+    (tmp_path / "journal.sqlite").rename(tmp_path / "elsewhere.sqlite")
+    later = Home(tmp_path, per_kwh="0.42", since=date(2026, 3, 1))
+    with later.files:
+        asyncio.run(later.billing.count_older())
+        found = later.live(at(2026, 4, 2), at(2026, 4, 4)).year
+        alone = later.at_once(at(2026, 4, 2), at(2026, 4, 4)).total_money
+        assert found.total_money == pytest.approx(year.total_money + alone, abs=10)
+
+
+@pytest.mark.parametrize(
+    ("since", "good", "words"),
+    [
+        (date(2026, 3, 20), True, "2026-03-20; billed anew at the next start: 12 days"),
+        (date(2026, 4, 3), False, "2026-04-03 is still to come"),
+        (date(2025, 3, 20), False, "before the first day that was billed, 2026-03-01"),
+    ],
+)
+def test_check_says_what_it_means(
+    home: Home, tmp_path: Path, since: date, good: bool, words: str
+) -> None:
+    home.live(at(2026, 3, 1), at(2026, 4, 1))
+    home.files.close()
+    later = Home(tmp_path, per_kwh="0.42", since=since)
+    with later.files:
+        text = f"[tariff]\nsince = {since}\n"
+        [found] = billed_anew(tmp_path / "g.toml", text, later.settings, date(2026, 4, 2))
+        assert found.good == good
+        assert words in found.says
+        assert good or "g.toml:2: tariff.since" in found.says
 
 
 def test_a_backup_brings_the_year_along(home: Home, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from gateway.domain.templates import ALARM_CODES, TEMPLATES
 from gateway.forecasts.variants import VARIANTS
 from gateway.languages import LANGUAGES, catalogue, translated, wanted
 from gateway.languages.sentences import alarm_code, told
+from gateway.modbus.exceptions import EXCEPTIONS
 from gateway.publishing.discovery import HomeToDiscover, discovery_messages
 from gateway.setup.questions import GROUPS, QUESTIONS
 from gateway.store.sentences import packed, unpacked
@@ -48,10 +49,14 @@ def said() -> set[str]:
     for device in ("inverter", "meter", "charger", "shed"):
         for message in discovery_messages(home, ((device, tuple(METRICS)),)):
             texts |= {part["name"] for part in json.loads(message.payload)["components"].values()}
-    texts |= {what for _, what in FAULTS} | set(TODO.values()) | {ALARM_ELSE, FAULT_ELSE}
+    texts |= set(FAULTS.values()) | set(TODO.values()) | {ALARM_ELSE, FAULT_ELSE}
     texts |= {text for text in TEMPLATES.values() if re.search(r"[a-z]{2}", PLACE.sub("", text))}
     texts |= {kind.value for kind in notices.Kind} | {variant.words for variant in VARIANTS[1:]}
-    texts |= {source.value for source in PriceSource} | set(_OWNERS_WORDS.values())
+    texts |= (
+        {source.value for source in PriceSource}
+        | set(_OWNERS_WORDS.values())
+        | set(EXCEPTIONS.values())
+    )
     texts |= {"import", "export", "fuse", "not verified", "not known", "held on over a restart"}
     texts |= {"nothing was heard of the operator yet", "the operator is not heard any more"}
     texts |= {UNKNOWN_NAME, OTHER_PAGE, *LOGIN_FAULTS.values()}
@@ -136,7 +141,7 @@ def test_a_code_of_another_version_says_all_that_there_is() -> None:
         sentence("moon")
 
 
-values = st.text(st.characters(exclude_characters="{}"), max_size=9)
+values = st.text(st.characters(codec="utf-8", exclude_characters="{}"), max_size=9)
 sentences = st.recursive(
     st.builds(lambda code, text: Sentence(code, tuple((n, text) for n in places(code))), st.sampled_from(sorted(TEMPLATES)), values),
     lambda inner: st.builds(lambda code, said: Sentence(code, tuple((n, said) for n in places(code)), "box"), st.sampled_from(sorted(TEMPLATES)), inner),

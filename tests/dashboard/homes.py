@@ -165,7 +165,7 @@ def snapshot() -> Snapshot:
         False,
         {"charger_state": reading("charger_state", "idle", Quality.STALE)},
         versions=("P30 v 3.10.57", "keba-p30"),
-        fault="192.168.1.30:502: cannot connect",
+        fault=sentence("lost.unreachable", where="192.168.1.30:502"),
     )
     devices = {d.name: d for d in (inverter, meter, charger)}
     return Snapshot(

@@ -25,7 +25,6 @@ from gateway.domain.control import Control
 from gateway.domain.readings import DeviceState, Poll, Quality, Reading
 from gateway.domain.sentences import other, sentence
 from gateway.errors import ErrandError
-from gateway.modbus.exceptions import HANGS_UP
 from gateway.site.island import IslandWatch
 from gateway.store.events import FILE, KEPT, MOST_BYTES, Event, EventLog
 from tests.dashboard.homes import NOW, Source, view
@@ -64,15 +63,20 @@ def test_each_alarm_and_fault_has_its_own_advice() -> None:
     assert ALARM_ELSE not in advice
     assert todo(other("something new")) == ALARM_ELSE
     faults = [
-        "192.168.1.30:502: cannot connect",
-        f"192.168.1.30:502: {HANGS_UP}",
-        "192.168.1.30:502 unit 1: no answer within 1 s",
-        "unit 1: refused with exception 2 (no such address)",
+        sentence("lost.unreachable", where="192.168.1.30:502"),
+        sentence("lost.hangs_up", where="192.168.1.30:502"),
+        sentence("lost.silent", where="192.168.1.30:502 unit 1", seconds="1"),
+        sentence("lost.refused", where="unit 1", number="2", meaning="no such address"),
+        sentence(
+            "lost.not_neutral", why=sentence("lost.not_taken", register="40", now="1", word="0")
+        ),
+        sentence("lost.not_neutral", why=sentence("lost.anothers", "battery_power")),
     ]
     tried = [remedy(fault) for fault in faults]
     assert len(set(tried)) == len(faults)
     assert FAULT_ELSE not in tried
-    assert remedy("") == FAULT_ELSE
+    assert remedy(None) == remedy(other("it smells")) == FAULT_ELSE
+    assert remedy(sentence("lost.waits", why=faults[2], seconds="40")) == tried[2]
 
 
 polls = st.lists(st.tuples(st.sampled_from(["meter", "inverter"]), st.booleans()), max_size=6)
@@ -98,7 +102,7 @@ def test_what_changes_is_an_event_once() -> None:
     there = DeviceState(
         "meter", True, {"grid_power_w": Reading("grid_power_w", 1.0, Quality.GOOD, NOW)}
     )
-    lost = replace(there, online=False, fault="no answer within 1 s")
+    lost = replace(there, online=False, fault=other("no answer within 1 s"))
 
     def look(device: DeviceState, up: bool, *alarms: str) -> list[tuple[str, str, str]]:
         return [
@@ -148,7 +152,7 @@ def test_a_lost_device_says_since_when_why_and_what_to_try() -> None:
     [charger] = [d for d in told["devices"] if d["name"] == "charger"]
     assert charger["lost"]
     assert charger["seen"] == "2026-06-15T19:37:10Z"
-    assert charger["fault"].endswith("cannot connect")
+    assert charger["fault"]["text"] == "192.168.1.30:502: cannot connect"
     assert "switched on" in charger["todo"]
     assert (charger["good"], charger["asked"]) == (120, 720)
     assert (charger["firmware"], charger["sheet"]) == ("P30 v 3.10.57", "keba-p30")

@@ -17,8 +17,9 @@ from gateway.dashboard.server import Dashboard
 from gateway.domain.intervals import quarter_of
 from gateway.domain.plan import OfferCurve
 from gateway.domain.price import PriceSource
-from gateway.domain.sentences import other
+from gateway.domain.sentences import other, sentence
 from gateway.languages import translated
+from gateway.languages.sentences import told
 from tests.dashboard.conftest import faults_of, settings
 from tests.dashboard.homes import NOW, Source, bills
 
@@ -106,6 +107,8 @@ async def test_the_page_speaks_the_reader_s_language(
         "meter",
         "spot",
     }
+    lost = told(locale[:2], sentence("lost.unreachable", where="192.168.1.30:502"))
+    await expect(page.locator("#alarms > li").last.locator("p").first).to_have_text(lost)
     source.refuse = "no car is plugged in"
     await page.locator("#command-charge_now [role=switch]").click()
     answer = page.locator("#command-charge_now-answer")

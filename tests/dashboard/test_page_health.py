@@ -54,7 +54,7 @@ async def test_the_home_s_health(page: Page, source: Source) -> None:
     assert source.now is not None
     assert source.now.snapshot is not None
     devices = source.now.snapshot.devices
-    back = {**devices, "charger": replace(devices["charger"], online=True, fault="")}
+    back = {**devices, "charger": replace(devices["charger"], online=True, fault=None)}
     source.now = replace(
         source.now, notes=(), snapshot=replace(source.now.snapshot, devices=back),
         time=NOW + timedelta(minutes=1),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -45,6 +48,36 @@ async def test_the_past_by_day_week_month_and_year(page: Page) -> None:
         await page.locator("#past-csv").click()
     download = await waiting.value
     assert download.suggested_filename == "energy-year-2026-01-01.csv"
+
+
+async def test_a_page_left_open_goes_on_with_the_next_day(page: Page, source: Source) -> None:
+    """Also where a person came back to today; a day that was chosen stays, and is seen whole when it is over."""
+    name, tile = page.locator("#past-name"), page.locator("#past-tiles > div").first
+    await page.get_by_role("button", name="Earlier").click()
+    await expect(name).to_have_text("Sunday, 14 June 2026")
+    await page.get_by_role("button", name="Later").click()
+    await expect(name).to_have_text("Monday, 15 June 2026")
+    assert source.now is not None
+    source.now = replace(source.now, time=source.now.time + timedelta(hours=10))
+    await expect(name).to_have_text("Tuesday, 16 June 2026")
+    await page.get_by_role("button", name="Earlier").click()
+    await expect(tile).to_contain_text("Solar96.0 kWh")
+    source.now = replace(source.now, time=source.now.time + timedelta(hours=1))
+    await expect(page.locator("#clock")).to_contain_text("1:37")
+    await expect(name).to_have_text("Monday, 15 June 2026")
+
+
+async def test_the_day_of_a_clock_change_is_compared_by_the_clock(page: Page) -> None:
+    """In Chicago 8 March 2026 has 23 hours, and its noon stands beside the noon of the day before."""
+    found = await page.evaluate("""async () => {
+        const { other } = await import('/static/charts.js');
+        const at = (first, count) => [...Array(count).keys()].map((i) => first + 900 * i);
+        const short = at(Date.parse("2026-03-08T06:00Z") / 1000, 92), before = at(Date.parse("2026-03-07T06:00Z") / 1000, 96);
+        const past = { period: "day", time: short, time_zone: "America/Chicago", compared: { columns: { time: before, pv_wh: before.map((_, i) => i) } } };
+        const beside = other(past, "pv_wh");
+        return [beside[0], beside[7], beside[8], beside.at(-1), beside.length];
+    }""")
+    assert found == [0, 7, 12, 95, 92], "two o'clock is left out"
 
 
 async def test_the_past_beside_its_plan_or_another_time(page: Page) -> None:

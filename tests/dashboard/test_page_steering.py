@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import time as clock
 
 import pytest
 from playwright.async_api import Page, expect
@@ -99,6 +100,29 @@ async def test_out_of_range_is_stopped_by_the_browser(page: Page, source: Source
     await page.locator("#command-backup_reserve_pct button").click()
     assert await page.evaluate("!document.querySelector('#command-backup_reserve_pct input').checkValidity()")  # fmt: skip
     assert source.asked == []
+
+
+async def test_what_another_changes_meanwhile_is_not_set_back_unseen(
+    page: Page, source: Source
+) -> None:
+    """Two people at one command of several values: mine goes with what holds of the rest; the same value is told."""
+    form, answer = page.locator("#command-departure"), page.locator("#command-departure-answer")
+    energy = form.locator("input[type=number]").first
+    await energy.fill("22")
+    assert source.now is not None
+    others = {"departure_time": clock(5, 45)}
+    source.now = replace(source.now, settings=source.now.settings.changed(others))
+    await expect(form.locator("input[type=time]")).to_have_value("05:45")
+    await expect(energy).to_have_value("22")
+    await expect(answer).to_be_empty()
+    source.now = replace(
+        source.now, settings=source.now.settings.changed({"departure_energy_wh": 7_000.0})
+    )
+    await expect(answer).to_contain_text("changed elsewhere meanwhile")
+    await form.get_by_role("button").last.click()
+    await expect(answer).to_have_text("Done.")
+    value = source.asked[0][1]["value"]
+    assert (value["time"], value["energy_wh"]) == ("05:45", 22_000)
 
 
 async def test_what_a_person_types_is_not_overwritten(page: Page, source: Source) -> None:

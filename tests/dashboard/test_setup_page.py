@@ -136,11 +136,11 @@ async def test_a_search_that_is_refused_says_why_until_the_next(
         await page.goto(home.address)
         await page.locator("#where").fill("10.0.0.0/8")
         await page.get_by_role("button", name="Search").click()
-        await expect(page.locator("#search-says")).to_contain_text("at most 1024")
+        await expect(page.locator("#search-says")).to_contain_text("at most 1,024")
         for _ in range(2):  # the news that come each second leave it there
             async with page.expect_response("**/api/found"):
                 pass
-        await expect(page.locator("#search-says")).to_contain_text("at most 1024")
+        await expect(page.locator("#search-says")).to_contain_text("at most 1,024")
         await page.locator("#where").fill("127.0.0.1:1")
         await page.get_by_role("button", name="Search").click()
         await expect(page.locator("#search-says")).to_have_text("Nothing was found.")
@@ -179,14 +179,14 @@ async def test_only_the_browser_with_the_token_gets_in(tmp_path: Path) -> None:
                 assert answer.status == 200
                 assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
             async with owner.post(plain + "api/search", json={"where": "10.0.0.0/8"}) as answer:
-                assert "at most" in (await answer.json())["fault"]
+                assert "at most" in (await answer.json())["fault"]["text"]
             foreign = {"Origin": "http://evil.example"}
             async with owner.post(plain + "api/write", json={}, headers=foreign) as answer:
                 assert answer.status == 403
             async with owner.get(plain, headers={"Host": "evil.example"}) as answer:
                 assert answer.status == 421
             async with owner.post(plain + "api/write", json={"import_price": "0.2"}) as answer:
-                assert "no device is chosen" in (await answer.json())["fault"]
+                assert "no device is chosen" in (await answer.json())["fault"]["text"]
         async with stranger.get(home.address) as answer:
             assert answer.status == 401, "the token opens one browser, once"
         assert not home.config.exists()

@@ -14,6 +14,7 @@ from gateway.devices.build import build_devices, bus_of
 from gateway.devices.catalogue import profile
 from gateway.devices.device import ModbusDevice
 from gateway.domain.readings import Reading
+from gateway.domain.sentences import reason_of
 from gateway.errors import ConfigError, DeviceError
 from tests.devices.conftest import HandClock, Intents, device, impatient, values
 from tests.devices.sunspec_images import hybrid
@@ -82,8 +83,9 @@ async def test_a_dead_device_costs_one_timeout_a_poll_and_then_nothing(
         asked = [len(server.reads)]
         for _ in range(20):
             clock.seconds += 0.5
-            with pytest.raises(DeviceError):
+            with pytest.raises(DeviceError) as lost:
                 await one.poll()
+            assert "lost.silent" in codes(lost.value), "also while it is not tried"
             asked.append(len(server.reads))
         steps = [b - a for a, b in itertools.pairwise(asked)]
         assert steps[:2] == [2, 1]  # one more try within the poll, then the rest is skipped
@@ -91,6 +93,29 @@ async def test_a_dead_device_costs_one_timeout_a_poll_and_then_nothing(
         server.faults = []
         clock.seconds += 60
         assert values(await one.poll())["battery_power_w"] == -8240
+        await one.close()
+
+
+def codes(error: Exception) -> set[str]:
+    """What it is about, for programs."""
+    return {part.code for part in reason_of(error).within()}
+
+
+@pytest.mark.parametrize(
+    ("code", "about"), [(2, "lost.refused"), (10, "lost.no_path"), (11, "lost.no_path")]
+)
+async def test_who_refuses_is_told_apart(
+    clock: HandClock, intents: Intents, code: int, about: str
+) -> None:
+    async with serving(RegisterServer(hybrid())) as server:
+        one = impatient(server, "fronius-gen24", clock, intents, timeout_s=5.0)
+        await one.poll()
+        server.faults = [exception(code)] * 1000
+        clock.seconds += 10
+        with pytest.raises(DeviceError) as lost:
+            await one.poll()
+        assert about in codes(lost.value)
+        assert reason_of(lost.value).who == "device"
         await one.close()
 
 

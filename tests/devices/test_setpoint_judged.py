@@ -106,7 +106,8 @@ async def test_what_another_controller_has_taken_is_left_to_it_and_never_called_
         with pytest.raises(DeviceError, match="taken by another controller"):
             await one.hold(2000)
         server.writes.clear()
-        assert await one.release() == ["battery_power_w: is held by another controller"]
+        [problem] = await one.release()
+        assert str(problem) == "battery_power_w: is held by another controller"
         assert server.writes == [], "it is not ours to clear"
         server.units[1][10] = 0
         assert await one.release() == []

@@ -31,7 +31,7 @@ def test_each_role_is_started_once_by_options_that_exist(
     command = typer.main.get_command(make_app("simulators.cli", "x"))
     roles = []
     for service in compose["services"].values():
-        words = service.get("command", [])
+        words = service.get("entrypoint", []) + service.get("command", [])
         if words[:1] != ["energy-sim"]:
             continue
         context = command.make_context("energy-sim", words[1:])

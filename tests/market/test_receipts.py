@@ -34,7 +34,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path
         await home.live(T0 + timedelta(hours=3))
         journal = Journal(home.path, read_only=True)
         keys = read_credential(home.credential).public_jwks()
-        made.update(receipt_file(journal.entries(), keys))
+        made.update(receipt_file(journal.rows(), keys))
         journal.close()
 
     play(path, story)

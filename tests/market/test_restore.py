@@ -116,7 +116,7 @@ def test_a_key_that_was_changed_still_says_what_is_ours(tmp_path: Path) -> None:
         journal = Journal(home.path)
         assert journal.book.disputes == {}
         assert differences(journal.book, fills, settled, T0, home.clock.now()) == []
-        document = receipt_file(journal.entries(), credential.public_jwks())
+        document = receipt_file(journal.rows(), credential.public_jwks())
         journal.close()
         ours, theirs = keys_in(document, "party"), keys_in(document, "exchange")
         assert [key["kid"] for key in ours] == ["home-2", "home-1"]

@@ -176,8 +176,13 @@ const AXIS = { week: DAY, month: { day: "numeric" }, year: { month: "short" } };
 const POINTED = { week: { ...DAY, month: "short" }, month: { ...DAY, month: "short" }, year: { month: "long" } };
 
 // What stands beside it, part by part, as far as it goes.
-function other(past, name) {
-  const column = past.compared?.columns[name] ?? [];
+export function other(past, name) {
+  const column = past.compared?.columns[name] ?? [], times = past.compared?.columns.time ?? past.time;
+  if (past.period === "day" && times.length !== past.time.length) { // a clock change in one of the two: by the clock, not by the count
+    const clock = (at) => hour(at, past.time_zone);
+    const known = new Map(times.map((at, i) => [clock(at), column[i]]));
+    return past.time.map((at) => known.get(clock(at)) ?? null);
+  }
   return past.time.map((_, i) => column[i] ?? null);
 }
 

@@ -53,17 +53,26 @@ function makeRow(command, currency) {
     busy(false);
     output.className = answer.status === "ok" ? "ok" : "no";
     say(output, answer.status === "ok" ? "Done." : answer.said ?? (answer.message || answer.status));
-    dirty = false;
+    touched.clear();
   };
-  let dirty = false;
-  form.addEventListener("input", () => { dirty = true; });
+  const touched = new Map(); // control -> what held when a person began to change it
+  form.addEventListener("input", ({ target }) => {
+    const i = controls.findIndex((c) => c.element.contains(target));
+    if (i >= 0 && !touched.has(i)) touched.set(i, held[i]);
+  });
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(read()); });
   if (isSwitch) {
     form.addEventListener("click", (event) => { event.preventDefault(); ask(!controls[0].read()); });
   }
-  // What a person is typing is not overwritten by what holds now.
+  // What a person is typing is not overwritten by what holds now; what stands beside it is, so that it is not set back unseen.
+  let held = [];
   return { box, update: (fields) => {
-    if (isSwitch || !dirty && !form.contains(document.activeElement)) controls.forEach((c, i) => c.write(fields[i].value));
+    held = fields.map((field) => field.value);
+    controls.forEach((c, i) => { if (isSwitch || !touched.has(i) && !c.element.contains(document.activeElement)) c.write(held[i]); });
+    if (form.getAttribute("aria-busy") !== "true" && [...touched].some(([i, before]) => before !== held[i])) {
+      output.className = "no";
+      say(output, "It was changed elsewhere meanwhile; Apply sets what stands here.");
+    }
   } };
 }
 

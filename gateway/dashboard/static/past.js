@@ -21,8 +21,10 @@ async function get(query) {
 async function ask() {
   const mine = ++asked;
   const query = `period=${period}${day ? `&day=${day}` : ""}`;
-  const found = await get(query);
+  const at = now, found = await get(query);
   if (!found || mine !== asked) return;
+  seen = at;
+  if (found.start <= now && now < found.end) day = ""; // the present goes on, over midnight too
   const other = beside === "year" ? `${Number(found.first.slice(0, 4)) - 1}${found.first.slice(4).replace("02-29", "02-28")}` : found.previous;
   const compared = beside in found.planned ? { columns: found.planned[beside], total: sums(found.planned[beside]) }
     : PLANS.includes(beside) ? null : await get(`period=${period}&day=${other}`).then((past) => past && { columns: past, total: past.total });
@@ -59,10 +61,11 @@ function draw() {
     rows, "Nothing was recorded in this period.");
 }
 
-let now = 0, next = 0; // of the home, s
+let now = 0, next = 0, seen = 0; // of the home, s; when what is shown was asked for
 export function followPast(news) {
   now = news.now;
-  if (shown && (shown.end < now || now < next)) return;
+  const ended = shown && shown.end <= now; // asked for once more, whole; or what follows it, where it was the present
+  if (shown && (ended ? seen >= shown.end : now < next)) return;
   next = now + AGAIN_S;
   ask();
 }

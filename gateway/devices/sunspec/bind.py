@@ -26,6 +26,7 @@ from gateway.devices.sunspec.der import battery_704
 from gateway.devices.sunspec.inventory import SunSpecInventory, probe
 from gateway.devices.sunspec.storage import add_panels, add_storage, counted
 from gateway.domain.metrics import PHASES
+from gateway.domain.sentences import sentence
 from gateway.errors import DeviceError
 from gateway.modbus import sunspec as ss
 from gateway.modbus.registers import Field, Missing, Value
@@ -59,7 +60,7 @@ async def bind(unit: Unit, sheet: SunSpecSheet) -> Source:
     """Walk the unit's chain and bind what it implements. Raises DeviceError if it has none."""
     chain = await ss.discover(unit)
     if chain is None:
-        raise DeviceError(f"{unit}: no SunSpec map at 40000, 0 or 50000")
+        raise DeviceError(sentence("lost.no_sunspec", where=str(unit)))
     found = SunSpecInventory(chain, await probe(unit, chain))
     found.unnamed_are_panels = sheet.unnamed_are_panels
     found.battery_charge = sheet.battery_charge
@@ -74,7 +75,7 @@ async def bind(unit: Unit, sheet: SunSpecSheet) -> Source:
         _meter(found)
     if not found.outputs:
         ids = ", ".join(str(m.model) for m in chain.models) or "none"
-        raise DeviceError(f"{unit}: no usable SunSpec model (found {ids})")
+        raise DeviceError(sentence("lost.no_model", where=str(unit), what=ids))
     return Source(tuple(found.outputs), tuple(found.controls), found.identity, _anchors(found))
 
 
