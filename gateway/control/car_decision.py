@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from gateway.control import charging
-from gateway.control.batteries import combined, stored_wh
+from gateway.control.batteries import can_give_w, combined, stored_wh
 from gateway.control.cars import CarsNow, StoredNow, choices
 from gateway.control.fuse import FuseMargin, fused_a
 from gateway.control.inputs import ContactorMemory, Late, PhaseMemory
@@ -24,7 +24,8 @@ _FILLS_H = 0.25  # a battery's last room is not filled faster
 class CarTick:
     """What the chargers get, A by name, and what is remembered; ``spent``: 'charge now' is.
 
-    ``held_back_w`` is sun that only flows if it is drawn.
+    ``held_back_w`` is sun that only flows if it is drawn; ``help_w`` is what they would take beyond the import limit if the
+    battery gave it.
     """
 
     amperes: dict[str, float]
@@ -33,16 +34,18 @@ class CarTick:
     sun: SunMemory
     spent: bool
     held_back_w: float = 0.0
+    help_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What each car should get, what other phases of its charger would earn more, per hour, and which cars are past
-    their latest start."""
+    """What each car should get, what other phases of its charger would earn more, per hour, which cars are
+    past their latest start, and what the battery may give them beyond the import limit, W."""
 
     shares: dict[str, charging.Share]
     switch_gains: dict[str, float] = field(default_factory=dict)
     late: dict[str, Late] = field(default_factory=dict)
+    help_w: float = 0.0
 
 
 def chargers(tick: Tick) -> CarTick:
@@ -98,33 +101,34 @@ def chargers(tick: Tick) -> CarTick:
         share = wanted.get(name, charging.Share(0.0, 0.0))
         rested[name], after = charging.rested(before, share, spec, at, rules)
         contactors[name] = replace(after, late=found.late.get(name))
-    amperes = _within_limits(tick, found, rested, specs, contactors)
+    left = {
+        name: 0.0 if at - contactors[name].cut_s < control.car_dwell_s else amps
+        for name, amps in rested.items()
+    }
+    amperes = _within_limits(tick, found, left, specs)
+    waits_w = sum((left[n] - amperes[n]) * specs[n].per_ampere_w for n in left)
     for name in specs:
         told_a = memory.setpoints.chargers_a.get(name, 0.0)
         if amperes[name] > told_a:  # also one that the fuse gives back what it took
             contactors[name] = replace(contactors[name], raised_s=at)
         elif told_a > 0 and rested.get(name) and not amperes[name]:  # the fuse stopped it
             contactors[name] = replace(contactors[name], cut_s=at)
-    return CarTick(amperes, contactors, phases, sun, spent, held_w)
+    help_w = max(0.0, min(found.help_w, waits_w))
+    return CarTick(amperes, contactors, phases, sun, spent, held_w, help_w)
 
 
 def _within_limits(
     tick: Tick,
     found: _Wanted,
-    rested: Mapping[str, float],
+    left: Mapping[str, float],
     specs: Mapping[str, ChargerAssumptions],
-    contactors: Mapping[str, ContactorMemory],
 ) -> dict[str, float]:
     """Of what each should get (A), what import limit and fuse leave it; the dearest first.
 
     One that they stopped waits a while, or its contactor would follow each load of the house.
     """
     home, control = tick.home, tick.inputs.control
-    wanted, at = found.shares, tick.inputs.monotonic_s
-    left = {
-        name: 0.0 if at - contactors[name].cut_s < control.car_dwell_s else amps
-        for name, amps in rested.items()
-    }
+    wanted = found.shares
     by_value = [name for name in wanted if name in left]
     ordered = {name: left[name] for name in (*by_value, *(n for n in left if n not in wanted))}
     yielding_w = charging.yielding_w(
@@ -202,13 +206,15 @@ def _by_value(
         charging.narrowed(need, specs[n], most_w[n]) for n, need in needs.items() if n not in full
     ]
     on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
+    stored = stored_now(tick)
     cars_now = CarsNow(
         moment,
-        stored_now(tick),
+        stored,
         held_w,
         tick.limits.feed_in_w,
         on,
         inputs.settings.car_from_battery,
+        _help_w(tick, stored),
     )
     steps = charging.Steps(specs, moment.import_limit_w is not None, late)
     chosen = choices(open_ones, curves, cars_now)
@@ -217,7 +223,16 @@ def _by_value(
     }
     gains |= switch_gains(elsewise, needs, curves, cars_now, chosen)
     by_value = charging.shares(chosen, needs, steps)
-    return _Wanted(shares | charging.shared_out(by_value, steps, moment), gains, late)
+    shared = charging.shared_out(by_value, steps, moment, cars_now.help_w)
+    return _Wanted(shares | shared, gains, late, cars_now.help_w)
+
+
+def _help_w(tick: Tick, stored: StoredNow | None) -> float:
+    """What the batteries can give cars beyond the import limit, W; nothing while they deliver what is sold."""
+    if stored is None or not tick.inputs.settings.car_from_battery or tick.position_wh > 0:
+        return 0.0
+    give_w = sum(can_give_w(b, tick.limits.reserve_pct) for b in tick.home.batteries)
+    return min(give_w, stored.spec.max_discharge_w)
 
 
 def _late(tick: Tick, needs: Mapping[str, CarNeed]) -> dict[str, Late]:
