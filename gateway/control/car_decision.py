@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from gateway.control import charging
 from gateway.control.batteries import can_give_w, combined, stored_wh
 from gateway.control.cars import CarsNow, StoredNow, choices
 from gateway.control.fuse import FuseMargin, fused_a
-from gateway.control.inputs import ContactorMemory, PhaseMemory
+from gateway.control.inputs import ContactorMemory, Late, PhaseMemory
 from gateway.control.phases import PhaseRules, pausing, switch_gains, switched
 from gateway.control.throttled import LEAST_SUN_W, SunMemory, held, held_back_w
 from gateway.control.tick import Tick
@@ -40,12 +39,12 @@ class CarTick:
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What each car should get, what other phases of its charger would earn more, per hour, the departures for
-    which cars are past their latest start, and what the battery may give them beyond the import limit, W."""
+    """What each car should get, what other phases of its charger would earn more, per hour, which cars are
+    past their latest start, and what the battery may give them beyond the import limit, W."""
 
     shares: dict[str, charging.Share]
     switch_gains: dict[str, float] = field(default_factory=dict)
-    late_for: dict[str, datetime] = field(default_factory=dict)
+    late: dict[str, Late] = field(default_factory=dict)
     help_w: float = 0.0
 
 
@@ -101,7 +100,7 @@ def chargers(tick: Tick) -> CarTick:
             continue
         share = wanted.get(name, charging.Share(0.0, 0.0))
         rested[name], after = charging.rested(before, share, spec, at, rules)
-        contactors[name] = replace(after, late_for=found.late_for.get(name))
+        contactors[name] = replace(after, late=found.late.get(name))
     left = {
         name: 0.0 if at - contactors[name].cut_s < control.car_dwell_s else amps
         for name, amps in rested.items()
@@ -186,22 +185,20 @@ def _by_value(
     if tick.position_wh > 0:  # what was sold is not the cars'
         needs = {n: replace(need, more_wh=0.0) for n, need in needs.items() if need.energy_wh > 0}
     curves = terms.car_values if terms else {}
-    late_for = _late_for(tick, needs)
-    # Of a car whose phases nobody has seen yet one is counted on: that it is late by, is not kept.
-    kept = {n: at for n, at in late_for.items() if needs[n].sure_power_w is None}
+    late = _late(tick, needs)
     moment = tick.dispatch_inputs(tick.home.without_car_w or 0.0, None)
     unplanned = [n for n, need in needs.items() if need.energy_wh > 0 and n not in curves]
-    full = {n for n in unplanned if n in late_for}
+    full = {n for n in unplanned if n in late}
     if moment is None:
         full |= {n for n, need in needs.items() if need.energy_wh > 0 and n in curves}
     shares = {
-        n: charging.at_full_power(specs[n], priced=True, urgent=n in late_for)
+        n: charging.at_full_power(specs[n], priced=True, urgent=n in late)
         for n in needs
         if n in full
     }
     gains = _more_phases(tick, shares)
     if moment is None or not tick.inputs.order:
-        return _Wanted(shares, gains, kept)
+        return _Wanted(shares, gains, late)
     taken_w = sum(specs[n].max_power_w for n in full)
     moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
     most_w = {c.name: c.most_w for c in tick.home.chargers}
@@ -219,7 +216,7 @@ def _by_value(
         inputs.settings.car_from_battery,
         _help_w(tick, stored),
     )
-    steps = charging.Steps(specs, moment.import_limit_w is not None, late_for)
+    steps = charging.Steps(specs, moment.import_limit_w is not None, late)
     chosen = choices(open_ones, curves, cars_now)
     elsewise = {
         n: charging.narrowed(needs[n], others[n]) for n in needs if n in others and n not in full
@@ -227,7 +224,7 @@ def _by_value(
     gains |= switch_gains(elsewise, needs, curves, cars_now, chosen)
     by_value = charging.shares(chosen, needs, steps)
     shared = charging.shared_out(by_value, steps, moment, cars_now.help_w)
-    return _Wanted(shares | shared, gains, kept, cars_now.help_w)
+    return _Wanted(shares | shared, gains, late, cars_now.help_w)
 
 
 def _help_w(tick: Tick, stored: StoredNow | None) -> float:
@@ -238,18 +235,20 @@ def _help_w(tick: Tick, stored: StoredNow | None) -> float:
     return min(give_w, stored.spec.max_discharge_w)
 
 
-def _late_for(tick: Tick, needs: Mapping[str, CarNeed]) -> dict[str, datetime]:
-    """The departures of the cars that are past their latest start, by name.
+def _late(tick: Tick, needs: Mapping[str, CarNeed]) -> dict[str, Late]:
+    """The cars that are past their latest start, by name.
 
-    Who charges at full power gains on it: looked at anew each time, a car would stop and start each half minute.
+    Who charges at full power gains on it: looked at anew each time, a car would stop and start each half minute. It is
+    looked at anew once more is known: a car reckoned with one phase was seen to draw from three.
     """
     memories = tick.inputs.memory.contactors
-    return {
-        name: need.departure
-        for name, need in needs.items()
-        if charging.late(need, tick.inputs.now)
-        or (need.energy_wh > 0 and name in memories and memories[name].late_for == need.departure)
-    }
+    found = {}
+    for name, need in needs.items():
+        late = Late(need.departure, unseen=need.sure_power_w is not None)
+        known = name in memories and memories[name].late == late
+        if need.energy_wh > 0 and (known or charging.late(need, tick.inputs.now)):
+            found[name] = late
+    return found
 
 
 def stored_now(tick: Tick) -> StoredNow | None:
