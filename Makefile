@@ -8,7 +8,7 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 # With a person at the terminal the demo goes on, live, after its day.
 LIVE := $(shell [ -t 0 ] && [ -t 1 ] && echo --live)
 
-.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench deb addon lock sbom release-check clean
+.PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench deb deb-test addon lock sbom release-check clean
 
 demo: .venv/.demo
 	@$(BIN)/energy-sim demo $(LIVE) $(ARGS)
@@ -64,6 +64,10 @@ changes: .venv/.docs
 deb:
 	@systemd/debian/build
 	@if command -v lintian >/dev/null; then lintian --fail-on error,warning dist/*.deb 2>/dev/null; fi
+
+# The package on a clean Debian machine: installed, run, upgraded, removed, purged. Root, debootstrap and systemd-container are needed; some five minutes.
+deb-test: deb .venv/.test
+	HEG_DEBIAN_PACKAGE=$$(ls -t dist/*.deb | head -n 1) $(BIN)/python -m pytest -rs tests/packages/test_debian.py
 
 # The Home Assistant add-on, complete: copy the folder to /addons of Home Assistant, or put it into a repository of add-ons.
 addon: .venv/.test

@@ -158,9 +158,13 @@ def simulate(
     planner: Strategy,
     progress: Progress | None = None,
     lead: int = 0,
+    market: PriceForecaster | None = None,
 ) -> Outcome:
-    """The strategy's run over the series, after the first ``lead`` intervals, which it only learns from."""
-    run = Replay(series, case, lead)
+    """The strategy's run over the series, after the first ``lead`` intervals, which it only learns from.
+
+    ``market`` takes the place of the case's way to forecast market prices.
+    """
+    run = Replay(series, case, lead, market)
     coming = series.part(lead, len(series))
     moved, taken, held, valued = (np.empty(len(coming)) for _ in range(4))
     plan: Plan | None = None
@@ -182,14 +186,16 @@ def simulate(
 class Replay:
     """The home while it is simulated: what is stored, of which origin, and what is published."""
 
-    def __init__(self, series: Series, case: Case, lead: int = 0) -> None:
+    def __init__(
+        self, series: Series, case: Case, lead: int = 0, market: PriceForecaster | None = None
+    ) -> None:
         """It begins after ``lead`` intervals; until then no car is seen."""
         self._series, self._case = series, case
         self._prices = retail_prices(series, case)
         self._forecaster = EnergyForecaster(
             case.zone, case.place, case.rest_day, case.usual, case.variant.regression
         )
-        self._market = PriceForecaster(case.variant.alike)
+        self._market = market or PriceForecaster(case.variant.alike)
         self._judge = Judge()
         self._published: dict[datetime, float] = {}
         self._known = list(_known_until(series, case))

@@ -26,6 +26,7 @@ from gateway.store.history import History
 from gateway.tariff import TariffRules
 
 _TITLE, _PAGE_BYTES = b"Energy gateway</title>", 100_000
+_FIRST_START = b"the token that the gateway has printed"  # what that page says to a stranger
 LEAST_FREE = 50 * 1024 * 1024  # bytes; a year of history and account is more
 
 
@@ -47,8 +48,8 @@ async def on_this_machine(
     if page.enabled:
         taken = "" if running or not page.port else await _taken(page.host, page.port)
         says = f"port {page.port}"
-        if taken and await _is_ours(page.host, page.port):
-            taken, says = "", f"{says}: a gateway's page answers there, so one runs"
+        if taken and (ours := await _ours(page.host, page.port)):
+            taken, says = "", f"{says}: {ours}"
         where = at(path, text, ("dashboard", "port"), "") if taken else ""
         yield Finding("page", not taken, f"{where}{taken}" if taken else says)
     if settings.bridged() and not running:
@@ -97,8 +98,8 @@ async def _taken(host: str, port: int) -> str:
     return ""
 
 
-async def _is_ours(host: str, port: int) -> bool:
-    """Whether the page of a gateway listens there: of the service, whose folders nobody else may look into."""
+async def _ours(host: str, port: int) -> str:
+    """Which page of ours listens there, in words: of the service, whose folders nobody else may look into; empty for another's."""
     near = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - no address to go to
     shown = f"[{near}]" if ":" in near else near
     http = BoundedHttp(client_tls("dashboard", None, None, None), MarketError, _PAGE_BYTES)
@@ -107,10 +108,12 @@ async def _is_ours(host: str, port: int) -> bool:
             with suppress(MarketError):
                 _, body = await http.ask("GET", f"http://{shown}:{port}{path}", query={})
                 if _TITLE in body:
-                    return True
+                    return "a gateway's page answers there, so one runs"
+                if _FIRST_START in body:
+                    return "the page of the first start answers there, and makes room for the gateway's"
     finally:
         await http.close()
-    return False
+    return ""
 
 
 def _unwritable(folder: Path) -> str:

@@ -21,7 +21,7 @@ COMPLETE = "_ENERGY_GATEWAY_COMPLETE"
 ABOUT = """The home energy gateway: run it, check it, ask it.
 
 Times are local unless they say an offset: 18:15, today, yesterday, 2026-06, 2026-06-01, '2026-06-01 18:15', 2026-06-01T18:15Z.
-Exit 0: done and well; 1: something failed, does not answer or differs; 2: the configuration, an option or an argument is wrong.
+Exit 0: done and well; 1: something failed, does not answer or differs; 2: the configuration, an option or an argument is wrong; 3 (of run): another gateway runs already.
 """
 
 

@@ -17,13 +17,14 @@ from gateway.config.paths import default_config
 
 if TYPE_CHECKING:
     from gateway.config.guard import DeviceConfig
-    from gateway.devices.network import Place
-    from gateway.devices.scan import Finding
     from gateway.domain.readings import Reading
+    from gateway.setup.document import ChosenDevice
+    from gateway.setup.finder import Finder, Found
 
 Host = Annotated[str, typer.Option(help="name or address of the device")]
 Port = Annotated[int, typer.Option(min=1, max=65535)]
 Unit = Annotated[int | None, typer.Option(min=0, max=255, help="Modbus unit; default by profile")]
+_SHOWN_S = 0.2  # between two looks at how far a search is
 ProfileKey = Annotated[str, typer.Option("--profile", help="key of `profiles`, or auto")]
 
 
@@ -44,53 +45,77 @@ def scan(
     """Find devices, name profile and model, and write a ready gateway.toml.
 
     One that exists stays as it is: what was found and is not in it yet is printed as tables to add.
-    In a network each address is knocked at for two seconds, at the ports that inverters use.
+    In a network each address is knocked at for two seconds, at the ports that inverters use, and asked for a page by which Shelly meters and plugs tell what they are.
 
     Example: energy-gateway scan 192.168.1.20 192.168.1.31:1502, or energy-gateway scan 192.168.1.0/24
     """
+    from gateway.clock import WallClock
     from gateway.devices.network import places
-    from gateway.devices.scan import as_toml
+    from gateway.devices.scan import USUAL_UNITS
     from gateway.errors import ConfigError
     from gateway.escape import printable
+    from gateway.setup.finder import Finder
 
-    asked = [(text, places([text])) for text in hosts]
-    numbers = _numbers(units)
-    with _bar() as progress:
-        told = None if as_json else _say
-        findings, problems = asyncio.run(_scan_all(asked, numbers, told, progress))
-    for problem in problems:
-        print(f"error: {printable(problem)}", file=sys.stderr)
+    places(hosts)
+    asked = _numbers(units) or USUAL_UNITS
+    finder = Finder(WallClock(), units=asked, told=(lambda _: None) if as_json else _say)
+    asyncio.run(_search(finder, hosts))
+    for problem in finder.problems:
+        print(f"error: {printable(str(problem))}", file=sys.stderr)
     if as_json:
-        print(json.dumps([_finding(f) for f in findings], indent=2))
-    elif findings and out.exists():
-        _print_new(findings, out)
-    elif findings:
+        print(json.dumps([_row(one) for one in finder.found.values()], indent=2))
+    elif finder.wanted and out.exists():
+        _print_new([one.chosen for one in finder.wanted], out)
+    elif finder.wanted:
         try:
-            out.write_text(as_toml(findings), encoding="utf-8")
+            out.write_text(_ready([one.chosen for one in finder.wanted]), encoding="utf-8")
         except OSError as error:
             raise ConfigError(f"{out}: cannot be written: {error.strerror}") from error
         print(f"wrote {out}")
-    elif not problems:
+    elif not finder.problems and not finder.found:
         print("no device that we know was found", file=sys.stderr)
-    if not findings:
+    if not finder.found:
         raise typer.Exit(1)
 
 
-def _print_new(findings: list[Finding], config: Path) -> None:
+async def _search(finder: Finder, hosts: list[str]) -> None:
+    """With a bar of how far it is, where a person looks on."""
+    with _bar() as shown:
+        async with asyncio.TaskGroup() as group:
+            searching = group.create_task(finder.search(hosts, multicast=False), name="search")
+            while not searching.done():
+                shown(*finder.progress)
+                await asyncio.wait((searching,), timeout=_SHOWN_S)
+
+
+def _ready(devices: list[ChosenDevice]) -> str:
+    """A gateway.toml of what was found."""
+    from gateway.setup.document import devices_toml
+
+    head = '[site]\nname = "home"\ntime_zone = "UTC"    # e.g. "America/Chicago"\n\n'
+    return head + devices_toml(devices)
+
+
+def _print_new(found: list[ChosenDevice], config: Path) -> None:
     """What of it the configuration does not name yet, as tables to add."""
-    from gateway.config.load import load_guard_settings
-    from gateway.devices.catalogue import profile
-    from gateway.devices.scan import devices_toml
+    from gateway.config.bridged import is_bridged
+    from gateway.config.load import text_of
+    from gateway.devices.catalogue import all_profiles
     from gateway.errors import ConfigError
+    from gateway.setup.document import devices_toml, known_answers
 
     try:
-        own = load_guard_settings(config).devices
-        usual = {d.name: profile(d.profile).communication.unit for d in own if d.unit is None}
+        _, own = known_answers(text_of(config))
     except ConfigError as error:
-        print(f"note: {error}", file=sys.stderr)
-        own, usual = (), {}
-    named = {(d.host, d.port, usual.get(d.name, d.unit)) for d in own}
-    new = [f for f in findings if (f.host, f.port, f.unit) not in named]
+        print(f"note: {config}: {error}", file=sys.stderr)
+        own = []
+    known, named = all_profiles(), set()
+    for d in own:
+        usual = (
+            known[d.profile].communication.unit if d.profile in known and d.unit is None else d.unit
+        )
+        named.add((d.host, d.port, None if is_bridged(d.profile) else usual))
+    new = [d for d in found if d.address not in named]
     if not new:
         print(f"{config} names all of them already")
         return
@@ -98,35 +123,21 @@ def _print_new(findings: list[Finding], config: Path) -> None:
     print(devices_toml(new, {d.name for d in own}))
 
 
-async def _scan_all(
-    asked: list[tuple[str, list[Place]]],
-    units: list[int],
-    told: Callable[[Finding], None] | None,
-    progress: Callable[[int, int], None],
-) -> tuple[list[Finding], list[str]]:
-    """Each host as it is; of a network those that open."""
-    from gateway.devices.network import is_network, listening
-
-    addresses: list[tuple[str, int]] = []
-    for text, there in asked:
-        found = await listening(there, progress) if is_network(text) else there
-        addresses += [(place.host, place.port) for place in found]
-    return await _scan(addresses, units, told, progress)
-
-
-def _say(f: Finding) -> None:
+def _say(one: Found) -> None:
     """One device, as soon as it is found."""
     from gateway.escape import printable
 
-    says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
-    print(
-        f"{f.host}:{f.port} unit {f.unit}: {printable(says)} -> profile {f.profile.key}", flush=True
+    c = one.chosen
+    at = f"{c.host}:{c.port}" + ("" if c.unit is None else f" unit {c.unit}")
+    left = (
+        "" if one.wanted else "; it may stand before anything: left out unless you name its address"
     )
+    print(f"{at}: {printable(c.says)} -> profile {c.profile}{left}", flush=True)
 
 
 @contextmanager
 def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar of the units that were asked, where a person looks on."""
+    """A bar of what was asked, where a person looks on."""
     if not sys.stderr.isatty():
         yield lambda _done, _all: None
         return
@@ -134,43 +145,22 @@ def _bar() -> Iterator[Callable[[int, int], None]]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as shown:
-        bar = shown.add_task("asking unit numbers", total=None)
+        bar = shown.add_task("looking for devices", total=None)
         yield lambda done, of: shown.update(bar, completed=done, total=of)
 
 
-async def _scan(
-    addresses: list[tuple[str, int]],
-    units: list[int],
-    told: Callable[[Finding], None] | None = None,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> tuple[list[Finding], list[str]]:
-    from gateway.devices.scan import USUAL_UNITS, scan
-    from gateway.errors import DeviceError
-
-    findings: list[Finding] = []
-    problems: list[str] = []
-    for host, port in addresses:
-        try:
-            async for finding in scan(host, port, units or USUAL_UNITS, progress):
-                findings.append(finding)
-                if told:
-                    told(finding)
-        except DeviceError as error:
-            problems.append(str(error))
-    return findings, problems
-
-
-def _finding(f: Finding) -> dict[str, Any]:
+def _row(one: Found) -> dict[str, Any]:
+    who = one.identity
     return {
-        "host": f.host,
-        "port": f.port,
-        "unit": f.unit,
-        "profile": f.profile.key,
-        "kind": f.profile.kind,
-        "manufacturer": f.identity.manufacturer,
-        "model": f.identity.model,
-        "version": f.identity.version,
-        "serial": f.identity.serial,
+        "host": one.chosen.host,
+        "port": one.chosen.port,
+        "unit": one.chosen.unit,
+        "profile": one.chosen.profile,
+        "kind": one.kind,
+        "manufacturer": who.manufacturer if who else "",
+        "model": who.model if who else one.chosen.says,
+        "version": who.version if who else "",
+        "serial": who.serial if who else "",
     }
 
 

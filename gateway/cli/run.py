@@ -76,19 +76,44 @@ def run(
 def _set_up(config: Path, port: int) -> Path:
     """The file that the first start's page writes; where the service may not write it, in its state folder.
 
-    Ends the process where a signal comes before the answers.
+    One that comes another way meanwhile (`init` in a terminal, an editor) is taken as well, once it is right. Ends the process where
+    a signal comes before the answers.
     """
     import os
 
     from gateway.config.paths import SYSTEM, WRITTEN
     from gateway.setup.run import set_up
 
-    folder = os.environ.get("STATE_DIRECTORY", "")
+    asked, folder = config, os.environ.get("STATE_DIRECTORY", "")
     if config == SYSTEM and folder and ":" not in folder and not os.access(config.parent, os.W_OK):
         config = Path(folder) / WRITTEN.name
-    if not config.exists() and not set_up(config, "127.0.0.1", port, follow=True):
+    if config.exists():
+        return config
+    if not set_up(config, "127.0.0.1", port, came=_Comes(asked)):
         raise typer.Exit(0)
-    return config
+    return asked if asked.exists() else config
+
+
+class _Comes:
+    """Whether ``config`` has come and is right; what is wrong with it is said once."""
+
+    def __init__(self, config: Path) -> None:
+        self._config, self._said = config, ""
+
+    def __call__(self) -> bool:
+        from gateway.config.load import load_settings
+        from gateway.errors import ConfigError
+
+        if not self._config.exists():
+            return False
+        try:
+            load_settings(self._config)
+        except ConfigError as error:
+            if str(error) != self._said:
+                self._said = str(error)
+                typer.echo(f"not started yet: {error}", err=True)
+            return False
+        return True
 
 
 def last_good(config: Path) -> bytes | None:

@@ -142,6 +142,8 @@ class DeviceSettings(Part):
     def _reachable(self) -> Self:
         if self.framing == "rtu" and self.serial is None:
             raise ValueError("framing = 'rtu' needs serial = '/dev/...'")
+        if self.framing != "rtu" and self.serial is not None:
+            raise ValueError("serial = '/dev/...' needs framing = 'rtu', or leave it out")
         told_by_broker = self.bridged and not bridged.has_host(self.profile)
         if self.framing != "rtu" and self.host is None and not told_by_broker:
             raise ValueError("host is missing, e.g. host = 'inverter.lan'")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -61,7 +61,7 @@ def explain(path: Path, text: str, raw: Mapping[str, Any], fault: Any) -> str:
     """One fault that pydantic found in the tables ``raw`` of the file's ``text``."""
     keys = [part for part in fault["loc"] if not (isinstance(part, str) and part in _UNION_TAGS)]
     if fault["type"] == "extra_forbidden":
-        says = _unknown(str(keys[-1]), _names_beside(keys))
+        says = _unknown(str(keys[-1]), _names_beside(fault["loc"]))
     elif fault["type"] == "missing":
         says = "is missing"
     else:
@@ -123,21 +123,22 @@ def _words(keys: Keys, fault: Any) -> str:
 
 
 def _names_beside(keys: Keys) -> list[str]:
-    """Valid key names in the table that holds the unknown key ``keys[-1]``."""
-    model: type[BaseModel] | None = Settings
+    """Valid key names in the table that holds the unknown key ``keys[-1]``; of several kinds of tables the named one's."""
+    models: tuple[type[BaseModel], ...] = (Settings,)
     for part in keys[:-1]:
-        if isinstance(part, int):
-            continue
-        info = model.model_fields.get(part) if model else None
-        model = _model_in(info.annotation) if info else None
-    return [f.alias or n for n, f in model.model_fields.items()] if model else []
+        if part in _UNION_TAGS:
+            models = tuple(m for m in models if part in get_args(m.model_fields["kind"].annotation))
+        elif isinstance(part, str):
+            info = models[0].model_fields.get(part) if models else None
+            models = tuple(_models_in(info.annotation)) if info else ()
+    return [f.alias or n for n, f in models[0].model_fields.items()] if models else []
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def _models_in(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_model_in(part) for part in getattr(annotation, "__args__", ()))
-    return next((m for m in found if m), None)
+        yield annotation
+    for part in getattr(annotation, "__args__", ()):
+        yield from _models_in(part)
 
 
 def line_of(text: str, keys: Keys) -> int:

@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from gateway.config.parts import Name, Part
+from gateway.config.parts import Name, Part, web_address
 
 
 class PriceFeed(Part):
@@ -52,9 +52,7 @@ class PriceFeed(Part):
     @field_validator("url")
     @classmethod
     def _address(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("https://", "http://")):
-            raise ValueError(f"{url!r} is no address, e.g. 'https://prices.example/api'")
-        return url
+        return url if url is None else web_address(url, "https://prices.example/api")
 
     @model_validator(mode="after")
     def _a_topic_has_rows(self) -> Self:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AwareDatetime, Field, field_validator, model_validator
 
 from gateway.config import bridged
-from gateway.config.parts import Address, Curve, Name, Part, Port, TimeOfDay, at_least
+from gateway.config.parts import Address, Curve, Name, Part, Port, TimeOfDay, at_least, in_percent
 from gateway.config.tariff import Weekday
 from gateway.domain.control import Fuse
 from gateway.domain.grid_operator import (
@@ -22,6 +22,9 @@ from gateway.domain.grid_operator import (
     OperatorRules,
     guaranteed_14a_w,
 )
+
+LEAST_BATTERY_WH, LEAST_BATTERY_W, LEAST_CAR_WH = 100.0, 30.0, 250.0  # less was meant in k
+LEAST_LIMIT_W, MOST_BATTERY_WH = 30.0, 10_000_000.0  # of the connection; of a home
 
 
 class Site(Part):
@@ -47,6 +50,13 @@ class Site(Part):
         description="what the most loaded phase may carry more than each other, where the meter tells only "
         "the sum (VDE-AR-N 4100 allows 20 A)",
     )
+
+    _percent = field_validator("reserve_pct")(in_percent)
+
+    @field_validator("export_limit_w", "import_limit_w")
+    @classmethod
+    def _in_w(cls, value: float | None) -> float | None:
+        return at_least(value, LEAST_LIMIT_W, "W", "next to nothing")
 
     @field_validator("time_zone")
     @classmethod
@@ -85,13 +95,12 @@ class Site(Part):
         return self.latitude, self.longitude
 
 
-LEAST_BATTERY_WH, LEAST_BATTERY_W, LEAST_CAR_WH = 100.0, 30.0, 250.0  # less was meant in k
-
-
 class Battery(Part):
     """What the planner assumes of the battery where the device does not say."""
 
-    capacity_wh: float | None = Field(None, gt=0, description="default: what the device states")
+    capacity_wh: float | None = Field(
+        None, gt=0, le=MOST_BATTERY_WH, description="default: what the device states"
+    )
     max_charge_w: float | None = Field(None, gt=0, description="default: what the device states")
     max_discharge_w: float | None = Field(None, gt=0, description="default: what the device states")
     charge_efficiency: float = Field(0.95, gt=0, le=1, description="AC to stored, one way")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from datetime import time
 from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -29,13 +31,36 @@ def reachable(host: str) -> str:
         )
     if not _HOST.fullmatch(host):
         raise ValueError(f"{host!r} is no name or address, e.g. 'inverter.lan' or '192.168.1.20'")
+    if re.fullmatch(r"[\d.]+", host) and not _is_ip(host):
+        raise ValueError(f"{host!r} is no address; four numbers from 0 to 255, e.g. '192.168.1.20'")
     return host
 
 
-def _web_address(url: str) -> str:
-    if not re.match(r"https?://[^/\s]", url):
-        raise ValueError(f"{url!r} is no address, e.g. 'https://exchange.example'")
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def web_address(url: str, example: str = "https://exchange.example") -> str:
+    """The same, if it can be the address of a service; raises ValueError. Secrets stand in files of their own."""
+    if not re.match(r"https?://[^/\s]", url) or not _has_port(url):
+        raise ValueError(f"{url!r} is no address, e.g. {example!r}")
+    if "@" in urlsplit(url).netloc:
+        raise ValueError(
+            "an address with a name or password in it; those stand in a file of their own"
+        )
     return url
+
+
+def _has_port(url: str) -> bool:
+    """Whether the port is one, or none is named."""
+    try:
+        return urlsplit(url).port != 0
+    except ValueError:
+        return False
 
 
 def _clock_time(value: Any) -> Any:
@@ -49,7 +74,7 @@ def _clock_time(value: Any) -> Any:
 
 TimeOfDay = Annotated[time, BeforeValidator(_clock_time)]  # local
 Address = Annotated[str, AfterValidator(reachable)]  # of a device or broker: a name, IPv4, IPv6
-Url = Annotated[str, AfterValidator(_web_address)]
+Url = Annotated[str, AfterValidator(web_address)]
 Curve = tuple[tuple[float, float], ...]  # AC W, one-way efficiency
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -78,5 +103,14 @@ def at_least(value: float | None, least: float, unit: str, what: str) -> float |
     if value is not None and 0 < value < least:
         raise ValueError(
             f"{value:g} {unit} is {what}; if that is in k{unit}, write {value * 1000:g}"
+        )
+    return value
+
+
+def in_percent(value: float) -> float:
+    """``value``, unless it must have been meant as a share of 1; raises ValueError."""
+    if 0 < value < 1:
+        raise ValueError(
+            f"{value:g} % is next to nothing; if that is a share, write {value * 100:g}"
         )
     return value

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 
 from gateway.control import charging
-from gateway.control.batteries import combined, stored_wh
+from gateway.control.batteries import can_give_w, combined, stored_wh
 from gateway.control.cars import CarsNow, StoredNow, choices
 from gateway.control.fuse import FuseMargin, fused_a
-from gateway.control.inputs import ContactorMemory, PhaseMemory
+from gateway.control.inputs import ContactorMemory, Late, PhaseMemory
 from gateway.control.phases import PhaseRules, pausing, switch_gains, switched
 from gateway.control.throttled import LEAST_SUN_W, SunMemory, held, held_back_w
 from gateway.control.tick import Tick
@@ -25,7 +24,8 @@ _FILLS_H = 0.25  # a battery's last room is not filled faster
 class CarTick:
     """What the chargers get, A by name, and what is remembered; ``spent``: 'charge now' is.
 
-    ``held_back_w`` is sun that only flows if it is drawn.
+    ``held_back_w`` is sun that only flows if it is drawn; ``help_w`` is what they would take beyond the import limit if the
+    battery gave it.
     """
 
     amperes: dict[str, float]
@@ -34,16 +34,18 @@ class CarTick:
     sun: SunMemory
     spent: bool
     held_back_w: float = 0.0
+    help_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What each car should get, what other phases of its charger would earn more, per hour, and the departures for
-    which cars are past their latest start."""
+    """What each car should get, what other phases of its charger would earn more, per hour, which cars are
+    past their latest start, and what the battery may give them beyond the import limit, W."""
 
     shares: dict[str, charging.Share]
     switch_gains: dict[str, float] = field(default_factory=dict)
-    late_for: dict[str, datetime] = field(default_factory=dict)
+    late: dict[str, Late] = field(default_factory=dict)
+    help_w: float = 0.0
 
 
 def chargers(tick: Tick) -> CarTick:
@@ -98,34 +100,35 @@ def chargers(tick: Tick) -> CarTick:
             continue
         share = wanted.get(name, charging.Share(0.0, 0.0))
         rested[name], after = charging.rested(before, share, spec, at, rules)
-        contactors[name] = replace(after, late_for=found.late_for.get(name))
-    amperes = _within_limits(tick, found, rested, specs, contactors)
+        contactors[name] = replace(after, late=found.late.get(name))
+    left = {
+        name: 0.0 if at - contactors[name].cut_s < control.car_dwell_s else amps
+        for name, amps in rested.items()
+    }
+    amperes = _within_limits(tick, found, left, specs)
+    waits_w = sum((left[n] - amperes[n]) * specs[n].per_ampere_w for n in left)
     for name in specs:
         told_a = memory.setpoints.chargers_a.get(name, 0.0)
         if amperes[name] > told_a:  # also one that the fuse gives back what it took
             contactors[name] = replace(contactors[name], raised_s=at)
         elif told_a > 0 and rested.get(name) and not amperes[name]:  # the fuse stopped it
             contactors[name] = replace(contactors[name], cut_s=at)
-    return CarTick(amperes, contactors, phases, sun, spent, held_w)
+    help_w = max(0.0, min(found.help_w, waits_w))
+    return CarTick(amperes, contactors, phases, sun, spent, held_w, help_w)
 
 
 def _within_limits(
     tick: Tick,
     found: _Wanted,
-    rested: Mapping[str, float],
+    left: Mapping[str, float],
     specs: Mapping[str, ChargerAssumptions],
-    contactors: Mapping[str, ContactorMemory],
 ) -> dict[str, float]:
     """Of what each should get (A), what import limit and fuse leave it; the dearest first.
 
     One that they stopped waits a while, or its contactor would follow each load of the house.
     """
     home, control = tick.home, tick.inputs.control
-    wanted, at = found.shares, tick.inputs.monotonic_s
-    left = {
-        name: 0.0 if at - contactors[name].cut_s < control.car_dwell_s else amps
-        for name, amps in rested.items()
-    }
+    wanted = found.shares
     by_value = [name for name in wanted if name in left]
     ordered = {name: left[name] for name in (*by_value, *(n for n in left if n not in wanted))}
     yielding_w = charging.yielding_w(
@@ -182,22 +185,20 @@ def _by_value(
     if tick.position_wh > 0:  # what was sold is not the cars'
         needs = {n: replace(need, more_wh=0.0) for n, need in needs.items() if need.energy_wh > 0}
     curves = terms.car_values if terms else {}
-    late_for = _late_for(tick, needs)
-    # Of a car whose phases nobody has seen yet one is counted on: that it is late by, is not kept.
-    kept = {n: at for n, at in late_for.items() if needs[n].sure_power_w is None}
+    late = _late(tick, needs)
     moment = tick.dispatch_inputs(tick.home.without_car_w or 0.0, None)
     unplanned = [n for n, need in needs.items() if need.energy_wh > 0 and n not in curves]
-    full = {n for n in unplanned if n in late_for}
+    full = {n for n in unplanned if n in late}
     if moment is None:
         full |= {n for n, need in needs.items() if need.energy_wh > 0 and n in curves}
     shares = {
-        n: charging.at_full_power(specs[n], priced=True, urgent=n in late_for)
+        n: charging.at_full_power(specs[n], priced=True, urgent=n in late)
         for n in needs
         if n in full
     }
     gains = _more_phases(tick, shares)
     if moment is None or not tick.inputs.order:
-        return _Wanted(shares, gains, kept)
+        return _Wanted(shares, gains, late)
     taken_w = sum(specs[n].max_power_w for n in full)
     moment = replace(moment, net_load_w=moment.net_load_w + taken_w)
     most_w = {c.name: c.most_w for c in tick.home.chargers}
@@ -205,36 +206,49 @@ def _by_value(
         charging.narrowed(need, specs[n], most_w[n]) for n, need in needs.items() if n not in full
     ]
     on = frozenset(n for n, memory in inputs.memory.contactors.items() if memory.charging)
+    stored = stored_now(tick)
     cars_now = CarsNow(
         moment,
-        stored_now(tick),
+        stored,
         held_w,
         tick.limits.feed_in_w,
         on,
         inputs.settings.car_from_battery,
+        _help_w(tick, stored),
     )
-    steps = charging.Steps(specs, moment.import_limit_w is not None, late_for)
+    steps = charging.Steps(specs, moment.import_limit_w is not None, late)
     chosen = choices(open_ones, curves, cars_now)
     elsewise = {
         n: charging.narrowed(needs[n], others[n]) for n in needs if n in others and n not in full
     }
     gains |= switch_gains(elsewise, needs, curves, cars_now, chosen)
     by_value = charging.shares(chosen, needs, steps)
-    return _Wanted(shares | charging.shared_out(by_value, steps, moment), gains, kept)
+    shared = charging.shared_out(by_value, steps, moment, cars_now.help_w)
+    return _Wanted(shares | shared, gains, late, cars_now.help_w)
 
 
-def _late_for(tick: Tick, needs: Mapping[str, CarNeed]) -> dict[str, datetime]:
-    """The departures of the cars that are past their latest start, by name.
+def _help_w(tick: Tick, stored: StoredNow | None) -> float:
+    """What the batteries can give cars beyond the import limit, W; nothing while they deliver what is sold."""
+    if stored is None or not tick.inputs.settings.car_from_battery or tick.position_wh > 0:
+        return 0.0
+    give_w = sum(can_give_w(b, tick.limits.reserve_pct) for b in tick.home.batteries)
+    return min(give_w, stored.spec.max_discharge_w)
 
-    Who charges at full power gains on it: looked at anew each time, a car would stop and start each half minute.
+
+def _late(tick: Tick, needs: Mapping[str, CarNeed]) -> dict[str, Late]:
+    """The cars that are past their latest start, by name.
+
+    Who charges at full power gains on it: looked at anew each time, a car would stop and start each half minute. It is
+    looked at anew once more is known: a car reckoned with one phase was seen to draw from three.
     """
     memories = tick.inputs.memory.contactors
-    return {
-        name: need.departure
-        for name, need in needs.items()
-        if charging.late(need, tick.inputs.now)
-        or (need.energy_wh > 0 and name in memories and memories[name].late_for == need.departure)
-    }
+    found = {}
+    for name, need in needs.items():
+        late = Late(need.departure, unseen=need.sure_power_w is not None)
+        known = name in memories and memories[name].late == late
+        if need.energy_wh > 0 and (known or charging.late(need, tick.inputs.now)):
+            found[name] = late
+    return found
 
 
 def stored_now(tick: Tick) -> StoredNow | None:

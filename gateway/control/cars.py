@@ -35,7 +35,7 @@ class CarsNow:
 
     ``held_back_w`` is sun that only flows if it is drawn. ``feed_in_w`` is the most that may be fed in: what
     is beyond earns nothing. ``charging`` are those that charge now: they are not left for another that is
-    worth hardly more. ``from_battery``: the battery may feed them.
+    worth hardly more. ``from_battery``: the battery may feed them. ``help_w``: so much it can give them beyond the import limit.
     """
 
     inputs: DispatchInputs
@@ -44,6 +44,7 @@ class CarsNow:
     feed_in_w: float | None = None
     charging: frozenset[str] = frozenset()
     from_battery: bool = False
+    help_w: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +112,16 @@ def _choice(
     value: float, need: CarNeed, curve: ValueCurve | None, now: CarsNow
 ) -> CarChoice | None:
     inputs = now.inputs
-    most_w = need.max_power_w
-    if inputs.import_limit_w is not None:
-        most_w = min(most_w, inputs.import_limit_w - inputs.net_load_w)
+    limit_w = inputs.import_limit_w
+    alone_w = (
+        math.inf if limit_w is None else limit_w - inputs.net_load_w
+    )  # without the battery's help
+    most_w = min(need.max_power_w, alone_w + now.help_w)
     if most_w < need.min_power_w:
         return None
     surplus_w = now.held_back_w - inputs.net_load_w
     least_w = need.min_power_w
-    kinks = {surplus_w, most_w, least_w}
+    kinks = {surplus_w, most_w, least_w, alone_w}
     if now.battery is not None:
         spec = now.battery.spec
         kinks |= {surplus_w - spec.max_charge_w, surplus_w + spec.max_discharge_w}
@@ -155,6 +158,8 @@ def _rest(car_w: float, now: CarsNow) -> float:
         battery_w = battery_power_w(now.battery.curve, now.battery.stored_wh, at, spec)
         if battery_w > 0 and not now.from_battery:  # it is there for the house
             battery_w = min(battery_w, max(0.0, house_w))
+        if now.help_w and inputs.import_limit_w is not None:
+            battery_w = max(battery_w, min(now.help_w, net_w - inputs.import_limit_w))
         value = now.battery.curve.at(now.battery.stored_wh)
         stored = value * spec.change_wh(battery_w, 1.0) - max(battery_w, 0.0) * spec.wear_per_mwh
     grid_w = net_w - battery_w

@@ -201,13 +201,13 @@ def shares(
 
 
 def shared_out(
-    shares: Mapping[str, Share], steps: Steps, moment: DispatchInputs
+    shares: Mapping[str, Share], steps: Steps, moment: DispatchInputs, help_w: float = 0.0
 ) -> dict[str, Share]:
-    """The same where all together stay within the import limit: each its least first, then alike."""
+    """The same where all together stay within the import limit and ``help_w`` of the battery: each its least first, then alike."""
     some = {name: share.current_a for name, share in shares.items() if share.current_a}
     if moment.import_limit_w is None or len(some) < 2:
         return dict(shares)
-    given = filled(some, steps.specs, moment.import_limit_w - moment.net_load_w)
+    given = filled(some, steps.specs, moment.import_limit_w - moment.net_load_w + help_w)
     return {
         name: replace(share, current_a=given.get(name, 0.0) if share.current_a else 0.0)
         for name, share in shares.items()

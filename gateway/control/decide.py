@@ -41,7 +41,9 @@ def decide(inputs: DecisionInputs) -> Decision:
     near = inputs.monotonic_s - held_s < FREED_S
     given_w = heat_decision.falls_w(inputs.snapshot, heat)  # no battery stands in for that
     rises_w = heat_decision.rises_w(tick, heat)
-    stored = battery_decision.batteries(tick, max(0.0, coming_w + rises_w - given_w))
+    # A car gets what the battery gives it beyond the import limit once the meter shows it: the battery goes first.
+    risen_w = max(0.0, coming_w + rises_w - given_w) + cars.help_w
+    stored = battery_decision.batteries(tick, risen_w)
     kept = grid_limits(inputs, curtail=curtail)
     setpoints = Setpoints(
         batteries_w=stored.shares,

@@ -22,13 +22,21 @@ from gateway.domain.readings import Snapshot
 
 
 @dataclass(frozen=True, slots=True)
+class Late:
+    """Of a car past its latest start: for which ``departure`` (UTC), and whether that was reckoned with one phase because
+    nobody had seen yet from how many it draws."""
+
+    departure: datetime
+    unseen: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ContactorMemory:
     """Whether a charger's contactor is closed by our wish, since when, and when more was last allowed.
 
     Times of a monotonic clock, s. ``current_a`` is what was wanted last, before the fuse, since ``moved_s``. ``regret`` is what
-    not to have changed it has cost until ``at_s``, currency units. ``by_sun``: the sun was worth it. ``late_for`` is the
-    departure (UTC) before which its car was past its latest start: from then on it is, until that has come.
-    ``cut_s`` is when fuse or import limit took a charging car its current last.
+    not to have changed it has cost until ``at_s``, currency units. ``by_sun``: the sun was worth it. ``late``: once past its
+    latest start its car is late until that departure has come or more is known of it. ``cut_s`` is when fuse or import limit took a charging car its current last.
     """
 
     charging: bool = False
@@ -39,7 +47,7 @@ class ContactorMemory:
     at_s: float = -math.inf
     moved_s: float = -math.inf
     by_sun: bool = False
-    late_for: datetime | None = None
+    late: Late | None = None
     cut_s: float = -math.inf
 
 

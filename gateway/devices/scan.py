@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
@@ -14,7 +14,6 @@ from gateway.devices.datasheet import Communication, Identity, Profile
 from gateway.devices.identify import bind_profile, identify
 from gateway.devices.proof import tells_apart
 from gateway.errors import DeviceError
-from gateway.escape import toml_comment, toml_text
 from gateway.modbus.address import BusAddress, BusTiming
 from gateway.modbus.connection import Connection
 from gateway.modbus.exceptions import HungUp, Unreachable
@@ -180,34 +179,3 @@ def _same(a: Finding, counted: bytes, b: Finding, counted_b: bytes) -> bool:
 def _kind(finding: Finding) -> str:
     kind = finding.profile.kind
     return kind if kind in ("meter", "charger", "heater") else "inverter"
-
-
-def as_toml(findings: Sequence[Finding]) -> str:
-    """A ready gateway.toml for what was found."""
-    head = '[site]\nname = "home"\ntime_zone = "UTC"    # e.g. "America/Chicago"\n\n'
-    return head + devices_toml(findings)
-
-
-def devices_toml(findings: Sequence[Finding], taken: Collection[str] = ()) -> str:
-    """The device tables of a gateway.toml; no name is one of ``taken``."""
-    lines: list[str] = []
-    used = set(taken)
-    counts: dict[str, int] = {}
-    for f in findings:
-        kind = "inverter" if f.profile.kind in ("hybrid", "any") else f.profile.kind
-        name = str(kind)
-        while name in used:
-            counts[kind] = counts.get(kind, 1) + 1
-            name = f"{kind}-{counts[kind]}"
-        used.add(name)
-        says = " ".join(t for t in (f.identity.manufacturer, f.identity.model) if t)
-        lines += [
-            f"[[device]]    # {toml_comment(says)}" if says else "[[device]]",
-            f'name = "{name}"',
-            f'profile = "{f.profile.key}"',
-            f"host = {toml_text(f.host)}",
-            *([f"port = {f.port}"] if f.port != 502 else []),
-            f"unit = {f.unit}",
-            "",
-        ]
-    return "\n".join(lines)

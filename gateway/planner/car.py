@@ -2,22 +2,23 @@
 
 The same induction as for the battery, over the energy charged so far; a car only takes. What is
 missing at departure is worth more than any price, so readiness needs no rule of its own: where time
-gets short the value rises by itself. Cars are planned first, each on what those more urgent leave of the net
-load and of the fuse, the battery on what is left then; against one joint programme that lost at most 0.1 %
-of the savings (docs/planning.md). At each moment control weighs car and battery by both values.
+gets short the value rises by itself. Cars are planned first (several: `several_cars`), the battery on what is left then;
+against one joint programme that lost at most 0.1 % of the savings (docs/planning.md). At each moment control weighs car
+and battery by both values.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice, permutations, takewhile
+from itertools import takewhile
 
 import numpy as np
 
 from gateway.domain.plan import (
+    NO_LIMIT_W,
     BatterySpec,
     CarNeed,
     CarValues,
@@ -38,9 +39,10 @@ from gateway.planner.horizon import Horizon
 from gateway.planner.induction import marginal_values
 from gateway.planner.problem import QUARTER_H, Problem, coarsened, first_of, graded
 
+# AC Wh that others take, and the import limits, by interval
+Beside = tuple[Array, Sequence[float | None]]
 MISSED = 1e5  # per MWh not charged at departure: above any market's cap
 _POINTS = 49
-_TURNS = 6  # that are tried: all of three cars
 _GRADES = ((0.0, 0.25), (4.0, 0.5))  # begin and length, h
 # A later Wh is taken as so much dearer for each quarter-hour of waiting. It decides ties: at a flat price
 # the car charges at once and in one go, so that it is rather early than late and the contactor rests.
@@ -55,51 +57,9 @@ class CarPlan:
     values: CarValues | None = None
     notes: tuple[Sentence, ...] = ()
     missing_wh: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class CarPlans:
-    """All cars together: AC Wh by interval; the values of each by its name."""
-
-    energy_wh: list[float]
-    values: Mapping[str, CarValues]
-    notes: tuple[Sentence, ...] = ()
-    missing_wh: float = 0.0  # that will not be in them when they leave
-
-
-def car_plans(outlook: Outlook, problem: Problem, chances: Array) -> CarPlans:
-    """When the cars charge; ``problem`` is the home's without them.
-
-    Each in its turn, the one first that must begin first. Where the fuse leaves one short so, also by departure (who has
-    the most to charge by tomorrow must not keep from the fuse who leaves tonight), then in other turns.
-    """
-    best = _in_turn(outlook.cars, outlook, problem, chances)
-    by_departure = tuple(sorted(outlook.cars, key=lambda car: car.departure))
-    for turn in dict.fromkeys((by_departure, *islice(permutations(outlook.cars), _TURNS))):
-        if best.missing_wh <= 0:
-            break
-        if turn != outlook.cars:
-            other = _in_turn(turn, outlook, problem, chances)
-            best = min(best, other, key=lambda plans: plans.missing_wh)
-    return best
-
-
-def _in_turn(
-    cars: Sequence[CarNeed], outlook: Outlook, problem: Problem, chances: Array
-) -> CarPlans:
-    """Each car on what those before it leave."""
-    taken, missing_wh = np.zeros(len(outlook.forecasts)), 0.0
-    values: dict[str, CarValues] = {}
-    notes: list[Sentence] = []
-    for car in cars:
-        beside = replace(problem, net_wh=problem.net_wh + taken[:, None])
-        plan = car_plan(outlook, car, beside, chances, taken)
-        taken = taken + np.array(plan.energy_wh)
-        notes += plan.notes
-        missing_wh += plan.missing_wh
-        if plan.values is not None:
-            values[car.name] = plan.values
-    return CarPlans(taken.tolist(), values, tuple(notes), missing_wh)
+    hours: Array = field(
+        default_factory=lambda: np.zeros(0)
+    )  # plugged, of each interval until departure
 
 
 def car_plan(
@@ -127,7 +87,8 @@ def car_plan(
     store = _as_battery(car, car.max_power_w)
     found = marginal_values(merged, store, grid, chances[:steps], detailed)
     means = found.expected
-    energy = _charges(outlook, car, hours[:steps], grid, means, taken)
+    limits_w = _limits_w(problem, count)
+    energy = _charges(outlook, car, hours[:steps], grid, means, (taken, limits_w))
     charged = sum(energy)
     energy += [0.0] * (count - steps)
     points = tuple(grid.tolist())
@@ -138,14 +99,25 @@ def car_plan(
     )
     given = price_values(coming, grid, coming.market_scenarios[:detailed], found.by_scenario)
     missing_wh = missing(car, charged, outlook)
-    notes = _note(car, charged, outlook) or _no_room_note(least_w, hours, outlook, taken)
-    return CarPlan(energy, CarValues(values, given), notes, missing_wh)
+    notes = _note(car, charged, outlook) or _no_room_note(
+        least_w, hours, outlook, (taken, limits_w)
+    )
+    return CarPlan(energy, CarValues(values, given), notes, missing_wh, hours)
+
+
+def _limits_w(problem: Problem, count: int) -> list[float | None]:
+    """Most that may be drawn, by interval."""
+    limit_w = problem.import_limit_w
+    if not isinstance(limit_w, np.ndarray):
+        return [limit_w] * count
+    return [None if w >= NO_LIMIT_W else w for w in limit_w[:, 0].tolist()]
 
 
 def _charges(
-    outlook: Outlook, car: CarNeed, hours: Array, grid: Array, rows: Array, taken: Array
+    outlook: Outlook, car: CarNeed, hours: Array, grid: Array, rows: Array, beside: Beside
 ) -> list[float]:
     """What the car takes in each interval if everything comes as expected; ``rows`` [T, S] are its values."""
+    taken, limits_w = beside
     coming, count = Horizon.of(outlook.forecasts), len(rows)
     late = EARLIER * np.arange(count) * float(coming.hours[0]) / QUARTER_H
     net = coming.load_wh[:count, 1] - coming.pv_wh[:count, 1] + taken[:count]
@@ -155,7 +127,7 @@ def _charges(
         coming.bought.expected[:count] + late,
         coming.sold.expected[:count] + late,
         [None] * count,
-        outlook.import_limits_w()[:count],
+        limits_w[:count],
         np.zeros(count),
     )
     store, charged, made = _as_battery(car, car.max_power_w), 0.0, []
@@ -288,11 +260,11 @@ def _note(car: CarNeed, charged: float, outlook: Outlook) -> tuple[Sentence, ...
 
 
 def _no_room_note(
-    least_w: float, hours: Array, outlook: Outlook, taken: Array
+    least_w: float, hours: Array, outlook: Outlook, beside: Beside
 ) -> tuple[Sentence, ...]:
     """What to tell the person of a car that never gets the least of its charger, so that nobody sees what it draws:
     the import limit leaves less beside what the house is expected to need."""
-    coming, limits_w = Horizon.of(outlook.forecasts), outlook.import_limits_w()
+    coming, (taken, limits_w) = Horizon.of(outlook.forecasts), beside
     net_w = (coming.load_wh[:, 1] - coming.pv_wh[:, 1] + taken) / coming.hours
     rooms_w = [
         math.inf if limit_w is None else limit_w - drawn_w

@@ -16,7 +16,7 @@ from gateway.domain.plan import (
 from gateway.forecasts.history import Array
 from gateway.forecasts.prices import scenario_chances
 from gateway.forecasts.regression import quantile
-from gateway.planner.car import MISSED, car_plans, price_values
+from gateway.planner.car import MISSED, price_values
 from gateway.planner.careful import bounds, held_by_price, held_means
 from gateway.planner.heat import HeatPlans, beside_heat, heat_plans, with_heat
 from gateway.planner.horizon import Horizon
@@ -24,6 +24,7 @@ from gateway.planner.induction import marginal_values
 from gateway.planner.offers import battery_offers
 from gateway.planner.problem import LimitW, Problem, by_interval, coarsened, energy_grid, graded
 from gateway.planner.schedule import expected_schedule, with_more, without_lost
+from gateway.planner.several_cars import car_plans
 
 _POINTS = 48
 # Begin and length, h: quarter-hours for four hours, then halves; hours from twelve hours on, and two from a day on.
@@ -56,6 +57,8 @@ class ValueStrategy:
             net_wh=problem.net_wh + np.array(cars.energy_wh)[:, None],
             end_value=_end_value(outlook, spec, grid),
             most_out_wh=_beside_cars(outlook, problem, spec, np.array(cars.energy_wh)),
+            # What cars draw beyond the limit is kept for them as for an announced one.
+            announced_w=problem.import_limit_w if cars.helped else problem.announced_w,
         )
         detailed = min(outlook.offer_intervals + 1, count)
         merged = coarsened(problem, graded(count, _GRADES, detailed, problem.step_h))

@@ -5,7 +5,7 @@ Only what was answered is written; whatever else stands in a file that is change
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import time
 from decimal import Decimal
@@ -78,6 +78,13 @@ def gateway_toml(
     _set_devices(document, devices, values)
     if values.get("tariff") == "published":
         _set_feed(document, values)
+    return tomlkit.dumps(document)
+
+
+def devices_toml(devices: Sequence[ChosenDevice], taken: Collection[str] = ()) -> str:
+    """The device tables alone; no name is one of ``taken``."""
+    document = tomlkit.document()
+    _set_devices(document, devices, {}, set(taken))
     return tomlkit.dumps(document)
 
 
@@ -192,12 +199,15 @@ def _set(document: tomlkit.TOMLDocument, table: str, key: str, value: Any, about
 
 
 def _set_devices(
-    document: tomlkit.TOMLDocument, devices: Iterable[ChosenDevice], values: Mapping[str, Any]
+    document: tomlkit.TOMLDocument,
+    devices: Iterable[ChosenDevice],
+    values: Mapping[str, Any],
+    taken: Collection[str] = (),
 ) -> None:
     """Those that are not there yet, by their address; what is there keeps what its owner wrote."""
     held = document.get("device")
     there = {_address(table): table for table in held} if isinstance(held, AoT) else {}
-    names = {str(table["name"]) for table in there.values()}
+    names = {str(table["name"]) for table in there.values()} | set(taken)
     fresh = held if isinstance(held, AoT) else tomlkit.aot()
     for device in devices:
         heat = _heat(device, values)

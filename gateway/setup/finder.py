@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -13,9 +13,10 @@ from gateway.config.guard import DeviceConfig
 from gateway.dashboard.spoken import spoken
 from gateway.devices.build import build_devices
 from gateway.devices.catalogue import profile
+from gateway.devices.datasheet import Identity
 from gateway.devices.device import ModbusDevice
 from gateway.devices.network import Place, listening, places
-from gateway.devices.scan import Finding, scan
+from gateway.devices.scan import USUAL_UNITS, Finding, scan
 from gateway.domain.readings import Quality, Reading
 from gateway.domain.sentences import Sentence, reason_of, sentence
 from gateway.errors import ConfigError, DeviceError
@@ -42,6 +43,7 @@ class Found:
     readings: tuple[Reading, ...] = ()
     fault: Sentence | None = None
     device: ModbusDevice | None = field(default=None, repr=False)
+    identity: Identity | None = None  # of what was asked over Modbus
 
     @property
     def key(self) -> str:
@@ -73,12 +75,17 @@ class Found:
 
 
 class Finder:
-    """Searches when asked, and reads what it found every two seconds. Web pages are at ``web_port``."""
+    """Searches when asked, and reads what it found every two seconds. Web pages are at ``web_port``.
+
+    ``units`` are asked at each address; ``told`` hears of each device once.
+    """
 
     def __init__(
-        self, clock: Clock, interfaces: Sequence[str] | None = None, web_port: int = WEB_PORT
-    ) -> None:
+        self, clock: Clock, interfaces: Sequence[str] | None = None, web_port: int = WEB_PORT,
+        units: Sequence[int] = USUAL_UNITS, told: Callable[[Found], object] = lambda _found: None,
+    ) -> None:  # fmt: skip
         self._clock, self._interfaces, self._web_port = clock, interfaces, web_port
+        self._units, self._told = units, told
         self.found: dict[str, Found] = {}
         self.problems: list[Sentence] = []
         self.busy = False
@@ -158,10 +165,11 @@ class Finder:
 
     def _take_named(self, one: Named, port: int, *, wanted: bool) -> None:
         """A plug may stand before anything, so it is one of the home where a person says so only."""
-        kind, before = _kind(one.profile), len(self.found)
-        found = self._take(ChosenDevice(kind, one.profile, one.host, port, says=one.name), kind)
-        if kind == "heater" and (wanted or len(self.found) > before):
-            found.wanted = wanted
+        kind = _kind(one.profile)
+        chosen = ChosenDevice(kind, one.profile, one.host, port, says=one.name)
+        found = self._take(chosen, kind, wanted=wanted or kind != "heater")
+        if kind == "heater" and wanted:
+            found.wanted = True
 
     def _knocked(self, done: int, of: int) -> None:
         self.progress = (done, 2 * of)  # the other half: asking who opens
@@ -177,8 +185,8 @@ class Finder:
 
             async with gate:
                 try:
-                    async for finding in scan(place.host, place.port, progress=asked):
-                        self._take(*_chosen(finding))
+                    async for finding in scan(place.host, place.port, self._units, asked):
+                        self._take(*_chosen(finding), finding.identity)
                 except DeviceError as error:
                     self.problems.append(reason_of(error))
 
@@ -186,12 +194,20 @@ class Finder:
             for place in opened:
                 group.create_task(one(place), name=f"scan {place}")
 
-    def _take(self, chosen: ChosenDevice, kind: str) -> Found:
-        new = Found(chosen, kind)
+    def _take(
+        self,
+        chosen: ChosenDevice,
+        kind: str,
+        identity: Identity | None = None,
+        *,
+        wanted: bool = True,
+    ) -> Found:
+        new = Found(chosen, kind, wanted, identity=identity)
         kept = self.found.setdefault(new.key, new)
         if kept is new:
             names = {one.chosen.name for one in self.found.values() if one is not new}
             new.chosen = _renamed(chosen, names)
+            self._told(new)
         return kept
 
     async def _read(self, one: Found) -> None:

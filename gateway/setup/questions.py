@@ -13,8 +13,13 @@ from datetime import time
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from gateway.config.home_settings import LEAST_BATTERY_W, LEAST_BATTERY_WH, LEAST_CAR_WH
-from gateway.config.parts import at_least, reachable
+from gateway.config.home_settings import (
+    LEAST_BATTERY_W,
+    LEAST_BATTERY_WH,
+    LEAST_CAR_WH,
+    LEAST_LIMIT_W,
+)
+from gateway.config.parts import at_least, in_percent, reachable
 from gateway.setup import quantities as q
 
 Answers = Mapping[str, str]
@@ -128,8 +133,8 @@ QUESTIONS: tuple[Question, ...] = (
     Question("panels", "home", "Peak power of your panels, e.g. 9.8 kW", lambda text: at_most(q.above_0(q.power_w(text)), MOST_PANELS_W, "W"),
              about="the first days' guess of the sun; empty: 5 kW, until it was measured", applies=_panels),
     Question("fuse", "grid", "Main fuse, e.g. 3x35 A", q.fuse, about="the gateway never draws more; empty: not limited"),
-    Question("export_limit", "grid", "Most power you may feed into the grid", q.power_w, about="e.g. 5 kW, 0 for none; empty: no limit"),
-    Question("reserve", "battery", "State of charge to keep for outages, %", q.percent, "20", required=True, applies=_battery),
+    Question("export_limit", "grid", "Most power you may feed into the grid", lambda text: at_least(q.power_w(text), LEAST_LIMIT_W, "W", "next to nothing"), about="e.g. 5 kW, 0 for none; empty: no limit"),
+    Question("reserve", "battery", "State of charge to keep for outages, %", lambda text: in_percent(q.percent(text)), "20", required=True, applies=_battery),
     Question("battery_capacity", "battery", "Usable capacity of your battery, e.g. 13.5 kWh", lambda text: at_least(q.energy_wh(text), LEAST_BATTERY_WH, "Wh", _LITTLE) or None,
              about="empty: the inverter says it", applies=_battery),
     Question("battery_power", "battery", "Power with which it charges and discharges", lambda text: at_least(q.above_0(q.power_w(text)), LEAST_BATTERY_W, "W", _LITTLE),

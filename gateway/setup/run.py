@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,23 +17,26 @@ from gateway.setup.session import Session, writable
 from gateway.systemd import end_now, notify
 
 PORT = 8750  # that of the page later on: it comes back at the same address
-_ALIVE_S = 10.0
+_ALIVE_S, _LOOK_S = 10.0, 1.0
 
 
-def set_up(config: Path, host: str = "127.0.0.1", port: int = PORT, follow: bool = False) -> bool:
+def set_up(
+    config: Path, host: str = "127.0.0.1", port: int = PORT, came: Callable[[], bool] | None = None
+) -> bool:
     """Serve until the file is written; False when a signal came first. Raises ConfigError.
 
-    ``follow``: the gateway starts then, and its page stands at the same port.
+    With ``came`` the gateway starts then, and its page stands at the same port. It says whether a configuration has come another
+    way (`init` in a terminal, an editor), which ends the page too.
     """
     writable(config)
-    session = Session(config, WallClock(), page_port=port if follow and port != PORT else None)
+    session = Session(config, WallClock(), page_port=port if came and port != PORT else None)
     begins = (
         f"{config} is there and will be changed"
         if config.exists()
         else "There is no configuration yet"
     )
     try:
-        return asyncio.run(_set_up(session, host, port, begins))
+        return asyncio.run(_set_up(session, host, port, begins, came))
     except BaseExceptionGroup as group:
         stated = group.subgroup(ConfigError)
         if stated is None:
@@ -40,7 +44,9 @@ def set_up(config: Path, host: str = "127.0.0.1", port: int = PORT, follow: bool
         raise stated.exceptions[0] from None  # there is no place to listen
 
 
-async def _set_up(session: Session, host: str, port: int, begins: str) -> bool:
+async def _set_up(
+    session: Session, host: str, port: int, begins: str, came: Callable[[], bool] | None
+) -> bool:
     clock, ended = WallClock(), asyncio.Event()
     end_now(ended.set)
     server = SetupServer(session, clock, host, port, own_network())
@@ -50,9 +56,10 @@ async def _set_up(session: Session, host: str, port: int, begins: str) -> bool:
         )
         alive = group.create_task(_alive(clock), name="alive")
         waiting = group.create_task(ended.wait(), name="signal")
-        await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
-        written = serving.done() and not ended.is_set()
-        for task in (serving, alive, waiting):
+        coming = group.create_task(_come(clock, came), name="another way")
+        await asyncio.wait((serving, waiting, coming), return_when=asyncio.FIRST_COMPLETED)
+        written = not ended.is_set()
+        for task in (serving, alive, waiting, coming):
             task.cancel()
     return written
 
@@ -76,6 +83,11 @@ async def _alive(clock: WallClock) -> None:
     while True:
         notify("WATCHDOG=1")
         await clock.sleep(_ALIVE_S)
+
+
+async def _come(clock: WallClock, came: Callable[[], bool] | None) -> None:
+    while came is None or not came():
+        await clock.sleep(_LOOK_S)
 
 
 def own_network() -> str:

@@ -13,7 +13,9 @@ from tests.control.homes import (
     ask,
     battery,
     charger,
+    flat,
     inputs,
+    order,
     priced,
     snapshot,
 )
@@ -67,3 +69,21 @@ def test_a_battery_left_to_its_inverter_does_not_feed_a_car_for_the_sake_of_calm
     )
     before = after({}, Reason.SELF_CONSUMPTION, since_s=999.0)
     assert ask(drawing, None, memory=before).battery_w == 500
+
+
+def test_the_battery_goes_first_where_a_car_wants_more_than_the_fuse_carries() -> None:
+    """What is stored is worth more than the price, the car's energy more still: the battery gives it what is beyond the fuse, and
+    the car draws that only once the meter shows room."""
+    asked = order(import_price=100, export_price=50, value=flat(103), car_values={"box": flat(1e5)})
+    may = replace(SETTINGS, car_from_battery=True)
+    at_fuse = snapshot(7_830, chargers=(charger(power_w=4_830),))  # the house takes 3 kW of 8
+    for settings, soc_pct, gives_w in ((SETTINGS, 60, 0), (may, 60, 4_660), (may, 20, 0)):
+        seen = replace(at_fuse, batteries=(battery(soc_pct=soc_pct),))
+        out = ask(seen, asked, control=FUSE, settings=settings)
+        assert (out.battery_w, out.chargers_a) == (gives_w, {"box": 7})
+    giving = snapshot(
+        3_170, batteries=(battery(power_w=4_660),), chargers=(charger(power_w=4_830),)
+    )
+    out = ask(giving, asked, control=FUSE, settings=may)
+    assert (out.battery_w, out.chargers_a) == (4_660, {"box": 14})
+    assert ask(giving, asked, control=FUSE).chargers_a == {"box": 7}

@@ -93,6 +93,19 @@ MISTAKES: list[tuple[str, str, str]] = [
     ("https://exchange.example", "exchange.example", ":36: market.url: 'exchange.example' is no address, e.g. 'https://exchange.example'"),
     ('host = "inverter.lan"\nunit', 'host = "http://inverter.lan"\nunit', ":17: device 'meter': host: 'http://inverter.lan' is no name or address"),
     ('host = "127.0.0.1"', 'host = "127.0.0.1:1883"', ":28: mqtt.host: '127.0.0.1:1883' is no name or address; the port is a key of its own"),
+    ('host = "inverter.lan"\nunit', 'host = "192.168.1.300"\nunit', ":17: device 'meter': host: '192.168.1.300' is no address; four numbers from 0 to 255"),
+    ('host = "inverter.lan"\nunit', 'host = " inverter.lan"\nunit', ":17: device 'meter': host: ' inverter.lan' is no name or address"),
+    ("unit = 200", 'serial = "/dev/ttyUSB0"', ":14: device 'meter': serial = '/dev/...' needs framing = 'rtu'"),
+    ("https://exchange.example", "https://exchange.example:99999", ":36: market.url: 'https://exchange.example:99999' is no address"),
+    ("https://exchange.example", "https://me:hidden@exchange.example", ":36: market.url: an address with a name or password in it"),
+    ("https://exchange.example", "ftp://exchange.example", ":36: market.url: 'ftp://exchange.example' is no address"),
+    ("Europe/Berlin", "UTC+1", ":4: site.time_zone: 'UTC+1' is no IANA time zone"),
+    # thousands and shares
+    ("reserve_pct = 20", "reserve_pct = 0.2", ":5: site.reserve_pct: 0.2 % is next to nothing; if that is a share, write 20"),
+    ("export_limit_w = 5000", "export_limit_w = 5", ":6: site.export_limit_w: 5 W is next to nothing; if that is in kW, write 5000"),
+    ("export_limit_w = 5000", "import_limit_w = 11", ":6: site.import_limit_w: 11 W is next to nothing; if that is in kW, write 11000"),
+    ("13500", "1e9", ":21: battery.capacity_wh: "),
+    ("13500", "nan", ":21: battery.capacity_wh: nan is no finite number"),
     # money
     ('"EUR"', '"euro"', ":32: tariff.currency: 'euro' is no code of a currency; ISO 4217, e.g. 'EUR'"),
     ('"EUR"', '"€"', ":32: tariff.currency: '€' is no code of a currency"),
@@ -101,6 +114,8 @@ MISTAKES: list[tuple[str, str, str]] = [
     ('"flat"', '"fixed"', ":33: tariff.import_price: kind = 'fixed' is none of 'flat', 'time_of_use', 'wholesale', 'published'"),
     ('kind = "flat", ', "", ":33: tariff.import_price: kind is missing; it is one of 'flat'"),
     ('{ kind = "flat", per_kwh = "0.32" }', '"0.32"', ":33: tariff.import_price: '0.32' is no price; write { kind = 'flat', per_kwh = '0.32' }"),
+    ('{ kind = "flat", per_kwh = "0.32" }', '{ kind = "time_of_use", otherwise_per_kwh = "0.3", periods = [], windows = [] }', ":33: tariff.import_price.windows: unknown key; known here: kind, otherwise_per_kwh, periods"),
+    ('{ kind = "flat", per_kwh = "0.32" }', '[{ kind = "flat", per_kwh = "0.32" }]', ":33: tariff.import_price: [{'kind': 'flat', 'per_kwh': '0.32'}] is no price; write { kind"),
     # tables and keys
     ("[[device]]\nname = \"inverter\"", "[device]\nname = \"inverter\"", ":14: not valid TOML"),
     ("[car]", "[[car]]", ":23: car: a table: write [car] with one bracket"),

@@ -10,7 +10,6 @@ from html.parser import HTMLParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.devices.scan import as_toml
 from gateway.escape import html_text, printable, toml_comment, toml_text, topic_level
 from gateway.systemd import JournalFormatter, LineFormatter
 
@@ -72,7 +71,3 @@ def test_a_message_in_the_log_is_one_line(text: str) -> None:
         handler.setFormatter(formatter)
         handler.emit(logging.LogRecord("x", logging.WARNING, "", 0, "model %s", (text,), None))
         assert len(out.getvalue().splitlines()) == 1
-
-
-def test_a_scan_of_nothing_is_a_configuration() -> None:
-    assert tomllib.loads(as_toml([])) == {"site": {"name": "home", "time_zone": "UTC"}}

@@ -115,6 +115,17 @@ async def test_a_one_phase_car_is_known_after_a_minute_and_ready(tmp_path: Path)
     assert result.starts() <= 3
 
 
+async def test_a_guard_alone_begins_a_car_of_three_phases_twice_at_most(tmp_path: Path) -> None:
+    """Reckoned with one phase until it was seen, then for its real start. It had begun 96 times in an hour: a tick at 11 kW made
+    it early again by what it had got."""
+    script = Script(load_w=steady(400), visits=(Visit(at("00:00"), at("08:00"), stored_wh=0),))
+    car = {"energy_wh": 12_000, "departure": "06:30"}
+    lab = home(script, 8, "00:00", settings={"car": car}, agent=False)
+    result = await play(lab, tmp_path)
+    assert result.starts() <= 2
+    assert result.between(at("00:00"), at("06:30")).car_wh() > 11_900
+
+
 async def test_a_wish_that_one_phase_cannot_meet_is_said_at_once(tmp_path: Path) -> None:
     """A minute after it began to draw, not an hour before it leaves; a three-phase car gets no false word."""
     for phases, said in ((1, True), (3, False)):

@@ -7,13 +7,17 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp.web
 import pytest
+from typer.testing import CliRunner
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
+from gateway.cli import make_app
 from gateway.clock import WallClock
+from gateway.config.load import load_settings
 from gateway.devices.network import Place, listening, places
 from gateway.errors import ConfigError
 from gateway.setup.finder import Finder
@@ -112,7 +116,9 @@ ANSWERS: dict[str, Any] = {  # of `/shelly`, by their makers' documents and repo
 
 
 @asynccontextmanager
-async def web(body: bytes, status: int = 200) -> AsyncIterator[int]:
+async def web(
+    body: bytes, status: int = 200, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[int]:
     async def reply(request: aiohttp.web.Request) -> aiohttp.web.Response:
         found = request.path == "/shelly"
         return aiohttp.web.Response(status=status if found else 404, body=body)
@@ -121,7 +127,7 @@ async def web(body: bytes, status: int = 200) -> AsyncIterator[int]:
     app.router.add_get("/{rest:.*}", reply)
     runner = aiohttp.web.AppRunner(app)
     await runner.setup()
-    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    await aiohttp.web.TCPSite(runner, host, port).start()
     try:
         yield runner.addresses[0][1]
     finally:
@@ -136,6 +142,34 @@ async def test_a_shelly_is_found_by_what_its_page_says(who: str) -> None:
         await finder.search([f"127.0.0.1:{free_port()}"], multicast=False)
         assert [one.chosen.profile for one in finder.wanted] == ([profile] if profile else [])
         assert bool(finder.problems) != bool(profile), "nobody answers by Modbus, and nobody else"
+
+
+@pytest.mark.parametrize("who", ["a plug", "a three-phase meter", "a relay"])
+async def test_scan_finds_what_the_page_and_init_find(who: str, tmp_path: Path) -> None:
+    """At the port of the web: a Shelly has no other."""
+    told, profile = ANSWERS[who]
+    out, host = tmp_path / "gateway.toml", f"127.0.9.{len(who)}"
+    try:
+        serving = web(json.dumps(told).encode(), host=host, port=80)
+        async with serving:
+            words = ["scan", f"{host}/32", "--out", str(out)]
+            run = CliRunner().invoke
+            network = await asyncio.to_thread(run, make_app("gateway.cli", ""), words)
+            words[1] = host
+            named = await asyncio.to_thread(run, make_app("gateway.cli", ""), words)
+            again = await asyncio.to_thread(run, make_app("gateway.cli", ""), [*words, "--json"])
+    except PermissionError:
+        pytest.skip("the port of the web is for root here")
+    if not profile:
+        assert (named.exit_code, out.exists()) == (1, False)
+        return
+    assert ("left out unless you name its address" in network.stdout) == (profile == "shelly-plug")
+    assert f'profile = "{profile}"' in out.read_text()
+    assert "port = 80" in out.read_text()
+    assert "unit" not in out.read_text()
+    assert [row["profile"] for row in json.loads(again.stdout)] == [profile]
+    settings = load_settings(out)
+    assert [(d.host, d.profile) for d in settings.device] == [(host, profile)]
 
 
 async def test_a_plug_of_a_network_is_taken_by_its_owner_only() -> None:

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.setup.homes import PROGRAM
+from gateway.checkup.here import on_this_machine
+from gateway.config.load import load_settings
+from simulators.broker import free_port
+from tests.setup.homes import PROGRAM, new_home
 from tests.waiting import HANG_S
 
 
@@ -50,6 +53,41 @@ async def test_a_file_that_is_there_is_said_to_be_and_the_way_to_the_page_is_rig
     assert "is there and will be changed" in lines[0]
     assert "http://127.0.0.1:" in lines[1]
     assert ("ssh -L" in lines[2]) == (host == "127.0.0.1")
+
+
+async def test_a_configuration_that_comes_another_way_ends_the_wait_once_it_is_right(
+    tmp_path: Path,
+) -> None:
+    """As with the Debian package: its service waits at the page's port while `init` or an editor writes the file."""
+    port, file = free_port(), tmp_path / "gateway.toml"
+    async with new_home(tmp_path, "run", "--setup-port", str(port)) as home:
+        right = "\n".join([
+            f'state_dir = "{tmp_path}/state"\n[site]\nname = "home"\ntime_zone = "UTC"',
+            f'[[device]]\nname = "inverter"\nprofile = "fronius-gen24"\nhost = "127.0.0.1"\nport = {home.servers.ports.inverter}',
+            f"[mqtt]\nport = {home.broker.port}\n[dashboard]\nport = {port}\n",
+        ])  # fmt: skip
+        other = tmp_path / "other.toml"  # as `init` leaves it to `check`, the service still waiting
+        other.write_text(right)
+        found = [
+            f async for f in on_this_machine(other, right, load_settings(other), running=False)
+        ]
+        (page,) = (f for f in found if f.what == "page")
+        assert page.good, page.says
+        assert "first start" in page.says
+        file.write_text(right.replace("[mqtt]", "[mqtz]"))
+        await _heard(home.daemon, f"not started yet: {file}")
+        other.replace(file)
+        await _heard(home.daemon, f"the page is at http://127.0.0.1:{port}")
+
+
+async def _heard(process: asyncio.subprocess.Process, words: str) -> None:
+    assert process.stderr is not None
+    said = ""
+    async with asyncio.timeout(HANG_S):
+        while words not in said:
+            line = await process.stderr.readline()
+            assert line, f"it ended: {said}"
+            said += line.decode()
 
 
 async def _started(*words: str) -> asyncio.subprocess.Process:
