@@ -23,12 +23,13 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True)
 class BrokerHandle:
-    """A broker that listens. ``kind``: mosquitto, amqtt, or existing (then `close` leaves it)."""
+    """A broker that listens. ``kind``: mosquitto, amqtt, or existing (then `close` leaves it). ``pid``: of a process of its own."""
 
     host: str
     port: int
     kind: str
     _stop: Callable[[], Awaitable[None]]
+    pid: int | None = None
 
     async def close(self) -> None:
         """Stop the broker if we started it."""
@@ -99,7 +100,7 @@ async def _start_mosquitto(
                 f"{error}: {said.splitlines()[-1] if said else 'it said nothing'}"
             ) from error
         raise
-    return BrokerHandle(host, port, "mosquitto", stop)
+    return BrokerHandle(host, port, "mosquitto", stop, process.pid)
 
 
 async def _wait_for(host: str, port: int, process: asyncio.subprocess.Process) -> None:

@@ -37,9 +37,9 @@ class HomeHealth:
             self._log.add(event)
 
     def links(self) -> Mapping[str, bool]:
-        """Whether broker and exchange are reached."""
+        """Whether broker and exchange are reached, and the broker hands on what we say."""
         state = self._keeper.state
-        links = {"Broker": self._publisher.connected}
+        links = {"Broker": self._publisher.heard}
         if state.settings.market is not None:
             links["Exchange"] = state.exchange_reached
         return links

@@ -16,6 +16,10 @@ from typing import Any
 
 from gateway.bounded_json import flag, mapping, moment, rows, text, whole
 
+NUMBERS = (  # kinds of payloads that we follow, which are numbers by the standard
+    "IMPORT_CAPACITY_LIMIT", "EXPORT_CAPACITY_LIMIT", "DISPATCH_SETPOINT", "DISPATCH_SETPOINT_RELATIVE", "CHARGE_STATE_SETPOINT", "SIMPLE",
+    "PRICE", "EXPORT_PRICE", "GHG",
+)  # fmt: skip
 MOST_INTERVALS = 1_000  # of one event: ten days of quarter-hours
 MOST_VALUES = 1_000  # of one payload
 MOST_PAYLOADS = 20  # of one interval
@@ -245,12 +249,17 @@ def _later(start: datetime, length: timedelta) -> datetime:
 
 
 def _payload(raw: Any) -> Payload | None:
-    """The numbers of one payload; None for one that has no numbers (a text of an alert)."""
+    """The numbers of one payload; None for one that has none by its kind (a text of an alert).
+
+    A limit whose number cannot be read must not pass for no limit.
+    """
     document = mapping(raw)
     kind, values = text(document["type"]), rows(document["values"], MOST_VALUES)
     if not values or not all(
         isinstance(v, int | Decimal) and not isinstance(v, bool) for v in values
     ):
+        if kind in NUMBERS:
+            raise ValueError(f"{kind} without a number")
         return None
     numbers = tuple(Decimal(v) for v in values)
     if any(abs(n) > MOST_VALUE for n in numbers):

@@ -57,18 +57,22 @@ class Vtn:
         self._token = ""
 
     async def everything(self, path: str) -> list[Any]:
-        """All objects that we may see, page by page; each once."""
+        """All objects that we may see, page by page; each once.
+
+        A server may give fewer than were asked for: there are no more where a page brings nothing new.
+        """
         found: dict[str, Any] = {}
-        for page in range(MOST_PAGES):
-            query = {"skip": str(page * PAGE), "limit": str(PAGE)}
+        while len(found) <= MOST_PAGES * PAGE:
+            query = {"skip": str(len(found)), "limit": str(PAGE)}
             status, answer = await self._ask("GET", path, query)
             if status != 200:
                 raise MarketError(f"{self._url}/{path}: {status} {_why(answer)}")
             with understood(path, MarketError, self._url):
                 objects = rows(answer, PAGE)
-                found |= {str(mapping(each)["id"]): each for each in objects}
-            if len(objects) < PAGE:
+                new = {str(mapping(each)["id"]): each for each in objects}
+            if new.keys() <= found.keys():
                 return list(found.values())
+            found |= new
         raise MarketError(f"{self._url}/{path}: more than {MOST_PAGES * PAGE} of them")
 
     async def send(self, path: str, document: Mapping[str, Any]) -> None:

@@ -46,7 +46,7 @@ def car_plans(outlook: Outlook, problem: Problem, chances: Array) -> CarPlans:
     """
     best = _in_turns(outlook, problem, chances)
     spec, limit_w = outlook.battery, problem.import_limit_w
-    if spec is None or limit_w is None or not outlook.car_from_battery:
+    if best.missing_wh <= 0 or spec is None or limit_w is None or not outlook.car_from_battery:
         return best
     hours = problem.hours
     beyond_wh = np.maximum(problem.net_wh.max(axis=1, keepdims=True) - limit_w * hours[:, None], 0)

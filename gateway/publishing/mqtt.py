@@ -14,13 +14,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from gateway import __version__
-from gateway.clock import WallClock
+from gateway.clock import WallClock, pause
 from gateway.config.agent_settings import Mqtt
 from gateway.errors import BrokerError, ConfigError
-from gateway.publishing import topics
+from gateway.publishing import rights, topics
 from gateway.publishing.broker import Broker, BrokerRefusedError, connection, password, tls_context
 from gateway.publishing.command_topics import CommandTopics
 from gateway.publishing.commands import Handler
@@ -71,6 +72,7 @@ class Publisher:
         self._commands = CommandTopics(self.base, handler, self.wake, settings.language)
         self._inputs: dict[str, Callable[[bytes], None]] = {}
         self._refused: set[str] = set()  # subscriptions that the broker does not let us make
+        self._rights = rights.Rights(self.base, self._say_again)
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._online = asyncio.Event()
@@ -79,6 +81,11 @@ class Publisher:
     @property
     def connected(self) -> bool:
         return self._online.is_set()
+
+    @property
+    def heard(self) -> bool:
+        """Whether others hear us, as far as we know: the broker is there and hands on what we say."""
+        return self.connected and not self._rights.taken
 
     def listen(self, topic: str, hear: Callable[[bytes], None]) -> None:
         """Hear what others publish on ``topic``, retained or not; before `run`."""
@@ -161,10 +168,10 @@ class Publisher:
 
     async def _pump(self, link: Broker, broker: Availability, backoff: Backoff) -> None:
         """Send what is due whenever woken. Everything known goes out before we say online."""
-        self._dirty = dict.fromkeys(self._latest)
-        self._outbox.begin()
+        self._say_again()
+        self._rights.begin()
         async with self._listening(link) as listener:
-            await self._subscribe(link)
+            await self._subscribe(link, (self._birth, self._commands.filter, *self._inputs))
             await self._send_latest(link)
             await self._send(link, [topics.status(self.base, online=True)])
             broker.back()
@@ -179,6 +186,21 @@ class Publisher:
                     self._idle.set()
                 await self._wake.wait()
 
+    def _say_again(self) -> None:
+        """Everything: the broker may have nothing of it."""
+        self._dirty = dict.fromkeys(self._latest)
+        self._outbox.begin()
+        self.wake()
+
+    async def _watch_rights(self, link: Broker) -> None:
+        """For ever: ask for what was refused, and whether we are still heard."""
+        say = partial(self._send, link)
+        while self._commands.filter:  # without commands there is nothing that would come back
+            await self._subscribe(link, tuple(self._refused))
+            if self._commands.filter not in self._refused:
+                await self._rights.ask(say)
+            await pause(rights.EVERY_S)
+
     @asynccontextmanager
     async def _listening(self, link: Broker) -> AsyncIterator[asyncio.Task[None]]:
         """Listen beside the body; end the body when the connection is lost; say offline at its end.
@@ -190,10 +212,12 @@ class Publisher:
             async with asyncio.TaskGroup() as group:
                 listener = group.create_task(link.until_lost(), name="mqtt listener")
                 listener.add_done_callback(lambda _: self._wake.set())
+                watching = group.create_task(self._watch_rights(link), name="mqtt rights")
                 try:
                     yield listener
                 finally:
                     listener.cancel()
+                    watching.cancel()
                     with suppress(BrokerError, TimeoutError):
                         async with asyncio.timeout(1):
                             await self._send(link, [topics.status(self.base, online=False)])
@@ -203,9 +227,9 @@ class Publisher:
                 raise
             raise _first(lost) from lost
 
-    async def _subscribe(self, link: Broker) -> None:
+    async def _subscribe(self, link: Broker, wanted: Iterable[str | None]) -> None:
         """Only what is for us; a broker that does not let us is still told the home's state."""
-        for topic in filter(None, (self._birth, self._commands.filter, *self._inputs)):
+        for topic in filter(None, wanted):
             allowed = await link.subscribe(topic)
             if not allowed and topic not in self._refused:
                 self._refused.add(topic)
@@ -226,6 +250,8 @@ class Publisher:
     def _hear(self, topic: str, payload: bytes, retained: bool) -> None:
         if topic == self._birth and payload == topics.ONLINE:
             self._announce()
+        elif self._rights.hear(topic, payload):
+            return
         elif topic in self._inputs:
             self._inputs[topic](payload)
         else:
@@ -268,8 +294,8 @@ class Publisher:
         return all(f"{self.base}/{name}/state" in self._latest for name in owners)
 
     async def _send_outbox(self, link: Broker) -> None:
-        """Oldest first, a window at a time; what the broker acknowledged leaves the outbox."""
-        while events := self._outbox.due(_WINDOW):
+        """Oldest first, a window at a time; what the broker acknowledged leaves the outbox. None while nobody would hear it."""
+        while not self._rights.taken and (events := self._outbox.due(_WINDOW)):
             await self._send(link, events)
             self._outbox.acknowledged()
             await self._send_answers(link)  # no answer waits for a long account

@@ -60,6 +60,7 @@ default. Signs: grid import +, battery discharge +, PV production +, load consum
 | `ledger/event` | JSON: `id`, `seq`, `ts`, `kind`, `body` | 1 | no |
 | `cmd/<name>` | to the gateway: a command | 1 | **never** |
 | `cmd/<name>/result` | JSON: `id`, `status`, `code`, `message`, `applied` | 1 | no |
+| `cmd/echo` | the gateway's word to itself, once a minute: so it notices when a broker's access rules no longer let it speak or hear | 1 | no |
 | `<discovery_prefix>/device/energy_gateway_<site>_<part>/config` | Home Assistant discovery | 1 | yes |
 """
 

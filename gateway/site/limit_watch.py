@@ -88,12 +88,12 @@ class LimitWatch:
     def __init__(self) -> None:
         self._export, self._import, self._phase = LimitState(), LimitState(), LimitState()
         self._broken: dict[str, float] = {}  # limits that are, and since when
-        self._said: dict[str, Sentence] = {}
+        self._said: dict[str, tuple[Sentence, float]] = {}  # and when
 
     @property
     def alarms(self) -> tuple[Sentence, ...]:
-        """What to tell people of limits that are broken; empty when all is well."""
-        return tuple(self._said.values())
+        """What to tell people of limits that are broken, with the excess of the last half minute; empty when all is well."""
+        return tuple(said for said, _ in self._said.values())
 
     def look(
         self,
@@ -134,16 +134,20 @@ class LimitWatch:
         if power_w is None:
             return
         broken_s = at - self._broken.setdefault(what, at)
-        if broken_s < ALARM_S or what in self._said:
+        before, told_s = self._said.get(what, (None, at - broken_s))
+        if at - told_s < ALARM_S:
             return
-        self._said[what] = sentence(
-            "limit_not_kept.alone" if alone else "limit_not_kept",
+        code = "limit_not_kept.alone" if alone else "limit_not_kept"
+        said = sentence(
+            code if before is None else before.code,  # one alarm, whose figures are of now
             what=what,
             limit=f"{limit_w:.0f}",
             more=f"{power_w - limit_w:.0f}",
             seconds=f"{broken_s:.0f}",
         )
-        log.log(logging.WARNING if alone else logging.ERROR, "%s", self._said[what])
+        self._said[what] = said, at
+        if before is None:
+            log.log(logging.WARNING if alone else logging.ERROR, "%s", said)
 
 
 def _held(

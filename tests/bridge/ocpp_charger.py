@@ -31,6 +31,7 @@ class Plug:
     says_who: bool = True  # it answers who it is, also between two starts
     switches: bool = False  # it says that it changes from three phases to one
     takes_one: bool = True  # and does so
+    most_periods: int = 0  # of a schedule; 0: it does not say, and takes any
     car_phases: int = 3
     drawn: tuple[float, int] = (0.0, 3)  # A and phases, as it measured last
     under_load: list[tuple[float, int]] = field(
@@ -59,7 +60,7 @@ class Plug:
         """A of each phase, and how many phases; a period that names none means three."""
         found = sorted(
             (p for p in self.profiles.values() if self._holds(p)),
-            key=lambda p: (p["purpose"] == "TxProfile", p["level"]),
+            key=lambda p: (p["purpose"] == "TxProfile", p["level"]),  # the last one holds
         )
         if not found:
             return MOST_A, 3
@@ -96,6 +97,15 @@ class Plug:
         periods = schedule["charging_schedule_period"]
         one = any("number_phases" in p for p in periods)
         assert self.switches or not one, "it never said that it can"
+        if self.most_periods and len(periods) > self.most_periods:
+            return "Rejected"
+        level = (profile["charging_profile_purpose"], profile["stack_level"])
+        same = [
+            i
+            for i, p in self.profiles.items()
+            if i != which and (p["purpose"], p["level"]) == level
+        ]
+        assert not same, "two profiles of a kind at one level: the standard replaces the first"
         if one and not self.takes_one:
             return "Rejected"
         self.profiles[which] = {
@@ -206,10 +216,11 @@ class Charger16(v16.ChargePoint):  # type: ignore[misc]
 
     @on("GetConfiguration")  # type: ignore[untyped-decorator]
     def _tell(self, key: list[str]) -> Any:
-        if not self.plug.switches:
-            return v16.call_result.GetConfiguration(unknown_key=key)
-        told = {"key": "ConnectorSwitch3to1PhaseSupported", "readonly": True, "value": "true"}
-        return v16.call_result.GetConfiguration([told] if told["key"] in key else [])
+        known = {"ConnectorSwitch3to1PhaseSupported": "true"} if self.plug.switches else {}
+        if self.plug.most_periods:
+            known["ChargingScheduleMaxPeriods"] = str(self.plug.most_periods)
+        told = [{"key": k, "readonly": True, "value": v} for k, v in known.items() if k in key]
+        return v16.call_result.GetConfiguration(told, [k for k in key if k not in known])
 
     @on("TriggerMessage")  # type: ignore[untyped-decorator]
     def _trigger(self, requested_message: str, **_: Any) -> Any:
@@ -319,6 +330,11 @@ class Charger201(v201.ChargePoint):  # type: ignore[misc]
             {"ConnectorType": self.plug_name}
             | (WHO if self.plug.says_who else {})
             | ({"Phases3to1": "true"} if self.plug.switches else {})
+            | (
+                {"PeriodsPerSchedule": str(self.plug.most_periods)}
+                if self.plug.most_periods
+                else {}
+            )
         )
         results = []
         for one in get_variable_data:

@@ -1,4 +1,4 @@
-"""Ten faults of chargers that dial in: whatever they do wrong, they are read and steered, or it is said that they are not."""
+"""Faults of chargers that dial in: whatever they do wrong, they are read and steered, or it is said that they are not."""
 
 from __future__ import annotations
 
@@ -120,6 +120,64 @@ async def test_fault_nonsense_is_measured(tmp_path: Path, nonsense: str) -> None
         assert (await here.read())["charger_power_w"] == 2000
         here.clock.seconds += 61
         assert (await here.read())["charger_power_w"] is None  # it stopped telling
+
+
+@BOTH
+async def test_fault_values_of_a_transaction_come_after_its_end(
+    tmp_path: Path, version: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They bring no transaction back, for which no limit would be taken; nor does its start, told again."""
+    async with home(tmp_path) as here:
+        plug = Plug(here.clock.now)
+        async with dialling(here.port, version, plug) as charger:
+            await charger.boot()
+            await charger.begin()
+            await charger.meter(2000)
+            over = plug.transaction
+            await charger.end()
+            await charger.meter(1900, transaction=over)
+            assert here.bridge.dialled is not None
+            box = here.bridge.dialled.chargers["car"]
+            assert (box.transaction, box.state) == (None, "plugged")
+            await here.look_again()
+            await here.guard.hold(Control.CHARGE_CURRENT, 12)
+            here.clock.seconds += 5
+            await charger.begin()
+            assert box.transaction is not None
+            await eventually(lambda: plug.amps == 12)
+    assert "takes no charging current" not in caplog.text
+
+
+@BOTH
+async def test_fault_an_end_comes_after_the_next_start(tmp_path: Path, version: str) -> None:
+    async with home(tmp_path) as here:
+        plug = Plug(here.clock.now)
+        async with dialling(here.port, version, plug) as charger:
+            await charger.boot()
+            await charger.begin()
+            old = plug.transaction
+            here.clock.seconds += 5
+            await charger.begin()
+            await charger.meter(7000)
+            await charger.end(transaction=old)
+            got = await here.read()
+            assert (got["charger_state"], got["charger_power_w"]) == ("charging", 7000)
+
+
+@pytest.mark.parametrize(
+    ("watts", "power_w"),
+    [([3680, 3680, "NaN"], None), ([3680, "", 3680], None), ([3680, -3000, 0], None), ([1e9, 0, 0], None),
+     ([3680, -0.4, 0], 3680), ([3680, 3680, 3680], 11040)],
+)  # fmt: skip
+async def test_fault_one_phase_is_nonsense(
+    tmp_path: Path, watts: list[object], power_w: float | None
+) -> None:
+    """Two phases of three would pass for all of it, and the fuse for less loaded than it is."""
+    async with home(tmp_path) as here, dialling(here.port, "1.6", Plug(here.clock.now)) as charger:
+        await charger.boot()
+        await charger.begin()
+        await charger.meter(watts)
+        assert (await here.read())["charger_power_w"] == power_w
 
 
 @BOTH

@@ -28,6 +28,7 @@ from tests.waiting import HANG_S, eventually
 PHASES, CURRENT = Control.CHARGE_PHASES, Control.CHARGE_CURRENT
 FUSE_A = 20.0
 TICK_S = 10.0
+PERIODS = pytest.mark.parametrize("most", [0, 1])  # of a schedule; 0: the charger does not say
 MORE = StandingSettings(reserve_pct=20, car_more_per_kwh=0.28)  # what is cheaper the car takes
 
 
@@ -63,9 +64,12 @@ async def offered(plug: Plug, amps: float, phases: int) -> None:
 
 
 @BOTH
-async def test_one_phase_and_all_again_each_in_a_pause(tmp_path: Path, version: str) -> None:
+@PERIODS
+async def test_one_phase_and_all_again_each_in_a_pause(
+    tmp_path: Path, version: str, most: int
+) -> None:
     async with home(tmp_path) as here:
-        plug = Plug(here.clock.now, switches=True)
+        plug = Plug(here.clock.now, switches=True, most_periods=most)
         async with charging(here, version, plug) as car:
             assert PHASES in here.guard.controls
             await here.guard.hold(CURRENT, 6)
@@ -92,11 +96,12 @@ async def test_one_phase_and_all_again_each_in_a_pause(tmp_path: Path, version: 
 
 
 @BOTH
+@PERIODS
 async def test_who_dies_on_one_phase_leaves_all_of_them_after_a_pause(
-    tmp_path: Path, version: str
+    tmp_path: Path, version: str, most: int
 ) -> None:
     async with home(tmp_path) as here:
-        plug = Plug(here.clock.now, switches=True)
+        plug = Plug(here.clock.now, switches=True, most_periods=most)
         async with charging(here, version, plug):
             await here.guard.hold(CURRENT, 0)
             await here.guard.hold(PHASES, 1)

@@ -16,6 +16,7 @@ from gateway.control.inputs import ControlMemory
 from gateway.domain.control import GridLimits, Reason, Setpoints, Tightening
 from gateway.domain.order import Order, StandingSettings
 from gateway.domain.readings import BatteryState, InverterState, Snapshot
+from gateway.domain.sentences import alike
 from gateway.site.limit_watch import (
     ALARM_S,
     ANSWERED_S,
@@ -237,6 +238,24 @@ def test_no_limit_is_watched_where_there_is_none(caplog: pytest.LogCaptureFixtur
     for tick in range(60, 60 + int(ALARM_S / TICK_S) + 1):
         watch.look(9_000.0, GridLimits(import_w=8_000), tick * TICK_S)
     assert "the import limit of 8000 W is not kept: 1000 W more" in caplog.text
+
+
+def test_the_alarm_tells_the_present_excess_and_the_log_the_first(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Who looks after an hour sees how it is now; it is one alarm, and one line, all the time."""
+    watch, seen = LimitWatch(), []
+    for tick in range(int(4 * ALARM_S / TICK_S)):
+        watch.look(9_000.0 + 10 * tick, GridLimits(import_w=8_000), tick * TICK_S)
+        seen += [alarm for alarm in watch.alarms if alarm not in seen]
+    assert len({alike(alarm) for alarm in seen}) == 1
+    assert len(seen) == 3, "in two minutes, the first half of one without"
+    figures = [dict(alarm.values) for alarm in seen]
+    assert [f["seconds"] for f in figures] == ["30", "60", "90"]
+    assert [int(str(f["more"])) for f in figures] == [
+        1_000 + int(10 * s / TICK_S) for s in (30, 60, 90)
+    ]
+    assert [r.getMessage() for r in caplog.records] == [str(seen[0])]
 
 
 def test_sun_that_a_price_alone_wants_held_back_breaks_no_limit(

@@ -2,7 +2,7 @@
 
 Where physics allows it the car has its wish at departure: with a fuse, other load, late arrivals and
 wishes that change. Where it does not, the plan has said so before. The home is the simulators'
-physics behind the site's two calls; everything above them is the gateway's own.
+physics behind the site's two calls; everything above them is the gateway's own.  In every other week the battery may feed the car.
 
 HEG_CAR_WEEKS sets how many weeks are run (default 6; 50 take some minutes).
 """
@@ -174,6 +174,8 @@ class Week:
         self.gateway = OverPhysics(self.home, self.settings, self.clock)
         self.agent = self.gateway.agent
         self.stays: list[Stay] = []
+        if seed % 2:
+            self.agent.user.change(self.agent.keeper.state.user.changed({"car_from_battery": True}))
 
     async def people(self) -> None:
         for day in range(7):

@@ -90,6 +90,11 @@ BROKER = Neighbour(
     },
 )
 FALSE_BROKER = replace(BROKER, who="broker itself, on the wire", where="test_false_broker.py")
+RIGHTS = replace(
+    BROKER,
+    who="broker that takes our rights away under the connection",
+    where="test_broker_rights.py",
+)
 PAGE = Neighbour(
     "guest of the page",
     "test_page.py",

@@ -12,6 +12,7 @@ from pathlib import Path
 from tests.hostile import (
     five,
     test_broker,
+    test_broker_rights,
     test_clock,
     test_device,
     test_disk,
@@ -46,6 +47,7 @@ KINDS = (
         _words(test_broker.WHILE_WE_RUN) + _words(test_broker.BEFORE_WE_START, " (before the start)"),
     ),
     Kind(five.FALSE_BROKER, tuple(word.name for word in WORDS)),
+    Kind(five.RIGHTS, tuple(test_broker_rights.RULES)),
     Kind(five.PAGE, _words(PAGE_ACTS)),
     Kind(five.WIRE, tuple(test_device.WIRE)),
     Kind(five.REGISTERS, tuple(IMAGES)),

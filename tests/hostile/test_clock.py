@@ -35,15 +35,20 @@ OPTIONS = Options(
 PERIOD_S = 10.0  # of the demo's control
 TWO_CALLS = timedelta(minutes=10)
 HOUR, DAY, YEAR = timedelta(hours=1), timedelta(days=1), timedelta(days=365)
+GATE, END = (
+    timedelta(minutes=70),
+    timedelta(minutes=75),
+)  # of the quarter-hours from and to 75 minutes on
 
 
 @dataclass(frozen=True)
 class Set:
-    """The clock is set by ``ahead``, and right again ``lasts`` later."""
+    """The clock is set by ``ahead``, so long after the start, and right again ``lasts`` later."""
 
     name: str
     ahead: timedelta
     lasts: timedelta
+    begins: timedelta = 1.1 * HOUR
 
 
 SETS = [
@@ -56,6 +61,11 @@ SETS = [
     Set("2038, past 31 bits", datetime(2038, 1, 19, 3, 14, tzinfo=UTC) - OPTIONS.start, HOUR / 3),
     Set("2106, past 32 bits", datetime(2106, 2, 7, 6, 28, tzinfo=UTC) - OPTIONS.start, HOUR / 3),
     Set("40 seconds ahead", timedelta(seconds=40), HOUR / 4),
+    Set("seven minutes ahead as a gate closes", timedelta(minutes=7), HOUR / 4, GATE),
+    Set("seven minutes behind as a gate closes", timedelta(minutes=-7), HOUR / 4, GATE),
+    Set("40 seconds ahead as an interval ends", timedelta(seconds=40), HOUR / 4, END),
+    Set("40 seconds behind as an interval ends", timedelta(seconds=-40), HOUR / 4, END),
+    Set("two days behind as an interval ends", -2 * DAY, HOUR / 2, END),
 ]
 
 
@@ -82,7 +92,7 @@ async def test_the_clock_is_set_and_right_again(
             plain(report)
 
         world.gateway.agent.hear = hear  # type: ignore[method-assign]
-        await play(1.1 * HOUR)
+        await play(act.begins)
         journal = world.gateway.agent.journal
         caplog.clear()
         seen["begin"] = journal.head[0]

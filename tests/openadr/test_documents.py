@@ -15,6 +15,7 @@ from gateway.bounded_json import parsed
 from gateway.openadr.documents import (
     ENDLESS,
     LONGEST_SHIFT,
+    NUMBERS,
     Event,
     duration,
     event_of,
@@ -129,12 +130,21 @@ def test_what_is_no_duration(text: Any) -> None:
         ({"intervals": [{"id": 0, "payloads": []}] * 1001}, "at most 1000"),
         ({"intervals": [{"id": 0, "payloads": [{"type": "PRICE", "values": [1e30]}]}]}, "PRICE of"),
         ({"eventName": "x" * 300}, "too long"),
+        *(({"intervals": [{"id": 0, "payloads": [{"type": kind, "values": values}]}]}, f"{kind} without a number")
+          for kind in NUMBERS for values in ([], ["3.5"], [None], [True], [3.5, "4"])),
     ],
 )  # fmt: skip
 def test_what_is_refused(change: dict[str, Any], why: str) -> None:
     raw = event("e", "PRICE", [1], "2026-06-01T12:00:00Z") | change
     with pytest.raises(NONSENSE, match=why):
         read(raw)
+
+
+def test_a_text_of_a_kind_that_nobody_follows_is_no_fault() -> None:
+    words = [{"type": "ALERT_GRID_EMERGENCY", "values": ["save power"]}, {"type": "X_NEW", "values": [None]}]  # fmt: skip
+    raw = event("e", "PRICE", [1], "2026-06-01T12:00:00Z") | {"intervals": [{"id": 0, "payloads": words}]}  # fmt: skip
+    (interval,) = read(raw).intervals
+    assert interval.payloads == ()
 
 
 @given(

@@ -199,6 +199,36 @@ def test_events_come_in_pages_and_no_endless_row_of_them(tmp_path: Path) -> None
     at_home(tmp_path, play)
 
 
+@pytest.mark.parametrize("most", [1, 7, 49])
+def test_a_server_that_gives_smaller_pages_than_were_asked_for(tmp_path: Path, most: int) -> None:
+    async def play(home: Home) -> None:
+        home.vtn.most = most
+        home.vtn.events = [limit(f"e{n}", 9, priority=9) for n in range(49)]
+        home.vtn.events.append(limit("urgent", 3, priority=1))
+        assert import_w(await home.look()) == 3_000
+
+    at_home(tmp_path, play)
+
+
+def test_a_server_that_gives_the_same_page_again_and_again(tmp_path: Path) -> None:
+    async def play(home: Home) -> None:
+        home.vtn.skips = False
+        home.vtn.events = [limit(f"e{n}", 3) for n in range(50)]
+        assert import_w(await home.look()) == 3_000
+        assert not home.alarms
+
+    at_home(tmp_path, play)
+
+
+def test_a_limit_whose_number_is_a_text_is_said_and_the_others_hold(tmp_path: Path) -> None:
+    async def play(home: Home) -> None:
+        home.vtn.events = [limit("a", 6), limit("b", "3.5")]  # type: ignore[arg-type]
+        assert import_w(await home.look()) == 6_000
+        assert "IMPORT_CAPACITY_LIMIT without a number" in home.refused
+
+    at_home(tmp_path, play)
+
+
 def test_another_programme_is_not_ours(tmp_path: Path) -> None:
     async def play(home: Home) -> None:
         home.vtn.programs.append({**home.vtn.programs[0], "id": "p2", "programName": "other"})

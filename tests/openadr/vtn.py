@@ -61,6 +61,8 @@ class SmallVtn:
     fault: tuple[int, bytes] | None = None
     report_fault: tuple[int, bytes] | None = None
     chokes_on: str = "nothing"
+    most: int = 50  # of a page, whatever is asked for
+    skips: bool = True
     tokens: int = 0
     asked: list[str] = field(default_factory=list)
     _good: set[str] = field(default_factory=set)
@@ -88,7 +90,8 @@ class SmallVtn:
             return web.json_response(report, status=201)
         rows = {"/programs": self.programs, "/events": self.events}[request.path]
         skip, limit = int(request.query["skip"]), int(request.query["limit"])
-        return web.json_response(rows[skip : skip + limit])
+        skip = skip if self.skips else 0
+        return web.json_response(rows[skip : skip + min(limit, self.most)])
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
         form = await request.post()

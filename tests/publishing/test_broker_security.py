@@ -133,9 +133,13 @@ async def test_a_password_that_is_changed_while_we_run_is_said(
 
 
 async def test_a_subscription_that_is_refused_is_said_once_and_the_home_is_published(
-    journal: Journal, caplog: pytest.LogCaptureFixture, tmp_path: Path
+    journal: Journal,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A proxy turns the broker's consent (SUBACK) into a refusal, as an access list does."""
+    """A proxy turns the broker's consent (SUBACK) into a refusal, as an access list does; it is asked again on the same connection."""
+    monkeypatch.setattr("gateway.publishing.rights.EVERY_S", 0.02)
     caplog.set_level(logging.INFO)
     broker = await start_broker()
     async with proxy(broker.port) as between:
@@ -151,7 +155,13 @@ async def test_a_subscription_that_is_refused_is_said_once_and_the_home_is_publi
                 await asyncio.sleep(0)
             await connected(publisher)
             assert await publisher.flush(HANG_S)
-    said = [r.getMessage() for r in caplog.records if "subscribe" in r.getMessage()]
+            connections = between.connections
+            between.change = lambda data: data
+            async with asyncio.timeout(HANG_S):
+                while "lets us subscribe to energy/home/cmd/+ again" not in caplog.text:
+                    await asyncio.sleep(0.01)
+            assert between.connections == connections
+    said = [r.getMessage() for r in caplog.records if "does not let" in r.getMessage()]
     assert len(said) == 1
     assert "does not let us subscribe to energy/home/cmd/+" in said[0]
     assert "no command arrives" in said[0]

@@ -46,6 +46,7 @@ program.LIMITS = AgentLimits(**{limits!r})
 agent = {agent!r}
 if agent:
     program.agent_command = lambda *words: (sys.executable, "-c", agent)
+{patch}
 sys.exit(program.main())
 """
 RUN = """
@@ -82,12 +83,13 @@ class Guarded:
         agent: str = "",
         limits: dict[str, float] | None = None,
         before: Callable[[], None] | None = None,
+        patch: str = "",
     ) -> None:
         """`energy-gateway run`, with the program text ``agent`` in the agent's place if it is given.
 
-        ``before`` is called in the new process, before the program (to take rights from it).
+        ``before`` is called in the new process, before the program (to take rights from it); ``patch`` is done in the guard's, before it begins.
         """
-        guard = GUARD.format(limits=limits or {}, agent=agent)
+        guard = GUARD.format(limits=limits or {}, agent=agent, patch=patch)
         program = PROGRAM.format(patch=RUN.format(guard=guard))
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-c", program, "run", "--config", str(self.config),

@@ -50,6 +50,7 @@ from tests.hostile.set_clock import member
 wall = program.WallClock
 program.WallClock = lambda *when: member(Path({folder!r})) if when else wall()
 agent_process.MOST_FRAMES_A_S = agent_process.MOST_BYTES_A_S = 10**9  # of a second of the machine's
+program.LIMITS = agent_process.AgentLimits(silence_s=3600.0)  # the clock waits for who works
 agent_process.Backoff = lambda **_: Backoff(0.05, 0.05)
 program.agent_command = lambda config, *_: (sys.executable, "-c", {agent!r}, "--config", str(config))
 sys.exit(program.main())

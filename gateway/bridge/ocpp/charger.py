@@ -7,6 +7,7 @@ more; the charger then falls back to the current that is safe under the fuse, by
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -50,6 +51,7 @@ class Charger:
     transaction: Transaction | None = None
     takes_profiles: bool = True
     switches_phases: bool = False  # it says that it changes from three to one in a transaction
+    one_period: bool = False  # it says that a schedule of its has one period only
     greeted: bool = False  # it was asked who it is and what it can
     clock_off: timedelta = timedelta()
     vendor: str = ""
@@ -66,6 +68,7 @@ class Charger:
     _one_lease_s: int = 0
     changes: int = 0  # of what is asked; a session looks at it
     _answers: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _over: deque[str | int] = field(default_factory=lambda: deque(maxlen=50))
 
     # What it says
 
@@ -102,7 +105,13 @@ class Charger:
             self.transaction = None  # its end was never told
         self.changes += 1
 
+    def is_over(self, transaction: str | int) -> bool:
+        """Whether its end was told: what comes of it later is of the past, and no transaction to limit."""
+        return transaction in self._over
+
     def began(self, transaction: str | int, meter_wh: float | None) -> None:
+        if self.is_over(transaction):
+            return
         if self.transaction is None or self.transaction.id != transaction:
             self.transaction = Transaction(transaction, meter_wh)
             self.changes += 1
@@ -115,6 +124,8 @@ class Charger:
         """One that it does not have now is of the past, and tells nothing of the present."""
         if not self.is_late(at):
             self.counted(meter_wh)
+        if transaction is not None:
+            self._over.append(transaction)
         if self.transaction is not None and transaction in (None, self.transaction.id):
             self.transaction, self._power = None, None
             self.changes += 1

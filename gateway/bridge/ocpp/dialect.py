@@ -17,7 +17,11 @@ from gateway.bridge.ocpp.charger import Charger
 
 Payload = dict[str, Any]
 Request = tuple[str, Payload]
-DEFAULT_ID, TX_ID = 4711, 4712  # our two profiles; they replace their own kind and no other's
+DEFAULT_ID, TX_ID, PAUSE_ID = 4711, 4712, 4713  # our profiles; each replaces itself and no other's
+OVER_DEFAULT, OVER_PAUSE = (
+    1,
+    2,
+)  # stack levels: a higher one holds while it lasts, then the one below it
 SAMPLE_S = 10
 PAUSE_S = 10  # before the phases come back by themselves: a car ramps down within 5 s (IEC 61851)
 
@@ -47,11 +51,11 @@ class Dialect(Protocol):
     def safe(self, charger: Charger) -> Request:
         """The current that holds whenever nobody steers: a default of every transaction."""
 
-    def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> Request | None:
-        """A current for so long; None while there is no transaction to limit."""
+    def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> list[Request]:
+        """A current for so long, as profiles to be taken in this order; none while there is no transaction to limit."""
 
-    def clear(self) -> list[Request]:
-        """Both our profiles go."""
+    def clear(self, charger: Charger) -> list[Request]:
+        """All our profiles go."""
 
     def start(self, charger: Charger) -> Request:
         """A car that is plugged in may charge."""
@@ -77,6 +81,28 @@ def schedule(amps: float, *, one_phase: bool = False, seconds: int = 0) -> Paylo
         if seconds > PAUSE_S:
             periods.append({"startPeriod": seconds - PAUSE_S, "limit": 0, "numberPhases": 1})
     return {"chargingRateUnit": "A", "chargingSchedulePeriod": periods}
+
+
+def held(
+    charger: Charger, amps: float, seconds: int, now: datetime
+) -> list[tuple[int, int, Payload]]:
+    """Identifier, stack level and schedule of each profile that is a current for so long.
+
+    Where a schedule has one period, the pause that ends one phase is a profile of its own: it lies below, lasts longer, and is taken first.
+    """
+    level = OVER_PAUSE if charger.one_period else OVER_DEFAULT
+    one = charger.one_phase
+    if not (one and charger.one_period and seconds > PAUSE_S):
+        whole = schedule(amps, one_phase=one, seconds=0 if charger.one_period else seconds)
+        return [(TX_ID, level, whole | lease(now, charger, seconds))]
+    pause = schedule(0, one_phase=True) | lease(now, charger, seconds)
+    short = schedule(amps, one_phase=True) | lease(now, charger, seconds - PAUSE_S)
+    return [(PAUSE_ID, OVER_DEFAULT, pause), (TX_ID, level, short)]
+
+
+def ours(charger: Charger) -> list[int]:
+    """The identifiers of the profiles that it may have of us."""
+    return [TX_ID, *([PAUSE_ID] if charger.one_period else []), DEFAULT_ID]
 
 
 def number(value: object) -> float | None:

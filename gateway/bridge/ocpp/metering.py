@@ -15,26 +15,37 @@ POWER, ENERGY = "Power.Active.Import", "Energy.Active.Import.Register"
 _SCALE = {"W": 1.0, "kW": 1e3, "Wh": 1.0, "kWh": 1e3, "": 1.0}
 _MOST = {POWER: 1e5, ENERGY: 1e9}  # W, Wh
 _PHASES = ("L1", "L2", "L3", "L1-N", "L2-N", "L3-N")
-_NOT_NOW = {"Transaction.Begin"}  # of the past, and still a counter's reading
+_NOISE_W = -20.0  # of a phase that carries nothing
 
 
 def samples(values: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """Measurand -> W or Wh, of one ``sampledValue``: the sum that is told, else that of the phases."""
+    """Measurand -> W or Wh, of one ``sampledValue``: the sum that is told, else that of the phases.
+
+    A sum of phases one of which cannot be is no sum.
+    """
     whole: dict[str, float] = {}
-    phases: dict[str, dict[str, float]] = {}
+    phases: dict[str, dict[str, float | None]] = {}
     for sample in values:
         kind = str(sample.get("measurand", ENERGY))
         if kind not in _MOST or sample.get("location", "Outlet") != "Outlet":
             continue
-        value = _number(sample)
-        if value is None or not 0 <= value <= _MOST[kind]:
-            continue
-        phase = sample.get("phase")
-        if phase is None:
+        value, phase = _number(sample), sample.get("phase")
+        if value is not None and phase in _PHASES and kind == POWER and _NOISE_W < value < 0:
+            value = 0.0
+        if value is not None and not 0 <= value <= _MOST[kind]:
+            value = None
+        if phase is None and value is not None:
             whole[kind] = value
         elif phase in _PHASES:
             phases.setdefault(kind, {})[str(phase)[:2]] = value
-    return {kind: sum(parts.values()) for kind, parts in phases.items()} | whole
+    return {
+        kind: s for kind, parts in phases.items() if (s := _sum(parts.values())) is not None
+    } | whole
+
+
+def _sum(parts: Iterable[float | None]) -> float | None:
+    known = list(parts)
+    return None if None in known else sum(part for part in known if part is not None)
 
 
 def _number(sample: Mapping[str, Any]) -> float | None:

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Protocol
 
 from ocpp import messages
@@ -200,18 +200,26 @@ class Session:
         if asked == self._set and now_s < self._renew_at:
             return
         seconds = max(1, round(wanted[1]))
-        request = self._dialect.limit(charger, wanted[0], seconds, charger.clock.now())
-        if request is not None and await self._taken(request):
+        requests = self._dialect.limit(charger, wanted[0], seconds, charger.clock.now())
+        if await self._all_taken(requests):
             self._set, self._renew_at = asked, now_s + seconds / _RENEW
         elif charger.one_phase:  # that may be what it does not take
             charger.stays_on_its_phases()
 
     async def _let_go(self) -> None:
         """Nothing of ours stays in it, once."""
+        charger = self._charger
         if not self._cleared:
-            for request in self._dialect.clear():
+            for request in self._dialect.clear(charger):
                 await self.ask(request)
             self._cleared, self._has_safe, self._set = True, False, None
+
+    async def _all_taken(self, requests: Sequence[Request]) -> bool:
+        """In their order; after one that is refused no other is asked."""
+        for request in requests:
+            if not await self._taken(request):
+                return False
+        return True
 
     async def _taken(self, request: Request) -> bool:
         """Whether it takes the profile; after three refusals it is known that it does not."""

@@ -10,13 +10,13 @@ from gateway.bridge.ocpp.charger import Charger
 from gateway.bridge.ocpp.dialect import (
     DEFAULT_ID,
     SAMPLE_S,
-    TX_ID,
     Payload,
     Request,
     UnknownAction,
     handler,
-    lease,
+    held,
     number,
+    ours,
     schedule,
 )
 from gateway.bridge.ocpp.metering import samples, time_of
@@ -26,7 +26,7 @@ _STATES = {
     "Finishing": "plugged", "Charging": "charging", "Faulted": "error", "Unavailable": "error",
 }  # fmt: skip
 _MEASURED = "Power.Active.Import,Energy.Active.Import.Register"
-_SWITCHES = "ConnectorSwitch3to1PhaseSupported"
+_SWITCHES, _PERIODS = "ConnectorSwitch3to1PhaseSupported", "ChargingScheduleMaxPeriods"
 _HEARTBEAT_S = 60
 
 
@@ -53,7 +53,7 @@ class V16:
         asked: list[Request] = [
             ("ChangeConfiguration", {"key": key, "value": value}) for key, value in settings.items()
         ]
-        asked.append(("GetConfiguration", {"key": [_SWITCHES]}))
+        asked.append(("GetConfiguration", {"key": [_SWITCHES, _PERIODS]}))
         if charger.unknown:
             asked.append(("TriggerMessage", {"requestedMessage": "BootNotification"}))
         return [*asked, ("TriggerMessage", {"requestedMessage": "StatusNotification", "connectorId": 1})]  # fmt: skip
@@ -62,22 +62,23 @@ class V16:
         if action == "GetConfiguration":
             told = {one["key"]: one.get("value", "") for one in answer.get("configurationKey", ())}
             charger.switches_phases = str(told.get(_SWITCHES)).lower() == "true"
+            charger.one_period = str(told.get(_PERIODS)).strip() == "1"
 
     def safe(self, charger: Charger) -> Request:
         return _profile(DEFAULT_ID, 0, "TxDefaultProfile", "Relative", schedule(charger.safe_a))
 
-    def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> Request | None:
-        transaction = charger.transaction
-        if transaction is None:
-            return None
-        held = schedule(amps, one_phase=charger.one_phase, seconds=seconds)
-        held |= lease(now, charger, seconds)
-        name, payload = _profile(TX_ID, 1, "TxProfile", "Absolute", held)
-        payload["csChargingProfiles"]["transactionId"] = transaction.id
-        return name, payload
+    def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> list[Request]:
+        if charger.transaction is None:
+            return []
+        requests = []
+        for which, level, each in held(charger, amps, seconds, now):
+            name, payload = _profile(which, level, "TxProfile", "Absolute", each)
+            payload["csChargingProfiles"]["transactionId"] = charger.transaction.id
+            requests.append((name, payload))
+        return requests
 
-    def clear(self) -> list[Request]:
-        return [("ClearChargingProfile", {"id": which}) for which in (TX_ID, DEFAULT_ID)]
+    def clear(self, charger: Charger) -> list[Request]:
+        return [("ClearChargingProfile", {"id": which}) for which in ours(charger)]
 
     def start(self, charger: Charger) -> Request:
         return "RemoteStartTransaction", {"connectorId": 1, "idTag": _tag(charger)}

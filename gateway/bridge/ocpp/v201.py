@@ -11,12 +11,12 @@ from gateway.bridge.ocpp.charger import Charger
 from gateway.bridge.ocpp.dialect import (
     DEFAULT_ID,
     SAMPLE_S,
-    TX_ID,
     Payload,
     Request,
     UnknownAction,
     handler,
-    lease,
+    held,
+    ours,
     schedule,
 )
 from gateway.bridge.ocpp.metering import ENERGY, samples, time_of
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 _CONNECTOR = {"Available": "idle", "Reserved": "idle", "Occupied": "plugged", "Unavailable": "error", "Faulted": "error"}  # fmt: skip
 _CHARGING = {"Charging": "charging", "EVConnected": "plugged", "SuspendedEV": "plugged", "SuspendedEVSE": "plugged", "Idle": "idle"}  # fmt: skip
 _MEASURED = "Power.Active.Import,Energy.Active.Import.Register"
-_SWITCHES = "Phases3to1"
+_SWITCHES, _PERIODS = "Phases3to1", "PeriodsPerSchedule"
 _WHO = {  # of the component ChargingStation, as a BootNotification calls them
     "VendorName": "vendorName", "Model": "model", "SerialNumber": "serialNumber", "FirmwareVersion": "firmwareVersion",
 }  # fmt: skip
@@ -67,11 +67,14 @@ class V201:
             "component": {"name": "Connector", "evse": {"id": 1, "connectorId": 1}},
             "variable": {"name": "ConnectorType"},
         }
-        phases = {"component": {"name": "SmartChargingCtrlr"}, "variable": {"name": _SWITCHES}}
+        smart = [
+            {"component": {"name": "SmartChargingCtrlr"}, "variable": {"name": name}}
+            for name in (_SWITCHES, _PERIODS)
+        ]
         who = [
             {"component": {"name": "ChargingStation"}, "variable": {"name": name}} for name in _WHO
         ]
-        asked = [plug, phases, *(who if charger.unknown else ())]
+        asked = [plug, *smart, *(who if charger.unknown else ())]
         return [
             ("SetVariables", {"setVariableData": settings}),
             ("GetVariables", {"getVariableData": asked}),
@@ -89,24 +92,25 @@ class V201:
         if who := {_WHO[name]: value for name, value in told.items() if name in _WHO and value}:
             charger.booted(who)
         charger.switches_phases = told.get(_SWITCHES, "").lower() == "true"
+        charger.one_period = told.get(_PERIODS, "").strip() == "1"
         if plug := told.get("ConnectorType"):
             log.info("%s: its plug is %s", charger.name, PLUGS.get(plug, plug))
 
     def safe(self, charger: Charger) -> Request:
         return _profile(DEFAULT_ID, 0, "TxDefaultProfile", "Relative", schedule(charger.safe_a))
 
-    def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> Request | None:
-        transaction = charger.transaction
-        if transaction is None:
-            return None
-        held = schedule(amps, one_phase=charger.one_phase, seconds=seconds)
-        held |= lease(now, charger, seconds)
-        name, payload = _profile(TX_ID, 1, "TxProfile", "Absolute", held)
-        payload["chargingProfile"]["transactionId"] = transaction.id
-        return name, payload
+    def limit(self, charger: Charger, amps: float, seconds: int, now: datetime) -> list[Request]:
+        if charger.transaction is None:
+            return []
+        requests = []
+        for which, level, each in held(charger, amps, seconds, now):
+            name, payload = _profile(which, level, "TxProfile", "Absolute", each)
+            payload["chargingProfile"]["transactionId"] = charger.transaction.id
+            requests.append((name, payload))
+        return requests
 
-    def clear(self) -> list[Request]:
-        return [("ClearChargingProfile", {"chargingProfileId": i}) for i in (TX_ID, DEFAULT_ID)]
+    def clear(self, charger: Charger) -> list[Request]:
+        return [("ClearChargingProfile", {"chargingProfileId": which}) for which in ours(charger)]
 
     def start(self, charger: Charger) -> Request:
         self._starts += 1
@@ -160,7 +164,10 @@ class V201:
         counted = next((v[ENERGY] for v in values if ENERGY in v), None)
         if told["eventType"] == "Ended":
             charger.ended(info["transactionId"], counted, at)
-            charger.is_in("plugged")
+            if charger.transaction is None:  # else it is another's end that comes late
+                charger.is_in("plugged")
+            return
+        if charger.is_over(info["transactionId"]):
             return
         charger.began(info["transactionId"], counted if told["eventType"] == "Started" else None)
         charger.says_the_time(at)
