@@ -45,6 +45,10 @@ def text_of(path: Path) -> str:
         if len(data) > MOST_BYTES:
             raise ConfigError(f"{path}: is larger than {MOST_BYTES} bytes; no home needs that")
         return data.decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{path}: cannot be read: it is not there; `energy-gateway init` or `setup` writes one, --config names another"
+        ) from error
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

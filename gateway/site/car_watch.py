@@ -40,9 +40,15 @@ def seen(
     ratio = power_w / (told_a * spec.volts)
     whole = min(max(round(ratio), 1), spec.phases)
     if abs(ratio - whole) <= _NEAR or ratio > spec.phases:
-        return replace(car, phases=whole, most_w=None)
+        # It follows what it was told: that says nothing of a most that it was not told beyond.
+        beyond = car.most_w is None or power_w > car.most_w * (1 + _NEAR)
+        return replace(car, phases=whole, most_w=None if beyond else car.most_w)
     if ratio < (car.phases or spec.phases):
-        return replace(car, most_w=power_w)
+        so_many = max(
+            1, int(power_w / (spec.min_a * spec.volts))
+        )  # from so many at most: no phase has less than min_a
+        fits = so_many if so_many < spec.phases else None
+        return replace(car, phases=car.phases or fits, most_w=power_w)
     return replace(car, phases=min(spec.phases, math.ceil(ratio)), most_w=None)
 
 

@@ -39,6 +39,7 @@ def looked(
         ("one, at the least current", 6, 1_380, 1, None),
         ("one phase of a charger that may give 32 A", 32, 7_360, 1, None),
         ("a car that takes 10 kW at most", 16, 10_000, None, 10_000),
+        ("one phase at 8 A of the 16 that it may draw", 16, 1_840, 1, 1_840),
         ("it wakes up, or is full", 16, 200, None, None),
         ("paused", 0, 0, None, None),
         ("not measured", 16, None, None, None),
@@ -50,6 +51,13 @@ def test_a_car_is_known_by_what_it_draws(
     found = looked(told_a, power_w)
     assert (found.phases, found.most_w) == (phases, most_w), case
     assert looked(told_a, power_w, SETTLED_S - 1).phases is None, "not before it has settled"
+
+
+def test_a_current_that_a_car_can_follow_says_nothing_of_what_it_can_not() -> None:
+    known = looked(16, 1_840)
+    assert looked(8, 1_840, car=known).most_w == 1_840
+    assert looked(6, 1_380, car=known).most_w == 1_840
+    assert looked(16, 3_680, car=known).most_w is None, "it has become warm and takes all"
 
 
 def test_a_new_current_is_a_new_look_and_a_new_car_a_new_question() -> None:

@@ -82,7 +82,7 @@ def test_a_fault_names_line_key_and_what_would_be_right(
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="No such file"):
+    with pytest.raises(ConfigError, match="it is not there"):
         load_settings(tmp_path / "nowhere.toml")
 
 

@@ -176,6 +176,11 @@ def test_a_file_in_another_encoding_is_said(tmp_path: Path) -> None:
         load_settings(path)
 
 
+def test_a_newcomer_without_a_file_is_told_what_makes_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere.toml: .* not there; `energy-gateway init` or `setup` writes one"):  # fmt: skip
+        load_settings(tmp_path / "nowhere.toml")
+
+
 def test_no_device_at_all_is_said(tmp_path: Path) -> None:
     (line,) = said(tmp_path, '[site]\nname = "home"\n')
     assert line == ": device: is missing"

@@ -88,17 +88,20 @@ class Log:
     async def prepare(self) -> None:
         """Have the streams."""
         for shard in range(self.shards):
-            config = StreamConfig(
-                name=self._stream(shard),
-                subjects=[self._subject(shard)],
-                retention=RetentionPolicy.LIMITS,
-                storage=StorageType.FILE,
-                num_replicas=self._replicas,
-                max_age=_KEPT_S,
-                duplicate_window=_TWICE_S,
-                allow_direct=True,
-            )
-            await self._try(partial(self._streams.add_stream, config), 60.0)
+            await self._have(shard)
+
+    async def _have(self, shard: int) -> None:
+        config = StreamConfig(
+            name=self._stream(shard),
+            subjects=[self._subject(shard)],
+            retention=RetentionPolicy.LIMITS,
+            storage=StorageType.FILE,
+            num_replicas=self._replicas,
+            max_age=_KEPT_S,
+            duplicate_window=_TWICE_S,
+            allow_direct=True,
+        )
+        await self._try(partial(self._streams.add_stream, config), 60.0)
 
     def _stream(self, shard: int) -> str:
         return f"{self._prefix}-{self.shards}-{shard}"
@@ -160,8 +163,9 @@ class Log:
         return int(found.state.first_seq), int(found.state.last_seq)
 
     async def mend(self, shard: int, position: int) -> None:
-        """A log that has lost its end (its nodes lost power, and did not sync) goes on after what was
-        carried out: a reader at ``position`` would never see what is written below."""
+        """A log that has lost its end (its nodes lost power, and did not sync), or is not there any more (they came
+        back with empty disks), goes on after what was carried out: a reader at ``position`` would never see what is written below."""
+        await self._have(shard)
         first, last = await self.span(shard)
         if first > position + 1:
             raise StorageError(
