@@ -113,9 +113,8 @@ def _choice(
 ) -> CarChoice | None:
     inputs = now.inputs
     limit_w = inputs.import_limit_w
-    alone_w = (
-        math.inf if limit_w is None else limit_w - inputs.net_load_w
-    )  # without the battery's help
+    # Without the battery's help.
+    alone_w = math.inf if limit_w is None else limit_w - inputs.net_load_w
     most_w = min(need.max_power_w, alone_w + now.help_w)
     if most_w < need.min_power_w:
         return None

@@ -187,10 +187,9 @@ def shares(
         # By the sun to the nearest: half an ampere of it may be sold, or bought for a moment.
         rounding = 0.0 if steps.limited else 0.5 if choice.by_sun else 1.0 - 2 * _EPSILON
         whole = math.floor(exact + rounding + _EPSILON)
+        # Who takes all that it can is told all that there is: so it is seen when that becomes more.
         if not steps.limited and choice.charging_w >= need.max_power_w:
-            whole = math.floor(
-                spec.max_a
-            )  # all that it takes: so it is seen when that becomes more
+            whole = math.floor(spec.max_a)
         charging_a = min(max(float(whole), spec.min_a), spec.max_a)
         found[choice.name] = Share(
             current_a=charging_a if choice.power_w > 0 else 0.0,

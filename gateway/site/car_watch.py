@@ -44,9 +44,8 @@ def seen(
         beyond = car.most_w is None or power_w > car.most_w * (1 + _NEAR)
         return replace(car, phases=whole, most_w=None if beyond else car.most_w)
     if ratio < (car.phases or spec.phases):
-        so_many = max(
-            1, int(power_w / (spec.min_a * spec.volts))
-        )  # from so many at most: no phase has less than min_a
+        # From so many phases at most: none has less than min_a.
+        so_many = max(1, int(power_w / (spec.min_a * spec.volts)))
         fits = so_many if so_many < spec.phases else None
         return replace(car, phases=car.phases or fits, most_w=power_w)
     return replace(car, phases=min(spec.phases, math.ceil(ratio)), most_w=None)

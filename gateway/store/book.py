@@ -36,6 +36,7 @@ from gateway.store.codec import (
     transaction_body,
     transaction_of,
 )
+from gateway.store.quarters import Quarters
 from gateway.store.rows import Rows
 
 
@@ -115,7 +116,7 @@ class Book:
     )
     gaps: tuple[MeterGap, ...] = ()
     counted: tuple[datetime, int, int] | None = None  # where metering stands: time, registers (Wh)
-    delivered: set[datetime] = field(default_factory=set)
+    delivered: Quarters = field(default_factory=Quarters)
     settlements: Rows[str, Settlement] = field(
         default_factory=lambda: Rows(settlement_body, settlement_of, _ended)
     )
@@ -136,7 +137,7 @@ class Book:
     last_contact: datetime = _NEVER  # when the exchange last told us all its fills
     night_wh: int | None = None  # stored energy of the flat-rate night; None = nobody has counted
     forgotten: tuple[datetime, datetime] = field(default=(_NEVER, _NEVER), compare=False)  # `_drop`
-    settled: set[datetime] = field(default_factory=set)  # starts of the intervals of `settlements`
+    settled: Quarters = field(default_factory=Quarters)  # starts of the intervals of `settlements`
     _packed_until: datetime = field(default=_NEVER, compare=False)  # all packed rows began before
     _net: dict[datetime, int] = field(default_factory=dict)
     _by_interval: dict[datetime, list[TenderState]] = field(default_factory=dict)
@@ -245,11 +246,11 @@ class Book:
             self._by_interval.setdefault(state.tender.interval.start, []).append(state)
         self._age(old, old_tender)
         self.gaps = tuple(g for g in self.gaps if max(g.since, g.until) > old)
-        self.delivered = self.delivered & self.metered.keys()
+        self.delivered = Quarters(start for start in self.delivered if start in self.metered)
         self.disputes = {k: d for k, d in self.disputes.items() if d.time > old}
         self.withdrawn = {k: t for k, t in self.withdrawn.items() if t > old}
         self._net = {k: v for k, v in self._net.items() if k + QUARTER > old}
-        self.settled = {start for start in self.settled if start + QUARTER > old}
+        self.settled = Quarters(start for start in self.settled if start + QUARTER > old)
 
     def pack(self, now: datetime) -> None:
         """Hold less of what ended long before ``now``; nothing is dropped."""

@@ -28,6 +28,7 @@ from gateway.store.codec import (
     tender_of,
     transaction_of,
 )
+from gateway.store.quarters import Quarters
 
 FORMAT = 5  # of the state; a start that finds another number reads everything
 EVERY = 5000  # entries between two checkpoints: about four days of trading
@@ -98,7 +99,7 @@ def load(text: str) -> Book:
     if state["counted"] is not None:
         time, imported, exported = state["counted"]
         book.counted = parse_utc(time), int(imported), int(exported)
-    book.delivered = {parse_utc(start) for start in state["delivered"]}
+    book.delivered = Quarters(parse_utc(start) for start in state["delivered"])
     for body in state["settlements"]:
         book.note_settlement(settlement_of(body))
     book.prices.update((parse_utc(body["start"]), body) for body in state["prices"])

@@ -10,7 +10,7 @@ import json
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -57,7 +57,7 @@ class Rows(MutableMapping[K, V]):
         return chain(chain.from_iterable(block.keys for block in self._blocks), self._rows)
 
     def __len__(self) -> int:
-        return sum(len(block.keys) for block in self._blocks) + len(self._rows)
+        return sum(block.count for block in self._blocks) + len(self._rows)
 
     def __contains__(self, key: object) -> bool:
         return key in self._rows or key in self._open or self._place(key) is not None
@@ -129,14 +129,22 @@ class Rows(MutableMapping[K, V]):
 class _Block(Generic[K]):
     """Rows that came one after the other. ``first_end`` and ``last_end`` are of the times that they are about, µs."""
 
-    __slots__ = ("_hashes", "_packed", "first_end", "keys", "last_end")
+    __slots__ = ("_hashes", "_keys", "_packed", "count", "first_end", "last_end")
 
     def __init__(
         self, keys: list[K], bodies: list[Mapping[str, Any]], first_end: int, last_end: int
     ) -> None:
-        self.keys, self.first_end, self.last_end = tuple(keys), first_end, last_end
+        self.count, self.first_end, self.last_end = len(keys), first_end, last_end
+        # Names are long and seldom asked for; times are looked through again and again.
+        names = all(isinstance(key, str) for key in keys)
+        self._keys: tuple[K, ...] | bytes = _packed(keys) if names else tuple(keys)
         self._hashes = array("q", sorted(map(hash, keys)))
-        self._packed = zlib.compress(json.dumps(bodies, separators=(",", ":")).encode())
+        self._packed = _packed(bodies)
+
+    @property
+    def keys(self) -> Sequence[K]:
+        """In the order in which they came."""
+        return _opened(self._keys) if isinstance(self._keys, bytes) else self._keys
 
     def has(self, key: object, known: int) -> bool:
         """Whether a row has this key; ``known`` is its hash."""
@@ -145,8 +153,16 @@ class _Block(Generic[K]):
 
     def bodies(self) -> list[Mapping[str, Any]]:
         """Of each row, in their order."""
-        found: list[Mapping[str, Any]] = json.loads(zlib.decompress(self._packed))
-        return found
+        return _opened(self._packed)
+
+
+def _packed(values: Sequence[Any]) -> bytes:
+    return zlib.compress(json.dumps(values, separators=(",", ":")).encode())
+
+
+def _opened(packed: bytes) -> list[Any]:
+    found: list[Any] = json.loads(zlib.decompress(packed))
+    return found
 
 
 def _stamp(time: datetime) -> int:
