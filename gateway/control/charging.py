@@ -294,15 +294,17 @@ def fused_a(
 ) -> dict[str, float]:
     """The same within the import limit; blind, the least of one car, not the last.
 
-    ``yielding_w`` is what the batteries will take less, or (below 0) give less, for the cars: see `yielding_w`.
+    What a charger that is silent may draw is in what the meter sees. ``yielding_w`` is what the batteries will take less, or (below 0) give less, for the cars: see `yielding_w`.
     """
     some = {name: a for name, a in wanted_a.items() if a > 0}
     if import_limit_w is None or not some:
         return some
     specs = {c.name: spec_of(c, control) for c in home.chargers if c.name in some}
-    if home.grid_w is None or home.charger_w is None:
+    unseen = any(c.power_w is None for c in home.chargers if c.name in some)
+    if home.grid_w is None or unseen:
         return filled(some, specs, min(s.min_power_w for s in specs.values()))
-    return filled(some, specs, import_limit_w - (home.grid_w - home.charger_w - yielding_w))
+    drawn_w = sum(c.power_w for c in home.chargers if c.power_w is not None)
+    return filled(some, specs, import_limit_w - (home.grid_w - drawn_w - yielding_w))
 
 
 def yielding_w(home: SteeredHome, *, urgent: bool, from_battery: bool, reserve_pct: float) -> float:

@@ -321,6 +321,15 @@ def test_a_charger_that_is_only_read_gives_no_room() -> None:
     assert out.chargers_a == {"left": 7}  # 5 kW are left
 
 
+@pytest.mark.parametrize(("grid_w", "power_w", "amperes"), [(5_000, 4_140, 7), (3_000, 0, 0)])
+def test_a_silent_charger_makes_no_other_blind(grid_w: float, power_w: float, amperes: int) -> None:
+    """What the meter sees leaves room or not: given the least all the same, a car began and was cut off 25 times in an hour."""
+    both = (charger("left", power_w=power_w), charger("right", power_w=None, plugged=None))
+    home = snapshot(grid_w, batteries=(), chargers=both)
+    out = ask(home, None, settings=NOW, control=replace(CONTROL, import_limit_w=6_000))
+    assert out.chargers_a["left"] == amperes
+
+
 def test_chargers_of_different_size_share_the_fuse() -> None:
     one_phase = {"right": ChargerAssumptions(phases=1, max_a=32)}
     control = replace(CONTROL, chargers=one_phase, import_limit_w=12_000)
