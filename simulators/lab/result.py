@@ -90,9 +90,13 @@ class Result:
         return len(self.spans(charger))
 
     def reversals(self) -> int:
-        """How often the battery went from charging to discharging or back."""
-        signs = [s.powers.battery > 0 for s in self.samples if abs(s.powers.battery) > MOVES_W]
-        return sum(a != b for a, b in pairwise(signs))
+        """How often the battery went from charging to discharging or back; not where its inverter did so by itself, with the clouds."""
+        moving = [s for s in self.samples if abs(s.powers.battery) > MOVES_W]
+        return sum(
+            (a.powers.battery > 0) != (b.powers.battery > 0)
+            for a, b in pairwise(moving)
+            if not (a.setpoints.battery_w is None and b.setpoints.battery_w is None)
+        )
 
     def mode_changes(self) -> int:
         """How often the battery was asked for something of another kind."""
