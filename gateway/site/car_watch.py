@@ -16,17 +16,21 @@ from gateway.domain.readings import ChargerState, Snapshot
 
 SETTLED_S = 40.0  # a car follows a new current within seconds, but begins to draw slowly
 DRAWS_W = 500.0  # below it a car wakes up, balances its cells or is full
+AGAIN_S = (
+    3600.0  # what it takes at most is asked anew: a cold battery becomes warm, another's limit ends
+)
 _NEAR = 0.12  # of a phase: voltage and meter are not exact
 
 
 @dataclass(frozen=True, slots=True)
 class CarSeen:
-    """Of one car: what it was told since when (monotonic, s), and what it was seen to do."""
+    """Of one car: what it was told since when (monotonic, s), and what it was seen to do; ``less_s``: since when it draws less."""
 
     told_a: float = 0.0
     since_s: float = math.inf
     phases: int | None = None
     most_w: float | None = None
+    less_s: float = math.inf
 
 
 def seen(
@@ -42,12 +46,16 @@ def seen(
     if abs(ratio - whole) <= _NEAR or ratio > spec.phases:
         # It follows what it was told: that says nothing of a most that it was not told beyond.
         beyond = car.most_w is None or power_w > car.most_w * (1 + _NEAR)
-        return replace(car, phases=whole, most_w=None if beyond else car.most_w)
+        forgotten = beyond or at - car.since_s >= AGAIN_S
+        return replace(car, phases=whole, most_w=None if forgotten else car.most_w, less_s=math.inf)
     if ratio < (car.phases or spec.phases):
+        less_s = min(car.less_s, at)
+        if car.phases is not None and at - less_s < SETTLED_S:  # it followed: once less is no most
+            return replace(car, less_s=less_s)
         # From so many phases at most: none has less than min_a.
         so_many = max(1, int(power_w / (spec.min_a * spec.volts)))
         fits = so_many if so_many < spec.phases else None
-        return replace(car, phases=car.phases or fits, most_w=power_w)
+        return replace(car, phases=car.phases or fits, most_w=power_w, less_s=less_s)
     return replace(car, phases=min(spec.phases, math.ceil(ratio)), most_w=None)
 
 

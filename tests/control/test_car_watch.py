@@ -17,7 +17,7 @@ from gateway.control.throttled import (
 )
 from gateway.domain.control import ChargerAssumptions, Setpoints
 from gateway.domain.readings import InverterState
-from gateway.site.car_watch import SETTLED_S, CarSeen, CarWatch, seen
+from gateway.site.car_watch import AGAIN_S, SETTLED_S, CarSeen, CarWatch, seen
 from tests.control.homes import CONTROL, battery, charger, snapshot
 
 BOX, NEW = ChargerAssumptions(), CarSeen()
@@ -58,6 +58,17 @@ def test_a_current_that_a_car_can_follow_says_nothing_of_what_it_can_not() -> No
     assert looked(8, 1_840, car=known).most_w == 1_840
     assert looked(6, 1_380, car=known).most_w == 1_840
     assert looked(16, 3_680, car=known).most_w is None, "it has become warm and takes all"
+    assert looked(8, 1_840, AGAIN_S, known).most_w is None, "who follows for an hour is asked anew"
+
+
+def test_a_car_that_followed_is_not_judged_by_one_look() -> None:
+    """A lease that ran out for a moment, or another's limit."""
+    three = looked(16, 11_040)
+    once = seen(three, 16, 5_520, BOX, 200.0)
+    assert once.most_w is None
+    assert seen(once, 16, 5_520, BOX, 200.0 + SETTLED_S).most_w == 5_520
+    back = seen(once, 16, 11_040, BOX, 210.0)
+    assert seen(back, 16, 5_520, BOX, 200.0 + SETTLED_S).most_w is None
 
 
 def test_a_new_current_is_a_new_look_and_a_new_car_a_new_question() -> None:
