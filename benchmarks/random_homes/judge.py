@@ -87,7 +87,7 @@ def _cars(lab: Lab, steered: Result) -> Iterator[str]:
         return
     for visit in lab.script.visits:
         ready = _ready(lab, visit)
-        if ready is None or visit.leaves < ready:
+        if ready is None or min(visit.leaves, lab.end) < ready:
             continue
         room_wh = (visit.car.capacity_wh - visit.stored_wh) / visit.car.charge_efficiency
         wanted_wh = min(
