@@ -6,6 +6,7 @@ Missing input has a defined action, never 'keep the last value': it releases, or
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 from gateway.control import battery_decision, car_decision, charging, heat_decision
@@ -49,7 +50,9 @@ def decide(inputs: DecisionInputs) -> Decision:
         batteries_w=stored.shares,
         chargers_a=cars.amperes,
         charger_phases={name: 1 for name, memory in cars.phases.items() if memory.one},
-        pv_limits_w=_pv_limits_w(tick, heat, near=near, coming_w=coming_w if curtail else 0.0),
+        pv_limits_w=_pv_limits_w(
+            tick, heat, stored.shares, near=near, coming_w=coming_w if curtail else 0.0
+        ),
         export_limit_w=export_limit_w(inputs, kept.feed_in_w),
         reserve_pct=math.ceil(inputs.settings.reserve_pct),
         reason=stored.reason,
@@ -96,10 +99,10 @@ def _tick(inputs: DecisionInputs) -> tuple[Tick, bool]:
     return Tick(inputs, order, terms, position_wh, home, limits), curtail
 
 
-def _pv_limits_w(tick: Tick, heat: HeatTick, *, near: bool, coming_w: float) -> dict[str, int]:
-    """The most that each inverter may feed into the home; ``near`` and ``coming_w`` as `limits.pv_limits_w` has
-    them.
-    """
+def _pv_limits_w(
+    tick: Tick, heat: HeatTick, told_w: Mapping[str, int], *, near: bool, coming_w: float
+) -> dict[str, int]:
+    """The most that each inverter may feed into the home; all else as `limits.pv_limits_w` has it."""
     inputs = tick.inputs
     if _is_paid_to_import(tick):
         return {i.name: 0 for i in inputs.snapshot.inverters if i.limitable}
@@ -107,7 +110,7 @@ def _pv_limits_w(tick: Tick, heat: HeatTick, *, near: bool, coming_w: float) -> 
         return {}
     snapshot = heat_decision.falling(inputs.snapshot, heat)
     before = inputs.memory.setpoints
-    return pv_limits_w(snapshot, tick.limits, before, near=near, coming_w=coming_w)
+    return pv_limits_w(snapshot, tick.limits, before, told_w, near=near, coming_w=coming_w)
 
 
 def _sun_held_s(inputs: DecisionInputs) -> float:

@@ -7,7 +7,7 @@ Each step may only narrow what the one before allowed. `within` keeps them for t
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from gateway.control.batteries import at_reserve, can_give_w, most_w, sized, steerable
@@ -17,6 +17,7 @@ from gateway.domain.control import ControlSettings, Fuse, GridLimits, Reason, Se
 from gateway.domain.readings import BatteryState, ChargerState, InverterState, Snapshot
 
 HELD_W = 150.0  # so near its limit, an inverter is held at it
+OBEYS_W, OBEYS_PART = 30.0, 0.1  # so near what it was told, a battery does it
 LITTLE_SUN_W = 50.0  # no export limit is broken by less
 FLASH_STEP_W = 500  # by so much a limit that a device keeps in flash is taken tighter
 
@@ -230,7 +231,13 @@ def export_limit_w(inputs: DecisionInputs, allowed_w: float | None) -> int | Non
 
 
 def pv_limits_w(
-    snapshot: Snapshot, limits: Limits, before: Setpoints, *, near: bool, coming_w: float = 0.0
+    snapshot: Snapshot,
+    limits: Limits,
+    before: Setpoints,
+    told_w: Mapping[str, int],
+    *,
+    near: bool,
+    coming_w: float = 0.0,
 ) -> dict[str, int]:
     """The most that each inverter may feed into the home, so that no more than allowed leaves it.
 
@@ -242,7 +249,8 @@ def pv_limits_w(
     limited, and what its battery gives by itself is room for the sun: it gives way.
     ``coming_w``: what cars will draw beyond the present in a moment. Where only a price holds the sun back, that is
     room for it already: else the car would draw from the grid what it was given of the sun. An agreement's limit
-    is kept even if the car does not come.
+    is kept even if the car does not come. ``told_w`` is what batteries are told at this very tick, discharge +: both
+    must not make up for the same excess.
     """
     inverters = [i for i in snapshot.inverters if i.limitable]
     known = None not in (snapshot.load_w, snapshot.pv_w, snapshot.grid_w)
@@ -265,11 +273,33 @@ def pv_limits_w(
         if snapshot.grid_w > -HELD_W:  # one that feeds the grid gives way to nobody
             gives_way_w = sum(max(0.0, b.power_w or 0.0) for b in others)
             own_w += min(gives_way_w, max(0.0, output_w - own_w))
-    limit_w = max(0.0, snapshot.load_w + allowed_w - (output_w - own_w))
+    beside_w = output_w - own_w + _more_w(snapshot.batteries, names, told_w, before)
+    limit_w = max(0.0, snapshot.load_w + allowed_w - beside_w)
     # Only the sun is not steered otherwise: a limit is needed when it comes near it (a margin keeps it
     # from flickering); at other times it would only keep a battery from following the load.
     sun_w = sum(i.pv_w or 0.0 for i in inverters)
     return _parts(limit_w, inverters) if near or sun_w > 0.8 * limit_w else {}
+
+
+def _more_w(
+    batteries: Sequence[BatteryState],
+    behind: Collection[str],
+    told_w: Mapping[str, int],
+    before: Setpoints,
+) -> float:
+    """What batteries of other inverters will give beyond the present; below 0 only for those that did what they were told before:
+    a full one takes nothing."""
+    more_w = 0.0
+    for battery in batteries:
+        told, power_w = told_w.get(battery.name), battery.power_w
+        if battery.name in behind or told is None or power_w is None:
+            continue
+        former = before.batteries_w.get(battery.name)
+        if former is None or abs(power_w - former) > max(OBEYS_W, OBEYS_PART * abs(former)):
+            more_w += max(0.0, told - power_w)
+        else:
+            more_w += told - former  # what it lacks of what it was told is measured
+    return more_w
 
 
 def _fed_in_w(limits: Limits, coming_w: float) -> float | None:
