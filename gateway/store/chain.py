@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 GENESIS = "0" * 64
-Row = tuple[
-    int, str, str, str
-]  # number, time, kind and canonical body, letter by letter as they are stored
+# Number, time, kind and canonical body, letter by letter as they are stored.
+Row = tuple[int, str, str, str]
 
 
 def canonical(value: Any) -> str:
