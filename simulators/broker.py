@@ -124,8 +124,11 @@ async def _start_amqtt(host: str, port: int) -> BrokerHandle:
     # Imported here: only who has no mosquitto needs it, and it costs a third of a second.
     from amqtt.broker import Broker  # noqa: PLC0415 - see above
 
-    for chatty in ("amqtt", "transitions"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    for chatty in (
+        "amqtt",
+        "transitions",
+    ):  # a client that hangs up and its own end are errors to it
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     broker = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}"}},
