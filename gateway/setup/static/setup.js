@@ -54,7 +54,11 @@ function makeForm({ groups, questions }) {
 const answers = () => Object.fromEntries([...fields].map(([key, { input }]) => [key, input.value]));
 
 // What is wrong with answers comes a line each, the question before it.
-const faults = (fault) => typeof fault !== "string" ? fault : fault.split("\n").map((line) => line.split(": ")).map(([question, ...why]) => why.length ? `${t(question)}: ${t(why.join(": "))}` : t(question)).join("; ");
+function faults(fault) {
+  const text = fault.say === "{text}" ? fault.values.text : fault;
+  if (typeof text !== "string") return t(text);
+  return text.split("\n").map((line) => line.split(": ")).map(([question, ...why]) => why.length ? `${t(question)}: ${t(why.join(": "))}` : t(question)).join("; ");
+}
 
 let waiting, checked = 0;
 function later() {
