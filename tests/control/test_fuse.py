@@ -96,7 +96,7 @@ def test_phases_that_nobody_measures_do_not_cost_the_reserve() -> None:
 
     def asked(grid_w: float, control: Any = small) -> tuple[int | None, bool]:
         decision = decide(
-            inputs(snapshot(grid_w, 0.0, (stored,)), order(value=flat(0)), control=control)
+            inputs(snapshot(grid_w, 0.0, (at_reserve,)), order(value=flat(0)), control=control)
         )
         return decision.setpoints.battery_w, decision.import_spent
 
@@ -105,7 +105,7 @@ def test_phases_that_nobody_measures_do_not_cost_the_reserve() -> None:
         "three fuses of 3,680 W do not carry that, however it is shared"
     )
     known = replace(small, import_limit_w=4_000.0)
-    assert asked(5_000, known)[0] == 5_000 - 1_840, "beyond a limit that is none of a guess"
+    assert asked(5_000, known)[0] == 5_000 - 1_840, "beyond a limit that is no guess"
 
 
 def test_a_current_without_direction_gets_that_of_the_power() -> None:
