@@ -28,12 +28,14 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """Play light homes at an exchange and check every answer; prints what it carried.
 
-    Starts an exchange of its own on the simulated clock unless --url names one.
+    Starts an exchange of its own on the simulated clock unless --url names one. Says how far it is every ten
+    seconds, and ends with 1 where an answer was wrong, a call was missed or the account does not add up.
 
     Example: energy-sim load --homes 300 --signed --hours 24 --json load.json
     """
     import asyncio
     import json
+    from functools import partial
 
     from gateway.errors import ConfigError, GatewayError
     from simulators.load.light_home import WrongAnswerError
@@ -43,7 +45,9 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
         raise ConfigError(f"--json {json_file}: name a file in a folder that exists")
     asked = Load(
-        homes, hours, signed, url, rate=rate, credentials=credentials, ca_file=ca, folder=state
+        *(homes, hours, signed, url, rate, credentials, ca),
+        folder=state,
+        tell=partial(typer.echo, err=True),
     )
     try:
         result = as_json(asyncio.run(run_load(asked)))
@@ -53,9 +57,15 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             raise first from None
         if not isinstance(first, WrongAnswerError):
             raise
-        print(first)
+        typer.echo(f"error: {first}", err=True)
         raise typer.Exit(1) from None
     text = json.dumps(result, indent=2)
     print(text)
     if json_file is not None:
         json_file.write_text(text + "\n", encoding="utf-8")
+    if missed := result["missed_calls"]:
+        typer.echo(f"error: {missed} calls were missed: too late for this machine", err=True)
+    if over := result["zero_sum_error"]:
+        typer.echo(f"error: the account does not add up: {over} of 1e-8 USD are over", err=True)
+    if missed or over:
+        raise typer.Exit(1)
