@@ -51,3 +51,25 @@ def test_at_its_reserve_it_rests_as_soon_as_the_sun_gives_less_than_it_may() -> 
         home(350, 200, 200), order(**TERMS), control=NO_EXPORT, memory=rested(Reason.RESERVE, 400)
     )
     assert out.batteries_w == {"battery": 0}
+
+
+def test_at_its_reserve_it_does_not_cover_a_load_that_has_just_come() -> None:
+    """The inverter stands at what it was told before that: left to itself the battery would help until the limit has followed."""
+    told = Setpoints(pv_limits_w={"battery": 400}, reason=Reason.SELF_CONSUMPTION)
+    memory = ControlMemory(told, mode_since_s=999.0, regret=0.0, decided_s=998.0, held_s=998.0)
+    out = ask(home(420, 400, 2_000), order(**TERMS), control=NO_EXPORT, memory=memory)
+    assert out.batteries_w == {"battery": 0}
+    assert out.pv_limits_w == {"battery": 2_400}
+    out = ask(home(420, 400, 40), order(**TERMS), control=NO_EXPORT, memory=memory)
+    assert out.batteries_w == {}, "a little is no load"
+
+
+@pytest.mark.parametrize("store_pct", [20.0, 21.0])
+def test_a_second_battery_at_its_reserve_is_not_let_go_for_the_sun_behind_the_first(
+    store_pct: float,
+) -> None:
+    """No sun that is held back elsewhere fills it; alone it would cover whatever the meter shows."""
+    seen = home(420, 400, 0)
+    both = replace(seen, batteries=(*seen.batteries, battery("store", soc_pct=store_pct)))
+    out = ask(both, order(**TERMS), control=NO_EXPORT, memory=rested(Reason.RESERVE, 400))
+    assert out.batteries_w == ({"store": 0} if store_pct <= 20 else {})
