@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -81,6 +82,11 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     print(text)
     if json_file is not None:
         json_file.write_text(text + "\n", encoding="utf-8")
+    _succeeded(result)
+
+
+def _succeeded(result: Mapping[str, Any]) -> None:
+    """Ends with 1 where it did not."""
     if missed := result["missed_calls"]:
         typer.echo(f"error: {missed} calls were missed: too late for this machine", err=True)
     if over := result["zero_sum_error"]:
