@@ -14,14 +14,28 @@ def register(app: typer.Typer) -> None:
 
 
 def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
-    homes: Annotated[int, typer.Option(min=1, max=100_000, help="how many")] = 100,
+    homes: Annotated[int, typer.Option(min=1, max=100_000, help="light homes")] = 100,
     hours: Annotated[float, typer.Option(min=0.25, max=8_784, help="simulated hours")] = 24.0,
     signed: Annotated[bool, typer.Option("--signed", help="tokens and signed documents")] = False,
     url: Annotated[str | None, typer.Option(help="an exchange that runs; else its own")] = None,
-    rate: Annotated[float, typer.Option(min=0.001, help="of the exchange at --url")] = 1.0,
-    credentials: Annotated[Path | None, typer.Option(help="folder of home-0.json ...")] = None,
-    ca: Annotated[Path | None, typer.Option(help="CA of an exchange over TLS")] = None,
-    state: Annotated[Path | None, typer.Option(help="folder of its own exchange")] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.001, help="simulated seconds per second of the exchange at --url")
+    ] = 1.0,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            help="for --url --signed: folder with a credential file a home, home-0.json ..."
+        ),
+    ] = None,
+    ca: Annotated[
+        Path | None, typer.Option(help="for --url https://: PEM file of the CA to trust")
+    ] = None,
+    state: Annotated[
+        Path | None,
+        typer.Option(
+            help="without --url: folder of its own exchange, kept; default: a temporary one"
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="write the figures there")
     ] = None,
@@ -42,6 +56,10 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 
     if json_file is not None and (json_file.is_dir() or not json_file.parent.is_dir()):
         raise ConfigError(f"--json {json_file}: name a file in a folder that exists")
+    if url is None and (credentials is not None or ca is not None or rate != 1.0):
+        raise ConfigError("--rate, --credentials and --ca are of an exchange at --url: add --url")
+    if url is not None and state is not None:
+        raise ConfigError("--state is of an exchange of its own: leave out --state or --url")
     asked = Load(
         homes, hours, signed, url, rate=rate, credentials=credentials, ca_file=ca, folder=state
     )

@@ -69,7 +69,7 @@ def test_at_an_exchange_that_runs_already(tmp_path: Path) -> None:
         (("--json", "/no/such/folder/load.json"), "--json /no/such/folder/load.json: name a file"),
         (("--url", "localhost:8900"), "--url localhost:8900: write the address as http://"),
         (("--url", "http://localhost:99999"), "write the address as http://"),
-        (("--ca", "/no/such.pem"), "--ca /no/such.pem"),
+        (("--url", "https://localhost:1", "--ca", "/no/such.pem"), "--ca /no/such.pem"),
         (("--state", "/dev/null/state"), "/dev/null/state"),
         (("--url", "http://127.0.0.1:1"), "GET /cts/party: ConnectionRefusedError"),
         (("--url", "http://127.0.0.1:1", "--signed"), "--signed with --url needs --credentials"),

@@ -47,6 +47,7 @@ class Orders:
     def stored(self) -> None:
         self._fresh.clear()
         self._delivered.clear()
+        self._market.settlement.stored()
         self._market.postgres.expect_nothing()
         self.count = 0
 
