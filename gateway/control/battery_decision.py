@@ -163,8 +163,17 @@ def _target(tick: Tick, without_w: float, coming_w: float, weighed: Weighed | No
         if _releasable(tick):
             return Target(None, reason)
         power_w, reason = without_w, Reason.RESERVE if _low(tick) else reason  # as by themselves
-    power_w, why = within(power_w, tick.home, tick.limits, coming_w)
-    return Target(round(power_w), why or reason)
+    within_w, why = within(power_w, tick.home, tick.limits, coming_w)
+    if why is Reason.EXPORT_LIMIT and tick.held and within_w < power_w and _panels_yield(tick):
+        return Target(0, Reason.HOLD)
+    return Target(round(within_w), why or reason)
+
+
+def _panels_yield(tick: Tick) -> bool:
+    """Whether the panels can be told to give less, and the export limit is kept: then no battery is filled against the
+    owner's word."""
+    panels = (i for i in tick.inputs.snapshot.inverters if (i.pv_w or 0.0) > 0)
+    return all(i.limitable for i in panels) and tick.inputs.tightening.export_w <= 0
 
 
 def _keepable(tick: Tick, old: Target, without_w: float, coming_w: float) -> Target | None:

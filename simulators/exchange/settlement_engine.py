@@ -233,7 +233,7 @@ class _Stated:
         position, metered, *money = amounts
         new = (position, metered, estimated, *money)
         if standing is not None:
-            old = standing[4:11]
+            old = tuple(standing)[4:11]
             if new == old:
                 return
             back = (-old[0], -old[1], old[2], *(-amount for amount in old[3:]))
