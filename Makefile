@@ -5,13 +5,11 @@ BIN := .venv/bin
 # Tests run on this many cores.
 WORKERS ?= 2
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
-# With a person at the terminal the demo goes on, live, after its day.
-LIVE := $(shell [ -t 0 ] && [ -t 1 ] && echo --live)
 
 .PHONY: demo check test lint types fast unit file tired coverage mutation needs docs changes bench deb deb-test addon lock sbom release-check clean
 
 demo: .venv/.demo
-	@$(BIN)/energy-sim demo $(LIVE) $(ARGS)
+	@$(BIN)/energy-sim demo $(ARGS)
 
 # Every day: what is pure and fast, within a minute.
 check: lint types fast

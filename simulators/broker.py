@@ -19,6 +19,9 @@ from gateway.errors import BrokerError
 
 _START_S = 10.0
 _POLL_S = 0.02
+# MQTT 3.1.1, sections 3.1 and 3.2: a clean session without a name that ends after 10 s; the answer's kind and length.
+_CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x0a\x00\x00"
+_CONNACK = b"\x20\x02"
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ async def start_broker(
     has none of that. ``prefer`` = "amqtt" takes the embedded one even where mosquitto is.
     """
     if port and await _answers(host, port):
+        if not await _speaks_mqtt(host, port):
+            raise BrokerError(
+                f"{host}:{port} is taken by a program that is no MQTT broker; choose another port"
+            )
         return BrokerHandle(host, port, "existing", _nothing)
     port = port or free_port(host)
     program = find_mosquitto()
@@ -117,8 +124,11 @@ async def _start_amqtt(host: str, port: int) -> BrokerHandle:
     # Imported here: only who has no mosquitto needs it, and it costs a third of a second.
     from amqtt.broker import Broker  # noqa: PLC0415 - see above
 
-    for chatty in ("amqtt", "transitions"):
-        logging.getLogger(chatty).setLevel(logging.ERROR)
+    for chatty in (
+        "amqtt",
+        "transitions",
+    ):  # a client that hangs up and its own end are errors to it
+        logging.getLogger(chatty).setLevel(logging.CRITICAL)
     broker = Broker(
         {
             "listeners": {"default": {"type": "tcp", "bind": f"{host}:{port}"}},
@@ -140,6 +150,19 @@ async def _answers(host: str, port: int) -> bool:
     with suppress(OSError):
         await writer.wait_closed()
     return True
+
+
+async def _speaks_mqtt(host: str, port: int) -> bool:
+    """Whether what listens there answers a CONNECT of MQTT 3.1.1 by a CONNACK, whatever it says in it."""
+    with suppress(OSError, TimeoutError, asyncio.IncompleteReadError):
+        async with asyncio.timeout(_START_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(_CONNECT)
+                return (await reader.readexactly(4))[:2] == _CONNACK
+            finally:
+                writer.close()
+    return False
 
 
 async def _nothing() -> None:

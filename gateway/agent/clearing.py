@@ -3,7 +3,7 @@ already knows and the planner should."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from gateway.agent.prices import real_time_at
@@ -45,11 +45,8 @@ def month_peak_w(journal: Journal, zone: ZoneInfo, now: datetime) -> float:
 
     The journal keeps 40 days of meter readings over restarts: always the whole month.
     """
-    here = now.astimezone(zone)
-    month = (here.year, here.month)
-    imports = (
-        m.import_wh / m.interval.hours
-        for m in journal.book.metered.values()
-        if (local := m.interval.start.astimezone(zone)) and (local.year, local.month) == month
-    )
-    return max(imports, default=0.0)
+    begins = now.astimezone(zone).replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0)
+    ends = (begins + timedelta(days=32)).replace(day=1)
+    first, after, rows = begins.astimezone(UTC), ends.astimezone(UTC), journal.book.metered
+    of_month = (rows[start] for start in rows if first <= start < after)
+    return max((m.import_wh / m.interval.hours for m in of_month), default=0.0)

@@ -141,10 +141,16 @@ class HomePlanner:
                 self._settings.site.most_import_w, state.operator_limit_w("import")
             ),
             grid_energy_stays=self._settings.battery.grid_energy == "home",
-            month_peak_w=month_peak_w(self._past.journal, self._zone, now),
+            month_peak_w=self._month_peak_w(now),
             car_from_battery=state.user.car_from_battery,
             announced=announced_limits(state),
         )
+
+    def _month_peak_w(self, now: datetime) -> float:
+        """Only where it costs something: it is looked for in weeks of readings."""
+        if self._keeper.state.settings.tariff.demand_charge_per_kw <= 0:
+            return 0.0
+        return month_peak_w(self._past.journal, self._zone, now)
 
     def _with_notes(self, plan: Plan) -> Plan:
         """What people must know beside it; each is logged once, though its figures change with every plan."""

@@ -104,6 +104,7 @@ def account_of(
     from gateway.errors import ConfigError
     from gateway.market.account import book_of
     from gateway.store.history import History
+    from gateway.store.home_time import home_now
     from gateway.store.journal import Journal
     from gateway.store.settings import FILE, SettingsStore
     from gateway.tariff import TariffRules
@@ -112,7 +113,8 @@ def account_of(
     if not path.exists():
         raise ConfigError(f"{path}: there is no journal; --state names the daemon's state_dir")
     zone = ZoneInfo(settings.site.time_zone)
-    first, last = moment_of("--from", start, zone), moment_of("--to", end, zone)
+    now = home_now(folder, settings.time.start, settings.time.rate)
+    first, last = moment_of("--from", start, now, zone), moment_of("--to", end, now, zone)
     if first and last and last <= first:
         raise ConfigError(f"--to {end} is not after --from {start}")
     earliest, latest = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)

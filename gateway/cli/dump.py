@@ -102,7 +102,7 @@ def _of_the_home(config: Path, settings: Settings) -> dict[str, Any]:
         "questions": questions(config, text, settings),
         "running": running,
         "state": _files(settings.state_dir),
-        "decisions": _decisions(settings.state_dir),
+        "decisions": _decisions(settings),
     }
 
 
@@ -113,17 +113,18 @@ def _files(folder: Path) -> dict[str, int] | str:
         return f"{error.strerror}"
 
 
-def _decisions(folder: Path) -> list[str]:
+def _decisions(settings: Settings) -> list[str]:
     """What was decided for the battery in the last day, as far as it is written."""
     from datetime import timedelta
 
-    from gateway.clock import WallClock
     from gateway.domain.intervals import iso
     from gateway.errors import StorageError
     from gateway.store.decisions import FILE, DecisionStore
+    from gateway.store.home_time import home_now
 
-    now = WallClock().now()
+    folder = settings.state_dir
     try:
+        now = home_now(folder, settings.time.start, settings.time.rate)
         if not (folder / FILE).exists():
             return []
         store = DecisionStore(folder / FILE, read_only=True)

@@ -41,14 +41,16 @@ def history(
     from gateway.config.load import load_settings
     from gateway.errors import ConfigError
     from gateway.store.history import History
+    from gateway.store.home_time import home_now
     from gateway.store.minutes import write_csv
 
     settings = load_settings(config)
     path, zone = settings.state_dir / "history.sqlite", ZoneInfo(settings.site.time_zone)
     if not path.exists():
         raise ConfigError(f"{path}: there is no history yet; the daemon makes it (state_dir)")
-    first = moment_of("--from", since, zone) or datetime(1970, 1, 1, tzinfo=UTC)
-    end = moment_of("--to", until, zone) or datetime(9999, 12, 31, tzinfo=UTC)
+    now = home_now(settings.state_dir, settings.time.start, settings.time.rate)
+    first = moment_of("--from", since, now, zone) or datetime(1970, 1, 1, tzinfo=UTC)
+    end = moment_of("--to", until, now, zone) or datetime(9999, 12, 31, tzinfo=UTC)
     minutes = History(path, read_only=True).minutes(first, end)
     if csv is None:
         write_csv(minutes, sys.stdout.write)

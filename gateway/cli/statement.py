@@ -149,7 +149,8 @@ def _account(
     from gateway.market.account import RetailPrices, book_of, statement
     from gateway.market.retail import retail_prices
 
-    first, last = moment_of("--from", start, zone), moment_of("--to", end, zone)
+    now = _now(settings)
+    first, last = moment_of("--from", start, now, zone), moment_of("--to", end, now, zone)
     if first and last and last <= first:
         raise ConfigError(f"--to {end} is not after --from {start}")
     earliest, latest = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
@@ -179,18 +180,27 @@ def _nothing_yet(as_json: bool) -> None:
         print("null")
 
 
-def moment_of(option: str, text: str | None, zone: ZoneInfo) -> datetime | None:
+def moment_of(option: str, text: str | None, now: datetime, zone: ZoneInfo) -> datetime | None:
     """The beginning of what a person means by ``text``, UTC; raises ConfigError."""
-    from gateway.clock import WallClock
     from gateway.domain.moments import first_of
     from gateway.errors import ConfigError
 
     if text is None:
         return None
     try:
-        return first_of(text, WallClock().now(), zone)
+        return first_of(text, now, zone)
     except ValueError as error:
         raise ConfigError(f"{option}: {error}") from error
+
+
+def _now(settings: Settings | None) -> datetime:
+    """The home's time."""
+    from gateway.clock import WallClock
+    from gateway.store.home_time import home_now
+
+    if settings is None:
+        return WallClock().now()
+    return home_now(settings.state_dir, settings.time.start, settings.time.rate)
 
 
 def _reconcile(

@@ -40,18 +40,18 @@ def why(
     import sys
     from datetime import timedelta
 
-    from gateway.clock import WallClock
     from gateway.config.load import load_settings
     from gateway.domain.decisions import PhaseDecision
     from gateway.errors import ConfigError
     from gateway.store.decisions import FILE, DecisionStore
+    from gateway.store.home_time import home_now
 
     settings = load_settings(config)
     zone = ZoneInfo(settings.site.time_zone)
     path = settings.state_dir / FILE
     if not path.exists():
         raise ConfigError(f"{path}: nothing is decided yet; the daemon makes it (state_dir)")
-    now = WallClock().now()
+    now = home_now(settings.state_dir, settings.time.start, settings.time.rate)
     since, until = (now - timedelta(hours=24), now) if moment is None else span(moment, now, zone)
     store = DecisionStore(path, read_only=True)
     try:

@@ -29,6 +29,7 @@ LEAST_HELD_S = (
 )
 LONGEST_TICK_S = 60.0  # after a pause no more is counted of what staying has cost
 PER_W_OVER_PEAK = 1e3  # an hour: a new peak is paid for a month, so no calm is worth it
+NO_IMPORT_W = 50.0  # what the meter shows beside it is no load that the sun does not cover
 LEAST_CAR_W = 100.0  # a charger that draws less charges no car
 
 
@@ -127,6 +128,8 @@ def batteries(tick: Tick, coming_w: float) -> BatteryTick:
             shares = split(kept.power_w, home.batteries, limits.reserve_pct)
             before = memory.setpoints.batteries_w
             shares = steady_shares(shares, before, damping, home.batteries, limits.reserve_pct)
+        elif low := _low_elsewhere(tick):
+            kept, shares = Target(None, Reason.RESERVE), low
     stays = kept.mode == old.mode
     since_s = memory.mode_since_s if stays else at_s
     told_w = kept.power_w or 0
@@ -160,8 +163,17 @@ def _target(tick: Tick, without_w: float, coming_w: float, weighed: Weighed | No
         if _releasable(tick):
             return Target(None, reason)
         power_w, reason = without_w, Reason.RESERVE if _low(tick) else reason  # as by themselves
-    power_w, why = within(power_w, tick.home, tick.limits, coming_w)
-    return Target(round(power_w), why or reason)
+    within_w, why = within(power_w, tick.home, tick.limits, coming_w)
+    if why is Reason.EXPORT_LIMIT and tick.held and within_w < power_w and _panels_yield(tick):
+        return Target(0, Reason.HOLD)
+    return Target(round(within_w), why or reason)
+
+
+def _panels_yield(tick: Tick) -> bool:
+    """Whether the panels can be told to give less, and the export limit is kept: then no battery is filled against the
+    owner's word."""
+    panels = (i for i in tick.inputs.snapshot.inverters if (i.pv_w or 0.0) > 0)
+    return all(i.limitable for i in panels) and tick.inputs.tightening.export_w <= 0
 
 
 def _keepable(tick: Tick, old: Target, without_w: float, coming_w: float) -> Target | None:
@@ -177,7 +189,7 @@ def _keepable(tick: Tick, old: Target, without_w: float, coming_w: float) -> Tar
         return None
     if old.power_w is None:
         return old if _releasable(tick) else None
-    if old.reason in (Reason.RESERVE, Reason.PRICE_REST) and _sun_is_held(tick):
+    if old.reason in (Reason.RESERVE, Reason.PRICE_REST) and _sun_fills(tick):
         return None  # what it may store no meter shows
     narrowed_w, why = within(old.power_w, tick.home, tick.limits, coming_w)
     if why is None:
@@ -201,16 +213,26 @@ def _releasable(tick: Tick) -> bool:
     While their panels are held back they have more sun than the house takes: then a battery at its reserve is
     filled by it and not emptied. Held at 0 W it would stay at its reserve all day.
     """
-    emptied = _low(tick) and not _sun_is_held(tick)
+    emptied = _low(tick) and not _sun_fills(tick)
     return not emptied and tick.inputs.tightening == Tightening()
 
 
-def _sun_is_held(tick: Tick) -> bool:
-    """Whether inverters that panels are behind give just what they were told to give at most."""
-    snapshot = tick.inputs.snapshot
-    return (snapshot.pv_w or 0.0) >= LEAST_SUN_W and at_limit(
-        snapshot, tick.inputs.memory.setpoints
-    )
+def _sun_fills(tick: Tick) -> bool:
+    """Whether inverters that panels are behind give just what they were told to give at most, and the house takes no more:
+    a load that has just come would be covered by the battery until the limit follows."""
+    snapshot, without_w = tick.inputs.snapshot, tick.home.without_battery_w
+    if (snapshot.pv_w or 0.0) < LEAST_SUN_W or (without_w or 0.0) > NO_IMPORT_W:
+        return False
+    return at_limit(snapshot, tick.inputs.memory.setpoints)
+
+
+def _low_elsewhere(tick: Tick) -> dict[str, int]:
+    """Batteries at their reserve that no panels behind them can fill, while the others are left to themselves."""
+    held = tick.inputs.memory.setpoints.pv_limits_w
+    reserve_pct = tick.limits.reserve_pct
+    return {
+        b.name: 0 for b in tick.home.batteries if at_reserve(b, reserve_pct) and b.name not in held
+    }
 
 
 def _beside_car_w(tick: Tick, without_w: float) -> float:

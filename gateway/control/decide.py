@@ -79,7 +79,7 @@ def decide(inputs: DecisionInputs) -> Decision:
         setpoints,
         memory,
         kept,
-        import_spent(setpoints, tick.home),
+        import_spent(setpoints, tick.home, tick.limits),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gateway.control.batteries import at_reserve, can_give_w, most_w, sized, steerable
 from gateway.control.fuse import battery_import_w, total_w
@@ -28,7 +28,7 @@ class Limits:
 
     ``import_limit_w`` is the smaller of the fuse and what the grid operator or the user allows, and
     ``import_reason`` which of them that is, ``import_tighter_w`` what was taken off it for the limit
-    watch; ``export_limit_w`` the smallest of agreement and settings,
+    watch and for phases that no meter tells; ``export_limit_w`` the smallest of agreement and settings,
     and ``feed_in_w`` that for the sun: 0 besides while surplus costs money, and below 0 where inverters
     feed in more than they are told (a battery is never filled from the grid for it).
     ``resale``: False while what is stored must stay at home, so that the battery only covers the house.
@@ -83,8 +83,22 @@ def limits_of(inputs: DecisionInputs, *, curtail: bool, resale: bool) -> Limits:
         feed_in_w=_less(kept.feed_in_w, tightening.export_w),
         reserve_pct=settings.reserve_pct,
         resale=resale,
-        import_tighter_w=tightening.import_w,
+        import_tighter_w=tightening.import_w + _guessed_w(inputs, kept.import_w),
     )
+
+
+def _guessed_w(inputs: DecisionInputs, import_w: float | None) -> float:
+    """What the limit of import would be looser by if the phases were known to be alike, W."""
+    fuse = inputs.control.fuse
+    if fuse is None or import_w is None:
+        return 0.0
+    fuse_w = total_w(inputs.snapshot, replace(fuse, unbalance_a=0.0))
+    beside = (
+        inputs.control.import_limit_w,
+        inputs.operator.import_w,
+        inputs.settings.import_limit_w,
+    )
+    return (_least(fuse_w, *beside) or 0.0) - import_w
 
 
 def _imports(inputs: DecisionInputs) -> tuple[tuple[Reason, float | None], ...]:
@@ -157,7 +171,7 @@ def within(
     ``coming_w``: what cars will draw beyond the present in a moment; the battery makes room before they
     do, but feeds nothing into the grid for it. Where the fuse needs it now, the batteries help even
     below the reserve: a home whose fuse has blown has no reserve. That a limit is taken tighter than it
-    is, is no such need.
+    is, or lower for phases that nobody measures, is no such need.
     """
     without_w = home.without_battery_w
     if without_w is None:
@@ -180,12 +194,16 @@ def within(
     return min(high_w, max(low_w, power_w)), why
 
 
-def import_spent(setpoints: Setpoints, home: SteeredHome) -> bool:
-    """Whether all that can be done against too much import is done: batteries give their most, cars wait.
+def import_spent(setpoints: Setpoints, home: SteeredHome, limits: Limits) -> bool:
+    """Whether all that can be done against too much import is done: batteries give the most that their reserve leaves, or
+    at all where it does not count, and cars wait.
 
     To take the limit tighter than it is would change nothing then, but stay when the need is over.
     """
-    most = sum(most_w(b.max_discharge_w) for b in home.batteries)
+    most = give_w = sum(can_give_w(b, limits.reserve_pct) for b in home.batteries)
+    without_w = home.without_battery_w
+    if without_w is None or _least_help_w(without_w, limits, give_w)[0] > give_w:
+        most = sum(most_w(b.max_discharge_w) for b in home.batteries)
     waiting = all(a <= 0 for a in setpoints.chargers_a.values())
     told_w = setpoints.battery_w
     gives_w = home.battery_w if told_w is None else told_w

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from gateway.clock import Clock
-from gateway.domain.intervals import QUARTER, iso
+from gateway.domain.intervals import QUARTER, Interval, iso
 from gateway.domain.trade import MarketRules, Metered, Settlement
 from gateway.errors import MarketError
 from gateway.market.checks import SettlementChecks, by_interval
@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 LATEST = timedelta(days=36)  # the last correction (TRUEUP) comes at most 35 days after delivery
 _HOUR = timedelta(hours=1)
 _REPEATED = timedelta(days=1)
+_KEPT = 4  # intervals within the free deviation, and it is over
 _AGAIN = timedelta(minutes=10)  # after a report was not taken
 
 
@@ -36,6 +37,10 @@ class Settling:
         self._disputes = disputes
         self._asked: datetime | None = None  # when settlements were last fetched
         self._repeated = False
+        self._apart, self._kept = (
+            0,
+            0,
+        )  # deliveries beyond the free deviation, and since then within it
         self._refused: dict[datetime, datetime] = {}  # interval -> when to report it again
 
     async def report(self, metered: Metered | None = None) -> None:
@@ -71,9 +76,29 @@ class Settling:
         items: Items = [("delivered", {"start": iso(interval.start), "end": iso(interval.end)})]
         if position and excess_wh(position, metered.net_wh):
             text = f"position {position} Wh, metered {metered.net_wh} Wh: beyond the free deviation"
-            log.info("%s: %s", iso(interval.start), text)
+            self._say_deviation(interval, text)
             items.append(("note", {"text": text, "start": iso(interval.start)}))
+        elif position:
+            self._say_kept(interval)
         self._journal.append_all(items, self._clock.now())
+
+    def _say_deviation(self, interval: Interval, text: str) -> None:
+        """The first of many; the account has a note of each."""
+        if not self._apart:
+            log.info("%s: %s", iso(interval.start), text)
+        self._apart, self._kept = self._apart + 1, 0
+
+    def _say_kept(self, interval: Interval) -> None:
+        """An hour without one is the end."""
+        self._kept += 1
+        if self._apart and self._kept >= _KEPT:
+            if self._apart > 1:
+                log.info(
+                    "%s: within the free deviation again, after %d beyond it",
+                    iso(interval.start),
+                    self._apart,
+                )
+            self._apart = 0
 
     def _once_more(self) -> list[Metered]:
         """Confirmed reports without a settlement: told again once a life, should they be forgotten."""

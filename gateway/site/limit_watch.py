@@ -22,6 +22,7 @@ ANSWERED_S = (
     8.0  # what is over for less time is what control answers by itself: a load that went off
 )
 SETTLE_S = 6.0  # until a new setpoint is seen at the meter: a write, the device, the next poll
+QUIET_S = 6 * 3600.0  # of one limit a line in the log at most: a load may come every half hour
 ALARM_S = 30.0  # a limit is broken for so long: no load that came or went explains that
 REST_S = 60.0  # kept for so long, it is given back ...
 GIVE_BACK_W_PER_S = 2.0  # ... and besides, in so long what there is room for:
@@ -89,6 +90,8 @@ class LimitWatch:
         self._export, self._import, self._phase = LimitState(), LimitState(), LimitState()
         self._broken: dict[str, float] = {}  # limits that are, and since when
         self._said: dict[str, tuple[Sentence, float]] = {}  # and when
+        self._logged: dict[tuple[str, int], float] = {}  # by limit and level, when it was last
+        self._open: set[str] = set()  # limits whose end is a line, too
 
     @property
     def alarms(self) -> tuple[Sentence, ...]:
@@ -128,7 +131,9 @@ class LimitWatch:
         """``alone``: the house by itself draws too much."""
         if limit_w is None or (power_w is not None and power_w - limit_w <= TOLERANCE_W):
             self._broken.pop(what, None)
-            if self._said.pop(what, None):
+            self._said.pop(what, None)
+            if what in self._open:
+                self._open.discard(what)
                 log.info("the %s limit is kept again", what)
             return
         if power_w is None:
@@ -147,7 +152,14 @@ class LimitWatch:
         )
         self._said[what] = said, at
         if before is None:
-            log.log(logging.WARNING if alone else logging.ERROR, "%s", said)
+            self._log(what, said, logging.WARNING if alone else logging.ERROR, at)
+
+    def _log(self, what: str, said: Sentence, level: int, at: float) -> None:
+        """One line, and one of its end; of what comes again and again only the first in `QUIET_S`."""
+        if at - self._logged.get((what, level), -math.inf) >= QUIET_S:
+            self._logged[what, level] = at
+            self._open.add(what)
+            log.log(level, "%s", said)
 
 
 def _held(

@@ -148,6 +148,11 @@ class History:
         stored = [Minute(_time(row[0]), *row[1:]) for row in rows]
         return stored + [m for m in self._minutes if since <= m.time < until]
 
+    def newest_minute(self) -> datetime | None:
+        """The last minute that is written; None where there is none."""
+        ((newest,),) = self._ask("SELECT MAX(time) FROM minute") or ((None,),)
+        return None if newest is None else _time(newest)
+
     def quarters(self, since: datetime) -> list[Observed]:
         """The quarter-hours from ``since`` up to now, in order."""
         rows = self._ask("SELECT * FROM quarter WHERE time >= ? ORDER BY time", _stamp(since))

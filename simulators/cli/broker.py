@@ -28,6 +28,9 @@ def broker(
 
     async def serve() -> None:
         handle = await start_broker(port, prefer="amqtt" if embedded else "mosquitto")
+        if handle.kind == "existing":
+            print(f"a broker runs on {handle.host}:{handle.port} already; it is left alone")
+            return
         print(f"MQTT broker ({handle.kind}) on {handle.host}:{handle.port}; Ctrl-C ends it")
         try:
             await asyncio.Event().wait()

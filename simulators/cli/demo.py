@@ -18,13 +18,22 @@ def register(app: typer.Typer) -> None:
 def demo(  # noqa: PLR0913, PLR0917 - the options that the command has
     days: Annotated[int, typer.Option(help="simulated days", min=1, max=365)] = 1,
     seed: Annotated[int, typer.Option(help="weather, people, prices and buyers follow it")] = 1,
-    data: Annotated[Path | None, typer.Option(help="CSV of a real home and real prices")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="CSV of a real home and real prices (columns: docs/demo.md)"),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="write the numbers here ('-': print)")] = None,
-    live: Annotated[bool, typer.Option("--live", help="go on at a visible rate")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="go on after the days, a minute a second, until Ctrl-C")
+    ] = False,
     keep: Annotated[Path | None, typer.Option(help="keep state and logs in this folder")] = None,
-    broker_port: Annotated[int, typer.Option(help="0 = any; a broker there is used")] = 0,
-    exchange_port: Annotated[int, typer.Option(help="0 = any")] = 0,
-    dashboard_port: Annotated[int, typer.Option(help="0 = any")] = 0,
+    broker_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="0 = any free one; a broker there is used")
+    ] = 0,
+    exchange_port: Annotated[int, typer.Option(min=0, max=65535, help="0 = any free one")] = 0,
+    dashboard_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="of the home's page; 0 = any free one")
+    ] = 0,
     supply: Annotated[
         Supply,
         typer.Option(help="how the retailer sells: at one price, or dearer the more is asked"),

@@ -75,6 +75,8 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if client_ca is not None and (insecure or participants):
         raise ConfigError("--client-ca is for TLS, and the simulated buyers have no certificate:"
                           " add --no-participants, leave --insecure out")  # fmt: skip
+    if role is not None and cluster is None:
+        raise ConfigError(f"--role {role} is of a cluster: add --cluster FILE (docs/cluster.md)")
     recording = read_csv(data) if data is not None else None
     begin = _begin(start, None if recording is None else recording.start)
     prices = SyntheticPrices(seed) if recording is None else recording.prices
@@ -137,8 +139,10 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
 
     try:
         return default if start is None else parse_utc(start)
-    except ValueError as error:
-        raise ConfigError(f"--start {start}: {error}") from None
+    except ValueError:
+        raise ConfigError(
+            f"--start is {start!r}; write a UTC time like 2026-06-01T06:00:00Z"
+        ) from None
 
 
 async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:

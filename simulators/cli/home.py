@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,12 +22,19 @@ def register(app: typer.Typer) -> None:
 
 def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command line
     port_inverter: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one")] = 5020,
-    port_meter: Annotated[int, typer.Option(min=0, max=65535)] = 5021,
-    port_charger: Annotated[int, typer.Option(min=0, max=65535)] = 5022,
+    port_meter: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one")] = 5021,
+    port_charger: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one")] = 5022,
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    data: Annotated[Path | None, typer.Option(help="CSV of a real home and its prices")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="CSV of a real home and its prices (columns: docs/demo.md)")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of weather, people and car")] = 0,
-    start: Annotated[str | None, typer.Option(help="UTC, e.g. 2026-06-01T06:00:00Z")] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            help="begin then, UTC, e.g. 2026-06-01T06:00:00Z; default: now, or the data's begin"
+        ),
+    ] = None,
     rate: Annotated[float, typer.Option(help="simulated seconds per second")] = 1.0,
     inverter: Annotated[str, typer.Option(help="family; 'list' shows all")] = "fronius",
     meter: Annotated[str, typer.Option(help="family; 'list' shows all")] = "sunspec",
@@ -34,7 +42,7 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     heater: Annotated[
         str | None, typer.Option(help="family, beside them; 'list' shows all; default: none")
     ] = None,
-    port_heater: Annotated[int, typer.Option(min=0, max=65535)] = 5023,
+    port_heater: Annotated[int, typer.Option(min=0, max=65535, help="0 = a free one")] = 5023,
     rtu: Annotated[bool, typer.Option(help="RTU frames over TCP")] = False,
     sunspec_base: Annotated[
         int, typer.Option(help="where SunSpec devices put their models: 40000, 0 or 50000")
@@ -74,6 +82,7 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
     try:
         choice = Choice(inverter, meter, charger, sunspec_base, rtu)
         if prove is not None:
+            _make_folder(prove)
             asyncio.run(_prove(prove, choice))
         simulated = Home(clock, scenario)
         heated = None if heater is None else (heater, port_heater)
@@ -81,6 +90,19 @@ def home(  # noqa: PLR0913, PLR0917 - each argument is an option of the command 
         asyncio.run(_run(simulated, clock, (host, ports), choice, wrong, heated))
     except KeyboardInterrupt:
         print("stopped")
+
+
+def _make_folder(state_dir: Path) -> None:
+    from gateway.errors import ConfigError
+
+    try:
+        state_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"--prove {state_dir}: no folder can be made there: {error.strerror}"
+        ) from None
+    if not os.access(state_dir, os.W_OK):
+        raise ConfigError(f"--prove {state_dir}: cannot be written; name a folder of yours")
 
 
 async def _prove(state_dir: Path, choice: Choice) -> None:

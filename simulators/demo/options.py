@@ -108,9 +108,16 @@ def gateway_settings(
     tables: Mapping[str, Any] | None = None,
 ) -> Settings:
     """The settings of a usual home with these devices; 10 s control ticks."""
+    return Settings.model_validate(gateway_tables(at, state_dir, time_zone) | dict(tables or {}))
+
+
+def gateway_tables(
+    at: Addresses, state_dir: Path, time_zone: str = "America/Chicago"
+) -> dict[str, Any]:
+    """The tables of that home's gateway.toml."""
     host = "127.0.0.1"
     raw: dict[str, Any] = {
-        "state_dir": state_dir,
+        "state_dir": str(state_dir),
         "site": {
             "name": "home",
             "time_zone": time_zone,
@@ -146,4 +153,4 @@ def gateway_settings(
         raw["tariff"] = RETAILER
     else:
         raw["market"] = {"exchange": "cts", "url": at.exchange_url, "party_id": "home"}
-    return Settings.model_validate(raw | dict(tables or {}))
+    return raw

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
-from gateway.domain.intervals import quarters
+from gateway.domain.intervals import floor_quarter, quarters
 from gateway.domain.plan import Observed
 from simulators.physics.household import load_power
 from simulators.physics.weather import pv_power
@@ -21,7 +21,8 @@ def past_of(scenario: Scenario, days: int = DAYS) -> Iterator[Observed]:
     if scenario.recording is not None:
         return
     zone, seed = ZoneInfo(scenario.time_zone), scenario.seed
-    for interval in quarters(scenario.start - timedelta(days=days), scenario.start):
+    until = floor_quarter(scenario.start)
+    for interval in quarters(until - timedelta(days=days), until):
         load_wh = pv_wh = 0.0
         moment = interval.start + _SAMPLE / 2
         while moment < interval.end:

@@ -13,18 +13,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import tomlkit
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from gateway.clock import WallClock
+from gateway.domain.intervals import quarter_of
 from gateway.errors import ConfigError
 from simulators.demo.bill import BillReport, bill_report, bill_text
 from simulators.demo.live import go_on
-from simulators.demo.options import Options
+from simulators.demo.options import Options, gateway_tables
 from simulators.demo.report import Report, make_report, opening_state
 from simulators.demo.text import statement_text
 from simulators.demo.world import World, run_world
 
+CONFIGURATION = "gateway.toml"  # in the kept folder
 SETTLED_AFTER = timedelta(minutes=50)  # the last quarter's first settlement is made and fetched
 
 
@@ -33,6 +36,8 @@ def run_demo(options: Options, json_file: Path | None, keep: Path | None, *, liv
     options.scenario()  # a bad option or file is said before anything starts
     if json_file is not None and not json_file.absolute().parent.is_dir():
         raise ConfigError(f"--json {json_file}: cannot be written: its folder does not exist")
+    if json_file is not None and json_file.is_dir():
+        raise ConfigError(f"--json {json_file}: cannot be written: it is a folder; name a file")
     quiet = json_file is not None and str(json_file) == "-"
     console = Console(stderr=quiet, highlight=False)
     with _state(keep) as state_dir:
@@ -41,30 +46,61 @@ def run_demo(options: Options, json_file: Path | None, keep: Path | None, *, liv
         reports: list[Report | BillReport] = []
 
         async def referee(world: World) -> None:
+            if keep:
+                keep_configuration(world, state_dir)
             report = await _play(world, console)
             reports.append(report)
             _show(report, world, console, json_file, wall.monotonic())
             if live:
                 await go_on(world, console)
+            else:
+                console.print(
+                    "With --live it goes on, and serves the home's page: make demo ARGS=--live"
+                )
 
         try:
             asyncio.run(run_world(options, state_dir, referee))
         except KeyboardInterrupt:
             console.print("stopped")
         if keep:
-            console.print(f"State and logs are in {state_dir}")
+            console.print(
+                f"State and logs are in {state_dir}. The commands of a home answer from it, for example:\n"
+                f"energy-gateway why 18:15 --config {state_dir / CONFIGURATION}",
+                soft_wrap=True,
+            )
     return 0 if reports and reports[0].kept else 1
+
+
+def _what_comes(world: World, zone: ZoneInfo) -> str:
+    days = world.options.days
+    counterpart = (
+        "sells its surplus at an energy exchange, a quarter-hour at a time"
+        if world.traded is not None
+        else "plans by its retailer's tariff"
+    )
+    span = "1 day" if days == 1 else f"{days} days"
+    return (
+        f"A simulated home: solar panels, a 13.5 kWh battery, a car that leaves at seven. The gateway reads and steers them, and {counterpart}."
+        f" Modbus TCP, MQTT ({world.broker_kind}) and HTTP are real; time is simulated: {span} from {world.start.astimezone(zone):%d %B %Y}. The statement follows."
+    )
+
+
+def keep_configuration(world: World, folder: Path) -> None:
+    """What the home runs with, as its owner would have written it, so that commands can ask it during and after its days."""
+    state = (folder / "gateway").absolute()
+    tables = gateway_tables(world.at, state, world.scenario.time_zone) | dict(world.options.tables)
+    page = world.gateway.agent.page
+    if page is not None:
+        tables["dashboard"] = {"port": page.port}
+    tables["time"] = {"start": world.start}
+    (folder / CONFIGURATION).write_text(tomlkit.dumps(tables), encoding="utf-8")
 
 
 async def _play(world: World, console: Console) -> Report | BillReport:
     """The days that count, then until the last of them is settled."""
-    days = world.options.days
-    console.print(
-        f"A home with 13.5 kWh of battery, solar panels and a car; {days} simulated day"
-        f"{'s' if days > 1 else ''} over real Modbus TCP, MQTT ({world.broker_kind}) and HTTP."
-    )
-    total = (world.end + SETTLED_AFTER - world.start).total_seconds()
     zone = ZoneInfo(world.scenario.time_zone)
+    console.print(_what_comes(world, zone))
+    total = (world.end + SETTLED_AFTER - world.start).total_seconds()
     with Progress(
         TextColumn("{task.description}"), BarColumn(40), TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(), console=console,
@@ -75,6 +111,9 @@ async def _play(world: World, console: Console) -> Report | BillReport:
             here = now.astimezone(zone)
             power = world.home.powers()
             text = f"{here:%a %H:%M}  sun {power.pv / 1000:4.1f} kW  battery {world.home.truth().soc_pct:3.0f} %"
+            if world.traded is not None:
+                sold_wh = world.gateway.agent.journal.book.position_wh(quarter_of(now))
+                text += f"  sold {sold_wh:4d} Wh"
             bar.update(task, completed=(now - world.start).total_seconds(), description=text)
 
         await world.play(world.end, progress)

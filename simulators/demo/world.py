@@ -7,6 +7,7 @@ it does real work (starting servers, waiting for the broker) it is awake, so no 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from gateway.clock import Clock, SimClock
+from gateway.errors import ConfigError
 from gateway.together import Gateway
 from simulators.broker import start_broker
 from simulators.demo.options import Addresses, Options, gateway_settings
@@ -42,6 +44,7 @@ class World:
     broker_kind: str
     traded: ExchangeHandle | None
     gateway: Gateway
+    at: Addresses
     lowest_soc_pct: float = 100.0  # of the battery as physics has it, minute by minute
 
     @property
@@ -100,6 +103,7 @@ async def _stage(
 ) -> None:
     clock, gateways = clocks
     async with AsyncExitStack() as stack:
+        _free(options.dashboard_port)
         broker = await start_broker(options.broker_port)
         stack.push_async_callback(broker.close)
         home = Home(clock, scenario)
@@ -128,9 +132,30 @@ async def _stage(
             gateway.agent.history.add_quarter(observed)
         async with _running(gateway):
             world = World(
-                options, clock, scenario, home, servers, broker.port, broker.kind, exchange, gateway
+                options,
+                clock,
+                scenario,
+                home,
+                servers,
+                broker.port,
+                broker.kind,
+                exchange,
+                gateway,
+                at,
             )
             await referee(world)
+
+
+def _free(page_port: int) -> None:
+    """A gateway runs on without its page; whoever asks the demo for a page on this port wants to see it."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", page_port))
+        except OSError as error:
+            raise ConfigError(
+                f"--dashboard-port {page_port}: cannot listen there: {error.strerror}"
+            ) from None
 
 
 async def _exchange(

@@ -11,6 +11,7 @@ from simulators.exchange.names import market_order_id
 from simulators.exchange.order_entry import Receipt
 from simulators.exchange.requests import Decision, Request
 from simulators.exchange.rows import Batch
+from simulators.exchange.settlement_engine import QUALITIES
 from simulators.exchange.terms import METER_DATA_PROVIDER
 
 
@@ -145,9 +146,13 @@ async def deliver(market: Market, request: Request) -> Decision:
         same = await market.ledger.evidence(seq)
         if same is not None and _reported(same) == reading:
             return Decision(market.number(), 201, None, batch)
+    taken = market.settlement.taken(metered.number, start)
+    if reading in taken:
+        return Decision(market.number(), 201, None, batch)
+    qualities = [quality for _, quality in older] + [QUALITIES.index(r.quality) for r in taken]
     seq = market.number()
     receipt = Receipt(metered, seq, request.now)
-    market.settlement.deliver(receipt, reading, [quality for _, quality in older], batch)
+    market.settlement.deliver(receipt, reading, qualities, batch)
     return Decision(seq, 201, None, batch)
 
 

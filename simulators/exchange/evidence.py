@@ -14,7 +14,7 @@ import lzma
 import struct
 import zlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -57,7 +57,7 @@ _COMMON = b"".join(
 )
 
 
-class Stored(NamedTuple):
+class Stored(msgspec.Struct, frozen=True, gc=False):
     """A request that was carried out: what it was, when it was received (ms), what was decided.
 
     ``result`` is what the answer needs beyond the document (JSON); ``signed`` the compact JWS.

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from gateway.errors import StorageError
 from simulators.exchange.rows import Batch
 
+_CALM_ROUNDS = 3  # from bytes that are read to a batch that waits it is three rounds of the loop
+_ENOUGH = 64  # so many wait no longer for others
+
 _Waiting = tuple[Batch, "asyncio.Future[None]"]
 
 
@@ -41,7 +44,7 @@ class GroupCommit:
         self._waiting.append((batch, stored))
         if not self._storing:
             self._storing = True
-            loop.call_soon(self._flush)  # after all that is ready now
+            loop.call_soon(self._gather, loop, 0, 0)
         await stored
 
     def close(self) -> None:
@@ -49,6 +52,16 @@ class GroupCommit:
         self._closed = True
         taken, self._waiting = self._waiting, []
         _tell(taken, StorageError("the exchange's store is closed"))
+
+    def _gather(self, loop: asyncio.AbstractEventLoop, known: int, calm: int) -> None:
+        """Store as soon as for some rounds of the loop nobody has come: a commit for one request costs
+        what a commit for twenty costs, and who was answered together comes again together."""
+        count = len(self._waiting)
+        calm = calm + 1 if count == known else 0
+        if calm < _CALM_ROUNDS and count < _ENOUGH and not self._closed:
+            loop.call_soon(self._gather, loop, count, calm)
+        else:
+            self._flush()
 
     def _flush(self) -> None:
         taken, self._waiting = self._waiting, []
@@ -64,7 +77,7 @@ class GroupCommit:
             for _, future in taken:
                 if not future.done():
                     future.set_result(None)
-            self._flush()
+            self._gather(asyncio.get_running_loop(), -1, 0)
             return
         # What was decided since rests on rows that do not exist.
         taken, self._waiting, self._storing = taken + self._waiting, [], False

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
 
@@ -73,6 +74,7 @@ class Market:
             loaded, {party.number: party.party_id for party in loaded.parties}
         )
         self.entry.last_closed = int(self.marks.get("gate", "-1"))
+        self.settlement.nothing_taken()
         self._seq = max(self._seq, loaded.last_seq)
 
     async def refresh(self) -> None:
@@ -151,6 +153,7 @@ class Market:
         batch = Batch()
         self.mark("step", str(to_s(when)), batch)
         await self.ledger.append(batch)
+        self.settlement.stored()
 
     def mark(self, name: str, value: str | None, batch: Batch) -> None:
         """Set a mark, or with None remove it; the caller stores the batch."""
@@ -176,9 +179,12 @@ class Market:
         batch, party = Batch(), self.parties.get(party_id)
         if party is None:
             raise ValueError(f"no party {party_id!r}")
-        self.parties.revoke(party_id)
+        # Before it is stored that the party is out nothing of it rests: a kill between leaves a command
+        # that was not answered and is given again, never a revoked party that trades.
+        self.parties.note(replace(party, revoked=True))
         canceled = self.entry.revoke(party, self.number(), batch)
         await self.ledger.append(batch)
+        self.parties.revoke(party_id)
         self.news.announce()
         return canceled
 
@@ -186,13 +192,15 @@ class Market:
         """Note an EXPORT_CAPACITY_LIMIT of the grid operator, published now, for a half-open span.
 
         Sellers of intervals whose gate has closed could not heed it: their shortfall bears no fee.
-        Gives the number of such intervals.
+        Gives the number of such intervals; what was published before is published.
         """
         now, waived, batch = self.now(), 0, Batch()
         for instrument in quarters(floor_to(start, QUARTER), end):
             if now >= instrument.start - self.terms.gate:
                 waived += 1
-                batch.add(Waiver(to_quarter(instrument.start), to_s(now)))
+                number = to_quarter(instrument.start)
+                if not (await self.ledger.settlement_columns(number)).waived:
+                    batch.add(Waiver(number, to_s(now)))
         await self.ledger.append(batch)
         return waived
 

@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp import web
 
 from gateway.domain.intervals import iso, parse_utc
-from gateway.errors import ConfigError
+from gateway.errors import ConfigError, StorageError
 from simulators.exchange.access import rotate_key
 from simulators.exchange.fleet import fleet
 from simulators.exchange.market import Market
@@ -99,6 +99,8 @@ async def serve_operator(market: Market, folder: Path) -> web.AppRunner:
             return web.json_response(await action(market, request.query))
         except ValueError as error:
             return web.json_response({"error": str(error)}, status=400)
+        except StorageError as error:
+            return web.json_response({"error": f"{error}; give the command again"}, status=503)
 
     app = web.Application()
     app.router.add_post("/{action}", act)

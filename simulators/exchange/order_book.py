@@ -43,7 +43,19 @@ class Resting(msgspec.Struct, gc=False):
     @classmethod
     def of(cls, order_id: str, tender_id: str, tender: Tender) -> Resting:
         """Nothing of it has been traded yet."""
-        return cls(order_id, tender_id, *tender, left=tender.quantity)
+        return cls(
+            order_id,
+            tender_id,
+            tender.document,
+            tender.uid,
+            tender.party,
+            tender.start,
+            tender.buy,
+            tender.price,
+            tender.quantity,
+            tender.expires_ms,
+            left=tender.quantity,
+        )
 
 
 @dataclass(slots=True)

@@ -6,7 +6,8 @@ What is accepted is put into the book at once and into the batch of rows that th
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
+
+import msgspec
 
 from gateway.domain.intervals import iso
 from simulators.exchange import problems
@@ -18,7 +19,7 @@ from simulators.exchange.terms import Terms, epoch_ms
 _INT64 = 2**63
 
 
-class TenderRequest(NamedTuple):
+class TenderRequest(msgspec.Struct, frozen=True, gc=False):
     """A tender as a party asks for it: ticks, Wh. ``uid`` is its number in a stream, else 0."""
 
     tender_id: str
@@ -31,7 +32,7 @@ class TenderRequest(NamedTuple):
     uid: int = 0
 
 
-class Receipt(NamedTuple):
+class Receipt(msgspec.Struct, frozen=True, gc=False):
     """Who sent a document, its number, when it was received, and which of its tenders are known."""
 
     party: Registered

@@ -20,7 +20,7 @@ from gateway.clock import pause
 from gateway.errors import StorageError
 from simulators.exchange.evidence import press
 from simulators.exchange.postgres_schema import SCHEMA, VERSION
-from simulators.exchange.rows import TABLES, Evidence, Mark, Row
+from simulators.exchange.rows import TABLES, Evidence, Mark, Row, columns_of, values_of
 
 T = TypeVar("T")
 _PREPARE_LOCK = 7_301_001  # advisory: one process at a time makes the tables
@@ -239,7 +239,9 @@ async def insert(db: Any, rows: Iterable[Row]) -> None:
                 Evidence(row.seq, press(row.body)) if isinstance(row, Evidence) else row
                 for row in found
             ]
-            await db.copy_records_to_table(TABLES[kind], records=small, columns=kind._fields)
+            await db.copy_records_to_table(
+                TABLES[kind], records=map(values_of, small), columns=columns_of(kind)
+            )
 
 
 async def set_mark(db: Any, mark: Mark) -> None:

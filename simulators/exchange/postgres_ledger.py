@@ -24,7 +24,7 @@ from simulators.exchange.ledger import (
 )
 from simulators.exchange.postgres import Postgres, insert
 from simulators.exchange.postgres_documents import PostgresDocuments
-from simulators.exchange.rows import Batch, Call, Run, Session, Statement, Tender
+from simulators.exchange.rows import Batch, Call, Run, Session, Statement, Tender, columns_of
 
 _PARTY = "SELECT number, party_id, role, capacity_w, revoked, secret_hash, keys FROM party"
 PARTY_CHANGED = "party_changed"  # a channel of NOTIFY; the payload is the partyId
@@ -207,7 +207,7 @@ class PostgresLedger(PostgresDocuments):
         self, party: int, first: int, last: int
     ) -> Sequence[tuple[Statement, Run]]:
         rows = await self.db.rows(_STATEMENTS, first, last, party)
-        width = len(Statement._fields)
+        width = len(columns_of(Statement))
         return [(Statement(*row[:width]), Run(*row[width:])) for row in rows]
 
     async def deliveries(self, party: int, start: int) -> Sequence[tuple[int, int]]:

@@ -12,7 +12,9 @@ import hashlib
 import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from gateway.errors import StorageError
 from simulators.exchange import problems
@@ -23,7 +25,7 @@ from simulators.exchange.rows import Batch, Document, Evidence
 from simulators.exchange.terms import epoch_ms
 
 
-class Request(NamedTuple):
+class Request(msgspec.Struct, frozen=True, gc=False):
     """One request: who asks, the document, when it was received, the compact JWS if it was one."""
 
     party: Registered
@@ -32,7 +34,7 @@ class Request(NamedTuple):
     signed: bytes | None = None
 
 
-class Decision(NamedTuple):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What was decided: HTTP status, what the answer needs beyond the document, and the rows.
 
     ``name`` is the tenderId that the document is about, ``stream`` whether it tenders for several

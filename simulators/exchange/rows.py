@@ -8,9 +8,10 @@ times seconds, both since 1970 in UTC; quantities Wh, prices ticks, money 1e-8 U
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from gateway.domain.intervals import QUARTER
 
@@ -35,7 +36,22 @@ def from_s(seconds: int) -> datetime:
     return _EPOCH + seconds * _SECOND
 
 
-class Document(NamedTuple):
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """Made in a tenth of the time of a NamedTuple; its columns in the order of the table."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(values_of(self))
+
+
+values_of = msgspec.structs.astuple
+
+
+def columns_of(kind: type[_Row]) -> tuple[str, ...]:
+    """Names of a table's columns."""
+    return kind.__struct_fields__
+
+
+class Document(_Row, frozen=True, gc=False):
     """A request that was carried out. ``key_hash`` of party, operation and Idempotency-Key;
     ``name`` the tenderId of a tender or a cancel, of which a ``stream`` has several intervals, and ``name_hash``
     of party and name."""
@@ -48,14 +64,14 @@ class Document(NamedTuple):
     name: str | None
 
 
-class Evidence(NamedTuple):
+class Evidence(_Row, frozen=True, gc=False):
     """What a document said, who signed it, and what was answered (`simulators.exchange.evidence`)."""
 
     seq: int
     body: bytes
 
 
-class Tender(NamedTuple):
+class Tender(_Row, frozen=True, gc=False):
     """One interval that a document offers to buy or to sell."""
 
     document: int
@@ -68,7 +84,7 @@ class Tender(NamedTuple):
     expires_ms: int
 
 
-class Cancel(NamedTuple):
+class Cancel(_Row, frozen=True, gc=False):
     """The rest of a tender that was taken back, by its party or by the market."""
 
     document: int
@@ -78,7 +94,7 @@ class Cancel(NamedTuple):
     supervisory: int
 
 
-class Call(NamedTuple):
+class Call(_Row, frozen=True, gc=False):
     """A call that was held: price None where nothing crossed."""
 
     seq: int
@@ -88,7 +104,7 @@ class Call(NamedTuple):
     volume: int
 
 
-class Fill(NamedTuple):
+class Fill(_Row, frozen=True, gc=False):
     """What one tender got in a call. The retailer's backstop has document 0, uid 1 (buy) or 0."""
 
     start: int
@@ -102,7 +118,7 @@ class Fill(NamedTuple):
     quantity: int
 
 
-class Session(NamedTuple):
+class Session(_Row, frozen=True, gc=False):
     """An instrument was opened or closed; ``status`` is the word of the wire."""
 
     seq: int
@@ -111,7 +127,7 @@ class Session(NamedTuple):
     status: str
 
 
-class Delivery(NamedTuple):
+class Delivery(_Row, frozen=True, gc=False):
     """A meter reading; of several for an interval the one with the highest quality counts."""
 
     start: int
@@ -122,7 +138,7 @@ class Delivery(NamedTuple):
     quality: int
 
 
-class Statement(NamedTuple):
+class Statement(_Row, frozen=True, gc=False):
     """One row of a settlement; ``run`` is the seq of its run, ``reverses`` the seq of the row that it takes back."""
 
     start: int
@@ -139,7 +155,7 @@ class Statement(NamedTuple):
     reverses: int | None
 
 
-class Run(NamedTuple):
+class Run(_Row, frozen=True, gc=False):
     """A settlement run of one interval: its name, the real-time price it used, when it was made."""
 
     seq: int
@@ -149,14 +165,14 @@ class Run(NamedTuple):
     time: int
 
 
-class Waiver(NamedTuple):
+class Waiver(_Row, frozen=True, gc=False):
     """No fee for shortfalls in this interval; ``published`` is when the grid operator said so."""
 
     start: int
     published: int
 
 
-class Mark(NamedTuple):
+class Mark(_Row, frozen=True, gc=False):
     """A named moment or state of the market; a later one replaces it, value None removes it."""
 
     name: str
@@ -196,11 +212,10 @@ TABLES: dict[type[Any], str] = {
 }
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct, gc=False):
     """Rows that belong together: all of them are stored or none."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Row] = []
 
     def add(self, *rows: Row) -> None:
         self.rows.extend(rows)

@@ -56,13 +56,15 @@ def deadband(position: int) -> int:
 def settle(
     fills: Iterable[tuple[int, int]], metered: int, rates: Rates, *, fee_waived: bool = False
 ) -> Cash:
-    """Settle one party's interval; ``fills`` are (net Wh sell +, price ticks)."""
+    """Settle one party's interval; ``fills`` are (net Wh sell +, price ticks). ``fee_waived``: a seller's
+    shortfall bears no fee, as exports were limited after the gate; what else deviates was not kept from it."""
     fills = list(fills)
     position = sum(net for net, _ in fills)
     energy = sum(net * price for net, price in fills)
     contracted, surplus = _split(position, metered)
     deviation = contracted - position
-    charged = 0 if fee_waived or position == 0 else max(0, abs(deviation) - deadband(position))
+    free = position == 0 or (fee_waived and position > 0 > deviation)
+    charged = 0 if free else max(0, abs(deviation) - deadband(position))
     return Cash(
         position=position,
         metered=metered,
@@ -106,7 +108,7 @@ def settle_columns(
     charged = np.maximum(0, np.abs(deviation) - allowed)
     charged[position == 0] = 0
     if fee_waived:
-        charged[:] = 0
+        charged[sold & (deviation < 0)] = 0
     return Columns(
         position=position,
         metered=metered,

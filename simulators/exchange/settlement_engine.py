@@ -53,6 +53,9 @@ class MeterReading:
     quality: str
 
 
+_Taken = dict[tuple[int, int], list[MeterReading]]  # by number of the party and quarter-hour
+
+
 class SettlementEngine:
     """Takes meter readings in and makes the statements."""
 
@@ -69,6 +72,8 @@ class SettlementEngine:
         self._parties = parties
         self._marks = marks
         self._number = number
+        self._taken: _Taken = {}
+        self._taken_before: _Taken = {}
         self._after = {
             "PRELIM": terms.prelim_after,
             "FINAL": terms.final_after,
@@ -86,8 +91,22 @@ class SettlementEngine:
                 f"{iso(reading.start)} was reported with other content; a correction needs"
                 f" a better quality ({' < '.join(QUALITIES)})"
             )
+        self._taken.setdefault((receipt.party.number, start), []).append(reading)
         wh = reading.import_wh, reading.export_wh
         batch.add(Delivery(start, receipt.party.number, receipt.document, *wh, quality))
+
+    def taken(self, party: int, start: int) -> list[MeterReading]:
+        """Readings of the interval that may not be stored yet: two that come at once are compared too."""
+        key = party, start
+        return self._taken_before.get(key, []) + self._taken.get(key, [])
+
+    def stored(self) -> None:
+        """What was taken in before this was called the last time is stored by now."""
+        self._taken_before, self._taken = self._taken, {}
+
+    def nothing_taken(self) -> None:
+        """Only what is stored counts."""
+        self._taken_before, self._taken = {}, {}
 
     def deliverable(self, reading: MeterReading, now: datetime) -> int:
         """The quarter-hour of a reading, or a Problem where it cannot be reported."""
@@ -214,7 +233,7 @@ class _Stated:
         position, metered, *money = amounts
         new = (position, metered, estimated, *money)
         if standing is not None:
-            old = standing[4:11]
+            old = tuple(standing)[4:11]
             if new == old:
                 return
             back = (-old[0], -old[1], old[2], *(-amount for amount in old[3:]))

@@ -7,7 +7,6 @@ transaction and waits for the disk (`simulators.exchange.group_commit`).
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import sqlite3
 import threading
@@ -20,7 +19,7 @@ from typing import Any
 from gateway.errors import StorageError
 from simulators.exchange import sqlite_index
 from simulators.exchange.group_commit import GroupCommit
-from simulators.exchange.rows import TABLES, Batch, Document, Mark, Row
+from simulators.exchange.rows import TABLES, Batch, Document, Mark, Row, columns_of, values_of
 from simulators.exchange.seen import SeenFilter
 from simulators.exchange.sqlite_migrations import migrate, schema_of
 from simulators.exchange.sqlite_schema import SCHEMA, VERSION
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 _TOGETHER = (128, 32, *range(16, 0, -1))
 _INSERT = {
     (kind, size): f"INSERT INTO {table} VALUES "  # noqa: S608 - own names
-    + ", ".join([f"({', '.join('?' * len(kind._fields))})"] * size)
+    + ", ".join([f"({', '.join('?' * len(columns_of(kind)))})"] * size)
     for kind, table in TABLES.items()
     for size in _TOGETHER
 }
@@ -206,7 +205,7 @@ def insert(db: sqlite3.Connection, rows: Iterable[Row]) -> None:
         for size in _TOGETHER:
             while len(found) - done >= size:
                 part = found[done : done + size]
-                db.execute(_INSERT[kind, size], tuple(itertools.chain.from_iterable(part)))
+                db.execute(_INSERT[kind, size], [value for row in part for value in values_of(row)])
                 done += size
 
 
@@ -214,4 +213,4 @@ def _set_mark(db: sqlite3.Connection, mark: Mark) -> None:
     if mark.value is None:
         db.execute("DELETE FROM mark WHERE name = ?", (mark.name,))
     else:
-        db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", mark)
+        db.execute("INSERT OR REPLACE INTO mark VALUES (?, ?)", values_of(mark))

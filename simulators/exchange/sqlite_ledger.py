@@ -16,7 +16,7 @@ from simulators.exchange.ledger import (
     SettlementColumns,
     Traded,
 )
-from simulators.exchange.rows import Call, Run, Session, Statement, Tender
+from simulators.exchange.rows import Call, Run, Session, Statement, Tender, columns_of
 from simulators.exchange.sqlite_documents import SqliteDocuments
 
 _PARTY = "SELECT number, party_id, role, capacity_w, revoked, secret_hash, keys FROM party"
@@ -127,7 +127,7 @@ class SqliteLedger(SqliteDocuments):
             _STATEMENTS,
             *(first, last, party),
         )
-        width = len(Statement._fields)
+        width = len(columns_of(Statement))
         return [(Statement(*row[:width]), Run(*row[width:])) for row in rows]
 
     async def deliveries(self, party: int, start: int) -> Sequence[tuple[int, int]]:

@@ -52,9 +52,9 @@ class Rule:
 
 async def play_evcc_rule(lab: Lab, folder: Path) -> Result:
     """Play ``lab`` with that rule for its first charger; the battery is left to the inverter."""
-    clock = SimClock(lab.start)
+    clock = SimClock(lab.begins)
     home = Home(clock, lab.scenario())
-    site = LabSite(home, lab.equipment)
+    site = LabSite(home, lab.equipment, clock)
     recorder = Recorder(lab, home, lab.made_settings(folder, [{"name": "x", "host": "x"}]))
 
     async def steer() -> None:

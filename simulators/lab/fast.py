@@ -41,9 +41,9 @@ class _Run:
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self._lab, self._folder = lab, folder
-        self._clock = SimClock(lab.start)
+        self._clock = SimClock(lab.begins)
         self._home = Home(self._clock, lab.scenario())
-        self._site = LabSite(self._home, lab.equipment)
+        self._site = LabSite(self._home, lab.equipment, self._clock)
         self._agent: Agent | None = None
 
     async def played(self) -> Result:

@@ -16,7 +16,7 @@ from simulators.lab.site import BOILER, HEAT_PUMP, Equipment
 from simulators.physics.heat import Boiler, HeatPump
 from simulators.physics.script import Script, Span
 from simulators.physics.values import House
-from simulators.scenario import Scenario
+from simulators.scenario import ODD, Scenario
 
 _PAST_STEP = timedelta(minutes=3)
 HEATERS = {BOILER: "my-pv-ac-elwa-2", HEAT_PUMP: "stiebel-isg-wpm"}
@@ -75,13 +75,18 @@ class Lab:
     heat: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
+    def begins(self) -> datetime:
+        """When its clock begins."""
+        return self.start + ODD
+
+    @property
     def end(self) -> datetime:
         return self.start + timedelta(hours=self.hours)
 
     def scenario(self) -> Scenario:
         """As physics takes it."""
         return Scenario(
-            start=self.start, house=self.house, soc_pct=self.soc_pct, car=None, script=self.script,
+            start=self.begins, house=self.house, soc_pct=self.soc_pct, car=None, script=self.script,
             load_shares=self.load_shares, boiler=self.boiler, heat_pump=self.heat_pump,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from math import isnan, nan
 from typing import TypeVar
 
+from gateway.clock import Clock
 from gateway.domain.control import Control, Setpoints
 from gateway.domain.heat import SgReady
 from gateway.domain.metrics import PHASES as PHASE_NAMES
@@ -47,6 +48,7 @@ class Silence:
 
 
 PHASE_2 = "phase 2"
+ANSWERS_S = 0.013_619  # until devices have taken what they are told
 V = TypeVar("V")
 
 
@@ -71,8 +73,9 @@ class Equipment:
 class LabSite:
     """What `gateway.guard.loop.GuardLoop` knows of a site."""
 
-    def __init__(self, home: Home, equipment: Equipment) -> None:
+    def __init__(self, home: Home, equipment: Equipment, clock: Clock) -> None:
         self._home, self._equipment, self._view = home, equipment, View(home)
+        self._clock = clock
         script = home.scenario.script
         self._chargers = script.chargers if script is not None else 1
         self._of_boxes = {Control.CHARGE_CURRENT}
@@ -104,6 +107,7 @@ class LabSite:
         return ()
 
     async def apply(self, setpoints: Setpoints) -> None:
+        await self._clock.sleep(ANSWERS_S)
         self.asked = setpoints
         done = self._equipment.obeys(self._reaching(setpoints))
         battery_w, store_w = (done.batteries_w.get(name) for name in (INVERTER, STORE))

@@ -43,7 +43,7 @@ class Wire:
 
 async def play_on_wire(lab: Lab, folder: Path, wire: Wire = Wire()) -> Result:
     """Play ``lab`` over Modbus TCP, MQTT and HTTP on loopback; one inverter and one charger."""
-    clock, url = SimClock(lab.start), ""
+    clock, url = SimClock(lab.begins), ""
     home = Home(clock, lab.scenario())
     async with AsyncExitStack() as stack:
         broker = await start_broker()

@@ -47,11 +47,13 @@ def run_command(request: Request, outputs: Outputs) -> int:
     for option, path in (("--report", outputs.report), ("--json", outputs.json)):
         if path is not None and str(path) != "-" and not path.absolute().parent.is_dir():
             raise ConfigError(f"{option} {path}: cannot be written: its folder does not exist")
+        if path is not None and path.is_dir():
+            raise ConfigError(f"{option} {path}: cannot be written: it is a folder; name a file")
+    folder = data_folder(request.data)
     console = Console(stderr=str(outputs.json) == "-", highlight=False)
     if not HAS_NUMBA:
         console.print(ADVICE)
     found = _play(request, console)
-    folder = data_folder(request.data)
     validation = [check.as_json() for check in validate(request.scenario, found, folder)]
     if outputs.prove_days:
         from simulators.network.proof import compare  # noqa: PLC0415 - it loads the whole gateway

@@ -21,7 +21,7 @@ from gateway.site.limit_watch import LimitWatch
 from simulators.devices.serve import Choice, Servers
 from simulators.physics.values import Car, House
 from simulators.scenario import Scenario
-from tests.control.homes import CONTROL, SETTINGS, charger, flat, inputs, order, snapshot
+from tests.control.homes import CONTROL, SETTINGS, battery, charger, flat, inputs, order, snapshot
 from tests.devices.guard_bench import Bench, at, on_bench, state
 
 FUSE = Fuse(35.0)
@@ -87,6 +87,25 @@ def test_where_only_the_sum_is_told_the_worst_case_of_the_configuration_holds() 
     assert said.good
     told = _fuse(phased((3.0, 4.0, 5.0)), FUSE)
     assert "the meter tells each: 3.0, 4.0, 5.0 A now" in told.says
+
+
+def test_phases_that_nobody_measures_do_not_cost_the_reserve() -> None:
+    """16 A three times less 40 A of unbalance are 1.8 kW in all: a battery stood in for that guess below its reserve all night."""
+    small = replace(CONTROL, fuse=Fuse(16.0))
+    at_reserve = battery(soc_pct=20.0)
+
+    def asked(grid_w: float, control: Any = small) -> tuple[int | None, bool]:
+        decision = decide(
+            inputs(snapshot(grid_w, 0.0, (at_reserve,)), order(value=flat(0)), control=control)
+        )
+        return decision.setpoints.battery_w, decision.import_spent
+
+    assert asked(5_000) == (0, True), "all is done that may be"
+    assert asked(12_000)[0] == 5_000, (
+        "three fuses of 3,680 W do not carry that, however it is shared"
+    )
+    known = replace(small, import_limit_w=4_000.0)
+    assert asked(5_000, known)[0] == 5_000 - 1_840, "beyond a limit that is no guess"
 
 
 def test_a_current_without_direction_gets_that_of_the_power() -> None:

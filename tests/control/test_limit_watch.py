@@ -21,6 +21,7 @@ from gateway.site.limit_watch import (
     ALARM_S,
     ANSWERED_S,
     MOST_OVER,
+    QUIET_S,
     SETTLE_S,
     LimitState,
     LimitWatch,
@@ -393,3 +394,22 @@ def test_one_inverter_at_its_limit_is_not_let_go_because_the_other_gives_way_by_
         seen, order(import_price=280.0, export_price=50.0), control=NOTHING, memory=memory
     ).pv_limits_w
     assert "roof" in limits_w, "else it feeds in all that it has until the next tick"
+
+
+def test_a_limit_that_a_load_breaks_every_half_hour_is_two_lines_in_six_hours(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A made-up home's log had 41 pairs of them in a day; the alarm itself is there each time."""
+    watch, limits, alarms = LimitWatch(), GridLimits(import_w=8_000), 0
+    caplog.set_level(logging.INFO)
+    period_s = 20.0
+    for tick in range(int(QUIET_S / period_s)):
+        at = tick * period_s
+        before = watch.alarms
+        watch.look(9_000.0 if at % 1_800 < 120 else 500.0, limits, at, import_spent=True)
+        alarms += bool(watch.alarms) and not before
+    assert alarms == 12
+    assert [r.levelname for r in caplog.records] == ["WARNING", "INFO"]
+    for tick in range(4):  # that a device is at fault is another thing
+        watch.look(9_000.0, limits, QUIET_S - 60 + tick * period_s)
+    assert [r.levelname for r in caplog.records][2:] == ["ERROR"]

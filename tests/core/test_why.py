@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,8 @@ from gateway.domain.sentences import other
 from gateway.errors import ConfigError
 from gateway.ipc.messages import GuardReport
 from gateway.store.decisions import FILE, DecisionStore
+from gateway.store.history import History
+from gateway.store.home_time import home_now
 from tests.dashboard.homes import MIDNIGHT, NOW, snapshot, view
 
 EVENING = MIDNIGHT + timedelta(hours=14)
@@ -195,6 +197,31 @@ def test_a_moment_as_people_write_it() -> None:
     for wrong in ("last week", "25:00", "2026-13-01", "7 am"):
         with pytest.raises(ConfigError, match="is no time; one of 18:15"):
             span(wrong, now, zone)
+
+
+def test_a_home_with_a_time_of_its_own_is_asked_in_it(tmp_path: Path) -> None:
+    assert abs(home_now(tmp_path, None) - datetime.now(UTC)) < timedelta(minutes=1)
+    assert home_now(tmp_path, EVENING) == EVENING, "nothing is recorded yet"
+    history = History(tmp_path / "history.sqlite")
+    for step in (0, 60, 120):
+        history.add(replace(snapshot(), time=EVENING + timedelta(seconds=step)))
+    history.close()
+    assert home_now(tmp_path, EVENING - timedelta(days=3)) == EVENING + timedelta(minutes=3)
+    assert home_now(tmp_path, None, rate=60.0) == EVENING + timedelta(minutes=3)
+    store = DecisionStore(tmp_path / FILE)
+    store.add([Decision(EVENING, EVENING + timedelta(minutes=9), Reason.HOLD, other("is held"))])
+    store.close()
+    config = tmp_path / "gateway.toml"
+    config.write_text(
+        f'state_dir = "{tmp_path}"\n[site]\ntime_zone = "America/Chicago"\n[time]\nrate = 60\n'
+        '[[device]]\nname = "inverter"\nprofile = "auto"\nhost = "127.0.0.1"\n'
+    )
+    for words in (["why"], ["why", "14:02"], ["why", "today"]):
+        said = CliRunner().invoke(make_app("gateway.cli", ""), [*words, "--config", str(config)])
+        assert said.stdout == "2026-06-15\n  14:00-14:09  is held\n", words
+    asked = ["history", "--from", "14:02", "--config", str(config)]
+    rows = CliRunner().invoke(make_app("gateway.cli", ""), asked).stdout.splitlines()
+    assert [row[:20] for row in rows[1:]] == ["2026-06-15T19:02:00Z"]
 
 
 def test_the_command_says_what_was_decided(tmp_path: Path) -> None:

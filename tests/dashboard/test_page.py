@@ -263,6 +263,23 @@ async def test_no_side_scrolling(
     await context.close()
 
 
+@pytest.mark.parametrize("language", ["ko", "es", "de", "en"])
+async def test_a_time_in_a_narrow_table_takes_two_lines_at_most(
+    browser: Browser, dashboard: Dashboard, language: str
+) -> None:
+    context = await browser.new_context(viewport={"width": 320, "height": 844}, locale=language)
+    page = await context.new_page()
+    await page.goto(f"http://127.0.0.1:{dashboard.port}/")
+    time = page.locator("#tenders tbody tr td").first
+    await expect(time).to_be_visible()
+    lines = await time.evaluate(
+        "cell => { const range = document.createRange(); range.selectNodeContents(cell);"
+        " return new Set([...range.getClientRects()].map(box => Math.round(box.top))).size; }"
+    )
+    assert lines <= 2, await time.inner_text()
+    await context.close()
+
+
 async def test_login_in_the_browser(browser: Browser, source: Source, tmp_path: Path) -> None:
     file = tmp_path / "password"
     file.write_text(hashed("correct horse", 16))

@@ -18,8 +18,8 @@ APP = make_app("simulators.cli", "x")
 @pytest.mark.parametrize(
     ("options", "wrong"),
     [
-        (["--start", "nonsense"], "--start nonsense"),
-        (["--start", "2026-06-01T00:00:00"], "has no time zone"),
+        (["--start", "nonsense"], "--start is 'nonsense'"),
+        (["--start", "2026-06-01T00:00:00"], "write a UTC time like 2026-06-01T06:00:00Z"),
         (["--insecure", "--host", "0.0.0.0"], "loopback only"),  # noqa: S104 - to be refused
         (["--data", "none.csv"], "none.csv"),
         (["--roadmap", "none.csv"], "none.csv"),

@@ -32,7 +32,7 @@ PARTIES = 60
 def stated(batch: Batch) -> list[tuple[Any, ...]]:
     """What counts of a run's statements: not their numbers, but what each reverses."""
     return sorted(
-        (row.party, *row[4:11], row.reverses is not None)
+        (row.party, *tuple(row)[4:11], row.reverses is not None)
         for row in batch
         if isinstance(row, Statement)
     )

@@ -13,7 +13,7 @@ import pytest
 from aiohttp import web
 
 from gateway.clock import SimClock
-from gateway.domain.intervals import QUARTER, quarter
+from gateway.domain.intervals import QUARTER, iso, quarter
 from gateway.domain.plan import OfferCurve
 from gateway.domain.trade import Metered, Side
 from gateway.errors import MarketError
@@ -277,6 +277,36 @@ def test_a_shortfall_is_announced(tmp_path: Path) -> None:
         assert notes == ["position 500 Wh, metered 399 Wh: beyond the free deviation"]
 
     play(tmp_path, story)
+
+
+def test_a_day_of_shortfalls_is_a_line_when_it_begins_and_one_when_it_ends(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The account has a note of each; a made-up home's log had 42 lines of them in a day."""
+
+    async def story(s: Scene) -> None:
+        lacking_wh = (300, 300, 0, 300, 0, 0, 0, 0, 0)
+        for number in range(len(lacking_wh)):
+            start = T0 + number * QUARTER
+            await s.clock.sleep_until(start - 20 * MINUTE)
+            await s.trader.bid([curve((4999, 500), start=start)])
+            (tender,) = [t for t, state in s.at_exchange() if state == "open"]
+            s.stub.fill(tender, iso(start), 500, 499_900, 0)
+            await s.trader.catch_up()
+        await s.clock.sleep_until(T0 + len(lacking_wh) * QUARTER)
+        for number, lacks_wh in enumerate(lacking_wh):
+            interval, counted = quarter(T0 + number * QUARTER), 500 * (number + 1)
+            await s.trader.report(Metered(interval, 0, 500 - lacks_wh, 0, counted))
+        notes = [e for e in s.journal.entries(kind="note") if "position" in e.body["text"]]
+        assert len(notes) == 3
+
+    with caplog.at_level(logging.INFO):
+        play(tmp_path, story)
+    said = [r.getMessage() for r in caplog.records if "free deviation" in r.getMessage()]
+    assert said == [
+        "2026-06-01T12:00:00Z: position 500 Wh, metered 200 Wh: beyond the free deviation",
+        "2026-06-01T13:45:00Z: within the free deviation again, after 3 beyond it",
+    ]
 
 
 def test_a_refused_report_does_not_hold_up_the_others(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from simulators.devices.serve import Servers, serve_home
 from simulators.exchange import ExchangeHandle, start_exchange
 from simulators.participants import start_participants
 from simulators.physics.home import Home
-from simulators.scenario import Scenario
+from simulators.scenario import ODD, Scenario
 from simulators.shared_clock import LeadClock
 from tests.hostile.set_clock import set_machine
 from tests.safety.guarded import alive, toml
@@ -248,7 +248,7 @@ async def in_town(
     with_broker: bool = False,
 ) -> None:
     """Play ``story`` in a town of its own; what fails in it is raised."""
-    clock = LeadClock(folder / "clock", start)
+    clock = LeadClock(folder / "clock", start + ODD)
 
     async def told() -> None:
         async with _town(clock, group, folder, period_s, with_broker) as town:

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from gateway.agent.billing import BATTERY
+from gateway.clock import SimClock
 from gateway.domain.intervals import QUARTER, floor_quarter
 from gateway.domain.trade import Metered
 from gateway.metering.counters import Metering
@@ -125,7 +126,7 @@ def lived(state: Path) -> Month:
     house = House(battery=Battery(CAPACITY_WH, 5_000, 5_000))
     script = Script(sun_w=sun_w, load_w=load_w, visits=visits())
     home = Home(time, Scenario(start=START, house=house, soc_pct=50, car=None, script=script))
-    site = LabSite(home, Equipment())
+    site = LabSite(home, Equipment(), SimClock(START))
     journal, history = Journal(state / "journal.sqlite"), History(state / "history.sqlite")
     metering, energy, seen = Metering(), QuarterEnergy(), Month({}, {})
     while time.moment <= END:

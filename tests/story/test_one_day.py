@@ -8,12 +8,14 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
+from typer.testing import CliRunner
 
+from gateway.cli import make_app
 from gateway.errors import ConfigError
 from simulators.cli import main
 from simulators.demo.options import Options
 from simulators.demo.report import Report, make_report, opening_state
-from simulators.demo.run import SETTLED_AFTER, run_demo
+from simulators.demo.run import CONFIGURATION, SETTLED_AFTER, keep_configuration, run_demo
 from simulators.demo.world import World, run_world
 from tests.shared import shared_file
 
@@ -25,6 +27,7 @@ async def play(options: Options, folder: Path) -> tuple[Report, dict[str, bytes]
 
     async def referee(world: World) -> None:
         await world.play(world.end, lambda _: None)
+        keep_configuration(world, folder)
         opening = opening_state(world)
         await world.play(world.end + SETTLED_AFTER, lambda _: None)
         reports.append(await make_report(world, opening))
@@ -72,6 +75,10 @@ async def test_one_day(tmp_path: Path) -> None:
 
     assert 0 < float(topics["energy/home/forecast/load_mean_absolute"]) < 500
     assert 0 <= float(topics["energy/home/forecast/pv_inside_pct"]) <= 100
+
+    asked = ["why", "18:15", "--config", str(tmp_path / "first" / CONFIGURATION)]
+    why = CliRunner().invoke(make_app("gateway.cli", ""), asked)
+    assert why.stdout.startswith("2026-06-01\n  18:15-"), "the last 18:15 of the home's time"
 
     again, _ = await play(Options(seed=1), tmp_path / "second")
     same, first = again.as_json(0.0), numbers

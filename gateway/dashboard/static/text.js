@@ -68,7 +68,11 @@ export function moment(at, zone, how) {
 
 export const clock = (at, zone) => moment(at, zone, { timeStyle: "medium" });
 export const hour = (at, zone) => moment(at, zone, TIME);
-export const dayTime = (at, zone) => moment(at, zone, { weekday: "short", hour: "numeric", minute: "2-digit" });
+// In a narrow table it breaks after the day and nowhere else ("(월) 오후 9:45").
+export const dayTime = (at, zone) => {
+  const [day, ...time] = moment(at, zone, { weekday: "short", hour: "numeric", minute: "2-digit" }).split(" ");
+  return [day, time.join("\u00a0")].join(" ");
+};
 
 // The home's own wall clock, as a form wants it (YYYY-MM-DDTHH:MM), and back.
 export function localTime(iso, zone) {

@@ -42,7 +42,8 @@ deviating AS (
 owed AS (
   SELECT party, position, metered, estimated, energy, deviation * $3::bigint AS imbalance,
     surplus * $4::bigint AS uncontracted,
-    CASE WHEN position = 0 OR EXISTS (SELECT 1 FROM waiver WHERE start = $1) THEN 0
+    CASE WHEN position = 0 OR (position > 0 AND deviation < 0
+        AND EXISTS (SELECT 1 FROM waiver WHERE start = $1)) THEN 0
       ELSE -GREATEST(0, ABS(deviation) - allowed) * $5::bigint END AS fee
   FROM deviating),
 standing AS (
