@@ -88,6 +88,10 @@ def test_what_was_not_seen_counts_for_nothing(gap_s: float) -> None:
     assert meter.watch.alarm is None
 
 
+def codes(bench: Bench) -> list[str]:
+    return [said.code for said in bench.last.alarms]
+
+
 def test_the_guard_stops_steering_by_it_on_a_real_wire(tmp_path: Path) -> None:
     """6 kW of sun over a limit of 2 kW: the turned meter says that the home buys, so nothing looks broken."""
 
@@ -102,14 +106,14 @@ def test_the_guard_stops_steering_by_it_on_a_real_wire(tmp_path: Path) -> None:
         await bench.clock.sleep(15 * 60)
         assert bench.last.snapshot.grid_w == pytest.approx(5_000, abs=700)
         assert bench.home.powers().grid == pytest.approx(-5_000, abs=700)
-        assert bench.last.alarms == ()
+        assert codes(bench) == []
         await bench.clock.sleep(50 * 60)
         assert bench.last.snapshot.grid_w is None
         assert bench.last.snapshot.grid_export_wh is not None
-        assert [a.code for a in bench.last.alarms] == ["meter_contradicts"]
+        assert codes(bench) == ["meter_contradicts"]
         await bench.clock.sleep(80 * 60)
         assert bench.last.snapshot.grid_w == pytest.approx(bench.home.powers().grid, abs=50)
-        assert bench.last.alarms == ()
+        assert codes(bench) == []
 
     fault = SensorFault("grid", "turned", TURNED, RIGHT)
     script = Script(sun_w=lambda _: 6_000.0, load_w=lambda _: 500.0, sensors=(fault,))
