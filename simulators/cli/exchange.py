@@ -148,7 +148,7 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
 async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
     from simulators.exchange import start_exchange
     from simulators.exchange.operator import serve_operator
-    from simulators.exchange.start import settle_memory
+    from simulators.exchange.start import let_many_connect, settle_memory
     from simulators.exchange.terms import Terms
     from simulators.participants import start_participants
 
@@ -166,6 +166,7 @@ async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Ne
         )
         await serve_operator(handle.market, place.state)
         settle_memory()
+        let_many_connect()
         print(f"exchange: {handle.url}  state: {place.state}", flush=True)
         home = handle.credential_file("home")
         print(f"credential of the home: {home}", flush=True)

@@ -31,6 +31,7 @@ from simulators.exchange.cluster.clearing import (
 )
 from simulators.exchange.cluster.log import Log
 from simulators.exchange.cluster.market import ClusterMarket, calls_of, gate_of
+from simulators.exchange.cluster.market_time import tell_time
 from simulators.exchange.cluster.settlement import SettlementInPlace
 from simulators.exchange.ledger import Ledger
 from simulators.exchange.names import call_id
@@ -62,6 +63,7 @@ class Leader(ClusterMarket):
         """See `Market.run`; waits until no other process leads."""
         if await self.postgres.db.hold(_LOCK):
             self.load()
+        await tell_time(self._clock, self._log)
         await super().run()
 
     async def step(self, when: datetime) -> None:
