@@ -12,10 +12,10 @@ _STATE = Path("exchange-state")
 
 
 def register(app: typer.Typer) -> None:
-    about = "Halt a running exchange, shut a party out, limit exports: to see what a gateway does."
+    about = "Halt a running exchange, let a party in or shut it out, limit exports: to see what a gateway does."
     group = typer.Typer(help=about, no_args_is_help=True)
-    for command in (status, halt, resume, revoke, rotate_key, export_limit):
-        group.command(command.__name__.replace("_", "-"))(command)
+    for command in (status, halt, resume, register_party, revoke, rotate_key, export_limit):
+        group.command(command.__name__.removesuffix("_party").replace("_", "-"))(command)
     app.add_typer(group, name="operator")
 
 
@@ -41,6 +41,27 @@ def resume(state: State = _STATE) -> None:
     Example: energy-sim operator resume
     """
     _ask(state, "resume")
+
+
+def register_party(
+    party: Annotated[str, typer.Argument(help="its partyId, e.g. home-42")],
+    role: Annotated[
+        str,
+        typer.Option(
+            help="home, charging-site, fleet, data-centre, retailer or meter-data-provider"
+        ),
+    ] = "home",
+    capacity_w: Annotated[
+        int, typer.Option(help="the largest power that it may sell or buy, W", min=1)
+    ] = 25_000,
+    state: State = _STATE,
+) -> None:
+    """Let a party trade: prints where its credential file is, for `market.credential_file` of its gateway.
+
+    Again with another capacity it changes that. Example: energy-sim operator register home-42 --capacity-w 11000
+    """
+    folder = str(state.resolve() / "credentials")
+    _ask(state, "register", party=party, role=role, capacity_w=str(capacity_w), folder=folder)
 
 
 def revoke(

@@ -35,7 +35,7 @@ from simulators.exchange.parties import Party
 from simulators.exchange.rows import Batch
 from simulators.exchange.terms import epoch_ms
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+PARTY_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 TOKEN_LIFE = timedelta(hours=1)
 KEY_OVERLAP = timedelta(days=1)  # so long the former key is believed after a rotation
 _MOST_TOKENS = 50_000
@@ -238,7 +238,7 @@ class Access:
         """Loopback only: a new name registers itself as a home."""
         known = self._market.parties.get(party_id)
         if known is None:
-            if _NAME.fullmatch(party_id) is None:
+            if PARTY_NAME.fullmatch(party_id) is None:
                 raise problems.unauthorized(
                     "a partyId has letters, digits, '-', '_', '.', at most 64"
                 )

@@ -72,7 +72,11 @@ class GroupCommit:
         work.add_done_callback(lambda done: self._stored(taken, done))
 
     def _stored(self, taken: list[_Waiting], done: asyncio.Future[None]) -> None:
-        error = "it was cut off" if done.cancelled() else done.exception()
+        error = (
+            StorageError("the exchange cannot store: it was cut off")
+            if done.cancelled()
+            else done.exception()
+        )
         if error is None:
             for _, future in taken:
                 if not future.done():
@@ -83,7 +87,8 @@ class GroupCommit:
         taken, self._waiting, self._storing = taken + self._waiting, [], False
         if not self._closed:
             self._forget()
-        _tell(taken, StorageError(f"the exchange cannot store: {error}"))
+        known = isinstance(error, StorageError)
+        _tell(taken, StorageError(f"{error}" if known else f"the exchange cannot store: {error}"))
 
     def _forget(self) -> None:
         self._stale = True

@@ -1,4 +1,4 @@
-"""What the exchange's operator does by hand: halt, resume, revoke a party, limit exports, look.
+"""What the exchange's operator does by hand: halt, resume, register and revoke parties, limit exports, look.
 
 Served on a Unix socket in the exchange's state folder: who may write into that folder on this
 machine is the operator, nobody else reaches it, and nothing of it is part of the binding.
@@ -16,13 +16,17 @@ from aiohttp import web
 
 from gateway.domain.intervals import iso, parse_utc
 from gateway.errors import ConfigError, StorageError
-from simulators.exchange.access import rotate_key
+from simulators.exchange.access import PARTY_NAME, make_credentials, rotate_key
 from simulators.exchange.fleet import fleet
 from simulators.exchange.market import Market
+from simulators.exchange.parties import Party
 from simulators.exchange.rows import from_s
+from simulators.exchange.terms import METER_DATA_PROVIDER
 
 SOCKET = "operator.sock"
 Query = Mapping[str, str]
+ROLES = ("home", "charging-site", "fleet", "data-centre", "retailer", METER_DATA_PROVIDER)
+_MOST_W = 10**12  # more than any grid has
 
 
 async def _status(market: Market, _query: Query) -> dict[str, Any]:
@@ -55,6 +59,27 @@ def _party(market: Market, query: Query) -> str:
         known = ", ".join(sorted(party.party_id for party in market.parties.all()))
         raise ValueError(f"no party {party_id!r}; there are {known}")
     return party_id
+
+
+async def _register(market: Market, query: Query) -> dict[str, Any]:
+    """A new party with its credential file, or another capacity of one that there is; both may be asked for again."""
+    party_id, role = query.get("party", ""), query.get("role", "")
+    capacity, folder = query.get("capacity_w", ""), Path(query.get("folder", ""))
+    if PARTY_NAME.fullmatch(party_id) is None:
+        raise ValueError("a partyId has letters, digits, '-', '_', '.', at most 64")
+    if role not in ROLES:
+        raise ValueError(f"no role {role!r}; there are {', '.join(ROLES)}")
+    if not (capacity.isascii() and capacity.isdigit() and 0 < int(capacity[:16]) <= _MOST_W):
+        raise ValueError(f"a capacity is 1 to {_MOST_W} W, not {capacity}")
+    known = market.parties.get(party_id)
+    if known is not None and known.role != role:
+        raise ValueError(f"{party_id} is registered as {known.role}; a role stays")
+    if known is not None and known.revoked:
+        raise ValueError(f"{party_id} is revoked, for good; register it under another name")
+    party = Party(party_id, role, int(capacity))
+    market.parties.register(party)
+    make_credentials(market, folder, [party])
+    return {"party": party_id, "credential_file": str(folder / f"{party_id}.json")}
 
 
 async def _revoke(market: Market, query: Query) -> dict[str, Any]:
@@ -91,6 +116,7 @@ ACTIONS: Mapping[str, Callable[[Market, Query], Awaitable[dict[str, Any]]]] = {
     "status": _status,
     "halt": _halt,
     "resume": _resume,
+    "register": _register,
     "revoke": _revoke,
     "rotate-key": _rotate_key,
     "export-limit": _export_limit,

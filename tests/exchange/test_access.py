@@ -17,6 +17,7 @@ from gateway.market.exchanges import ExchangeAccess
 from gateway.market.exchanges.cts import connect
 from gateway.market.signing import read_credential
 from simulators.exchange import ExchangeHandle
+from simulators.exchange.operator import ACTIONS
 from tests.certificates import Authority
 from tests.exchange.conftest import T, Wire, play, tender_body
 
@@ -45,6 +46,30 @@ def test_a_signed_tender_over_tls(tmp_path: Path) -> None:
         assert stored is not None
         assert stored.signed is not None
         assert stored.signed.count(b".") == 2
+
+    play(tmp_path, story, insecure=False)
+
+
+def test_a_party_that_the_operator_registers_trades(tmp_path: Path) -> None:
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        folder = handle.credential_file("home").parent
+        asked = {"party": "home-42", "role": "home", "capacity_w": "8000", "folder": str(folder)}
+        said = await ACTIONS["register"](handle.market, asked)
+        assert said["credential_file"] == str(handle.credential_file("home-42"))
+        kept = read_credential(handle.credential_file("home-42")).client_secret
+        assert await ACTIONS["register"](handle.market, asked | {"capacity_w": "4000"}) == said
+        assert read_credential(handle.credential_file("home-42")).client_secret == kept
+        for wrong in ({"role": "fleet"}, {"party": "a/b"}, {"capacity_w": "0"}, {"role": "boss"}):
+            with pytest.raises(ValueError, match=r"stays|at most 64|1 to|there are home"):
+                await ACTIONS["register"](handle.market, asked | wrong)
+        home = connect(access(handle, clock, "home-42"))
+        try:
+            tenders = [Tender(f"t{wh}", quarter(T), Side.SELL, wh, 2_000, T) for wh in (1_000, 500)]
+            first, above = await home.create_tenders(tenders)
+            assert first.accepted
+            assert not above.accepted  # 4 kW is 1,000 Wh a quarter-hour
+        finally:
+            await home.close()
 
     play(tmp_path, story, insecure=False)
 

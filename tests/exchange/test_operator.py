@@ -91,6 +91,13 @@ def test_halt_resume_limit_and_revoke(exchange: tuple[Path, str]) -> None:
     limited = operate(folder, "export-limit", *span)
     assert limited == {"intervals_without_fee": 1}, "its gate has closed"
 
+    registered = operate(folder, "register", "home-42", "--capacity-w", "11000")
+    kept = Path(registered["credential_file"])
+    assert kept.parent == folder.resolve() / "credentials"
+    assert oct(kept.stat().st_mode & 0o777) == "0o600"
+    assert "home-42" in operate(folder, "status")["parties"]
+    with pytest.raises(ConfigError, match="no role 'boss'; there are home, charging-site"):
+        operate(folder, "register", "home-43", "--role", "boss")
     with pytest.raises(ConfigError, match="no party 'nobody'; there are charging-1"):
         operate(folder, "revoke", "nobody")
     assert operate(folder, "revoke", "home") == {"revoked": "home", "canceled_tenders": 2}
