@@ -91,7 +91,9 @@ def _reserve(told: Told, steered: Result) -> Iterator[str]:
         low = []
         for a, b in pairwise(steered.samples):
             before, after, least = soc_pct(a), soc_pct(b), told.reserve_pct(b.time) - RESERVE_PCT
-            needed = _needed(told, a) or _needed(told, b)  # what is given now answers what was seen then
+            needed = _needed(told, a) or _needed(
+                told, b
+            )  # what is given now answers what was seen then
             if after < min(least, before) and power_w(b) > OVER_W and not needed:
                 low.append(b)
         if len(low) > LOW_TICKS:
