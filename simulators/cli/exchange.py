@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -72,6 +73,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     from simulators.data import read_csv
     from simulators.prices import SyntheticPrices
 
+    _log()
     if client_ca is not None and (insecure or participants):
         raise ConfigError("--client-ca is for TLS, and the simulated buyers have no certificate:"
                           " add --no-participants, leave --insecure out")  # fmt: skip
@@ -88,6 +90,14 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     place = Place(host, port, state, insecure, client_ca, supply)
     needs = _needs(seed, roadmap)
     _run(WallClock(_going_on(begin, state), rate), place, prices, needs if participants else [])
+
+
+def _log() -> None:
+    """What is lost, and that it is back, with the time; else what wants to be looked at."""
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING
+    )
+    logging.getLogger("gateway.supervise").setLevel(logging.INFO)
 
 
 def _run_cluster(clock: WallClock, prices: PriceSource, *how: Any) -> None:

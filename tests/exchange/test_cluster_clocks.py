@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from gateway.clock import SimClock
 from gateway.domain.intervals import iso
 from simulators.exchange.cluster import wire as cluster_wire
+from simulators.exchange.cluster.leader import Leader
 from simulators.exchange.cluster.log import Log
 from simulators.exchange.cluster.market_time import MarketTime
 from simulators.exchange.cluster.start import (
@@ -62,8 +63,16 @@ class Town:
         self.clock, self.group, self.running = clock, group, Running()
         self.names = itertools.count(1)
 
-    async def lead(self) -> None:
-        await start_leader(self.zone, self.group, self.running)
+    async def lead(self) -> Leader:
+        return await start_leader(self.zone, self.group, self.running)
+
+    async def shard_again(self) -> None:
+        """The shard dies, its connections with it, and is started anew."""
+        self.end("shard 0")
+        for ledger in [one for one in self.running.ledgers if one.share.logged]:
+            self.running.ledgers.remove(ledger)
+            ledger.close()
+        await start_shard(self.zone, self.group, self.running, 0)
 
     async def edges(self, clocks: Sequence[SimClock], session: aiohttp.ClientSession) -> list[Wire]:
         await prepare(self.zone)
