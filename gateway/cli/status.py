@@ -98,9 +98,10 @@ def _lines(live: dict[str, Any]) -> Iterator[str]:
     from gateway.escape import printable
 
     here = _local(live["time"], live["time_zone"])
+    of_it = " (in the house's)" if live["power"].get("charger_w") else ""
     yield f"{live['site']}, {here:%Y-%m-%d %H:%M:%S} ({live['time_zone']}), gateway {live['version']}"
     powers = [
-        f"{name} {_watts(live['power'][key])}"
+        f"{name} {_watts(live['power'][key])}{of_it if key == 'charger_w' else ''}"
         for name, key in _POWERS
         if live["power"][key] is not None or key not in live["absent"]
     ]

@@ -23,6 +23,7 @@ from gateway.devices.proof import (
     Gap,
     Note,
     Proofs,
+    battery_ignores,
     by_the_owners_word,
     left_to_another,
     not_steered,
@@ -124,7 +125,9 @@ class ModbusDevice:
     def notes(self) -> tuple[Note, ...]:
         """See `gateway.devices.Device.notes`."""
         left = [control for control, lease in self._leases.items() if lease.left_to_another]
-        return (*self._notes, left_to_another(left)) if left else self._notes
+        ignored = [told for lease in self._leases.values() if (told := lease.ignored) is not None]
+        more = (left_to_another(left),) if left else ()
+        return (*self._notes, *more, *(battery_ignores(*told) for told in ignored))
 
     @property
     def identity(self) -> Identity:

@@ -98,6 +98,12 @@ def left_to_another(controls: Iterable[Control]) -> Note:
     return Note(sentence("another_controller.too", what=_listed(controls)), alarm=True)
 
 
+def battery_ignores(told_w: float, done_w: float) -> Note:
+    """A battery that answers every write and does something else."""
+    said = sentence("battery_ignores", wanted=f"{told_w:.0f} W", measured=f"{done_w:.0f} W")
+    return Note(said, alarm=True)
+
+
 def by_the_owners_word(gaps: Mapping[Control, Gap]) -> Note:
     """One sentence on what is steered though nothing proved it."""
     return Note(sentence("unproved", what=_listed(gaps)))

@@ -26,6 +26,7 @@ from gateway.modbus.unit import Unit
 
 log = logging.getLogger(__name__)
 _YIELD_S = 900.0  # so long we leave a device to another controller
+IGNORED_S = 900.0  # so long a battery that does something else is an alarm: a cold or full one may come round
 _VISIBLE_W = 300.0  # smaller setpoints drown in the inverter's own needs
 _FULL_PCT, _EMPTY_PCT = 97.0, 15.0  # where the battery's own limits may overrule a setpoint
 _LIMITS = (Control.PV_LIMIT, Control.EXPORT_LIMIT)  # the smaller the safer
@@ -55,6 +56,9 @@ class SetpointLease:
         self._yielded = float("-inf")
         self._since = 0.0
         self._ineffective = False
+        self._ignored: tuple[float, float, float] | None = (
+            None  # since when, what was told, what is done, W
+        )
         self._was_neutral = self._touched = False  # released by us once; written by us since
 
     @property
@@ -124,6 +128,16 @@ class SetpointLease:
         if follows and self._ineffective:
             log.info("%s: the battery follows its setpoint again", self._device)
         self._ineffective = not follows
+        since = self._ignored[0] if self._ignored else self._clock.monotonic()
+        self._ignored = None if follows else (since, wanted, power_w)
+
+    @property
+    def ignored(self) -> tuple[float, float] | None:
+        """What a battery has been told and does, W, where that has differed for long while it is held; else None."""
+        if self._ignored is None or self._value is None:
+            return None
+        since, told_w, done_w = self._ignored
+        return (told_w, done_w) if self._clock.monotonic() - since >= IGNORED_S else None
 
     async def release(self) -> list[Sentence]:
         """Neutral again; a sentence for each step that failed, none if the read-back is neutral."""
@@ -152,6 +166,7 @@ class SetpointLease:
         if not problems:
             self._forget()
             self._saved, self._sent, self._written, self._value = {}, {}, {}, None
+            self._ignored = None
             self._renewed = self._yielded = float("-inf")
             self._was_neutral, self._touched = True, False
         return problems

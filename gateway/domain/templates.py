@@ -15,6 +15,11 @@ _ALARMS = {
     "limit_not_kept.alone": "the {what} limit of {limit} W is not kept: {more} W more for {seconds} s, though cars wait and batteries give their most: the rest is the house's own",
     "off_grid": "the grid is away and the home lives on its own: what is stored is left to the house, no car is charged, nothing is delivered and nothing is offered",
     "meter_stands_still": "the grid meter has said {power} for minutes while the home changed: it stands still, and nothing is steered by it until it says something else",
+    "meter_contradicts": "the grid meter's power and its counters go opposite ways ({said} by its power, {counted} by its counters, import +): the sign of one is turned; nothing is steered by its power until they agree",
+    "powers_contradict": "for minutes the house has seemed to give energy, which cannot be: look at the sign of {names}; nothing is corrected",
+    "powers_contradict.output": "for minutes panels and battery of {names} have not made up its output: look at the sign of their powers; nothing is corrected",
+    "powers_contradict.unclear": "for minutes the house has seemed to give energy, which cannot be, and no single turned sign explains it: a measurement is wrong",
+    "battery_ignores": "its battery has been told {wanted} for minutes and does {measured}: it takes what it is told and does something else",
     "operator_silent": "the grid operator's {direction} limit ({name}): {limit}, the fail-safe value, for {why}",
     "operator_limit": "the grid operator's {direction} limit ({name}): {limit}",
     "operator_limit.until": "{limit} until {time}",
@@ -209,7 +214,7 @@ TEMPLATES: Mapping[str, str] = MappingProxyType(
 )
 # What alarms are about: the code for programs. Where one stands within another, the first of these counts.
 ALARM_CODES = (
-    "limit_not_kept", "off_grid", "meter_stands_still", "import_price_missing", "tariff_doubted", "price_doubted", "feed_late", "no_import_price",
+    "limit_not_kept", "off_grid", "meter_stands_still", "meter_contradicts", "powers_contradict", "battery_ignores", "import_price_missing", "tariff_doubted", "price_doubted", "feed_late", "no_import_price",
     "trading_paused", "journal_broken", "journal_not_written", "operator_silent", "operator_limit", "programme_limit",
     "programme_refused", "programme_silent", "not_proved", "another_controller",
 )  # fmt: skip

@@ -23,6 +23,7 @@ from gateway.guard.orders import OrderIntake
 from gateway.ipc.messages import GuardReport
 from gateway.site.balance import Balance
 from gateway.site.car_watch import CarWatch
+from gateway.site.count_watch import CountWatch
 from gateway.site.heat_watch import HeatWatch
 from gateway.site.island import IslandWatch
 from gateway.site.limit_watch import LimitWatch
@@ -95,7 +96,7 @@ class GuardLoop:
         self._allowed = GridLimits()
         self._delivery, self._balance = Delivery(), Balance()
         self._meter, self._watch, self._island = MeterWatch(), LimitWatch(), IslandWatch()
-        self._cars = CarWatch(settings)
+        self._counts, self._cars = CountWatch(), CarWatch(settings)
         self._heat = HeatWatch(settings, intake.memory)
         self._ticks = 0
 
@@ -114,11 +115,11 @@ class GuardLoop:
             late_s = max(0.0, at - due)
             due += self._period_s * (1 + int(late_s / self._period_s + 1e-9))  # as `every` skips
             snapshot = self._meter.look(self._site.observe(), self._regulated_w(), at)
-            snapshot = self._island.look(snapshot, at)
+            self._balance.look(snapshot)
+            snapshot = self._island.look(self._counts.look(snapshot, at), at)
             told = self._memory.setpoints
             snapshot = self._cars.look(snapshot, told.chargers_a, at, told.charger_phases)
             snapshot = self._heat.look(snapshot, at, told.sg_ready)
-            self._balance.look(snapshot)
             order = self._intake.current()
             self._allowed = self._intake.allowed(snapshot, now, at)
             await self._site.apply(self._decided(snapshot, order, now))
@@ -177,6 +178,8 @@ class GuardLoop:
         said = (
             self._island.alarm,
             self._meter.alarm,
+            self._counts.alarm,
+            *self._balance.alarms,
             *self._watch.alarms,
             *operator,
             *self._site.alarms,

@@ -73,12 +73,23 @@ def gateway_toml(
     if not existing.strip():
         for line in _HEAD:
             document.add(tomlkit.comment(line))
+    before = _plain_table(document, "tariff")
     for (table, key), (value, about) in _keys(values, secrets).items():
         _set(document, table, key, value, about)
+    if _plain_table(document, "tariff") != before:
+        _set(
+            document, "tariff", "since", None, ""
+        )  # it said that the tariff before this change held from that day on
     _set_devices(document, devices, values)
     if values.get("tariff") == "published":
         _set_feed(document, values)
     return tomlkit.dumps(document)
+
+
+def _plain_table(document: tomlkit.TOMLDocument, table: str) -> dict[str, Any]:
+    """What stands in the table now, without comments; nothing that is changed later changes it."""
+    found: dict[str, Any] = document.unwrap().get(table, {})
+    return found
 
 
 def devices_toml(devices: Sequence[ChosenDevice], taken: Collection[str] = ()) -> str:

@@ -3,7 +3,7 @@
 A firmware can turn a sign round (Sungrow did in 2024-11), and a current transformer can be put on
 the wrong way. Nobody sees it in one value, but a house that gives energy for minutes cannot be, nor
 an inverter whose panels and battery do not make up its output. It is reported once, with the
-device whose turned sign would explain all of it; no value is changed.
+device whose turned sign would explain all of it, and is an alarm while it lasts; no value is changed.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from gateway.domain.readings import DeviceState, Role, Snapshot
+from gateway.domain.sentences import Sentence, sentence
 
 log = logging.getLogger(__name__)
 
 LASTING_S = 300.0  # measurements of different moments contradict each other for some seconds
 _LEAST_W = 300.0  # below this, losses and what small devices take explain all
+HOUSE = "the house seems to give energy"
 _LOSSES = 0.15  # of the power that an inverter converts
 
 
@@ -36,6 +38,21 @@ class Balance:
         self._since: dict[str, float] = {}
         self._suspects: dict[str, frozenset[str]] = {}
         self._said: set[str] = set()
+
+    @property
+    def alarms(self) -> tuple[Sentence, ...]:
+        """What to tell people while it lasts; empty when all is well."""
+        return tuple(self._alarm(what) for what in sorted(self._said))
+
+    def _alarm(self, what: str) -> Sentence:
+        names = ", ".join(sorted(self._suspects[what]))
+        if what != HOUSE:
+            return sentence("powers_contradict.output", names=names)
+        return (
+            sentence("powers_contradict", names=names)
+            if names
+            else sentence("powers_contradict.unclear")
+        )
 
     def look(self, snapshot: Snapshot) -> None:
         """Compare the powers of one moment."""
@@ -76,7 +93,7 @@ def contradictions(snapshot: Snapshot) -> Iterator[Fault]:
         return
     turned = [(meter, snapshot.grid_w), *sources]
     suspects = frozenset(name for name, watts in turned if house - 2 * watts >= 0)
-    yield Fault("the house seems to give energy", suspects)
+    yield Fault(HOUSE, suspects)
 
 
 def _sources(snapshot: Snapshot) -> Iterator[tuple[str, float]]:

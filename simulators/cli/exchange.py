@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -72,6 +73,7 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     from simulators.data import read_csv
     from simulators.prices import SyntheticPrices
 
+    _log()
     if client_ca is not None and (insecure or participants):
         raise ConfigError("--client-ca is for TLS, and the simulated buyers have no certificate:"
                           " add --no-participants, leave --insecure out")  # fmt: skip
@@ -88,6 +90,14 @@ def exchange(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     place = Place(host, port, state, insecure, client_ca, supply)
     needs = _needs(seed, roadmap)
     _run(WallClock(_going_on(begin, state), rate), place, prices, needs if participants else [])
+
+
+def _log() -> None:
+    """What is lost, and that it is back, with the time; else what wants to be looked at."""
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", level=logging.WARNING
+    )
+    logging.getLogger("gateway.supervise").setLevel(logging.INFO)
 
 
 def _run_cluster(clock: WallClock, prices: PriceSource, *how: Any) -> None:
@@ -148,7 +158,7 @@ def _begin(start: str | None, default: datetime | None) -> datetime | None:
 async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Need]) -> None:
     from simulators.exchange import start_exchange
     from simulators.exchange.operator import serve_operator
-    from simulators.exchange.start import settle_memory
+    from simulators.exchange.start import let_many_connect, settle_memory
     from simulators.exchange.terms import Terms
     from simulators.participants import start_participants
 
@@ -166,6 +176,7 @@ async def _serve(clock: Clock, place: Place, prices: PriceSource, needs: list[Ne
         )
         await serve_operator(handle.market, place.state)
         settle_memory()
+        let_many_connect()
         print(f"exchange: {handle.url}  state: {place.state}", flush=True)
         home = handle.credential_file("home")
         print(f"credential of the home: {home}", flush=True)

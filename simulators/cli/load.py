@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -42,12 +43,14 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
 ) -> None:
     """Play light homes at an exchange and check every answer; prints what it carried.
 
-    Starts an exchange of its own on the simulated clock unless --url names one.
+    Starts an exchange of its own on the simulated clock unless --url names one. Says how far it is every ten
+    seconds, and ends with 1 where an answer was wrong, a call was missed or the account does not add up.
 
     Example: energy-sim load --homes 300 --signed --hours 24 --json load.json
     """
     import asyncio
     import json
+    from functools import partial
 
     from gateway.errors import ConfigError, GatewayError
     from simulators.load.light_home import WrongAnswerError
@@ -61,7 +64,9 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
     if url is not None and state is not None:
         raise ConfigError("--state is of an exchange of its own: leave out --state or --url")
     asked = Load(
-        homes, hours, signed, url, rate=rate, credentials=credentials, ca_file=ca, folder=state
+        *(homes, hours, signed, url, rate, credentials, ca),
+        folder=state,
+        tell=partial(typer.echo, err=True),
     )
     try:
         result = as_json(asyncio.run(run_load(asked)))
@@ -71,9 +76,20 @@ def load(  # noqa: PLR0913, PLR0917 - each is an option of the command line
             raise first from None
         if not isinstance(first, WrongAnswerError):
             raise
-        print(first)
+        typer.echo(f"error: {first}", err=True)
         raise typer.Exit(1) from None
     text = json.dumps(result, indent=2)
     print(text)
     if json_file is not None:
         json_file.write_text(text + "\n", encoding="utf-8")
+    _succeeded(result)
+
+
+def _succeeded(result: Mapping[str, Any]) -> None:
+    """Ends with 1 where it did not."""
+    if missed := result["missed_calls"]:
+        typer.echo(f"error: {missed} calls were missed: too late for this machine", err=True)
+    if over := result["zero_sum_error"]:
+        typer.echo(f"error: the account does not add up: {over} of 1e-8 USD are over", err=True)
+    if missed or over:
+        raise typer.Exit(1)

@@ -7,6 +7,7 @@ machine is the operator, nobody else reaches it, and nothing of it is part of th
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -66,8 +67,17 @@ async def _rotate_key(market: Market, query: Query) -> dict[str, Any]:
     return {"party": party_id, "kid": rotate_key(market, folder, party_id)}
 
 
+def _moment(query: Query, name: str) -> datetime:
+    try:
+        return parse_utc(query.get(name, ""))
+    except ValueError:
+        raise ValueError(
+            f"{query.get(name, '')!r} is no time; write a UTC time like 2026-06-01T18:00:00Z"
+        ) from None
+
+
 async def _export_limit(market: Market, query: Query) -> dict[str, Any]:
-    start, end = parse_utc(query.get("start", "")), parse_utc(query.get("end", ""))
+    start, end = _moment(query, "start"), _moment(query, "end")
     if end <= start:
         raise ValueError("the end is not after the start")
     return {"intervals_without_fee": await market.limit_exports(start, end)}

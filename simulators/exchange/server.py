@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from urllib.parse import parse_qs
 
 from aiohttp import HttpVersion11, web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from gateway.domain.intervals import iso
 from gateway.errors import StorageError
@@ -31,6 +32,18 @@ log = logging.getLogger(__name__)
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 Outer = Callable[[web.BaseRequest, Handler], Awaitable[web.StreamResponse]]
 _MOST_BYTES = 256 * 1024
+
+
+class _NotTheirs(logging.Filter):
+    """That a client goes away, or sends what is no HTTP, is its own affair: strangers must not fill the log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        return not isinstance(error, (ConnectionError, HttpProcessingError))
+
+
+_http_log = logging.getLogger(f"{__name__}.http")
+_http_log.addFilter(_NotTheirs())
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +75,7 @@ async def _within(outer: Outer, inner: Handler, request: web.BaseRequest) -> web
 
 class _Runner(web.ServerRunner):
     def __init__(self, service: Service, handle: Handler) -> None:
-        super().__init__(web.Server(handle, access_log=None))
+        super().__init__(web.Server(handle, access_log=None, logger=_http_log))
         self._service = service
 
     async def shutdown(self) -> None:
@@ -111,10 +124,17 @@ async def _continue(request: web.BaseRequest) -> None:
 
 
 async def _body(request: web.BaseRequest) -> bytes:
-    body = await request.read()
-    if len(body) > _MOST_BYTES:
-        raise web.HTTPRequestEntityTooLarge(_MOST_BYTES, len(body))
-    return body
+    """All of it; no more is taken in than it may have, whether it says how long it is or not."""
+    length = request.content_length
+    if length is not None and length <= _MOST_BYTES:
+        return await request.read()
+    parts, size = list[bytes](), length or 0
+    while size <= _MOST_BYTES and (part := await request.content.readany()):
+        parts.append(part)
+        size += len(part)
+    if size > _MOST_BYTES:
+        raise web.HTTPRequestEntityTooLarge(_MOST_BYTES, size)
+    return b"".join(parts)
 
 
 def _as_problems(service: Service, handler: Handler) -> Handler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import resource
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from simulators.exchange.sqlite_ledger import SqliteLedger
 from simulators.exchange.terms import LSE_PARTY, METER_DATA_PROVIDER, PriceSource, Terms
 from simulators.exchange.tls import server_context
 
+_CONNECTIONS = 2**20
 _FAR = timedelta(hours=2)  # a clock may be wrong by so much; more is another time line
 
 DEFAULT_PARTIES = (
@@ -109,6 +111,14 @@ def settle_memory() -> None:
     not look through it again and again (40 ms each time)."""
     gc.collect()
     gc.freeze()
+
+
+def let_many_connect() -> None:
+    """For such a process: as many connections as the system allows, as every home keeps one; the usual 1,024 are
+    a limit that any process may raise for itself."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    enough = _CONNECTIONS if most == resource.RLIM_INFINITY else min(most, _CONNECTIONS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (enough, most))
 
 
 async def start_exchange(  # noqa: PLR0913 - the composition of the whole exchange

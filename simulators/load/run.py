@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import ssl
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from gateway.clock import Clock, SimClock, WallClock, pause
-from gateway.domain.intervals import QUARTER, floor_quarter, parse_utc
+from gateway.domain.intervals import QUARTER, floor_quarter, iso, parse_utc
 from gateway.errors import ConfigError
 from simulators.load.light_home import Counts, LightHome
 from simulators.load.lock_step import METERING, Own, OwnExchange
@@ -24,6 +26,7 @@ START = datetime(2026, 6, 1, 12, tzinfo=UTC)
 _CALL = timedelta(minutes=5)
 _STEP = timedelta(minutes=1)
 _LOOK_S = 1.0  # so long the exchange's clock is looked at
+_TELL_S = 10.0
 _REVENUE_SHARE = 10  # every tenth reading is corrected by the meter data provider before FINAL
 
 
@@ -31,8 +34,9 @@ _REVENUE_SHARE = 10  # every tenth reading is corrected by the meter data provid
 class Load:
     """What to play. Without ``url`` an exchange of its own is started, in ``folder`` or a temporary one.
 
-    With ``url`` the parties are ``home-0`` and up, whose files are in ``credentials``; time is the
-    exchange's, which runs at ``rate`` simulated seconds a second.
+    With ``url`` and ``signed`` the parties are ``home-0`` and up, whose files are in ``credentials``; unsigned
+    they are new ones of this run, ``load-...-0`` and up. Time is the exchange's, which runs at ``rate`` simulated
+    seconds a second. ``tell`` is given a line now and then of how far it is.
     """
 
     homes: int
@@ -44,6 +48,7 @@ class Load:
     ca_file: Path | None = None
     folder: Path | None = None
     power_safe: bool = True
+    tell: Callable[[str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +106,15 @@ def _trusted(load: Load) -> ssl.SSLContext | None:
 async def _play(load: Load, own: OwnExchange | None, folder: Path, wire: Wire) -> Result:
     counts = Counts()
     credentials = folder / "credentials" if own else load.credentials
-    homes = [
-        LightHome(name, wire, counts, _credential(load, credentials, name))
-        for name in (f"home-{n}" for n in range(load.homes))
-    ]
-    clock = SimClock(START) if own else await _exchange_clock(load, wire, homes[0].party_id)
+    prefix = "home" if own or load.signed else f"load-{secrets.token_hex(3)}"
+    names = [f"{prefix}-{n}" for n in range(load.homes)]
+    signers = [_credential(load, credentials, name) for name in names]
+    clock = SimClock(START) if own else await _exchange_clock(load, wire)
     start = clock.now()
+    run = "" if own else f"@{secrets.token_hex(3)}"
+    homes = [LightHome(n, wire, counts, s, run) for n, s in zip(names, signers, strict=True)]
     end = start + timedelta(hours=load.hours)
+    progress = _Progress(load, counts, start)
     timer = _CallTimer(_CALL.total_seconds())
     idle_cpu_s = (await own.figures())["cpu_s"] if own else 0.0
     began = time.perf_counter()  # noqa: TID251 - how long it takes in real time
@@ -115,7 +122,7 @@ async def _play(load: Load, own: OwnExchange | None, folder: Path, wire: Wire) -
         if own:
             clock.spawn(group, _conduct(clock, own, timer, end), "conductor")
         for home in homes:
-            clock.spawn(group, _live(clock, home, end), home.party_id)
+            clock.spawn(group, _live(clock, home, end, progress), home.party_id)
     wall_s = time.perf_counter() - began  # noqa: TID251
     figures: dict[str, Any] = {}
     if own:
@@ -153,16 +160,16 @@ def _credential(load: Load, folder: Path | None, name: str) -> Signer | None:
         ) from None
 
 
-async def _exchange_clock(load: Load, wire: Wire, party_id: str) -> Clock:
+async def _exchange_clock(load: Load, wire: Wire) -> Clock:
     """A clock that goes as the exchange's does; ConfigError where that goes at another rate."""
     here = WallClock()
     asked = here.monotonic()
-    first = await _server_time(load, wire, party_id)
+    first = await _server_time(load, wire)
     answered = here.monotonic()
     clock = WallClock(first, load.rate)
     await pause(_LOOK_S)
     again = here.monotonic()
-    went_s = (await _server_time(load, wire, party_id) - first).total_seconds()
+    went_s = (await _server_time(load, wire) - first).total_seconds()
     # It was read somewhere between question and answer, however long those took.
     least_s, most_s = again - answered, here.monotonic() - asked
     if not load.rate * least_s * 0.9 - 1 <= went_s <= load.rate * most_s * 1.1 + 1:
@@ -173,10 +180,9 @@ async def _exchange_clock(load: Load, wire: Wire, party_id: str) -> Clock:
     return clock
 
 
-async def _server_time(load: Load, wire: Wire, party_id: str) -> datetime:
-    """Anybody is told it, also with a refusal."""
-    headers = {"Authorization": f"Bearer insecure:{party_id}"}
-    _status, answer = await wire.ask("GET", "/cts/party", headers)
+async def _server_time(load: Load, wire: Wire) -> datetime:
+    """Anybody is told it, with a refusal."""
+    _status, answer = await wire.ask("GET", "/cts/party", {})
     try:
         return parse_utc(str(answer["serverTime"]))
     except (KeyError, ValueError):
@@ -198,6 +204,27 @@ class _CallTimer:
         self._last = now
 
 
+@dataclass(slots=True)
+class _Progress:
+    """Tells how far the homes are, once in ten seconds."""
+
+    load: Load
+    counts: Counts
+    start: datetime
+    _next: float = field(default_factory=lambda: time.perf_counter() + _TELL_S)  # noqa: TID251
+
+    def at(self, now: datetime) -> None:
+        real_s = time.perf_counter()  # noqa: TID251
+        if self.load.tell is None or real_s < self._next:
+            return
+        self._next = real_s + _TELL_S
+        hours = (now - self.start) / timedelta(hours=1)
+        self.load.tell(
+            f"{iso(now)}: {hours:.2f} of {self.load.hours:g} hours, {self.counts.tenders:,} tenders,"
+            f" {self.counts.fills:,} fills, {self.counts.missed:,} tenders too late"
+        )
+
+
 async def _conduct(clock: Clock, own: OwnExchange, timer: _CallTimer, end: datetime) -> None:
     """Take the exchange along, minute by minute, a little further than the homes go."""
     while clock.now() < end:
@@ -207,12 +234,15 @@ async def _conduct(clock: Clock, own: OwnExchange, timer: _CallTimer, end: datet
         await clock.sleep_until(clock.now() + _STEP)
 
 
-async def _live(clock: Clock, home: LightHome, end: datetime) -> None:
+async def _live(clock: Clock, home: LightHome, end: datetime, progress: _Progress) -> None:
+    if progress.load.url is not None:
+        await home.begin()
     wake = floor_quarter(clock.now()) + home.minute
     while wake < end:
         if wake > clock.now():
             await clock.sleep_until(wake)
             await home.quarter(clock.now())
+            progress.at(clock.now())
         wake += QUARTER
 
 

@@ -72,10 +72,14 @@ def test_it_is_said_once_when_it_lasts_and_once_when_it_ends(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    balance = Balance()
+    balance, shown = Balance(), set()
     for second in range(0, int(4 * LASTING_S), 2):
         grid = -1500.0 if second < 3 * LASTING_S else 1500.0
         balance.look(home(hybrid(0, 0), {"grid_power_w": grid}, NOON + timedelta(seconds=second)))
+        shown |= {alarm.text for alarm in balance.alarms}
+    (alarm,) = shown
+    assert "look at the sign of meter" in alarm
+    assert balance.alarms == ()
     said = [(r.levelname, r.getMessage()) for r in caplog.records]
     assert [level for level, _ in said] == ["WARNING", "INFO"]
     assert "sign of meter" in said[0][1]

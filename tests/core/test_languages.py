@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import json
 import re
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 from hypothesis import given
@@ -28,6 +31,7 @@ from gateway.languages import LANGUAGES, catalogue, translated, wanted
 from gateway.languages.sentences import alarm_code, told
 from gateway.modbus.exceptions import EXCEPTIONS
 from gateway.publishing.discovery import HomeToDiscover, discovery_messages
+from gateway.setup import quantities, questions
 from gateway.setup.questions import GROUPS, QUESTIONS
 from gateway.store.sentences import packed, unpacked
 
@@ -160,3 +164,28 @@ def test_a_sentence_is_the_same_after_a_file_and_every_language_says_its_values(
     for language in LANGUAGES:
         assert not re.search(r"\{\w+\}", told(language, said))
     assert unpacked("the battery rests") == other("the battery rests")
+
+
+def refusals(module: ModuleType) -> set[str]:
+    """What the module says of an answer that cannot be, as templates: the texts of its ValueErrors."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(inspect.getsource(module))):
+        if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "ValueError"):
+            continue
+        (said,) = node.args
+        if isinstance(said, ast.Constant):
+            found.add(str(said.value))
+        elif isinstance(said, ast.JoinedStr):
+            parts = (part.value if isinstance(part, ast.Constant) else "{}" for part in said.values)
+            found.add("".join(map(str, parts)))
+    return found
+
+
+@pytest.mark.parametrize("language", OTHERS)
+@pytest.mark.parametrize("module", [quantities, questions])
+def test_what_the_set_up_refuses_is_said_in_each_language(
+    language: str, module: ModuleType
+) -> None:
+    known = {PLACE.sub("{}", english) for english in catalogue(language)}
+    assert refusals(module)
+    assert refusals(module) - known == set()

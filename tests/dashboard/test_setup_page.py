@@ -27,11 +27,13 @@ VIEW = ViewportSize(width=390, height=844)
 
 
 @asynccontextmanager
-async def newcomer(browser: Browser, folder: Path) -> AsyncIterator[tuple[NewHome, Page]]:
+async def newcomer(
+    browser: Browser, folder: Path, language: str = "en-GB"
+) -> AsyncIterator[tuple[NewHome, Page]]:
     """A home without a configuration, and a page that has not been opened yet; a failure says what the page said."""
     async with new_home(folder, "run", "--setup-port", str(free_port())) as home:
         context = await browser.new_context(
-            viewport=VIEW, locale="en-GB", timezone_id="Europe/Berlin"
+            viewport=VIEW, locale=language, timezone_id="Europe/Berlin"
         )
         page = await context.new_page()
         faults: list[str] = []
@@ -102,6 +104,26 @@ async def find_devices(page: Page, home: NewHome) -> None:
     await expect(page.locator("#q-battery_capacity-about")).to_contain_text(
         "the device\N{RIGHT SINGLE QUOTATION MARK}s own figure, 13.5 kWh"
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "fault"),
+    [("es-ES", "no es un fusible, p. ej. 3x35 A"), ("ko-KR", "차단기 값이 아닙니다")],
+)
+async def test_a_reader_of_another_language_is_told_what_is_wrong_in_it(
+    browser: Browser, tmp_path: Path, language: str, fault: str
+) -> None:
+    async with newcomer(browser, tmp_path, language) as (home, page):
+        await page.goto(home.address)
+        await page.locator("#q-fuse").fill("thick")
+        await expect(page.locator("#q-fuse-fault")).to_contain_text(fault)
+        await expect(page.locator("#q-fuse-fault")).not_to_contain_text("is no fuse")
+        await page.locator("#show-prices").click()
+        await expect(page.locator("#prices-say")).not_to_contain_text("is no fuse")
+        shown = page.locator("h2:visible")
+        numbers = [text.split(".")[0] for text in await shown.all_text_contents()][:-1]
+        assert numbers == [str(i + 1) for i in range(len(numbers))], "sections not asked have none"
+        assert await page.evaluate("document.documentElement.scrollWidth") <= VIEW["width"]
 
 
 async def test_nothing_can_be_typed_before_the_questions_are_there(

@@ -9,8 +9,11 @@ from dataclasses import replace
 import pytest
 
 from gateway.devices.control_sheet import Lease, ReadBack, Write
+from gateway.devices.setpoint_lease import IGNORED_S
+from gateway.domain.control import Control
 from gateway.errors import DeviceError
-from tests.devices.conftest import HandClock, Intents
+from tests.devices.conftest import HandClock, Intents, impatient
+from tests.devices.sunspec_images import hybrid
 from tests.devices.test_setpoint_lease import FLASH, lease
 from tests.modbus.server import RegisterServer, serving
 
@@ -114,3 +117,44 @@ async def test_what_another_controller_has_taken_is_left_to_it_and_never_called_
         await connection.close()
     (problem,) = await one.release()
     assert "battery_power_w: cannot be read" in problem
+
+
+async def test_one_that_ignores_it_for_long_is_shown_until_it_follows_or_is_let_go(
+    clock: HandClock, intents: Intents
+) -> None:
+    async with serving(RegisterServer({1: {10: 0}})) as server:
+        one, connection = lease(server, SHEET, intents, clock)
+
+        async def shown(power_w: float, after_s: float) -> tuple[float, float] | None:
+            clock.seconds += after_s
+            one.judge(power_w, 50.0)
+            return one.ignored
+
+        await one.hold(2000)
+        assert await shown(0.0, 31) is None
+        assert await shown(0.0, IGNORED_S - 2) is None, "a cold battery may come round"
+        assert await shown(-5.0, 3) == (2000, -5)
+        assert await shown(1900.0, 2) is None
+        assert await shown(0.0, 2) is None, "counted anew"
+        assert await shown(0.0, IGNORED_S + 1) == (2000, 0)
+        assert await one.release() == []
+        assert one.ignored is None
+        await connection.close()
+
+
+async def test_its_owner_hears_of_it(clock: HandClock, intents: Intents) -> None:
+    """An inverter that takes every write, and whose battery goes on charging with 8.2 kW."""
+    async with serving(RegisterServer(hybrid())) as server:
+        device = impatient(server, "fronius-gen24", clock, intents)
+        await device.poll()
+        for _ in range(int(IGNORED_S / 30) + 3):
+            await device.hold(Control.BATTERY_POWER, 3000.0)
+            await device.poll()
+            clock.seconds += 30
+        (note,) = device.notes
+        assert note.alarm
+        assert note.said.code == "battery_ignores"
+        assert "told 3000 W for minutes and does -8240 W" in note.said.text
+        await device.release()
+        assert device.notes == ()
+        await device.close()

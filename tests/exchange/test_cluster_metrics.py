@@ -1,6 +1,7 @@
 """What an operator's monitoring sees of a cluster: it is well, and what stands still."""
 
 import asyncio
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -50,6 +51,11 @@ def test_a_scrape_says_what_stands_still(tmp_path: Path, addresses: list[str]) -
         assert well["exchange_account_error",] == 0
         assert {well["exchange_log_behind", str(shard)] for shard in range(3)} == {0}
         assert well["exchange_unanswered_requests",] == 0
+
+        page = (Path(__file__).parents[2] / "docs" / "cluster.md").read_text(encoding="utf-8")
+        alarms = set(re.findall(r"exchange_\w+", page))
+        known = {name for name, *_ in well}
+        assert alarms - known - {"exchange_request_seconds", "exchange_cluster"} == set()
 
         for task in handle.running.tasks:
             if task.get_name().startswith("shard"):

@@ -6,6 +6,7 @@ import asyncio
 import json
 import socket
 import ssl
+import sys
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -22,6 +23,7 @@ from simulators.exchange.access import rotate_key
 from simulators.exchange.limits import Limits, TokenBuckets, spread
 from simulators.exchange.problems import Problem
 from tests.exchange.conftest import Wire, play, tender_body
+from tests.waiting import HANG_S
 
 FEW = Limits(requests_per_s=0.1, requests_burst=5)
 FORM = {"grant_type": "client_credentials"}
@@ -153,6 +155,68 @@ def test_what_is_no_request_is_refused_in_words(
         assert b"application/problem+json" in answer
 
     play(tmp_path, story)
+
+
+def test_strangers_fill_neither_the_log_nor_the_memory(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """No HTTP, a body that never ends, a client that goes in the middle of its own: refused or forgotten, not written down."""
+
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        port = urlsplit(wire.url).port or 0
+        assert b" 400 " in await _raw(port, b"GET /cts/party HTTP/1.1\r\n\r\n")
+        head = b"POST /oauth2/token HTTP/1.1\r\nHost: x\r\n"
+        endless = head + b"Transfer-Encoding: chunked\r\n\r\n80000\r\n" + b"x" * 270_000
+        assert b" 413 " in await _first_line(port, endless)  # before half of what it announced
+        announced = head + b"Content-Length: 999999999\r\n\r\n"
+        assert b" 413 " in await _first_line(port, announced)
+        _reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + b"Content-Length: 9\r\n\r\nx")
+        writer.transport.abort()
+        assert (await wire.get("party"))[0] == 200
+
+    play(tmp_path, story)
+    assert [r for r in caplog.records if r.name.startswith(("aiohttp", "simulators"))] == []
+
+
+async def _first_line(port: int, sent: bytes) -> bytes:
+    """Of the answer to a request that is not over."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, family=socket.AF_INET)
+    writer.write(sent)
+    line = await reader.readline()
+    writer.close()
+    return line
+
+
+async def _many(state: Path, count: int) -> None:
+    command = "from simulators.cli import main; main()"
+    words = "exchange --port 0 --insecure --no-participants --state"
+    process = await asyncio.create_subprocess_exec(
+        *("sh", "-c", f'ulimit -Sn 64; exec "$0" -c "$1" {words} "$2"'),
+        *(sys.executable, command, str(state)),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    writers: list[asyncio.StreamWriter] = []
+    try:
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().split()[1]
+        asked = b"GET /cts/party HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer insecure:home\r\n\r\n"
+        for _ in range(count):
+            port = urlsplit(url).port
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writers.append(writer)
+            writer.write(asked)
+            assert b" 200 " in await reader.readline()
+    finally:
+        for writer in writers:
+            writer.close()
+        process.kill()
+        await process.communicate()
+
+
+def test_more_homes_keep_a_connection_than_a_process_has_files_at_first(tmp_path: Path) -> None:
+    """The usual limit is 1,024; here it is 64."""
+    asyncio.run(asyncio.wait_for(_many(tmp_path, 100), HANG_S))
 
 
 async def _raw(port: int, sent: bytes) -> bytes:

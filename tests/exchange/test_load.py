@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from gateway.cli import make_app
 from gateway.clock import SimClock
 from gateway.errors import ConfigError, GatewayError
 from simulators.exchange import ExchangeHandle
+from simulators.load import run
 from simulators.load.light_home import Counts, LightHome, Offer, WrongAnswerError
 from simulators.load.run import Load, run_load
 from simulators.load.signer import Signer
@@ -49,16 +51,37 @@ def test_signed_homes_at_an_exchange_of_its_own(tmp_path: Path) -> None:
     assert found["bytes_per_home_day"] > 0
 
 
-async def _at(state: Path) -> Any:
-    options = ("--no-participants", "--rate", "600", "--start", "2026-06-01T12:00:00Z")
-    async with life(state, *options) as (_, url):
-        return await run_load(Load(homes=3, hours=1, url=url, rate=600))
+AT_600 = ("--rate", "600", "--start", "2026-06-01T12:00:00Z")
 
 
-def test_at_an_exchange_that_runs_already(tmp_path: Path) -> None:
-    found = asyncio.run(_at(tmp_path))
-    assert found.tenders_per_s > 0
-    assert found.zero_sum_error is None  # only the exchange itself can say
+async def _twice(state: Path, signed: bool) -> list[Any]:
+    folder = state / "credentials"
+    if signed:  # parties with files: those of a load's own exchange
+        await run_load(Load(homes=3, hours=0.25, signed=True, folder=state))
+    async with life(state, *AT_600) as (_, url):
+        load = Load(homes=3, hours=0.5, url=url, rate=600, signed=signed, credentials=folder)
+        return [await run_load(load), await run_load(load)]
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_at_an_exchange_that_runs_already(tmp_path: Path, signed: bool) -> None:
+    """With the network's own buyers and homes, and again where the load has traded before."""
+    for found in asyncio.run(_twice(tmp_path, signed)):
+        assert found.tenders_per_s > 0
+        assert found.zero_sum_error is None  # only the exchange itself can say
+
+
+def test_missed_calls_are_no_success(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a machine for which no call period is long enough; and how far it is, is told."""
+    monkeypatch.setattr(run, "_CALL", timedelta(microseconds=1))
+    monkeypatch.setattr(run, "_TELL_S", 0.0)
+    file = tmp_path / "load.json"
+    words = ["load", "--homes", "1", "--hours", "0.5", "--json", str(file)]
+    result = CliRunner().invoke(make_app("simulators.cli", "x"), words)
+    missed = json.loads(file.read_text())["missed_calls"]
+    assert missed > 0
+    assert (result.exit_code, f"error: {missed} calls were missed" in result.stderr) == (1, True)
+    assert "of 0.5 hours" in result.stderr
 
 
 @pytest.mark.parametrize(

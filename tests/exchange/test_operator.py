@@ -111,5 +111,5 @@ def test_without_an_exchange(tmp_path: Path, words: list[str], says: str) -> Non
 
 
 def test_a_wrong_time_is_one_line(exchange: tuple[Path, str]) -> None:
-    with pytest.raises(ConfigError, match="soon"):
+    with pytest.raises(ConfigError, match="'soon' is no time; write a UTC time like 2026"):
         operate(exchange[0], "export-limit", "soon", "2026-06-01T19:00:00Z")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,8 @@ from gateway.publishing.discovery import HomeToDiscover, discovered, discovery_m
 from gateway.publishing.metrics import Counts, Metrics
 from gateway.publishing.topics import MarketState
 from tests.publishing.homes import NOON, device, snapshot
+
+PAGE = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
 def scrape(metrics: Metrics) -> dict[tuple[str, str], float]:
@@ -43,6 +47,8 @@ def test_known_values_and_no_others() -> None:
     metrics.polled("meter", 0.02, answered=True)
     metrics.polled("charger", 1.0, answered=False)
     found = scrape(metrics)
+    alerts = set(re.findall(r"energy_gateway_(\w+)", PAGE.read_text(encoding="utf-8")))
+    assert alerts - {name for name, _ in found} == set(), "docs/operations.md names them"
     assert found["device_up", "meter"] == 1
     assert found["device_up", "charger"] == 0
     assert found["device_asleep", "meter"] == 0

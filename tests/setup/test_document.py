@@ -170,6 +170,20 @@ def test_nothing_changes_where_the_answers_are_those_of_the_file() -> None:
         )
 
 
+def test_a_price_that_is_changed_does_not_hold_since_the_former_one_did() -> None:
+    """`since` bills days that are over anew; a new price from today on is not meant by it."""
+    first = written(ANSWERS | {"import_price": "0.29"})
+    mended = first.replace("[tariff]", "[tariff]\nsince = 2026-11-01", 1)
+    assert "since = 2026-11-01" in mended
+    known, devices = known_answers(mended)
+    same = read({}, questions("UTC", known)).values
+    assert gateway_toml(same, devices, Secrets(), mended) == mended
+    dearer = read({"import_price": "0.31"}, questions("UTC", known)).values
+    text = gateway_toml(dearer, devices, Secrets(), mended)
+    assert "since" not in text
+    assert str(settings_of(text).tariff.import_price) != str(settings_of(first).tariff.import_price)
+
+
 def test_a_broken_file_is_said() -> None:
     with pytest.raises(ConfigError, match="not valid TOML"):
         known_answers("[site")

@@ -21,10 +21,10 @@ async function ask(path, body) {
 }
 
 function makeForm({ groups, questions }) {
-  const sections = Object.entries(groups).map(([group, title], i) => {
+  const sections = Object.entries(groups).map(([group, title]) => {
     const box = node("div", { class: "fields" });
-    const heading = node("h2", { id: `group-${group}` }, `${i + 2}. ${t(title)}`);
-    return { group, box, section: node("section", { class: "card", "aria-labelledby": `group-${group}`, "data-group": group }, heading, box) };
+    const heading = node("h2", { id: `group-${group}` });
+    return { group, box, section: node("section", { class: "card", "aria-labelledby": `group-${group}`, "data-group": group, "data-title": t(title) }, heading, box) };
   });
   for (const question of questions) {
     const box = sections.find(({ group }) => group === question.group).box;
@@ -53,6 +53,13 @@ function makeForm({ groups, questions }) {
 
 const answers = () => Object.fromEntries([...fields].map(([key, { input }]) => [key, input.value]));
 
+// What is wrong with answers comes a line each, the question before it.
+function faults(fault) {
+  const text = fault.say === "{text}" ? fault.values.text : fault;
+  if (typeof text !== "string") return t(text);
+  return text.split("\n").map((line) => line.split(": ")).map(([question, ...why]) => why.length ? `${t(question)}: ${t(why.join(": "))}` : t(question)).join("; ");
+}
+
 let waiting, checked = 0;
 function later() {
   clearTimeout(waiting);
@@ -68,7 +75,11 @@ async function check() {
     say(field.fault, found.faults[key] ?? "");
     field.input.setAttribute("aria-invalid", String(key in found.faults));
   }
-  for (const section of document.querySelectorAll("section[data-group]")) section.hidden = !section.querySelector(".fields > div:not([hidden])");
+  let number = 1; // of the section on devices; those that are not asked have none
+  for (const section of document.querySelectorAll("section[data-group]")) {
+    section.hidden = !section.querySelector(".fields > div:not([hidden])");
+    if (!section.hidden) say(section.querySelector("h2"), `${++number}. ${section.dataset.title}`);
+  }
   byId("write").disabled = !found.text;
   say(byId("text"), found.text);
   byId("file").hidden = !found.text;
@@ -76,7 +87,7 @@ async function check() {
   say(byId("left"), found.text ? "All is answered." : t("Still open: {what}.", { what: open }));
 }
 
-const number = (value, unit) => value === null ? "–" : typeof value !== "number" ? value
+const number = (value, unit) => value === null ? "–" : typeof value !== "number" ? t(String(value))
   : ["W", "Wh"].includes(unit) && Math.abs(value) >= 995 ? `${count(value / 1000, 1)} k${unit}` : `${count(value, 1, 0)} ${unit}`;
 
 let parts = "", searched = false, refused = "";
@@ -108,7 +119,7 @@ function device(d) {
     node("label", { for: id }, `${d.name}: ${d.says || d.profile}`),
     node("select", { "aria-label": t("What {name} stands for", d) }, ...ROLES.map(([value, text]) => node("option", { value, ...(value === d.role ? { selected: "selected" } : {}) }, text))),
     node("p", { class: "live" }, live || d.fault || "reading …"),
-    node("p", {}, `${d.profile} at ${d.key}`));
+    node("p", {}, `${d.profile} · ${d.key}`));
 }
 
 byId("found").addEventListener("change", async ({ target }) => {
@@ -139,7 +150,7 @@ async function showPrices() {
   say(byId("prices-say"), "Asking …");
   const news = await ask("api/prices", answers());
   byId("prices").hidden = news.fault !== undefined;
-  if (news.fault !== undefined) { say(byId("prices-say"), news.fault); return; }
+  if (news.fault !== undefined) { say(byId("prices-say"), faults(news.fault)); return; }
   const ink = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const known = news.import_price_per_kwh.filter((price) => price !== null);
   say(byId("prices-say"), [known.length ? t("Tomorrow a kWh costs {low} to {high}.", { low: amount(Math.min(...known), news.currency), high: amount(Math.max(...known), news.currency) })

@@ -20,7 +20,7 @@ from simulators.exchange.cluster.start import (
     start_shard,
 )
 from simulators.exchange.operator import serve_operator
-from simulators.exchange.start import settle_memory
+from simulators.exchange.start import let_many_connect, settle_memory
 from simulators.exchange.terms import PriceSource, Terms
 from simulators.participants import default_needs, start_participants
 from simulators.supply import Supply
@@ -114,3 +114,4 @@ async def _start(zone: Zone, role: str, group: asyncio.TaskGroup, running: Runni
         url = await start_edge(zone, group, running, int(number))
         print(f"exchange: {url}  edge: {number}", flush=True)
     settle_memory()
+    let_many_connect()

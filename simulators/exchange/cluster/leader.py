@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TypeVar
 
@@ -31,6 +32,7 @@ from simulators.exchange.cluster.clearing import (
 )
 from simulators.exchange.cluster.log import Log
 from simulators.exchange.cluster.market import ClusterMarket, calls_of, gate_of
+from simulators.exchange.cluster.market_time import tell_time
 from simulators.exchange.cluster.settlement import SettlementInPlace
 from simulators.exchange.ledger import Ledger
 from simulators.exchange.names import call_id
@@ -53,6 +55,7 @@ class Leader(ClusterMarket):
     ) -> None:
         super().__init__(clock, ledger, source, terms)
         self._log = log
+        self._halt_told, self._halting = False, asyncio.Lock()
         self.auction = ShardedAuction(self, log)
         self.settlement = SettlementInPlace(
             terms, self.prices, self.parties, self.marks, self.number
@@ -62,12 +65,18 @@ class Leader(ClusterMarket):
         """See `Market.run`; waits until no other process leads."""
         if await self.postgres.db.hold(_LOCK):
             self.load()
+        with suppress(StorageError):  # else before the next call
+            await self._tell_halt()
+        await tell_time(self._clock, self._log)
         await super().run()
 
     async def step(self, when: datetime) -> None:
         """See `Market.step`."""
         if await self.postgres.db.hold(_LOCK):  # the connection was lost, and perhaps the lead
             self.load()
+            self._halt_told = False
+        if not self._halt_told:  # by a former leader that was killed before all shards knew
+            await self._tell_halt()
         if self.last_step is None or self.last_step < when:
             await super().step(when)
             await position.announce(self.postgres)
@@ -98,13 +107,21 @@ class Leader(ClusterMarket):
         return canceled
 
     async def _set(self, name: str, value: str | None) -> None:
-        """A halt holds from its place in the log of each shard."""
-        said = wire.encode(wire.Halt(value))
-        token = secrets.token_hex(8)
-        for shard in range(self._log.shards):
-            await self._log.write(shard, said, f"{name}-{token}")
+        """A halt holds from its place in the log of each shard; it is stored before, for a shard that begins
+        after that place has it from the ledger."""
         await super()._set(name, value)
+        await self._tell_halt()
         await position.announce(self.postgres)
+
+    async def _tell_halt(self) -> None:
+        """One after the other, so that each shard hears last what is true last."""
+        async with self._halting:
+            self._halt_told = False
+            said = wire.encode(wire.Halt(self.marks.get("halted")))
+            token = secrets.token_hex(8)
+            for shard in range(self._log.shards):
+                await self._log.write(shard, said, f"halted-{token}")
+            self._halt_told = True
 
 
 class ShardedAuction(Auction):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 from gateway.clock import Clock
@@ -57,15 +58,22 @@ class ClusterMarket(Market):
         now = await self.postgres.party(party.party_id)
         if now is None or now == party:
             return None
-        self.parties.note(now)
+        self._note(now)
         return now
 
     async def renew(self, party_id: str) -> None:
         """A party has changed; without a name, any of them may have."""
         if not party_id:
-            self.parties.load(await self.postgres.parties())
+            self._note(*await self.postgres.parties())
         elif (changed := await self.postgres.party(party_id)) is not None:
-            self.parties.note(changed)
+            self._note(changed)
+
+    def _note(self, *parties: Registered) -> None:
+        """Who is revoked stays so: a shard knows it before it has stored it, and another change of the
+        party (a new key) must not take it back in between."""
+        for party in parties:
+            revoked = party.revoked or self.parties.is_revoked(party.party_id)
+            self.parties.note(replace(party, revoked=revoked))
 
 
 class EdgeMarket(ClusterMarket):

@@ -18,6 +18,7 @@ from gateway.errors import StorageError
 from simulators.exchange.cluster.edge import LoggedRequests
 from simulators.exchange.cluster.log import Log
 from simulators.exchange.cluster.market import EdgeMarket
+from simulators.exchange.cluster.market_time import MarketTime
 from simulators.exchange.routes import ROUTES
 from simulators.exchange.server import Handler
 from simulators.exchange.settlement_engine import RUNS
@@ -46,8 +47,10 @@ class _Zone:
 class EdgeMetrics:
     """Counts by `measured`; `serve` answers a scrape."""
 
-    def __init__(self, market: EdgeMarket, requests: LoggedRequests, log: Log) -> None:
-        self._market, self._requests, self._log = market, requests, log
+    def __init__(
+        self, market: EdgeMarket, requests: LoggedRequests, log: Log, time: MarketTime
+    ) -> None:
+        self._market, self._requests, self._log, self._time = market, requests, log, time
         self._registry = CollectorRegistry()
         self._answers = Counter(
             "exchange_requests",
@@ -124,6 +127,9 @@ class EdgeMetrics:
             "taken in here and not answered by their shard",
             value=self._requests.unanswered,
         )
+        if self._time.ahead_s is not None:
+            about = "of this machine's clock before the leader's, by which it is corrected"
+            yield GaugeMetricFamily("exchange_clock_ahead_seconds", about, value=self._time.ahead_s)
         if zone.call_age_s is not None:
             about = "since the last call time that is done"
             yield GaugeMetricFamily("exchange_call_age_seconds", about, value=zone.call_age_s)

@@ -10,6 +10,7 @@ from gateway.errors import StorageError
 from simulators.exchange import documents, problems
 from simulators.exchange.cluster import wire
 from simulators.exchange.cluster.market import ClusterMarket
+from simulators.exchange.cluster.market_time import MarketTime
 from simulators.exchange.evidence import Stored
 from simulators.exchange.jose import split
 from simulators.exchange.ledger import Registered
@@ -17,16 +18,22 @@ from simulators.exchange.names import name_hash
 from simulators.exchange.requests import Decision, Request, key_hash, same
 from simulators.exchange.routes import ROUTES, Write
 from simulators.exchange.rows import Batch, Delivery, Row, to_quarter
+from simulators.exchange.terms import epoch_ms
 
 log = logging.getLogger(__name__)
 _WRITES: dict[str, Write] = {r.name: r.write for r in ROUTES if r.write is not None}
 
 
 class Orders:
-    """Decides requests; `rows` gives what is to be stored of them, and `stored` says that it is."""
+    """Decides requests; `rows` gives what is to be stored of them, and `stored` says that it is.
 
-    def __init__(self, market: ClusterMarket) -> None:
+    An edge that has not written a request ``late_s`` after it came has told its sender so."""
+
+    def __init__(self, market: ClusterMarket, time: MarketTime, late_s: float) -> None:
         self._market = market
+        self._time = time
+        self._late_ms = int(late_s * 1000)
+        self._latest_ms = 0  # the highest stamp since this process has read the log
         self.batches: list[Batch] = []
         self.count = 0
         self._fresh: dict[int, Stored] = {}  # decided and not yet stored, by key
@@ -80,9 +87,7 @@ class Orders:
 
     async def _once(self, entry: wire.Entry) -> wire.Done:
         party, market = await self._party(entry), self._market
-        stamp = datetime.fromtimestamp(entry.received_ms / 1000, UTC)
-        last = market.last_step
-        now = stamp if last is None else max(stamp, last)
+        now = self._received(entry.received_ms)
         request = Request(party, _document(entry), now, entry.body if entry.signed else None)
         hashed = key_hash(entry.party_id, entry.operation, entry.key)
         known = self._fresh.get(hashed)
@@ -102,6 +107,19 @@ class Orders:
         self._fresh[hashed] = stored
         self._delivered.update((r.party, r.start) for r in batch if type(r) is Delivery)
         return _done(stored, replayed=False)
+
+    def _received(self, stamp_ms: int) -> datetime:
+        """When a request was received: by the stamp of its edge, within what can be true.
+
+        Nothing was received in the future, nor before the last call of this log; and no longer before
+        what the log had already than edges wait, or a slow clock would make a late tender one in time."""
+        now_ms = epoch_ms(self._market.now())
+        if self._time.known:
+            stamp_ms = min(stamp_ms, now_ms)
+        stamp_ms = max(stamp_ms, self._latest_ms - self._late_ms)
+        self._latest_ms = max(self._latest_ms, min(stamp_ms, now_ms))
+        last, stamp = self._market.last_step, datetime.fromtimestamp(stamp_ms / 1000, UTC)
+        return stamp if last is None else max(stamp, last)
 
     async def _party(self, entry: wire.Entry) -> Registered:
         party = self._market.parties.get(entry.party_id)

@@ -21,6 +21,7 @@ from simulators.exchange.cluster import wire
 from simulators.exchange.cluster.call import HeldCall
 from simulators.exchange.cluster.log import Log
 from simulators.exchange.cluster.market import ClusterMarket
+from simulators.exchange.cluster.market_time import MarketTime
 from simulators.exchange.cluster.orders import Orders
 from simulators.exchange.cluster.position import Effects, OvertakenError, Position, carry_out
 from simulators.exchange.postgres_ledger import POSITION
@@ -41,11 +42,20 @@ class Taken:
 
 
 class Shard:
-    """``make`` loads the shard's market from the ledger; it raises StorageError where it cannot."""
+    """``make`` loads the shard's market from the ledger; it raises StorageError where it cannot. An edge
+    waits ``late_s`` for an answer."""
 
-    def __init__(self, number: int, log: Log, make: Callable[[], ClusterMarket]) -> None:
+    def __init__(
+        self,
+        number: int,
+        log: Log,
+        make: Callable[[], ClusterMarket],
+        time: MarketTime,
+        late_s: float,
+    ) -> None:
         self.number = number
         self._log = log
+        self._time, self._late_s = time, late_s
         self._make = make
         self._held: HeldCall | None = None
         self._step = -1
@@ -76,7 +86,7 @@ class Shard:
         marks = self._market.marks
         self._at = Position(int(marks[POSITION]), int(marks["step"]), int(marks["gate"]))
         self._step = self._at.step
-        self._orders = Orders(self._market)
+        self._orders = Orders(self._market, self._time, self._late_s)
         await self._log.mend(self.number, self._at.seq)
 
     async def _go_on(self) -> None:

@@ -21,6 +21,7 @@ from simulators.exchange.cluster.edge import LoggedRequests
 from simulators.exchange.cluster.leader import Leader
 from simulators.exchange.cluster.log import Log
 from simulators.exchange.cluster.market import ClusterMarket, EdgeMarket
+from simulators.exchange.cluster.market_time import MarketTime
 from simulators.exchange.cluster.metrics import EdgeMetrics
 from simulators.exchange.cluster.position import NEWS, have_shards
 from simulators.exchange.cluster.shard import Shard
@@ -125,6 +126,7 @@ async def start_shard(zone: Zone, group: asyncio.TaskGroup, running: Running, nu
     """Carry out one shard's log."""
     share = Share(number, zone.config.shards, logged=True)
     running.logs.append(opened := await zone.log())
+    time = await _market_time(zone, group, running, f"shard {number}", opened)
     known: list[ClusterMarket] = []
 
     def make() -> ClusterMarket:
@@ -133,12 +135,12 @@ async def start_shard(zone: Zone, group: asyncio.TaskGroup, running: Running, nu
             return known[0]
         ledger = zone.ledger(share, connections=2)
         running.ledgers.append(ledger)
-        market = ClusterMarket(zone.clock, ledger, zone.source, zone.terms)
+        market = ClusterMarket(time, ledger, zone.source, zone.terms)
         _follow(market, group, running)
         known.append(market)
         return market
 
-    work = Shard(number, opened, make).run()
+    work = Shard(number, opened, make, time, zone.answer_s).run()
     running.tasks.append(group.create_task(work, name=f"shard {number}"))
 
 
@@ -150,14 +152,15 @@ async def start_edge(zone: Zone, group: asyncio.TaskGroup, running: Running, num
     ledger = zone.ledger(connections=8)
     running.ledgers.append(ledger)
     running.logs.append(opened := await zone.log())
-    market = EdgeMarket(zone.clock, ledger, zone.source, zone.terms)
+    time = await _market_time(zone, group, running, f"edge {number}", opened)
+    market = EdgeMarket(time, ledger, zone.source, zone.terms)
     requests = LoggedRequests(ledger, opened, zone.answer_s)
     market.requests = requests
     running.tasks.append(group.create_task(requests.run(), name=f"edge {number}"))
     _follow(market, group, running)
     access = Access(market, insecure=zone.insecure, limits=zone.limits)
     await access.open()
-    metrics = EdgeMetrics(market, requests, opened)
+    metrics = EdgeMetrics(market, requests, opened, time)
     runner = make_runner(market, access, metrics.measured)
     tls = None if zone.insecure else _tls(zone)
     port = await _listen(runner, host, port, running, tls)
@@ -189,6 +192,15 @@ def _tls(zone: Zone) -> ssl.SSLContext:
     """One certificate for all edges that share the state folder."""
     hosts = [zone.config.edge(number)[0] for number in range(len(zone.config.edges))]
     return server_context(zone.config.state / "tls", *hosts, client_ca=zone.client_ca)
+
+
+async def _market_time(
+    zone: Zone, group: asyncio.TaskGroup, running: Running, name: str, opened: Log
+) -> MarketTime:
+    time = MarketTime(zone.clock, name)
+    await time.look(opened)
+    running.tasks.append(group.create_task(time.follow(opened), name=f"time of {name}"))
+    return time
 
 
 def _follow(market: ClusterMarket, group: asyncio.TaskGroup, running: Running) -> None:
