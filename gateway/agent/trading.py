@@ -94,6 +94,13 @@ class TradingLoop:
 
     async def _until_believed(self) -> None:
         """Nothing is asked for, told or offered by a clock that cannot be right; the home is steered."""
+        watch = self._past.watch
+        if watch.compares and self._market and self._market[0].tells_time:
+            theirs = await self._market[0].server_time()
+            watch.compare(theirs, self._clock.now(), self._clock.monotonic())
+            await self._clock.sleep(
+                2 * self._settings.control.period_s
+            )  # a report has been judged by it
         while self._past.watch.doubt:
             if (
                 self._market

@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def capture(
-    host: Annotated[str, typer.Argument(metavar="HOST[:PORT]")],
+    host: Annotated[
+        str, typer.Argument(metavar="HOST[:PORT]", help="the device; without a port 502")
+    ],
     unit: Annotated[int | None, typer.Option(min=0, max=255, help="default: by scan")] = None,
     profile: Annotated[str, typer.Option(help="key of `profiles`; default: by the device")] = "",
     registers: Annotated[

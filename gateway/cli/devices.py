@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gateway.setup.finder import Finder, Found
 
 Host = Annotated[str, typer.Option(help="name or address of the device")]
-Port = Annotated[int, typer.Option(min=1, max=65535)]
+Port = Annotated[int, typer.Option(min=1, max=65535, help="where it answers Modbus TCP")]
 Unit = Annotated[int | None, typer.Option(min=0, max=255, help="Modbus unit; default by profile")]
 _SHOWN_S = 0.2  # between two looks at how far a search is
 ProfileKey = Annotated[str, typer.Option("--profile", help="key of `profiles`, or auto")]
@@ -35,7 +35,13 @@ def register(app: typer.Typer) -> None:
 
 
 def scan(
-    hosts: Annotated[list[str], typer.Argument(metavar="HOST[:PORT]|NETWORK/24...")],
+    hosts: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="HOST[:PORT]|NETWORK/24...",
+            help="one or more; without a port the usual ones are tried",
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="print JSON, write no file")] = False,
     out: Annotated[
         Path, typer.Option(help="configuration to write, or to compare with where it exists")

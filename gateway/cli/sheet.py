@@ -27,7 +27,9 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="sheet")
 
 
-def check(files: Annotated[list[Path], typer.Argument(metavar="FILE...")]) -> None:
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="the sheets")],
+) -> None:
     """See whether sheets are right: each error with line and key, and what would be right.
 
     Example: energy-gateway sheet check acme-h1.toml
@@ -67,7 +69,7 @@ def _what_it_does(profile: Profile) -> list[str]:
 
 
 def read_capture(
-    file: Path,
+    file: Annotated[Path, typer.Argument(help="the sheet")],
     capture: _DumpFile,
     unit: _Unit = None,
     expect: Annotated[
@@ -173,7 +175,7 @@ def _compared(reading: Reading, expected: object) -> tuple[str, bool]:
 
 
 def find(
-    dump: Path,
+    dump: Annotated[Path, typer.Argument(help="what `capture` wrote")],
     values: Annotated[
         list[float], typer.Argument(help="as the device shows them: W, Wh, %, V ...")
     ],

@@ -2,7 +2,8 @@
 
 A clock that leaps by more than a day while the gateway runs, or that at a start is earlier than what is
 in the account, is doubted, and so is one that no gateway has seen: nothing is metered, kept or offered by it. The doubt ends when the clock is
-where it should be, when an exchange's clock agrees, or with patience: some machines are alone. Pure.
+where it should be, when an exchange's clock agrees, or with patience: some machines are alone. A new home has no account to
+hold its clock against: it begins at once, and stops when an exchange that tells the time is days away from it. Pure.
 """
 
 from __future__ import annotations
@@ -30,6 +31,10 @@ class ClockWatch:
         self._newest, self._ask_first = newest, ask_first
         self._believed: tuple[datetime, float] | None = None  # wall and monotonic time, together
         self._since: float | None = None  # the doubt's beginning, monotonic s
+        self._theirs: tuple[datetime, float] | None = (
+            None  # what an exchange's clock said against ours, and when
+        )
+        self._compared = newest is not None
         self.doubt = ""
 
     def look(self, now: datetime, monotonic_s: float) -> str:
@@ -45,9 +50,19 @@ class ClockWatch:
             return self.confirm(now, monotonic_s)
         return ""
 
+    @property
+    def compares(self) -> bool:
+        """Whether an exchange's word still counts against our clock: once, in a home that has metered nothing before."""
+        return not self._compared
+
+    def compare(self, theirs: datetime, now: datetime, monotonic_s: float) -> None:
+        """An exchange's clock says ``theirs``; whether that begins a doubt, the next `look` says."""
+        self._compared = True
+        self._theirs = (theirs, monotonic_s) if abs(now - theirs) > LEAP else None
+
     def confirm(self, now: datetime, monotonic_s: float) -> str:
         """Somebody whose clock counts agrees with ``now``."""
-        self._believed = now, monotonic_s
+        self._believed, self._theirs = (now, monotonic_s), None
         return self._end(now)
 
     def _end(self, now: datetime) -> str:
@@ -60,7 +75,14 @@ class ClockWatch:
         shown = iso(now.replace(microsecond=0))
         if not _can_be(now):
             return f"the clock says {shown}, which cannot be"
-        if self._believed is not None:
+        if self._theirs is not None:
+            theirs = self._theirs[0] + timedelta(seconds=monotonic_s - self._theirs[1])
+            if abs(now - theirs) > LEAP:
+                return (
+                    f"the clock says {shown}, the exchange's {iso(theirs.replace(microsecond=0))}"
+                )
+            self._theirs = None
+        elif self._believed is not None:
             leap = now - self._due(monotonic_s)
             return (
                 f"the clock went to {shown}, by {leap / LEAP:+.1f} days" if abs(leap) > LEAP else ""
@@ -83,6 +105,8 @@ class ClockWatch:
         known = self._newest if self._believed is None else self._due(monotonic_s)
         if not _can_be(now):
             return float("inf")
+        if self._theirs is not None:
+            return LONG_PATIENCE_S
         return LONG_PATIENCE_S if known is not None and now < known else PATIENCE_S
 
 

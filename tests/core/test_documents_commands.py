@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from gateway.cli import make_app
 from tests.core.test_documents import DOCUMENTS, ROOT
@@ -91,3 +92,24 @@ def test_each_heading_that_is_linked_is_there(document: Path) -> None:
             place = document if not file else document.parent / file
             gone += [] if anchor in headings(place) else [target]
     assert gone == []
+
+
+def everything(command: Any, path: str) -> list[str]:
+    """Each option and argument of a command and all below it that says nothing of itself."""
+    silent = [f"{path} {p.name}" for p in command.params if not (p.help or getattr(p, "hidden", 0))]
+    for name, below in getattr(command, "commands", {}).items():
+        silent += everything(below, f"{path} {name}")
+    return silent
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_each_option_says_what_it_means(name: str) -> None:
+    assert everything(program(PROGRAMS[name]), name) == []
+
+
+def test_the_readme_counts_the_families_as_the_command_does() -> None:
+    read = CliRunner().invoke(make_app("gateway.cli", ""), ["profiles"]).stdout
+    found = re.search(r"(\d+) families are read, (\d+) of them steered\n(\d+) more", read)
+    assert found
+    counts = "{} are read over Modbus, {} of them steered, {} more over HTTP or MQTT"
+    assert counts.format(*found.groups()) in (ROOT / "README.md").read_text(encoding="utf-8")

@@ -19,6 +19,7 @@ HOUR = timedelta(hours=1)
 OF_TIME = {"tender", "metered", "gap", "delivered", "settlement", "transaction", "price"}
 WRONG = {
     "1970": datetime(1970, 1, 1, 0, 0, 20, tzinfo=UTC),
+    "2036": datetime(2036, 3, 1, 5, tzinfo=UTC),
     "2106": datetime(2106, 2, 7, 6, 20, tzinfo=UTC),  # where 32 bits end, some minutes later
 }
 
