@@ -91,7 +91,10 @@ def _reserve(told: Told, steered: Result) -> Iterator[str]:
         low = []
         for a, b in pairwise(steered.samples):
             before, after, least = soc_pct(a), soc_pct(b), told.reserve_pct(b.time) - RESERVE_PCT
-            if after < min(least, before) and power_w(b) > OVER_W and not _needed(told, b):
+            needed = _needed(told, a) or _needed(
+                told, b
+            )  # what is given now answers what was seen then
+            if after < min(least, before) and power_w(b) > OVER_W and not needed:
                 low.append(b)
         if len(low) > LOW_TICKS:
             yield f"the {name}: {len(low)} times discharged below the reserve, first {low[0].time:%d %H:%M}"

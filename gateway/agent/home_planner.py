@@ -16,6 +16,7 @@ from gateway.agent.prices import PostedMemory, known_prices, real_time
 from gateway.agent.state import StateKeeper
 from gateway.clock import Clock
 from gateway.control.charging import needs, wished
+from gateway.control.fuse import total_w
 from gateway.control.heat import heat_needs
 from gateway.domain.intervals import floor_quarter, quarter_of
 from gateway.domain.plan import CarNeed, Forecast, HeatNeed, Observed, Outlook, Plan
@@ -137,14 +138,19 @@ class HomePlanner:
             cars=self._cars(now, snapshot),
             heaters=self._heaters(now, snapshot),
             export_limit_w=_least(state.user.export_limit_w, state.operator_limit_w("export")),
-            import_limit_w=_least(
-                self._settings.site.most_import_w, state.operator_limit_w("import")
-            ),
+            import_limit_w=_least(self._most_import_w(snapshot), state.operator_limit_w("import")),
             grid_energy_stays=self._settings.battery.grid_energy == "home",
             month_peak_w=self._month_peak_w(now),
             car_from_battery=state.user.car_from_battery,
             announced=announced_limits(state),
         )
+
+    def _most_import_w(self, snapshot: Snapshot) -> float | None:
+        """As control keeps it: less than the fuses' sum where the meter tells no phases."""
+        site = self._settings.site
+        if site.fuse is None or snapshot.grid_w is None:
+            return site.most_import_w
+        return _least(site.import_limit_w, total_w(snapshot, site.fuse))
 
     def _month_peak_w(self, now: datetime) -> float:
         """Only where it costs something: it is looked for in weeks of readings."""

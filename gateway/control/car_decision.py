@@ -138,13 +138,18 @@ def _within_limits(
         reserve_pct=tick.limits.reserve_pct,
     )
     given = charging.fused_a(ordered, home, tick.limits.import_limit_w, control, yielding_w)
+    told_a = tick.inputs.memory.setpoints.chargers_a
     given = fused_a(
         {name: given[name] for name in ordered if name in given},
         tick.inputs.snapshot,
         specs,
         {c.name: c.power_w or 0.0 for c in home.chargers},
         control,
-        FuseMargin(tick.limits.phase_tighter_w, yielding_w),
+        FuseMargin(
+            tick.limits.phase_tighter_w,
+            yielding_w,
+            {c.name: told_a.get(c.name, 0.0) for c in home.chargers if c.phases is None},
+        ),
     )
     return {c.name: given.get(c.name, 0.0) for c in home.chargers}
 

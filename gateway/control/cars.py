@@ -129,7 +129,7 @@ def _choice(
     gains = [(value * w + _rest(w, now) - waiting) * _PER_H for w in powers]
     best = max(range(len(powers)), key=gains.__getitem__)
     gain = gains[best]
-    if surplus_w < need.surplus_w and not _wished(need, curve, value):
+    if need.surplus_w > 0 and surplus_w < need.surplus_w and not _wished(need, curve, value):
         gain = -max(abs(gain), _NOT_ENOUGH_PER_H)
     return CarChoice(
         name=need.name,

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from gateway.domain.control import ChargerAssumptions, ControlSettings, Fuse
 from gateway.domain.readings import BatteryState, Phase, Snapshot
@@ -82,10 +83,16 @@ def battery_import_w(
 
 @dataclass(frozen=True, slots=True)
 class FuseMargin:
-    """W: ``tighter`` is taken off each phase, ``yielding`` as `charging.yielding_w` has it."""
+    """W: ``tighter`` is taken off each phase, ``yielding`` as `charging.yielding_w` has it.
+
+    ``unseen_a`` is what those cars were told whose phases nobody has seen: all that one draws may be on the fullest
+    phase, and then it may stay at what it was told. Taken to be spread over three, a one-phase car would be stopped
+    before it is known, again and again.
+    """
 
     tighter_w: float = 0.0
     yielding_w: float = 0.0
+    unseen_a: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
 
 
 def fused_a(
@@ -115,6 +122,9 @@ def fused_a(
         own_a = drawn_w.get(name, 0.0) / spec.per_ampere_w
         on = _phases_of(name, control, fuse)
         room_a = min(left[i] for i in on) + own_a
+        if name in margin.unseen_a:
+            alone_a = min(left[i] for i in on) + drawn_w.get(name, 0.0) / fuse.volts
+            room_a = max(room_a, min(margin.unseen_a[name], alone_a))
         amps = asked_a if asked_a <= room_a else float(math.floor(room_a))
         given[name] = amps if amps >= spec.min_a else 0.0
         for i in on:  # what it gives up is only seen later; what it takes more counts now

@@ -79,7 +79,7 @@ class CarNeed:
     """The wish of a plugged-in car: ``energy_wh`` more (AC side) before ``departure``.
 
     ``more_wh`` beyond that it takes where a MWh costs less than ``more_value``, and only while the home has a
-    surplus of ``surplus_w``. ``sure_power_w`` is what it draws for certain at full current, while nobody has
+    surplus of ``surplus_w`` (0: whatever the surplus). ``sure_power_w`` is what it draws for certain at full current, while nobody has
     seen yet from how many phases it does (None: ``max_power_w``).
     """
 

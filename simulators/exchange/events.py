@@ -15,11 +15,16 @@ _PAGE = 500
 Frame = tuple[int, str, messages.Json]
 
 
+_AT_ONCE = 8  # listeners that are told without a look at other work; each takes 0.1 ms
+
+
 class News:
-    """Wakes everybody who waits for news."""
+    """Wakes everybody who waits for news; ``turns`` is held while it is looked up and written, so that thousands who
+    are woken at once do not hold up the loop."""
 
     def __init__(self) -> None:
         self._news = asyncio.Event()
+        self.turns = asyncio.Semaphore(_AT_ONCE)
 
     def announce(self) -> None:
         self._news.set()

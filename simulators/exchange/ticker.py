@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from gateway.clock import pause
 from simulators.exchange import messages
 from simulators.exchange.events import frames_after
 from simulators.exchange.market import Market
@@ -48,11 +49,16 @@ async def _hear(socket: web.WebSocketResponse) -> None:
 async def _send(socket: web.WebSocketResponse, market: Market, party_id: str, last: int) -> None:
     while not (socket.closed or market.parties.is_revoked(party_id)):
         news = market.news.current()  # what comes while we read is not missed
-        frames = await frames_after(market.ledger, market.parties, market.terms, party_id, last)
-        try:
-            for seq, kind, payload in frames:
-                frame = {"seq": seq, "type": kind, "payload": payload}
-                await socket.send_str(messages.dump(frame).decode())
+        async with market.news.turns:
+            await pause(0)  # the store may answer at once: others are served between
+            found = await frames_after(market.ledger, market.parties, market.terms, party_id, last)
+            frames = [
+                (seq, messages.dump({"seq": seq, "type": kind, "payload": payload}).decode())
+                for seq, kind, payload in found
+            ]
+        try:  # a client that is slow to take them holds up nobody
+            for seq, frame in frames:
+                await socket.send_str(frame)
                 last = seq
         except ConnectionError:
             return  # the client has gone; it will resume where it was

@@ -129,6 +129,17 @@ def test_the_car_charges_while_another_wh_in_it_is_worth_the_price() -> None:
     assert power_w(values, at(150, net_w=-900), need(5_000)) == 0  # too little for 6 A
 
 
+@pytest.mark.parametrize(("least_w", "charges"), [(0.0, True), (500.0, False)])
+def test_without_a_least_surplus_only_the_value_counts(least_w: float, charges: bool) -> None:
+    """Import is paid for: the car's own start ended the surplus, and it began 44 times in a morning."""
+    paid = DispatchInputs(-43.0, -103.0, 365.0, None, None)
+    wants = CarNeed(
+        0.0, NOON, 11_040.0, 1_380.0, "box", more_wh=50_000.0, more_value=20.0, surplus_w=least_w
+    )
+    (choice,) = choices((wants,), {}, CarsNow(paid))
+    assert (choice.power_w > 0) is charges
+
+
 def test_the_fuse_leaves_what_it_leaves() -> None:
     values = curve(200.0, 200.0, 200.0)
     assert power_w(values, at(150, net_w=3_000, limit_w=8_000), need()) == 5_000

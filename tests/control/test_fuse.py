@@ -15,7 +15,8 @@ from gateway.checkup import _fuse
 from gateway.config.guard import GuardSettings
 from gateway.control.decide import decide
 from gateway.control.fuse import fullest_w, fused_a, loads_a, total_w
-from gateway.domain.control import ChargerAssumptions, Fuse, GridLimits, Tightening
+from gateway.control.inputs import ControlMemory
+from gateway.domain.control import ChargerAssumptions, Fuse, GridLimits, Setpoints, Tightening
 from gateway.domain.readings import Phase, Snapshot
 from gateway.site.limit_watch import LimitWatch
 from simulators.devices.serve import Choice, Servers
@@ -54,6 +55,26 @@ def test_a_one_phase_car_is_taken_to_be_on_the_fullest_phase_unless_somebody_say
     assert amps(seen, one) == 7
     assert amps(seen, replace(one, phases={"box": (1,)})) == 16
     assert amps(seen, replace(one, phases={"box": (2,)})) == 7
+
+
+def test_a_one_phase_car_that_nobody_knows_is_not_stopped_at_its_second_tick() -> None:
+    """Its 15 A were taken for 5 A on each of three phases, and what else was on its phase for the house: it was stopped, waited
+    and began anew 13 times in half an hour, and nobody came to know it."""
+    tight = replace(FUSED, fuse=Fuse(16.0))
+    told = ControlMemory(Setpoints(chargers_a={"box": 15.0}))
+
+    def next_a(seen: Snapshot, memory: ControlMemory = told) -> float:
+        decision = decide(inputs(seen, control=tight, settings=NOW, memory=memory))
+        return decision.setpoints.chargers_a["box"]
+
+    drawing = charger(power_w=3_450.0)
+    box = {"batteries": (), "chargers": (drawing,)}
+    assert next_a(phased((15.3, 0.2, 0.1), **box)) == 15, "no more than it was told"
+    assert next_a(phased((18.3, 0.2, 0.1), **box)) == 12, "less where the house takes more"
+    known = {"batteries": (), "chargers": (replace(drawing, phases=3),)}
+    assert next_a(phased((15.3, 5.2, 5.1), **known)) == 0, (
+        "three phases: the house has 10 A of the first"
+    )
 
 
 def test_the_battery_gives_way_after_the_car_and_helps_where_the_house_alone_is_too_much() -> None:

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,11 +12,11 @@ from typing import Any
 import pytest
 from aiohttp import WSCloseCode
 
-from gateway.clock import SimClock
+from gateway.clock import SimClock, pause
 from simulators.exchange import ExchangeHandle
-from tests.exchange.conftest import START, Wire, play
-
-pytestmark = pytest.mark.usefixtures("each_store")
+from simulators.exchange.rows import Session
+from simulators.exchange.sqlite_ledger import SqliteLedger
+from tests.exchange.conftest import START, Stores, Wire, play
 
 HOME = {"Authorization": "Bearer insecure:home"}
 
@@ -36,6 +39,7 @@ async def take(wire: Wire, path: str, last: int, until: int) -> list[dict[str, A
     return frames
 
 
+@pytest.mark.usefixtures("each_store")
 def test_resume_by_sequence(tmp_path: Path) -> None:
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         request = {
@@ -72,6 +76,7 @@ def test_resume_by_sequence(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+@pytest.mark.usefixtures("each_store")
 def test_a_bad_resume_point_is_refused(tmp_path: Path) -> None:
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         assert (await wire.get("ticker", lastSeq="x"))[0] == 400
@@ -80,6 +85,7 @@ def test_a_bad_resume_point_is_refused(tmp_path: Path) -> None:
     play(tmp_path, story)
 
 
+@pytest.mark.usefixtures("each_store")
 def test_listeners_are_told_when_the_exchange_goes(tmp_path: Path) -> None:
     async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
         socket = await wire.session.ws_connect(f"{wire.url}/cts/ticker", headers=HOME)
@@ -87,5 +93,53 @@ def test_listeners_are_told_when_the_exchange_goes(tmp_path: Path) -> None:
         await socket.receive()
         assert socket.close_code == WSCloseCode.GOING_AWAY
         await closing
+
+    play(tmp_path, story)
+
+
+class Watched(SqliteLedger):
+    """The store, and in which round of the event loop it was looked at."""
+
+    def __init__(self, path: Path) -> None:
+        self.round = 0
+        self.looks = Counter[int]()
+        super().__init__(path, power_safe=False)
+
+    async def sessions_after(self, seq: int, limit: int) -> Sequence[Session]:
+        self.looks[self.round] += 1
+        return await super().sessions_after(seq, limit)
+
+    async def count(self) -> None:
+        while True:
+            self.round += 1
+            await pause(0)
+
+
+def test_many_listeners_do_not_hold_up_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All are woken by a call; three thousand that were told in one round took a third of a second."""
+    store = Watched(tmp_path / "exchange.db")
+    monkeypatch.setattr(Stores, "make", staticmethod(lambda: store))
+
+    async def story(wire: Wire, clock: SimClock, handle: ExchangeHandle) -> None:
+        async with AsyncExitStack() as stack:
+            sockets = [
+                await stack.enter_async_context(
+                    wire.session.ws_connect(f"{wire.url}/cts/ticker", headers=HOME)
+                )
+                for _ in range(40)
+            ]
+            counting = asyncio.get_running_loop().create_task(store.count())
+            await pause(0)
+            store.looks.clear()
+            handle.market.news.announce()
+            await clock.sleep_until(START + timedelta(minutes=5, seconds=1))
+            heard = [json.loads(await socket.receive_str())["seq"] for socket in sockets]
+            looks = store.looks.copy()
+            counting.cancel()
+        assert len(set(heard)) == 1
+        assert sum(looks.values()) >= 2 * len(sockets)
+        assert max(looks.values()) <= 10
 
     play(tmp_path, story)

@@ -238,3 +238,14 @@ async def test_a_load_that_comes_and_goes_does_not_switch_the_car(tmp_path: Path
     result = await play(lab, tmp_path)
     assert result.starts() <= 3
     assert result.car_wh() > 20_000
+
+
+async def test_an_owner_hears_that_phases_nobody_measures_leave_a_car_nothing(
+    tmp_path: Path,
+) -> None:
+    """The plan reckoned with three whole fuses, control with what is sure: 2 of 12,000 Wh, and nobody was told."""
+    script = Script(load_w=steady(400), visits=(Visit(at("18:30"), at("07:00", 1)),))
+    settings = {"car": {"energy_wh": 12_000}, "site": {"fuse_a": 16}}
+    result = await play(home(script, 2, "18:00", settings=settings), tmp_path)
+    assert result.car_wh() < 100
+    assert result.notes == ["the car cannot be charged"]
