@@ -259,6 +259,11 @@ def _public(keys: str) -> dict[str, tuple[Ed25519PublicKey, int | None]]:
     }
 
 
+def client_of(request: web.BaseRequest) -> str:
+    """Who says to be asking for a token, or a Problem 401."""
+    return _basic(request.headers.get("Authorization", ""))[0]
+
+
 def _basic(header: str) -> tuple[str, str]:
     scheme, _, coded = header.partition(" ")
     try:

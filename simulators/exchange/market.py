@@ -80,8 +80,8 @@ class Market:
     async def refresh(self) -> None:
         """Before a question is answered: here the memory is what is stored."""
 
-    async def changed(self, party: Registered) -> Registered | None:
-        """A party as it is by now, where that is not known here yet: never, in one process."""
+    async def renewed(self, party_id: str, known: Registered | None) -> Registered | None:
+        """A party as it is by now, where that is not as it was ``known``: never, in one process."""
         return None
 
     async def resting(self, party: int) -> list[TenderState]:

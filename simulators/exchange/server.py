@@ -18,7 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from gateway.domain.intervals import iso
 from gateway.errors import StorageError
 from simulators.exchange import messages, openapi, problems, ticker
-from simulators.exchange.access import Access
+from simulators.exchange.access import Access, client_of
 from simulators.exchange.evidence import Stored
 from simulators.exchange.ledger import Registered
 from simulators.exchange.limits import spread
@@ -250,7 +250,7 @@ async def _opened(
     try:
         return service.access.open_document(party, content_type, body)
     except problems.Problem:
-        changed = await service.market.changed(party)
+        changed = await service.market.renewed(party.party_id, party)
         if changed is None:
             raise
         return service.access.open_document(changed, content_type, body)
@@ -283,10 +283,22 @@ async def _token(service: Service, request: web.BaseRequest) -> web.Response:
     if request.content_type != "application/x-www-form-urlencoded" or not body.isascii():
         raise problems.malformed("send a form, application/x-www-form-urlencoded")
     form = parse_qs(body.decode("ascii"))
-    issued = service.access.issue_token(request, form.get("grant_type", [""])[0])
+    grant = form.get("grant_type", [""])[0]
+    try:
+        issued = service.access.issue_token(request, grant)
+    except problems.Problem as problem:
+        if problem.status != 401 or not await _registered_elsewhere(service, client_of(request)):
+            raise
+        issued = service.access.issue_token(request, grant)
     reply = _reply(service.market.now(), 200, messages.dump(issued))
     reply.headers["Cache-Control"] = "no-store"
     return reply
+
+
+async def _registered_elsewhere(service: Service, client_id: str) -> bool:
+    """Whether a party is another one than it was known here, just now."""
+    known = service.market.parties.get(client_id)
+    return await service.market.renewed(client_id, known) is not None
 
 
 async def _openapi(service: Service, _request: web.BaseRequest) -> web.Response:

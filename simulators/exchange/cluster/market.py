@@ -53,10 +53,10 @@ class ClusterMarket(Market):
         """See `Market.open_by_party`: of all shards."""
         return await self.postgres.open_by_party(to_quarter(self.now() + self.terms.gate))
 
-    async def changed(self, party: Registered) -> Registered | None:
-        """See `Market.changed`."""
-        now = await self.postgres.party(party.party_id)
-        if now is None or now == party:
+    async def renewed(self, party_id: str, known: Registered | None) -> Registered | None:
+        """See `Market.renewed`."""
+        now = await self.postgres.party(party_id)
+        if now is None or now == known:
             return None
         self._note(now)
         return now
