@@ -49,7 +49,7 @@ async def test_who_comes_one_after_the_other_within_a_moment_is_stored_together(
     disk = Disk()
 
     async def late(n: int) -> None:
-        await _rounds(2 * n)  # as answers leave one after the other, so do the next requests come
+        await _rounds(n)  # as answers leave one after the other, so do the next requests come
         await disk.group.append(Batch())
 
     async with asyncio.TaskGroup() as group:
