@@ -12,7 +12,9 @@ from collections.abc import Callable, Sequence
 from gateway.errors import StorageError
 from simulators.exchange.rows import Batch
 
-_CALM_ROUNDS = 2  # of the loop; more would keep a disk waiting, which costs more than another commit
+_CALM_ROUNDS = (
+    2  # of the loop; more would keep a disk waiting, which costs more than another commit
+)
 _ENOUGH = 64  # so many wait no longer for others
 
 _Waiting = tuple[Batch, "asyncio.Future[None]"]
