@@ -7,8 +7,6 @@ HTML goes through the function for that place.
 
 from __future__ import annotations
 
-import html
-
 _LONGEST = 200
 
 
@@ -36,6 +34,8 @@ def topic_level(text: str) -> str:
 
 def html_text(text: str) -> str:
     """For HTML, as text or in a quoted attribute."""
+    import html  # noqa: PLC0415 - it brings two thousand names of characters, which the guard has no room for
+
     return html.escape(printable(text), quote=True)
 
 

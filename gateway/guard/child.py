@@ -21,6 +21,7 @@ def end_with(parent: int) -> Callable[[], None]:
 
     def set_up() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # until it has loaded; the guard ends it
         if os.getppid() != parent:  # it was killed between the fork and the line above
             os._exit(1)
 

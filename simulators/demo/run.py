@@ -40,8 +40,7 @@ def run_demo(options: Options, json_file: Path | None, keep: Path | None, *, liv
         raise ConfigError(f"--json {json_file}: cannot be written: it is a folder; name a file")
     quiet = json_file is not None and str(json_file) == "-"
     console = Console(stderr=quiet, highlight=False)
-    with _state(keep) as state_dir:
-        _log_to(state_dir / "demo.log")
+    with _state(keep) as state_dir, _logging_to(state_dir / "demo.log"):
         wall = WallClock()
         reports: list[Report | BillReport] = []
 
@@ -166,8 +165,14 @@ def _state(keep: Path | None) -> Iterator[Path]:
     yield keep
 
 
-def _log_to(path: Path) -> None:
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
     """Everything into a file; a person sees the bar, and what is lost."""
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    try:
+        yield
+    finally:
+        logging.getLogger().removeHandler(handler)
+        handler.close()

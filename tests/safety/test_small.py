@@ -11,7 +11,7 @@ from tests.safety import agents
 from tests.safety.guarded import guarded
 
 STRANGERS = ("numpy", "pydantic", "aiohttp", "aiomqtt", "paho", "sqlite3", "prometheus_client",
-             "joserfc", "cryptography", "typer", "rich", "http.client", "gateway.agent",
+             "joserfc", "cryptography", "typer", "rich", "http.client", "html", "gateway.agent",
              "gateway.store", "gateway.planner", "gateway.market")  # fmt: skip
 MOST = 35 * 1024 * 1024
 
