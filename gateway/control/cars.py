@@ -129,7 +129,9 @@ def _choice(
     gains = [(value * w + _rest(w, now) - waiting) * _PER_H for w in powers]
     best = max(range(len(powers)), key=gains.__getitem__)
     gain = gains[best]
-    if need.surplus_w > 0 and surplus_w < need.surplus_w and not _wished(need, curve, value):
+    # Paid to import, it need not wait for sun, whose end it would be itself; unless that was asked for.
+    paid = need.surplus_w == 0 and inputs.import_price < 0
+    if surplus_w < need.surplus_w and not paid and not _wished(need, curve, value):
         gain = -max(abs(gain), _NOT_ENOUGH_PER_H)
     return CarChoice(
         name=need.name,

@@ -130,7 +130,9 @@ def test_the_car_charges_while_another_wh_in_it_is_worth_the_price() -> None:
 
 
 @pytest.mark.parametrize(("least_w", "charges"), [(0.0, True), (500.0, False)])
-def test_without_a_least_surplus_only_the_value_counts(least_w: float, charges: bool) -> None:
+def test_paid_to_import_only_the_value_counts_without_a_least_surplus(
+    least_w: float, charges: bool
+) -> None:
     """Import is paid for: the car's own start ended the surplus, and it began 44 times in a morning."""
     paid = DispatchInputs(-43.0, -103.0, 365.0, None, None)
     wants = CarNeed(
