@@ -98,9 +98,8 @@ class TradingLoop:
         if watch.compares and self._market and self._market[0].tells_time:
             theirs = await self._market[0].server_time()
             watch.compare(theirs, self._clock.now(), self._clock.monotonic())
-            await self._clock.sleep(
-                2 * self._settings.control.period_s
-            )  # a report has been judged by it
+            # By then a report of the guard has been judged by it.
+            await self._clock.sleep(2 * self._settings.control.period_s)
         while self._past.watch.doubt:
             if (
                 self._market

@@ -31,9 +31,8 @@ class ClockWatch:
         self._newest, self._ask_first = newest, ask_first
         self._believed: tuple[datetime, float] | None = None  # wall and monotonic time, together
         self._since: float | None = None  # the doubt's beginning, monotonic s
-        self._theirs: tuple[datetime, float] | None = (
-            None  # what an exchange's clock said against ours, and when
-        )
+        # What an exchange's clock said against ours, and when.
+        self._theirs: tuple[datetime, float] | None = None
         self._compared = newest is not None
         self.doubt = ""
 

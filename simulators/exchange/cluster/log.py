@@ -178,10 +178,9 @@ class Log:
                 "%s has lost what came after %d; it was carried out up to %d and goes on from there",
                 *(self._stream(shard), last, position),
             )
+        # Message by message: a purge up to a number beyond the end breaks a stream of three nodes (2.9.10).
         filler = encode(Filler())
-        while (
-            last < position
-        ):  # one by one, and many under way: a purge up to a number beyond the end breaks a stream of three nodes (2.9.10)
+        while last < position:
             numbers = range(last + 1, min(position, last + _FILLERS) + 1)
             names = (f"filler-{number}-of-{position}" for number in numbers)
             last = max(await asyncio.gather(*(self.write(shard, filler, name) for name in names)))
