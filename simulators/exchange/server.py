@@ -18,7 +18,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from gateway.domain.intervals import iso
 from gateway.errors import StorageError
 from simulators.exchange import messages, openapi, problems, ticker
-from simulators.exchange.access import Access, client_of
+from simulators.exchange.access import PARTY_NAME, Access, client_of
 from simulators.exchange.evidence import Stored
 from simulators.exchange.ledger import Registered
 from simulators.exchange.limits import spread
@@ -296,8 +296,10 @@ async def _token(service: Service, request: web.BaseRequest) -> web.Response:
 
 
 async def _registered_elsewhere(service: Service, client_id: str) -> bool:
-    """Whether a party is another one than it was known here, just now."""
+    """Whether a party that had no secret here has one now. What is no name is asked of no store."""
     known = service.market.parties.get(client_id)
+    if PARTY_NAME.fullmatch(client_id) is None or (known and known.secret_hash):
+        return False
     return await service.market.renewed(client_id, known) is not None
 
 

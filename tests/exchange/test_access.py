@@ -81,11 +81,12 @@ def test_what_is_not_proved_is_refused(tmp_path: Path) -> None:
         home = read_credential(handle.credential_file("home"))
         other = read_credential(handle.credential_file("fleet-depot"))
         good = {"Authorization": aiohttp.encode_basic_auth(home.client_id, home.client_secret)}
-        wrong = {"Authorization": aiohttp.encode_basic_auth(home.client_id, "guess")}
         form = {"grant_type": "client_credentials"}
         url = f"{handle.url}/oauth2/token"
-        async with wire.session.post(url, data=form, headers=wrong, ssl=tls) as reply:
-            assert reply.status == 401
+        for name in (home.client_id, "nobody", "no\0name"):
+            wrong = {"Authorization": aiohttp.encode_basic_auth(name, "guess")}
+            async with wire.session.post(url, data=form, headers=wrong, ssl=tls) as reply:
+                assert reply.status == 401
         async with wire.session.post(url, data=form, headers=good, ssl=tls) as reply:
             token = (await reply.json())["access_token"]
 
